@@ -1,0 +1,14 @@
+// The layers that Sluice brings, with Keras' names, argument names, defaults and formulas.
+//
+// Letters: N batch, H W spatial, C channels, F features. Images are channels last. Shapes in the
+// comments have the batch; output_shape() and ShapeError leave it out. Constructors throw
+// std::invalid_argument, naming class and argument, for arguments that make no sense.
+#pragma once
+
+#include "sluice/layers/activation.h"
+#include "sluice/layers/conv2d.h"
+#include "sluice/layers/dense.h"
+#include "sluice/layers/dropout.h"
+#include "sluice/layers/flatten.h"
+#include "sluice/layers/input.h"
+#include "sluice/layers/pooling2d.h"

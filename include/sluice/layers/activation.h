@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sluice/layer.h"
+
+namespace sluice {
+
+struct ActivationOptions {
+  std::string name = {};  // empty: activation, activation_1, ...
+};
+
+// An elementwise function; the output has the input's shape.
+//
+//   "linear"   x                        "sigmoid"  1 / (1 + exp(-x))
+//   "relu"     max(x, 0)                "tanh"     tanh(x)
+//   "softmax"  exp(x_k) / sum over the last axis of exp(x_j)
+//
+// Throws std::invalid_argument for any other name, ShapeError for softmax of an input without axes.
+// Keras: keras.layers.Activation.
+class Activation final : public Layer {
+ public:
+  explicit Activation(std::string activation, const ActivationOptions& options = {});
+  static std::unique_ptr<Layer> from_config(const Config& config);
+
+  const std::string& activation() const { return activation_; }
+
+  std::string class_name() const override { return "Activation"; }
+  Config config() const override;
+  Shape output_shape(const Shape& input) const override;
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Activation>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+
+ private:
+  std::string activation_;
+};
+
+}  // namespace sluice

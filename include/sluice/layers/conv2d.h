@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sluice/layer.h"
+#include "sluice/layers/size2d.h"
+
+namespace sluice {
+
+struct Conv2DOptions {
+  int64_t filters = 0;     // channels of the output; required
+  Size2D kernel_size = 0;  // required
+  Size2D strides = 1;
+  std::string padding = "valid";      // or "same"
+  std::string activation = "linear";  // see Activation
+  bool use_bias = true;
+  std::string kernel_initializer = "glorot_uniform";
+  std::string bias_initializer = "zeros";
+  std::string name = {};  // empty: conv2d, conv2d_1, ...
+};
+
+// 2D convolution (cross-correlation, the kernel is not flipped), bias, activation.
+//
+//   y[n, h, w, f] = activation(b[f] + sum over i, j, c of
+//                              x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c, f])
+//
+//   x [N, H, W, C]             kernel W [k_h, k_w, C, filters]
+//   y [N, H', W', filters]     bias b   [filters]
+//
+// "valid":  H' = floor((H - k_h) / s_h) + 1, no padding.
+// "same":   H' = ceil(H / s_h); padded with zeros, max((H' - 1) s_h + k_h - H, 0) in all, the
+//           smaller half on top and left. The same for W.
+// Throws ShapeError unless the input is [H, W, C] and, for "valid", at least as large as the
+// kernel. Keras: keras.layers.Conv2D.
+class Conv2D final : public Layer {
+ public:
+  explicit Conv2D(const Conv2DOptions& options);
+  static std::unique_ptr<Layer> from_config(const Config& config);
+
+  const Conv2DOptions& options() const { return options_; }
+
+  std::string class_name() const override { return "Conv2D"; }
+  Config config() const override;
+  Shape output_shape(const Shape& input) const override;
+  std::vector<WeightSpec> weights(const Shape& input) const override;
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Conv2D>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+
+ private:
+  Conv2DOptions options_;
+};
+
+}  // namespace sluice

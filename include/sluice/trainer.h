@@ -1,0 +1,93 @@
+// Asynchronous distributed training across processes on this machine.
+//
+//   int main(int argc, char** argv) {
+//     sluice::init(argc, argv);                       // worker processes never get past this line
+//     ...
+//     sluice::Adag trainer({.workers = 3, .batch_size = 16, .window = 5, .epochs = 5});
+//     sluice::TrainingReport report = trainer.train(model, data.train);
+//   }
+//
+// train() starts one parameter server and `workers` worker processes of the calling program, trains,
+// and leaves the trained weights in the model.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sluice/dataset.h"
+#include "sluice/model.h"
+#include "sluice/optimizers.h"
+
+namespace sluice {
+
+// Call it first in main(), after register_layer() and before anything else. In a process that
+// train() has started as a server or worker it does that role's work and exits; otherwise it returns
+// at once. A program that calls train() without it would start itself over and over, so train()
+// throws std::logic_error then.
+void init(int argc, char** argv);
+
+struct TrainerOptions {
+  int workers = 2;
+  int64_t batch_size = 32;
+  int window = 5;                       // mini-batches between two exchanges
+  int epochs = 1;
+  OptimizerSpec optimizer = "adam";
+  std::string loss = "categorical_crossentropy";
+  double validation_split = 0;          // the last records, as Keras
+  bool shuffle = true;
+  bool overlap = false;                 // train the next window while an exchange is under way
+  uint64_t seed = 0;
+  int parallelism_factor = 1;           // partitions per worker
+  int servers = 1;
+  int shards = 0;                       // 0: by size
+  int threads_per_worker = 0;           // 0: the cores, shared evenly
+  int verbose = 1;                      // 0 silent, 1 progress bar on a terminal, 2 more lines
+  std::string device = "auto";
+};
+
+struct TrainingReport {
+  double training_time_s = 0;
+  int64_t server_updates = 0;
+  int64_t samples_trained = 0;
+  double staleness_mean = 0;
+  int64_t staleness_max = 0;
+  std::vector<EpochHistory> history;
+};
+
+// What all trainers share. Throws std::invalid_argument for options that make no sense, RuntimeError
+// when the job fails; the model then keeps the weights it had.
+class Trainer {
+ public:
+  Trainer(std::string algorithm, TrainerOptions options)
+      : algorithm_(std::move(algorithm)), options_(std::move(options)) {}
+
+  TrainingReport train(Sequential& model, const Dataset& dataset) const;
+
+  const TrainerOptions& options() const { return options_; }
+
+ private:
+  std::string algorithm_;
+  TrainerOptions options_;
+};
+
+// Accumulated gradient normalization: pushes (theta - anchor) / window, and the server adds it.
+// Hermans et al., 2017. Dist-Keras: distkeras.trainers.ADAG.
+class Adag final : public Trainer {
+ public:
+  explicit Adag(TrainerOptions options = {}) : Trainer("adag", std::move(options)) {}
+};
+
+// Pushes theta - anchor, and the server adds it. Dean et al., 2012. Dist-Keras: DOWNPOUR.
+class Downpour final : public Trainer {
+ public:
+  explicit Downpour(TrainerOptions options = {}) : Trainer("downpour", std::move(options)) {}
+};
+
+// Pushes the window's mean gradient, and the server steps the optimizer. Li et al., 2014.
+class AsyncSgd final : public Trainer {
+ public:
+  explicit AsyncSgd(TrainerOptions options = {}) : Trainer("async_sgd", std::move(options)) {}
+};
+
+}  // namespace sluice

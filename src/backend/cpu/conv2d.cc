@@ -1,0 +1,206 @@
+// Convolution on oneDNN, with bias and activation fused.
+//
+// The parameters stay in Keras' layout; oneDNN works on copies in the layouts it prefers, which are
+// made anew when the parameters have changed. Convolution kernels are small, so that costs little.
+#include <algorithm>
+#include <optional>
+
+#include "backend/cpu/elementwise.h"
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/parallel.h"
+#include "backend/cpu/primitive.h"
+#include "core/aligned_buffer.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+Desc image_desc(int64_t batch, const Shape& shape, Layout layout) {
+  return float_desc(Dims{batch, shape[2], shape[0], shape[1]},
+                    layout == Layout::kBlocked16 ? Tag::nChw16c : Tag::nhwc);
+}
+
+// A copy of a parameter in another layout, kept until the parameter changes.
+class ReorderedParameter {
+ public:
+  ReorderedParameter(const Build& build, const ParameterSlice& slice, const Desc& from,
+                     const Desc& to)
+      : parameters_(build.parameters) {
+    Buffer* source = build.plan.elsewhere(parameters_.values_of(slice));
+    if (from == to) {
+      buffer_ = source;
+      return;
+    }
+    copy_ = core::AlignedBuffer(floats_of(to));
+    buffer_ = build.plan.elsewhere(copy_.data());
+    reorder_.emplace(dnnl::reorder({build.device.engine, from, build.device.engine, to,
+                                    attributes(Activation::kLinear)}),
+                     build.device.engine,
+                     std::vector<Primitive::Argument>{{DNNL_ARG_FROM, from, source},
+                                                      {DNNL_ARG_TO, to, buffer_}});
+  }
+
+  Buffer* buffer() const { return buffer_; }
+
+  void refresh(const dnnl::stream& stream) {
+    if (!reorder_ || version_ == parameters_.version()) return;
+    reorder_->execute(stream);
+    version_ = parameters_.version();
+  }
+
+ private:
+  ParameterStore& parameters_;
+  Buffer* buffer_ = nullptr;
+  core::AlignedBuffer copy_;
+  std::optional<Primitive> reorder_;
+  uint64_t version_ = 0;
+};
+
+class Conv2D final : public Kernel {
+ public:
+  Conv2D(const Build& build, const Stage& stage, Value& x, Value& y)
+      : device_(build.device),
+        parameters_(build.parameters),
+        op_(std::get<Conv2DOp>(stage.op->kind)),
+        activation_(stage.activation),
+        y_(y),
+        y_size_(build.batch * stage.op->output.size()) {
+    set_descs(build, stage);
+    make_forward(build, x);
+    if (y.gradient == nullptr) return;
+    if (x.gradient != nullptr) make_backward_data(build, x);
+    make_backward_weights(build);
+  }
+
+  void forward(Mode, uint64_t) override {
+    weights_->refresh(device_.stream);
+    if (x_reorder_) x_reorder_->execute(device_.stream);
+    forward_->execute(device_.stream);
+  }
+
+  void backward(uint64_t) override {
+    if (!y_.consumer_differentiates && activation_ != Activation::kLinear) {
+      parallel_for(device_.threads, y_size_, kChannelBlock, [this](int64_t begin, int64_t end) {
+        differentiate(activation_, end - begin, y_.data->data + begin,
+                      y_.gradient->data + begin);
+      });
+    }
+    if (backward_data_) {
+      backward_data_weights_->refresh(device_.stream);
+      backward_data_->execute(device_.stream);
+    }
+    backward_weights_->execute(device_.stream);
+    if (gradient_reorder_) gradient_reorder_->execute(device_.stream);
+    parameters_.gradient_complete(op_.kernel);
+    if (op_.bias) parameters_.gradient_complete(*op_.bias);
+  }
+
+ private:
+  void set_descs(const Build& build, const Stage& stage) {
+    const Op& op = *stage.op;
+    const int64_t channels = op.input[2], filters = op.output[2];
+    const Dims kernel{filters, channels, op_.kernel_h, op_.kernel_w};
+    keras_weights_ = float_desc(kernel, Tag::hwio);
+    x_desc_ = image_desc(build.batch, op.input, stage.input_layout);
+    descs_.x = x_desc_;
+    if (stage.output_layout == Layout::kBlocked16 && stage.input_layout == Layout::kPlain) {
+      // The first convolution over an image of few channels: oneDNN wants them outermost.
+      descs_.x = float_desc(Dims{build.batch, channels, op.input[0], op.input[1]}, Tag::nchw);
+    }
+    descs_.weights = float_desc(kernel, Tag::any);
+    if (op_.bias) descs_.bias = float_desc(Dims{filters}, Tag::a);
+    descs_.y = image_desc(build.batch, op.output, stage.output_layout);
+    descs_.strides = {op_.stride_h, op_.stride_w};
+    descs_.padding_begin = {op_.padding.top, op_.padding.left};
+    descs_.padding_end = {op_.padding.bottom, op_.padding.right};
+  }
+
+  void make_forward(const Build& build, const Value& x) {
+    x_ = x.data;
+    if (descs_.x != x_desc_ && descs_.x.dims()[1] > 1) make_x_reorder(build, x);
+    forward_desc_ = convolution_forward(device_.engine, descs_, activation_);
+    weights_.emplace(build, op_.kernel, keras_weights_, forward_desc_.weights_desc());
+    bias_ = op_.bias ? build.plan.elsewhere(parameters_.values_of(*op_.bias)) : nullptr;
+    forward_.emplace(dnnl::convolution_forward(forward_desc_), device_.engine,
+                     std::vector<Primitive::Argument>{
+                         {DNNL_ARG_SRC, descs_.x, x_},
+                         {DNNL_ARG_WEIGHTS, forward_desc_.weights_desc(), weights_->buffer()},
+                         {DNNL_ARG_BIAS, descs_.bias, bias_},
+                         {DNNL_ARG_DST, descs_.y, y_.data},
+                         scratch(build, forward_desc_.scratchpad_desc(), build.forward_time)});
+  }
+
+  void make_x_reorder(const Build& build, const Value& x) {
+    x_ = build.plan.add(floats_of(descs_.x), build.forward_time, build.backward_time);
+    x_reorder_.emplace(
+        dnnl::reorder({device_.engine, x_desc_, device_.engine, descs_.x,
+                       attributes(Activation::kLinear)}),
+        device_.engine,
+        std::vector<Primitive::Argument>{{DNNL_ARG_FROM, x_desc_, x.data},
+                                         {DNNL_ARG_TO, descs_.x, x_}});
+  }
+
+  void make_backward_data(const Build& build, const Value& x) {
+    const auto desc = convolution_backward_data(device_.engine, descs_, forward_desc_);
+    backward_data_weights_.emplace(build, op_.kernel, keras_weights_, desc.weights_desc());
+    backward_data_.emplace(
+        dnnl::convolution_backward_data(desc), device_.engine,
+        std::vector<Primitive::Argument>{
+            {DNNL_ARG_DIFF_SRC, descs_.x, x.gradient},
+            {DNNL_ARG_WEIGHTS, desc.weights_desc(), backward_data_weights_->buffer()},
+            {DNNL_ARG_DIFF_DST, descs_.y, y_.gradient},
+            scratch(build, desc.scratchpad_desc(), build.backward_time)});
+  }
+
+  void make_backward_weights(const Build& build) {
+    const auto desc = convolution_backward_weights(device_.engine, descs_, forward_desc_);
+    const Desc weights = desc.diff_weights_desc();
+    Buffer* keras = build.plan.elsewhere(parameters_.gradients_of(op_.kernel));
+    Buffer* gradient = keras;
+    if (weights != keras_weights_) {
+      gradient = build.plan.add(floats_of(weights), build.backward_time, build.backward_time);
+      gradient_reorder_.emplace(
+          dnnl::reorder({device_.engine, weights, device_.engine, keras_weights_,
+                         attributes(Activation::kLinear)}),
+          device_.engine,
+          std::vector<Primitive::Argument>{{DNNL_ARG_FROM, weights, gradient},
+                                           {DNNL_ARG_TO, keras_weights_, keras}});
+    }
+    Buffer* bias = op_.bias ? build.plan.elsewhere(parameters_.gradients_of(*op_.bias)) : nullptr;
+    backward_weights_.emplace(
+        dnnl::convolution_backward_weights(desc), device_.engine,
+        std::vector<Primitive::Argument>{
+            {DNNL_ARG_SRC, descs_.x, x_},
+            {DNNL_ARG_DIFF_WEIGHTS, weights, gradient},
+            {DNNL_ARG_DIFF_BIAS, descs_.bias, bias},
+            {DNNL_ARG_DIFF_DST, descs_.y, y_.gradient},
+            scratch(build, desc.scratchpad_desc(), build.backward_time)});
+  }
+
+  static Primitive::Argument scratch(const Build& build, const Desc& desc, int time) {
+    return {DNNL_ARG_SCRATCHPAD, desc, build.plan.add(floats_of(desc), time, time)};
+  }
+
+  const Device& device_;
+  ParameterStore& parameters_;
+  const Conv2DOp& op_;
+  const Activation activation_;
+  Value& y_;
+  const int64_t y_size_;
+  ConvolutionDescs descs_;  // x as oneDNN gets it
+  Desc x_desc_;             // x as it comes
+  Desc keras_weights_;
+  Buffer* x_ = nullptr;
+  Buffer* bias_ = nullptr;
+  dnnl::convolution_forward::primitive_desc forward_desc_;
+  std::optional<ReorderedParameter> weights_, backward_data_weights_;
+  std::optional<Primitive> x_reorder_, forward_, backward_data_, backward_weights_,
+      gradient_reorder_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_conv2d(const Build& build, const Stage& stage, Value& x, Value& y) {
+  return std::make_unique<Conv2D>(build, stage, x, y);
+}
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,12 @@
+// The CPU: oneDNN primitives, and our own vectorised kernels where oneDNN's are slow.
+#pragma once
+
+#include <memory>
+
+#include "backend/replica.h"
+
+namespace sluice::backend {
+
+std::shared_ptr<Backend> make_cpu_backend();
+
+}  // namespace sluice::backend

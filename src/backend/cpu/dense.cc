@@ -1,0 +1,137 @@
+// Fully connected layers: y = activation(x W + b), W in Keras' layout at all times.
+//
+// Forward on oneDNN. Backward walks over W in blocks of rows that fit the cache: the block's part of
+// x's gradient, then the block's own gradient, then the optimizer's step on it. So with an
+// optimizer W and its state pass through memory once, and W's gradient not at all.
+#include <algorithm>
+#include <optional>
+
+#include "backend/cpu/dense_loops.h"
+#include "backend/cpu/elementwise.h"
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/parallel.h"
+#include "backend/cpu/primitive.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+constexpr int64_t kBlockFloats = 16384;  // of W, 64 KiB: with gradient and slots within an L2 cache
+constexpr int64_t kRowMultiple = 24;     // a multiple of every register tile's height
+
+DenseShape shape_of(const Build& build, const Op& op) {
+  const int64_t features = op.input.dims().back();
+  return {build.batch * op.input.size() / features, features, op.output.dims().back()};
+}
+
+class Dense final : public Kernel {
+ public:
+  Dense(const Build& build, const Stage& stage, Value& x, Value& y)
+      : device_(build.device),
+        parameters_(build.parameters),
+        op_(std::get<DenseOp>(stage.op->kind)),
+        activation_(stage.activation),
+        x_(x),
+        y_(y),
+        shape_(shape_of(build, *stage.op)),
+        block_rows_(std::max<int64_t>(1, kBlockFloats / shape_.units / kRowMultiple) *
+                    kRowMultiple) {
+    make_forward(build);
+    if (y.gradient != nullptr) plan_backward(build);
+  }
+
+  void forward(Mode, uint64_t) override { forward_->execute(device_.stream); }
+
+  void backward(uint64_t) override {
+    float* dy = y_.gradient->data;
+    if (!y_.consumer_differentiates) {
+      differentiate(activation_, shape_.rows * shape_.units, y_.data->data, dy);
+    }
+    pack_dense_gradient(shape_, dy, columns_->data, lines_->data);
+    parallel_for(device_.threads, shape_.features, block_rows_,
+                 [this](int64_t begin, int64_t end) { backward_rows(begin, end); });
+    if (op_.bias) {
+      sum_rows(shape_.rows, shape_.units, dy, parameters_.gradients_of(*op_.bias));
+      parameters_.gradient_complete(*op_.bias);
+    }
+  }
+
+ private:
+  void make_forward(const Build& build) {
+    const auto matrix = [](int64_t rows, int64_t columns) {
+      return float_desc(Dims{rows, columns}, Tag::ab);
+    };
+    const Desc x = matrix(shape_.rows, shape_.features), y = matrix(shape_.rows, shape_.units);
+    const Desc w = matrix(shape_.features, shape_.units);
+    const Desc bias = op_.bias ? matrix(1, shape_.units) : Desc();
+    const auto desc = matmul(device_.engine, x, w, bias, y, activation_);
+    const Desc scratch = desc.scratchpad_desc();
+    const auto parameter = [&](const ParameterSlice& slice) {
+      return build.plan.elsewhere(parameters_.values_of(slice));
+    };
+    forward_.emplace(
+        dnnl::matmul(desc), device_.engine,
+        std::vector<Primitive::Argument>{
+            {DNNL_ARG_SRC, x, x_.data},
+            {DNNL_ARG_WEIGHTS, w, parameter(op_.kernel)},
+            {DNNL_ARG_BIAS, bias, op_.bias ? parameter(*op_.bias) : nullptr},
+            {DNNL_ARG_DST, y, y_.data},
+            {DNNL_ARG_SCRATCHPAD, scratch,
+             build.plan.add(floats_of(scratch), build.forward_time, build.forward_time)}});
+  }
+
+  void plan_backward(const Build& build) {
+    const auto add = [&](int64_t floats) {
+      return build.plan.add(static_cast<size_t>(floats), build.backward_time, build.backward_time);
+    };
+    columns_ = add(shape_.units * shape_.padded_rows());
+    lines_ = add(shape_.rows * shape_.padded_units());
+    for (int i = 0; i < device_.threads; ++i) {
+      scratch_.push_back({add(block_rows_ * shape_.rows), add(block_rows_ * shape_.units)});
+    }
+  }
+
+  // Rows [begin, end) of W, on one thread.
+  void backward_rows(int64_t begin, int64_t end) const {
+    const Scratch& scratch = scratch_[static_cast<size_t>(omp_get_thread_num())];
+    const float* w = parameters_.values_of(op_.kernel);
+    for (; begin < end; begin += block_rows_) {
+      const int64_t stop = std::min(end, begin + block_rows_);
+      if (x_.gradient != nullptr) {
+        dense_input_gradient(shape_, begin, stop, w, columns_->data, x_.gradient->data);
+      }
+      pack_dense_input(shape_, begin, stop, x_.data->data, scratch.x->data);
+      const auto offset = static_cast<size_t>(begin * shape_.units);
+      const auto size = static_cast<size_t>((stop - begin) * shape_.units);
+      float* dw = parameters_.has_optimizer() ? scratch.dw->data
+                                              : parameters_.gradients_of(op_.kernel) + offset;
+      dense_kernel_gradient(shape_, begin, stop, scratch.x->data, lines_->data, dw);
+      if (parameters_.has_optimizer()) parameters_.apply(op_.kernel.offset + offset, {dw, size});
+    }
+  }
+
+  struct Scratch {
+    Buffer* x;   // [rows, block]
+    Buffer* dw;  // [block, units]
+  };
+
+  const Device& device_;
+  ParameterStore& parameters_;
+  const DenseOp& op_;
+  const Activation activation_;
+  Value& x_;
+  Value& y_;
+  const DenseShape shape_;
+  const int64_t block_rows_;
+  std::optional<Primitive> forward_;
+  Buffer* columns_ = nullptr;
+  Buffer* lines_ = nullptr;
+  std::vector<Scratch> scratch_;  // one per thread
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_dense(const Build& build, const Stage& stage, Value& x, Value& y) {
+  return std::make_unique<Dense>(build, stage, x, y);
+}
+
+}  // namespace sluice::backend::cpu

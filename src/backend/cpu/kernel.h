@@ -1,0 +1,76 @@
+// What a program is made of: kernels that compute one fused operation each, and the values between
+// them.
+#pragma once
+
+#include <cstdint>
+#include <dnnl.hpp>
+#include <memory>
+
+#include "backend/cpu/memory_plan.h"
+#include "backend/cpu/parameter_store.h"
+#include "backend/graph.h"
+
+namespace sluice::backend::cpu {
+
+// How an image lies in memory: channels last, or in blocks of 16 channels, [N, C/16, H, W, 16],
+// which oneDNN's AVX-512 convolutions prefer.
+enum class Layout { kPlain, kBlocked16 };
+
+inline constexpr int64_t kChannelBlock = 16;
+
+// The output of one kernel and the input of the next.
+struct Value {
+  Buffer* data = nullptr;
+  Buffer* gradient = nullptr;  // of the loss; nullptr when nobody needs it
+  Layout layout = Layout::kPlain;
+  Activation activation = Activation::kLinear;  // what its producer fused into it
+  // Whether the consumer's backward already multiplies the gradient by the activation's derivative.
+  // Otherwise the producer does.
+  bool consumer_differentiates = false;
+};
+
+// One or two neighbouring operations that a kernel computes at once.
+struct Stage {
+  const Op* op = nullptr;
+  Activation activation = Activation::kLinear;  // fused behind the op
+  Layout input_layout = Layout::kPlain;
+  Layout output_layout = Layout::kPlain;
+  bool trains = false;  // it has parameters
+};
+
+enum class Mode { kTraining, kInference };
+
+struct Device {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  int threads = 1;
+};
+
+// All that a kernel needs to set itself up: where it stands in the program, and whom to ask.
+struct Build {
+  const Device& device;
+  ParameterStore& parameters;
+  MemoryPlan& plan;
+  int64_t batch;
+  int forward_time, backward_time;
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+  // `step` is the number of the training step, which dropout's masks depend on.
+  virtual void forward(Mode mode, uint64_t step) = 0;
+  // From y's gradient: the parameters' gradients, handed to the ParameterStore, and x's gradient
+  // when there is a buffer for it. Follows a forward in training mode.
+  virtual void backward(uint64_t step) = 0;
+};
+
+// One per kind of operation; x and y outlive the kernel.
+std::unique_ptr<Kernel> make_conv2d(const Build& build, const Stage& stage, Value& x, Value& y);
+std::unique_ptr<Kernel> make_dense(const Build& build, const Stage& stage, Value& x, Value& y);
+std::unique_ptr<Kernel> make_pool2d(const Build& build, const Stage& stage, Value& x, Value& y);
+std::unique_ptr<Kernel> make_activation(const Build& build, const Stage& stage, Value& x, Value& y);
+std::unique_ptr<Kernel> make_dropout(const Build& build, const Stage& stage, Value& x, Value& y);
+std::unique_ptr<Kernel> make_host(const Build& build, const Stage& stage, Value& x, Value& y);
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,24 @@
+// Losses, their gradients and the metrics that go with them; formulas in backend/graph.h.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "backend/graph.h"
+#include "backend/replica.h"
+
+namespace sluice::backend::cpu {
+
+struct LossOptions {
+  Loss loss = Loss::kSparseCategoricalCrossentropy;
+  enum class Input { kLogits, kOutputs } input = Input::kOutputs;  // logits: softmax comes here
+  int64_t outputs = 1;                                             // K
+};
+
+// z [N, K]: what the last kernel computed. y: targets. `gradient` [N, K] of the mean loss, or
+// nullptr for none; it may not overlap z. Throws std::invalid_argument for a class number outside
+// [0, K).
+StepMetrics compute_loss(const LossOptions& options, int64_t batch, const float* z, const float* y,
+                         float* gradient);
+
+}  // namespace sluice::backend::cpu

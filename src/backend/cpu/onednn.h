@@ -1,0 +1,83 @@
+// oneDNN 2.x and 3.x behind one face: everything whose C++ interface differs between the two.
+//
+// Logical dimensions follow oneDNN: images [N, C, H, W], convolution kernels [filters, C, h, w].
+// Every function throws dnnl::error when oneDNN has no implementation.
+#pragma once
+
+#include <dnnl.hpp>
+#include <string>
+
+#include "backend/graph.h"
+
+namespace sluice::backend::cpu {
+
+using Dims = dnnl::memory::dims;
+using Desc = dnnl::memory::desc;
+using Tag = dnnl::memory::format_tag;
+
+inline Desc float_desc(const Dims& dims, Tag tag) {
+  return Desc(dims, dnnl::memory::data_type::f32, tag);
+}
+inline Desc float_desc(const Dims& dims, const Dims& strides) {
+  return Desc(dims, dnnl::memory::data_type::f32, strides);
+}
+
+// One convolution; a default-constructed `bias` means none.
+struct ConvolutionDescs {
+  Desc x, weights, bias, y;
+  Dims strides, padding_begin, padding_end;
+};
+
+// A primitive descriptor from its engine, attributes and the arguments that both versions share:
+// 2.x takes them in a descriptor of the operation, 3.x directly.
+template <typename PrimitiveType, typename... Arguments>
+typename PrimitiveType::primitive_desc describe(const dnnl::engine& engine,
+                                                const dnnl::primitive_attr& attr,
+                                                const Arguments&... arguments) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, arguments..., attr};
+#else
+  return {typename PrimitiveType::desc(arguments...), attr, engine};
+#endif
+}
+
+// The same for a backward primitive, which takes its forward one as a hint.
+template <typename PrimitiveType, typename Forward, typename... Arguments>
+typename PrimitiveType::primitive_desc describe_backward(const dnnl::engine& engine,
+                                                         const dnnl::primitive_attr& attr,
+                                                         const Forward& forward,
+                                                         const Arguments&... arguments) {
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine, arguments..., forward, attr};
+#else
+  return {typename PrimitiveType::desc(arguments...), attr, engine, forward};
+#endif
+}
+
+// Attributes of every primitive here: scratch memory is the caller's. `activation` is fused.
+dnnl::primitive_attr attributes(Activation activation);
+
+dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine,
+                                                              const ConvolutionDescs& descs,
+                                                              Activation activation);
+dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
+    const dnnl::engine& engine, const ConvolutionDescs& descs,
+    const dnnl::convolution_forward::primitive_desc& forward);
+dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
+    const dnnl::engine& engine, const ConvolutionDescs& descs,
+    const dnnl::convolution_forward::primitive_desc& forward);
+
+// y = activation(a b + bias); a default-constructed `bias` means none.
+dnnl::matmul::primitive_desc matmul(const dnnl::engine& engine, const Desc& a, const Desc& b,
+                                    const Desc& bias, const Desc& y, Activation activation);
+
+// y = activation(x), elementwise: ReLU, sigmoid or tanh.
+dnnl::eltwise_forward::primitive_desc elementwise(const dnnl::engine& engine, const Desc& desc,
+                                                  Activation activation);
+
+// "oneDNN 2.6.3, AVX-512".
+std::string describe_onednn();
+// Whether oneDNN uses 512-bit vectors here, and so prefers images in blocks of 16 channels.
+bool uses_avx512();
+
+}  // namespace sluice::backend::cpu

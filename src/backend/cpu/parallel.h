@@ -1,0 +1,46 @@
+// Splitting a loop over the threads that a replica may use.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace sluice::backend::cpu {
+
+// The number of threads that OpenMP, and so oneDNN, uses when called from this thread, for as long
+// as the scope lives.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads) : before_(omp_get_max_threads()) {
+    omp_set_num_threads(threads);
+  }
+  ~ThreadScope() { omp_set_num_threads(before_); }
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  int before_;
+};
+
+// Calls body(begin, end) for contiguous pieces of [0, count), each piece but the last a multiple of
+// `grain` long, on up to `threads` threads. `body` must not throw.
+template <typename Body>
+void parallel_for(int threads, int64_t count, int64_t grain, const Body& body) {
+  const int64_t grains = (count + grain - 1) / grain;
+  const int pieces = static_cast<int>(std::min<int64_t>(threads, grains));
+  if (pieces <= 1) {
+    if (count > 0) body(int64_t{0}, count);
+    return;
+  }
+#pragma omp parallel num_threads(pieces)
+  {
+    const int64_t piece = omp_get_thread_num();
+    const int64_t team = omp_get_num_threads();
+    const int64_t begin = grains * piece / team * grain;
+    const int64_t end = std::min(count, grains * (piece + 1) / team * grain);
+    if (begin < end) body(begin, end);
+  }
+}
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,44 @@
+// A replica's parameters and gradients, each in one arena in Keras' layout, and its optimizer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "backend/graph.h"
+#include "backend/replica.h"
+#include "core/aligned_buffer.h"
+#include "optim/optimizer.h"
+
+namespace sluice::backend::cpu {
+
+class ParameterStore {
+ public:
+  ParameterStore(size_t size, const std::optional<OptimizerSpec>& optimizer, int threads);
+
+  std::span<float> values() { return values_.span(); }
+  std::span<const float> gradients() const { return gradients_.span(); }
+  float* values_of(const ParameterSlice& slice) { return values_.data() + slice.offset; }
+  float* gradients_of(const ParameterSlice& slice) { return gradients_.data() + slice.offset; }
+
+  // Changes whenever the values do; kernels that keep reordered copies compare it.
+  uint64_t version() const { return version_; }
+  void values_changed() { ++version_; }
+
+  bool has_optimizer() const { return optimizer_.has_value(); }
+  void begin_step();
+  // The slice's gradient is complete and nobody reads its values any more in this step.
+  void gradient_complete(const ParameterSlice& slice);
+  // The same for the floats [offset, offset + gradients.size()) of the arena, whose gradients lie
+  // elsewhere. Safe to call at once for disjoint ranges. Only with an optimizer.
+  void apply(size_t offset, std::span<const float> gradients);
+
+ private:
+  core::AlignedBuffer values_;
+  core::AlignedBuffer gradients_;
+  std::optional<optim::Optimizer> optimizer_;
+  int threads_;
+  uint64_t version_ = 1;
+};
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,252 @@
+#include "backend/cpu/pooling_loops.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "backend/cpu/vector.h"
+#include "core/simd.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+constexpr uint8_t kNoCell = 255;  // the gradient goes nowhere
+
+using Bytes = uint8_t __attribute__((vector_size(16)));
+
+int64_t blocks_of(const ImageView& view) { return (view.channels + kLanes - 1) / kLanes; }
+int64_t lanes_of(const ImageView& view, int64_t block) {
+  return std::min(kLanes, view.channels - block * kLanes);
+}
+
+// The part of a window that lies inside the image.
+struct Cells {
+  int64_t top, bottom, left, right;  // rows [top, bottom), columns [left, right) of the window
+  int64_t first_row, first_column;   // of the image, of the window's cell (0, 0); may be negative
+};
+
+[[gnu::always_inline]] inline Cells cells_of(const Pooling& p, int64_t h, int64_t w) {
+  Cells c;
+  c.first_row = h * p.op.stride_h - p.op.padding.top;
+  c.first_column = w * p.op.stride_w - p.op.padding.left;
+  c.top = std::max<int64_t>(0, -c.first_row);
+  c.left = std::max<int64_t>(0, -c.first_column);
+  c.bottom = std::min(p.op.pool_h, p.x.height - c.first_row);
+  c.right = std::min(p.op.pool_w, p.x.width - c.first_column);
+  return c;
+}
+
+[[gnu::always_inline]] inline void keep_larger(Floats& best, Ints& cell, const Floats& x,
+                                               int32_t index) {
+  const Ints larger = x > best;
+  best = larger ? x : best;
+  cell = larger ? Ints{} + index : cell;
+}
+
+[[gnu::always_inline]] inline void store_cells(uint8_t* to, const Pooling& p, const Floats& best,
+                                               Ints& cell) {
+  if (p.mask == Pooling::Mask::kRelu) cell = best > 0.0f ? cell : Ints{} + int32_t{kNoCell};
+  const Bytes bytes = __builtin_convertvector(cell, Bytes);
+  std::memcpy(to, &bytes, sizeof bytes);
+}
+
+// The largest cell of any window, and the first of equals.
+[[gnu::always_inline]] inline void max_window(const Pooling& p, const Cells& c, const float* plane,
+                                              int64_t lanes, Floats& best, Ints& cell) {
+  best = Floats{} - std::numeric_limits<float>::infinity();
+  cell = Ints{} + static_cast<int32_t>(c.top * p.op.pool_w + c.left);
+  for (int64_t i = c.top; i < c.bottom; ++i) {
+    for (int64_t j = c.left; j < c.right; ++j) {
+      Floats x;
+      load_some(x, plane + (c.first_row + i) * p.x.row + (c.first_column + j) * p.x.pixel, lanes);
+      keep_larger(best, cell, x, static_cast<int32_t>(i * p.op.pool_w + j));
+    }
+  }
+}
+
+}  // namespace
+
+ImageView::ImageView(const Shape& shape, Layout layout)
+    : height(shape[0]), width(shape[1]), channels(shape[2]) {
+  const bool blocked = layout == Layout::kBlocked16;
+  pixel = blocked ? kLanes : channels;
+  row = width * pixel;
+  block = blocked ? height * row : kLanes;
+  image = height * width * channels;
+}
+
+bool remembers_cells(const Pooling& p) {
+  const Pool2DOp& op = p.op;
+  return op.pool_h == 2 && op.pool_w == 2 && op.stride_h == 2 && op.stride_w == 2 &&
+         p.x.height == 2 * p.y.height && p.x.width == 2 * p.y.width &&
+         op.padding.top + op.padding.left == 0 && p.x.channels % kLanes == 0;
+}
+
+SLUICE_SIMD static void max_row_two_by_two(const Pooling& p, const float* upper, float* y,
+                                           uint8_t* cells) {
+  const float* lower = upper + p.x.row;
+  for (int64_t w = 0; w < p.y.width; ++w) {
+    Floats best, x;
+    Ints cell{};
+    load(best, upper);
+    load(x, upper + p.x.pixel);
+    keep_larger(best, cell, x, 1);
+    load(x, lower);
+    keep_larger(best, cell, x, 2);
+    load(x, lower + p.x.pixel);
+    keep_larger(best, cell, x, 3);
+    store(y, best);
+    store_cells(cells, p, best, cell);
+    upper += 2 * p.x.pixel;
+    lower += 2 * p.x.pixel;
+    y += p.y.pixel;
+    cells += kLanes;
+  }
+}
+
+SLUICE_SIMD static void max_row(const Pooling& p, int64_t h, int64_t lanes, const float* plane,
+                                float* y) {
+  for (int64_t w = 0; w < p.y.width; ++w) {
+    Floats best;
+    Ints cell;
+    max_window(p, cells_of(p, h, w), plane, lanes, best, cell);
+    store_some(y + w * p.y.pixel, best, lanes);
+  }
+}
+
+void max_pool(const Pooling& p, int64_t begin, int64_t end, const float* x, float* y,
+              uint8_t* cells) {
+  const int64_t blocks = blocks_of(p.x);
+  const bool remembered = remembers_cells(p);
+  for (int64_t r = begin; r < end; ++r) {
+    const int64_t n = r / p.y.height, h = r % p.y.height;
+    for (int64_t b = 0; b < blocks; ++b) {
+      const float* plane = x + n * p.x.image + b * p.x.block;
+      float* out = y + n * p.y.image + b * p.y.block + h * p.y.row;
+      if (remembered) {
+        uint8_t* cell = cells + (r * blocks + b) * p.y.width * kLanes;
+        max_row_two_by_two(p, plane + 2 * h * p.x.row, out, cell);
+      } else {
+        max_row(p, h, lanes_of(p.x, b), plane, out);
+      }
+    }
+  }
+}
+
+SLUICE_SIMD static void max_gradient_row_two_by_two(const Pooling& p, const uint8_t* cells,
+                                                    const float* dy, float* upper) {
+  float* lower = upper + p.x.row;
+  for (int64_t w = 0; w < p.y.width; ++w) {
+    Bytes bytes;
+    std::memcpy(&bytes, cells, sizeof bytes);
+    const Ints cell = __builtin_convertvector(bytes, Ints);
+    Floats g;
+    load(g, dy);
+    const Floats zero{};
+    store(upper, cell == 0 ? g : zero);
+    store(upper + p.x.pixel, cell == 1 ? g : zero);
+    store(lower, cell == 2 ? g : zero);
+    store(lower + p.x.pixel, cell == 3 ? g : zero);
+    upper += 2 * p.x.pixel;
+    lower += 2 * p.x.pixel;
+    dy += p.y.pixel;
+    cells += kLanes;
+  }
+}
+
+// Finds the largest cells again and adds to their gradients, since windows may overlap.
+SLUICE_SIMD static void max_gradient_row(const Pooling& p, int64_t h, int64_t lanes,
+                                         const float* plane, const float* dy, float* dx) {
+  for (int64_t w = 0; w < p.y.width; ++w) {
+    const Cells c = cells_of(p, h, w);
+    Floats best;
+    Ints cell;
+    max_window(p, c, plane, lanes, best, cell);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      if (p.mask == Pooling::Mask::kRelu && !(best[lane] > 0)) continue;
+      const int64_t row = c.first_row + cell[lane] / p.op.pool_w;
+      const int64_t column = c.first_column + cell[lane] % p.op.pool_w;
+      dx[row * p.x.row + column * p.x.pixel + lane] += dy[w * p.y.pixel + lane];
+    }
+  }
+}
+
+void max_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* x,
+                       const uint8_t* cells, const float* dy, float* dx) {
+  const int64_t blocks = blocks_of(p.x);
+  const bool remembered = remembers_cells(p);
+  for (int64_t r = begin; r < end; ++r) {
+    const int64_t n = r / p.y.height, h = r % p.y.height;
+    if (!remembered && h == 0) std::fill_n(dx + n * p.x.image, p.x.image, 0.0f);
+    for (int64_t b = 0; b < blocks; ++b) {
+      const int64_t plane = n * p.x.image + b * p.x.block;
+      const float* from = dy + n * p.y.image + b * p.y.block + h * p.y.row;
+      if (remembered) {
+        const uint8_t* cell = cells + (r * blocks + b) * p.y.width * kLanes;
+        max_gradient_row_two_by_two(p, cell, from, dx + plane + 2 * h * p.x.row);
+      } else {
+        max_gradient_row(p, h, lanes_of(p.x, b), x + plane, from, dx + plane);
+      }
+    }
+  }
+}
+
+SLUICE_SIMD static void average_row(const Pooling& p, int64_t h, int64_t lanes, const float* plane,
+                                    float* y) {
+  for (int64_t w = 0; w < p.y.width; ++w) {
+    const Cells c = cells_of(p, h, w);
+    Floats sum{};
+    for (int64_t i = c.top; i < c.bottom; ++i) {
+      for (int64_t j = c.left; j < c.right; ++j) {
+        Floats x;
+        load_some(x, plane + (c.first_row + i) * p.x.row + (c.first_column + j) * p.x.pixel,
+                  lanes);
+        sum += x;
+      }
+    }
+    const float count = static_cast<float>((c.bottom - c.top) * (c.right - c.left));
+    store_some(y + w * p.y.pixel, sum / count, lanes);
+  }
+}
+
+SLUICE_SIMD static void average_gradient_row(const Pooling& p, int64_t h, int64_t lanes,
+                                             const float* dy, float* plane) {
+  for (int64_t w = 0; w < p.y.width; ++w) {
+    const Cells c = cells_of(p, h, w);
+    const float count = static_cast<float>((c.bottom - c.top) * (c.right - c.left));
+    Floats g;
+    load_some(g, dy + w * p.y.pixel, lanes);
+    g /= count;
+    for (int64_t i = c.top; i < c.bottom; ++i) {
+      for (int64_t j = c.left; j < c.right; ++j) {
+        float* at = plane + (c.first_row + i) * p.x.row + (c.first_column + j) * p.x.pixel;
+        Floats sum;
+        load_some(sum, at, lanes);
+        store_some(at, sum + g, lanes);
+      }
+    }
+  }
+}
+
+void average_pool(const Pooling& p, int64_t begin, int64_t end, const float* x, float* y) {
+  for (int64_t r = begin; r < end; ++r) {
+    const int64_t n = r / p.y.height, h = r % p.y.height;
+    for (int64_t b = 0; b < blocks_of(p.x); ++b) {
+      average_row(p, h, lanes_of(p.x, b), x + n * p.x.image + b * p.x.block,
+                  y + n * p.y.image + b * p.y.block + h * p.y.row);
+    }
+  }
+}
+
+void average_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* dy,
+                           float* dx) {
+  for (int64_t r = begin; r < end; ++r) {
+    const int64_t n = r / p.y.height, h = r % p.y.height;
+    if (h == 0) std::fill_n(dx + n * p.x.image, p.x.image, 0.0f);
+    for (int64_t b = 0; b < blocks_of(p.x); ++b) {
+      average_gradient_row(p, h, lanes_of(p.x, b), dy + n * p.y.image + b * p.y.block + h * p.y.row,
+                           dx + n * p.x.image + b * p.x.block);
+    }
+  }
+}
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,43 @@
+// The loops of pooling, over images in either layout, sixteen channels at a time.
+#pragma once
+
+#include <cstdint>
+
+#include "backend/cpu/kernel.h"
+#include "backend/graph.h"
+
+namespace sluice::backend::cpu {
+
+// Where the floats of a batch of images lie: element (n, block, h, w, lane), 16 lanes to a block.
+struct ImageView {
+  int64_t image = 0, block = 0, row = 0, pixel = 0;  // strides in floats
+  int64_t height = 0, width = 0, channels = 0;
+
+  ImageView(const Shape& shape, Layout layout);
+};
+
+struct Pooling {
+  Pool2DOp op;
+  ImageView x, y;
+  // Outputs whose value is not above zero pass no gradient on: x comes from a ReLU.
+  enum class Mask { kNone, kRelu } mask = Mask::kNone;
+};
+
+// Whether the forward pass remembers which cell was the largest: 2 x 2 windows side by side, by far
+// the most common. Otherwise the backward pass looks again. One byte per element of y.
+bool remembers_cells(const Pooling& p);
+
+// Output rows [begin, end) of all rows of the batch. `cells`, unless it is not used, is
+// [rows, blocks, width, 16].
+void max_pool(const Pooling& p, int64_t begin, int64_t end, const float* x, float* y,
+              uint8_t* cells);
+void average_pool(const Pooling& p, int64_t begin, int64_t end, const float* x, float* y);
+
+// dx from dy for the output rows [begin, end), which are whole images unless remembers_cells().
+// A maximum's gradient goes to the first largest cell of its window.
+void max_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* x,
+                       const uint8_t* cells, const float* dy, float* dx);
+void average_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* dy,
+                           float* dx);
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,107 @@
+#include "backend/cpu/program.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "backend/cpu/elementwise.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+std::unique_ptr<Kernel> make_kernel(const Build& build, const Stage& stage, Value& x, Value& y) {
+  struct Maker {
+    const Build& build;
+    const Stage& stage;
+    Value& x;
+    Value& y;
+    using Made = std::unique_ptr<Kernel>;
+    Made operator()(const Conv2DOp&) const { return make_conv2d(build, stage, x, y); }
+    Made operator()(const DenseOp&) const { return make_dense(build, stage, x, y); }
+    Made operator()(const Pool2DOp&) const { return make_pool2d(build, stage, x, y); }
+    Made operator()(const ActivationOp&) const { return make_activation(build, stage, x, y); }
+    Made operator()(const DropoutOp&) const { return make_dropout(build, stage, x, y); }
+    Made operator()(const HostOp&) const { return make_host(build, stage, x, y); }
+    Made operator()(const ReshapeOp&) const {
+      throw std::logic_error("a reshape is not a stage");
+    }
+  };
+  try {
+    return std::visit(Maker{build, stage, x, y}, stage.op->kind);
+  } catch (const dnnl::error& e) {
+    throw std::invalid_argument("\"" + stage.op->name + "\": oneDNN cannot compute it for a batch of " +
+                                std::to_string(build.batch) + ": " + e.what());
+  }
+}
+
+}  // namespace
+
+Program::Program(const Graph& graph, const std::vector<Stage>& stages, const Device& device,
+                 ParameterStore& parameters, int64_t batch)
+    : batch_(batch),
+      loss_{graph.loss,
+            loss_takes_logits(graph) ? LossOptions::Input::kLogits : LossOptions::Input::kOutputs,
+            graph.output().size()},
+      parameters_(parameters),
+      input_(plan_.elsewhere(nullptr)) {
+  const auto first = std::find_if(stages.begin(), stages.end(),
+                                  [](const Stage& stage) { return stage.trains; });
+  first_trained_ = static_cast<size_t>(first - stages.begin());
+  add_values(stages);
+  const int count = static_cast<int>(stages.size());
+  for (int i = 0; i < count; ++i) {
+    const auto at = static_cast<size_t>(i);
+    const Build build{device, parameters, plan_, batch, i, 2 * count - i};
+    kernels_.push_back(make_kernel(build, stages[at], values_[at], values_[at + 1]));
+  }
+  arena_size_ = plan_.place();
+}
+
+// Times: stage i runs forward at i and backward at 2n - i, the loss in between at n.
+void Program::add_values(const std::vector<Stage>& stages) {
+  values_.push_back({.data = input_});
+  const int count = static_cast<int>(stages.size());
+  for (int i = 0; i < count; ++i) {
+    const Stage& stage = stages[static_cast<size_t>(i)];
+    const auto size = static_cast<size_t>(batch_ * stage.op->output.size());
+    const int backward_time = 2 * count - i;
+    Value value{.layout = stage.output_layout, .activation = stage.activation};
+    value.data = plan_.add(size, i, backward_time);
+    if (static_cast<size_t>(i) >= first_trained_) {
+      value.gradient = plan_.add(size, backward_time - 1, backward_time);
+    }
+    values_.push_back(value);
+  }
+}
+
+void Program::forward(const float* x, Mode mode, uint64_t step) {
+  input_->data = const_cast<float*>(x);  // only read
+  for (const auto& kernel : kernels_) kernel->forward(mode, step);
+}
+
+StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
+  forward(x, Mode::kTraining, step);
+  const Value& output = values_.back();
+  float* gradient = output.gradient == nullptr ? nullptr : output.gradient->data;
+  const StepMetrics metrics = compute_loss(loss_, batch_, output.data->data, y, gradient);
+  parameters_.begin_step();
+  for (size_t i = kernels_.size(); i > first_trained_; --i) kernels_[i - 1]->backward(step);
+  return metrics;
+}
+
+StepMetrics Program::evaluate(const float* x, const float* y) {
+  forward(x, Mode::kInference, 0);
+  return compute_loss(loss_, batch_, values_.back().data->data, y, nullptr);
+}
+
+void Program::predict(const float* x, float* y) {
+  forward(x, Mode::kInference, 0);
+  const float* output = values_.back().data->data;
+  if (loss_.input == LossOptions::Input::kLogits) {
+    softmax(batch_, loss_.outputs, output, y);
+  } else {
+    std::copy_n(output, batch_ * loss_.outputs, y);
+  }
+}
+
+}  // namespace sluice::backend::cpu

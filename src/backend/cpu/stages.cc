@@ -1,0 +1,89 @@
+#include "backend/cpu/stages.h"
+
+#include "backend/cpu/onednn.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+bool is_identity(const Op& op) {
+  if (std::holds_alternative<ReshapeOp>(op.kind)) return true;
+  if (const auto* dropout = std::get_if<DropoutOp>(&op.kind)) return dropout->rate == 0;
+  const auto* activation = std::get_if<ActivationOp>(&op.kind);
+  return activation != nullptr && activation->activation == Activation::kLinear;
+}
+
+bool is_conv(const Stage& stage) { return std::holds_alternative<Conv2DOp>(stage.op->kind); }
+bool is_pool(const Stage& stage) { return std::holds_alternative<Pool2DOp>(stage.op->kind); }
+bool in_blocks(int64_t channels) { return channels % kChannelBlock == 0; }
+
+bool trains(const Op& op) {
+  if (const auto* host = std::get_if<HostOp>(&op.kind)) return !host->parameters.empty();
+  return std::holds_alternative<Conv2DOp>(op.kind) || std::holds_alternative<DenseOp>(op.kind);
+}
+
+// Convolutions and dense layers take an elementwise activation behind them into the same pass.
+bool fuse(Stage& stage, const Op& op) {
+  const auto* next = std::get_if<ActivationOp>(&op.kind);
+  const bool takes = is_conv(stage) || std::holds_alternative<DenseOp>(stage.op->kind);
+  if (next == nullptr || !takes || stage.activation != Activation::kLinear) return false;
+  if (next->activation == Activation::kSoftmax) return false;
+  stage.activation = next->activation;
+  return true;
+}
+
+// Whether stage i reads the image that stage i - 1 writes as it is, without a reshape in between.
+bool follows(const std::vector<Stage>& stages, size_t i) {
+  return i > 0 && i < stages.size() && stages[i].op->input == stages[i - 1].op->output;
+}
+
+// Whether the convolutions [begin, end), which follow one another, can all work in blocks of
+// channels. Poolings convert for free; at the ends there must be one, or an image of a few channels.
+bool run_in_blocks(const std::vector<Stage>& stages, size_t begin, size_t end) {
+  if (!follows(stages, end) || !is_pool(stages[end])) return false;
+  const int64_t channels = stages[begin].op->input[2];
+  const bool from_pool = 
+      follows(stages, begin) && is_pool(stages[begin - 1]) && in_blocks(channels);
+  const bool from_input = begin == 0 && channels <= 3;
+  if (!from_pool && !from_input) return false;
+  for (size_t i = begin; i < end; ++i) {
+    if (!in_blocks(stages[i].op->output[2])) return false;
+  }
+  return true;
+}
+
+void choose_layouts(std::vector<Stage>& stages) {
+  for (size_t begin = 0; begin < stages.size(); ++begin) {
+    if (!is_conv(stages[begin])) continue;
+    size_t end = begin + 1;
+    while (follows(stages, end) && is_conv(stages[end])) ++end;
+    if (run_in_blocks(stages, begin, end)) {
+      for (size_t i = begin; i < end; ++i) stages[i].output_layout = Layout::kBlocked16;
+      if (begin > 0) stages[begin - 1].output_layout = Layout::kBlocked16;
+    }
+    begin = end - 1;
+  }
+  for (size_t i = 1; i < stages.size(); ++i) stages[i].input_layout = stages[i - 1].output_layout;
+}
+
+}  // namespace
+
+bool loss_takes_logits(const Graph& graph) {
+  if (graph.ops.empty() || graph.loss == Loss::kMeanSquaredError) return false;
+  const auto* last = std::get_if<ActivationOp>(&graph.ops.back().kind);
+  return last != nullptr && last->activation == Activation::kSoftmax;
+}
+
+std::vector<Stage> make_stages(const Graph& graph) {
+  const size_t count = graph.ops.size() - (loss_takes_logits(graph) ? 1 : 0);
+  std::vector<Stage> stages;
+  for (size_t i = 0; i < count; ++i) {
+    const Op& op = graph.ops[i];
+    if (is_identity(op)) continue;
+    if (!stages.empty() && fuse(stages.back(), op)) continue;
+    stages.push_back({.op = &op, .trains = trains(op)});
+  }
+  if (uses_avx512()) choose_layouts(stages);
+  return stages;
+}
+
+}  // namespace sluice::backend::cpu

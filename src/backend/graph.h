@@ -1,0 +1,127 @@
+// What a backend compiles: a model reduced to a chain of operations over [N, ...] tensors.
+//
+// nn/ lowers a Sequential to a Graph; a backend turns the Graph into a Replica and is free to fuse
+// neighbours (convolution + bias + ReLU, softmax + crossentropy). Activations are channels last,
+// kernels HWIO and [in, units], all in Keras' layout. Parameters are named by where they lie in the
+// model's ParameterLayout, so a backend never sees names or layers.
+//
+// Letters: N batch, H W spatial, C channels, F features, K classes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sluice/shape.h"
+
+namespace sluice::backend {
+
+enum class Activation { kLinear, kRelu, kSigmoid, kTanh, kSoftmax };
+
+// A variable's place in the parameter buffer, in floats.
+struct ParameterSlice {
+  size_t offset = 0;
+  size_t size = 0;
+};
+
+// Zeros (or, for max pooling, -infinity) around the image; Keras' "same" is asymmetric.
+struct Padding2D {
+  int64_t top = 0, bottom = 0, left = 0, right = 0;
+};
+
+// y[n, h, w, f] = b[f] + sum over i, j, c of x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c, f]
+struct Conv2DOp {
+  int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;
+  Padding2D padding{};
+  ParameterSlice kernel{};              // [kernel_h, kernel_w, C, filters]
+  std::optional<ParameterSlice> bias{}; // [filters]
+};
+
+// y = x W + b over the last axis; leading axes are taken together as rows.
+struct DenseOp {
+  ParameterSlice kernel{};              // [F, units]
+  std::optional<ParameterSlice> bias{}; // [units]
+};
+
+// Maximum, or mean over the cells inside the image (Keras does not count padding).
+struct Pool2DOp {
+  enum class Kind { kMax, kAverage } kind = Kind::kMax;
+  int64_t pool_h = 2, pool_w = 2, stride_h = 2, stride_w = 2;
+  Padding2D padding{};
+};
+
+struct ActivationOp {
+  Activation activation = Activation::kLinear;  // softmax over the last axis
+};
+
+// Training: keeps each element with probability 1 - rate and scales it by 1 / (1 - rate).
+// Inference: identity. The masks are a function of (seed, the replica's step number) alone.
+struct DropoutOp {
+  float rate = 0;
+  uint64_t seed = 0;
+};
+
+// The same elements, row-major, under another shape. Costs nothing.
+struct ReshapeOp {};
+
+// Arithmetic of a layer that the user's program defines, run on the host between two other ops.
+// Implementations keep no state: everything is in the arguments. Thrown exceptions end the step.
+class HostKernel {
+ public:
+  virtual ~HostKernel() = default;
+  struct Forward {
+    int64_t batch;
+    std::span<const float> x;                        // [N, input...]
+    std::vector<std::span<const float>> parameters;  // in the order of HostOp::parameters
+    std::span<float> y;                              // [N, output...], to be written
+    bool training;
+  };
+  struct Backward {
+    int64_t batch;
+    std::span<const float> x, y, dy;
+    std::vector<std::span<const float>> parameters;
+    std::span<float> dx;                             // to be written; empty when nobody needs it
+    std::vector<std::span<float>> dparameters;       // to be written
+  };
+  virtual void forward(const Forward& args) const = 0;
+  virtual void backward(const Backward& args) const = 0;
+};
+
+struct HostOp {
+  std::shared_ptr<const HostKernel> kernel{};
+  std::vector<ParameterSlice> parameters{};
+};
+
+struct Op {
+  std::string name;  // the layer's, for messages and profiles
+  Shape input;       // without the batch
+  Shape output;
+  std::variant<Conv2DOp, DenseOp, Pool2DOp, ActivationOp, DropoutOp, ReshapeOp, HostOp> kind;
+};
+
+// Mean over the batch. With probabilities p = y_pred:
+//   categorical crossentropy          -sum_k y_k log p_k          targets [N, K]
+//   sparse categorical crossentropy   -log p_y                    targets [N], class numbers
+//   mean squared error                mean_k (y_k - p_k)^2        targets [N, K]
+// When the last op is softmax, the crossentropies are computed from its logits (gradient p - y),
+// as Keras on TensorFlow does; otherwise p is normalised to sum 1 and clipped to [1e-7, 1 - 1e-7].
+enum class Loss { kCategoricalCrossentropy, kSparseCategoricalCrossentropy, kMeanSquaredError };
+
+struct Graph {
+  Shape input;
+  std::vector<Op> ops;
+  size_t parameter_size = 0;  // floats in the parameter buffer
+  Loss loss = Loss::kSparseCategoricalCrossentropy;
+
+  Shape output() const { return ops.empty() ? input : ops.back().output; }
+  // Floats of target per sample: 1 for class numbers, else output().size().
+  int64_t target_size() const {
+    return loss == Loss::kSparseCategoricalCrossentropy ? 1 : output().size();
+  }
+};
+
+}  // namespace sluice::backend

@@ -1,0 +1,85 @@
+// A model compiled for one device: the thing that trains.
+//
+// Compiling makes every activation, workspace and primitive; a training step allocates nothing once
+// each batch size has been seen. A replica is used by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "backend/graph.h"
+#include "sluice/optimizers.h"
+#include "sluice/status.h"
+
+namespace sluice::backend {
+
+enum class Precision { kFloat32 };
+
+struct ReplicaOptions {
+  int64_t batch_size = 32;  // the largest batch that will come
+  int threads = 1;          // threads that one step may use
+  Precision precision = Precision::kFloat32;
+  // Applied to the parameters at the end of every train_step; none: the gradients are left for the
+  // caller and the parameters do not change.
+  std::optional<OptimizerSpec> optimizer{};
+};
+
+// N samples, row-major.
+struct Batch {
+  int64_t size = 0;          // N
+  std::span<const float> x;  // [N, input...]
+  std::span<const float> y;  // [N, target_size]
+};
+
+// Sums over a batch, so that any number of batches can be added up.
+struct StepMetrics {
+  int64_t samples = 0;
+  double loss_sum = 0;   // loss of the batch times its samples
+  int64_t correct = 0;   // samples whose first largest output is the target's class
+
+  StepMetrics& operator+=(const StepMetrics& other) {
+    samples += other.samples;
+    loss_sum += other.loss_sum;
+    correct += other.correct;
+    return *this;
+  }
+};
+
+class Replica {
+ public:
+  virtual ~Replica() = default;
+
+  virtual const Graph& graph() const = 0;
+
+  // Forward in training mode, loss, backward, and the optimizer's step when there is one.
+  // The metrics are of the parameters before the step.
+  virtual StepMetrics train_step(const Batch& batch) = 0;
+  // Forward in inference mode and the loss.
+  virtual StepMetrics evaluate(const Batch& batch) = 0;
+  // Forward in inference mode; `y` is [n, output...].
+  virtual void predict(int64_t n, std::span<const float> x, std::span<float> y) = 0;
+
+  // All parameters, contiguous, in Keras' layout: what is pushed and pulled. Valid to read until the
+  // next train_step; whoever writes to it calls parameters_changed() before the next step.
+  virtual std::span<float> parameters() = 0;
+  virtual void parameters_changed() = 0;
+  // Gradients of the mean loss of the last train_step, same layout. Only without an optimizer.
+  virtual std::span<const float> gradients() = 0;
+};
+
+// A kind of device. Safe to use from several threads.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;  // "cpu (oneDNN 2.6.3, avx512_core_bf16)"
+  // Throws std::invalid_argument for a graph or options that this backend cannot take.
+  virtual std::unique_ptr<Replica> compile(const Graph& graph, const ReplicaOptions& options) = 0;
+};
+
+// "auto" or "cpu". NOT_FOUND names the part that is missing.
+Result<std::shared_ptr<Backend>> open_backend(const std::string& device);
+
+}  // namespace sluice::backend

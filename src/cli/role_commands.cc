@@ -1,0 +1,61 @@
+// `sluice server` and `sluice worker`.
+#include <memory>
+
+#include "cli/commands.h"
+#include "core/log.h"
+#include "train/roles.h"
+#include "train/signals.h"
+
+namespace sluice::cli {
+namespace {
+
+struct RoleFlags {
+  train::RoleOptions role;
+  std::string log_level = "info";
+};
+
+void add_shared_flags(CLI::App& app, RoleFlags& flags) {
+  app.add_option("--driver", flags.role.driver, "the driver's address: HOST:PORT or unix:/path")
+      ->required();
+  app.add_option("--index", flags.role.index, "number to ask for, -1: any free one")
+      ->capture_default_str();
+  app.add_option("--join-timeout", flags.role.join_timeout_s, "seconds to wait for the driver")
+      ->capture_default_str();
+  app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
+      ->capture_default_str();
+}
+
+int run_role(const char* name, const RoleFlags& flags,
+             Status (*role)(const train::RoleOptions&, const std::atomic<bool>&)) {
+  log::set_level(flags.log_level);
+  log::set_role(name);
+  const std::atomic<bool>& stop = train::stop_on_signals(1);
+  const Status status = role(flags.role, stop);
+  if (stop.load()) return train::signal_exit_status();
+  return status.ok() ? 0 : fail(1, std::string(name) + ": " + status.message());
+}
+
+}  // namespace
+
+Command add_server_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("server", "Keeps parameters for a driver's job");
+  auto flags = std::make_shared<RoleFlags>();
+  add_shared_flags(*command, *flags);
+  command->add_option("--listen", flags->role.listen, "HOST:PORT, port 0: any free one")
+      ->capture_default_str();
+  command->add_option("--advertise", flags->role.advertise,
+                      "HOST:PORT that workers reach it at; empty: as it listens");
+  command->add_option("--threads", flags->role.threads, "threads that serve workers")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
+  return {command, [flags] { return run_role("server", *flags, train::run_server_role); }};
+}
+
+Command add_worker_command(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("worker", "Trains for a driver's job");
+  auto flags = std::make_shared<RoleFlags>();
+  add_shared_flags(*command, *flags);
+  return {command, [flags] { return run_role("worker", *flags, train::run_worker_role); }};
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,147 @@
+// `sluice train` and `sluice driver`: the same job, with members of its own or with those that join.
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+
+#include "cli/commands.h"
+#include "core/log.h"
+#include "core/parameter_set.h"
+#include "data/catalog.h"
+#include "train/builtin_models.h"
+#include "train/distributed_job.h"
+#include "train/report.h"
+#include "train/signals.h"
+
+namespace sluice::cli {
+namespace {
+
+struct JobFlags {
+  train::JobConfig config;      // defaults, then --config, then flags
+  std::string config_file;
+  std::string log_level = "warn";
+  bool print_config = false;
+};
+
+std::string flag_name(std::string name) {
+  for (char& c : name) c = c == '_' ? '-' : c;
+  return "--" + name;
+}
+
+void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field, const char* help) {
+  app.add_option_function<std::string>(
+         name, [&field](const std::string& value) { field = OptimizerSpec(value); }, help)
+      ->default_str(field.name);
+}
+
+void add_flag(CLI::App& app, const std::string& name, bool& field, const char* help) {
+  app.add_flag(name + ",!--no-" + name.substr(2), field, help)->default_str(field ? "on" : "off");
+}
+
+template <typename T>
+void add_flag(CLI::App& app, const std::string& name, T& field, const char* help) {
+  app.add_option(name, field, help)->capture_default_str();
+}
+
+// --config is read while flags are parsed, before any of them is stored: flags win wherever they
+// stand, because CLI11 runs this callback first.
+void read_config(JobFlags& flags) {
+  std::ifstream file(flags.config_file, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    throw std::invalid_argument("--config " + flags.config_file + ": cannot read the file");
+  }
+  try {
+    train::merge_json(text.str(), flags.config);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(flags.config_file + ": " + error.what());
+  }
+}
+
+std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
+  auto flags = std::make_shared<JobFlags>();
+  app.add_option("--config", flags->config_file, "JSON file with any of the flags; flags win")
+      ->trigger_on_parse()
+      ->each([flags](const std::string& path) {
+        flags->config_file = path;
+        read_config(*flags);
+      });
+  train::visit_fields(flags->config, [&](const char* name, auto& field, const char* help) {
+    add_flag(app, flag_name(name), field, help);
+  });
+  app.add_flag("--print-config", flags->print_config, "print the job as JSON and end");
+  app.add_option("--log-level", flags->log_level, "debug, info, warn, error or off")
+      ->capture_default_str();
+  return flags;
+}
+
+core::TimePoint now() { return std::chrono::steady_clock::now(); }
+
+int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
+  const auto started = now();
+  const train::JobConfig& config = flags.config;
+  log::set_level(flags.log_level);
+  train::validate(config);
+  if (flags.print_config) {
+    std::printf("%s\n", train::to_json(config).c_str());
+    return 0;
+  }
+  Sequential model = train::make_model(config.model);
+  model.initialize(config.seed);
+  auto data = data::load_dataset(config.dataset, config.data_dir);
+  if (!data.ok()) return fail(2, data.status().message());
+  const std::atomic<bool>& stop = train::stop_on_signals(2);
+  if (config.verbose > 0) {
+    std::fprintf(stderr, "%s", model.summary().c_str());
+    std::fprintf(stderr, "Training on %s (%s): %lld records, %d workers, %d server(s), %s\n",
+                 data->train.name().c_str(), data->train.records()->info().origin.c_str(),
+                 static_cast<long long>(data->train.size()), config.workers, config.servers,
+                 config.trainer.c_str());
+  }
+  auto outcome = train::run_distributed({config, cluster, program, flags.log_level}, model,
+                                        data->train, stop);
+  if (stop.load()) {
+    return fail(train::signal_exit_status(), "interrupted; no model was saved");
+  }
+  if (!outcome.ok()) return fail(1, outcome.status().message());
+  train::JobReport report;
+  report.config = config;
+  report.dataset = data->train.name();
+  report.model_json = model.to_json();
+  report.parameters = model.count_params();
+  report.outcome = std::move(*outcome);
+  report.test = model.evaluate(data->test, {.loss = config.loss, .device = config.device});
+  report.total_time_s = core::to_seconds(now() - started);
+  std::printf("%s", train::to_text(report).c_str());
+  if (!config.save.empty()) {
+    model.save_weights(config.save);
+    std::printf("Model saved to %s\n", config.save.c_str());
+  }
+  if (!config.report.empty()) {
+    const Status written = train::write_report(report, config.report);
+    if (!written.ok()) return fail(1, written.message());
+  }
+  return 0;
+}
+
+Command make_command(CLI::App* command, train::Cluster cluster, const char* program) {
+  const auto flags = add_job_flags(*command);
+  return {command, [flags, cluster, program] { return run_job(*flags, cluster, program); }};
+}
+
+}  // namespace
+
+Command add_train_command(CLI::App& app, const char* program) {
+  return make_command(
+      app.add_subcommand("train", "Trains on this machine: starts its own servers and workers"),
+      train::Cluster::kLocal, program);
+}
+
+Command add_driver_command(CLI::App& app, const char* program) {
+  return make_command(
+      app.add_subcommand("driver", "Owns a job whose servers and workers join from elsewhere"),
+      train::Cluster::kExternal, program);
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,184 @@
+#include "data/describe.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "data/csv.h"
+#include "data/digits.h"
+#include "data/idx.h"
+#include "data/mapped_file.h"
+
+namespace sluice::data {
+namespace {
+
+using nlohmann::json;
+
+// What a file was like where it was described.
+struct FileMark {
+  std::string path;
+  uint64_t bytes = 0;
+  uint32_t crc32 = 0;
+};
+
+struct Description {
+  RecordsInfo info;
+  std::vector<FileMark> files;
+};
+
+Result<FileMark> mark(const std::string& path) {
+  SLUICE_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path));
+  FileMark mark{.path = path, .bytes = file->bytes().size()};
+  for (auto rest = file->bytes(); !rest.empty();) {
+    const auto piece =
+        rest.first(std::min<size_t>(rest.size(), 1 << 30));  // zlib counts in 32 bits
+    mark.crc32 = static_cast<uint32_t>(crc32(
+        mark.crc32, reinterpret_cast<const Bytef*>(piece.data()), static_cast<uInt>(piece.size())));
+    rest = rest.subspan(piece.size());
+  }
+  return mark;
+}
+
+// Shapes beyond this are no records, and their product could overflow.
+bool is_sane(const Shape& shape) {
+  int64_t size = 1;
+  for (int64_t d : shape.dims()) {
+    if (d < 1 || d > (int64_t{1} << 31) || (size *= d) > (int64_t{1} << 31)) return false;
+  }
+  return true;
+}
+
+Description from_json(const json& j) {
+  Description d;
+  RecordsInfo& info = d.info;
+  info.name = j.at("name").get<std::string>();
+  info.sample_shape = Shape(j.at("sample_shape").get<std::vector<int64_t>>());
+  info.classes = j.at("classes").get<int>();
+  const auto element = j.at("element").get<std::string>();
+  if (element != "uint8" && element != "float32") throw std::invalid_argument("element " + element);
+  info.element = element == "uint8" ? Element::kUint8 : Element::kFloat32;
+  info.scale = j.at("scale").get<float>();
+  info.records = j.at("records").get<int64_t>();
+  info.origin = j.at("origin").get<std::string>();
+  const json& source = j.at("source");
+  info.source.kind = source.at("kind").get<std::string>();
+  info.source.first = source.at("first").get<int64_t>();
+  info.source.seed = source.at("seed").get<uint64_t>();
+  for (const json& file : source.at("files")) {
+    d.files.push_back({.path = file.at("path").get<std::string>(),
+                       .bytes = file.at("bytes").get<uint64_t>(),
+                       .crc32 = file.at("crc32").get<uint32_t>()});
+    info.source.files.push_back(d.files.back().path);
+  }
+  if (!is_sane(info.sample_shape)) throw std::invalid_argument("sample_shape");
+  if (info.classes < 1 || info.classes > kMaxClasses) throw std::invalid_argument("classes");
+  if (info.records < 1 || info.records >= int64_t{1} << 32) throw std::invalid_argument("records");
+  if (info.source.first < 0 || info.source.first > int64_t{1} << 62) {
+    throw std::invalid_argument("first");
+  }
+  if (!std::isfinite(info.scale)) throw std::invalid_argument("scale");
+  return d;
+}
+
+Result<Description> parse(const std::string& text) {
+  try {
+    return from_json(json::parse(text));
+  } catch (const std::exception& e) {  // nlohmann's, and ours above
+    return invalid_argument(std::string("description of records: ") + e.what());
+  }
+}
+
+Result<std::shared_ptr<const Records>> read_source(const RecordsInfo& info) {
+  const auto& files = info.source.files;
+  if (info.source.kind == "idx" && files.size() == 2) {
+    return read_idx(files[0], files[1], {.name = info.name, .classes = info.classes});
+  }
+  if (info.source.kind == "csv" && files.size() == 1) return read_csv_like(files[0], info);
+  return failed_precondition("dataset \"" + info.name + "\": no reader for source \"" +
+                             info.source.kind + "\"");
+}
+
+// Part of the source's records, as `info` describes them.
+Result<std::shared_ptr<const Records>> take_part(const Records& source, const RecordsInfo& info) {
+  const RecordsInfo& whole = source.info();
+  if (whole.sample_shape != info.sample_shape || whole.element != info.element ||
+      whole.scale != info.scale || whole.records < info.records ||
+      info.source.first > whole.records - info.records) {
+    return failed_precondition("dataset \"" + info.name + "\": " + info.origin +
+                               " is read otherwise here than it was described");
+  }
+  const auto part = source.slice(info.source.first, info.records);
+  for (int32_t label : part->labels()) {
+    if (label >= info.classes) {
+      return failed_precondition("dataset \"" + info.name + "\": " + info.origin + " has label " +
+                                 std::to_string(label) + " of " + std::to_string(info.classes) +
+                                 " classes");
+    }
+  }
+  return part->with_info(info);
+}
+
+Result<std::shared_ptr<const Records>> generate_described(const RecordsInfo& info) {
+  constexpr int64_t kMost = 10'000'000;  // 8 GB: what nobody asks for but a damaged description
+  if (info.records > kMost) {
+    return failed_precondition("generated digits: " + std::to_string(info.records) +
+                               " records are more than the " + std::to_string(kMost) +
+                               " that fit into memory");
+  }
+  RecordsInfo described = info;
+  described.source.first = 0;  // of what is generated next
+  const auto digits = generate_digits(info.source.first, info.records, info.source.seed);
+  SLUICE_ASSIGN_OR_RETURN(const auto checked, take_part(*digits, described));
+  return checked->with_info(info);
+}
+
+}  // namespace
+
+Result<std::string> describe(const Records& records) {
+  const RecordsInfo& info = records.info();
+  json files = json::array();
+  for (const std::string& path : info.source.files) {
+    SLUICE_ASSIGN_OR_RETURN(const FileMark file, mark(path));
+    files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"crc32", file.crc32}});
+  }
+  const json j = {{"name", info.name},
+                  {"sample_shape", info.sample_shape.dims()},
+                  {"classes", info.classes},
+                  {"element", info.element == Element::kUint8 ? "uint8" : "float32"},
+                  {"scale", info.scale},
+                  {"records", info.records},
+                  {"origin", info.origin},
+                  {"source",
+                   {{"kind", info.source.kind},
+                    {"first", info.source.first},
+                    {"seed", info.source.seed},
+                    {"files", std::move(files)}}}};
+  // Paths need not be UTF-8, JSON must be: such a path will not be found, and the records be sent.
+  return j.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<RecordsInfo> parse_description(const std::string& text) {
+  SLUICE_ASSIGN_OR_RETURN(Description description, parse(text));
+  return std::move(description.info);
+}
+
+Result<std::shared_ptr<const Records>> open_described(const std::string& text) {
+  SLUICE_ASSIGN_OR_RETURN(const Description description, parse(text));
+  const RecordsInfo& info = description.info;
+  if (info.source.kind == "digits") return generate_described(info);
+  for (const FileMark& there : description.files) {
+    const auto here = mark(there.path);
+    if (!here.ok()) return failed_precondition(here.status().message());
+    if (here->bytes != there.bytes || here->crc32 != there.crc32) {
+      return failed_precondition(there.path +
+                                 ": has another content here than where the driver runs");
+    }
+  }
+  auto source = read_source(info);
+  if (!source.ok()) return failed_precondition(source.status().message());
+  return take_part(**source, info);
+}
+
+}  // namespace sluice::data

@@ -1,0 +1,150 @@
+#include "data/idx.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "data/gzip.h"
+#include "data/mapped_file.h"
+
+namespace sluice::data {
+namespace {
+
+struct Kind {
+  uint32_t magic;
+  uint32_t dimensions;
+  const char* what;
+
+  size_t header_bytes() const { return 4 + 4 * dimensions; }
+};
+constexpr Kind kImages{2051, 3, "images"};
+constexpr Kind kLabels{2049, 1, "labels"};
+
+struct IdxFile {
+  std::shared_ptr<const MappedFile> file;
+  std::vector<uint64_t> dims;
+  std::span<const std::byte> values;
+};
+
+uint32_t big_endian(std::span<const std::byte> bytes, size_t word) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i)
+    value = value << 8 | std::to_integer<uint32_t>(bytes[4 * word + i]);
+  return value;
+}
+
+// The size of a whole file that begins like this; nullopt when no file can be that large.
+std::optional<uint64_t> whole_size(std::span<const std::byte> header, const Kind& kind) {
+  uint64_t size = 1;
+  for (size_t d = 0; d < kind.dimensions; ++d) {
+    if (__builtin_mul_overflow(size, uint64_t{big_endian(header, 1 + d)}, &size)) return {};
+  }
+  if (size > uint64_t{std::numeric_limits<int64_t>::max()} - kind.header_bytes()) return {};
+  return size + kind.header_bytes();
+}
+
+Status check_header(const std::string& path, std::span<const std::byte> bytes, const Kind& kind) {
+  const std::string expected = path + ": expected an IDX file of " + kind.what + " (magic number " +
+                               std::to_string(kind.magic) + "), found ";
+  if (bytes.empty()) return data_loss(expected + "an empty file: get the file again");
+  if (bytes.size() < 4) {
+    return data_loss(expected + std::to_string(bytes.size()) + " bytes: get the file again");
+  }
+  const uint32_t magic = big_endian(bytes, 0);
+  if (magic != kind.magic) {
+    const Kind& other = kind.magic == kImages.magic ? kLabels : kImages;
+    if (magic == other.magic) {
+      return invalid_argument(expected + "one of " + other.what +
+                              ": exchange the two files' names");
+    }
+    return invalid_argument(expected + "magic number " + std::to_string(magic) +
+                            ": check the path, or get the file again");
+  }
+  if (bytes.size() < kind.header_bytes()) {
+    return data_loss(expected + "only " + std::to_string(bytes.size()) + " bytes of its " +
+                     std::to_string(kind.header_bytes()) + "-byte header: get the file again");
+  }
+  for (size_t d = 0; d < kind.dimensions; ++d) {
+    if (big_endian(bytes, 1 + d) == 0) {
+      return data_loss(path + ": expected at least one record, found dimension " +
+                       std::to_string(d) + " of size 0: get the file again");
+    }
+  }
+  if (!whole_size(bytes, kind)) {
+    return data_loss(path +
+                     ": the header's dimensions are larger than any file: get the file again");
+  }
+  return ok_status();
+}
+
+Result<IdxFile> open_idx(const std::string& path, const Kind& kind) {
+  const auto check_prefix = [&](std::span<const std::byte> prefix) -> Result<uint64_t> {
+    SLUICE_RETURN_IF_ERROR(check_header(path, prefix, kind));
+    return *whole_size(prefix, kind);
+  };
+  SLUICE_ASSIGN_OR_RETURN(auto file, open_maybe_gzip(path, check_prefix));
+  const auto bytes = file->bytes();
+  SLUICE_RETURN_IF_ERROR(check_header(path, bytes, kind));
+  const uint64_t expected = *whole_size(bytes, kind);
+  if (bytes.size() != expected) {
+    return data_loss(path + ": expected " + std::to_string(expected) + " bytes for " +
+                     std::to_string(big_endian(bytes, 1)) + " " + kind.what + ", found " +
+                     std::to_string(bytes.size()) +
+                     (bytes.size() < expected ? ": it is cut short" : ": bytes are left over") +
+                     "; get the file again");
+  }
+  IdxFile idx{.file = std::move(file), .dims = {}, .values = bytes.subspan(kind.header_bytes())};
+  for (size_t d = 0; d < kind.dimensions; ++d) idx.dims.push_back(big_endian(bytes, 1 + d));
+  return idx;
+}
+
+Result<std::vector<int32_t>> widen_labels(const std::string& path, const IdxFile& idx,
+                                          int classes) {
+  std::vector<int32_t> labels(idx.values.size());
+  for (size_t i = 0; i < labels.size(); ++i) {
+    labels[i] = std::to_integer<int32_t>(idx.values[i]);
+    if (labels[i] >= classes) {
+      return data_loss(path + ": record " + std::to_string(i) + " has label " +
+                       std::to_string(labels[i]) + ", expected 0 to " +
+                       std::to_string(classes - 1) + ": get the file again");
+    }
+  }
+  return labels;
+}
+
+// What Records over a pair of IDX files must keep alive.
+struct IdxStorage {
+  std::shared_ptr<const MappedFile> images;
+  std::vector<int32_t> labels;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
+                                                const std::string& labels_path,
+                                                const IdxOptions& options) {
+  SLUICE_ASSIGN_OR_RETURN(IdxFile images, open_idx(images_path, kImages));
+  SLUICE_ASSIGN_OR_RETURN(IdxFile labels, open_idx(labels_path, kLabels));
+  if (images.dims[0] != labels.dims[0]) {
+    return data_loss(images_path + " has " + std::to_string(images.dims[0]) + " images but " +
+                     labels_path + " has " + std::to_string(labels.dims[0]) +
+                     " labels: get the two files from the same place");
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto values, widen_labels(labels_path, labels, options.classes));
+  auto storage = std::make_shared<const IdxStorage>(
+      IdxStorage{.images = images.file, .labels = std::move(values)});
+  RecordsInfo info;
+  info.name = options.name;
+  info.sample_shape =
+      Shape{static_cast<int64_t>(images.dims[1]), static_cast<int64_t>(images.dims[2]), 1};
+  info.classes = options.classes;
+  info.records = static_cast<int64_t>(images.dims[0]);
+  info.origin = images_path;
+  info.source = {.kind = "idx", .files = {absolute_path(images_path), absolute_path(labels_path)}};
+  return std::make_shared<const Records>(std::move(info), images.values, storage->labels, storage);
+}
+
+}  // namespace sluice::data

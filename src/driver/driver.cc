@@ -1,0 +1,289 @@
+#include "driver/driver.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include "core/log.h"
+
+namespace sluice::driver {
+namespace {
+
+constexpr core::Duration kTick = std::chrono::milliseconds(50);
+constexpr int kTicksPerLedger = 4;
+constexpr wire::CallOptions kControlCall{.timeout = std::chrono::seconds(10)};
+
+core::TimePoint now() { return std::chrono::steady_clock::now(); }
+
+data::Shuffle shuffle_of(const wire::TrainingSpec& spec) {
+  return spec.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
+}
+
+// Names this job among all others that a server may ever hear of.
+uint64_t new_job_id() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
+}
+
+CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t job,
+                                       const data::Partitioning& partitioning) {
+  CoordinatorOptions result;
+  result.job = job;
+  result.servers = options.servers;
+  result.workers = options.workers;
+  result.job_spec = wire::to_json(options.training);
+  result.lease_timeout = options.lease_timeout;
+  result.idle_timeout = options.idle_timeout;
+  for (int64_t p = 0; p < partitioning.partitions(); ++p) {
+    result.partition_records.push_back(partitioning.size(p));
+  }
+  return result;
+}
+
+}  // namespace
+
+Driver::Driver(DriverOptions options, std::shared_ptr<const data::Records> records,
+               std::span<const float> parameters, wire::Transport& transport,
+               JobObserver& observer)
+    : options_(std::move(options)),
+      job_(new_job_id()),
+      records_(std::move(records)),
+      partitioning_(records_->info().records, options_.training.partitions,
+                    options_.training.seed, shuffle_of(options_.training)),
+      parameters_(parameters.size()),
+      transport_(transport),
+      observer_(observer),
+      started_(now()),
+      coordinator_(coordinator_options(options_, job_, partitioning_), started_) {
+  std::copy(parameters.begin(), parameters.end(), parameters_.span().begin());
+  // Refuses what cannot be cut before anybody has joined.
+  (void)wire::ShardMap::even(parameters_.size(), options_.shards, options_.servers);
+}
+
+Result<JobResult> Driver::run(const std::atomic<bool>& stop) {
+  const Status trained = train(stop);
+  if (!trained.ok()) {
+    abort(trained.message());
+    shut_down_servers("the job was aborted: " + trained.message());
+    wait_for_members_to_leave(std::chrono::milliseconds(1500));
+    return trained;
+  }
+  training_time_ = now() - started_;
+  Result<JobResult> result = collect();
+  shut_down_servers("the job is done");
+  wait_for_members_to_leave(std::chrono::seconds(5));
+  if (result.ok()) fill_members(*result);
+  return result;
+}
+
+Status Driver::train(const std::atomic<bool>& stop) {
+  SLUICE_RETURN_IF_ERROR(wait_for_servers(stop));
+  SLUICE_RETURN_IF_ERROR(distribute_parameters(stop));
+  for (int ticks = 1;; ++ticks) {
+    tick();
+    {
+      std::lock_guard lock(mutex_);
+      if (coordinator_.phase() == Phase::kDone) return ok_status();
+      if (coordinator_.phase() == Phase::kAborted) return {StatusCode::kAborted, coordinator_.abort_reason()};
+    }
+    if (stop.load()) return cancelled("stopped by a signal");
+    if (ticks % kTicksPerLedger == 0) {
+      const Status read = read_ledgers();
+      if (read.ok()) {
+        report_epochs();
+        observer_.on_progress(progress());
+      } else {
+        SLUICE_LOG(warn, "no progress to show: {}", read.message());
+      }
+    }
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
+void Driver::tick() {
+  std::vector<std::string> notices;
+  {
+    std::lock_guard lock(mutex_);
+    coordinator_.tick(now());
+    notices = coordinator_.take_notices();
+  }
+  for (const std::string& line : notices) observer_.on_notice(line);
+  observer_.on_tick();
+}
+
+Status Driver::wait_for_servers(const std::atomic<bool>& stop) {
+  for (int ticks = 1;; ++ticks) {
+    tick();
+    {
+      std::lock_guard lock(mutex_);
+      if (coordinator_.servers_ready()) return ok_status();
+      if (coordinator_.phase() == Phase::kAborted) return {StatusCode::kAborted, coordinator_.abort_reason()};
+    }
+    if (stop.load()) return cancelled("stopped by a signal");
+    if (ticks % kTicksPerLedger == 0) observer_.on_progress(progress());
+    std::this_thread::sleep_for(kTick / 5);
+  }
+}
+
+Status Driver::distribute_parameters(const std::atomic<bool>& stop) {
+  std::vector<std::string> addresses;
+  {
+    std::lock_guard lock(mutex_);
+    addresses = coordinator_.server_addresses();
+  }
+  const auto map = wire::ShardMap::even(parameters_.size(), options_.shards, options_.servers);
+  std::vector<std::shared_ptr<wire::ParameterChannel>> channels;
+  for (int server = 0; server < options_.servers; ++server) {
+    channels.push_back(transport_.connect_parameters(addresses[static_cast<size_t>(server)]));
+    SLUICE_RETURN_IF_ERROR(
+        channels.back()->create({job_, map, server, options_.update_rule}, kControlCall));
+  }
+  // parameters_ outlives every call: it is a member, and run() ends after the last one.
+  const std::shared_ptr<const void> owner(std::shared_ptr<const void>(), parameters_.data());
+  for (const wire::Shard& shard : map.shards()) {
+    const wire::Payload values{owner, parameters_.span().subspan(shard.offset, shard.size)};
+    SLUICE_RETURN_IF_ERROR(channels[static_cast<size_t>(shard.server)]->assign(
+        {job_, shard.index}, values, kControlCall));
+  }
+  ledgers_.resize(channels.size());
+  client_ = std::make_unique<wire::ParameterClient>(
+      transport_, job_, map, addresses, wire::ParameterClientOptions{}, stop,
+      [](const std::string& whom) {
+        if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
+      });
+  std::lock_guard lock(mutex_);
+  channels_ = std::move(channels);
+  coordinator_.start_training(map, now());
+  return ok_status();
+}
+
+Status Driver::read_ledgers() {
+  for (size_t server = 0; server < channels_.size(); ++server) {
+    SLUICE_ASSIGN_OR_RETURN(ledgers_[server], channels_[server]->ledger(job_, kControlCall));
+  }
+  return ok_status();
+}
+
+void Driver::report_epochs() {
+  const auto& epochs = ledgers_.front().epochs;  // shard 0 is server 0's
+  while (epochs_reported_ < static_cast<int>(epochs.size()) &&
+         epochs[static_cast<size_t>(epochs_reported_)].samples == records_->info().records) {
+    observer_.on_epoch_end(epochs_reported_, epochs[static_cast<size_t>(epochs_reported_)],
+                           [this](std::span<float> into) { return client_->pull(into); });
+    ++epochs_reported_;
+  }
+}
+
+JobProgress Driver::progress() {
+  JobProgress progress;
+  progress.elapsed_s = core::to_seconds(now() - started_);
+  progress.total_samples = records_->info().records * options_.training.epochs;
+  if (!ledgers_.empty()) {
+    progress.epochs = ledgers_.front().epochs;
+    for (const auto& epoch : progress.epochs) progress.samples += epoch.samples;
+    for (const auto& shard : ledgers_.front().shards) {
+      if (shard.shard == 0) progress.updates = shard.version;
+    }
+  }
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, member] : coordinator_.members()) {
+    if (member.role != wire::Role::kWorker || !member.alive) continue;
+    progress.workers.push_back(
+        {member.index, true, member.partition, member.step, member.waiting_for});
+  }
+  progress.waiting_for = coordinator_.waiting_for();
+  return progress;
+}
+
+Result<JobResult> Driver::collect() {
+  SLUICE_RETURN_IF_ERROR(client_->pull(parameters_.span()));
+  SLUICE_RETURN_IF_ERROR(read_ledgers());
+  report_epochs();
+  observer_.on_progress(progress());
+  JobResult result;
+  result.training_time_s = core::to_seconds(training_time_);
+  result.epochs = ledgers_.front().epochs;
+  for (const auto& epoch : result.epochs) result.samples_trained += epoch.samples;
+  double staleness = 0;
+  int64_t applied = 0;
+  int64_t fewest = -1;
+  for (const wire::LedgerReply& ledger : ledgers_) {
+    for (const auto& shard : ledger.shards) {
+      fewest = fewest < 0 ? shard.version : std::min(fewest, shard.version);
+      result.duplicate_pushes += shard.duplicates;
+      result.fenced_pushes += shard.fenced;
+      result.staleness_max = std::max(result.staleness_max, shard.staleness_max);
+      staleness += shard.staleness_sum;
+      applied += shard.version;
+    }
+  }
+  result.server_updates = std::max<int64_t>(fewest, 0);
+  result.staleness_mean = applied == 0 ? 0 : staleness / static_cast<double>(applied);
+  result.parameters = core::AlignedBuffer(parameters_.size());
+  std::copy(parameters_.span().begin(), parameters_.span().end(),
+            result.parameters.span().begin());
+  const int64_t expected = records_->info().records * options_.training.epochs;
+  if (result.samples_trained != expected) {
+    return internal_error("the servers count " + std::to_string(result.samples_trained) +
+                          " samples, the job has " + std::to_string(expected) +
+                          ": this is a bug in Sluice, please report it with the log");
+  }
+  return result;
+}
+
+void Driver::fill_members(JobResult& result) {
+  for (size_t server = 0; server < ledgers_.size(); ++server) {
+    const wire::LedgerReply& ledger = ledgers_[server];
+    result.servers.push_back({channels_[server]->address(), static_cast<int>(ledger.shards.size()),
+                              ledger.update_seconds, ledger.peak_memory_bytes});
+  }
+  std::map<int, WorkerReport> workers;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, member] : coordinator_.members()) {
+    if (member.role != wire::Role::kWorker) continue;
+    WorkerReport& report = workers[member.index];
+    report.leases += member.leases;
+    report.peak_memory_bytes = std::max(report.peak_memory_bytes, member.peak_memory_bytes);
+    report.processes.push_back("pid " + std::to_string(member.pid) + " on " + member.host + ": " +
+                               (member.alive ? "still there" : member.fate));
+  }
+  for (const wire::WorkerCount& count : ledgers_.front().workers) {
+    workers[count.worker].updates = count.pushes;
+    workers[count.worker].samples = count.samples;
+  }
+  for (auto& [index, report] : workers) {
+    report.worker = index;
+    result.workers.push_back(std::move(report));
+  }
+}
+
+void Driver::shut_down_servers(const std::string& reason) {
+  for (const auto& channel : channels_) {
+    const Status told = channel->shutdown(reason, {.timeout = std::chrono::milliseconds(500)});
+    if (!told.ok()) SLUICE_LOG(debug, "telling a server to end: {}", told.message());
+  }
+}
+
+void Driver::wait_for_members_to_leave(core::Duration at_most) {
+  const auto until = now() + at_most;
+  while (now() < until) {
+    tick();
+    {
+      std::lock_guard lock(mutex_);
+      if (coordinator_.live(wire::Role::kWorker) == 0) return;
+    }
+    std::this_thread::sleep_for(kTick / 5);
+  }
+}
+
+void Driver::process_ended(int64_t pid, const std::string& fate) {
+  std::lock_guard lock(mutex_);
+  coordinator_.process_ended(pid, fate, now());
+}
+
+void Driver::abort(const std::string& reason) {
+  std::lock_guard lock(mutex_);
+  coordinator_.abort(reason);
+}
+
+}  // namespace sluice::driver

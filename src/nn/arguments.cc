@@ -1,0 +1,71 @@
+#include "nn/arguments.h"
+
+#include "nn/initializers.h"
+#include "sluice/errors.h"
+
+namespace sluice::nn {
+namespace {
+
+[[noreturn]] void refuse(const Argument& argument, const std::string& value,
+                         const std::string& allowed) {
+  throw std::invalid_argument(std::string(argument.layer_class) + ": " + argument.name + " = " +
+                              value + ": " + allowed);
+}
+
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
+
+}  // namespace
+
+void require_at_least_one(const Argument& argument, int64_t value) {
+  if (value < 1) refuse(argument, std::to_string(value), "must be at least 1");
+}
+
+void require_at_least_one(const Argument& argument, const Size2D& value) {
+  if (value.h < 1 || value.w < 1) {
+    refuse(argument, Shape(to_list(value)).to_string(), "both must be at least 1");
+  }
+}
+
+void require_padding(const Argument& argument, const std::string& value) {
+  if (value != "valid" && value != "same") {
+    refuse(argument, in_quotes(value), "use \"valid\" or \"same\"");
+  }
+}
+
+backend::Activation parse_activation(const Argument& argument, const std::string& name) {
+  using backend::Activation;
+  if (name == "linear") return Activation::kLinear;
+  if (name == "relu") return Activation::kRelu;
+  if (name == "sigmoid") return Activation::kSigmoid;
+  if (name == "tanh") return Activation::kTanh;
+  if (name == "softmax") return Activation::kSoftmax;
+  refuse(argument, in_quotes(name),
+         "use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or \"softmax\", or a CustomLayer");
+}
+
+std::string parse_initializer(const Argument& argument, const std::string& name) {
+  if (const Initializer* initializer = find_initializer(name)) return initializer->name;
+  refuse(argument, in_quotes(name), "use one of " + initializer_names());
+}
+
+Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback) {
+  const ConfigValue* value = config.find(key);
+  if (value != nullptr && std::holds_alternative<int64_t>(*value)) {
+    return std::get<int64_t>(*value);
+  }
+  const std::vector<int64_t> sizes = config.get_ints(key, to_list(fallback));
+  if (sizes.size() != 2) {
+    throw std::invalid_argument(in_quotes(key) + ": must be one or two numbers, got " +
+                                Shape(sizes).to_string());
+  }
+  return {sizes[0], sizes[1]};
+}
+
+std::vector<int64_t> to_list(const Size2D& size) { return {size.h, size.w}; }
+
+void throw_shape_error(const Layer& layer, const std::string& expected, const Shape& got) {
+  throw ShapeError(layer.class_name() + " \"" + layer.name() + "\": expected " + expected +
+                   ", got " + got.to_string());
+}
+
+}  // namespace sluice::nn

@@ -1,0 +1,42 @@
+// Checks and conversions of layers' arguments.
+//
+// Everything here that fails throws std::invalid_argument, or ShapeError where that is said, with
+// the class and the argument in front: `Conv2D: filters = 0: must be at least 1`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backend/graph.h"
+#include "sluice/layer.h"
+#include "sluice/layers/size2d.h"
+
+namespace sluice::nn {
+
+// An argument's place in messages.
+struct Argument {
+  const char* layer_class;
+  const char* name;
+};
+
+void require_at_least_one(const Argument& argument, int64_t value);
+void require_at_least_one(const Argument& argument, const Size2D& value);
+// "valid" or "same".
+void require_padding(const Argument& argument, const std::string& value);
+
+// "linear", "relu", "sigmoid", "tanh" or "softmax".
+backend::Activation parse_activation(const Argument& argument, const std::string& name);
+
+// Keras' snake-case name of an initializer in any of its spellings: "GlorotUniform", "zero".
+std::string parse_initializer(const Argument& argument, const std::string& name);
+
+// [h, w], or one number for both, or `fallback` when the key is absent.
+Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback);
+std::vector<int64_t> to_list(const Size2D& size);
+
+// Throws ShapeError: Dense "dense_1": expected `expected`, got [28, 28, 1].
+[[noreturn]] void throw_shape_error(const Layer& layer, const std::string& expected,
+                                    const Shape& got);
+
+}  // namespace sluice::nn

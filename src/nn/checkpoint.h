@@ -1,0 +1,41 @@
+// Sluice's checkpoint file: a model's architecture and weights.
+//
+//   offset  bytes
+//        0      8  "SLUICECK"
+//        8      4  format version, 1
+//       12      4  h, bytes of the header
+//       16      8  d, bytes of the data
+//       24      h  header, JSON: {"architecture": Keras' model JSON,
+//                                 "variables": [{"name", "shape", "offset"}, ...]}, offset in
+//                                 floats
+//                  zeros up to a multiple of 64
+//                d  data: all variables, float32, in the layout of core/parameter_set.h
+//                4  CRC-32 (zlib's) of everything before it
+//
+// Little-endian. Written to a new file that then replaces the old one, so a file is whole or
+// absent.
+#pragma once
+
+#include <string>
+
+#include "core/parameter_set.h"
+#include "sluice/status.h"
+
+namespace sluice::nn {
+
+struct Checkpoint {
+  std::string architecture;  // JSON, for Sequential::from_json()
+  core::ParameterSet parameters;
+};
+
+Status write_checkpoint(const std::string& path, const std::string& architecture,
+                        const core::ParameterSet& parameters);
+
+// DATA_LOSS for a file that is cut short, changed or no checkpoint at all, FAILED_PRECONDITION for
+// a newer format.
+Result<Checkpoint> read_checkpoint(const std::string& path);
+
+// FAILED_PRECONDITION, saying where they differ, unless both list the same variables.
+Status check_same_layout(const core::ParameterLayout& file, const core::ParameterLayout& model);
+
+}  // namespace sluice::nn

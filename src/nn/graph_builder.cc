@@ -1,0 +1,34 @@
+#include "nn/graph_builder.h"
+
+#include "core/check.h"
+
+namespace sluice::nn {
+
+GraphBuilder::GraphBuilder(const Shape& input, const core::ParameterLayout& layout,
+                           backend::Loss loss)
+    : layout_(layout), shape_(input) {
+  graph_.input = input;
+  graph_.parameter_size = layout.size();
+  graph_.loss = loss;
+}
+
+backend::ParameterSlice GraphBuilder::parameter(const std::string& weight) const {
+  const std::string name = layer_ + "/" + weight;
+  for (const core::Variable& variable : layout_.variables()) {
+    if (variable.name == name) return {variable.offset, variable.size()};
+  }
+  SLUICE_CHECK(false) << "no variable " << name;
+  return {};
+}
+
+void GraphBuilder::append(OpKind kind, Shape output) {
+  graph_.ops.push_back({layer_, shape_, output, std::move(kind)});
+  shape_ = std::move(output);
+}
+
+void GraphBuilder::append_activation(backend::Activation activation) {
+  if (activation == backend::Activation::kLinear) return;
+  append(backend::ActivationOp{activation}, shape_);
+}
+
+}  // namespace sluice::nn

@@ -1,0 +1,22 @@
+// One layer of Keras' model JSON.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+
+#include "sluice/layer.h"
+
+namespace sluice::nn {
+
+// {"module", "class_name", "config", "registered_name"}, in a form that Keras 2 and 3 both read.
+nlohmann::ordered_json write_layer(const Layer& layer);
+
+// Reads the forms of Keras 2 and 3. Throws std::invalid_argument, naming the layer, for a class
+// that is not known and for a setting that Sluice does not have. Settings that are null or false
+// and unknown are left out.
+std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& layer);
+
+// An input's shape from [null, 28, 28, 1]. Throws std::invalid_argument for anything else.
+Shape read_batch_shape(const nlohmann::ordered_json& shape);
+
+}  // namespace sluice::nn

@@ -1,0 +1,87 @@
+// Sequential::from_json().
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "nn/keras_json.h"
+#include "nn/sequential_impl.h"
+#include "sluice/errors.h"
+#include "sluice/layers/input.h"
+
+namespace sluice {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Keras 2 says batch_input_shape, on its InputLayer or on any first layer; Keras 3 batch_shape.
+const Json* find_batch_shape(const Json& config) {
+  for (const char* key : {"batch_input_shape", "batch_shape"}) {
+    const auto found = config.find(key);
+    if (found != config.end() && !found->is_null()) return &*found;
+  }
+  return nullptr;
+}
+
+Input read_input(const Json& config) {
+  const std::string name = config.value("name", InputOptions().name);
+  const Json* shape = find_batch_shape(config);
+  if (shape == nullptr) throw std::invalid_argument("InputLayer \"" + name + "\": has no shape");
+  const Json dtype = config.value("dtype", Json("float32"));
+  if (dtype != "float32") {
+    throw std::invalid_argument("InputLayer \"" + name + "\": dtype = " + dtype.dump() +
+                                ": Sluice has float32");
+  }
+  if (config.value("sparse", Json(false)) == true || config.value("ragged", Json(false)) == true) {
+    throw std::invalid_argument("InputLayer \"" + name + "\": Sluice has only dense inputs");
+  }
+  return Input(nn::read_batch_shape(*shape), {.name = name});
+}
+
+// The first layer, when it is no InputLayer, may carry the input's shape; so may the model.
+void add_implied_input(Sequential& model, const Json& model_config, const Json& first_layer) {
+  if (const Json* shape = find_batch_shape(first_layer.at("config"))) {
+    model.add(Input(nn::read_batch_shape(*shape)));
+  } else if (model_config.is_object()) {
+    const auto found = model_config.find("build_input_shape");
+    if (found != model_config.end() && !found->is_null()) {
+      model.add(Input(nn::read_batch_shape(*found)));
+    }
+  }
+}
+
+Sequential read_model(const Json& root) {
+  const std::string class_name = root.at("class_name").get<std::string>();
+  if (class_name != "Sequential") {
+    throw std::invalid_argument("this is a " + class_name + " model; Sluice has Sequential");
+  }
+  const Json& config = root.at("config");
+  // Keras before 2.2 wrote the bare list of layers.
+  const Json& layers = config.is_array() ? config : config.at("layers");
+  Sequential model(config.is_object() ? config.value("name", "sequential") : "sequential");
+  bool first = true;
+  for (const Json& layer : layers) {
+    if (layer.at("class_name") == "InputLayer") {
+      model.add(read_input(layer.at("config")));
+    } else {
+      if (first) add_implied_input(model, config, layer);
+      model.add(nn::read_layer(layer));
+    }
+    first = false;
+  }
+  return model;
+}
+
+}  // namespace
+
+Sequential Sequential::from_json(std::string_view json) {
+  try {
+    return read_model(Json::parse(json));
+  } catch (const ShapeError&) {
+    throw;
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string("model JSON: ") + error.what());
+  } catch (const Json::exception& error) {
+    throw std::invalid_argument(std::string("model JSON: not as Keras writes it: ") + error.what());
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,81 @@
+// Sequential::to_json(): Keras 2's keys with Keras 3's module names, which both of them read.
+#include <nlohmann/json.hpp>
+
+#include "nn/initializers.h"
+#include "nn/keras_json.h"
+#include "nn/sequential_impl.h"
+
+namespace sluice {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json from_value(const ConfigValue& value) {
+  return std::visit(
+      [](const auto& v) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
+          return nullptr;
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
+// {"class_name": "GlorotUniform", "config": {"seed": null}}, or the text itself when it names none.
+Json from_initializer(const ConfigValue& value) {
+  const auto* name = std::get_if<std::string>(&value);
+  const nn::Initializer* initializer = name ? nn::find_initializer(*name) : nullptr;
+  if (initializer == nullptr) return from_value(value);
+  Json config = Json::object();
+  if (initializer->distribution != nn::Initializer::Distribution::kConstant) {
+    config["seed"] = nullptr;
+  }
+  return {{"module", "keras.initializers"},
+          {"class_name", initializer->keras_class},
+          {"config", config},
+          {"registered_name", nullptr}};
+}
+
+Json object(const Json& module, const std::string& class_name, const Json& config,
+            const Json& registered_name) {
+  return {{"module", module},
+          {"class_name", class_name},
+          {"config", config},
+          {"registered_name", registered_name}};
+}
+
+Json write_input(const Shape& shape, const std::string& name) {
+  Json batch_shape = Json::array({nullptr});
+  for (int64_t size : shape.dims()) batch_shape.push_back(size);
+  return object("keras.layers", "InputLayer",
+                {{"batch_input_shape", batch_shape},
+                 {"dtype", "float32"},
+                 {"sparse", false},
+                 {"ragged", false},
+                 {"name", name}},
+                nullptr);
+}
+
+}  // namespace
+
+nlohmann::ordered_json nn::write_layer(const Layer& layer) {
+  const bool custom = dynamic_cast<const CustomLayer*>(&layer) != nullptr;
+  Json config = {{"name", layer.name()}, {"trainable", true}, {"dtype", "float32"}};
+  const Config settings = layer.config();
+  for (const auto& [key, value] : settings.entries()) {
+    config[key] =
+        !custom && key.ends_with("_initializer") ? from_initializer(value) : from_value(value);
+  }
+  if (custom) return object(nullptr, layer.class_name(), config, layer.class_name());
+  return object("keras.layers", layer.class_name(), config, nullptr);
+}
+
+std::string Sequential::to_json() const {
+  Json layer_list = Json::array();
+  if (impl_->input) layer_list.push_back(write_input(*impl_->input, impl_->input_name));
+  for (const auto& layer : layers()) layer_list.push_back(nn::write_layer(*layer));
+  return object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr).dump();
+}
+
+}  // namespace sluice

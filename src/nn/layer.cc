@@ -1,0 +1,48 @@
+#include "sluice/layer.h"
+
+#include "nn/graph_builder.h"
+
+namespace sluice {
+namespace {
+
+// A custom layer as the backend sees it. Owns its own copy: a graph may outlive the model.
+class CustomLayerKernel final : public backend::HostKernel {
+ public:
+  explicit CustomLayerKernel(std::unique_ptr<Layer> layer)
+      : layer_(std::move(layer)), custom_(dynamic_cast<const CustomLayer*>(layer_.get())) {
+    if (custom_ == nullptr) {
+      throw std::invalid_argument(layer_->class_name() +
+                                  ": clone() must return the same class, made by "
+                                  "std::make_unique<YourLayer>(*this)");
+    }
+  }
+
+  void forward(const Forward& args) const override {
+    custom_->forward({args.batch, args.x, args.parameters, args.y, args.training});
+  }
+
+  void backward(const Backward& args) const override {
+    custom_->backward(
+        {args.batch, args.x, args.y, args.dy, args.parameters, args.dx, args.dparameters});
+  }
+
+ private:
+  std::unique_ptr<Layer> layer_;
+  const CustomLayer* custom_;
+};
+
+}  // namespace
+
+std::vector<WeightSpec> Layer::weights(const Shape&) const { return {}; }
+
+void CustomLayer::lower(nn::GraphBuilder& builder) const {
+  backend::HostOp op;
+  op.kernel = std::make_shared<CustomLayerKernel>(clone());
+  for (const WeightSpec& weight : weights(builder.shape())) {
+    op.parameters.push_back(builder.parameter(weight.name));
+  }
+  Shape output = output_shape(builder.shape());
+  builder.append(std::move(op), std::move(output));
+}
+
+}  // namespace sluice

@@ -1,0 +1,49 @@
+#include "nn/lowering.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/parameter_set.h"
+#include "nn/graph_builder.h"
+#include "sluice/errors.h"
+
+namespace sluice::nn {
+
+backend::Loss parse_loss(const std::string& name) {
+  using backend::Loss;
+  struct Entry {
+    const char* name;
+    Loss loss;
+  };
+  constexpr Entry kLosses[] = {
+      {"categorical_crossentropy", Loss::kCategoricalCrossentropy},
+      {"CategoricalCrossentropy", Loss::kCategoricalCrossentropy},
+      {"sparse_categorical_crossentropy", Loss::kSparseCategoricalCrossentropy},
+      {"SparseCategoricalCrossentropy", Loss::kSparseCategoricalCrossentropy},
+      {"mean_squared_error", Loss::kMeanSquaredError},
+      {"MeanSquaredError", Loss::kMeanSquaredError},
+      {"mse", Loss::kMeanSquaredError},
+      {"MSE", Loss::kMeanSquaredError},
+  };
+  for (const Entry& entry : kLosses) {
+    if (name == entry.name) return entry.loss;
+  }
+  throw std::invalid_argument("loss \"" + name +
+                              "\": use \"categorical_crossentropy\", "
+                              "\"sparse_categorical_crossentropy\" or \"mse\"");
+}
+
+backend::Graph lower(const Sequential& model, backend::Loss loss) {
+  const Shape& input = model.input_shape();
+  if (model.layers().empty()) {
+    throw ShapeError("Sequential \"" + model.name() + "\": there are no layers; add some");
+  }
+  GraphBuilder builder(input, model.parameters().layout(), loss);
+  for (const auto& layer : model.layers()) {
+    builder.begin_layer(layer->name());
+    layer->lower(builder);
+  }
+  return std::move(builder).take();
+}
+
+}  // namespace sluice::nn

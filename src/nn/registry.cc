@@ -1,0 +1,62 @@
+#include "nn/registry.h"
+
+#include <map>
+#include <mutex>
+#include <stdexcept>
+
+#include "sluice/layers.h"
+
+namespace sluice {
+namespace {
+
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, LayerFactory> factories = {
+      {"Activation", Activation::from_config},
+      {"AveragePooling2D", AveragePooling2D::from_config},
+      {"Conv2D", Conv2D::from_config},
+      {"Dense", Dense::from_config},
+      {"Dropout", Dropout::from_config},
+      {"Flatten", Flatten::from_config},
+      {"MaxPooling2D", MaxPooling2D::from_config},
+  };
+};
+
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+}  // namespace
+
+void register_layer(const std::string& class_name, LayerFactory factory) {
+  std::lock_guard lock(registry().mutex);
+  const bool added = class_name != "InputLayer" && class_name != "Sequential" &&
+                     registry().factories.emplace(class_name, std::move(factory)).second;
+  if (!added) {
+    throw std::invalid_argument("register_layer(\"" + class_name +
+                                "\"): there is a layer of this name; choose another");
+  }
+}
+
+std::unique_ptr<Layer> nn::make_layer(const std::string& class_name, const Config& config) {
+  LayerFactory factory;
+  std::string known;
+  {
+    std::lock_guard lock(registry().mutex);
+    const auto found = registry().factories.find(class_name);
+    if (found != registry().factories.end()) factory = found->second;
+    for (const auto& [name, unused] : registry().factories) known += " " + name;
+  }
+  if (!factory) {
+    throw std::invalid_argument("Sluice has no layer class \"" + class_name + "\"; known are" +
+                                known + " (register_layer() adds one)");
+  }
+  std::unique_ptr<Layer> layer = factory(config);
+  if (layer == nullptr) {
+    throw std::invalid_argument("the factory registered for \"" + class_name + "\" made no layer");
+  }
+  return layer;
+}
+
+}  // namespace sluice

@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "nn/initializers.h"
+#include "nn/naming.h"
+#include "nn/sequential_impl.h"
+#include "sluice/errors.h"
+#include "sluice/layers/input.h"
+
+namespace sluice {
+namespace {
+
+std::string in_quotes(const std::string& name) { return "\"" + name + "\""; }
+
+// Each variable has its own stream, named after it, so that its values do not depend on the others.
+void draw(uint64_t seed, const core::Variable& variable, const std::string& initializer,
+          std::span<float> values) {
+  core::Rng rng(seed, {core::stream_of(variable.name.data(), variable.name.size())});
+  nn::find_initializer(initializer)->fill(variable.shape, rng, values);
+}
+
+void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
+  const std::string who = layer.class_name() + " " + in_quotes(layer.name());
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (nn::find_initializer(weights[i].initializer) == nullptr) {
+      throw std::invalid_argument(who + ": weight " + in_quotes(weights[i].name) +
+                                  ": initializer " + in_quotes(weights[i].initializer) +
+                                  ": use one of " + nn::initializer_names());
+    }
+    for (size_t j = 0; j < i; ++j) {
+      if (weights[i].name == weights[j].name) {
+        throw std::invalid_argument(who + ": two weights named " + in_quotes(weights[i].name));
+      }
+    }
+  }
+}
+
+core::ParameterSet copy_of(const core::ParameterSet& from) {
+  core::ParameterSet to(from.layout());
+  std::copy(from.values().begin(), from.values().end(), to.values().begin());
+  return to;
+}
+
+// `from` with a layer's weights behind it, freshly drawn.
+core::ParameterSet extended(const core::ParameterSet& from, const std::string& layer,
+                            const std::vector<WeightSpec>& weights, uint64_t seed) {
+  core::ParameterLayout layout = from.layout();
+  for (const WeightSpec& weight : weights) layout.add(layer + "/" + weight.name, weight.shape);
+  core::ParameterSet to(std::move(layout));
+  std::copy(from.values().begin(), from.values().end(), to.values().begin());
+  const size_t first = from.layout().variables().size();
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const core::Variable& variable = to.layout().variables()[first + i];
+    draw(seed, variable, weights[i].initializer, to.values_of(variable));
+  }
+  return to;
+}
+
+}  // namespace
+
+Sequential::Sequential(std::string name) : impl_(std::make_unique<Impl>()) {
+  impl_->name = std::move(name);
+}
+
+Sequential::~Sequential() = default;
+Sequential::Sequential(Sequential&&) noexcept = default;
+Sequential& Sequential::operator=(Sequential&&) noexcept = default;
+
+Sequential::Sequential(const Sequential& other) : Sequential(other.impl_->name) {
+  const Impl& from = *other.impl_;
+  impl_->input_name = from.input_name;
+  impl_->input = from.input;
+  for (const auto& layer : from.layers) impl_->layers.push_back(layer->clone());
+  impl_->outputs = from.outputs;
+  impl_->parameters = copy_of(from.parameters);
+  impl_->seed = from.seed;
+}
+
+Sequential& Sequential::operator=(const Sequential& other) {
+  if (this != &other) *this = Sequential(other);
+  return *this;
+}
+
+Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
+  Impl& impl = *impl_;
+  if (const auto* input = dynamic_cast<const Input*>(layer.get())) {
+    if (impl.input || !impl.layers.empty()) {
+      throw std::invalid_argument("Sequential " + in_quotes(impl.name) +
+                                  ": Input must be the first layer, and the only one");
+    }
+    impl.input = input->shape();
+    impl.input_name = input->name();
+    return *this;
+  }
+  if (layer->name().empty()) layer->set_name(nn::next_name(layer->class_name(), impl.layers));
+  for (const auto& earlier : impl.layers) {
+    if (earlier->name() == layer->name()) {
+      throw std::invalid_argument("Sequential " + in_quotes(impl.name) + ": two layers named " +
+                                  in_quotes(layer->name()) + "; give one of them another name");
+    }
+  }
+  if (impl.input) {
+    const Shape& input = impl.input_of(impl.layers.size());
+    Shape output = layer->output_shape(input);
+    const std::vector<WeightSpec> weights = layer->weights(input);
+    check_weights(*layer, weights);
+    if (!weights.empty()) {
+      impl.parameters = extended(impl.parameters, layer->name(), weights, impl.seed);
+    }
+    impl.outputs.push_back(std::move(output));
+  }
+  impl.layers.push_back(std::move(layer));
+  return *this;
+}
+
+const std::string& Sequential::name() const { return impl_->name; }
+
+const std::vector<std::unique_ptr<Layer>>& Sequential::layers() const { return impl_->layers; }
+
+bool Sequential::built() const { return impl_->input.has_value() && !impl_->layers.empty(); }
+
+const Shape& Sequential::input_shape() const {
+  if (!impl_->input) {
+    throw ShapeError("Sequential " + in_quotes(impl_->name) +
+                     ": the input shape is not known; add an Input first");
+  }
+  return *impl_->input;
+}
+
+Shape Sequential::output_shape() const {
+  const Shape& input = input_shape();
+  return impl_->outputs.empty() ? input : impl_->outputs.back();
+}
+
+size_t Sequential::count_params() const { return impl_->parameters.layout().size(); }
+
+void Sequential::initialize(uint64_t seed) {
+  impl_->seed = seed;
+  auto variable = impl_->parameters.layout().variables().begin();
+  for (size_t i = 0; i < impl_->outputs.size(); ++i) {
+    for (const WeightSpec& weight : impl_->layers[i]->weights(impl_->input_of(i))) {
+      draw(seed, *variable, weight.initializer, impl_->parameters.values_of(*variable));
+      ++variable;
+    }
+  }
+}
+
+core::ParameterSet& Sequential::parameters() { return impl_->parameters; }
+const core::ParameterSet& Sequential::parameters() const { return impl_->parameters; }
+
+}  // namespace sluice

@@ -1,0 +1,43 @@
+// Sequential's weights in checkpoint files.
+#include <algorithm>
+
+#include "nn/checkpoint.h"
+#include "nn/sequential_impl.h"
+#include "sluice/errors.h"
+
+namespace sluice {
+namespace {
+
+nn::Checkpoint read_or_throw(const std::string& path) {
+  Result<nn::Checkpoint> checkpoint = nn::read_checkpoint(path);
+  if (!checkpoint.ok()) throw RuntimeError(checkpoint.status().message());
+  return *std::move(checkpoint);
+}
+
+// Into `model`, or nothing changes.
+void take_over(const std::string& path, const core::ParameterSet& from, core::ParameterSet& model) {
+  if (const Status same = nn::check_same_layout(from.layout(), model.layout()); !same.ok()) {
+    throw RuntimeError("checkpoint " + path + " " + same.message());
+  }
+  std::copy(from.values().begin(), from.values().end(), model.values().begin());
+}
+
+}  // namespace
+
+void Sequential::save_weights(const std::string& path) const {
+  const Status written = nn::write_checkpoint(path, to_json(), parameters());
+  if (!written.ok()) throw RuntimeError(written.message());
+}
+
+void Sequential::load_weights(const std::string& path) {
+  take_over(path, read_or_throw(path).parameters, parameters());
+}
+
+Sequential load_model(const std::string& path) {
+  const nn::Checkpoint checkpoint = read_or_throw(path);
+  Sequential model = Sequential::from_json(checkpoint.architecture);
+  take_over(path, checkpoint.parameters, model.parameters());
+  return model;
+}
+
+}  // namespace sluice

@@ -1,0 +1,17 @@
+// An OptimizerSpec as JSON, with Keras' names: {"name": "adam", "learning_rate": 0.001, ...}.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "sluice/optimizers.h"
+
+namespace sluice {
+
+// Only the fields that the named optimizer uses.
+void to_json(nlohmann::ordered_json& json, const OptimizerSpec& spec);
+
+// An object as above, or just the name. Absent fields take the optimizer's defaults. Throws
+// std::invalid_argument for an unknown name or field, or a value of the wrong type.
+void from_json(const nlohmann::ordered_json& json, OptimizerSpec& spec);
+
+}  // namespace sluice

@@ -1,0 +1,31 @@
+// Sums of the metrics that came with pushes, by epoch and by worker.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "wire/parameters.h"
+
+namespace sluice::server {
+
+class TrainingTotals {
+ public:
+  // Makes room for what `header` carries, so that record() cannot fail. May throw std::bad_alloc.
+  void reserve(const wire::PushHeader& header);
+  // Adds the metrics of a push that has been applied, after reserve(). Nothing without metrics.
+  void record(const wire::PushHeader& header) noexcept;
+
+  void merge(const TrainingTotals& other);
+
+  // Only what has been counted, in order of epoch or worker.
+  std::vector<wire::EpochMetrics> epochs() const;
+  std::vector<wire::WorkerCount> workers() const;
+
+ private:
+  std::map<int32_t, wire::EpochMetrics> epochs_;
+  std::map<int, wire::WorkerCount> workers_;
+};
+
+}  // namespace sluice::server

@@ -1,0 +1,17 @@
+// Models that the command knows by name, and models from files.
+#pragma once
+
+#include <string>
+
+#include "sluice/model.h"
+
+namespace sluice::train {
+
+// "mnist_cnn": Conv2D 32 3x3 ReLU twice, MaxPooling2D, Flatten, Dense 225 ReLU, Dense 10 softmax;
+//              1,048,853 parameters (Dist-Keras' examples/mnist.py).
+// "mnist_mlp": Flatten, Dense 1000 ReLU, Dense 250 ReLU, Dense 10 softmax; 1,037,760 parameters
+//              (Dist-Keras' examples/mnist.ipynb).
+// Anything else is a file with the JSON of Keras' model.to_json(). Throws std::invalid_argument.
+Sequential make_model(const std::string& name_or_path);
+
+}  // namespace sluice::train

@@ -1,0 +1,215 @@
+#include "train/distributed_job.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/log.h"
+#include "core/parameter_set.h"
+#include "data/describe.h"
+#include "nn/lowering.h"
+#include "train/evaluation.h"
+#include "train/local_cluster.h"
+#include "train/progress_view.h"
+#include "transport/grpc/grpc_transport.h"
+#include "worker/worker_rule.h"
+
+namespace sluice::train {
+namespace {
+
+core::TimePoint now() { return std::chrono::steady_clock::now(); }
+
+ShownMetrics shown(const wire::EpochMetrics& sums) {
+  const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
+  return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
+}
+
+// Shows the job, evaluates after every epoch, and looks after local children.
+class JobView final : public driver::JobObserver {
+ public:
+  JobView(const JobConfig& config, const Sequential& model, int64_t records,
+          std::shared_ptr<const data::Records> validation)
+      : verbose_(config.verbose),
+        records_(records),
+        validation_(std::move(validation)),
+        view_(ProgressView::style_for(config.verbose), config.epochs, records, now()),
+        epoch_start_(now()) {
+    if (!validation_) return;
+    EvaluateOptions options;
+    options.loss = config.loss;
+    options.device = config.device;
+    evaluator_.emplace(model, options);
+    pulled_ = core::AlignedBuffer(model.parameters().values().size());
+  }
+
+  void attach(LocalCluster* cluster, driver::Driver* driver) {
+    cluster_ = cluster;
+    driver_ = driver;
+  }
+  std::vector<EpochHistory> take_history() { return std::move(history_); }
+  ProgressView& view() { return view_; }
+
+  void on_tick() override {
+    if (cluster_ != nullptr) cluster_->look_after(*driver_);
+  }
+
+  void on_progress(const driver::JobProgress& progress) override {
+    say_waits(progress);
+    // Workers are in different epochs; the bar is of the first that is not complete.
+    int epoch = 0;
+    for (const auto& sums : progress.epochs) {
+      if (sums.samples == records_) epoch = std::max(epoch, sums.epoch + 1);
+    }
+    if (epoch * records_ >= progress.total_samples) return;
+    wire::EpochMetrics current{epoch, 0, 0, 0};
+    for (const auto& sums : progress.epochs) {
+      if (sums.epoch == epoch) current = sums;
+    }
+    view_.update(epoch, current.samples, progress.samples, shown(current), now());
+  }
+
+  void on_epoch_end(int epoch, const wire::EpochMetrics& metrics,
+                    const std::function<Status(std::span<float>)>& pull) override {
+    EpochHistory entry;
+    entry.train = {shown(metrics).loss, shown(metrics).accuracy};
+    std::optional<ShownMetrics> validation;
+    if (evaluator_) {
+      if (const Status pulled = pull(pulled_.span()); pulled.ok()) {
+        entry.validation = evaluator_->evaluate(pulled_.span(), *validation_);
+        validation = {entry.validation->loss, entry.validation->accuracy};
+      } else {
+        SLUICE_LOG(warn, "no validation of epoch {}: {}", epoch + 1, pulled.message());
+      }
+    }
+    entry.seconds = core::to_seconds(now() - epoch_start_);
+    epoch_start_ = now();
+    history_.push_back(entry);
+    view_.epoch_end(epoch, shown(metrics), validation, now());
+  }
+
+  void on_notice(const std::string& line) override {
+    // Joining and leaving is daily business; a death is not.
+    const bool daily = line.ends_with(" left") || line.find(" joined") != std::string::npos ||
+                       line.ends_with("exit status 0");
+    if (daily && verbose_ < 2) return;
+    view_.message(line);
+  }
+
+ private:
+  void say_waits(const driver::JobProgress& progress) {
+    std::string waits = progress.waiting_for;
+    for (const auto& worker : progress.workers) {
+      if (worker.waiting_for.empty() || worker.partition < 0) continue;
+      waits += (waits.empty() ? "" : "; ") + std::string("worker ") +
+               std::to_string(worker.index) + " waits: " + worker.waiting_for;
+    }
+    if (waits == said_) return;
+    said_ = waits;
+    // Starting up takes a moment and needs no words.
+    if (!waits.empty() && progress.elapsed_s > 2) view_.message("waiting for " + waits);
+  }
+
+  const int verbose_;
+  const int64_t records_;
+  const std::shared_ptr<const data::Records> validation_;
+  ProgressView view_;
+  core::TimePoint epoch_start_;
+  std::optional<Evaluator> evaluator_;
+  core::AlignedBuffer pulled_;
+  std::vector<EpochHistory> history_;
+  std::string said_;
+  LocalCluster* cluster_ = nullptr;
+  driver::Driver* driver_ = nullptr;
+};
+
+Result<driver::DriverOptions> driver_options(const JobConfig& config, const Sequential& model,
+                                             const data::Records& records) {
+  driver::DriverOptions options;
+  wire::TrainingSpec& training = options.training;
+  training.model = model.to_json();
+  training.loss = config.loss;
+  training.optimizer = effective_optimizer(config);
+  training.trainer = config.trainer;
+  training.window = config.window;
+  training.overlap = config.overlap;
+  training.batch_size = config.batch_size;
+  training.epochs = config.epochs;
+  training.seed = config.seed;
+  training.shuffle = config.shuffle;
+  training.records = records.info().records;
+  training.partitions = int64_t{config.workers} * config.parallelism_factor;
+  SLUICE_ASSIGN_OR_RETURN(training.dataset, data::describe(records));
+  training.threads = effective_threads_per_worker(config);
+  training.device = config.device;
+  training.heartbeat_interval = core::from_seconds(std::min(config.lease_timeout / 5, 1.0));
+  training.server_timeout = core::from_seconds(config.peer_timeout);
+  training.driver_timeout = core::from_seconds(config.peer_timeout);
+  options.update_rule = worker::update_rule_for(config.trainer, training.optimizer);
+  options.servers = config.servers;
+  options.workers = config.workers;
+  options.shards = config.shards;
+  options.lease_timeout = core::from_seconds(config.lease_timeout);
+  options.idle_timeout = core::from_seconds(config.idle_timeout);
+  return options;
+}
+
+// What a worker would refuse much later.
+void check_partitions(const JobConfig& config, int64_t records) {
+  const int64_t partitions = int64_t{config.workers} * config.parallelism_factor;
+  const data::Partitioning partitioning(records, partitions, config.seed, data::Shuffle::kNone);
+  const int64_t smallest = partitioning.size(partitions - 1);
+  (void)data::BatchPlan(partitions - 1, smallest, config.batch_size, config.epochs, config.seed,
+                        data::Shuffle::kNone);
+}
+
+}  // namespace
+
+Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
+                                   const Dataset& dataset, const std::atomic<bool>& stop) {
+  const JobConfig& config = job.config;
+  validate(config);
+  check_fits(model, dataset.records()->info(), nn::parse_loss(config.loss));
+  auto records = dataset.records();
+  std::shared_ptr<const data::Records> validation;
+  if (config.validation_split > 0) {
+    const auto parts = dataset.split(config.validation_split);
+    records = parts.first.records();
+    validation = parts.second.records();
+  }
+  check_partitions(config, records->info().records);
+
+  std::unique_ptr<LocalCluster> cluster;
+  if (job.cluster == Cluster::kLocal) {
+    LocalClusterOptions options;
+    options.program = job.program;
+    options.log_level = job.log_level;
+    options.servers = config.servers;
+    options.workers = config.workers;
+    options.max_restarts = config.max_restarts;
+    SLUICE_ASSIGN_OR_RETURN(auto created, LocalCluster::create(options));
+    cluster = std::make_unique<LocalCluster>(std::move(created));
+  }
+  JobView view(config, model, records->info().records, validation);
+  transport::GrpcTransport transport;
+  SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, model, *records));
+  driver::Driver driver(std::move(options), records, model.parameters().values(), transport, view);
+  const std::string address = !config.listen.empty() ? config.listen
+                              : cluster              ? cluster->driver_address()
+                                                     : "0.0.0.0:7070";
+  SLUICE_ASSIGN_OR_RETURN(const auto listener, transport.listen(address, &driver));
+  if (cluster) {
+    view.attach(cluster.get(), &driver);
+    SLUICE_RETURN_IF_ERROR(cluster->start(listener->address()));
+  } else {
+    view.view().message("driver: listening at " + listener->address() + " for " +
+                        std::to_string(config.servers) + " server(s) and " +
+                        std::to_string(config.workers) + " worker(s)");
+  }
+  auto result = driver.run(stop);
+  if (cluster) cluster->stop(std::chrono::milliseconds(stop.load() ? 1200 : 3000));
+  if (!result.ok()) return result.status();
+  const auto trained = result->parameters.span();
+  std::copy(trained.begin(), trained.end(), model.parameters().values().begin());
+  return JobOutcome{std::move(*result), view.take_history()};
+}
+
+}  // namespace sluice::train

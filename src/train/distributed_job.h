@@ -1,0 +1,38 @@
+// A distributed training job from a model and a dataset to a trained model, seen from the driver.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/driver.h"
+#include "sluice/model.h"
+#include "train/job_config.h"
+
+namespace sluice::train {
+
+enum class Cluster {
+  kLocal,     // this process starts the servers and workers
+  kExternal,  // they join from wherever they are
+};
+
+struct DistributedJob {
+  JobConfig config;
+  Cluster cluster = Cluster::kLocal;
+  std::string program = "sluice";  // argv[0] of local children
+  std::string log_level = "warn";  // of local children
+};
+
+struct JobOutcome {
+  driver::JobResult result;
+  std::vector<EpochHistory> history;
+};
+
+// Runs the job in the calling thread, which must be main's for a local cluster. On success `model`
+// has the trained weights. Throws std::invalid_argument or ShapeError for a job that makes no sense.
+Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
+                                   const Dataset& dataset, const std::atomic<bool>& stop);
+
+}  // namespace sluice::train

@@ -1,0 +1,116 @@
+#include "train/evaluation.h"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+
+#include "core/aligned_buffer.h"
+#include "core/parameter_set.h"
+#include "core/process_info.h"
+#include "nn/lowering.h"
+#include "sluice/errors.h"
+
+namespace sluice::train {
+
+std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& device) {
+  auto backend = backend::open_backend(device);
+  if (!backend.ok()) throw RuntimeError(backend.status().message());
+  return *backend;
+}
+
+backend::Batch gather_batch(const data::Records& records, std::span<const uint32_t> indices,
+                            int64_t target_size, std::span<float> x, std::span<float> y) {
+  const size_t n = indices.size();
+  x = x.first(n * static_cast<size_t>(records.info().sample_shape.size()));
+  y = y.first(n * static_cast<size_t>(target_size));
+  records.gather(indices, x);
+  if (target_size == 1) {
+    records.gather_labels(indices, y);
+  } else {
+    records.gather_one_hot(indices, y);
+  }
+  return {static_cast<int64_t>(n), x, y};
+}
+
+void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
+  if (model.input_shape() != info.sample_shape) {
+    throw ShapeError("model \"" + model.name() + "\" takes " + model.input_shape().to_string() +
+                     ", but the records of " + info.name + " are " +
+                     info.sample_shape.to_string());
+  }
+  const int64_t outputs = model.output_shape().size();
+  const bool numbers = loss == backend::Loss::kSparseCategoricalCrossentropy;
+  if (numbers ? outputs < info.classes : outputs != info.classes) {
+    throw ShapeError("model \"" + model.name() + "\" has " + std::to_string(outputs) +
+                     " outputs, but " + info.name + " has " + std::to_string(info.classes) +
+                     " classes");
+  }
+}
+
+Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
+    : batch_size_(options.batch_size), backend_(open_backend_or_throw(options.device)) {
+  if (batch_size_ < 1) throw std::invalid_argument("batch_size: expected at least 1 sample");
+  backend::ReplicaOptions compile;
+  compile.batch_size = batch_size_;
+  compile.threads = options.threads > 0 ? options.threads : core::available_cores();
+  replica_ = backend_->compile(nn::lower(model, nn::parse_loss(options.loss)), compile);
+}
+
+Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Records& records) {
+  std::copy(parameters.begin(), parameters.end(), replica_->parameters().begin());
+  replica_->parameters_changed();
+  const backend::Graph& graph = replica_->graph();
+  const auto batch = static_cast<size_t>(batch_size_);
+  core::AlignedBuffer x(batch * static_cast<size_t>(graph.input.size()));
+  core::AlignedBuffer y(batch * static_cast<size_t>(graph.target_size()));
+  backend::StepMetrics sums;
+  std::vector<uint32_t> indices;
+  const int64_t total = records.info().records;
+  for (int64_t begin = 0; begin < total; begin += batch_size_) {
+    indices.resize(static_cast<size_t>(std::min(batch_size_, total - begin)));
+    std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(begin));
+    sums += replica_->evaluate(
+        gather_batch(records, indices, graph.target_size(), x.span(), y.span()));
+  }
+  const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
+  return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
+}
+
+}  // namespace sluice::train
+
+namespace sluice {
+
+Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
+  train::check_fits(*this, dataset.records()->info(), nn::parse_loss(options.loss));
+  train::Evaluator evaluator(*this, options);
+  return evaluator.evaluate(parameters().values(), *dataset.records());
+}
+
+std::vector<float> Sequential::predict(std::span<const float> x) const {
+  const auto input = static_cast<size_t>(input_shape().size());
+  if (x.empty() || x.size() % input != 0) {
+    throw ShapeError("model \"" + name() + "\": predict() expected a multiple of " +
+                     std::to_string(input) + " floats, got " + std::to_string(x.size()));
+  }
+  const size_t n = x.size() / input;
+  const auto output = static_cast<size_t>(output_shape().size());
+  constexpr size_t kBatch = 128;
+  backend::ReplicaOptions options;
+  options.batch_size = static_cast<int64_t>(std::min(n, kBatch));
+  options.threads = core::available_cores();
+  const auto backend = train::open_backend_or_throw("auto");
+  // No targets are compared: any loss fits.
+  const auto replica = backend->compile(nn::lower(*this, backend::Loss::kMeanSquaredError), options);
+  const auto values = parameters().values();
+  std::copy(values.begin(), values.end(), replica->parameters().begin());
+  replica->parameters_changed();
+  std::vector<float> y(n * output);
+  for (size_t begin = 0; begin < n; begin += kBatch) {
+    const size_t count = std::min(kBatch, n - begin);
+    replica->predict(static_cast<int64_t>(count), x.subspan(begin * input, count * input),
+                     std::span(y).subspan(begin * output, count * output));
+  }
+  return y;
+}
+
+}  // namespace sluice

@@ -1,0 +1,39 @@
+// A model's loss and accuracy over a dataset, in this process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "backend/replica.h"
+#include "data/records.h"
+#include "sluice/model.h"
+
+namespace sluice::train {
+
+// Keeps a compiled replica, so that evaluating after every epoch compiles once. Used by one thread.
+class Evaluator {
+ public:
+  // `threads` 0: all cores. Throws as lower() and Backend::compile(), RuntimeError for a device
+  // that is not there.
+  Evaluator(const Sequential& model, const EvaluateOptions& options);
+
+  Metrics evaluate(std::span<const float> parameters, const data::Records& records);
+
+ private:
+  const int64_t batch_size_;
+  std::shared_ptr<backend::Backend> backend_;
+  std::unique_ptr<backend::Replica> replica_;
+};
+
+// The backend that `device` names; throws RuntimeError where there is none.
+std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& device);
+
+// Records `indices` as a batch: x and y are filled and returned cut to size.
+backend::Batch gather_batch(const data::Records& records, std::span<const uint32_t> indices,
+                            int64_t target_size, std::span<float> x, std::span<float> y);
+
+// Throws std::invalid_argument when the model cannot take the dataset's records or classes.
+void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss);
+
+}  // namespace sluice::train

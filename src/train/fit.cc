@@ -1,0 +1,102 @@
+// Sequential::fit(): training in this process, without any server.
+#include <algorithm>
+
+#include "core/aligned_buffer.h"
+#include "core/parameter_set.h"
+#include "core/process_info.h"
+#include "data/partition.h"
+#include "nn/lowering.h"
+#include "sluice/model.h"
+#include "train/evaluation.h"
+#include "train/progress_view.h"
+#include "worker/partition_data.h"
+
+namespace sluice {
+namespace {
+
+core::TimePoint now() { return std::chrono::steady_clock::now(); }
+
+backend::ReplicaOptions replica_options(const FitOptions& options) {
+  backend::ReplicaOptions result;
+  result.batch_size = options.batch_size;
+  result.threads = options.threads > 0 ? options.threads : core::available_cores();
+  result.optimizer = options.optimizer;
+  return result;
+}
+
+// One pass over the plan's epoch; tells `view` how far it is.
+backend::StepMetrics train_epoch(backend::Replica& replica, const worker::PartitionData& data,
+                                 data::BatchPlan& plan, int epoch, std::span<float> x,
+                                 std::span<float> y, train::ProgressView& view) {
+  const int64_t target_size = replica.graph().target_size();
+  const auto input_size = static_cast<size_t>(replica.graph().input.size());
+  backend::StepMetrics sums;
+  const int64_t before = epoch * data.size();
+  for (int64_t step = epoch * plan.steps_per_epoch(); step < (epoch + 1) * plan.steps_per_epoch();
+       ++step) {
+    const auto indices = plan.batch(step);
+    const auto batch_x = x.first(indices.size() * input_size);
+    const auto batch_y = y.first(indices.size() * static_cast<size_t>(target_size));
+    data.gather(indices, batch_x, batch_y, target_size);
+    sums += replica.train_step({static_cast<int64_t>(indices.size()), batch_x, batch_y});
+    const auto samples = static_cast<double>(sums.samples);
+    view.update(epoch, sums.samples, before + sums.samples,
+                {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples}, now());
+  }
+  return sums;
+}
+
+}  // namespace
+
+std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptions& options) {
+  const backend::Loss loss = nn::parse_loss(options.loss);
+  train::check_fits(*this, dataset.records()->info(), loss);
+  auto training = dataset.records();
+  std::shared_ptr<const data::Records> validation;
+  if (options.validation_split > 0) {
+    const auto parts = dataset.split(options.validation_split);
+    training = parts.first.records();
+    validation = parts.second.records();
+  }
+  // The one partition of a distributed job with one worker: the same batches in the same order.
+  const auto shuffle = options.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
+  const data::Partitioning whole(training->info().records, 1, options.seed, shuffle);
+  const worker::PartitionData data(training, whole.records(0));
+  data::BatchPlan plan(0, data.size(), options.batch_size, options.epochs, options.seed, shuffle);
+  const auto backend = train::open_backend_or_throw(options.device);
+  const auto replica = backend->compile(nn::lower(*this, loss), replica_options(options));
+  const auto values = parameters().values();
+  std::copy(values.begin(), values.end(), replica->parameters().begin());
+  replica->parameters_changed();
+  std::optional<train::Evaluator> evaluator;
+  if (validation) {
+    evaluator.emplace(*this, EvaluateOptions{.loss = options.loss, .threads = options.threads,
+                                             .device = options.device});
+  }
+  const auto batch = static_cast<size_t>(options.batch_size);
+  core::AlignedBuffer x(batch * static_cast<size_t>(replica->graph().input.size()));
+  core::AlignedBuffer y(batch * static_cast<size_t>(replica->graph().target_size()));
+  train::ProgressView view(train::ProgressView::style_for(options.verbose), options.epochs,
+                           training->info().records, now());
+  std::vector<EpochHistory> history;
+  for (int epoch = 0; epoch < options.epochs; ++epoch) {
+    const auto begin = now();
+    const auto sums = train_epoch(*replica, data, plan, epoch, x.span(), y.span(), view);
+    const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
+    EpochHistory entry;
+    entry.train = {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
+    std::optional<train::ShownMetrics> shown;
+    if (evaluator) {
+      entry.validation = evaluator->evaluate(replica->parameters(), *validation);
+      shown = {entry.validation->loss, entry.validation->accuracy};
+    }
+    entry.seconds = core::to_seconds(now() - begin);
+    view.epoch_end(epoch, {entry.train.loss, entry.train.accuracy}, shown, now());
+    history.push_back(entry);
+  }
+  const auto trained = replica->parameters();
+  std::copy(trained.begin(), trained.end(), values.begin());
+  return history;
+}
+
+}  // namespace sluice

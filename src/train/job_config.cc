@@ -1,0 +1,157 @@
+#include "train/job_config.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <type_traits>
+
+#include "core/process_info.h"
+#include "nn/lowering.h"
+#include "optim/optimizer.h"
+#include "optim/optimizer_json.h"
+#include "worker/worker_rule.h"
+
+namespace sluice::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string underscored(std::string name) {
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+std::string flag(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return "--" + name;
+}
+
+// Levenshtein's distance, to suggest what was meant.
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row.back();
+}
+
+std::string nearest_name(const std::string& name) {
+  std::string best;
+  size_t best_distance = 1000;
+  JobConfig config;
+  visit_fields(config, [&](const std::string& candidate, auto&, const char*) {
+    const size_t d = distance(name, candidate);
+    if (d < best_distance) {
+      best_distance = d;
+      best = candidate;
+    }
+  });
+  return best;
+}
+
+[[noreturn]] void wrong_type(const std::string& name, const char* expected, const Json& value) {
+  throw std::invalid_argument("\"" + name + "\": expected " + expected + ", got " + value.dump());
+}
+
+void read(const std::string& name, const Json& value, std::string& field) {
+  if (!value.is_string()) wrong_type(name, "a string", value);
+  field = value.get<std::string>();
+}
+void read(const std::string& name, const Json& value, bool& field) {
+  if (!value.is_boolean()) wrong_type(name, "true or false", value);
+  field = value.get<bool>();
+}
+void read(const std::string& name, const Json& value, double& field) {
+  if (!value.is_number()) wrong_type(name, "a number", value);
+  field = value.get<double>();
+}
+template <typename Int>
+  requires std::is_integral_v<Int>
+void read(const std::string& name, const Json& value, Int& field) {
+  if (!value.is_number_integer()) wrong_type(name, "a whole number", value);
+  if constexpr (std::is_unsigned_v<Int>) {
+    if (!value.is_number_unsigned()) wrong_type(name, "a number that is not negative", value);
+  }
+  field = value.get<Int>();
+}
+void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
+
+void require(bool condition, const std::string& name, const std::string& what) {
+  if (!condition) throw std::invalid_argument(flag(name) + ": " + what);
+}
+
+}  // namespace
+
+std::string to_json(const JobConfig& config) {
+  Json json = Json::object();
+  visit_fields(config, [&](const char* name, const auto& field, const char*) {
+    json[name] = field;
+  });
+  return json.dump(2);
+}
+
+void merge_json(const std::string& text, JobConfig& config) {
+  Json json;
+  try {
+    json = Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    throw std::invalid_argument(std::string("not JSON: ") + error.what());
+  }
+  if (!json.is_object()) throw std::invalid_argument("expected a JSON object with the job's flags");
+  std::set<std::string> unread;
+  for (const auto& [name, value] : json.items()) unread.insert(name);
+  visit_fields(config, [&](const char* name, auto& field, const char*) {
+    for (const auto& [key, value] : json.items()) {
+      if (underscored(key) != name) continue;
+      read(key, value, field);
+      unread.erase(key);
+    }
+  });
+  if (!unread.empty()) {
+    throw std::invalid_argument("unknown name \"" + *unread.begin() + "\": did you mean \"" +
+                                nearest_name(underscored(*unread.begin())) + "\"?");
+  }
+}
+
+void validate(const JobConfig& c) {
+  require(c.workers >= 1, "workers", "expected at least 1 worker, got " + std::to_string(c.workers));
+  require(c.servers >= 1, "servers", "expected at least 1 server, got " + std::to_string(c.servers));
+  require(c.shards >= 0, "shards", "expected 0 (by size) or more");
+  require(c.parallelism_factor >= 1, "parallelism-factor", "expected at least 1");
+  require(c.batch_size >= 1, "batch-size", "expected at least 1 sample");
+  require(c.window >= 1, "window", "expected at least 1 mini-batch");
+  require(c.epochs >= 1, "epochs", "expected at least 1 epoch");
+  require(c.learning_rate >= 0, "learning-rate", "expected a positive number, or 0 for the default");
+  require(c.validation_split >= 0 && c.validation_split < 1, "validation-split",
+          "expected a fraction of at least 0 and below 1");
+  require(c.threads_per_worker >= 0, "threads-per-worker", "expected 0 (shared evenly) or more");
+  require(c.max_restarts >= 0, "max-restarts", "expected 0 or more");
+  require(c.lease_timeout > 0, "lease-timeout", "expected more than 0 seconds");
+  require(c.idle_timeout > 0, "idle-timeout", "expected more than 0 seconds");
+  require(c.peer_timeout > 0, "peer-timeout", "expected more than 0 seconds");
+  require(c.verbose >= 0 && c.verbose <= 2, "verbose", "expected 0, 1 or 2");
+  (void)worker::update_rule_for(c.trainer, c.optimizer);
+  (void)nn::parse_loss(c.loss);
+  optim::validate(effective_optimizer(c));
+}
+
+OptimizerSpec effective_optimizer(const JobConfig& config) {
+  OptimizerSpec optimizer = config.optimizer;
+  if (config.learning_rate > 0) optimizer.learning_rate = static_cast<float>(config.learning_rate);
+  return optimizer;
+}
+
+int effective_threads_per_worker(const JobConfig& config) {
+  if (config.threads_per_worker > 0) return config.threads_per_worker;
+  return std::max(core::available_cores() / std::max(config.workers, 1), 1);
+}
+
+}  // namespace sluice::train

@@ -1,0 +1,62 @@
+// How training looks to the person who watches it: a Keras-like line per epoch on standard error,
+// redrawn in place on a terminal, written once when the epoch is over elsewhere.
+//
+//   Epoch 2/5
+//   31264/60000 [==============>...............] - ETA: 3s - 8,112 images/s - loss: 0.0812 - accuracy: 0.9751
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/clock.h"
+
+namespace sluice::train {
+
+struct ShownMetrics {
+  double loss = 0;
+  double accuracy = 0;
+};
+
+// Used by one thread.
+class ProgressView {
+ public:
+  enum class Style { kSilent, kBar, kLines };
+  // 0 silent; 1 a bar where standard error is a terminal, else lines; 2 lines.
+  static Style style_for(int verbose);
+
+  ProgressView(Style style, int epochs, int64_t samples_per_epoch, core::TimePoint start);
+
+  // `samples` of `epoch` (from 0) are done, `total_samples` of all epochs.
+  void update(int epoch, int64_t samples, int64_t total_samples, const ShownMetrics& metrics,
+              core::TimePoint now);
+  void epoch_end(int epoch, const ShownMetrics& metrics,
+                 const std::optional<ShownMetrics>& validation, core::TimePoint now);
+  // A line of its own, without tearing the bar.
+  void message(const std::string& line);
+
+ private:
+  std::string bar(int64_t samples) const;
+  void begin_epoch(int epoch);
+  void draw(const std::string& line);
+  void clear();
+
+  const Style style_;
+  const int epochs_;
+  const int64_t samples_per_epoch_;
+  int shown_epoch_ = -1;
+  core::TimePoint epoch_start_;
+  core::TimePoint last_draw_{};
+  // For the rate: what had been done when, over the last few seconds.
+  int64_t rate_samples_ = 0;
+  core::TimePoint rate_since_;
+  double rate_ = 0;
+  size_t drawn_ = 0;  // characters of the bar on the terminal's current line
+};
+
+// "1:02:03", "2:03" or "3s", as Keras.
+std::string format_seconds(double seconds);
+// 31,264.
+std::string with_separators(int64_t value);
+
+}  // namespace sluice::train

@@ -1,0 +1,137 @@
+#include "train/report.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/process_info.h"
+#include "core/version.h"
+#include "train/progress_view.h"
+
+namespace sluice::train {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename... Args>
+std::string format(const char* pattern, Args... args) {
+  char text[512];
+  std::snprintf(text, sizeof(text), pattern, args...);
+  return text;
+}
+
+Json history_json(const JobOutcome& outcome) {
+  Json history = Json::array();
+  int epoch = 0;
+  for (const EpochHistory& entry : outcome.history) {
+    Json json = {{"epoch", epoch++},
+                 {"loss", entry.train.loss},
+                 {"accuracy", entry.train.accuracy}};
+    if (entry.validation) {
+      json["val_loss"] = entry.validation->loss;
+      json["val_accuracy"] = entry.validation->accuracy;
+    }
+    json["seconds"] = entry.seconds;
+    history.push_back(std::move(json));
+  }
+  return history;
+}
+
+Json workers_json(const driver::JobResult& result) {
+  Json workers = Json::array();
+  for (const driver::WorkerReport& worker : result.workers) {
+    workers.push_back({{"worker", worker.worker},
+                       {"updates", worker.updates},
+                       {"samples", worker.samples},
+                       {"partitions", worker.leases},
+                       {"processes", worker.processes},
+                       {"peak_memory_bytes", worker.peak_memory_bytes}});
+  }
+  return workers;
+}
+
+Json servers_json(const driver::JobResult& result) {
+  Json servers = Json::array();
+  for (const driver::ServerReport& server : result.servers) {
+    servers.push_back({{"address", server.address},
+                       {"shards", server.shards},
+                       {"update_seconds", server.update_seconds},
+                       {"peak_memory_bytes", server.peak_memory_bytes}});
+  }
+  return servers;
+}
+
+double samples_per_second(const driver::JobResult& result) {
+  return static_cast<double>(result.samples_trained) / std::max(result.training_time_s, 1e-9);
+}
+
+}  // namespace
+
+std::string to_json(const JobReport& report) {
+  const driver::JobResult& result = report.outcome.result;
+  Json json = Json::object();
+  json["training_time_s"] = result.training_time_s;
+  json["total_time_s"] = report.total_time_s;
+  json["test_accuracy"] = report.test.accuracy;
+  json["test_loss"] = report.test.loss;
+  json["server_updates"] = result.server_updates;
+  json["samples_trained"] = result.samples_trained;
+  json["samples_per_second"] = samples_per_second(result);
+  json["staleness"] = {{"mean", result.staleness_mean}, {"max", result.staleness_max}};
+  json["duplicate_pushes"] = result.duplicate_pushes;
+  json["fenced_pushes"] = result.fenced_pushes;
+  json["parameters"] = report.parameters;
+  json["dataset"] = report.dataset;
+  json["workers"] = workers_json(result);
+  json["servers"] = servers_json(result);
+  json["driver"] = {{"peak_memory_bytes", core::peak_memory_bytes()}};
+  json["history"] = history_json(report.outcome);
+  json["config"] = Json::parse(to_json(report.config));
+  json["model"] = Json::parse(report.model_json);
+  json["versions"] = {{"sluice", core::version()}};
+  return json.dump(2) + "\n";
+}
+
+Status write_report(const JobReport& report, const std::string& path) {
+  const std::string temporary = path + ".tmp" + std::to_string(getpid());
+  std::ofstream file(temporary, std::ios::binary);
+  file << to_json(report);
+  file.close();
+  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    const std::string why = std::strerror(errno);
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    return unavailable("cannot write the report to " + path + ": " + why);
+  }
+  return ok_status();
+}
+
+std::string to_text(const JobReport& report) {
+  const driver::JobResult& result = report.outcome.result;
+  std::string text;
+  text += format("Training time: %.2f s (%s samples, %s samples/s)\n", result.training_time_s,
+                 with_separators(result.samples_trained).c_str(),
+                 with_separators(static_cast<int64_t>(samples_per_second(result))).c_str());
+  text += format("Accuracy: %.4f (test set, loss %.4f)\n", report.test.accuracy, report.test.loss);
+  text += format("Number of parameter server updates: %ld\n",
+                 static_cast<long>(result.server_updates));
+  text += format("Staleness: mean %.2f, maximum %ld\n", result.staleness_mean,
+                 static_cast<long>(result.staleness_max));
+  for (const driver::WorkerReport& worker : result.workers) {
+    text += format("Worker %d: %s updates, %s samples, %d partition(s), peak memory %ld MB\n",
+                   worker.worker, with_separators(worker.updates).c_str(),
+                   with_separators(worker.samples).c_str(), worker.leases,
+                   static_cast<long>(worker.peak_memory_bytes >> 20));
+    for (const std::string& process : worker.processes) {
+      if (!process.ends_with(": left")) text += "  " + process + "\n";
+    }
+  }
+  return text;
+}
+
+}  // namespace sluice::train

@@ -1,0 +1,34 @@
+// The server and worker roles as whole processes: what `sluice server` and `sluice worker` run, and
+// what a process becomes that train() has started.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "sluice/status.h"
+
+namespace sluice::train {
+
+struct RoleOptions {
+  std::string driver;             // address
+  std::string listen = "0.0.0.0:0";  // servers
+  std::string advertise;          // servers: what others call it; empty: from `listen` and the host's name
+  int index = -1;                 // preferred
+  int threads = 1;                // servers: of the data plane
+  double join_timeout_s = 60;
+};
+
+// Each runs until the job is over; the status says how it went.
+Status run_server_role(const RoleOptions& options, const std::atomic<bool>& stop);
+Status run_worker_role(const RoleOptions& options, const std::atomic<bool>& stop);
+
+// The command line that starts this program as a child in a role, and its way back.
+std::vector<std::string> child_arguments(const std::string& program, const std::string& role,
+                                         const RoleOptions& options, const std::string& log_level);
+// Runs the role and ends the process when argv is a child's command line; else returns.
+void run_if_child(int argc, char** argv);
+
+}  // namespace sluice::train

@@ -1,0 +1,64 @@
+#include "sluice/trainer.h"
+
+#include <stdexcept>
+
+#include "core/log.h"
+#include "sluice/errors.h"
+#include "train/distributed_job.h"
+#include "train/roles.h"
+#include "train/signals.h"
+
+namespace sluice {
+namespace {
+
+// Whether this process can be started again as a worker; set by init().
+std::string g_program;
+
+train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& options) {
+  train::JobConfig config;
+  config.trainer = algorithm;
+  config.optimizer = options.optimizer;
+  config.loss = options.loss;
+  config.workers = options.workers;
+  config.servers = options.servers;
+  config.shards = options.shards;
+  config.parallelism_factor = options.parallelism_factor;
+  config.batch_size = options.batch_size;
+  config.window = options.window;
+  config.epochs = options.epochs;
+  config.seed = options.seed;
+  config.shuffle = options.shuffle;
+  config.overlap = options.overlap;
+  config.validation_split = options.validation_split;
+  config.threads_per_worker = options.threads_per_worker;
+  config.device = options.device;
+  config.verbose = options.verbose;
+  return config;
+}
+
+}  // namespace
+
+void init(int argc, char** argv) {
+  train::run_if_child(argc, argv);
+  log::set_role("driver");
+  g_program = argc > 0 ? argv[0] : "sluice program";
+}
+
+TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
+  if (g_program.empty()) {
+    throw std::logic_error("call sluice::init(argc, argv) first in main(): train() starts this "
+                           "program again as its workers");
+  }
+  train::DistributedJob job;
+  job.config = to_config(algorithm_, options_);
+  job.program = g_program;
+  const std::atomic<bool>& stop = train::stop_on_signals(2);
+  auto outcome = train::run_distributed(job, model, dataset, stop);
+  if (stop.load()) std::exit(train::signal_exit_status());
+  if (!outcome.ok()) throw RuntimeError(outcome.status().message());
+  const driver::JobResult& result = outcome->result;
+  return {result.training_time_s, result.server_updates, result.samples_trained,
+          result.staleness_mean,  result.staleness_max,  std::move(outcome->history)};
+}
+
+}  // namespace sluice

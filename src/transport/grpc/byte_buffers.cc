@@ -1,0 +1,69 @@
+#include "transport/grpc/byte_buffers.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <memory>
+#include <string>
+
+#include "transport/grpc/raw_message.h"
+
+namespace sluice::transport {
+namespace {
+
+// A slice that is the payload's memory; its owner is let go when gRPC has done with it, which may
+// be after the call is over.
+::grpc::Slice borrowed_slice(const wire::Payload& payload) {
+  auto owner = std::make_unique<std::shared_ptr<const void>>(payload.owner);
+  // gRPC only reads it.
+  auto* data = const_cast<float*>(payload.values.data());
+  return {data, payload.values.size_bytes(),
+          [](void* held) {
+            std::unique_ptr<std::shared_ptr<const void>>(
+                static_cast<std::shared_ptr<const void>*>(held));
+          },
+          owner.release()};
+}
+
+}  // namespace
+
+::grpc::ByteBuffer to_buffer(const google::protobuf::MessageLite& message) {
+  // Never without slices: gRPC cannot write such a buffer.
+  const ::grpc::Slice slice(message.SerializeAsString());
+  return {&slice, 1};
+}
+
+::grpc::ByteBuffer to_buffer(const google::protobuf::MessageLite& header,
+                             const wire::Payload& payload) {
+  const ::grpc::Slice slices[] = {
+      ::grpc::Slice(encode_prefix(header.SerializeAsString(), payload.values.size_bytes())),
+      borrowed_slice(payload)};
+  return {slices, 2};
+}
+
+bool parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {
+  if (!buffer.Valid()) return false;
+  ::grpc::ProtoBufferReader reader(&buffer);
+  return reader.status().ok() && message.ParseFromZeroCopyStream(&reader);
+}
+
+Result<ReceivedPayload> parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& header,
+                              const char* what) {
+  ReceivedPayload received;
+  if (!buffer.Valid() || !buffer.Dump(&received.slices).ok()) {
+    return invalid_argument(std::string(what) + ": the message is empty");
+  }
+  std::vector<std::span<const std::byte>> pieces;
+  pieces.reserve(received.slices.size());
+  for (const ::grpc::Slice& slice : received.slices) {
+    pieces.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
+  }
+  Result<RawMessage> message = decode(pieces);
+  if (!message.ok()) return message.status().with_context(what);
+  if (!header.ParseFromString(message->header)) {
+    return invalid_argument(std::string(what) + ": the header is damaged");
+  }
+  received.payload = std::move(message->payload);
+  return received;
+}
+
+}  // namespace sluice::transport

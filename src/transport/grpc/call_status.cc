@@ -1,0 +1,93 @@
+#include "transport/grpc/call_status.h"
+
+#include <grpcpp/impl/client_unary_call.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstdio>
+
+namespace sluice::transport {
+namespace {
+
+constexpr char kMark[] = "sluice-status";
+// Headers have 8 KiB in all, and a byte of a message may take three.
+constexpr size_t kLongestMessage = 2000;
+
+std::string seconds(core::Duration duration) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", core::to_seconds(duration));
+  return text;
+}
+
+// The last part of gRPC's "failed to connect to all addresses; last error: UNKNOWN:
+// ipv4:127.0.0.1:7001: Failed to connect to remote host: Connection refused".
+std::string reason_of(const std::string& message) {
+  const size_t colon = message.rfind(": ");
+  std::string reason = colon == std::string::npos ? message : message.substr(colon + 2);
+  if (!reason.empty()) {
+    reason[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(reason[0])));
+  }
+  return reason;
+}
+
+// Why there is no connection: in this state a call that does not wait fails at once and says so.
+std::string connection_problem(::grpc::Channel& channel) {
+  if (channel.GetState(false) != GRPC_CHANNEL_TRANSIENT_FAILURE) return "no connection yet";
+  ::grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
+  const ::grpc::internal::RpcMethod method("/sluice.v1.Nobody/Probe",
+                                           ::grpc::internal::RpcMethod::NORMAL_RPC);
+  const ::grpc::Slice nothing;
+  const ::grpc::ByteBuffer request(&nothing, 1);
+  ::grpc::ByteBuffer reply;
+  const ::grpc::Status status =
+      ::grpc::internal::BlockingUnaryCall<::grpc::ByteBuffer, ::grpc::ByteBuffer>(
+          &channel, method, &context, request, &reply);
+  if (status.error_code() != ::grpc::StatusCode::UNAVAILABLE) return "no connection yet";
+  return reason_of(status.error_message());
+}
+
+}  // namespace
+
+::grpc::Status to_grpc(const Status& status, ::grpc::ServerContextBase& context) {
+  if (status.ok()) return ::grpc::Status::OK;
+  context.AddTrailingMetadata(kMark, "1");
+  return {static_cast<::grpc::StatusCode>(status.code()),
+          status.message().substr(0, kLongestMessage)};
+}
+
+Status from_grpc(const ::grpc::Status& status, const ::grpc::ClientContext& context,
+                 const Peer& peer, core::Duration timeout) {
+  if (status.ok()) return ok_status();
+  const auto code = static_cast<StatusCode>(status.error_code());
+  if (context.GetServerTrailingMetadata().contains(kMark)) return {code, status.error_message()};
+  const std::string who = peer.role + (" at " + peer.address);
+  switch (code) {
+    case StatusCode::kDeadlineExceeded:
+      if (peer.channel->GetState(false) == GRPC_CHANNEL_READY) {
+        return deadline_exceeded(who + " did not answer within " + seconds(timeout));
+      }
+      return unavailable(who + " does not answer: waited " + seconds(timeout) + " (" +
+                         connection_problem(*peer.channel) + ")");
+    case StatusCode::kUnavailable:
+      return unavailable(who + " does not answer (" + reason_of(status.error_message()) + ")");
+    case StatusCode::kUnimplemented:
+      return {code, who + " does not know this call; is it a Sluice " + peer.role +
+                        " of the same version?"};
+    default:
+      return Status(code, status.error_message()).with_context(who);
+  }
+}
+
+void prepare(::grpc::ClientContext& context, core::Duration timeout) {
+  context.set_wait_for_ready(true);
+  // A year stands for no deadline; more would overflow the clock.
+  const core::Duration longest = std::chrono::hours(24 * 365);
+  context.set_deadline(
+      std::chrono::system_clock::now() +
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::min(timeout, longest)));
+}
+
+}  // namespace sluice::transport

@@ -1,0 +1,168 @@
+#include "transport/grpc/control_messages.h"
+
+#include "transport/grpc/parameter_messages.h"
+
+namespace sluice::transport {
+namespace {
+
+// In the order of the enums' values; checked where they are used.
+constexpr v1::AcquireReply::Kind kAcquireKinds[] = {v1::AcquireReply::GRANTED,
+                                                    v1::AcquireReply::WAIT, v1::AcquireReply::DONE,
+                                                    v1::AcquireReply::ABORT};
+constexpr v1::HeartbeatReply::Kind kHeartbeatKinds[] = {
+    v1::HeartbeatReply::CONTINUE, v1::HeartbeatReply::LEASE_LOST, v1::HeartbeatReply::ABORT};
+
+// The index of `kind` in the table; a kind that this version does not know becomes `unknown`.
+template <typename Kind, typename Proto, size_t n>
+Kind kind_from(Proto kind, const Proto (&table)[n], Kind unknown) {
+  for (size_t i = 0; i < n; ++i) {
+    if (table[i] == kind) return static_cast<Kind>(i);
+  }
+  return unknown;
+}
+
+wire::Lease from_proto(const v1::Lease& lease) {
+  return {lease.partition(), lease.incarnation(), lease.next_sequence(), lease.records()};
+}
+
+}  // namespace
+
+v1::JoinRequest to_proto(const wire::JoinRequest& request) {
+  v1::JoinRequest message;
+  message.set_role(request.role == wire::Role::kServer ? v1::ROLE_SERVER : v1::ROLE_WORKER);
+  message.set_version(request.version);
+  message.set_host(request.host);
+  message.set_pid(request.pid);
+  message.set_address(request.address);
+  message.set_preferred_index(request.preferred_index);
+  return message;
+}
+
+wire::JoinRequest from_proto(const v1::JoinRequest& request) {
+  wire::JoinRequest result;
+  result.role = request.role() == v1::ROLE_SERVER ? wire::Role::kServer : wire::Role::kWorker;
+  result.version = request.version();
+  result.host = request.host();
+  result.pid = request.pid();
+  result.address = request.address();
+  result.preferred_index = request.preferred_index();
+  return result;
+}
+
+v1::JoinReply to_proto(const wire::JoinReply& reply) {
+  v1::JoinReply message;
+  message.set_member(reply.member);
+  message.set_index(reply.index);
+  message.set_job(reply.job);
+  message.set_job_spec(reply.job_spec);
+  return message;
+}
+
+wire::JoinReply from_proto(const v1::JoinReply& reply) {
+  return {reply.member(), reply.index(), reply.job(), reply.job_spec()};
+}
+
+v1::AcquireReply to_proto(const wire::AcquireReply& reply) {
+  v1::AcquireReply message;
+  message.set_kind(kAcquireKinds[static_cast<size_t>(reply.kind)]);
+  v1::Lease* lease = message.mutable_lease();
+  lease->set_partition(reply.lease.partition);
+  lease->set_incarnation(reply.lease.incarnation);
+  lease->set_next_sequence(reply.lease.next_sequence);
+  lease->set_records(reply.lease.records);
+  message.set_retry_after_ns(reply.retry_after.count());
+  message.set_reason(reply.reason);
+  for (const wire::Shard& shard : reply.shard_map.shards()) {
+    *message.add_shards() = to_proto(shard);
+  }
+  for (const std::string& server : reply.servers) message.add_servers(server);
+  return message;
+}
+
+wire::AcquireReply from_proto(const v1::AcquireReply& reply) {
+  using Kind = wire::AcquireReply::Kind;
+  static_assert(static_cast<size_t>(Kind::kAbort) + 1 == std::size(kAcquireKinds));
+  wire::AcquireReply result;
+  result.kind = kind_from(reply.kind(), kAcquireKinds, Kind::kAbort);
+  result.lease = from_proto(reply.lease());
+  result.retry_after = core::Duration(reply.retry_after_ns());
+  result.reason = reply.reason();
+  result.shard_map = shard_map_from(reply.shards());
+  result.servers.assign(reply.servers().begin(), reply.servers().end());
+  return result;
+}
+
+v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request) {
+  v1::HeartbeatRequest message;
+  message.set_member(request.member);
+  message.set_partition(request.partition);
+  message.set_incarnation(request.incarnation);
+  message.set_step(request.step);
+  message.set_waiting_for(request.waiting_for);
+  message.set_peak_memory_bytes(request.peak_memory_bytes);
+  return message;
+}
+
+wire::HeartbeatRequest from_proto(const v1::HeartbeatRequest& request) {
+  return {request.member(), request.partition(),   request.incarnation(),
+          request.step(),   request.waiting_for(), request.peak_memory_bytes()};
+}
+
+v1::HeartbeatReply to_proto(const wire::HeartbeatReply& reply) {
+  v1::HeartbeatReply message;
+  message.set_kind(kHeartbeatKinds[static_cast<size_t>(reply.kind)]);
+  message.set_reason(reply.reason);
+  return message;
+}
+
+wire::HeartbeatReply from_proto(const v1::HeartbeatReply& reply) {
+  using Kind = wire::HeartbeatReply::Kind;
+  static_assert(static_cast<size_t>(Kind::kAbort) + 1 == std::size(kHeartbeatKinds));
+  return {kind_from(reply.kind(), kHeartbeatKinds, Kind::kAbort), reply.reason()};
+}
+
+v1::FinishRequest to_proto(const wire::FinishRequest& request) {
+  v1::FinishRequest message;
+  message.set_member(request.member);
+  message.set_partition(request.partition);
+  message.set_incarnation(request.incarnation);
+  message.set_last_sequence(request.last_sequence);
+  return message;
+}
+
+wire::FinishRequest from_proto(const v1::FinishRequest& request) {
+  return {request.member(), request.partition(), request.incarnation(), request.last_sequence()};
+}
+
+v1::LeaveRequest to_proto(const wire::LeaveRequest& request) {
+  v1::LeaveRequest message;
+  message.set_member(request.member);
+  message.set_code(static_cast<int>(request.status.code()));
+  message.set_message(request.status.message());
+  return message;
+}
+
+wire::LeaveRequest from_proto(const v1::LeaveRequest& request) {
+  const bool known =
+      request.code() >= 0 && request.code() <= static_cast<int>(StatusCode::kDataLoss);
+  const auto code = known ? static_cast<StatusCode>(request.code()) : StatusCode::kUnknown;
+  return {request.member(), Status(code, request.message())};
+}
+
+v1::RecordChunk to_proto(const wire::RecordChunk& chunk) {
+  v1::RecordChunk message;
+  message.set_first(chunk.first);
+  message.set_records(chunk.records);
+  message.set_features(chunk.features.data(), chunk.features.size());
+  message.mutable_labels()->Add(chunk.labels.begin(), chunk.labels.end());
+  return message;
+}
+
+wire::RecordChunk from_proto(const v1::RecordChunk& chunk) {
+  const auto labels = static_cast<size_t>(chunk.labels_size());
+  return {chunk.first(), chunk.records(),
+          std::as_bytes(std::span(chunk.features().data(), chunk.features().size())),
+          std::span(chunk.labels().data(), labels)};
+}
+
+}  // namespace sluice::transport

@@ -1,0 +1,34 @@
+// The control plane's structs as the protobuf messages of proto/control.proto, and back. Internal.
+#pragma once
+
+#include "control.pb.h"
+#include "wire/control.h"
+
+namespace sluice::transport {
+
+v1::JoinRequest to_proto(const wire::JoinRequest& request);
+wire::JoinRequest from_proto(const v1::JoinRequest& request);
+
+v1::JoinReply to_proto(const wire::JoinReply& reply);
+wire::JoinReply from_proto(const v1::JoinReply& reply);
+
+v1::AcquireReply to_proto(const wire::AcquireReply& reply);
+wire::AcquireReply from_proto(const v1::AcquireReply& reply);
+
+v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request);
+wire::HeartbeatRequest from_proto(const v1::HeartbeatRequest& request);
+
+v1::HeartbeatReply to_proto(const wire::HeartbeatReply& reply);
+wire::HeartbeatReply from_proto(const v1::HeartbeatReply& reply);
+
+v1::FinishRequest to_proto(const wire::FinishRequest& request);
+wire::FinishRequest from_proto(const v1::FinishRequest& request);
+
+v1::LeaveRequest to_proto(const wire::LeaveRequest& request);
+wire::LeaveRequest from_proto(const v1::LeaveRequest& request);
+
+v1::RecordChunk to_proto(const wire::RecordChunk& chunk);
+// A view of `chunk`.
+wire::RecordChunk from_proto(const v1::RecordChunk& chunk);
+
+}  // namespace sluice::transport

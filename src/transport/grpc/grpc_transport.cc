@@ -1,0 +1,55 @@
+#include "transport/grpc/grpc_transport.h"
+
+#include <grpc/grpc.h>
+#include <grpc/support/log.h>
+
+#include "core/log.h"
+#include "transport/grpc/control_channel.h"
+#include "transport/grpc/control_listener.h"
+#include "transport/grpc/parameter_channel.h"
+#include "transport/grpc/parameter_listener.h"
+
+namespace sluice::transport {
+namespace {
+
+// What matters to people reaches them as a Status; the rest is for those who look for bugs.
+void log_quietly(gpr_log_func_args* line) {
+  SLUICE_LOG(debug, "grpc: {} ({}:{})", line->message, line->file, line->line);
+}
+
+// Starts gRPC, and keeps it until the process ends: to stop it with the last listener would now and
+// then wait ten seconds for one of its own threads (a poll that nothing interrupts).
+void start_grpc() {
+  static const bool started = [] {
+    gpr_set_log_function(log_quietly);
+    grpc_init();
+    return true;
+  }();
+  (void)started;
+}
+
+}  // namespace
+
+GrpcTransport::GrpcTransport() { start_grpc(); }
+
+Result<std::unique_ptr<wire::Listener>> GrpcTransport::listen(const std::string& address,
+                                                              wire::ParameterService* service,
+                                                              int threads) {
+  return listen_for_parameters(address, service, threads);
+}
+
+Result<std::unique_ptr<wire::Listener>> GrpcTransport::listen(const std::string& address,
+                                                              wire::ControlService* service) {
+  return listen_for_control(address, service);
+}
+
+std::shared_ptr<wire::ParameterChannel> GrpcTransport::connect_parameters(
+    const std::string& address) {
+  return connect_parameter_channel(address);
+}
+
+std::shared_ptr<wire::ControlChannel> GrpcTransport::connect_control(const std::string& address) {
+  return connect_control_channel(address);
+}
+
+}  // namespace sluice::transport

@@ -1,0 +1,37 @@
+// The transport between processes: gRPC over TCP or Unix sockets.
+//
+// Tensors move as raw slices, never through protobuf objects: one copy at the receiving end. Calls
+// wait, within their timeout, for a server that is not there yet, and find one that came back
+// within two seconds. gRPC's own log lines appear at log level debug.
+//
+// gRPC starts with the first object of this class, for the rest of the process's life: fork before
+// that, or exec afterwards.
+// Thread-safe. Channels and listeners may outlive the transport.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "wire/transport.h"
+
+namespace sluice::transport {
+
+class GrpcTransport final : public wire::Transport {
+ public:
+  GrpcTransport();
+
+  // Addresses: "HOST:PORT" (port 0: any free one), "[IPV6]:PORT", "unix:/path". A listener on a
+  // Unix socket removes its file at the end. Plaintext: for networks that are trusted.
+  // INVALID_ARGUMENT: not an address. UNAVAILABLE: in use, or not this host's.
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
+                                                 wire::ParameterService* service,
+                                                 int threads) override;
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
+                                                 wire::ControlService* service) override;
+
+  // Each channel is one connection. Calls on an address that is none fail with INVALID_ARGUMENT.
+  std::shared_ptr<wire::ParameterChannel> connect_parameters(const std::string& address) override;
+  std::shared_ptr<wire::ControlChannel> connect_control(const std::string& address) override;
+};
+
+}  // namespace sluice::transport

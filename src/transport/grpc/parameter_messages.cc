@@ -1,0 +1,160 @@
+#include "transport/grpc/parameter_messages.h"
+
+namespace sluice::transport {
+namespace {
+
+void write(const wire::EpochMetrics& from, v1::EpochMetrics* to) {
+  to->set_epoch(from.epoch);
+  to->set_samples(from.samples);
+  to->set_loss_sum(from.loss_sum);
+  to->set_correct(from.correct);
+}
+
+wire::EpochMetrics from_proto(const v1::EpochMetrics& metrics) {
+  return {metrics.epoch(), metrics.samples(), metrics.loss_sum(), metrics.correct()};
+}
+
+void write(const wire::LedgerReply::ShardCount& from, v1::LedgerReply::ShardCount* to) {
+  to->set_shard(from.shard);
+  to->set_version(from.version);
+  to->set_duplicates(from.duplicates);
+  to->set_fenced(from.fenced);
+  to->set_staleness_sum(from.staleness_sum);
+  to->set_staleness_max(from.staleness_max);
+}
+
+void write(const wire::WorkerCount& from, v1::LedgerReply::WorkerCount* to) {
+  to->set_worker(from.worker);
+  to->set_pushes(from.pushes);
+  to->set_samples(from.samples);
+}
+
+void write(const wire::LedgerReply::PartitionCount& from, v1::LedgerReply::PartitionCount* to) {
+  to->set_partition(from.partition);
+  to->set_incarnation(from.incarnation);
+  to->set_sequence(from.sequence);
+}
+
+}  // namespace
+
+v1::Shard to_proto(const wire::Shard& shard) {
+  v1::Shard message;
+  message.set_index(shard.index);
+  message.set_offset(shard.offset);
+  message.set_size(shard.size);
+  message.set_server(shard.server);
+  return message;
+}
+
+wire::Shard from_proto(const v1::Shard& shard) {
+  return {shard.index(), shard.offset(), shard.size(), shard.server()};
+}
+
+v1::CreateRequest to_proto(const wire::CreateRequest& request) {
+  v1::CreateRequest message;
+  message.set_job(request.job);
+  for (const wire::Shard& shard : request.shard_map.shards()) {
+    *message.add_shards() = to_proto(shard);
+  }
+  message.set_server(request.server);
+  message.set_update_rule(request.update_rule);
+  return message;
+}
+
+wire::CreateRequest from_proto(const v1::CreateRequest& request) {
+  return {request.job(), shard_map_from(request.shards()), request.server(), request.update_rule()};
+}
+
+v1::AssignHeader to_proto(const wire::AssignRequest& request) {
+  v1::AssignHeader message;
+  message.set_job(request.job);
+  message.set_shard(request.shard);
+  return message;
+}
+
+wire::AssignRequest from_proto(const v1::AssignHeader& header) {
+  return {header.job(), header.shard()};
+}
+
+v1::PushHeader to_proto(const wire::PushHeader& header) {
+  v1::PushHeader message;
+  message.set_job(header.job);
+  message.set_shard(header.shard);
+  message.set_partition(header.id.partition);
+  message.set_incarnation(header.id.incarnation);
+  message.set_sequence(header.id.sequence);
+  message.set_worker(header.worker);
+  message.set_base_version(header.base_version);
+  message.set_steps(header.steps);
+  for (const wire::EpochMetrics& metrics : header.metrics) write(metrics, message.add_metrics());
+  return message;
+}
+
+wire::PushHeader from_proto(const v1::PushHeader& header) {
+  wire::PushHeader result;
+  result.job = header.job();
+  result.shard = header.shard();
+  result.id = {header.partition(), header.incarnation(), header.sequence()};
+  result.worker = header.worker();
+  result.base_version = header.base_version();
+  result.steps = header.steps();
+  for (const v1::EpochMetrics& metrics : header.metrics()) {
+    result.metrics.push_back(from_proto(metrics));
+  }
+  return result;
+}
+
+v1::PushReply to_proto(const wire::PushReply& reply) {
+  v1::PushReply message;
+  message.set_version(reply.version);
+  message.set_duplicate(reply.duplicate);
+  return message;
+}
+
+wire::PushReply from_proto(const v1::PushReply& reply) {
+  return {reply.version(), reply.duplicate()};
+}
+
+v1::FenceRequest to_proto(const wire::FenceRequest& request) {
+  v1::FenceRequest message;
+  message.set_job(request.job);
+  message.set_partition(request.partition);
+  message.set_incarnation(request.incarnation);
+  return message;
+}
+
+wire::FenceRequest from_proto(const v1::FenceRequest& request) {
+  return {request.job(), request.partition(), request.incarnation()};
+}
+
+v1::LedgerReply to_proto(const wire::LedgerReply& reply) {
+  v1::LedgerReply message;
+  for (const auto& shard : reply.shards) write(shard, message.add_shards());
+  for (const auto& epoch : reply.epochs) write(epoch, message.add_epochs());
+  for (const auto& worker : reply.workers) write(worker, message.add_workers());
+  for (const auto& partition : reply.partitions) write(partition, message.add_partitions());
+  message.set_peak_memory_bytes(reply.peak_memory_bytes);
+  message.set_update_seconds(reply.update_seconds);
+  return message;
+}
+
+wire::LedgerReply from_proto(const v1::LedgerReply& reply) {
+  wire::LedgerReply result;
+  for (const auto& shard : reply.shards()) {
+    result.shards.push_back({shard.shard(), shard.version(), shard.duplicates(), shard.fenced(),
+                             shard.staleness_sum(), shard.staleness_max()});
+  }
+  for (const auto& epoch : reply.epochs()) result.epochs.push_back(from_proto(epoch));
+  for (const auto& worker : reply.workers()) {
+    result.workers.push_back({worker.worker(), worker.pushes(), worker.samples()});
+  }
+  for (const auto& partition : reply.partitions()) {
+    result.partitions.push_back(
+        {partition.partition(), partition.incarnation(), partition.sequence()});
+  }
+  result.peak_memory_bytes = reply.peak_memory_bytes();
+  result.update_seconds = reply.update_seconds();
+  return result;
+}
+
+}  // namespace sluice::transport

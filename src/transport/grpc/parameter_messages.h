@@ -1,0 +1,41 @@
+// The data plane's structs as the protobuf messages of proto/parameters.proto, and back. Internal.
+//
+// What comes from the network is checked here only for being representable; whether it makes sense
+// is the service's to say.
+#pragma once
+
+#include "parameters.pb.h"
+#include "wire/parameters.h"
+
+namespace sluice::transport {
+
+v1::Shard to_proto(const wire::Shard& shard);
+wire::Shard from_proto(const v1::Shard& shard);
+
+template <typename Shards>
+wire::ShardMap shard_map_from(const Shards& shards) {
+  std::vector<wire::Shard> result;
+  result.reserve(static_cast<size_t>(shards.size()));
+  for (const v1::Shard& shard : shards) result.push_back(from_proto(shard));
+  return wire::ShardMap(std::move(result));
+}
+
+v1::CreateRequest to_proto(const wire::CreateRequest& request);
+wire::CreateRequest from_proto(const v1::CreateRequest& request);
+
+v1::AssignHeader to_proto(const wire::AssignRequest& request);
+wire::AssignRequest from_proto(const v1::AssignHeader& header);
+
+v1::PushHeader to_proto(const wire::PushHeader& header);
+wire::PushHeader from_proto(const v1::PushHeader& header);
+
+v1::PushReply to_proto(const wire::PushReply& reply);
+wire::PushReply from_proto(const v1::PushReply& reply);
+
+v1::FenceRequest to_proto(const wire::FenceRequest& request);
+wire::FenceRequest from_proto(const v1::FenceRequest& request);
+
+v1::LedgerReply to_proto(const wire::LedgerReply& reply);
+wire::LedgerReply from_proto(const v1::LedgerReply& reply);
+
+}  // namespace sluice::transport

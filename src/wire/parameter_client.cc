@@ -1,0 +1,185 @@
+#include "wire/parameter_client.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace sluice::wire {
+
+using core::TimePoint;
+using PulledVersion = ParameterChannel::PulledVersion;
+
+namespace {
+
+TimePoint now() { return std::chrono::steady_clock::now(); }
+
+bool may_pass(StatusCode code) {
+  return code == StatusCode::kUnavailable || code == StatusCode::kDeadlineExceeded ||
+         code == StatusCode::kResourceExhausted;
+}
+
+}  // namespace
+
+// One shard's part of the exchange that is under way.
+struct ParameterClient::Call {
+  enum class State { kInFlight, kWaitingToRetry, kDone, kFailed };
+
+  Kind kind = Kind::kPull;
+  PushHeader header;
+  Payload update;
+  std::span<float> into;
+  State state = State::kDone;
+  Status status;
+  int attempts = 0;
+  TimePoint first_failure{};
+  TimePoint retry_at{};
+};
+
+ParameterClient::ParameterClient(Transport& transport, uint64_t job,
+                                 ShardMap shard_map, const std::vector<std::string>& servers,
+                                 const ParameterClientOptions& options,
+                                 const std::atomic<bool>& stop,
+                                 std::function<void(const std::string&)> waiting_for)
+    : job_(job),
+      shard_map_(std::move(shard_map)),
+      options_(options),
+      stop_(stop),
+      waiting_for_(std::move(waiting_for)),
+      versions_(static_cast<size_t>(shard_map_.size())),
+      jitter_(job, {static_cast<uint64_t>(now().time_since_epoch().count())}) {
+  for (const std::string& address : servers) {
+    channels_.push_back(transport.connect_parameters(address));
+  }
+  for (int i = 0; i < shard_map_.size(); ++i) calls_.push_back(std::make_unique<Call>());
+}
+
+ParameterClient::~ParameterClient() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return in_flight_ == 0; });  // bounded by the calls' deadlines
+}
+
+void ParameterClient::issue(Call& call) {
+  const int shard = call.header.shard;
+  const auto& channel = channels_[static_cast<size_t>(shard_map_[shard].server)];
+  const CallOptions options{options_.call_timeout};
+  auto done = [this, &call](Result<PulledVersion> result) { complete(call, std::move(result)); };
+  {
+    std::lock_guard lock(mutex_);
+    call.state = Call::State::kInFlight;
+    ++call.attempts;
+    ++in_flight_;
+  }
+  if (call.kind == Kind::kPull) {
+    channel->pull(job_, shard, call.into, options, std::move(done));
+  } else {
+    channel->exchange(call.header, call.update, call.into, options, std::move(done));
+  }
+}
+
+void ParameterClient::complete(Call& call, Result<PulledVersion> result) {
+  std::lock_guard lock(mutex_);
+  --in_flight_;
+  if (result.ok()) {
+    versions_[static_cast<size_t>(call.header.shard)] = result->version;
+    call.update = {};
+    call.state = Call::State::kDone;
+  } else {
+    call.status = result.status();
+    if (call.first_failure == TimePoint{}) call.first_failure = now();
+    const bool retry = may_pass(call.status.code()) &&
+                       now() - call.first_failure < options_.give_up_after;
+    call.retry_at = now() + backoff(call.attempts);
+    call.state = retry ? Call::State::kWaitingToRetry : Call::State::kFailed;
+  }
+  changed_.notify_all();
+}
+
+core::Duration ParameterClient::backoff(int attempt) {
+  const auto pause = std::min(options_.first_backoff * (1 << std::min(attempt - 1, 10)),
+                              options_.largest_backoff);
+  return core::from_seconds(core::to_seconds(pause) * (0.5 + 0.5 * jitter_.uniform()));
+}
+
+void ParameterClient::start_all(Kind kind, const PushHeader& header,
+                                std::shared_ptr<const core::AlignedBuffer> update,
+                                std::span<float> into) {
+  for (const Shard& shard : shard_map_.shards()) {
+    Call& call = *calls_[static_cast<size_t>(shard.index)];
+    SLUICE_CHECK(call.state == Call::State::kDone) << "an exchange is under way";
+    call.kind = kind;
+    call.header = header;
+    call.header.job = job_;
+    call.header.shard = shard.index;
+    call.header.base_version = versions_[static_cast<size_t>(shard.index)];
+    if (shard.index != 0) call.header.metrics.clear();
+    if (update) call.update = {update, update->span().subspan(shard.offset, shard.size)};
+    call.into = into.subspan(shard.offset, shard.size);
+    call.attempts = 0;
+    call.first_failure = {};
+  }
+  for (const auto& call : calls_) issue(*call);
+}
+
+Status ParameterClient::pull(std::span<float> into) {
+  start_all(Kind::kPull, {}, nullptr, into);
+  return wait();
+}
+
+void ParameterClient::start_exchange(const PushHeader& header,
+                                     std::shared_ptr<const core::AlignedBuffer> update,
+                                     std::span<float> into) {
+  start_all(Kind::kExchange, header, std::move(update), into);
+}
+
+Status ParameterClient::wait() {
+  bool said = false;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    Call* retry = nullptr;
+    bool busy = in_flight_ > 0;
+    for (const auto& call : calls_) {
+      if (call->state == Call::State::kFailed) {
+        lock.unlock();
+        return abandon(call->status);
+      }
+      if (call->state != Call::State::kWaitingToRetry) continue;
+      busy = true;
+      if (retry == nullptr || call->retry_at < retry->retry_at) retry = call.get();
+    }
+    if (!busy) break;
+    if (stop_.load()) {
+      lock.unlock();
+      return abandon(cancelled("stopped"));
+    }
+    if (retry != nullptr && !said) {
+      said = true;
+      waiting_for_(retry->status.message());
+    }
+    if (retry != nullptr && retry->retry_at <= now()) {
+      lock.unlock();
+      issue(*retry);
+      lock.lock();
+      continue;
+    }
+    // Short enough to see `stop`, which nobody signals.
+    auto until = now() + std::chrono::milliseconds(100);
+    if (retry != nullptr) until = std::min(until, retry->retry_at);
+    changed_.wait_until(lock, until);
+  }
+  lock.unlock();
+  if (said) waiting_for_("");
+  return ok_status();
+}
+
+// Leaves no call behind: those in flight may still write into the caller's buffers.
+Status ParameterClient::abandon(Status status) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return in_flight_ == 0; });
+  for (const auto& call : calls_) {
+    call->state = Call::State::kDone;
+    call->update = {};
+  }
+  return status;
+}
+
+}  // namespace sluice::wire

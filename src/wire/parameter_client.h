@@ -1,0 +1,82 @@
+// All shards of the servers as one: pushes, pulls and exchanges of the whole parameter vector.
+//
+// Every shard is its own message, all in flight at once. A call that fails in a way that may pass
+// (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED) is repeated with the same bytes after a short,
+// growing pause until the server has been silent for `give_up_after`; nothing is applied twice.
+// Used by one thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "core/clock.h"
+#include "core/rng.h"
+#include "wire/transport.h"
+
+namespace sluice::wire {
+
+struct ParameterClientOptions {
+  core::Duration call_timeout = std::chrono::seconds(10);
+  core::Duration give_up_after = std::chrono::seconds(30);
+  core::Duration first_backoff = std::chrono::milliseconds(50);
+  core::Duration largest_backoff = std::chrono::seconds(2);
+};
+
+class ParameterClient {
+ public:
+  // `stop`: when true, waits end with CANCELLED. `waiting_for` is told whom a wait is for once it
+  // has to retry, and the empty string when the wait is over. Both outlive the client.
+  ParameterClient(Transport& transport, uint64_t job, ShardMap shard_map,
+                  const std::vector<std::string>& servers, const ParameterClientOptions& options,
+                  const std::atomic<bool>& stop,
+                  std::function<void(const std::string&)> waiting_for);
+  ~ParameterClient();
+
+  const ShardMap& shard_map() const { return shard_map_; }
+
+  // Reads all parameters into `into` and remembers their versions.
+  Status pull(std::span<float> into);
+
+  // Starts to push `update` and to pull the result into `into`. `header` needs neither shard nor
+  // base version. Both buffers belong to the client until wait() has returned.
+  void start_exchange(const PushHeader& header,
+                      std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into);
+  // Ends when every shard has answered. ABORTED: fenced off, the lease is gone.
+  Status wait();
+  // Ends an exchange that nobody wants any more; waits until no call can touch the buffers.
+  void settle() { (void)abandon(ok_status()); }
+
+ private:
+  struct Call;
+  enum class Kind { kPull, kExchange };
+
+  void start_all(Kind kind, const PushHeader& header,
+                 std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into);
+  void issue(Call& call);
+  void complete(Call& call, Result<ParameterChannel::PulledVersion> result);
+  core::Duration backoff(int attempt);
+  Status abandon(Status status);
+
+  const uint64_t job_;
+  const ShardMap shard_map_;
+  const ParameterClientOptions options_;
+  const std::atomic<bool>& stop_;
+  const std::function<void(const std::string&)> waiting_for_;
+  std::vector<std::shared_ptr<ParameterChannel>> channels_;  // by server
+  std::vector<int64_t> versions_;                                  // by shard, as last pulled
+  core::Rng jitter_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::unique_ptr<Call>> calls_;  // by shard; guarded by mutex_ while in flight
+  int in_flight_ = 0;                         // guarded by mutex_
+};
+
+}  // namespace sluice::wire

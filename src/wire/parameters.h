@@ -1,0 +1,202 @@
+// The data plane as plain C++: what a worker (or the driver) and a parameter server say to each
+// other, and the two interfaces that a transport joins. proto/parameters.proto is its wire form.
+//
+// A push is identified by (partition, incarnation, sequence). The sequence numbers the pushes of one
+// partition's training from 1, whichever worker makes them; the incarnation counts the leases of the
+// partition. A shard applies sequence n of a partition exactly once: n again is answered as a
+// duplicate, n + 2 is refused, and so is every push under an older incarnation (a worker that lost its
+// lease). A partition that was taken over is therefore trained on from the last push that every
+// shard has, and shards that already had one more simply skip it: no update is lost or doubled.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "core/clock.h"
+#include "sluice/status.h"
+#include "wire/shard_map.h"
+
+namespace sluice::wire {
+
+struct PushIdentity {
+  int64_t partition = 0;
+  int64_t incarnation = 0;
+  int64_t sequence = 0;
+
+  friend bool operator==(const PushIdentity&, const PushIdentity&) = default;
+};
+
+// What a push trained on, summed over its records of one epoch.
+struct EpochMetrics {
+  int32_t epoch = 0;  // from 0
+  int64_t samples = 0;
+  double loss_sum = 0;  // sum over samples
+  int64_t correct = 0;
+
+  friend bool operator==(const EpochMetrics&, const EpochMetrics&) = default;
+};
+
+struct PushHeader {
+  uint64_t job = 0;           // a server refuses another job's pushes
+  int shard = 0;
+  PushIdentity id;
+  int worker = 0;             // who pushes; for the per-worker report only
+  int64_t base_version = 0;   // the shard's version that the worker started from
+  int32_t steps = 0;          // optimizer steps that the payload sums up
+  // Recorded once with the push it came with. Only shard 0's push carries them.
+  std::vector<EpochMetrics> metrics;
+};
+
+struct PushReply {
+  int64_t version = 0;       // of the shard, after this push (or now, for a duplicate)
+  bool duplicate = false;    // this sequence had been applied before
+};
+
+// The floats of a message that came in: views of the transport's buffers, in order, cut anywhere
+// (also inside a float), valid only during the call that hands them over.
+struct PayloadView {
+  std::vector<std::span<const std::byte>> pieces;
+  size_t bytes() const {
+    size_t n = 0;
+    for (const auto& piece : pieces) n += piece.size();
+    return n;
+  }
+};
+
+// Floats of a message that goes out. The transport keeps `owner` alive until the bytes are on the
+// way, which may be after the call has returned (a deadline, a cancel).
+struct Payload {
+  std::shared_ptr<const void> owner;
+  std::span<const float> values;
+};
+
+struct PullReply {
+  int64_t version = 0;
+  Payload values;  // the whole shard
+};
+
+struct ExchangeReply {
+  PushReply push;
+  PullReply pull;  // of the version that the push produced, or a later one
+};
+
+// What a server is told to own, before anything else.
+struct CreateRequest {
+  uint64_t job = 0;
+  ShardMap shard_map;
+  int server = 0;            // which of the map's servers the receiver is
+  std::string update_rule;   // JSON; see server/update_rule.h
+};
+
+struct AssignRequest {
+  uint64_t job = 0;
+  int shard = 0;
+};
+
+// From now on pushes of `partition` under an incarnation below this one are refused.
+struct FenceRequest {
+  uint64_t job = 0;
+  int64_t partition = 0;
+  int64_t incarnation = 0;
+};
+struct FenceReply {
+  // The last sequence that every shard of this server has applied.
+  int64_t sequence = 0;
+};
+
+struct WorkerCount {
+  int worker = 0;
+  int64_t pushes = 0;
+  int64_t samples = 0;
+  friend bool operator==(const WorkerCount&, const WorkerCount&) = default;
+};
+
+// What a server has done so far; of the shards it owns.
+struct LedgerReply {
+  struct ShardCount {
+    int shard = 0;
+    int64_t version = 0;           // pushes applied
+    int64_t duplicates = 0;        // pushes answered as duplicates
+    int64_t fenced = 0;            // pushes refused for an old incarnation
+    double staleness_sum = 0;      // over applied pushes: version at apply - base_version
+    int64_t staleness_max = 0;
+  };
+  std::vector<ShardCount> shards;
+  std::vector<EpochMetrics> epochs;      // of the pushes that carried metrics
+  std::vector<WorkerCount> workers;      // likewise
+  struct PartitionCount {
+    int64_t partition = 0;
+    int64_t incarnation = 0;
+    int64_t sequence = 0;                // applied by every shard of this server
+  };
+  std::vector<PartitionCount> partitions;
+  int64_t peak_memory_bytes = 0;         // of the server's process
+  double update_seconds = 0;             // time spent applying updates, all shards
+};
+
+// A parameter server as its transport sees it. Calls come from several threads at once.
+// INVALID_ARGUMENT: the payload's size is not the shard's. NOT_FOUND: not this server's shard.
+// FAILED_PRECONDITION: another job, or no values assigned yet. ABORTED: fenced off, or a gap in the
+// sequence; the caller must give up its lease.
+class ParameterService {
+ public:
+  virtual ~ParameterService() = default;
+
+  // Makes the shards of one job, dropping those of an earlier one. Idempotent for the same request.
+  virtual Status create(const CreateRequest& request) = 0;
+  // Sets a shard's values before the first push. Idempotent.
+  virtual Status assign(const AssignRequest& request, const PayloadView& values) = 0;
+  // Applies the update and answers with the new values. Idempotent by identity.
+  virtual Result<ExchangeReply> exchange(const PushHeader& header, const PayloadView& update) = 0;
+  // Applies the update only. Idempotent by identity.
+  virtual Result<PushReply> push(const PushHeader& header, const PayloadView& update) = 0;
+  virtual Result<PullReply> pull(uint64_t job, int shard) = 0;
+  virtual Result<FenceReply> fence(const FenceRequest& request) = 0;
+  virtual Result<LedgerReply> ledger(uint64_t job) = 0;
+  // Asks the server's process to end; returns at once. Idempotent.
+  virtual Status shutdown(const std::string& reason) = 0;
+};
+
+// One call that a channel makes: when it must be over.
+struct CallOptions {
+  core::Duration timeout = std::chrono::seconds(30);
+};
+
+// One parameter server as seen from another process. Thread-safe. Large transfers are asynchronous,
+// so that several are in flight; `done` runs on a thread of the channel (inproc: on the caller's) and
+// must not block. Every call ends within its timeout; UNAVAILABLE and DEADLINE_EXCEEDED may be
+// retried with the same bytes, for nothing is applied twice. Messages name the server's address.
+class ParameterChannel {
+ public:
+  virtual ~ParameterChannel() = default;
+
+  // `into` receives the shard's values (its size is the shard's) and must stay valid until `done`.
+  struct PulledVersion {
+    PushReply push;       // left empty by pull()
+    int64_t version = 0;
+  };
+  virtual void exchange(const PushHeader& header, Payload update, std::span<float> into,
+                        const CallOptions& options,
+                        std::function<void(Result<PulledVersion>)> done) = 0;
+  virtual void push(const PushHeader& header, Payload update, const CallOptions& options,
+                    std::function<void(Result<PushReply>)> done) = 0;
+  virtual void pull(uint64_t job, int shard, std::span<float> into, const CallOptions& options,
+                    std::function<void(Result<PulledVersion>)> done) = 0;
+
+  virtual Status create(const CreateRequest& request, const CallOptions& options) = 0;
+  virtual Status assign(const AssignRequest& request, Payload values,
+                        const CallOptions& options) = 0;
+  virtual Result<FenceReply> fence(const FenceRequest& request, const CallOptions& options) = 0;
+  virtual Result<LedgerReply> ledger(uint64_t job, const CallOptions& options) = 0;
+  virtual Status shutdown(const std::string& reason, const CallOptions& options) = 0;
+
+  virtual const std::string& address() const = 0;
+};
+
+}  // namespace sluice::wire

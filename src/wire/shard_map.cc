@@ -1,0 +1,84 @@
+#include "wire/shard_map.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+namespace sluice::wire {
+namespace {
+constexpr size_t kCacheLineFloats = 16;
+// A message's length is 32 bits, and its header needs some of them.
+constexpr size_t kLargestShard = (size_t{1} << 30) - (size_t{1} << 18);
+}  // namespace
+
+ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
+  if (servers < 1) throw std::invalid_argument("a job needs at least one parameter server");
+  if (shards < 0) throw std::invalid_argument("the number of shards cannot be negative");
+  // In whole cache lines, so that no two shards share one; the last shard takes what is left over.
+  const size_t lines = (parameters + kCacheLineFloats - 1) / kCacheLineFloats;
+  if (shards == 0) {
+    const size_t least = (parameters + kDefaultShardSize - 1) / kDefaultShardSize;
+    const size_t n = static_cast<size_t>(servers);
+    shards = static_cast<int>(std::max<size_t>((least + n - 1) / n, 1)) * servers;
+  }
+  if (shards < servers) {
+    throw std::invalid_argument(std::to_string(shards) + " shards cannot be spread over " +
+                                std::to_string(servers) + " servers: ask for at least one each");
+  }
+  if (static_cast<size_t>(shards) > lines) {
+    throw std::invalid_argument(std::to_string(parameters) + " parameters cannot be cut into " +
+                                std::to_string(shards) + " shards of at least 16");
+  }
+  std::vector<Shard> result;
+  const size_t n = static_cast<size_t>(shards);
+  for (size_t i = 0; i < n; ++i) {
+    const size_t begin = lines * i / n * kCacheLineFloats;
+    const size_t end = std::min(lines * (i + 1) / n * kCacheLineFloats, parameters);
+    const int server = static_cast<int>(i * static_cast<size_t>(servers) / n);
+    result.push_back({static_cast<int>(i), begin, end - begin, server});
+  }
+  return ShardMap(std::move(result));
+}
+
+Status ShardMap::validate() const {
+  if (shards_.empty()) return invalid_argument("the shard map is empty");
+  size_t offset = 0;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    const Shard& shard = shards_[i];
+    const std::string who = "shard map: entry " + std::to_string(i);
+    if (shard.index != static_cast<int>(i)) {
+      return invalid_argument(who + " is numbered " + std::to_string(shard.index));
+    }
+    if (shard.offset != offset) {
+      return invalid_argument(who + " starts at " + std::to_string(shard.offset) +
+                              ", the one before it ends at " + std::to_string(offset));
+    }
+    if (shard.size == 0 || shard.size > kLargestShard) {
+      return invalid_argument(who + " has " + std::to_string(shard.size) +
+                              " floats; a shard has 1 to " + std::to_string(kLargestShard));
+    }
+    if (shard.server < 0) return invalid_argument(who + " belongs to no server");
+    offset += shard.size;
+  }
+  return ok_status();
+}
+
+int ShardMap::servers() const {
+  int n = 0;
+  for (const Shard& shard : shards_) n = std::max(n, shard.server + 1);
+  return n;
+}
+
+size_t ShardMap::parameters() const {
+  return shards_.empty() ? 0 : shards_.back().offset + shards_.back().size;
+}
+
+std::vector<int> ShardMap::owned_by(int server) const {
+  std::vector<int> owned;
+  for (const Shard& shard : shards_) {
+    if (shard.server == server) owned.push_back(shard.index);
+  }
+  return owned;
+}
+
+}  // namespace sluice::wire

@@ -1,0 +1,56 @@
+// How the parameters are cut into shards: by bytes, evenly, never by layer.
+//
+// A shard is the unit of everything on the data plane: one message carries one shard, and each
+// shard has its own version, its own table of applied pushes and its own lock. Shards are kept to a
+// few MiB, so that a push is several messages in flight and a pull never sees a torn value in a
+// shard.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "sluice/status.h"
+
+namespace sluice::wire {
+
+struct Shard {
+  int index = 0;
+  size_t offset = 0;  // in floats, from the start of the parameters
+  size_t size = 0;    // in floats
+  int server = 0;     // who owns it
+
+  friend bool operator==(const Shard&, const Shard&) = default;
+};
+
+// The most floats in a shard when nobody says how many shards there are: 4 MiB.
+inline constexpr size_t kDefaultShardSize = size_t{1} << 20;
+
+class ShardMap {
+ public:
+  ShardMap() = default;
+  explicit ShardMap(std::vector<Shard> shards) : shards_(std::move(shards)) {}
+
+  // `parameters` floats in `shards` pieces whose sizes differ by at most one cache line (16
+  // floats), contiguous runs of shards on each of `servers`. shards = 0: as few as keep each within
+  // kDefaultShardSize, a multiple of `servers`. Throws std::invalid_argument when there are fewer
+  // shards than servers, or more shards than parameters.
+  static ShardMap even(size_t parameters, int shards, int servers);
+
+  // INVALID_ARGUMENT unless the shards are numbered in order, contiguous from 0, none empty, and
+  // small enough for one message each (4 GiB). For maps that came over the network.
+  Status validate() const;
+
+  const std::vector<Shard>& shards() const { return shards_; }
+  const Shard& operator[](int index) const { return shards_[static_cast<size_t>(index)]; }
+  int size() const { return static_cast<int>(shards_.size()); }
+  int servers() const;        // one more than the largest server index
+  size_t parameters() const;  // floats in all
+  std::vector<int> owned_by(int server) const;
+
+  friend bool operator==(const ShardMap&, const ShardMap&) = default;
+
+ private:
+  std::vector<Shard> shards_;
+};
+
+}  // namespace sluice::wire

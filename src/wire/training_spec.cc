@@ -1,0 +1,66 @@
+#include "wire/training_spec.h"
+
+#include <nlohmann/json.hpp>
+
+#include "optim/optimizer_json.h"
+
+namespace sluice::wire {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Calls visit(key, field) for every field; reading and writing share the list.
+template <typename Spec, typename Visit>
+void visit_fields(Spec& spec, Visit visit) {
+  visit("model", spec.model);
+  visit("loss", spec.loss);
+  visit("optimizer", spec.optimizer);
+  visit("trainer", spec.trainer);
+  visit("window", spec.window);
+  visit("overlap", spec.overlap);
+  visit("batch_size", spec.batch_size);
+  visit("epochs", spec.epochs);
+  visit("seed", spec.seed);
+  visit("shuffle", spec.shuffle);
+  visit("records", spec.records);
+  visit("partitions", spec.partitions);
+  visit("dataset", spec.dataset);
+  visit("threads", spec.threads);
+  visit("device", spec.device);
+  visit("heartbeat_interval_s", spec.heartbeat_interval);
+  visit("server_timeout_s", spec.server_timeout);
+  visit("driver_timeout_s", spec.driver_timeout);
+}
+
+template <typename T>
+void write(Json& json, const T& value) { json = value; }
+void write(Json& json, const core::Duration& value) { json = core::to_seconds(value); }
+
+template <typename T>
+void read(const Json& json, T& value) { value = json.get<T>(); }
+void read(const Json& json, core::Duration& value) { value = core::from_seconds(json.get<double>()); }
+
+}  // namespace
+
+std::string to_json(const TrainingSpec& spec) {
+  Json json = Json::object();
+  visit_fields(spec, [&](const char* key, const auto& field) { write(json[key], field); });
+  return json.dump();
+}
+
+Result<TrainingSpec> parse_training_spec(const std::string& text) {
+  TrainingSpec spec;
+  std::string at = "the text";
+  try {
+    const Json json = Json::parse(text);
+    visit_fields(spec, [&](const char* key, auto& field) {
+      at = key;
+      read(json.at(key), field);
+    });
+  } catch (const std::exception& error) {
+    return invalid_argument("training spec: cannot read " + at + ": " + error.what());
+  }
+  return spec;
+}
+
+}  // namespace sluice::wire

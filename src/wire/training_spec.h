@@ -1,0 +1,41 @@
+// What a worker must know to train: it gets this from the driver when it joins, and nothing else.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/clock.h"
+#include "sluice/optimizers.h"
+#include "sluice/status.h"
+
+namespace sluice::wire {
+
+struct TrainingSpec {
+  std::string model;           // architecture, Keras' JSON
+  std::string loss = "categorical_crossentropy";
+  OptimizerSpec optimizer;     // at the workers, or, for async_sgd, at the servers
+  std::string trainer = "adag";
+  int window = 5;              // mini-batches between two exchanges
+  bool overlap = false;        // train the next window while an exchange is under way
+  int64_t batch_size = 16;
+  int epochs = 5;
+  uint64_t seed = 0;
+  bool shuffle = true;
+
+  int64_t records = 0;         // in the training set
+  int64_t partitions = 0;
+  std::string dataset;         // data::describe(): how to read the records without the driver; or empty
+
+  int threads = 1;             // per worker
+  std::string device = "auto";
+
+  core::Duration heartbeat_interval = std::chrono::seconds(1);
+  core::Duration server_timeout = std::chrono::seconds(30);  // a silent server is given up after it
+  core::Duration driver_timeout = std::chrono::seconds(30);  // likewise the driver
+};
+
+std::string to_json(const TrainingSpec& spec);
+// INVALID_ARGUMENT names the field.
+Result<TrainingSpec> parse_training_spec(const std::string& json);
+
+}  // namespace sluice::wire

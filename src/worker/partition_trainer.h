@@ -1,0 +1,61 @@
+// Trains one partition from the step its lease starts at to its end: window, exchange, window, ...
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/replica.h"
+#include "core/aligned_buffer.h"
+#include "data/partition.h"
+#include "wire/control.h"
+#include "wire/training_spec.h"
+#include "wire/parameter_client.h"
+#include "worker/partition_data.h"
+#include "worker/worker_rule.h"
+
+namespace sluice::worker {
+
+// What the trainer asks its surroundings while it works.
+struct TrainerHooks {
+  std::function<bool()> should_stop;            // asked before every step
+  std::function<void(int64_t step)> on_step;    // told after every step
+};
+
+// Keeps its replica, and with it the optimizer's state, from one partition to the next.
+class PartitionTrainer {
+ public:
+  // Compiles the model. Throws ShapeError or std::invalid_argument for a job that makes no sense.
+  PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend, int worker);
+
+  size_t parameter_size() const { return replica_->parameters().size(); }
+
+  // OK: every push of the partition is acknowledged by every shard. ABORTED: the lease is lost.
+  // CANCELLED: hooks.should_stop() said so. Others: as the client's.
+  Status train(const wire::Lease& lease, const PartitionData& data, wire::ParameterClient& client,
+               const TrainerHooks& hooks);
+
+  // The last sequence that train() has seen acknowledged.
+  int64_t last_sequence() const { return last_sequence_; }
+
+ private:
+  Status train_from(const wire::Lease& lease, const PartitionData& data, wire::ParameterClient& client,
+                    const TrainerHooks& hooks);
+  Status adopt_centre(wire::ParameterClient& client);
+  Status train_window(data::BatchPlan& plan, const PartitionData& data, int64_t begin, int64_t end,
+                      const TrainerHooks& hooks, std::vector<wire::EpochMetrics>& metrics);
+  std::shared_ptr<core::AlignedBuffer> free_update_buffer();
+
+  const wire::TrainingSpec spec_;
+  const int worker_;
+  std::unique_ptr<WorkerRule> rule_;
+  std::unique_ptr<backend::Replica> replica_;
+  core::AlignedBuffer pulled_;  // the centre, as of the last exchange
+  core::AlignedBuffer anchor_;  // the replica's parameters when its window began
+  core::AlignedBuffer x_, y_;   // a batch
+  std::vector<std::shared_ptr<core::AlignedBuffer>> update_buffers_;
+  int64_t last_sequence_ = 0;
+};
+
+}  // namespace sluice::worker

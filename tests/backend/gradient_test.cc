@@ -1,0 +1,220 @@
+// Gradients against central differences of the loss, for every operation and every loss: of an
+// operation's own parameters, and of its input by a layer with parameters in front of it.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <ostream>
+#include <vector>
+
+#include "tests/backend/graph_builder.h"
+
+namespace sluice::backend::testing {
+namespace {
+
+double loss_at(Replica& replica, size_t i, float value, const Batch& batch) {
+  float& parameter = replica.parameters()[i];
+  const float before = parameter;
+  parameter = value;
+  replica.parameters_changed();
+  const StepMetrics metrics = replica.evaluate(batch);
+  parameter = before;
+  return metrics.loss_sum / static_cast<double>(metrics.samples);
+}
+
+// Compares with differences to both sides and to either side, at several step sizes, and keeps the
+// best: a step may cross the kink of a ReLU or a maximum, seldom on both sides at every size.
+double smallest_difference(Replica& replica, size_t i, double gradient, const Batch& batch) {
+  const float at = replica.parameters()[i];
+  const double loss = loss_at(replica, i, at, batch);
+  double best = INFINITY;
+  const auto compare = [&](double rise, float from, float to) {
+    const double run = static_cast<double>(to) - static_cast<double>(from);
+    best = std::min(best, std::abs(rise / run - gradient));
+  };
+  for (float step : {1e-2f, 3e-3f, 1e-3f, 3e-4f}) {
+    const float high = at + step, low = at - step;
+    const double loss_high = loss_at(replica, i, high, batch);
+    const double loss_low = loss_at(replica, i, low, batch);
+    compare(loss_high - loss_low, low, high);
+    compare(loss_high - loss, at, high);
+    compare(loss - loss_low, low, at);
+  }
+  return best;
+}
+
+void expect_gradients(const Graph& graph, int64_t batch_size) {
+  SCOPED_TRACE("batch " + std::to_string(batch_size));
+  auto replica = make_replica(graph, {.batch_size = batch_size});
+  const Samples samples(graph, batch_size, 13);
+  const StepMetrics trained = replica->train_step(samples.batch());
+  EXPECT_NEAR(trained.loss_sum, replica->evaluate(samples.batch()).loss_sum, 1e-4 * batch_size);
+  const std::vector<float> gradients = copy_of(replica->gradients());
+  double largest = 0;
+  for (float g : gradients) largest = std::max(largest, std::abs(static_cast<double>(g)));
+  EXPECT_GT(largest, 1e-3) << "the test itself: a graph without gradients checks nothing";
+  // Every parameter of small graphs, an even sample of larger ones.
+  const size_t stride = std::max<size_t>(1, gradients.size() / 150);
+  for (size_t i = 0; i < gradients.size(); i += stride) {
+    const double tolerance = 2e-3 * largest + 5e-3 * std::abs(gradients[i]) + 2e-5;
+    EXPECT_LE(smallest_difference(*replica, i, gradients[i], samples.batch()), tolerance)
+        << "parameter " << i << " with gradient " << gradients[i];
+  }
+}
+
+struct Case {
+  std::string name;
+  Graph graph;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+constexpr Padding2D kAround{1, 1, 1, 1};
+constexpr Padding2D kBottomRight{0, 1, 0, 1};  // Keras' "same" for even sizes and stride 2
+constexpr auto kMse = Loss::kMeanSquaredError;
+constexpr auto kCategorical = Loss::kCategoricalCrossentropy;
+constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+
+// The operation in question between a convolution and a dense layer.
+GraphBuilder images(int64_t channels, int64_t height = 6, int64_t width = 6) {
+  GraphBuilder builder({height, width, 2});
+  builder.conv({.filters = channels, .kernel_h = 1, .kernel_w = 1});
+  return builder;
+}
+Graph finish(GraphBuilder builder, Loss loss = kMse) {
+  return builder.flatten().dense(3).build(loss);
+}
+// The same with a ReLU in front, whose mask the consumer may apply.
+GraphBuilder rectified(int64_t channels, int64_t height = 6, int64_t width = 6) {
+  GraphBuilder builder = images(channels, height, width);
+  builder.activation(Activation::kRelu);
+  return builder;
+}
+
+std::vector<Case> convolutions() {
+  return {
+      {"conv_valid", finish(images(3).conv({.filters = 4}))},
+      {"conv_no_bias", finish(images(3).conv({.filters = 4, .bias = false}))},
+      {"conv_same", finish(images(3, 5, 7).conv({.filters = 2, .padding = kAround}))},
+      {"conv_strided_same",
+       finish(images(3).conv(
+           {.filters = 4, .stride_h = 2, .stride_w = 2, .padding = kBottomRight}))},
+      {"conv_even_kernel",
+       finish(images(2, 5, 5).conv(
+           {.filters = 3, .kernel_h = 2, .kernel_w = 4, .stride_h = 1, .stride_w = 2,
+            .padding = {0, 1, 1, 2}}))},
+      {"conv_16_channels", finish(images(16, 5, 5).conv({.filters = 16}))},
+      {"conv_blocked_relu_pool",
+       finish(GraphBuilder({8, 8, 1})
+                  .conv({.filters = 16})
+                  .activation(Activation::kRelu)
+                  .conv({.filters = 32})
+                  .activation(Activation::kRelu)
+                  .max_pool())},
+      {"conv_blocked_colour",
+       finish(GraphBuilder({9, 9, 3})
+                  .conv({.filters = 16, .padding = kAround})
+                  .activation(Activation::kTanh)
+                  .max_pool(3)
+                  .conv({.filters = 16})
+                  .pool({.kind = Pool2DOp::Kind::kAverage, .pool_h = 1, .pool_w = 1,
+                         .stride_h = 1, .stride_w = 1}))},
+      {"conv_relu", finish(images(3).conv({.filters = 4}).activation(Activation::kRelu))},
+      {"conv_sigmoid", finish(images(3).conv({.filters = 4}).activation(Activation::kSigmoid))},
+      {"conv_tanh", finish(images(3).conv({.filters = 4}).activation(Activation::kTanh))},
+      {"conv_relu_conv",
+       finish(rectified(3).conv({.filters = 4}).activation(Activation::kRelu))},
+  };
+}
+
+std::vector<Case> poolings() {
+  using Kind = Pool2DOp::Kind;
+  return {
+      {"max_pool", finish(images(3).max_pool())},
+      {"max_pool_relu", finish(rectified(3).max_pool())},
+      {"max_pool_16_relu", finish(rectified(16).max_pool())},
+      {"max_pool_16_odd", finish(rectified(16, 7, 5).max_pool())},
+      {"max_pool_20", finish(rectified(20).max_pool())},
+      {"max_pool_overlapping",
+       finish(rectified(3, 7, 7).pool({.pool_h = 3, .pool_w = 3, .stride_h = 2, .stride_w = 2}))},
+      {"max_pool_same",
+       finish(rectified(16, 5, 7).pool({Kind::kMax, 3, 2, 2, 1, {1, 1, 0, 1}}))},
+      {"max_pool_gaps",
+       finish(images(4).pool({.pool_h = 2, .pool_w = 1, .stride_h = 3, .stride_w = 2}))},
+      {"max_pool_whole_image", finish(rectified(3, 17, 16).pool({Kind::kMax, 17, 16, 1, 1, {}}))},
+      {"average_pool", finish(images(3).pool({.kind = Kind::kAverage}))},
+      {"average_pool_relu_same",
+       finish(rectified(18, 5, 7).pool({Kind::kAverage, 3, 3, 2, 2, {1, 1, 1, 1}}))},
+      {"average_pool_overlapping",
+       finish(images(16, 5, 5).pool({Kind::kAverage, 2, 3, 1, 1, {0, 1, 1, 1}}))},
+  };
+}
+
+std::vector<Case> dense_and_activations() {
+  const auto dense = [](int64_t inputs, int64_t units) {
+    return GraphBuilder(GraphBuilder({inputs}).dense(units));
+  };
+  return {
+      {"dense", dense(5, 3).dense(2).build(kMse)},
+      {"dense_no_bias", GraphBuilder({5}).dense(3, false).dense(2, false).build(kMse)},
+      {"dense_wide", dense(33, 49).activation(Activation::kRelu).dense(17).build(kMse)},
+      {"dense_one_unit", dense(9, 1).build(kMse)},
+      {"dense_rank_3", GraphBuilder({2, 3, 4}).dense(5).dense(3).build(kMse)},
+      {"dense_rank_2_relu",
+       GraphBuilder({3, 20}).dense(18).activation(Activation::kRelu).dense(2).build(kMse)},
+      {"dense_sigmoid", dense(5, 4).activation(Activation::kSigmoid).dense(2).build(kMse)},
+      {"dense_tanh", dense(5, 4).activation(Activation::kTanh).dense(2).build(kMse)},
+      {"dense_relu_last", dense(5, 4).activation(Activation::kRelu).build(kMse)},
+      {"two_activations",
+       dense(5, 4).activation(Activation::kTanh).activation(Activation::kSigmoid).build(kMse)},
+      {"relu_behind_pool",
+       finish(images(3).pool({.kind = Pool2DOp::Kind::kAverage}).activation(Activation::kRelu))},
+      {"softmax_inside", dense(5, 4).activation(Activation::kSoftmax).dense(3).build(kMse)},
+      {"softmax_rank_2",
+       GraphBuilder({3, 4}).dense(5).activation(Activation::kSoftmax).dense(2).build(kMse)},
+      {"host", dense(5, 4).host(std::make_shared<IdentityKernel>()).dense(2).build(kMse)},
+      {"linear_and_reshape",
+       GraphBuilder({2, 6})
+           .dense(4)
+           .activation(Activation::kLinear)
+           .reshape({4, 2})
+           .dense(3)
+           .build(kMse)},
+  };
+}
+
+std::vector<Case> losses() {
+  const auto chain = [](Activation activation, Loss loss) {
+    return GraphBuilder({6}).dense(5).activation(activation).build(loss);
+  };
+  std::vector<Case> cases;
+  for (const auto& [name, loss] : {std::pair{"mse", kMse}, {"categorical", kCategorical},
+                                   {"sparse", kSparse}}) {
+    cases.push_back({std::string(name) + "_on_softmax", chain(Activation::kSoftmax, loss)});
+    cases.push_back({std::string(name) + "_on_sigmoid", chain(Activation::kSigmoid, loss)});
+    cases.push_back({std::string(name) + "_on_inner_softmax",
+                     GraphBuilder({6})
+                         .dense(5)
+                         .activation(Activation::kSoftmax)
+                         .reshape({5})
+                         .build(loss)});
+  }
+  cases.push_back({"mse_rank_3", GraphBuilder({2, 2, 3}).dense(2).build(kMse)});
+  return cases;
+}
+
+class GradientTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(GradientTest, EqualsCentralDifferencesOfTheLoss) {
+  for (int64_t batch : {1, 3, 16}) expect_gradients(GetParam().graph, batch);
+}
+
+std::string name_of(const ::testing::TestParamInfo<Case>& info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Conv2D, GradientTest, ::testing::ValuesIn(convolutions()), name_of);
+INSTANTIATE_TEST_SUITE_P(Pool2D, GradientTest, ::testing::ValuesIn(poolings()), name_of);
+INSTANTIATE_TEST_SUITE_P(Dense, GradientTest, ::testing::ValuesIn(dense_and_activations()),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Loss, GradientTest, ::testing::ValuesIn(losses()), name_of);
+
+}  // namespace
+}  // namespace sluice::backend::testing

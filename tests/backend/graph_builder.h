@@ -1,0 +1,208 @@
+// Graphs for the tests, written as a chain, and batches of seeded numbers.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "backend/graph.h"
+#include "backend/replica.h"
+#include "core/rng.h"
+
+namespace sluice::backend::testing {
+
+struct ConvSpec {
+  int64_t filters = 1, kernel_h = 3, kernel_w = 3, stride_h = 1, stride_w = 1;
+  Padding2D padding{};
+  bool bias = true;
+};
+
+class GraphBuilder {
+ public:
+  explicit GraphBuilder(Shape input) { graph_.input = std::move(input); }
+
+  GraphBuilder& conv(const ConvSpec& spec);
+  GraphBuilder& dense(int64_t units, bool bias = true);
+  GraphBuilder& pool(const Pool2DOp& op);
+  GraphBuilder& max_pool(int64_t size = 2) {
+    return pool({.pool_h = size, .pool_w = size, .stride_h = size, .stride_w = size});
+  }
+  GraphBuilder& activation(Activation activation);
+  GraphBuilder& dropout(float rate, uint64_t seed);
+  GraphBuilder& reshape(Shape output);
+  GraphBuilder& flatten() { return reshape({graph_.output().size()}); }
+  // `output` empty: the shape of the input. `parameters`: their sizes.
+  GraphBuilder& host(std::shared_ptr<const HostKernel> kernel, std::vector<size_t> parameters = {});
+
+  Graph build(Loss loss);
+
+ private:
+  ParameterSlice parameter(int64_t size);
+  GraphBuilder& add(Shape output, decltype(Op::kind) kind);
+
+  Graph graph_;
+};
+
+// y = x, and a wall that nothing can be fused across.
+class IdentityKernel : public HostKernel {
+ public:
+  void forward(const Forward& args) const override;
+  void backward(const Backward& args) const override;
+};
+
+// x uniform in [-1, 1) and targets that the graph's loss takes: classes, probabilities or values.
+struct Samples {
+  Samples(const Graph& graph, int64_t n, uint64_t seed);
+  Batch batch() const { return {n, x, y}; }
+  Batch first(int64_t count) const;
+
+  int64_t n;
+  std::vector<float> x, y;
+  int64_t x_size, y_size;  // per sample
+};
+
+// A replica of `graph` with parameters drawn from [-scale, scale).
+std::unique_ptr<Replica> make_replica(const Graph& graph, const ReplicaOptions& options,
+                                      uint64_t seed = 1, float scale = 0.5f);
+
+std::vector<float> copy_of(std::span<const float> values);
+
+// The MNIST CNN of the project: 1,048,853 parameters.
+Graph mnist_cnn();
+
+// ---------------------------------------------------------------------------------------------
+
+
+inline ParameterSlice GraphBuilder::parameter(int64_t size) {
+  const ParameterSlice slice{graph_.parameter_size, static_cast<size_t>(size)};
+  graph_.parameter_size += slice.size;
+  return slice;
+}
+
+inline GraphBuilder& GraphBuilder::add(Shape output, decltype(Op::kind) kind) {
+  Op op{"op" + std::to_string(graph_.ops.size()), graph_.output(), std::move(output),
+        std::move(kind)};
+  graph_.ops.push_back(std::move(op));
+  return *this;
+}
+
+inline int64_t windows(int64_t size, int64_t before, int64_t after, int64_t window, int64_t stride) {
+  return (size + before + after - window) / stride + 1;
+}
+
+inline GraphBuilder& GraphBuilder::conv(const ConvSpec& c) {
+  const Shape in = graph_.output();
+  Conv2DOp op{c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.padding, {}, {}};
+  op.kernel = parameter(c.kernel_h * c.kernel_w * in[2] * c.filters);
+  if (c.bias) op.bias = parameter(c.filters);
+  return add({windows(in[0], c.padding.top, c.padding.bottom, c.kernel_h, c.stride_h),
+              windows(in[1], c.padding.left, c.padding.right, c.kernel_w, c.stride_w), c.filters},
+             op);
+}
+
+inline GraphBuilder& GraphBuilder::dense(int64_t units, bool bias) {
+  std::vector<int64_t> output = graph_.output().dims();
+  DenseOp op;
+  op.kernel = parameter(output.back() * units);
+  if (bias) op.bias = parameter(units);
+  output.back() = units;
+  return add(Shape(output), op);
+}
+
+inline GraphBuilder& GraphBuilder::pool(const Pool2DOp& p) {
+  const Shape in = graph_.output();
+  return add({windows(in[0], p.padding.top, p.padding.bottom, p.pool_h, p.stride_h),
+              windows(in[1], p.padding.left, p.padding.right, p.pool_w, p.stride_w), in[2]},
+             p);
+}
+
+inline GraphBuilder& GraphBuilder::activation(Activation activation) {
+  return add(graph_.output(), ActivationOp{activation});
+}
+
+inline GraphBuilder& GraphBuilder::dropout(float rate, uint64_t seed) {
+  return add(graph_.output(), DropoutOp{rate, seed});
+}
+
+inline GraphBuilder& GraphBuilder::reshape(Shape output) { return add(std::move(output), ReshapeOp{}); }
+
+inline GraphBuilder& GraphBuilder::host(std::shared_ptr<const HostKernel> kernel,
+                                 std::vector<size_t> parameters) {
+  HostOp op;
+  op.kernel = std::move(kernel);
+  for (size_t size : parameters) op.parameters.push_back(parameter(static_cast<int64_t>(size)));
+  return add(graph_.output(), op);
+}
+
+inline Graph GraphBuilder::build(Loss loss) {
+  graph_.loss = loss;
+  return graph_;
+}
+
+inline void IdentityKernel::forward(const Forward& args) const {
+  std::copy(args.x.begin(), args.x.end(), args.y.begin());
+}
+inline void IdentityKernel::backward(const Backward& args) const {
+  if (!args.dx.empty()) std::copy(args.dy.begin(), args.dy.end(), args.dx.begin());
+}
+
+inline Samples::Samples(const Graph& graph, int64_t count, uint64_t seed)
+    : n(count), x_size(graph.input.size()), y_size(graph.target_size()) {
+  core::Rng rng(seed);
+  x.resize(static_cast<size_t>(n * x_size));
+  y.resize(static_cast<size_t>(n * y_size));
+  for (float& value : x) value = rng.uniform(-1, 1);
+  const auto classes = static_cast<uint64_t>(graph.output().size());
+  for (int64_t i = 0; i < n; ++i) {
+    const std::span<float> target(y.data() + i * y_size, static_cast<size_t>(y_size));
+    if (graph.loss == Loss::kSparseCategoricalCrossentropy) {
+      target[0] = static_cast<float>(rng.below(classes));
+      continue;
+    }
+    float sum = 0;
+    for (float& value : target) sum += value = rng.uniform(0.1f, 1);
+    if (graph.loss == Loss::kMeanSquaredError) continue;
+    for (float& value : target) value /= sum;
+  }
+}
+
+inline Batch Samples::first(int64_t count) const {
+  return {count,
+          {x.data(), static_cast<size_t>(count * x_size)},
+          {y.data(), static_cast<size_t>(count * y_size)}};
+}
+
+inline std::unique_ptr<Replica> make_replica(const Graph& graph, const ReplicaOptions& options,
+                                      uint64_t seed, float scale) {
+  auto backend = open_backend("cpu");
+  if (!backend.ok()) throw std::runtime_error(backend.status().to_string());
+  std::unique_ptr<Replica> replica = (*backend)->compile(graph, options);
+  core::Rng rng(seed, {1});
+  for (float& value : replica->parameters()) value = rng.uniform(-scale, scale);
+  replica->parameters_changed();
+  return replica;
+}
+
+inline std::vector<float> copy_of(std::span<const float> values) {
+  return {values.begin(), values.end()};
+}
+
+inline Graph mnist_cnn() {
+  return GraphBuilder({28, 28, 1})
+      .conv({.filters = 32})
+      .activation(Activation::kRelu)
+      .conv({.filters = 32})
+      .activation(Activation::kRelu)
+      .max_pool()
+      .flatten()
+      .dense(225)
+      .activation(Activation::kRelu)
+      .dense(10)
+      .activation(Activation::kSoftmax)
+      .build(Loss::kSparseCategoricalCrossentropy);
+}
+
+}  // namespace sluice::backend::testing

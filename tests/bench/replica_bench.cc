@@ -1,0 +1,163 @@
+// How close a training step of ours comes to the oneDNN primitives that it could be made of.
+//
+//   sluice_replica_bench [--json FILE] [--rounds N]
+//
+// The MNIST CNN at batch 16 and 128 with one and two threads. Each round measures every primitive
+// alone, our step without an optimizer, and our step with Adam, one after the other; the ratio is
+// the median over the rounds of reference time / our time. Above 1: our step, loss and optimizer
+// included, is faster than its parts.
+#include <omp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/backend/graph_builder.h"
+#include "tests/bench/replica_reference.h"
+
+namespace sluice::bench {
+namespace {
+
+using backend::Graph;
+using backend::Replica;
+using backend::testing::Samples;
+
+double seconds_now() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+// Seconds of one call, from enough calls to fill `at_least` seconds, after one that warms up.
+template <typename Call>
+double seconds_per_call(double at_least, const Call& call) {
+  call();
+  const double begin = seconds_now();
+  int64_t calls = 0;
+  double elapsed = 0;
+  do {
+    call();
+    ++calls;
+    elapsed = seconds_now() - begin;
+  } while (elapsed < at_least);
+  return elapsed / static_cast<double>(calls);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct Round {
+  std::vector<double> parts;  // seconds of each primitive
+  double reference = 0;       // their sum
+  double gradients = 0;       // our step without an optimizer
+  double adam = 0;            // our step with Adam
+};
+
+struct Setting {
+  int64_t batch;
+  int threads;
+};
+
+Round measure(ReferenceStep& reference, Replica& gradients, Replica& adam, const Samples& samples) {
+  Round round;
+  for (const ReferenceStep::Part& part : reference.parts()) {
+    round.parts.push_back(seconds_per_call(0.004, [&] { reference.run(part); }));
+    round.reference += round.parts.back();
+  }
+  round.gradients = seconds_per_call(0.06, [&] { gradients.train_step(samples.batch()); });
+  round.adam = seconds_per_call(0.06, [&] { adam.train_step(samples.batch()); });
+  return round;
+}
+
+template <typename Get>
+double median_of(const std::vector<Round>& rounds, const Get& get) {
+  std::vector<double> values;
+  for (const Round& round : rounds) values.push_back(get(round));
+  return median(values);
+}
+
+nlohmann::json run(const Setting& setting, int rounds) {
+  const Graph graph = backend::testing::mnist_cnn();
+  const Samples samples(graph, setting.batch, 3);
+  ReferenceStep reference(setting.batch, setting.threads);
+  backend::ReplicaOptions options{.batch_size = setting.batch, .threads = setting.threads};
+  const auto gradients = backend::testing::make_replica(graph, options, 1, 0.05f);
+  options.optimizer = "adam";
+  const auto adam = backend::testing::make_replica(graph, options, 1, 0.05f);
+
+  std::vector<Round> measured;
+  for (int i = 0; i < rounds; ++i) {
+    measured.push_back(measure(reference, *gradients, *adam, samples));
+  }
+  const double t_reference = median_of(measured, [](const Round& r) { return r.reference; });
+  const double t_gradients = median_of(measured, [](const Round& r) { return r.gradients; });
+  const double t_adam = median_of(measured, [](const Round& r) { return r.adam; });
+  const auto rate = [&](double seconds) { return static_cast<double>(setting.batch) / seconds; };
+  nlohmann::json result{
+      {"batch", setting.batch},
+      {"threads", setting.threads},
+      {"rounds", rounds},
+      {"reference_images_per_second", rate(t_reference)},
+      {"gradients_images_per_second", rate(t_gradients)},
+      {"adam_images_per_second", rate(t_adam)},
+      {"ratio_gradients",
+       median_of(measured, [](const Round& r) { return r.reference / r.gradients; })},
+      {"ratio_adam", median_of(measured, [](const Round& r) { return r.reference / r.adam; })}};
+  for (size_t i = 0; i < reference.parts().size(); ++i) {
+    result["reference_parts_ms"][reference.parts()[i].name] =
+        1e3 * median_of(measured, [i](const Round& r) { return r.parts[i]; });
+  }
+  return result;
+}
+
+void print(const nlohmann::json& r) {
+  const auto number = [&](const char* key) { return r[key].get<double>(); };
+  std::printf("%5d %7d %11.0f %11.0f %11.0f %13.3f %10.3f\n", r["batch"].get<int>(),
+              r["threads"].get<int>(), number("reference_images_per_second"),
+              number("gradients_images_per_second"), number("adam_images_per_second"),
+              number("ratio_gradients"), number("ratio_adam"));
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace sluice::bench
+
+int main(int argc, char** argv) {
+  std::string json_path;
+  int rounds = 9;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    if (argument == "--json" && i + 1 < argc) {
+      json_path = argv[++i];
+    } else if (argument == "--rounds" && i + 1 < argc) {
+      rounds = std::max(1, std::atoi(argv[++i]));
+    } else {
+      std::fprintf(stderr, "usage: %s [--json FILE] [--rounds N]\n", argv[0]);
+      return 2;
+    }
+  }
+  std::printf("images/s of training, MNIST CNN; ratio = reference time / our time\n");
+  std::printf("%5s %7s %11s %11s %11s %13s %10s\n", "batch", "threads", "reference", "gradients",
+              "with Adam", "ratio (grad)", "ratio");
+  nlohmann::json results = nlohmann::json::array();
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  for (int64_t batch : {16, 128}) {
+    for (int threads : {1, 2}) {
+      if (threads > std::max(1, cores)) continue;
+      results.push_back(sluice::bench::run({batch, threads}, rounds));
+      sluice::bench::print(results.back());
+    }
+  }
+  if (!json_path.empty()) {
+    std::ofstream(json_path) << nlohmann::json{{"bench", "replica"}, {"results", results}}.dump(2)
+                             << "\n";
+  }
+  return 0;
+}

@@ -1,0 +1,211 @@
+#include "data/catalog.h"
+
+#include <gmock/gmock.h>
+
+#include "core/log.h"
+#include "data/records.h"
+#include "sluice/errors.h"
+#include "tests/data/small_dataset.h"
+#include "tests/data/test_files.h"
+
+namespace sluice::data {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// A machine with an empty home, no data folder and a network that consists of a map.
+class CatalogTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { log::set_level("warn"); }
+  Result<TrainTest> load(const std::string& data_dir = "") {
+    return load_published(small_.dataset, data_dir, options_);
+  }
+  static void expect_small(const Result<TrainTest>& loaded) {
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_EQ(loaded->train.size(), 3);
+    EXPECT_EQ(loaded->test.size(), 1);
+    EXPECT_EQ(loaded->train.name(), "small_set");
+    EXPECT_EQ(loaded->test.records()->labels()[0], 3);
+  }
+
+  TestFolder folder_;
+  ScopedEnv cache_{"XDG_CACHE_HOME", folder_.path("cache").c_str()};
+  ScopedEnv data_dir_{"SLUICE_DATA_DIR", nullptr};
+  ScopedEnv online_{"SLUICE_OFFLINE", nullptr};
+  SmallDataset small_;
+  FakeFetcher fetcher_;
+  std::string warning_;
+  LoadOptions options_{.fetcher = &fetcher_,
+                       .warn =
+                           [this](const std::string& line) {
+                             EXPECT_EQ(line.find('\n'), std::string::npos);
+                             warning_ += line + "\n";
+                           },
+                       .digits_to_train = 60,
+                       .digits_to_test = 10};
+};
+
+TEST_F(CatalogTest, TheFolderThatWasNamedComesFirst) {
+  small_.write_to(folder_, "given/");
+  small_.write_to(folder_, "env/small_set/");
+  ScopedEnv env("SLUICE_DATA_DIR", folder_.path("env").c_str());
+  auto loaded = load(folder_.path("given"));
+  expect_small(loaded);
+  EXPECT_THAT(loaded->train.records()->info().origin, HasSubstr("/given/"));
+  loaded = load();
+  expect_small(loaded);
+  EXPECT_THAT(loaded->train.records()->info().origin, HasSubstr("/env/small_set/"));
+  loaded = load(folder_.path("nothing here"));
+  expect_small(loaded);
+  EXPECT_TRUE(fetcher_.asked.empty());
+}
+
+TEST_F(CatalogTest, DownloadsIntoTheCacheAndTakesItFromThereNextTime) {
+  fetcher_.serve(small_, "https://one.test/x");
+  expect_small(load());
+  EXPECT_EQ(fetcher_.asked.size(), 4u);
+  fetcher_.bodies.clear();
+  auto loaded = load();
+  expect_small(loaded);
+  EXPECT_THAT(loaded->train.records()->info().origin, HasSubstr(folder_.path("cache/sluice")));
+  EXPECT_EQ(warning_, "");
+}
+
+TEST_F(CatalogTest, WithoutFilesAndNetworkThereAreGeneratedDigitsAndALoudWarning) {
+  const std::string given = folder_.path("none");
+  auto loaded = load(given);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->train.name(), "generated digits");
+  EXPECT_EQ(loaded->train.size(), 60);
+  EXPECT_EQ(loaded->test.size(), 10);
+  EXPECT_THAT(warning_,
+              AllOf(HasSubstr("GENERATED DIGITS"), HasSubstr("small_set was not found"),
+                    HasSubstr(given + " (no such folder)"), HasSubstr(folder_.path("cache")),
+                    HasSubstr("https://one.test/x/train-images-idx3-ubyte.gz: no route"),
+                    HasSubstr("https://two.test/y"), HasSubstr("SLUICE_DATA_DIR")));
+}
+
+TEST_F(CatalogTest, OfflineAsksNobody) {
+  fetcher_.serve(small_, "https://one.test/x");
+  ScopedEnv offline("SLUICE_OFFLINE", "1");
+  auto loaded = load();
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->train.name(), "generated digits");
+  EXPECT_TRUE(fetcher_.asked.empty());
+  EXPECT_THAT(warning_, HasSubstr("SLUICE_OFFLINE is set"));
+}
+
+TEST_F(CatalogTest, DamagedOrMissingFilesOfAFoundDatasetAreNotPassedOver) {
+  fetcher_.serve(small_, "https://one.test/x");
+  small_.write_to(folder_, "given/");
+  folder_.write("given/" + small_.name(kTestImages), small_.contents[kTestImages].substr(0, 18));
+  EXPECT_EQ(load(folder_.path("given")).status().code(), StatusCode::kDataLoss);
+  std::filesystem::remove(folder_.path("given/" + small_.name(kTestImages)));
+  const Status missing = load(folder_.path("given")).status();
+  EXPECT_EQ(missing.code(), StatusCode::kNotFound);
+  EXPECT_THAT(missing.message(), HasSubstr("t10k-images-idx3-ubyte"));
+  EXPECT_TRUE(fetcher_.asked.empty());
+}
+
+TEST_F(CatalogTest, DamageInTheCacheIsNotPassedOver) {
+  fetcher_.serve(small_, "https://one.test/x");
+  ASSERT_TRUE(load().ok());
+  folder_.write("cache/sluice/small_set/" + small_.name(kTestLabels), idx_labels(1, "\x04"));
+  EXPECT_EQ(load().status().code(), StatusCode::kDataLoss);
+}
+
+TEST_F(CatalogTest, TrainAndTestImagesMustHaveTheSameShape) {
+  small_.contents[kTestImages] = idx_images(1, 1, 4, "mnop");
+  small_.write_to(folder_, "given/");
+  const Status status = load(folder_.path("given")).status();
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("[2, 2, 1]"), HasSubstr("[1, 4, 1]")));
+}
+
+TEST_F(CatalogTest, AFolderOfIdxFilesIsADataset) {
+  small_.write_to(folder_, "kanji/");
+  for (const char* path : {"kanji", "kanji/"}) {
+    auto loaded = load_dataset(folder_.path(path), "", options_);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_EQ(loaded->train.name(), "kanji");
+    EXPECT_EQ(loaded->train.size(), 3);
+  }
+  std::filesystem::create_directory(folder_.path("empty"));
+  EXPECT_EQ(load_dataset(folder_.path("empty"), "", options_).status().code(),
+            StatusCode::kNotFound);
+}
+
+TEST_F(CatalogTest, ACsvFileAloneLeavesItsLastSeventhToTestWith) {
+  std::string text = "label,a\n";
+  for (int i = 0; i < 15; ++i) {
+    text.append(std::to_string(i % 3)).append(",").append(std::to_string(i)).append("\n");
+  }
+  const std::string path = folder_.write("some.csv", text);
+  for (const std::string& name : {path, std::string("csv:").append(path)}) {
+    auto loaded = load_dataset(name, "", options_);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_EQ(loaded->train.size(), 13);
+    EXPECT_EQ(loaded->test.size(), 2);
+    EXPECT_EQ(loaded->test.records()->labels()[0], 13 % 3);
+    EXPECT_EQ(loaded->train.name(), "some.csv");
+  }
+}
+
+TEST_F(CatalogTest, TwoCsvFilesHaveTheClassesOfBoth) {
+  const std::string train = folder_.write("train.csv", "label,a\n0,1\n1,2\n");
+  const std::string test = folder_.write("test.csv", "label,a\n4,1\n");
+  auto loaded =
+      load_dataset(std::string("csv:").append(train).append(",").append(test), "", options_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->train.size(), 2);
+  EXPECT_EQ(loaded->test.size(), 1);
+  EXPECT_EQ(loaded->train.classes(), 5);
+  EXPECT_EQ(loaded->test.classes(), 5);
+}
+
+TEST_F(CatalogTest, CsvFilesThatCannotBeUsedAreErrors) {
+  EXPECT_EQ(load_dataset(folder_.path("none.csv"), "", options_).status().code(),
+            StatusCode::kNotFound);
+  const std::string one = folder_.write("one.csv", "label,a\n0,1\n");
+  EXPECT_THAT(load_dataset(one, "", options_).status().message(), HasSubstr("at least 2 records"));
+}
+
+TEST_F(CatalogTest, OtherNamesListWhatThereIs) {
+  auto loaded = load_dataset("cifar10", "", options_);
+  EXPECT_EQ(loaded.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(loaded.status().message(), AllOf(HasSubstr("\"cifar10\""), HasSubstr("mnist"),
+                                               HasSubstr("digits"), HasSubstr("csv:")));
+}
+
+TEST_F(CatalogTest, DigitsByNameComeWithoutAWarning) {
+  auto loaded = load_dataset("digits", "", options_);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->train.name(), "generated digits");
+  EXPECT_EQ(warning_, "");
+}
+
+TEST_F(CatalogTest, ThePublicFunctionsThrowWhatIsWrongWithTheFiles) {
+  folder_.write("mnist/train-images-idx3-ubyte", "x");
+  EXPECT_THROW((void)sluice::mnist({.data_dir = folder_.path()}), RuntimeError);
+  folder_.write("fashion-mnist/train-images-idx3-ubyte", "x");
+  EXPECT_THROW((void)sluice::fashion_mnist({.data_dir = folder_.path()}), RuntimeError);
+}
+
+// The whole way with the real files, where there are some.
+TEST(CatalogRealDataTest, MnistHasSixtyThousandAndTenThousandRecords) {
+  const char* place = getenv("SLUICE_DATA_DIR");
+  if (place == nullptr) GTEST_SKIP() << "SLUICE_DATA_DIR does not name a folder with mnist/";
+  FakeFetcher nobody;
+  auto loaded =
+      load_dataset("mnist", place, {.fetcher = &nobody, .warn = [](const std::string&) {}});
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  if (loaded->train.name() != "mnist") GTEST_SKIP() << "no mnist in " << place;
+  EXPECT_EQ(loaded->train.size(), 60000);
+  EXPECT_EQ(loaded->test.size(), 10000);
+  EXPECT_EQ(loaded->train.sample_shape(), (Shape{28, 28, 1}));
+  EXPECT_EQ(loaded->train.records()->labels()[0], 5);  // the well-known first digits
+  EXPECT_EQ(loaded->test.records()->labels()[0], 7);
+}
+
+}  // namespace
+}  // namespace sluice::data

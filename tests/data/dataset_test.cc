@@ -1,0 +1,76 @@
+#include "sluice/dataset.h"
+
+#include <stdexcept>
+
+#include "data/records.h"
+
+namespace sluice {
+namespace {
+
+Dataset counting_dataset(int64_t n) {
+  std::vector<float> x(static_cast<size_t>(n));
+  std::vector<int32_t> labels(static_cast<size_t>(n));
+  for (size_t i = 0; i < x.size(); ++i) {
+    x[i] = static_cast<float>(i);
+    labels[i] = static_cast<int32_t>(i % 3);
+  }
+  return Dataset::from_arrays(x, labels, Shape{1}, 3);
+}
+
+std::vector<float> values(const Dataset& d) {
+  std::vector<uint32_t> indices(static_cast<size_t>(d.size()));
+  for (size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<uint32_t>(i);
+  std::vector<float> x(indices.size());
+  d.records()->gather(indices, x);
+  return x;
+}
+
+TEST(DatasetTest, FromArraysCopiesTheProgramsArrays) {
+  std::vector<float> x = {1.5f, 2.5f, -3.5f, 4.5f};
+  std::vector<int32_t> labels = {1, 0};
+  Dataset d = Dataset::from_arrays(x, labels, Shape{2}, 2);
+  x[0] = 99.0f;
+  labels[0] = 7;
+  EXPECT_EQ(d.size(), 2);
+  EXPECT_EQ(d.sample_shape(), (Shape{2}));
+  EXPECT_EQ(d.classes(), 2);
+  std::vector<uint32_t> both = {0, 1};
+  std::vector<float> out(4), y(2);
+  d.records()->gather(both, out);
+  d.records()->gather_labels(both, y);
+  EXPECT_EQ(out, (std::vector<float>{1.5f, 2.5f, -3.5f, 4.5f}));
+  EXPECT_EQ(y, (std::vector<float>{1.0f, 0.0f}));
+}
+
+TEST(DatasetTest, FromArraysRefusesSizesAndLabelsThatDoNotFit) {
+  std::vector<float> x(5);
+  std::vector<int32_t> labels = {0, 1};
+  EXPECT_THROW(Dataset::from_arrays(x, labels, Shape{2}, 2), std::invalid_argument);
+  x.resize(4);
+  EXPECT_THROW(Dataset::from_arrays(x, labels, Shape{2}, 1), std::invalid_argument);
+  EXPECT_THROW(Dataset(nullptr), std::invalid_argument);
+}
+
+TEST(DatasetTest, SplitKeepsTheLastRecordsForValidation) {
+  auto [train, validation] = counting_dataset(10).split(0.2);
+  EXPECT_EQ(values(train), (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(values(validation), (std::vector<float>{8, 9}));
+}
+
+TEST(DatasetTest, SplitRoundsAsKerasDoes) {
+  // Python: int(math.floor(10 * (1.0 - 0.25))) = 7, and floor(5 * (1.0 - 0.1)) = 4.
+  EXPECT_EQ(counting_dataset(10).split(0.25).first.size(), 7);
+  EXPECT_EQ(counting_dataset(5).split(0.1).first.size(), 4);
+  // floor(10 * (1 - 0.9)) is 0 in double, 1 - 0.9 being a little under 0.1: as in Keras, an error.
+  EXPECT_THROW((void)counting_dataset(10).split(0.9), std::invalid_argument);
+}
+
+TEST(DatasetTest, SplitRefusesAFractionThatLeavesAPartEmpty) {
+  const Dataset d = counting_dataset(10);
+  for (double fraction : {0.0, 1.0, -0.5, 2.0, 0.99, 0.0 / 0.0}) {
+    EXPECT_THROW((void)d.split(fraction), std::invalid_argument) << fraction;
+  }
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,163 @@
+#include "data/describe.h"
+
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "data/csv.h"
+#include "data/digits.h"
+#include "data/idx.h"
+#include "sluice/dataset.h"
+#include "tests/data/test_files.h"
+
+namespace sluice::data {
+namespace {
+
+using ::testing::HasSubstr;
+
+void expect_same(const Records& a, const Records& b) {
+  EXPECT_EQ(a.info().name, b.info().name);
+  EXPECT_EQ(a.info().sample_shape, b.info().sample_shape);
+  EXPECT_EQ(a.info().classes, b.info().classes);
+  EXPECT_EQ(a.info().element, b.info().element);
+  EXPECT_EQ(a.info().scale, b.info().scale);
+  EXPECT_EQ(a.info().records, b.info().records);
+  EXPECT_EQ(a.info().origin, b.info().origin);
+  EXPECT_EQ(a.info().source, b.info().source);
+  EXPECT_TRUE(std::equal(a.features().begin(), a.features().end(), b.features().begin(),
+                         b.features().end()));
+  EXPECT_TRUE(
+      std::equal(a.labels().begin(), a.labels().end(), b.labels().begin(), b.labels().end()));
+}
+
+void expect_opens_the_same(const Records& records) {
+  auto description = describe(records);
+  ASSERT_TRUE(description.ok()) << description.status();
+  auto opened = open_described(*description);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  expect_same(**opened, records);
+}
+
+class DescribeTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<const Records> idx(bool compressed) {
+    const std::string images = idx_images(5, 1, 2, "abcdefghij");
+    images_ = folder_.write("images", compressed ? gzip(images) : images);
+    labels_ = folder_.write("labels", idx_labels(5, "\x01\x02\x03\x04\x05"));
+    auto records = read_idx(images_, labels_, {.name = "five"});
+    EXPECT_TRUE(records.ok()) << records.status();
+    return *records;
+  }
+
+  TestFolder folder_;
+  std::string images_, labels_;
+};
+
+TEST_F(DescribeTest, FilesAreReadAgainByAnotherProcess) {
+  expect_opens_the_same(*idx(false));
+  expect_opens_the_same(*idx(true));
+  const std::string csv = folder_.write("x.csv", "label,a,b\n2,1.5,2\n0,3,4\n1,5,6\n");
+  auto records = read_csv(csv);
+  ASSERT_TRUE(records.ok());
+  expect_opens_the_same(**records);
+}
+
+TEST_F(DescribeTest, SlicesAndSlicesOfSlicesAreTheSamePart) {
+  auto records = idx(true);
+  expect_opens_the_same(*records->slice(1, 3));
+  expect_opens_the_same(*records->slice(1, 4)->slice(2, 2));
+  const auto [train, validation] = Dataset(records).split(0.4);
+  expect_opens_the_same(*train.records());
+  expect_opens_the_same(*validation.records());
+}
+
+TEST_F(DescribeTest, GeneratedDigitsNeedNoFiles) {
+  expect_opens_the_same(*generate_digits(100, 30, 7));
+  expect_opens_the_same(*generate_digits(kDigitTestFirst, 30, 7)->slice(10, 5));
+}
+
+TEST_F(DescribeTest, ADescriptionTellsWhatToExpect) {
+  auto description = describe(*idx(false)->slice(1, 3));
+  ASSERT_TRUE(description.ok());
+  auto info = parse_description(*description);
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_EQ(info->records, 3);
+  EXPECT_EQ(info->source.first, 1);
+  EXPECT_EQ(info->sample_shape, (Shape{1, 2, 1}));
+  EXPECT_EQ(info->source.files, (std::vector{images_, labels_}));
+}
+
+TEST_F(DescribeTest, AnotherFileUnderTheSamePathMustNotBeRead) {
+  auto description = describe(*idx(false));
+  ASSERT_TRUE(description.ok());
+  folder_.write("images", idx_images(5, 1, 2, "abcdefghiX"));  // same size
+  EXPECT_EQ(open_described(*description).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_THAT(open_described(*description).status().message(), HasSubstr(images_));
+  folder_.write("images", idx_images(6, 1, 2, "abcdefghijkl"));
+  EXPECT_EQ(open_described(*description).status().code(), StatusCode::kFailedPrecondition);
+  std::filesystem::remove(images_);
+  EXPECT_EQ(open_described(*description).status().code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(DescribeTest, AFileThatIsGoneCannotBeDescribed) {
+  const auto records = idx(false);
+  std::filesystem::remove(labels_);
+  EXPECT_EQ(describe(*records).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(DescribeTest, RecordsFromMemoryMustBeSent) {
+  const std::vector<float> x = {1, 2};
+  const std::vector<int32_t> labels = {0, 1};
+  auto description = describe(*Dataset::from_arrays(x, labels, Shape{1}, 2).records());
+  ASSERT_TRUE(description.ok());
+  EXPECT_EQ(open_described(*description).status().code(), StatusCode::kFailedPrecondition);
+  auto info = parse_description(*description);
+  ASSERT_TRUE(info.ok());
+  EXPECT_EQ(info->element, Element::kFloat32);
+}
+
+TEST_F(DescribeTest, WhatIsNoDescriptionIsRefused) {
+  for (const char* text : {"", "{", "[]", "{}", "null", R"({"name": 5})"}) {
+    EXPECT_EQ(open_described(text).status().code(), StatusCode::kInvalidArgument) << text;
+    EXPECT_EQ(parse_description(text).status().code(), StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST_F(DescribeTest, ValuesThatMakeNoSenseAreRefused) {
+  auto description = describe(*generate_digits(0, 3, 1));
+  ASSERT_TRUE(description.ok());
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string text = *description;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return open_described(text.replace(at, from.size(), to)).status().code();
+  };
+  EXPECT_EQ(with("\"records\":3", "\"records\":4"), StatusCode::kOk);
+  EXPECT_EQ(with("\"records\":3", "\"records\":-1"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with("\"records\":3", "\"records\":4000000000"), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(with("[28,28,1]", "[4294967296,4294967296]"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with("[28,28,1]", "[0]"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with("[28,28,1]", "[784]"), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(with("\"classes\":10", "\"classes\":0"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with("\"classes\":10", "\"classes\":1"), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(with("\"uint8\"", "\"uint9\""), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with("\"first\":0", "\"first\":-1"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with("\"first\":0", "\"first\":9223372036854775807"), StatusCode::kInvalidArgument);
+  EXPECT_EQ(with("\"digits\"", "\"other\""), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(DescribeTest, NoDamageToADescriptionCrashes) {
+  auto description = describe(*idx(false));
+  ASSERT_TRUE(description.ok());
+  std::mt19937 random(1);
+  for (int i = 0; i < 2000; ++i) {
+    std::string text = *description;
+    text[random() % text.size()] = static_cast<char>(random());
+    auto opened = open_described(text);
+    const int64_t records = opened.ok() ? (*opened)->info().records : 0;
+    EXPECT_LE(records, 5);
+  }
+}
+
+}  // namespace
+}  // namespace sluice::data

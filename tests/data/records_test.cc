@@ -1,0 +1,146 @@
+#include "data/records.h"
+
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <stdexcept>
+
+namespace sluice::data {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+struct Storage {
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;
+};
+
+// Three records of two pixels.
+std::shared_ptr<const Records> three(std::vector<int32_t> labels = {2, 0, 1}) {
+  auto storage = std::make_shared<Storage>(
+      Storage{.pixels = {0, 255, 51, 102, 153, 204}, .labels = std::move(labels)});
+  RecordsInfo info;
+  info.name = "three";
+  info.sample_shape = Shape{2};
+  info.classes = 3;
+  info.records = 3;
+  return std::make_shared<Records>(info, std::as_bytes(std::span(storage->pixels)), storage->labels,
+                                   storage);
+}
+
+TEST(RecordsTest, GatherScalesBytesToUnitRangeInTheOrderAsked) {
+  std::vector<uint32_t> indices = {2, 0, 2};
+  std::vector<float> x(6);
+  three()->gather(indices, x);
+  EXPECT_FLOAT_EQ(x[0], 0.6f);
+  EXPECT_FLOAT_EQ(x[1], 0.8f);
+  EXPECT_FLOAT_EQ(x[2], 0.0f);
+  EXPECT_FLOAT_EQ(x[3], 1.0f);
+  EXPECT_FLOAT_EQ(x[4], 0.6f);
+  EXPECT_FLOAT_EQ(x[5], 0.8f);
+}
+
+TEST(RecordsTest, GatherOfALargeRecordScalesEveryPixel) {
+  std::vector<uint8_t> pixels(2 * 1031);
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 7);
+  std::vector<int32_t> labels = {0, 1};
+  RecordsInfo info;
+  info.sample_shape = Shape{1031};
+  info.records = 2;
+  Records records(info, std::as_bytes(std::span(pixels)), labels, nullptr);
+  std::vector<uint32_t> indices = {1};
+  std::vector<float> x(1031);
+  records.gather(indices, x);
+  for (size_t i = 0; i < x.size(); ++i) {
+    ASSERT_FLOAT_EQ(x[i], static_cast<float>(pixels[1031 + i]) / 255.0f) << i;
+  }
+}
+
+TEST(RecordsTest, GatherOfFloatsKeepsThemAndAppliesTheScale) {
+  std::vector<float> values = {1.5f, -2.0f, 8.0f, 0.25f};
+  std::vector<int32_t> labels = {0, 1};
+  RecordsInfo info;
+  info.sample_shape = Shape{2};
+  info.records = 2;
+  info.element = Element::kFloat32;
+  info.scale = 1.0f;
+  std::vector<uint32_t> indices = {1, 0};
+  std::vector<float> x(4);
+  Records(info, std::as_bytes(std::span(values)), labels, nullptr).gather(indices, x);
+  EXPECT_THAT(x, ElementsAre(8.0f, 0.25f, 1.5f, -2.0f));
+  info.scale = 0.5f;
+  Records(info, std::as_bytes(std::span(values)), labels, nullptr).gather(indices, x);
+  EXPECT_THAT(x, ElementsAre(4.0f, 0.125f, 0.75f, -1.0f));
+}
+
+TEST(RecordsTest, LabelsAreGatheredAsNumbersAndAsOneHotRows) {
+  std::vector<uint32_t> indices = {1, 0};
+  std::vector<float> y(2, 9.0f), one_hot(6, 9.0f);
+  three()->gather_labels(indices, y);
+  three()->gather_one_hot(indices, one_hot);
+  EXPECT_THAT(y, ElementsAre(0.0f, 2.0f));
+  EXPECT_THAT(one_hot, ElementsAre(1, 0, 0, 0, 0, 1));
+}
+
+TEST(RecordsTest, GatherRefusesASpanOfAnotherSizeAndAnIndexBeyondTheEnd) {
+  auto records = three();
+  std::vector<uint32_t> two = {0, 1}, beyond = {3};
+  std::vector<float> x(3), one(1), pair(2);
+  EXPECT_THROW(records->gather(two, x), std::invalid_argument);
+  EXPECT_THROW(records->gather_labels(two, x), std::invalid_argument);
+  EXPECT_THROW(records->gather_one_hot(two, x), std::invalid_argument);
+  EXPECT_THROW(records->gather(beyond, pair), std::out_of_range);
+  EXPECT_THROW(records->gather_labels(beyond, one), std::out_of_range);
+}
+
+TEST(RecordsTest, ALabelThatIsNoClassIsRefusedByRecord) {
+  EXPECT_THAT(
+      ([] {
+        three({0, 1, 3});
+      }),
+      ThrowsMessage<std::invalid_argument>(HasSubstr("record 2 has label 3, expected 0 to 2")));
+  EXPECT_THROW(three({0, -1, 2}), std::invalid_argument);
+}
+
+TEST(RecordsTest, SizesThatDoNotAgreeAreRefused) {
+  EXPECT_THROW(three({0, 1}), std::invalid_argument);
+  RecordsInfo info;
+  info.sample_shape = Shape{2};
+  info.records = 1;
+  std::vector<uint8_t> pixels(3);
+  std::vector<int32_t> labels = {0};
+  EXPECT_THROW(Records(info, std::as_bytes(std::span(pixels)), labels, nullptr),
+               std::invalid_argument);
+  info.records = -1;
+  EXPECT_THROW(Records(info, {}, {}, nullptr), std::invalid_argument);
+}
+
+TEST(RecordsTest, ASliceSharesTheBytesAndKeepsThemAlive) {
+  std::shared_ptr<const Records> part;
+  {
+    auto whole = three();
+    part = whole->slice(1, 2);
+    EXPECT_EQ(part->features().data(), whole->features().data() + 2);
+  }
+  EXPECT_EQ(part->info().records, 2);
+  EXPECT_EQ(part->info().source.first, 1);
+  EXPECT_EQ(part->slice(1, 1)->info().source.first, 2);
+  std::vector<uint32_t> indices = {1};
+  std::vector<float> x(2), y(1);
+  part->gather(indices, x);
+  part->gather_labels(indices, y);
+  EXPECT_FLOAT_EQ(x[0], 0.6f);
+  EXPECT_FLOAT_EQ(y[0], 1.0f);
+}
+
+TEST(RecordsTest, ASliceOutsideTheRecordsIsRefused) {
+  EXPECT_THROW(three()->slice(2, 2), std::out_of_range);
+  EXPECT_THROW(three()->slice(-1, 1), std::out_of_range);
+  EXPECT_THROW(three()->slice(0, -1), std::out_of_range);
+  EXPECT_EQ(three()->slice(3, 0)->info().records, 0);
+}
+
+}  // namespace
+}  // namespace sluice::data

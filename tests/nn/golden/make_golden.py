@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Writes the golden files of tests/nn and checks Sluice's own JSON with real Keras.
+
+    pip install keras tensorflow-cpu tf-keras
+    python make_golden.py
+
+Keras 3 and Keras 2 (tf_keras) describe the same models; their summaries and JSON are what the
+tests compare with. all_layers.sluice.json is written by Sluice (Sequential::to_json): this script
+changes nothing in it and fails unless both versions of Keras read it as the model it stands for.
+The optimizers' steps in tests/optim/optimizer_test.cc are printed at the end.
+"""
+import os
+import pathlib
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import keras
+import numpy as np
+import tf_keras
+
+HERE = pathlib.Path(__file__).parent
+
+
+def mnist_cnn(k):
+    layer = k.layers
+    return k.Sequential(
+        [
+            layer.Input((28, 28, 1), name="input_layer"),
+            layer.Conv2D(32, 3, activation="relu", name="conv2d"),
+            layer.Conv2D(32, 3, activation="relu", name="conv2d_1"),
+            layer.MaxPooling2D(name="max_pooling2d"),
+            layer.Flatten(name="flatten"),
+            layer.Dense(225, activation="relu", name="dense"),
+            layer.Dense(10, activation="softmax", name="dense_1"),
+        ],
+        name="sequential",
+    )
+
+
+def all_layers(k):
+    layer = k.layers
+    return k.Sequential(
+        [
+            layer.Input((28, 30, 3), name="input_layer"),
+            layer.Conv2D(8, (3, 5), strides=(2, 1), padding="same", activation="relu",
+                         kernel_initializer="he_normal", name="first"),
+            layer.AveragePooling2D((2, 3), strides=(1, 2), padding="same", name="average"),
+            layer.Conv2D(4, 3, activation="tanh", use_bias=False,
+                         kernel_initializer="glorot_normal", name="second"),
+            layer.MaxPooling2D(2, name="max"),
+            layer.Dropout(0.25, seed=7, name="drop"),
+            layer.Activation("sigmoid", name="squash"),
+            layer.Flatten(name="flat"),
+            layer.Dense(16, kernel_initializer="he_uniform", bias_initializer="ones", name="dense"),
+            layer.Dense(10, activation="softmax", kernel_initializer="lecun_normal", name="probs"),
+        ],
+        name="all_layers",
+    )
+
+
+def long_names(k):
+    layer = k.layers
+
+    class AnOwnLayerWithAVeryLongClassName(layer.Layer):
+        def call(self, x):
+            return x
+
+    return k.Sequential(
+        [
+            layer.Input((28, 28, 1)),
+            layer.Dense(3, name="exactly_twenty_three_ch"),
+            layer.Dense(3, name="exactly_twenty_four_chrs"),
+            AnOwnLayerWithAVeryLongClassName(name="short"),
+            AnOwnLayerWithAVeryLongClassName(name="also_the_name_of_a_layer_may_be_long"),
+            layer.Conv2D(100000, 3, padding="same", name="a name with blanks in it is wrapped"),
+        ],
+        name="long_names",
+    )
+
+
+def unbuilt(k):
+    return k.Sequential([k.layers.Dense(3, name="dense")], name="unbuilt")
+
+
+def write(name, text):
+    (HERE / name).write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+
+
+def summary(model):
+    lines = []
+    model.summary(print_fn=lines.append)
+    return "\n".join(lines)
+
+
+def settings(model):
+    """What a model's layers do, without the keys that only one version of Keras has."""
+    result = []
+    for layer in model.layers:
+        config = layer.get_config()
+        for key in ("dtype", "quantization_config", "activity_regularizer"):
+            config.pop(key, None)
+        for value in config.values():
+            if isinstance(value, dict):
+                value.get("config", {}).pop("input_axes", None)
+                value.get("config", {}).pop("output_axes", None)
+        result.append((type(layer).__name__, config, [tuple(w.shape) for w in layer.weights]))
+    return result
+
+
+def check_sluice_json(k):
+    model = k.models.model_from_json((HERE / "all_layers.sluice.json").read_text())
+    assert settings(model) == settings(all_layers(k)), k.__name__
+    assert model.input_shape == (None, 28, 30, 3)
+    assert model.predict(np.zeros((2, 28, 30, 3), "float32"), verbose=0).shape == (2, 10)
+
+
+def print_optimizer_steps():
+    gradients = [[1.0, -2.0, 0.5], [-0.5, -2.0, 0.25], [2.0, 0.0, -1.0]]
+    o = keras.optimizers
+    for optimizer in (
+        o.SGD(0.1), o.SGD(0.1, momentum=0.9), o.SGD(0.1, momentum=0.9, nesterov=True),
+        o.RMSprop(0.01), o.RMSprop(0.01, rho=0.8, momentum=0.5),
+        o.RMSprop(0.01, centered=True, epsilon=1e-3),
+        o.RMSprop(0.01, centered=True, momentum=0.5, epsilon=1e-3),
+        o.Adagrad(0.1), o.Adam(0.01), o.Adam(0.01, epsilon=0.1),
+    ):
+        w = keras.Variable(np.array([1, 2, -3], "float32"))
+        optimizer.build([w])
+        print(type(optimizer).__name__)
+        for g in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(np.array(g, "float32"))], [w])
+            print("  ", [float(x) for x in np.array(w)])
+
+
+def main():
+    for make in (mnist_cnn, all_layers, long_names, unbuilt):
+        write(make.__name__ + ".summary.txt", summary(make(keras)))
+    for make in (mnist_cnn, all_layers):
+        write(make.__name__ + ".keras3.json", make(keras).to_json())
+        write(make.__name__ + ".keras2.json", make(tf_keras).to_json())
+    for k in (keras, tf_keras):
+        check_sluice_json(k)
+    print_optimizer_steps()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/nn/models.h"
+
+namespace sluice::nn {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// What Keras 3 and Keras 2 themselves wrote (golden/make_golden.py).
+class KerasFileTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(KerasFileTest, MnistCnnIsReadAsTheSameModel) {
+  const Sequential read =
+      Sequential::from_json(read_golden(std::string("mnist_cnn.") + GetParam() + ".json"));
+  EXPECT_EQ(read.to_json(), mnist_cnn().to_json());
+  EXPECT_EQ(read.count_params(), 1048853u);
+}
+
+TEST_P(KerasFileTest, EveryLayerIsReadWithAllItsSettings) {
+  const Sequential read =
+      Sequential::from_json(read_golden(std::string("all_layers.") + GetParam() + ".json"));
+  EXPECT_EQ(read.to_json(), all_layers().to_json());
+  EXPECT_EQ(read.summary(), all_layers().summary());
+}
+
+INSTANTIATE_TEST_SUITE_P(Keras, KerasFileTest, testing::Values("keras2", "keras3"));
+
+TEST(KerasReaderTest, OwnJsonComesBackTheSame) {
+  const std::string json = all_layers().to_json();
+  EXPECT_EQ(Sequential::from_json(json).to_json(), json);
+}
+
+std::string sequential_of(const std::string& layers) {
+  return R"({"class_name": "Sequential", "config": {"name": "m", "layers": [)" + layers + "]}}";
+}
+
+std::string layer_of(const std::string& class_name, const std::string& config) {
+  return R"({"class_name": ")" + class_name + R"(", "config": )" + config + "}";
+}
+
+std::string one_dense(const std::string& more) {
+  return sequential_of(layer_of(
+      "Dense", R"({"name": "d", "batch_input_shape": [null, 4], "units": 2)" + more + "}"));
+}
+
+TEST(KerasReaderTest, TheFirstLayerMayCarryTheInputsShape) {
+  const Sequential model = Sequential::from_json(one_dense(""));
+  EXPECT_EQ(model.input_shape(), Shape({4}));
+  EXPECT_EQ(model.output_shape(), Shape({2}));
+}
+
+TEST(KerasReaderTest, SoMayTheModel) {
+  const Sequential model = Sequential::from_json(
+      R"({"class_name": "Sequential", "config": {"name": "m", "build_input_shape": [null, 7],
+          "layers": [{"class_name": "Dense", "config": {"units": 2}}]}})");
+  EXPECT_EQ(model.input_shape(), Shape({7}));
+  EXPECT_EQ(model.name(), "m");
+}
+
+TEST(KerasReaderTest, WithoutAnyShapeTheModelIsNotBuilt) {
+  EXPECT_FALSE(Sequential::from_json(sequential_of(layer_of("Dense", R"({"units": 2})"))).built());
+}
+
+TEST(KerasReaderTest, TheBareListOfTheFirstVersionsIsRead) {
+  const Sequential model = Sequential::from_json(
+      R"({"class_name": "Sequential", "config": [{"class_name": "Dense",
+          "config": {"batch_input_shape": [null, 4], "units": 2}}]})");
+  EXPECT_EQ(model.layers()[0]->name(), "dense");
+}
+
+TEST(KerasReaderTest, InitializersAreReadInAllTheirForms) {
+  const auto kernel_initializer = [](const std::string& json) {
+    const Sequential model = Sequential::from_json(one_dense(", \"kernel_initializer\": " + json));
+    return dynamic_cast<const Dense&>(*model.layers()[0]).options().kernel_initializer;
+  };
+  EXPECT_EQ(kernel_initializer(R"("he_normal")"), "he_normal");
+  EXPECT_EQ(kernel_initializer(R"("HeNormal")"), "he_normal");
+  EXPECT_EQ(kernel_initializer(R"({"class_name": "HeNormal", "config": {"seed": 3}})"),
+            "he_normal");
+  EXPECT_EQ(kernel_initializer("null"), "glorot_uniform");
+  EXPECT_EQ(kernel_initializer(R"({"class_name": "VarianceScaling", "config": {"scale": 1.0,
+                                   "mode": "fan_avg", "distribution": "uniform", "seed": null}})"),
+            "glorot_uniform");
+}
+
+TEST(KerasReaderTest, OneNumberStandsForBothSizesAndNullForTheDefault) {
+  const Sequential model = Sequential::from_json(sequential_of(
+      layer_of("InputLayer", R"({"batch_shape": [null, 9, 9, 1]})") + "," +
+      layer_of("Conv2D", R"({"filters": 2, "kernel_size": 3, "strides": 1, "dilation_rate": 1,
+                             "activation": null, "data_format": null})") +
+      "," + layer_of("MaxPooling2D", R"({"pool_size": [3, 2], "strides": null})")));
+  EXPECT_EQ(model.output_shape(), Shape({2, 3, 2}));
+}
+
+TEST(KerasReaderTest, UnknownSettingsThatAreOffAreIgnored) {
+  EXPECT_NO_THROW(Sequential::from_json(
+      one_dense(R"(, "quantization_config": null, "lora_rank": null, "future": false)")));
+}
+
+std::string error_of(const std::string& json) {
+  const std::string message = message_of([&] { Sequential::from_json(json); });
+  EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+  EXPECT_THAT(message, StartsWith("model JSON: "));
+  return message.substr(std::min<size_t>(message.size(), 12));
+}
+
+TEST(KerasReaderTest, SettingsThatSluiceDoesNotHaveAreRefusedWithTheLayersName) {
+  EXPECT_EQ(error_of(one_dense(R"(, "kernel_regularizer": {"class_name": "L2", "config": {}})")),
+            R"(Dense "d": kernel_regularizer = {"class_name":"L2","config":{}}: Sluice does not )"
+            "have this");
+  EXPECT_EQ(error_of(one_dense(R"(, "kernel_constraint": "non_neg")")),
+            "Dense \"d\": \"kernel_constraint\" is set: Sluice does not have this; remove it");
+  EXPECT_EQ(error_of(one_dense(R"(, "lora_rank": 4)")),
+            "Dense \"d\": \"lora_rank\" is set: Sluice does not have this; remove it");
+  EXPECT_EQ(error_of(one_dense(R"(, "trainable": false)")),
+            "Dense \"d\": trainable = false: Sluice trains every layer");
+  EXPECT_EQ(error_of(one_dense(R"(, "dtype": "mixed_float16")")),
+            "Dense \"d\": dtype = \"mixed_float16\": Sluice has float32");
+  EXPECT_THAT(error_of(one_dense(R"(, "dtype": {"class_name": "DTypePolicy",
+                                     "config": {"name": "bfloat16"}})")),
+              EndsWith("Sluice has float32"));
+  EXPECT_THAT(error_of(one_dense(R"(, "activation": "gelu")")),
+              StartsWith("Dense \"d\": Dense: activation = \"gelu\""));
+  EXPECT_THAT(error_of(one_dense(R"(, "activation": {"class_name": "ReLU", "config": {}})")),
+              StartsWith("Dense \"d\": activation = {\"class_name\""));
+  EXPECT_THAT(error_of(one_dense(R"(, "kernel_initializer": "orthogonal")")),
+              StartsWith("Dense \"d\": kernel_initializer = \"orthogonal\": Sluice does not have "
+                         "this; initializers are glorot_uniform"));
+}
+
+std::string one_conv(const std::string& more) {
+  return sequential_of(
+      layer_of("Conv2D", R"({"name": "c", "batch_input_shape": [null, 9, 9, 4], "filters": 2,
+                           "kernel_size": [3, 3])" +
+                             more + "}"));
+}
+
+TEST(KerasReaderTest, ConvolutionsThatSluiceDoesNotHaveAreRefused) {
+  EXPECT_EQ(error_of(one_conv(R"(, "dilation_rate": [2, 2])")),
+            "Conv2D \"c\": \"dilation_rate\": Sluice has only [1,1]");
+  EXPECT_EQ(error_of(one_conv(R"(, "dilation_rate": 2)")),
+            "Conv2D \"c\": \"dilation_rate\": Sluice has only [1,1]");
+  EXPECT_EQ(error_of(one_conv(R"(, "groups": 2)")), "Conv2D \"c\": \"groups\": Sluice has only 1");
+  EXPECT_EQ(error_of(one_conv(R"(, "data_format": "channels_first")")),
+            "Conv2D \"c\": \"data_format\": Sluice has only \"channels_last\"");
+  EXPECT_EQ(error_of(sequential_of(layer_of("Dropout", R"({"name": "o", "rate": 0.5,
+                                                           "noise_shape": [1, 2]})"))),
+            "Dropout \"o\": \"noise_shape\" is set: Sluice does not have this; remove it");
+}
+
+TEST(KerasReaderTest, UnknownLayerClassesAreRefusedWithWhatThereIs) {
+  EXPECT_EQ(
+      error_of(sequential_of(layer_of("LSTM", R"({"name": "memory", "units": 3})"))).substr(0, 85),
+      "LSTM \"memory\": Sluice has no layer class \"LSTM\"; known are Activation "
+      "AveragePooling");
+}
+
+TEST(KerasReaderTest, InputsThatSluiceDoesNotHaveAreRefused) {
+  const auto input = [](const std::string& config) {
+    return sequential_of(layer_of("InputLayer", config));
+  };
+  EXPECT_EQ(error_of(input(R"({"batch_shape": [null, null, 3]})")),
+            "input shape [null,null,3]: every size but the batch must be a number");
+  EXPECT_EQ(error_of(input(R"({"name": "i"})")), "InputLayer \"i\": has no shape");
+  EXPECT_EQ(error_of(input(R"({"name": "i", "batch_shape": [null, 3], "dtype": "int32"})")),
+            "InputLayer \"i\": dtype = \"int32\": Sluice has float32");
+  EXPECT_EQ(error_of(input(R"({"name": "i", "batch_shape": [null, 3], "sparse": true})")),
+            "InputLayer \"i\": Sluice has only dense inputs");
+}
+
+TEST(KerasReaderTest, OtherModelsAndOtherTextsAreRefusedInOneLine) {
+  EXPECT_EQ(error_of(R"({"class_name": "Functional", "config": {}})"),
+            "this is a Functional model; Sluice has Sequential");
+  for (const char* json :
+       {"", "{", "[]", "null", "{}", R"({"class_name": 3})", R"({"class_name": "Sequential"})",
+        R"({"class_name": "Sequential", "config": 3})",
+        R"({"class_name": "Sequential", "config": {"layers": 3}})",
+        R"({"class_name": "Sequential", "config": {"layers": [3]}})",
+        R"({"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense"}]}})",
+        R"({"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense",
+            "config": 3}]}})",
+        R"({"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense",
+            "config": {"name": 3}}]}})",
+        R"({"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense",
+            "config": {"units": "many"}}]}})",
+        R"({"class_name": "Sequential", "config": {"layers": [{"class_name": "Dense",
+            "config": {"units": 1e300}}]}})"}) {
+    EXPECT_NE(error_of(json), "thing was thrown") << json;
+  }
+}
+
+TEST(KerasReaderTest, LayersThatDoNotFitAreAShapeError) {
+  EXPECT_THAT(
+      message_of<ShapeError>([] {
+        Sequential::from_json(one_conv("").replace(one_conv("").find("9, 9, 4"), 7, "2, 9, 4"));
+      }),
+      HasSubstr("Conv2D \"c\": expected an image of at least 3 x 3"));
+}
+
+}  // namespace
+}  // namespace sluice::nn

@@ -1,0 +1,81 @@
+// Models that several tests of nn use, and how to read what was thrown.
+#pragma once
+
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "sluice/errors.h"
+#include "sluice/layers.h"
+#include "sluice/model.h"
+
+namespace sluice::nn {
+
+// The MNIST CNN of golden/make_golden.py.
+inline Sequential mnist_cnn() {
+  Sequential model;
+  model.add(Input({28, 28, 1}));
+  model.add(Conv2D({.filters = 32, .kernel_size = {3, 3}, .activation = "relu"}));
+  model.add(Conv2D({.filters = 32, .kernel_size = {3, 3}, .activation = "relu"}));
+  model.add(MaxPooling2D({.pool_size = {2, 2}}));
+  model.add(Flatten());
+  model.add(Dense({.units = 225, .activation = "relu"}));
+  model.add(Dense({.units = 10, .activation = "softmax"}));
+  return model;
+}
+
+// One of every layer, as all_layers() of golden/make_golden.py.
+inline Sequential all_layers() {
+  Sequential model("all_layers");
+  model.add(Input({28, 30, 3}));
+  model.add(Conv2D({.filters = 8,
+                    .kernel_size = {3, 5},
+                    .strides = {2, 1},
+                    .padding = "same",
+                    .activation = "relu",
+                    .kernel_initializer = "he_normal",
+                    .name = "first"}));
+  model.add(AveragePooling2D(
+      {.pool_size = {2, 3}, .strides = {1, 2}, .padding = "same", .name = "average"}));
+  model.add(Conv2D({.filters = 4,
+                    .kernel_size = 3,
+                    .activation = "tanh",
+                    .use_bias = false,
+                    .kernel_initializer = "glorot_normal",
+                    .name = "second"}));
+  model.add(MaxPooling2D({.pool_size = 2, .name = "max"}));
+  model.add(Dropout(0.25, {.seed = 7, .name = "drop"}));
+  model.add(Activation("sigmoid", {.name = "squash"}));
+  model.add(Flatten({.name = "flat"}));
+  model.add(Dense({.units = 16,
+                   .kernel_initializer = "he_uniform",
+                   .bias_initializer = "ones",
+                   .name = "dense"}));
+  model.add(Dense({.units = 10,
+                   .activation = "softmax",
+                   .kernel_initializer = "lecun_normal",
+                   .name = "probs"}));
+  return model;
+}
+
+inline std::string read_golden(const std::string& name) {
+  std::ifstream in(std::string(SLUICE_SOURCE_DIR) + "/tests/nn/golden/" + name);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// what() of the Error that `action` throws, or "nothing was thrown".
+template <typename Error = std::invalid_argument>
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace sluice::nn

@@ -1,0 +1,220 @@
+#include "optim/optimizer.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <stdexcept>
+
+#include "core/rng.h"
+
+namespace sluice::optim {
+namespace {
+
+using Values = std::vector<float>;
+
+// Three steps from w = (1, 2, -3) with the gradients below. The expected values were computed by
+// Keras 3.15.1 (TensorFlow, float32); each test's comment works the first element by hand.
+const std::vector<Values> kGradients = {
+    {1.0f, -2.0f, 0.5f}, {-0.5f, -2.0f, 0.25f}, {2.0f, 0.0f, -1.0f}};
+
+void expect_steps(const OptimizerSpec& spec, const std::vector<Values>& expected) {
+  Values w = {1, 2, -3};
+  Optimizer optimizer(spec, w.size());
+  for (size_t step = 0; step < expected.size(); ++step) {
+    optimizer.apply(w, kGradients[step]);
+    for (size_t i = 0; i < w.size(); ++i) {
+      EXPECT_NEAR(w[i], expected[step][i], 4e-7) << "step " << step + 1 << " element " << i;
+    }
+  }
+  EXPECT_EQ(optimizer.iterations(), static_cast<int64_t>(expected.size()));
+}
+
+TEST(OptimizerTest, SgdSubtractsTheScaledGradient) {
+  // 1 - 0.1 * 1 = 0.9; 0.9 + 0.1 * 0.5 = 0.95; 0.95 - 0.1 * 2 = 0.75.
+  expect_steps(SGD({.learning_rate = 0.1f}),
+               {{0.9f, 2.2f, -3.05f}, {0.95f, 2.4f, -3.075f}, {0.75f, 2.4f, -2.975f}});
+}
+
+TEST(OptimizerTest, MomentumKeepsAVelocity) {
+  // m = -0.1, w = 0.9; m = -0.09 + 0.05 = -0.04, w = 0.86; m = -0.036 - 0.2 = -0.236, w = 0.624.
+  expect_steps(SGD({.learning_rate = 0.1f, .momentum = 0.9f}),
+               {{0.9f, 2.2f, -3.05f}, {0.86f, 2.58f, -3.12f}, {0.624f, 2.922f, -3.083f}});
+}
+
+TEST(OptimizerTest, NesterovLooksAheadWithTheNewVelocity) {
+  // m = -0.1, w = 1 - 0.09 - 0.1 = 0.81; m = -0.04, w = 0.81 - 0.036 + 0.05 = 0.824;
+  // m = -0.236, w = 0.824 - 0.2124 - 0.2 = 0.4116.
+  expect_steps(SGD({.learning_rate = 0.1f, .momentum = 0.9f, .nesterov = true}),
+               {{0.81f, 2.38f, -3.095f}, {0.824f, 2.922f, -3.183f}, {0.4116f, 3.2298f, -3.0497f}});
+}
+
+TEST(OptimizerTest, RmspropDividesByTheRootOfTheMeanSquare) {
+  // v = 0.1, w = 1 - 0.01 / sqrt(0.1) = 0.9683772; v = 0.09 + 0.025 = 0.115,
+  // w = 0.9683772 + 0.005 / sqrt(0.115) = 0.9831214; v = 0.1035 + 0.4, w -= 0.02 / sqrt(0.5035).
+  expect_steps(RMSprop({.learning_rate = 0.01f}), {{0.96837723f, 2.0316229f, -3.0316226f},
+                                                   {0.98312140f, 2.0545645f, -3.0463669f},
+                                                   {0.95493561f, 2.0545645f, -3.0181811f}});
+}
+
+TEST(OptimizerTest, RmspropMomentumAddsUpTheSteps) {
+  // v = 0.2, m = 0.01 / sqrt(0.2) = 0.0223607; v = 0.21, m = 0.0111803 - 0.005 / sqrt(0.21)
+  // = 0.0002695, w = 0.9773698.
+  expect_steps(RMSprop({.learning_rate = 0.01f, .rho = 0.8f, .momentum = 0.5f}),
+               {{0.97763932f, 2.0223606f, -3.0223606f},
+                {0.97736984f, 2.0502076f, -3.0444517f},
+                {0.95690721f, 2.0641310f, -3.0351694f}});
+}
+
+TEST(OptimizerTest, CenteredRmspropDividesByTheVarianceWithEpsilonInsideTheRoot) {
+  // v = 0.1, a = 0.1, d = 0.09, w = 1 - 0.01 / sqrt(0.091) = 0.9668503.
+  expect_steps(RMSprop({.learning_rate = 0.01f, .epsilon = 1e-3f, .centered = true}),
+               {{0.96685034f, 2.0332870f, -3.0326164f},
+                {0.98163313f, 2.0587571f, -3.0484755f},
+                {0.95177919f, 2.0587571f, -3.0202484f}});
+}
+
+TEST(OptimizerTest, CenteredRmspropWithMomentum) {
+  expect_steps(
+      RMSprop({.learning_rate = 0.01f, .momentum = 0.5f, .epsilon = 1e-3f, .centered = true}),
+      {{0.96685034f, 2.0332870f, -3.0326164f},
+       {0.96505833f, 2.0754006f, -3.0647836f},
+       {0.93430835f, 2.0964572f, -3.0526400f}});
+}
+
+TEST(OptimizerTest, CenteredRmspropStaysFiniteWhenTheVarianceRoundsBelowZero) {
+  Values w = {0};
+  Optimizer optimizer(RMSprop({.centered = true}), 1);
+  for (int step = 0; step < 500; ++step) {
+    optimizer.apply(w, Values{10.3f});
+    ASSERT_TRUE(std::isfinite(w[0])) << "step " << step;
+  }
+}
+
+TEST(OptimizerTest, AdagradAddsUpSquares) {
+  // a = 0.1 + 1, w = 1 - 0.1 / sqrt(1.1) = 0.9046537; a = 1.35, w += 0.05 / sqrt(1.35).
+  expect_steps(Adagrad({.learning_rate = 0.1f}), {{0.90465373f, 2.0987730f, -3.0845153f},
+                                                  {0.94768685f, 2.1690459f, -3.1234403f},
+                                                  {0.86121929f, 2.1690459f, -3.0392997f}});
+}
+
+TEST(OptimizerTest, AdamCorrectsTheBias) {
+  // m = 0.1, v = 0.001, step = 0.01 sqrt(0.001) / 0.1 * 0.1 / sqrt(0.001) = 0.01;
+  // m = 0.04, v = 0.001249, w = 0.99 - 0.01 sqrt(0.001999) / 0.19 * 0.04 / sqrt(0.001249).
+  expect_steps(Adam({.learning_rate = 0.01f}), {{0.99f, 2.01f, -3.01f},
+                                                {0.98733681f, 2.02f, -3.0193214f},
+                                                {0.98075575f, 2.0277300f, -3.0172579f}});
+}
+
+TEST(OptimizerTest, AdamAddsEpsilonToTheUncorrectedRoot) {
+  // step = 0.01 * sqrt(0.001) / 0.1 * 0.1 / (sqrt(0.001) + 0.1) = 0.0024025.
+  expect_steps(Adam({.learning_rate = 0.01f, .epsilon = 0.1f}),
+               {{0.99759746f, 2.0038743f, -3.0013652f},
+                {0.99690199f, 2.0085950f, -3.0027649f},
+                {0.99413735f, 2.0122433f, -3.0022163f}});
+}
+
+TEST(OptimizerTest, AdamsSecondMomentUsesTheDecimalComplementOfBeta2) {
+  // 1 - 0.999 is 0.001, not the 0.00099998713 that float arithmetic makes of it.
+  Values w = {0};
+  Optimizer optimizer(Adam(), 1);
+  optimizer.apply(w, Values{1});
+  EXPECT_FLOAT_EQ(optimizer.slots()[1].second[0], 0.001f);
+}
+
+std::vector<OptimizerSpec> every_update() {
+  return {SGD({.learning_rate = 0.1f}),
+          SGD({.learning_rate = 0.1f, .momentum = 0.9f}),
+          SGD({.learning_rate = 0.1f, .momentum = 0.9f, .nesterov = true}),
+          RMSprop(),
+          RMSprop({.momentum = 0.9f}),
+          RMSprop({.centered = true}),
+          RMSprop({.momentum = 0.9f, .centered = true}),
+          Adagrad(),
+          Adam()};
+}
+
+class CutTest : public testing::TestWithParam<OptimizerSpec> {};
+
+TEST_P(CutTest, ResultsAreBitIdenticalHoweverTheRangeIsCut) {
+  constexpr size_t kSize = 1013;  // a prime: every loop has a tail
+  const std::vector<size_t> cuts = {0, 1, 4, 9, 26, 57, 124, 251, 500, 505, 1000, kSize};
+  core::Rng rng(7);
+  Values whole(kSize);
+  for (float& w : whole) w = rng.normal();
+  Values in_pieces = whole;
+  Optimizer one(GetParam(), kSize);
+  Optimizer many(GetParam(), kSize);
+  for (int step = 0; step < 5; ++step) {
+    Values g(kSize);
+    for (float& value : g) value = rng.normal();
+    one.apply(whole, g);
+    many.begin_step();
+    for (size_t i = cuts.size() - 1; i > 0; --i) {  // in any order
+      const size_t begin = cuts[i - 1];
+      const size_t size = cuts[i] - begin;
+      many.apply_range(begin, std::span(in_pieces).subspan(begin, size),
+                       std::span(g).subspan(begin, size));
+    }
+  }
+  for (size_t i = 0; i < kSize; ++i) {
+    ASSERT_EQ(std::bit_cast<uint32_t>(whole[i]), std::bit_cast<uint32_t>(in_pieces[i])) << i;
+  }
+}
+
+TEST_P(CutTest, ContinuesFromSavedSlotsAndIterations) {
+  Values w = {1, -2, 3, -4, 5};
+  Optimizer first(GetParam(), w.size());
+  const Values g = {0.5f, -0.25f, 1, 2, -3};
+  first.apply(w, g);
+
+  Optimizer second(GetParam(), w.size());
+  second.set_iterations(first.iterations());
+  auto from = first.slots();
+  auto to = second.slots();
+  ASSERT_EQ(from.size(), to.size());
+  for (size_t i = 0; i < from.size(); ++i) {
+    EXPECT_EQ(from[i].first, to[i].first);
+    std::copy(from[i].second.begin(), from[i].second.end(), to[i].second.begin());
+  }
+  Values continued = w;
+  first.apply(w, g);
+  second.apply(continued, g);
+  EXPECT_EQ(w, continued);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryUpdate, CutTest, testing::ValuesIn(every_update()),
+                         [](const auto& the) {
+                           return the.param.name + "_" + std::to_string(the.index);
+                         });
+
+std::vector<std::string> slot_names(const OptimizerSpec& spec) {
+  Optimizer optimizer(spec, 3);
+  std::vector<std::string> names;
+  for (const auto& [name, values] : optimizer.slots()) {
+    EXPECT_EQ(values.size(), 3u);
+    names.push_back(name);
+  }
+  return names;
+}
+
+TEST(OptimizerTest, SlotsAreNamedAsInKeras) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(slot_names("sgd"), Names());
+  EXPECT_EQ(slot_names(SGD({.momentum = 0.9f})), Names({"momentum"}));
+  EXPECT_EQ(slot_names("rmsprop"), Names({"velocity"}));
+  EXPECT_EQ(slot_names(RMSprop({.momentum = 0.9f, .centered = true})),
+            Names({"velocity", "momentum", "average_gradient"}));
+  EXPECT_EQ(slot_names("adagrad"), Names({"accumulator"}));
+  EXPECT_EQ(slot_names("adam"), Names({"momentum", "velocity"}));
+}
+
+TEST(OptimizerDeathTest, RangeOutsideThePieceIsABrokenInvariant) {
+  Optimizer optimizer("sgd", 4);
+  Values w(3), g(3);
+  EXPECT_DEATH(optimizer.apply_range(2, w, g), "internal error");
+  EXPECT_DEATH(optimizer.apply(w, g), "3 of 4");
+}
+
+}  // namespace
+}  // namespace sluice::optim

@@ -1,0 +1,319 @@
+// The data plane, end to end within one process, the same over every transport.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/transport/transport_fixture.h"
+
+namespace sluice::transport {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint64_t kJob = 0xfedcba9876543210;
+constexpr size_t kParameters = 100'003;
+
+class ParameterTransportTest : public ::testing::TestWithParam<std::tuple<TransportKind, int>> {
+ protected:
+  void SetUp() override {
+    transport_ = make_transport(std::get<0>(GetParam()));
+    auto listener = transport_->listen(any_address(std::get<0>(GetParam())), &server_, 2);
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    listener_ = *std::move(listener);
+    channel_ = transport_->connect_parameters(listener_->address());
+  }
+
+  // Every shard assigned with `value`.
+  void start_job(size_t parameters, float value) {
+    map_ = wire::ShardMap::even(parameters, std::get<1>(GetParam()), 1);
+    const Status created = channel_->create({kJob, map_, 0, server::add_rule_json()}, kSoon);
+    ASSERT_TRUE(created.ok()) << created;
+    for (const wire::Shard& shard : map_.shards()) {
+      const Status assigned = channel_->assign(
+          {kJob, shard.index}, payload_of(std::vector<float>(shard.size, value)), kSoon);
+      ASSERT_TRUE(assigned.ok()) << assigned;
+    }
+  }
+
+  std::vector<float> pull_all() {
+    std::vector<float> values(map_.parameters());
+    for (const wire::Shard& shard : map_.shards()) {
+      const auto pulled =
+          pull(*channel_, kJob, shard.index, std::span(values).subspan(shard.offset, shard.size));
+      EXPECT_TRUE(pulled.ok()) << pulled.status();
+    }
+    return values;
+  }
+
+  // Pushes `value` for every float of a shard.
+  Result<PulledVersion> exchange_shard(int shard, const wire::PushIdentity& id, float value,
+                                       std::span<float> into) {
+    return exchange(*channel_, header_of(kJob, shard, id),
+                    payload_of(std::vector<float>(map_[shard].size, value)), into);
+  }
+
+  server::ParameterServer server_;
+  std::unique_ptr<wire::Transport> transport_;
+  std::unique_ptr<wire::Listener> listener_;
+  std::shared_ptr<wire::ParameterChannel> channel_;
+  wire::ShardMap map_;
+};
+
+TEST_P(ParameterTransportTest, AssignedValuesArePulledBitForBit) {
+  start_job(kParameters, 0);
+  for (const wire::Shard& shard : map_.shards()) {
+    std::vector<float> values(shard.size);
+    std::iota(values.begin(), values.end(), static_cast<float>(shard.offset) + 0.25f);
+    ASSERT_TRUE(channel_->assign({kJob, shard.index}, payload_of(values), kSoon).ok());
+    std::vector<float> pulled(shard.size);
+    const auto version = pull(*channel_, kJob, shard.index, pulled);
+    ASSERT_TRUE(version.ok()) << version.status();
+    EXPECT_EQ(version->version, 0);
+    EXPECT_EQ(pulled, values);
+  }
+}
+
+TEST_P(ParameterTransportTest, ExchangePushesAndPullsInOneTrip) {
+  start_job(kParameters, 1);
+  for (const wire::Shard& shard : map_.shards()) {
+    std::vector<float> into(shard.size);
+    const auto reply = exchange_shard(shard.index, {0, 1, 1}, 0.5f, into);
+    ASSERT_TRUE(reply.ok()) << reply.status();
+    EXPECT_EQ(reply->push.version, 1);
+    EXPECT_EQ(reply->version, 1);
+    EXPECT_EQ(into, std::vector<float>(shard.size, 1.5f));
+  }
+}
+
+TEST_P(ParameterTransportTest, DuplicatesAreAppliedOnce) {
+  start_job(kParameters, 0);
+  for (const wire::Shard& shard : map_.shards()) {
+    std::vector<float> into(shard.size);
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      const auto reply = exchange_shard(shard.index, {0, 1, 1}, 1, into);
+      ASSERT_TRUE(reply.ok());
+      EXPECT_EQ(reply->push.duplicate, attempt > 0);
+    }
+    const auto pushed = push(*channel_, header_of(kJob, shard.index, {0, 1, 1}),
+                             payload_of(std::vector<float>(shard.size, 1)));
+    ASSERT_TRUE(pushed.ok());
+    EXPECT_TRUE(pushed->duplicate);
+  }
+  EXPECT_EQ(pull_all(), std::vector<float>(kParameters, 1));
+}
+
+// Small whole numbers add up exactly in any order.
+TEST_P(ParameterTransportTest, ConcurrentPushesAddUpExactly) {
+  start_job(kParameters, 0);
+  constexpr int kThreads = 4;
+  constexpr int kPushes = 15;
+  std::vector<std::thread> workers;
+  for (int worker = 0; worker < kThreads; ++worker) {
+    workers.emplace_back([this, worker] {
+      const auto channel = transport_->connect_parameters(listener_->address());
+      for (int64_t sequence = 1; sequence <= kPushes; ++sequence) {
+        for (const wire::Shard& shard : map_.shards()) {
+          std::vector<float> into(shard.size);
+          const wire::PushHeader header = header_of(kJob, shard.index, {worker, 1, sequence});
+          const wire::Payload update =
+              payload_of(std::vector<float>(shard.size, static_cast<float>(worker + 1)));
+          for (int attempt = 0; attempt < 2; ++attempt) {  // every push comes twice
+            const auto reply = exchange(*channel, header, update, into);
+            ASSERT_TRUE(reply.ok()) << reply.status();
+          }
+        }
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  EXPECT_EQ(pull_all(), std::vector<float>(kParameters, kPushes * (1 + 2 + 3 + 4)));
+  const auto ledger = channel_->ledger(kJob, kSoon);
+  ASSERT_TRUE(ledger.ok());
+  for (const auto& shard : ledger->shards) {
+    EXPECT_EQ(shard.version, kThreads * kPushes);
+    EXPECT_EQ(shard.duplicates, kThreads * kPushes);
+  }
+}
+
+TEST_P(ParameterTransportTest, ManyExchangesInFlightAllComplete) {
+  start_job(kParameters, 0);
+  std::vector<float> values(kParameters);
+  std::atomic<int> failed = 0;
+  std::promise<void> all_done;
+  std::atomic<int> left = map_.size();
+  for (const wire::Shard& shard : map_.shards()) {
+    channel_->exchange(header_of(kJob, shard.index, {0, 1, 1}),
+                       payload_of(std::vector<float>(shard.size, 2)),
+                       std::span(values).subspan(shard.offset, shard.size), kSoon,
+                       [&](Result<PulledVersion> result) {
+                         failed += !result.ok();
+                         if (--left == 0) all_done.set_value();
+                       });
+  }
+  all_done.get_future().wait();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(values, std::vector<float>(kParameters, 2));
+}
+
+TEST_P(ParameterTransportTest, FencedAndGappedPushesAreAborted) {
+  start_job(kParameters, 0);
+  std::vector<float> into(map_[0].size);
+  ASSERT_TRUE(exchange_shard(0, {3, 1, 1}, 1, into).ok());
+  const auto fenced = channel_->fence({kJob, 3, 2}, kSoon);
+  ASSERT_TRUE(fenced.ok()) << fenced.status();
+  EXPECT_EQ(fenced->sequence, map_.size() == 1 ? 1 : 0);
+  EXPECT_EQ(exchange_shard(0, {3, 1, 2}, 1, into).status(),
+            Status(StatusCode::kAborted,
+                   "shard 0: partition 3 has been taken over under incarnation 2; pushes under "
+                   "incarnation 1 are refused"));
+  EXPECT_EQ(exchange_shard(0, {3, 2, 4}, 1, into).status(),
+            Status(StatusCode::kAborted, "shard 0: partition 3 has a gap: push 4 came, 2 is next"));
+  EXPECT_EQ(into[0], 1.0f);
+}
+
+TEST_P(ParameterTransportTest, WrongJobShardAndSizeAreRefused) {
+  start_job(kParameters, 0);
+  std::vector<float> into(map_[0].size);
+  EXPECT_EQ(pull(*channel_, 5, 0, into).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(pull(*channel_, kJob, 99, into).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(exchange(*channel_, header_of(kJob, 0, {0, 1, 1}), payload_of({1, 2, 3}), into)
+                .status()
+                .code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(channel_->assign({kJob, 0}, payload_of({}), kSoon).code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(pull_all(), std::vector<float>(kParameters, 0));
+}
+
+TEST_P(ParameterTransportTest, ReceivingIntoTheWrongSizeFails) {
+  start_job(kParameters, 0);
+  std::vector<float> into(10);
+  EXPECT_FALSE(pull(*channel_, kJob, 0, into).ok());
+}
+
+TEST_P(ParameterTransportTest, MetricsArriveOnceInTheLedger) {
+  start_job(kParameters, 0);
+  wire::PushHeader header = header_of(kJob, 0, {0, 1, 1});
+  header.worker = 3;
+  header.steps = 5;
+  header.metrics = {{0, 80, 12.25, 70}, {1, 16, 0.5, 16}};
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    ASSERT_TRUE(push(*channel_, header, payload_of(std::vector<float>(map_[0].size, 1))).ok());
+  }
+  const auto ledger = channel_->ledger(kJob, kSoon);
+  ASSERT_TRUE(ledger.ok()) << ledger.status();
+  EXPECT_EQ(ledger->epochs, header.metrics);
+  EXPECT_EQ(ledger->workers, (std::vector<wire::WorkerCount>{{3, 1, 96}}));
+  ASSERT_EQ(ledger->partitions.size(), 1u);
+  EXPECT_EQ(ledger->partitions[0].incarnation, 1);
+  EXPECT_GT(ledger->peak_memory_bytes, 0);
+}
+
+// Each push adds 1 everywhere: a torn shard would hold two values.
+TEST_P(ParameterTransportTest, PullsDuringPushesAreNeverTorn) {
+  start_job(kParameters, 0);
+  std::atomic<bool> done = false;
+  std::thread reader([&] {
+    const auto channel = transport_->connect_parameters(listener_->address());
+    std::vector<float> into(map_[0].size);
+    while (!done) {
+      const auto pulled = pull(*channel, kJob, 0, into);
+      ASSERT_TRUE(pulled.ok()) << pulled.status();
+      for (const float value : into) ASSERT_EQ(value, static_cast<float>(pulled->version));
+    }
+  });
+  std::vector<float> into(map_[0].size);
+  for (int64_t sequence = 1; sequence <= 60; ++sequence) {
+    ASSERT_TRUE(exchange_shard(0, {0, 1, sequence}, 1, into).ok());
+  }
+  done = true;
+  reader.join();
+}
+
+TEST_P(ParameterTransportTest, NewListenerOnTheAddressIsFound) {
+  start_job(kParameters, 0);
+  const std::string address = listener_->address();
+  listener_.reset();
+  auto again = transport_->listen(address, &server_, 1);
+  ASSERT_TRUE(again.ok()) << again.status();
+  std::vector<float> into(map_[0].size);
+  // The first attempts may still meet the end of the old connection.
+  Result<PulledVersion> pulled = pull(*channel_, kJob, 0, into);
+  while (pulled.status().code() == StatusCode::kUnavailable) {
+    pulled = pull(*channel_, kJob, 0, into);
+  }
+  EXPECT_TRUE(pulled.ok()) << pulled.status();
+}
+
+TEST_P(ParameterTransportTest, AddressInUseIsRefused) {
+  server::ParameterServer other;
+  const auto second = transport_->listen(listener_->address(), &other, 1);
+  ASSERT_EQ(second.status().code(), StatusCode::kUnavailable);
+  EXPECT_THAT(second.status().message(),
+              HasSubstr("cannot listen on " + listener_->address() + ": the "));
+  EXPECT_THAT(second.status().message(), HasSubstr("is in use; choose another"));
+}
+
+TEST_P(ParameterTransportTest, NobodyThereIsUnavailableAfterTheTimeout) {
+  const std::string address = listener_->address();
+  listener_.reset();
+  const auto lonely = transport_->connect_parameters(address);
+  const auto start = std::chrono::steady_clock::now();
+  const Status status = lonely->ledger(kJob, {std::chrono::milliseconds(300)}).status();
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(290));
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
+  EXPECT_THAT(status.message(), HasSubstr(address));
+  EXPECT_THAT(status.message(), HasSubstr("waited 0.3 s"));
+}
+
+TEST_P(ParameterTransportTest, ServerThatComesLaterIsWaitedFor) {
+  const std::string address = listener_->address();
+  listener_.reset();
+  const auto early = transport_->connect_parameters(address);
+  auto answer = std::async(std::launch::async, [&] { return early->ledger(kJob, kSoon); });
+  ASSERT_EQ(answer.wait_for(std::chrono::milliseconds(150)), std::future_status::timeout);
+  auto listener = transport_->listen(address, &server_, 1);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_EQ(answer.get().status().code(), StatusCode::kFailedPrecondition) << "no job yet";
+}
+
+TEST_P(ParameterTransportTest, ShutdownReachesTheServer) {
+  std::string heard;
+  server::ParameterServer server([&](const std::string& reason) { heard = reason; });
+  const TransportKind kind = std::get<0>(GetParam());
+  auto listener = transport_->listen(any_address(kind), &server, 1);
+  ASSERT_TRUE(listener.ok());
+  const auto channel = transport_->connect_parameters((*listener)->address());
+  EXPECT_TRUE(channel->shutdown("over", kSoon).ok());
+  EXPECT_TRUE(channel->shutdown("over again", kSoon).ok());
+  EXPECT_EQ(heard, "over");
+}
+
+TEST_P(ParameterTransportTest, ShardsOf64MiBPass) {
+  if (std::get<0>(GetParam()) == TransportKind::kInprocOddPieces) GTEST_SKIP() << "slow";
+  const auto per_shard = (size_t{64} << 20) / sizeof(float) + 5;
+  start_job(per_shard * static_cast<size_t>(std::min(std::get<1>(GetParam()), 2)), 1);
+  std::vector<float> into(map_[0].size);
+  ASSERT_TRUE(exchange_shard(0, {0, 1, 1}, 1, into).ok());
+  EXPECT_EQ(std::count(into.begin(), into.end(), 2.0f), static_cast<int64_t>(into.size()));
+}
+
+std::string case_name(const ::testing::TestParamInfo<std::tuple<TransportKind, int>>& info) {
+  return to_string(std::get<0>(info.param)) + std::to_string(std::get<1>(info.param)) + "Shards";
+}
+
+INSTANTIATE_TEST_SUITE_P(Inproc, ParameterTransportTest,
+                         ::testing::Combine(::testing::Values(TransportKind::kInproc,
+                                                              TransportKind::kInprocOddPieces),
+                                            ::testing::Values(1, 2, 4)),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(Grpc, ParameterTransportTest,
+                         ::testing::Combine(::testing::Values(TransportKind::kGrpcTcp,
+                                                              TransportKind::kGrpcUnix),
+                                            ::testing::Values(1, 2, 4)),
+                         case_name);
+
+}  // namespace
+}  // namespace sluice::transport
