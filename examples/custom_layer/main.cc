@@ -1,5 +1,5 @@
-// A layer of one's own, used in every worker process: Swish, y = x sigmoid(beta x) with a trained beta
-// (Ramachandran et al., 2017).
+// A layer of one's own, used in every worker process: Swish, y = x sigmoid(beta x) with a trained
+// beta (Ramachandran et al., 2017).
 #include <sluice/sluice.h>
 
 #include <cmath>

@@ -1,7 +1,7 @@
 // Labelled records to train on: images with class numbers. Immutable and cheap to copy (a handle).
 //
-// Records are kept as they were stored (one byte per pixel, or floats), mapped from files where that
-// is possible, and become floats only batch by batch: value * scale.
+// Records are kept as they were stored (one byte per pixel, or floats), mapped from files where
+// that is possible, and become floats only batch by batch: value * scale.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +31,11 @@ class Dataset {
   int64_t size() const;               // records
   const Shape& sample_shape() const;  // without the batch: [28, 28, 1]
   int classes() const;
-  const std::string& name() const;    // "mnist", "generated digits", a file's name
+  const std::string& name() const;  // "mnist", "generated digits", a file's name
 
   // Keras' validation_split: the first floor(size * (1 - fraction)) records to train on, the rest
-  // for validation, before any shuffling. Throws std::invalid_argument unless both parts get at least one record.
+  // for validation, before any shuffling. Throws std::invalid_argument unless both parts get at
+  // least one record.
   std::pair<Dataset, Dataset> split(double fraction) const;
 
   // For Sluice's own code.
@@ -65,8 +66,15 @@ TrainTest mnist(const DatasetOptions& options = {});
 // Articles of clothing (Zalando SE, 2017), in the same format, found in the same way.
 TrainTest fashion_mnist(const DatasetOptions& options = {});
 
-// Digits drawn from strokes with random affine changes and noise; the same for the same seed.
+// Digits drawn from strokes with random affine changes and noise; the same for the same seed, on
+// every machine. A linear model tells about 81 % of them, a CNN more than 99 %.
 TrainTest generated_digits(int64_t train_records = 60000, int64_t test_records = 10000,
                            uint64_t seed = 1);
+
+// "mnist", "fashion_mnist", "digits" (generated), "csv:TRAIN[,TEST]", a path to a .csv file, or a
+// folder with IDX files named as MNIST's. A CSV file has a header with a column "label"; without
+// TEST its last seventh is the test set. Throws RuntimeError for files that are missing or damaged
+// and for any other name.
+TrainTest load_dataset(const std::string& name, const DatasetOptions& options = {});
 
 }  // namespace sluice

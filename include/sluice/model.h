@@ -16,11 +16,12 @@
 #include <string_view>
 #include <vector>
 
-#include "sluice/dataset.h"
 #include "sluice/layer.h"
 #include "sluice/optimizers.h"
 
 namespace sluice {
+
+class Dataset;
 
 namespace core {
 class ParameterSet;

@@ -33,18 +33,19 @@ struct Padding2D {
   int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
 
-// y[n, h, w, f] = b[f] + sum over i, j, c of x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c, f]
+// y[n, h, w, f] = b[f] + sum over i, j, c of x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c,
+// f]
 struct Conv2DOp {
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;
   Padding2D padding{};
-  ParameterSlice kernel{};              // [kernel_h, kernel_w, C, filters]
-  std::optional<ParameterSlice> bias{}; // [filters]
+  ParameterSlice kernel{};               // [kernel_h, kernel_w, C, filters]
+  std::optional<ParameterSlice> bias{};  // [filters]
 };
 
 // y = x W + b over the last axis; leading axes are taken together as rows.
 struct DenseOp {
-  ParameterSlice kernel{};              // [F, units]
-  std::optional<ParameterSlice> bias{}; // [units]
+  ParameterSlice kernel{};               // [F, units]
+  std::optional<ParameterSlice> bias{};  // [units]
 };
 
 // Maximum, or mean over the cells inside the image (Keras does not count padding).
@@ -84,8 +85,8 @@ class HostKernel {
     int64_t batch;
     std::span<const float> x, y, dy;
     std::vector<std::span<const float>> parameters;
-    std::span<float> dx;                             // to be written; empty when nobody needs it
-    std::vector<std::span<float>> dparameters;       // to be written
+    std::span<float> dx;                        // to be written; empty when nobody needs it
+    std::vector<std::span<float>> dparameters;  // to be written
   };
   virtual void forward(const Forward& args) const = 0;
   virtual void backward(const Backward& args) const = 0;

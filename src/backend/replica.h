@@ -37,8 +37,8 @@ struct Batch {
 // Sums over a batch, so that any number of batches can be added up.
 struct StepMetrics {
   int64_t samples = 0;
-  double loss_sum = 0;   // loss of the batch times its samples
-  int64_t correct = 0;   // samples whose first largest output is the target's class
+  double loss_sum = 0;  // loss of the batch times its samples
+  int64_t correct = 0;  // samples whose first largest output is the target's class
 
   StepMetrics& operator+=(const StepMetrics& other) {
     samples += other.samples;
@@ -62,8 +62,8 @@ class Replica {
   // Forward in inference mode; `y` is [n, output...].
   virtual void predict(int64_t n, std::span<const float> x, std::span<float> y) = 0;
 
-  // All parameters, contiguous, in Keras' layout: what is pushed and pulled. Valid to read until the
-  // next train_step; whoever writes to it calls parameters_changed() before the next step.
+  // All parameters, contiguous, in Keras' layout: what is pushed and pulled. Valid to read until
+  // the next train_step; whoever writes to it calls parameters_changed() before the next step.
   virtual std::span<float> parameters() = 0;
   virtual void parameters_changed() = 0;
   // Gradients of the mean loss of the last train_step, same layout. Only without an optimizer.

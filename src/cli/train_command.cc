@@ -1,4 +1,5 @@
-// `sluice train` and `sluice driver`: the same job, with members of its own or with those that join.
+// `sluice train` and `sluice driver`: the same job, with members of its own or with those that
+// join.
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -18,7 +19,7 @@ namespace sluice::cli {
 namespace {
 
 struct JobFlags {
-  train::JobConfig config;      // defaults, then --config, then flags
+  train::JobConfig config;  // defaults, then --config, then flags
   std::string config_file;
   std::string log_level = "warn";
   bool print_config = false;
@@ -99,8 +100,8 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
                  static_cast<long long>(data->train.size()), config.workers, config.servers,
                  config.trainer.c_str());
   }
-  auto outcome = train::run_distributed({config, cluster, program, flags.log_level}, model,
-                                        data->train, stop);
+  auto outcome =
+      train::run_distributed({config, cluster, program, flags.log_level}, model, data->train, stop);
   if (stop.load()) {
     return fail(train::signal_exit_status(), "interrupted; no model was saved");
   }

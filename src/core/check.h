@@ -25,7 +25,7 @@ class CheckFailure {
 
 }  // namespace sluice::core
 
-#define SLUICE_CHECK(condition)                                                    \
-  if (condition) [[likely]] {                                                      \
-  } else                                                                           \
+#define SLUICE_CHECK(condition) \
+  if (condition) [[likely]] {   \
+  } else                        \
     ::sluice::core::CheckFailure(__FILE__, __LINE__, #condition)

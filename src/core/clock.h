@@ -1,4 +1,5 @@
-// Time, injected: everything that decides by the clock takes a Clock, so that tests choose the time.
+// Time, injected: everything that decides by the clock takes a Clock, so that tests choose the
+// time.
 #pragma once
 
 #include <chrono>

@@ -1,22 +1,72 @@
 #include "core/log.h"
 
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 
 namespace sluice::log {
+namespace {
 
-void set_role(const std::string& role) {
-  auto logger = std::make_shared<spdlog::logger>(role, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+// The process's name. Roles that share a process (tests) take turns in it.
+class Role {
+ public:
+  std::string get() const {
+    std::lock_guard lock(mutex_);
+    return name_;
+  }
+  void set(const std::string& name) {
+    std::lock_guard lock(mutex_);
+    name_ = name;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string name_ = "sluice";
+};
+
+Role& role() {
+  static Role instance;
+  return instance;
+}
+
+class RoleFlag final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg&, const std::tm&,
+              spdlog::memory_buf_t& destination) override {
+    const std::string name = role().get();
+    destination.append(name.data(), name.data() + name.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override {
+    return std::make_unique<RoleFlag>();
+  }
+};
+
+void log_to_standard_error() {
+  auto logger = std::make_shared<spdlog::logger>(
+      "sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_level(spdlog::get_level());
-  logger->set_pattern("%H:%M:%S.%e %L %n | %v");
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<RoleFlag>('*').set_pattern("%H:%M:%S.%e %L %* | %v");
+  logger->set_formatter(std::move(formatter));
   spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace
+
+void set_role(const std::string& name) {
+  static std::once_flag once;
+  std::call_once(once, log_to_standard_error);
+  role().set(name);
 }
 
 void set_level(const std::string& level) {
   const auto parsed = spdlog::level::from_str(level);
   if (parsed == spdlog::level::off && level != "off") {
-    throw std::invalid_argument("log level \"" + level + "\": use debug, info, warn, error or off");
+    throw std::invalid_argument("log level \"" + level +
+                                "\": use debug, info, warn, error or off");
   }
   spdlog::set_level(parsed);
 }

@@ -1,9 +1,10 @@
 // Random numbers that are the same on every machine for the same seed and stream.
 //
-// xoshiro256** (Blackman & Vigna, 2018), seeded by splitmix64 from (seed, streams...). Two different
-// lists of streams give independent sequences, so that "the shuffle of epoch 3 of partition 1" or
-// "the kernel of conv2d_1" can be named directly instead of drawn in an order that must not change.
-// The distributions are our own because the standard library's differ between implementations.
+// xoshiro256** (Blackman & Vigna, 2018), seeded by splitmix64 from (seed, streams...). Two
+// different lists of streams give independent sequences, so that "the shuffle of epoch 3 of
+// partition 1" or "the kernel of conv2d_1" can be named directly instead of drawn in an order that
+// must not change. The distributions are our own because the standard library's differ between
+// implementations.
 #pragma once
 
 #include <cstdint>

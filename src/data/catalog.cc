@@ -58,6 +58,20 @@ void warn_of_digits(const PublishedDataset& dataset, const std::vector<std::stri
   say(rule);
 }
 
+// As many classes as the labels of both sets have.
+TrainTest with_classes_of_labels(const TrainTest& sets) {
+  int32_t largest = 0;
+  for (const Dataset* set : {&sets.train, &sets.test}) {
+    for (int32_t label : set->records()->labels()) largest = std::max(largest, label);
+  }
+  const auto relabelled = [largest](const Dataset& set) {
+    RecordsInfo info = set.records()->info();
+    info.classes = largest + 1;
+    return Dataset(set.records()->with_info(std::move(info)));
+  };
+  return {.train = relabelled(sets.train), .test = relabelled(sets.test)};
+}
+
 Result<TrainTest> load_csv(const std::string& train_path, const std::string& test_path) {
   SLUICE_ASSIGN_OR_RETURN(RecordsPtr train, read_csv(train_path));
   RecordsPtr test;
@@ -75,21 +89,19 @@ Result<TrainTest> load_csv(const std::string& train_path, const std::string& tes
   } else {
     SLUICE_ASSIGN_OR_RETURN(test, read_csv_like(test_path, train->info()));
   }
-  const int classes = std::max(train->info().classes, test->info().classes);
-  const auto with_classes = [classes](const RecordsPtr& records) {
-    RecordsInfo info = records->info();
-    info.classes = classes;
-    return Dataset(records->with_info(std::move(info)));
-  };
-  return TrainTest{.train = with_classes(train), .test = with_classes(test)};
+  return with_classes_of_labels({.train = Dataset(train), .test = Dataset(test)});
 }
 
 Result<TrainTest> load_folder(const std::string& folder) {
   const fs::path path = fs::path(folder).lexically_normal();
-  const PublishedDataset dataset =
+  PublishedDataset dataset =
       idx_folder((path.has_filename() ? path : path.parent_path()).filename().string());
+  dataset.classes = 256;  // as many as a byte can tell
   SLUICE_ASSIGN_OR_RETURN(const auto paths, find_in_folder(dataset, folder));
-  if (paths) return read_published(dataset, *paths);
+  if (paths) {
+    SLUICE_ASSIGN_OR_RETURN(const TrainTest sets, read_published(dataset, *paths));
+    return with_classes_of_labels(sets);
+  }
   return not_found(folder + ": expected " + dataset.files[kTrainImages].name +
                    "[.gz] and the other three IDX files there, found none");
 }

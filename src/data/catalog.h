@@ -24,10 +24,11 @@ struct LoadOptions {
 
 // `name` is one of
 //   mnist, fashion_mnist   see load_published()
-//   digits                 generated digits, 60,000 + 10,000 unless `options` has it otherwise,
-//   seed 1 csv:TRAIN[,TEST]       CSV files (data/csv.h); without TEST, the last seventh is the
-//   test set a path to a .csv or .csv.gz file: the same as csv:PATH a path to a folder     with the
-//   four IDX files by their usual names, plain or .gz
+//   digits                 generated digits, as many as `options` says, seed 1
+//   csv:TRAIN[,TEST]       CSV files (data/csv.h); without TEST, the last seventh is the test set
+//   PATH.csv, PATH.csv.gz  the same as csv:PATH
+//   a folder               with four IDX files named as MNIST's, plain or .gz; as many classes as
+//                          their labels have
 // INVALID_ARGUMENT, listing these, for any other name; otherwise as the reader says.
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options = {});

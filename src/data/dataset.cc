@@ -12,12 +12,6 @@
 namespace sluice {
 namespace {
 
-TrainTest load_or_throw(const std::string& name, const DatasetOptions& options) {
-  auto loaded = data::load_dataset(name, options.data_dir);
-  if (!loaded.ok()) throw RuntimeError(loaded.status().message());
-  return *std::move(loaded);
-}
-
 struct ArrayStorage {
   std::vector<float> x;
   std::vector<int32_t> labels;
@@ -62,10 +56,16 @@ std::pair<Dataset, Dataset> Dataset::split(double fraction) const {
   return {Dataset(records_->slice(0, first)), Dataset(records_->slice(first, size() - first))};
 }
 
-TrainTest mnist(const DatasetOptions& options) { return load_or_throw("mnist", options); }
+TrainTest load_dataset(const std::string& name, const DatasetOptions& options) {
+  auto loaded = data::load_dataset(name, options.data_dir);
+  if (!loaded.ok()) throw RuntimeError(loaded.status().message());
+  return *std::move(loaded);
+}
+
+TrainTest mnist(const DatasetOptions& options) { return load_dataset("mnist", options); }
 
 TrainTest fashion_mnist(const DatasetOptions& options) {
-  return load_or_throw("fashion_mnist", options);
+  return load_dataset("fashion_mnist", options);
 }
 
 TrainTest generated_digits(int64_t train_records, int64_t test_records, uint64_t seed) {

@@ -21,7 +21,7 @@ struct Point {
   float x, y;
 };
 
-// How far records differ; found by trying until a linear model and a CNN were well apart.
+// How far records differ: enough to keep a linear model well below a CNN (see digits.h).
 constexpr float kWobble = 0.045f;  // of a stroke's points, in parts of the box
 constexpr float kBend = 0.22f;     // quadratic warp of the box
 constexpr float kShear = 0.35f;

@@ -29,8 +29,8 @@ Status unknown_member(int64_t id) {
 }  // namespace
 
 std::string Member::name() const {
-  return std::string(to_text(role)) + " " + std::to_string(index) + " (pid " +
-         std::to_string(pid) + " on " + host + ")";
+  return std::string(to_text(role)) + " " + std::to_string(index) + " (pid " + std::to_string(pid) +
+         " on " + host + ")";
 }
 
 Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)

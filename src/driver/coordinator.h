@@ -1,7 +1,7 @@
 // What the driver decides: who is a member, who trains which partition, when the job is over.
 //
-// Plain single-threaded code: every call is an event with the time it happened at, every effect is in
-// the answer or in notices(). Threads, calls and processes are the shell's (driver.h).
+// Plain single-threaded code: every call is an event with the time it happened at, every effect is
+// in the answer or in notices(). Threads, calls and processes are the shell's (driver.h).
 //
 //   waiting for servers --all have joined--> training --all partitions finished--> done
 //            \------------------------------------+---- a failure ----> aborted (with the reason)
@@ -24,9 +24,9 @@ struct CoordinatorOptions {
   int servers = 1;
   int workers = 1;  // expected; more may join
   std::vector<int64_t> partition_records;
-  std::string job_spec;  // handed to whoever joins
-  core::Duration lease_timeout = std::chrono::seconds(10);   // without a heartbeat
-  core::Duration idle_timeout = std::chrono::seconds(300);   // without any server or worker
+  std::string job_spec;                                     // handed to whoever joins
+  core::Duration lease_timeout = std::chrono::seconds(10);  // without a heartbeat
+  core::Duration idle_timeout = std::chrono::seconds(300);  // without any server or worker
 };
 
 enum class Phase { kWaitingForServers, kTraining, kDone, kAborted };
@@ -40,14 +40,14 @@ struct Member {
   std::string address;
   core::TimePoint last_heard;
   bool alive = true;
-  std::string fate;           // how it ended: "left", "killed by signal 9", ...
-  int64_t partition = -1;     // the lease it holds
-  int64_t step = 0;           // steps trained of it
+  std::string fate;        // how it ended: "left", "killed by signal 9", ...
+  int64_t partition = -1;  // the lease it holds
+  int64_t step = 0;        // steps trained of it
   std::string waiting_for;
   int64_t peak_memory_bytes = 0;
-  int leases = 0;             // granted so far
+  int leases = 0;  // granted so far
 
-  std::string name() const;   // "worker 2 (pid 4711 on hosta)"
+  std::string name() const;  // "worker 2 (pid 4711 on hosta)"
 };
 
 class Coordinator {
@@ -74,7 +74,8 @@ class Coordinator {
 
   Phase phase() const { return phase_; }
   const std::string& abort_reason() const { return abort_reason_; }
-  // Every server has joined and parameters may be sent to them; training starts when the shell says so.
+  // Every server has joined and parameters may be sent to them; training starts when the shell says
+  // so.
   bool servers_ready() const;
   void start_training(wire::ShardMap shard_map, core::TimePoint now);
   std::vector<std::string> server_addresses() const;  // by index
@@ -91,7 +92,7 @@ class Coordinator {
   struct Partition {
     int64_t records = 0;
     int64_t incarnation = 0;
-    int64_t holder = -1;     // member, also while the lease is being fenced
+    int64_t holder = -1;  // member, also while the lease is being fenced
     bool finished = false;
     int64_t last_sequence = 0;
   };
@@ -111,7 +112,7 @@ class Coordinator {
   std::map<int64_t, Member> members_;  // by id, dead ones too
   int64_t next_member_ = 1;
   std::vector<Partition> partitions_;
-  std::deque<int64_t> queue_;          // partitions that nobody holds
+  std::deque<int64_t> queue_;  // partitions that nobody holds
   core::TimePoint last_with_workers_;
   std::vector<std::string> notices_;
 };

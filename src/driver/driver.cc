@@ -43,13 +43,12 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
 }  // namespace
 
 Driver::Driver(DriverOptions options, std::shared_ptr<const data::Records> records,
-               std::span<const float> parameters, wire::Transport& transport,
-               JobObserver& observer)
+               std::span<const float> parameters, wire::Transport& transport, JobObserver& observer)
     : options_(std::move(options)),
       job_(new_job_id()),
       records_(std::move(records)),
-      partitioning_(records_->info().records, options_.training.partitions,
-                    options_.training.seed, shuffle_of(options_.training)),
+      partitioning_(records_->info().records, options_.training.partitions, options_.training.seed,
+                    shuffle_of(options_.training)),
       parameters_(parameters.size()),
       transport_(transport),
       observer_(observer),
@@ -84,7 +83,8 @@ Status Driver::train(const std::atomic<bool>& stop) {
     {
       std::lock_guard lock(mutex_);
       if (coordinator_.phase() == Phase::kDone) return ok_status();
-      if (coordinator_.phase() == Phase::kAborted) return {StatusCode::kAborted, coordinator_.abort_reason()};
+      if (coordinator_.phase() == Phase::kAborted)
+        return {StatusCode::kAborted, coordinator_.abort_reason()};
     }
     if (stop.load()) return cancelled("stopped by a signal");
     if (ticks % kTicksPerLedger == 0) {
@@ -117,7 +117,8 @@ Status Driver::wait_for_servers(const std::atomic<bool>& stop) {
     {
       std::lock_guard lock(mutex_);
       if (coordinator_.servers_ready()) return ok_status();
-      if (coordinator_.phase() == Phase::kAborted) return {StatusCode::kAborted, coordinator_.abort_reason()};
+      if (coordinator_.phase() == Phase::kAborted)
+        return {StatusCode::kAborted, coordinator_.abort_reason()};
     }
     if (stop.load()) return cancelled("stopped by a signal");
     if (ticks % kTicksPerLedger == 0) observer_.on_progress(progress());
@@ -220,8 +221,7 @@ Result<JobResult> Driver::collect() {
   result.server_updates = std::max<int64_t>(fewest, 0);
   result.staleness_mean = applied == 0 ? 0 : staleness / static_cast<double>(applied);
   result.parameters = core::AlignedBuffer(parameters_.size());
-  std::copy(parameters_.span().begin(), parameters_.span().end(),
-            result.parameters.span().begin());
+  std::copy(parameters_.span().begin(), parameters_.span().end(), result.parameters.span().begin());
   const int64_t expected = records_->info().records * options_.training.epochs;
   if (result.samples_trained != expected) {
     return internal_error("the servers count " + std::to_string(result.samples_trained) +

@@ -1,7 +1,8 @@
 // The driver role: owns a job from the first member's join to the last value pulled.
 //
-// The shell around Coordinator: serves the control plane, sends the initial parameters to the servers,
-// hands out records, reads the servers' ledgers for progress, and says what came of it all.
+// The shell around Coordinator: serves the control plane, sends the initial parameters to the
+// servers, hands out records, reads the servers' ledgers for progress, and says what came of it
+// all.
 #pragma once
 
 #include <atomic>
@@ -28,7 +29,7 @@ struct DriverOptions {
   std::string update_rule;      // JSON, for the servers
   int servers = 1;
   int workers = 1;
-  int shards = 0;               // 0: by size
+  int shards = 0;  // 0: by size
   core::Duration lease_timeout = std::chrono::seconds(10);
   core::Duration idle_timeout = std::chrono::seconds(300);
 };

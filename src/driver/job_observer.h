@@ -1,4 +1,5 @@
-// What a job says while it runs and when it is over; what shows it to people implements JobObserver.
+// What a job says while it runs and when it is over; what shows it to people implements
+// JobObserver.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +24,12 @@ struct WorkerProgress {
 
 struct JobProgress {
   double elapsed_s = 0;
-  int64_t samples = 0;        // trained and pushed, over all epochs
+  int64_t samples = 0;  // trained and pushed, over all epochs
   int64_t total_samples = 0;
   int64_t updates = 0;
   std::vector<wire::EpochMetrics> epochs;  // by epoch, pushed so far
   std::vector<WorkerProgress> workers;
-  std::string waiting_for;    // empty: the job goes on
+  std::string waiting_for;  // empty: the job goes on
 };
 
 struct WorkerReport {
@@ -49,9 +50,9 @@ struct ServerReport {
 
 struct JobResult {
   double training_time_s = 0;
-  int64_t server_updates = 0;     // pushes applied by every shard
-  int64_t duplicate_pushes = 0;   // answered, not applied again
-  int64_t fenced_pushes = 0;      // refused: the worker had lost its lease
+  int64_t server_updates = 0;    // pushes applied by every shard
+  int64_t duplicate_pushes = 0;  // answered, not applied again
+  int64_t fenced_pushes = 0;     // refused: the worker had lost its lease
   int64_t samples_trained = 0;
   double staleness_mean = 0;
   int64_t staleness_max = 0;

@@ -1,5 +1,7 @@
 #include "nn/arguments.h"
 
+#include <limits>
+
 #include "nn/initializers.h"
 #include "sluice/errors.h"
 
@@ -12,18 +14,23 @@ namespace {
                               value + ": " + allowed);
 }
 
+constexpr int64_t kLargestSize = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMostElements = int64_t{1} << 40;
+
 std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
 
 }  // namespace
 
-void require_at_least_one(const Argument& argument, int64_t value) {
+void require_size(const Argument& argument, int64_t value) {
   if (value < 1) refuse(argument, std::to_string(value), "must be at least 1");
+  if (value > kLargestSize) {
+    refuse(argument, std::to_string(value), "must be at most " + std::to_string(kLargestSize));
+  }
 }
 
-void require_at_least_one(const Argument& argument, const Size2D& value) {
-  if (value.h < 1 || value.w < 1) {
-    refuse(argument, Shape(to_list(value)).to_string(), "both must be at least 1");
-  }
+void require_size(const Argument& argument, const Size2D& value) {
+  require_size(argument, value.h);
+  require_size(argument, value.w);
 }
 
 void require_padding(const Argument& argument, const std::string& value) {
@@ -62,6 +69,17 @@ Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fa
 }
 
 std::vector<int64_t> to_list(const Size2D& size) { return {size.h, size.w}; }
+
+void require_countable(const Layer& layer, const std::string& what, const Shape& shape) {
+  int64_t elements = 1;
+  for (int64_t size : shape.dims()) {
+    if (size < 1 || size > kMostElements / elements) {
+      throw ShapeError(layer.class_name() + " \"" + layer.name() + "\": " + what + " " +
+                       shape.to_string() + ": no size may be 0 and none so large");
+    }
+    elements *= size;
+  }
+}
 
 void throw_shape_error(const Layer& layer, const std::string& expected, const Shape& got) {
   throw ShapeError(layer.class_name() + " \"" + layer.name() + "\": expected " + expected +

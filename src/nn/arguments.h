@@ -20,8 +20,9 @@ struct Argument {
   const char* name;
 };
 
-void require_at_least_one(const Argument& argument, int64_t value);
-void require_at_least_one(const Argument& argument, const Size2D& value);
+// From 1 to 2^31 - 1.
+void require_size(const Argument& argument, int64_t value);
+void require_size(const Argument& argument, const Size2D& value);
 // "valid" or "same".
 void require_padding(const Argument& argument, const std::string& value);
 
@@ -34,6 +35,10 @@ std::string parse_initializer(const Argument& argument, const std::string& name)
 // [h, w], or one number for both, or `fallback` when the key is absent.
 Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback);
 std::vector<int64_t> to_list(const Size2D& size);
+
+// Throws ShapeError, in `layer`'s name, unless every size of `shape` is at least 1 and there are at
+// most 2^40 elements. `what` in the message: "output", "weight \"kernel\"".
+void require_countable(const Layer& layer, const std::string& what, const Shape& shape);
 
 // Throws ShapeError: Dense "dense_1": expected `expected`, got [28, 28, 1].
 [[noreturn]] void throw_shape_error(const Layer& layer, const std::string& expected,

@@ -33,6 +33,7 @@ static_assert(sizeof(Prefix) == 24);
 size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
 uint32_t checksum(uint32_t crc, std::span<const char> bytes) {
+  if (bytes.empty()) return crc;  // for zlib, no bytes at no address mean: begin anew
   return static_cast<uint32_t>(
       ::crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
@@ -43,13 +44,14 @@ std::string write_header(const std::string& architecture, const core::ParameterL
     variables.push_back(
         {{"name", variable.name}, {"shape", variable.shape.dims()}, {"offset", variable.offset}});
   }
-  return Json{{"architecture", Json::parse(architecture)}, {"variables", variables}}.dump();
+  const Json header = {{"architecture", Json::parse(architecture)}, {"variables", variables}};
+  return header.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 // The file's sizes agree, its checksum holds.
 Status check_file(std::span<const char> file) {
   const size_t known = std::min(file.size(), sizeof(kMagic));
-  if (std::memcmp(file.data(), kMagic, known) != 0) {
+  if (!std::equal(kMagic, kMagic + known, file.begin())) {
     return data_loss("is not a Sluice checkpoint");
   }
   if (file.size() < sizeof(Prefix)) return data_loss("is cut short; use an older copy");

@@ -75,7 +75,9 @@ std::string Sequential::to_json() const {
   Json layer_list = Json::array();
   if (impl_->input) layer_list.push_back(write_input(*impl_->input, impl_->input_name));
   for (const auto& layer : layers()) layer_list.push_back(nn::write_layer(*layer));
-  return object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr).dump();
+  const Json model =
+      object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr);
+  return model.dump(-1, ' ', false, Json::error_handler_t::replace);  // of bytes that are not UTF-8
 }
 
 }  // namespace sluice

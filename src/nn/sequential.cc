@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "nn/arguments.h"
 #include "nn/initializers.h"
 #include "nn/naming.h"
 #include "nn/sequential_impl.h"
@@ -21,6 +22,7 @@ void draw(uint64_t seed, const core::Variable& variable, const std::string& init
 void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
   const std::string who = layer.class_name() + " " + in_quotes(layer.name());
   for (size_t i = 0; i < weights.size(); ++i) {
+    nn::require_countable(layer, "weight " + in_quotes(weights[i].name), weights[i].shape);
     if (nn::find_initializer(weights[i].initializer) == nullptr) {
       throw std::invalid_argument(who + ": weight " + in_quotes(weights[i].name) +
                                   ": initializer " + in_quotes(weights[i].initializer) +
@@ -101,6 +103,7 @@ Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
   if (impl.input) {
     const Shape& input = impl.input_of(impl.layers.size());
     Shape output = layer->output_shape(input);
+    nn::require_countable(*layer, "output", output);
     const std::vector<WeightSpec> weights = layer->weights(input);
     check_weights(*layer, weights);
     if (!weights.empty()) {

@@ -99,8 +99,8 @@ class JobView final : public driver::JobObserver {
     std::string waits = progress.waiting_for;
     for (const auto& worker : progress.workers) {
       if (worker.waiting_for.empty() || worker.partition < 0) continue;
-      waits += (waits.empty() ? "" : "; ") + std::string("worker ") +
-               std::to_string(worker.index) + " waits: " + worker.waiting_for;
+      waits += (waits.empty() ? "" : "; ") + std::string("worker ") + std::to_string(worker.index) +
+               " waits: " + worker.waiting_for;
     }
     if (waits == said_) return;
     said_ = waits;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "driver/driver.h"
+#include "sluice/dataset.h"
 #include "sluice/model.h"
 #include "train/job_config.h"
 
@@ -31,7 +32,8 @@ struct JobOutcome {
 };
 
 // Runs the job in the calling thread, which must be main's for a local cluster. On success `model`
-// has the trained weights. Throws std::invalid_argument or ShapeError for a job that makes no sense.
+// has the trained weights. Throws std::invalid_argument or ShapeError for a job that makes no
+// sense.
 Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                                    const Dataset& dataset, const std::atomic<bool>& stop);
 

@@ -8,6 +8,7 @@
 #include "core/parameter_set.h"
 #include "core/process_info.h"
 #include "nn/lowering.h"
+#include "sluice/dataset.h"
 #include "sluice/errors.h"
 
 namespace sluice::train {
@@ -35,8 +36,7 @@ backend::Batch gather_batch(const data::Records& records, std::span<const uint32
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
   if (model.input_shape() != info.sample_shape) {
     throw ShapeError("model \"" + model.name() + "\" takes " + model.input_shape().to_string() +
-                     ", but the records of " + info.name + " are " +
-                     info.sample_shape.to_string());
+                     ", but the records of " + info.name + " are " + info.sample_shape.to_string());
   }
   const int64_t outputs = model.output_shape().size();
   const bool numbers = loss == backend::Loss::kSparseCategoricalCrossentropy;
@@ -69,8 +69,8 @@ Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Recor
   for (int64_t begin = 0; begin < total; begin += batch_size_) {
     indices.resize(static_cast<size_t>(std::min(batch_size_, total - begin)));
     std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(begin));
-    sums += replica_->evaluate(
-        gather_batch(records, indices, graph.target_size(), x.span(), y.span()));
+    sums +=
+        replica_->evaluate(gather_batch(records, indices, graph.target_size(), x.span(), y.span()));
   }
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
   return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
@@ -100,7 +100,8 @@ std::vector<float> Sequential::predict(std::span<const float> x) const {
   options.threads = core::available_cores();
   const auto backend = train::open_backend_or_throw("auto");
   // No targets are compared: any loss fits.
-  const auto replica = backend->compile(nn::lower(*this, backend::Loss::kMeanSquaredError), options);
+  const auto replica =
+      backend->compile(nn::lower(*this, backend::Loss::kMeanSquaredError), options);
   const auto values = parameters().values();
   std::copy(values.begin(), values.end(), replica->parameters().begin());
   replica->parameters_changed();

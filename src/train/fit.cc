@@ -6,6 +6,7 @@
 #include "core/process_info.h"
 #include "data/partition.h"
 #include "nn/lowering.h"
+#include "sluice/dataset.h"
 #include "sluice/model.h"
 #include "train/evaluation.h"
 #include "train/progress_view.h"
@@ -70,8 +71,9 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
   replica->parameters_changed();
   std::optional<train::Evaluator> evaluator;
   if (validation) {
-    evaluator.emplace(*this, EvaluateOptions{.loss = options.loss, .threads = options.threads,
-                                             .device = options.device});
+    evaluator.emplace(
+        *this, EvaluateOptions{
+                   .loss = options.loss, .threads = options.threads, .device = options.device});
   }
   const auto batch = static_cast<size_t>(options.batch_size);
   core::AlignedBuffer x(batch * static_cast<size_t>(replica->graph().input.size()));

@@ -74,7 +74,7 @@ void read(const std::string& name, const Json& value, double& field) {
   field = value.get<double>();
 }
 template <typename Int>
-  requires std::is_integral_v<Int>
+requires std::is_integral_v<Int>
 void read(const std::string& name, const Json& value, Int& field) {
   if (!value.is_number_integer()) wrong_type(name, "a whole number", value);
   if constexpr (std::is_unsigned_v<Int>) {
@@ -92,9 +92,8 @@ void require(bool condition, const std::string& name, const std::string& what) {
 
 std::string to_json(const JobConfig& config) {
   Json json = Json::object();
-  visit_fields(config, [&](const char* name, const auto& field, const char*) {
-    json[name] = field;
-  });
+  visit_fields(config,
+               [&](const char* name, const auto& field, const char*) { json[name] = field; });
   return json.dump(2);
 }
 
@@ -122,14 +121,17 @@ void merge_json(const std::string& text, JobConfig& config) {
 }
 
 void validate(const JobConfig& c) {
-  require(c.workers >= 1, "workers", "expected at least 1 worker, got " + std::to_string(c.workers));
-  require(c.servers >= 1, "servers", "expected at least 1 server, got " + std::to_string(c.servers));
+  require(c.workers >= 1, "workers",
+          "expected at least 1 worker, got " + std::to_string(c.workers));
+  require(c.servers >= 1, "servers",
+          "expected at least 1 server, got " + std::to_string(c.servers));
   require(c.shards >= 0, "shards", "expected 0 (by size) or more");
   require(c.parallelism_factor >= 1, "parallelism-factor", "expected at least 1");
   require(c.batch_size >= 1, "batch-size", "expected at least 1 sample");
   require(c.window >= 1, "window", "expected at least 1 mini-batch");
   require(c.epochs >= 1, "epochs", "expected at least 1 epoch");
-  require(c.learning_rate >= 0, "learning-rate", "expected a positive number, or 0 for the default");
+  require(c.learning_rate >= 0, "learning-rate",
+          "expected a positive number, or 0 for the default");
   require(c.validation_split >= 0 && c.validation_split < 1, "validation-split",
           "expected a fraction of at least 0 and below 1");
   require(c.threads_per_worker >= 0, "threads-per-worker", "expected 0 (shared evenly) or more");

@@ -64,7 +64,8 @@ void visit_fields(Config& c, Visit visit) {
   visit("device", c.device, "auto or cpu");
   visit("listen", c.listen, "the driver's address: HOST:PORT or unix:/path");
   visit("max_restarts", c.max_restarts, "dead workers that are replaced");
-  visit("lease_timeout", c.lease_timeout, "seconds without a heartbeat until a worker counts as dead");
+  visit("lease_timeout", c.lease_timeout,
+        "seconds without a heartbeat until a worker counts as dead");
   visit("idle_timeout", c.idle_timeout, "seconds to wait for servers or workers to join");
   visit("peer_timeout", c.peer_timeout, "seconds a worker waits for a silent server or driver");
   visit("save", c.save, "file to write the trained model to");
@@ -76,8 +77,8 @@ void visit_fields(Config& c, Visit visit) {
 std::string to_json(const JobConfig& config);
 
 // Sets the fields that `json` names, with '-' or '_' in names; leaves the others. Throws
-// std::invalid_argument for text that is not JSON, an unknown name (suggesting the nearest) or a value
-// of the wrong type.
+// std::invalid_argument for text that is not JSON, an unknown name (suggesting the nearest) or a
+// value of the wrong type.
 void merge_json(const std::string& json, JobConfig& config);
 
 // Throws std::invalid_argument, naming the flag, for what can be seen to make no sense without the

@@ -70,7 +70,8 @@ void LocalCluster::look_after(driver::Driver& driver) {
     const auto it = workers_.find(ended.pid);
     if (it == workers_.end()) {
       // Before it joined, a server is nobody that the driver could miss.
-      if (ended.failed) driver.abort("a parameter server (pid " + std::to_string(ended.pid) + ") " + ended.fate);
+      if (ended.failed)
+        driver.abort("a parameter server (pid " + std::to_string(ended.pid) + ") " + ended.fate);
       continue;
     }
     const int index = it->second;

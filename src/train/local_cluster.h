@@ -17,7 +17,7 @@ struct LocalClusterOptions {
   std::string log_level = "warn";
   int servers = 1;
   int workers = 1;
-  int max_restarts = 3;            // dead workers that are replaced, in all
+  int max_restarts = 3;  // dead workers that are replaced, in all
 };
 
 // Used by main's thread (see ChildProcesses). Its folder of sockets goes with it.
@@ -33,8 +33,8 @@ class LocalCluster {
   std::string driver_address() const { return "unix:" + directory_ + "/driver"; }
 
   Status start(const std::string& driver_address);
-  // Tells `driver` which children have ended and replaces dead workers, or aborts the job when there
-  // is nobody left to do the work. Call it often.
+  // Tells `driver` which children have ended and replaces dead workers, or aborts the job when
+  // there is nobody left to do the work. Call it often.
   void look_after(driver::Driver& driver);
   void stop(core::Duration grace) { children_->stop(grace); }
 

@@ -2,7 +2,8 @@
 // redrawn in place on a terminal, written once when the epoch is over elsewhere.
 //
 //   Epoch 2/5
-//   31264/60000 [==============>...............] - ETA: 3s - 8,112 images/s - loss: 0.0812 - accuracy: 0.9751
+//   31264/60000 [==============>...............] - ETA: 3s - 8,112 images/s - loss: 0.0812 -
+//   accuracy: 0.9751
 #pragma once
 
 #include <cstdint>

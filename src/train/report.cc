@@ -29,9 +29,8 @@ Json history_json(const JobOutcome& outcome) {
   Json history = Json::array();
   int epoch = 0;
   for (const EpochHistory& entry : outcome.history) {
-    Json json = {{"epoch", epoch++},
-                 {"loss", entry.train.loss},
-                 {"accuracy", entry.train.accuracy}};
+    Json json = {
+        {"epoch", epoch++}, {"loss", entry.train.loss}, {"accuracy", entry.train.accuracy}};
     if (entry.validation) {
       json["val_loss"] = entry.validation->loss;
       json["val_accuracy"] = entry.validation->accuracy;
@@ -118,8 +117,8 @@ std::string to_text(const JobReport& report) {
                  with_separators(result.samples_trained).c_str(),
                  with_separators(static_cast<int64_t>(samples_per_second(result))).c_str());
   text += format("Accuracy: %.4f (test set, loss %.4f)\n", report.test.accuracy, report.test.loss);
-  text += format("Number of parameter server updates: %ld\n",
-                 static_cast<long>(result.server_updates));
+  text +=
+      format("Number of parameter server updates: %ld\n", static_cast<long>(result.server_updates));
   text += format("Staleness: mean %.2f, maximum %ld\n", result.staleness_mean,
                  static_cast<long>(result.staleness_max));
   for (const driver::WorkerReport& worker : result.workers) {

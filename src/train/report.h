@@ -11,7 +11,7 @@ namespace sluice::train {
 
 struct JobReport {
   JobConfig config;
-  std::string dataset;      // what was really trained on: "mnist", "generated digits"
+  std::string dataset;  // what was really trained on: "mnist", "generated digits"
   std::string model_json;
   size_t parameters = 0;
   JobOutcome outcome;

@@ -13,11 +13,11 @@
 namespace sluice::train {
 
 struct RoleOptions {
-  std::string driver;             // address
+  std::string driver;                // address
   std::string listen = "0.0.0.0:0";  // servers
-  std::string advertise;          // servers: what others call it; empty: from `listen` and the host's name
-  int index = -1;                 // preferred
-  int threads = 1;                // servers: of the data plane
+  std::string advertise;  // servers: what others call it; empty: from `listen` and the host's name
+  int index = -1;         // preferred
+  int threads = 1;        // servers: of the data plane
   double join_timeout_s = 60;
 };
 

@@ -46,8 +46,9 @@ void init(int argc, char** argv) {
 
 TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   if (g_program.empty()) {
-    throw std::logic_error("call sluice::init(argc, argv) first in main(): train() starts this "
-                           "program again as its workers");
+    throw std::logic_error(
+        "call sluice::init(argc, argv) first in main(): train() starts this "
+        "program again as its workers");
   }
   train::DistributedJob job;
   job.config = to_config(algorithm_, options_);

@@ -1,5 +1,6 @@
-// The control plane as plain C++: what servers and workers say to the driver, and the two interfaces
-// that a transport joins. proto/control.proto is its wire form. Members call, the driver answers.
+// The control plane as plain C++: what servers and workers say to the driver, and the two
+// interfaces that a transport joins. proto/control.proto is its wire form. Members call, the driver
+// answers.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +20,18 @@ enum class Role { kServer, kWorker };
 
 struct JoinRequest {
   Role role = Role::kWorker;
-  std::string version;      // of the program; the driver refuses another one
+  std::string version;  // of the program; the driver refuses another one
   std::string host;
   int64_t pid = 0;
-  std::string address;      // servers: where the data plane listens
-  int preferred_index = -1; // the index this process was started as; -1: any
+  std::string address;       // servers: where the data plane listens
+  int preferred_index = -1;  // the index this process was started as; -1: any
 };
 
 struct JoinReply {
-  int64_t member = 0;       // names the process in all later calls; never used twice
-  int index = 0;            // "worker 2": the lowest free number, used again after a death
+  int64_t member = 0;  // names the process in all later calls; never used twice
+  int index = 0;       // "worker 2": the lowest free number, used again after a death
   uint64_t job = 0;
-  std::string job_spec;     // JSON, the job as the driver runs it; see driver/job_spec.h
+  std::string job_spec;  // JSON, the job as the driver runs it; see driver/job_spec.h
 };
 
 // The right to train one partition until it ends, or until it expires for want of heartbeats.
@@ -58,10 +59,10 @@ struct AcquireReply {
 
 struct HeartbeatRequest {
   int64_t member = 0;
-  int64_t partition = -1;     // the lease it holds; -1: none
+  int64_t partition = -1;  // the lease it holds; -1: none
   int64_t incarnation = 0;
-  int64_t step = 0;           // steps trained of that partition, pushed or not; for progress only
-  std::string waiting_for;    // empty, or what the member waits for ("server 0 at ..."), to be shown
+  int64_t step = 0;         // steps trained of that partition, pushed or not; for progress only
+  std::string waiting_for;  // empty, or what the member waits for ("server 0 at ..."), to be shown
   int64_t peak_memory_bytes = 0;
 };
 
@@ -85,14 +86,14 @@ struct LeaveRequest {
 
 // A run of a partition's records, as the dataset stores them.
 struct RecordChunk {
-  int64_t first = 0;                // index in the partition
+  int64_t first = 0;  // index in the partition
   int64_t records = 0;
   std::span<const std::byte> features;
   std::span<const int32_t> labels;
 };
 
-// The driver as its transport sees it. Calls come from several threads at once; none blocks for long.
-// NOT_FOUND: a member or partition that the driver does not know (it has been declared dead).
+// The driver as its transport sees it. Calls come from several threads at once; none blocks for
+// long. NOT_FOUND: a member or partition that the driver does not know (it has been declared dead).
 class ControlService {
  public:
   virtual ~ControlService() = default;
@@ -102,8 +103,8 @@ class ControlService {
   // Idempotent. FAILED_PRECONDITION: the lease was lost before.
   virtual Status finish(const FinishRequest& request) = 0;
   virtual Status leave(const LeaveRequest& request) = 0;
-  // Hands out the records of a partition from `first` on, chunk after chunk, until `sink` says false.
-  // Views are valid only during the call of `sink`.
+  // Hands out the records of a partition from `first` on, chunk after chunk, until `sink` says
+  // false. Views are valid only during the call of `sink`.
   virtual Status fetch_partition(int64_t partition, int64_t first,
                                  const std::function<bool(const RecordChunk&)>& sink) = 0;
 };

@@ -4,6 +4,9 @@
 #include "core/process_info.h"
 
 namespace sluice::wire {
+namespace {
+constexpr core::Duration kSayAgain = std::chrono::seconds(5);
+}
 
 Heartbeat::Heartbeat(std::shared_ptr<ControlChannel> driver, int64_t member,
                      const HeartbeatOptions& options, std::function<void(Status)> on_end)
@@ -72,7 +75,11 @@ void Heartbeat::beat() {
                              std::to_string(static_cast<int>(core::to_seconds(silence))) +
                              " s: " + reply.status().message()));
     }
-    SLUICE_LOG(warn, "waiting for the driver: {}", reply.status().message());
+if (now - last_said_ >= kSayAgain) {
+      last_said_ = now;
+      SLUICE_LOG(warn, "waiting for the driver at {}: {}", driver_->address(),
+                 reply.status().message());
+    }
     return;
   }
   last_answer_ = now;

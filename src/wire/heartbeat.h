@@ -1,5 +1,5 @@
-// Tells the driver once a second that this member lives and what it does, and learns from the answer
-// whether it may go on.
+// Tells the driver once a second that this member lives and what it does, and learns from the
+// answer whether it may go on.
 #pragma once
 
 #include <atomic>
@@ -23,10 +23,10 @@ struct HeartbeatOptions {
 // Thread-safe. Its thread runs from construction to destruction.
 class Heartbeat {
  public:
-  // `on_end` runs once, on the heartbeat's thread, when the member must stop: the driver said so, does
-  // not know the member any more, or has been silent for too long.
-  Heartbeat(std::shared_ptr<ControlChannel> driver, int64_t member,
-            const HeartbeatOptions& options, std::function<void(Status)> on_end);
+  // `on_end` runs once, on the heartbeat's thread, when the member must stop: the driver said so,
+  // does not know the member any more, or has been silent for too long.
+  Heartbeat(std::shared_ptr<ControlChannel> driver, int64_t member, const HeartbeatOptions& options,
+            std::function<void(Status)> on_end);
   ~Heartbeat();
 
   void hold(const Lease& lease);  // from now on renew this lease
@@ -51,10 +51,11 @@ class Heartbeat {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;         // guarded by mutex_
-  bool ended_ = false;            // guarded by mutex_
-  HeartbeatRequest state_;  // guarded by mutex_
-  core::TimePoint last_answer_;   // of the heartbeat's thread
+  bool stopping_ = false;        // guarded by mutex_
+  bool ended_ = false;           // guarded by mutex_
+  HeartbeatRequest state_;       // guarded by mutex_
+  core::TimePoint last_answer_;  // of the heartbeat's thread
+  core::TimePoint last_said_{};  // likewise: when the log was told of a silent driver
 
   std::thread thread_;  // last: uses everything above
 };

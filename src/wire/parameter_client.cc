@@ -35,8 +35,8 @@ struct ParameterClient::Call {
   TimePoint retry_at{};
 };
 
-ParameterClient::ParameterClient(Transport& transport, uint64_t job,
-                                 ShardMap shard_map, const std::vector<std::string>& servers,
+ParameterClient::ParameterClient(Transport& transport, uint64_t job, ShardMap shard_map,
+                                 const std::vector<std::string>& servers,
                                  const ParameterClientOptions& options,
                                  const std::atomic<bool>& stop,
                                  std::function<void(const std::string&)> waiting_for)
@@ -86,8 +86,8 @@ void ParameterClient::complete(Call& call, Result<PulledVersion> result) {
   } else {
     call.status = result.status();
     if (call.first_failure == TimePoint{}) call.first_failure = now();
-    const bool retry = may_pass(call.status.code()) &&
-                       now() - call.first_failure < options_.give_up_after;
+    const bool retry =
+        may_pass(call.status.code()) && now() - call.first_failure < options_.give_up_after;
     call.retry_at = now() + backoff(call.attempts);
     call.state = retry ? Call::State::kWaitingToRetry : Call::State::kFailed;
   }
@@ -95,8 +95,8 @@ void ParameterClient::complete(Call& call, Result<PulledVersion> result) {
 }
 
 core::Duration ParameterClient::backoff(int attempt) {
-  const auto pause = std::min(options_.first_backoff * (1 << std::min(attempt - 1, 10)),
-                              options_.largest_backoff);
+  const auto pause =
+      std::min(options_.first_backoff * (1 << std::min(attempt - 1, 10)), options_.largest_backoff);
   return core::from_seconds(core::to_seconds(pause) * (0.5 + 0.5 * jitter_.uniform()));
 }
 

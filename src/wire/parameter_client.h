@@ -1,9 +1,9 @@
 // All shards of the servers as one: pushes, pulls and exchanges of the whole parameter vector.
 //
 // Every shard is its own message, all in flight at once. A call that fails in a way that may pass
-// (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED) is repeated with the same bytes after a short,
-// growing pause until the server has been silent for `give_up_after`; nothing is applied twice.
-// Used by one thread.
+// (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED) is repeated with the same bytes after a
+// short, growing pause until the server has been silent for `give_up_after`; nothing is applied
+// twice. Used by one thread.
 #pragma once
 
 #include <atomic>
@@ -46,8 +46,8 @@ class ParameterClient {
 
   // Starts to push `update` and to pull the result into `into`. `header` needs neither shard nor
   // base version. Both buffers belong to the client until wait() has returned.
-  void start_exchange(const PushHeader& header,
-                      std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into);
+  void start_exchange(const PushHeader& header, std::shared_ptr<const core::AlignedBuffer> update,
+                      std::span<float> into);
   // Ends when every shard has answered. ABORTED: fenced off, the lease is gone.
   Status wait();
   // Ends an exchange that nobody wants any more; waits until no call can touch the buffers.
@@ -70,7 +70,7 @@ class ParameterClient {
   const std::atomic<bool>& stop_;
   const std::function<void(const std::string&)> waiting_for_;
   std::vector<std::shared_ptr<ParameterChannel>> channels_;  // by server
-  std::vector<int64_t> versions_;                                  // by shard, as last pulled
+  std::vector<int64_t> versions_;                            // by shard, as last pulled
   core::Rng jitter_;
 
   std::mutex mutex_;

@@ -1,12 +1,13 @@
 // The data plane as plain C++: what a worker (or the driver) and a parameter server say to each
 // other, and the two interfaces that a transport joins. proto/parameters.proto is its wire form.
 //
-// A push is identified by (partition, incarnation, sequence). The sequence numbers the pushes of one
-// partition's training from 1, whichever worker makes them; the incarnation counts the leases of the
-// partition. A shard applies sequence n of a partition exactly once: n again is answered as a
-// duplicate, n + 2 is refused, and so is every push under an older incarnation (a worker that lost its
-// lease). A partition that was taken over is therefore trained on from the last push that every
-// shard has, and shards that already had one more simply skip it: no update is lost or doubled.
+// A push is identified by (partition, incarnation, sequence). The sequence numbers the pushes of
+// one partition's training from 1, whichever worker makes them; the incarnation counts the leases
+// of the partition. A shard applies sequence n of a partition exactly once: n again is answered as
+// a duplicate, n + 2 is refused, and so is every push under an older incarnation (a worker that
+// lost its lease). A partition that was taken over is therefore trained on from the last push that
+// every shard has, and shards that already had one more simply skip it: no update is lost or
+// doubled.
 #pragma once
 
 #include <cstddef>
@@ -43,19 +44,19 @@ struct EpochMetrics {
 };
 
 struct PushHeader {
-  uint64_t job = 0;           // a server refuses another job's pushes
+  uint64_t job = 0;  // a server refuses another job's pushes
   int shard = 0;
   PushIdentity id;
-  int worker = 0;             // who pushes; for the per-worker report only
-  int64_t base_version = 0;   // the shard's version that the worker started from
-  int32_t steps = 0;          // optimizer steps that the payload sums up
+  int worker = 0;            // who pushes; for the per-worker report only
+  int64_t base_version = 0;  // the shard's version that the worker started from
+  int32_t steps = 0;         // optimizer steps that the payload sums up
   // Recorded once with the push it came with. Only shard 0's push carries them.
   std::vector<EpochMetrics> metrics;
 };
 
 struct PushReply {
-  int64_t version = 0;       // of the shard, after this push (or now, for a duplicate)
-  bool duplicate = false;    // this sequence had been applied before
+  int64_t version = 0;     // of the shard, after this push (or now, for a duplicate)
+  bool duplicate = false;  // this sequence had been applied before
 };
 
 // The floats of a message that came in: views of the transport's buffers, in order, cut anywhere
@@ -90,8 +91,8 @@ struct ExchangeReply {
 struct CreateRequest {
   uint64_t job = 0;
   ShardMap shard_map;
-  int server = 0;            // which of the map's servers the receiver is
-  std::string update_rule;   // JSON; see server/update_rule.h
+  int server = 0;           // which of the map's servers the receiver is
+  std::string update_rule;  // JSON; see server/update_rule.h
 };
 
 struct AssignRequest {
@@ -121,23 +122,23 @@ struct WorkerCount {
 struct LedgerReply {
   struct ShardCount {
     int shard = 0;
-    int64_t version = 0;           // pushes applied
-    int64_t duplicates = 0;        // pushes answered as duplicates
-    int64_t fenced = 0;            // pushes refused for an old incarnation
-    double staleness_sum = 0;      // over applied pushes: version at apply - base_version
+    int64_t version = 0;       // pushes applied
+    int64_t duplicates = 0;    // pushes answered as duplicates
+    int64_t fenced = 0;        // pushes refused for an old incarnation
+    double staleness_sum = 0;  // over applied pushes: version at apply - base_version
     int64_t staleness_max = 0;
   };
   std::vector<ShardCount> shards;
-  std::vector<EpochMetrics> epochs;      // of the pushes that carried metrics
-  std::vector<WorkerCount> workers;      // likewise
+  std::vector<EpochMetrics> epochs;  // of the pushes that carried metrics
+  std::vector<WorkerCount> workers;  // likewise
   struct PartitionCount {
     int64_t partition = 0;
     int64_t incarnation = 0;
-    int64_t sequence = 0;                // applied by every shard of this server
+    int64_t sequence = 0;  // applied by every shard of this server
   };
   std::vector<PartitionCount> partitions;
-  int64_t peak_memory_bytes = 0;         // of the server's process
-  double update_seconds = 0;             // time spent applying updates, all shards
+  int64_t peak_memory_bytes = 0;  // of the server's process
+  double update_seconds = 0;      // time spent applying updates, all shards
 };
 
 // A parameter server as its transport sees it. Calls come from several threads at once.
@@ -169,8 +170,8 @@ struct CallOptions {
 };
 
 // One parameter server as seen from another process. Thread-safe. Large transfers are asynchronous,
-// so that several are in flight; `done` runs on a thread of the channel (inproc: on the caller's) and
-// must not block. Every call ends within its timeout; UNAVAILABLE and DEADLINE_EXCEEDED may be
+// so that several are in flight; `done` runs on a thread of the channel (inproc: on the caller's)
+// and must not block. Every call ends within its timeout; UNAVAILABLE and DEADLINE_EXCEEDED may be
 // retried with the same bytes, for nothing is applied twice. Messages name the server's address.
 class ParameterChannel {
  public:
@@ -178,7 +179,7 @@ class ParameterChannel {
 
   // `into` receives the shard's values (its size is the shard's) and must stay valid until `done`.
   struct PulledVersion {
-    PushReply push;       // left empty by pull()
+    PushReply push;  // left empty by pull()
     int64_t version = 0;
   };
   virtual void exchange(const PushHeader& header, Payload update, std::span<float> into,

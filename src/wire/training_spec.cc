@@ -33,12 +33,18 @@ void visit_fields(Spec& spec, Visit visit) {
 }
 
 template <typename T>
-void write(Json& json, const T& value) { json = value; }
+void write(Json& json, const T& value) {
+  json = value;
+}
 void write(Json& json, const core::Duration& value) { json = core::to_seconds(value); }
 
 template <typename T>
-void read(const Json& json, T& value) { value = json.get<T>(); }
-void read(const Json& json, core::Duration& value) { value = core::from_seconds(json.get<double>()); }
+void read(const Json& json, T& value) {
+  value = json.get<T>();
+}
+void read(const Json& json, core::Duration& value) {
+  value = core::from_seconds(json.get<double>());
+}
 
 }  // namespace
 

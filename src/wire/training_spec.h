@@ -11,22 +11,22 @@
 namespace sluice::wire {
 
 struct TrainingSpec {
-  std::string model;           // architecture, Keras' JSON
+  std::string model;  // architecture, Keras' JSON
   std::string loss = "categorical_crossentropy";
-  OptimizerSpec optimizer;     // at the workers, or, for async_sgd, at the servers
+  OptimizerSpec optimizer;  // at the workers, or, for async_sgd, at the servers
   std::string trainer = "adag";
-  int window = 5;              // mini-batches between two exchanges
-  bool overlap = false;        // train the next window while an exchange is under way
+  int window = 5;        // mini-batches between two exchanges
+  bool overlap = false;  // train the next window while an exchange is under way
   int64_t batch_size = 16;
   int epochs = 5;
   uint64_t seed = 0;
   bool shuffle = true;
 
-  int64_t records = 0;         // in the training set
+  int64_t records = 0;  // in the training set
   int64_t partitions = 0;
-  std::string dataset;         // data::describe(): how to read the records without the driver; or empty
+  std::string dataset;  // data::describe(): how to read the records without the driver; or empty
 
-  int threads = 1;             // per worker
+  int threads = 1;  // per worker
   std::string device = "auto";
 
   core::Duration heartbeat_interval = std::chrono::seconds(1);

@@ -117,8 +117,8 @@ Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionDat
     if (!spec_.overlap || exchanging) {
       SLUICE_RETURN_IF_ERROR(client.wait());
       last_sequence_ = spec_.overlap ? sequence - 1 : sequence;
-      const auto missing = spec_.overlap ? std::span<const float>(update->span())
-                                         : std::span<const float>();
+      const auto missing =
+          spec_.overlap ? std::span<const float>(update->span()) : std::span<const float>();
       rule_->adopt(pulled_.span(), missing, replica_->parameters());
       replica_->parameters_changed();
     }

@@ -10,8 +10,8 @@
 #include "core/aligned_buffer.h"
 #include "data/partition.h"
 #include "wire/control.h"
-#include "wire/training_spec.h"
 #include "wire/parameter_client.h"
+#include "wire/training_spec.h"
 #include "worker/partition_data.h"
 #include "worker/worker_rule.h"
 
@@ -19,8 +19,8 @@ namespace sluice::worker {
 
 // What the trainer asks its surroundings while it works.
 struct TrainerHooks {
-  std::function<bool()> should_stop;            // asked before every step
-  std::function<void(int64_t step)> on_step;    // told after every step
+  std::function<bool()> should_stop;          // asked before every step
+  std::function<void(int64_t step)> on_step;  // told after every step
 };
 
 // Keeps its replica, and with it the optimizer's state, from one partition to the next.
@@ -40,8 +40,8 @@ class PartitionTrainer {
   int64_t last_sequence() const { return last_sequence_; }
 
  private:
-  Status train_from(const wire::Lease& lease, const PartitionData& data, wire::ParameterClient& client,
-                    const TrainerHooks& hooks);
+  Status train_from(const wire::Lease& lease, const PartitionData& data,
+                    wire::ParameterClient& client, const TrainerHooks& hooks);
   Status adopt_centre(wire::ParameterClient& client);
   Status train_window(data::BatchPlan& plan, const PartitionData& data, int64_t begin, int64_t end,
                       const TrainerHooks& hooks, std::vector<wire::EpochMetrics>& metrics);

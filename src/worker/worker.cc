@@ -39,10 +39,16 @@ class Session {
       const auto reply = driver_->acquire(joined_.member, {.timeout = spec_.driver_timeout});
       if (!reply.ok()) return reply.status();
       switch (reply->kind) {
-        case wire::AcquireReply::Kind::kDone: return ok_status();
-        case wire::AcquireReply::Kind::kAbort: return cancelled(reply->reason);
-        case wire::AcquireReply::Kind::kWait: pause(reply->retry_after, reply->reason); break;
-        case wire::AcquireReply::Kind::kGranted: SLUICE_RETURN_IF_ERROR(work(*reply)); break;
+        case wire::AcquireReply::Kind::kDone:
+          return ok_status();
+        case wire::AcquireReply::Kind::kAbort:
+          return cancelled(reply->reason);
+        case wire::AcquireReply::Kind::kWait:
+          pause(reply->retry_after, reply->reason);
+          break;
+        case wire::AcquireReply::Kind::kGranted:
+          SLUICE_RETURN_IF_ERROR(work(*reply));
+          break;
       }
     }
   }

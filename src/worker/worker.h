@@ -11,8 +11,8 @@
 namespace sluice::worker {
 
 struct WorkerOptions {
-  std::string driver;         // address
-  int preferred_index = -1;   // "worker 2" when the launcher numbered its workers
+  std::string driver;        // address
+  int preferred_index = -1;  // "worker 2" when the launcher numbered its workers
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
 };
 

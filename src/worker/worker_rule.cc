@@ -62,8 +62,8 @@ class Downpour final : public DeltaRule {
   int64_t push_end(int64_t sequence) const override {
     return sequence == 0 ? 0 : sequence * window() - 1;
   }
-  void make_update(std::span<const float> replica, std::span<const float> anchor,
-                   int64_t /*steps*/, std::span<float> update) override {
+  void make_update(std::span<const float> replica, std::span<const float> anchor, int64_t /*steps*/,
+                   std::span<float> update) override {
     scaled_difference(replica.data(), anchor.data(), 1.0f, update.data(), update.size());
   }
 };

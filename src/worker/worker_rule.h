@@ -22,8 +22,8 @@ class WorkerRule {
   // How many steps are trained when push `sequence` (from 1) is due, not counting the end of the
   // partition. push_end(0) is 0.
   virtual int64_t push_end(int64_t sequence) const { return sequence * window_; }
-  // Pushes of a partition of `steps` steps: every due one, and one more for steps behind the last of
-  // them, so that no sample is left out.
+  // Pushes of a partition of `steps` steps: every due one, and one more for steps behind the last
+  // of them, so that no sample is left out.
   int64_t pushes(int64_t steps) const;
 
   // Whether the replica steps by itself with the job's optimizer. Otherwise it only computes

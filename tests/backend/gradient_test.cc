@@ -96,33 +96,42 @@ std::vector<Case> convolutions() {
       {"conv_no_bias", finish(images(3).conv({.filters = 4, .bias = false}))},
       {"conv_same", finish(images(3, 5, 7).conv({.filters = 2, .padding = kAround}))},
       {"conv_strided_same",
-       finish(images(3).conv(
-           {.filters = 4, .stride_h = 2, .stride_w = 2, .padding = kBottomRight}))},
-      {"conv_even_kernel",
-       finish(images(2, 5, 5).conv(
-           {.filters = 3, .kernel_h = 2, .kernel_w = 4, .stride_h = 1, .stride_w = 2,
-            .padding = {0, 1, 1, 2}}))},
+       finish(
+           images(3).conv({.filters = 4, .stride_h = 2, .stride_w = 2, .padding = kBottomRight}))},
+      {"conv_even_kernel", finish(images(2, 5, 5).conv({.filters = 3,
+                                                        .kernel_h = 2,
+                                                        .kernel_w = 4,
+                                                        .stride_h = 1,
+                                                        .stride_w = 2,
+                                                        .padding = {0, 1, 1, 2}}))},
       {"conv_16_channels", finish(images(16, 5, 5).conv({.filters = 16}))},
-      {"conv_blocked_relu_pool",
-       finish(GraphBuilder({8, 8, 1})
-                  .conv({.filters = 16})
-                  .activation(Activation::kRelu)
+      {"conv_blocked_relu_pool", finish(GraphBuilder({8, 8, 1})
+                                            .conv({.filters = 16})
+                                            .activation(Activation::kRelu)
+                                            .conv({.filters = 32})
+                                            .activation(Activation::kRelu)
+                                            .max_pool())},
+      {"conv_blocked_colour", finish(GraphBuilder({9, 9, 3})
+                                         .conv({.filters = 16, .padding = kAround})
+                                         .activation(Activation::kTanh)
+                                         .max_pool(3)
+                                         .conv({.filters = 16})
+                                         .pool({.kind = Pool2DOp::Kind::kAverage,
+                                                .pool_h = 1,
+                                                .pool_w = 1,
+                                                .stride_h = 1,
+                                                .stride_w = 1}))},
+      {"conv_winograd",  // in batches of 16
+       finish(GraphBuilder({14, 14, 2})
                   .conv({.filters = 32})
                   .activation(Activation::kRelu)
+                  .conv({.filters = 32, .padding = kAround})
+                  .activation(Activation::kRelu)
                   .max_pool())},
-      {"conv_blocked_colour",
-       finish(GraphBuilder({9, 9, 3})
-                  .conv({.filters = 16, .padding = kAround})
-                  .activation(Activation::kTanh)
-                  .max_pool(3)
-                  .conv({.filters = 16})
-                  .pool({.kind = Pool2DOp::Kind::kAverage, .pool_h = 1, .pool_w = 1,
-                         .stride_h = 1, .stride_w = 1}))},
       {"conv_relu", finish(images(3).conv({.filters = 4}).activation(Activation::kRelu))},
       {"conv_sigmoid", finish(images(3).conv({.filters = 4}).activation(Activation::kSigmoid))},
       {"conv_tanh", finish(images(3).conv({.filters = 4}).activation(Activation::kTanh))},
-      {"conv_relu_conv",
-       finish(rectified(3).conv({.filters = 4}).activation(Activation::kRelu))},
+      {"conv_relu_conv", finish(rectified(3).conv({.filters = 4}).activation(Activation::kRelu))},
   };
 }
 
@@ -136,8 +145,7 @@ std::vector<Case> poolings() {
       {"max_pool_20", finish(rectified(20).max_pool())},
       {"max_pool_overlapping",
        finish(rectified(3, 7, 7).pool({.pool_h = 3, .pool_w = 3, .stride_h = 2, .stride_w = 2}))},
-      {"max_pool_same",
-       finish(rectified(16, 5, 7).pool({Kind::kMax, 3, 2, 2, 1, {1, 1, 0, 1}}))},
+      {"max_pool_same", finish(rectified(16, 5, 7).pool({Kind::kMax, 3, 2, 2, 1, {1, 1, 0, 1}}))},
       {"max_pool_gaps",
        finish(images(4).pool({.pool_h = 2, .pool_w = 1, .stride_h = 3, .stride_w = 2}))},
       {"max_pool_whole_image", finish(rectified(3, 17, 16).pool({Kind::kMax, 17, 16, 1, 1, {}}))},
@@ -172,13 +180,12 @@ std::vector<Case> dense_and_activations() {
       {"softmax_rank_2",
        GraphBuilder({3, 4}).dense(5).activation(Activation::kSoftmax).dense(2).build(kMse)},
       {"host", dense(5, 4).host(std::make_shared<IdentityKernel>()).dense(2).build(kMse)},
-      {"linear_and_reshape",
-       GraphBuilder({2, 6})
-           .dense(4)
-           .activation(Activation::kLinear)
-           .reshape({4, 2})
-           .dense(3)
-           .build(kMse)},
+      {"linear_and_reshape", GraphBuilder({2, 6})
+                                 .dense(4)
+                                 .activation(Activation::kLinear)
+                                 .reshape({4, 2})
+                                 .dense(3)
+                                 .build(kMse)},
   };
 }
 
@@ -187,16 +194,13 @@ std::vector<Case> losses() {
     return GraphBuilder({6}).dense(5).activation(activation).build(loss);
   };
   std::vector<Case> cases;
-  for (const auto& [name, loss] : {std::pair{"mse", kMse}, {"categorical", kCategorical},
-                                   {"sparse", kSparse}}) {
+  for (const auto& [name, loss] :
+       {std::pair{"mse", kMse}, {"categorical", kCategorical}, {"sparse", kSparse}}) {
     cases.push_back({std::string(name) + "_on_softmax", chain(Activation::kSoftmax, loss)});
     cases.push_back({std::string(name) + "_on_sigmoid", chain(Activation::kSigmoid, loss)});
-    cases.push_back({std::string(name) + "_on_inner_softmax",
-                     GraphBuilder({6})
-                         .dense(5)
-                         .activation(Activation::kSoftmax)
-                         .reshape({5})
-                         .build(loss)});
+    cases.push_back(
+        {std::string(name) + "_on_inner_softmax",
+         GraphBuilder({6}).dense(5).activation(Activation::kSoftmax).reshape({5}).build(loss)});
   }
   cases.push_back({"mse_rank_3", GraphBuilder({2, 2, 3}).dense(2).build(kMse)});
   return cases;

@@ -75,7 +75,6 @@ Graph mnist_cnn();
 
 // ---------------------------------------------------------------------------------------------
 
-
 inline ParameterSlice GraphBuilder::parameter(int64_t size) {
   const ParameterSlice slice{graph_.parameter_size, static_cast<size_t>(size)};
   graph_.parameter_size += slice.size;
@@ -89,7 +88,8 @@ inline GraphBuilder& GraphBuilder::add(Shape output, decltype(Op::kind) kind) {
   return *this;
 }
 
-inline int64_t windows(int64_t size, int64_t before, int64_t after, int64_t window, int64_t stride) {
+inline int64_t windows(int64_t size, int64_t before, int64_t after, int64_t window,
+                       int64_t stride) {
   return (size + before + after - window) / stride + 1;
 }
 
@@ -127,10 +127,12 @@ inline GraphBuilder& GraphBuilder::dropout(float rate, uint64_t seed) {
   return add(graph_.output(), DropoutOp{rate, seed});
 }
 
-inline GraphBuilder& GraphBuilder::reshape(Shape output) { return add(std::move(output), ReshapeOp{}); }
+inline GraphBuilder& GraphBuilder::reshape(Shape output) {
+  return add(std::move(output), ReshapeOp{});
+}
 
 inline GraphBuilder& GraphBuilder::host(std::shared_ptr<const HostKernel> kernel,
-                                 std::vector<size_t> parameters) {
+                                        std::vector<size_t> parameters) {
   HostOp op;
   op.kernel = std::move(kernel);
   for (size_t size : parameters) op.parameters.push_back(parameter(static_cast<int64_t>(size)));
@@ -176,7 +178,7 @@ inline Batch Samples::first(int64_t count) const {
 }
 
 inline std::unique_ptr<Replica> make_replica(const Graph& graph, const ReplicaOptions& options,
-                                      uint64_t seed, float scale) {
+                                             uint64_t seed, float scale) {
   auto backend = open_backend("cpu");
   if (!backend.ok()) throw std::runtime_error(backend.status().to_string());
   std::unique_ptr<Replica> replica = (*backend)->compile(graph, options);

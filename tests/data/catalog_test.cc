@@ -129,6 +129,7 @@ TEST_F(CatalogTest, AFolderOfIdxFilesIsADataset) {
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     EXPECT_EQ(loaded->train.name(), "kanji");
     EXPECT_EQ(loaded->train.size(), 3);
+    EXPECT_EQ(loaded->train.classes(), 4);  // the test set has a 3
   }
   std::filesystem::create_directory(folder_.path("empty"));
   EXPECT_EQ(load_dataset(folder_.path("empty"), "", options_).status().code(),
@@ -189,6 +190,9 @@ TEST_F(CatalogTest, ThePublicFunctionsThrowWhatIsWrongWithTheFiles) {
   EXPECT_THROW((void)sluice::mnist({.data_dir = folder_.path()}), RuntimeError);
   folder_.write("fashion-mnist/train-images-idx3-ubyte", "x");
   EXPECT_THROW((void)sluice::fashion_mnist({.data_dir = folder_.path()}), RuntimeError);
+  EXPECT_THROW((void)sluice::load_dataset("cifar10"), RuntimeError);
+  const std::string csv = folder_.write("x.csv", "label,a\n0,1\n1,2\n");
+  EXPECT_EQ(sluice::load_dataset(csv).train.size(), 1);
 }
 
 // The whole way with the real files, where there are some.

@@ -29,8 +29,10 @@ class TestFolder {
   TestFolder& operator=(const TestFolder&) = delete;
 
   std::string path(const std::string& name = "") const { return (path_ / name).string(); }
-  // Writes a file, in folders made as needed, and returns its path.
+  // Writes a new file, in folders made as needed, and returns its path.
   std::string write(const std::string& name, const std::string& bytes) const {
+    std::filesystem::remove(path_ /
+                            name);  // some file systems sync a file that is cut and refilled
     std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name, std::ios::binary) << bytes;
     return path(name);

@@ -50,11 +50,11 @@ TEST(Conv2DTest, ArgumentsAreCheckedAtConstruction) {
   EXPECT_EQ(message_of([] { Conv2D({.kernel_size = 3}); }),
             "Conv2D: filters = 0: must be at least 1");
   EXPECT_EQ(message_of([] { Conv2D({.filters = 1}); }),
-            "Conv2D: kernel_size = [0, 0]: both must be at least 1");
+            "Conv2D: kernel_size = 0: must be at least 1");
   EXPECT_EQ(message_of([] {
               Conv2D({.filters = 1, .kernel_size = 3, .strides = {1, 0}});
             }),
-            "Conv2D: strides = [1, 0]: both must be at least 1");
+            "Conv2D: strides = 0: must be at least 1");
   EXPECT_EQ(message_of([] { Conv2D({.filters = 1, .kernel_size = 3, .padding = "full"}); }),
             "Conv2D: padding = \"full\": use \"valid\" or \"same\"");
   EXPECT_EQ(

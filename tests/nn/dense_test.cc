@@ -33,6 +33,8 @@ TEST(DenseTest, InputWithoutAxesIsRefusedByName) {
 
 TEST(DenseTest, ArgumentsAreCheckedAtConstruction) {
   EXPECT_EQ(message_of([] { Dense({}); }), "Dense: units = 0: must be at least 1");
+  EXPECT_EQ(message_of([] { Dense({.units = int64_t{1} << 40}); }),
+            "Dense: units = 1099511627776: must be at most 2147483647");
   EXPECT_EQ(message_of([] { Dense({.units = 1, .activation = "gelu"}); }),
             "Dense: activation = \"gelu\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or "
             "\"softmax\", or a CustomLayer");

@@ -23,11 +23,11 @@ TEST(Pooling2DTest, HasNoWeights) { EXPECT_TRUE(MaxPooling2D().weights({4, 4, 1}
 
 TEST(Pooling2DTest, ArgumentsAndShapesAreCheckedInTheClassesName) {
   EXPECT_EQ(message_of([] { MaxPooling2D({.pool_size = 0}); }),
-            "MaxPooling2D: pool_size = [0, 0]: both must be at least 1");
+            "MaxPooling2D: pool_size = 0: must be at least 1");
   EXPECT_EQ(message_of([] {
               AveragePooling2D({.strides = {0, 1}});
             }),
-            "AveragePooling2D: strides = [0, 1]: both must be at least 1");
+            "AveragePooling2D: strides = 0: must be at least 1");
   EXPECT_EQ(message_of([] { AveragePooling2D({.padding = "SAME"}); }),
             "AveragePooling2D: padding = \"SAME\": use \"valid\" or \"same\"");
   EXPECT_EQ(message_of<ShapeError>([] {

@@ -1,7 +1,7 @@
 // Fully connected layers: y = activation(x W + b), W in Keras' layout at all times.
 //
-// Forward on oneDNN. Backward walks over W in blocks of rows that fit the cache: the block's part of
-// x's gradient, then the block's own gradient, then the optimizer's step on it. So with an
+// Forward on oneDNN. Backward walks over W in blocks of rows that fit the cache: the block's part
+// of x's gradient, then the block's own gradient, then the optimizer's step on it. So with an
 // optimizer W and its state pass through memory once, and W's gradient not at all.
 #include <algorithm>
 #include <optional>
@@ -47,8 +47,10 @@ class Dense final : public Kernel {
       differentiate(activation_, shape_.rows * shape_.units, y_.data->data, dy);
     }
     pack_dense_gradient(shape_, dy, columns_->data, lines_->data);
-    parallel_for(device_.threads, shape_.features, block_rows_,
-                 [this](int64_t begin, int64_t end) { backward_rows(begin, end); });
+    parallel_pieces(device_.threads, shape_.features, block_rows_,
+                    [this](int piece, int64_t begin, int64_t end) {
+                      backward_rows(scratch_[static_cast<size_t>(piece)], begin, end);
+                    });
     if (op_.bias) {
       sum_rows(shape_.rows, shape_.units, dy, parameters_.gradients_of(*op_.bias));
       parameters_.gradient_complete(*op_.bias);
@@ -90,9 +92,13 @@ class Dense final : public Kernel {
     }
   }
 
+  struct Scratch {
+    Buffer* x;   // [rows, block]
+    Buffer* dw;  // [block, units]
+  };
+
   // Rows [begin, end) of W, on one thread.
-  void backward_rows(int64_t begin, int64_t end) const {
-    const Scratch& scratch = scratch_[static_cast<size_t>(omp_get_thread_num())];
+  void backward_rows(const Scratch& scratch, int64_t begin, int64_t end) const {
     const float* w = parameters_.values_of(op_.kernel);
     for (; begin < end; begin += block_rows_) {
       const int64_t stop = std::min(end, begin + block_rows_);
@@ -108,11 +114,6 @@ class Dense final : public Kernel {
       if (parameters_.has_optimizer()) parameters_.apply(op_.kernel.offset + offset, {dw, size});
     }
   }
-
-  struct Scratch {
-    Buffer* x;   // [rows, block]
-    Buffer* dw;  // [block, units]
-  };
 
   const Device& device_;
   ParameterStore& parameters_;

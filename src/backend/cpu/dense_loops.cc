@@ -71,7 +71,8 @@ void dense_input_gradient(const DenseShape& shape, int64_t begin, int64_t end, c
   switch (instruction_set()) {
     case InstructionSet::kAvx512:
       return Avx512::input_gradient(shape, begin, end, w, columns, dx);
-    case InstructionSet::kAvx2: return Avx2::input_gradient(shape, begin, end, w, columns, dx);
+    case InstructionSet::kAvx2:
+      return Avx2::input_gradient(shape, begin, end, w, columns, dx);
     case InstructionSet::kBaseline:
       return Baseline::input_gradient(shape, begin, end, w, columns, dx);
   }
@@ -88,8 +89,10 @@ void dense_kernel_gradient(const DenseShape& shape, int64_t begin, int64_t end,
                            const float* x_block, const float* lines, float* dw) {
   const int64_t count = end - begin;
   switch (instruction_set()) {
-    case InstructionSet::kAvx512: return Avx512::kernel_gradient(shape, count, x_block, lines, dw);
-    case InstructionSet::kAvx2: return Avx2::kernel_gradient(shape, count, x_block, lines, dw);
+    case InstructionSet::kAvx512:
+      return Avx512::kernel_gradient(shape, count, x_block, lines, dw);
+    case InstructionSet::kAvx2:
+      return Avx2::kernel_gradient(shape, count, x_block, lines, dw);
     case InstructionSet::kBaseline:
       return Baseline::kernel_gradient(shape, count, x_block, lines, dw);
   }

@@ -1,5 +1,5 @@
-// The loops of a dense layer's backward pass, over a range of the kernel's rows at a time, so that a
-// row of W, its gradient and the optimizer's state are touched while they are in the cache.
+// The loops of a dense layer's backward pass, over a range of the kernel's rows at a time, so that
+// a row of W, its gradient and the optimizer's state are touched while they are in the cache.
 //
 //   y [rows, units] = x [rows, features] W [features, units]
 //

@@ -65,8 +65,7 @@ template <typename V, int kRows, int kColumns>
                                                const float* x, int64_t width, const float* lines,
                                                float* dw) {
   typename V::Type products[kRows][kColumns];
-  multiply<V, kRows, kColumns>(s.rows, x, 1, width, lines + first_unit, s.padded_units(),
-                               products);
+  multiply<V, kRows, kColumns>(s.rows, x, 1, width, lines + first_unit, s.padded_units(), products);
   constexpr int64_t kWidth = kColumns * V::kLanes;
   const int64_t left = s.units - first_unit;
   if (left >= kWidth) {
@@ -101,18 +100,19 @@ template <int kRows, typename Tile>
 
 template <typename V, int kRows, int kColumns>
 [[gnu::always_inline]] inline void input_gradient(const DenseShape& s, int64_t begin, int64_t end,
-                                                  const float* w, const float* columns,
-                                                  float* dx) {
+                                                  const float* w, const float* columns, float* dx) {
   int64_t n = 0;
   for (; n + (kColumns - 1) * V::kLanes < s.rows; n += kColumns * V::kLanes) {
-    in_tiles<kRows>(begin, end, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
-      input_tile<V, kTile, kColumns>(s, n, w + f * s.units, columns, dx + f);
-    });
+    in_tiles<kRows>(
+        begin, end, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
+          input_tile<V, kTile, kColumns>(s, n, w + f * s.units, columns, dx + f);
+        });
   }
   for (; n < s.rows; n += V::kLanes) {
-    in_tiles<2 * kRows>(begin, end, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
-      input_tile<V, kTile, 1>(s, n, w + f * s.units, columns, dx + f);
-    });
+    in_tiles<2 * kRows>(
+        begin, end, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
+          input_tile<V, kTile, 1>(s, n, w + f * s.units, columns, dx + f);
+        });
   }
 }
 
@@ -122,14 +122,16 @@ template <typename V, int kRows, int kColumns>
                                                    float* dw) {
   int64_t u = 0;
   for (; u + (kColumns - 1) * V::kLanes < s.units; u += kColumns * V::kLanes) {
-    in_tiles<kRows>(0, count, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
-      kernel_tile<V, kTile, kColumns>(s, u, x_block + f, count, lines, dw + f * s.units);
-    });
+    in_tiles<kRows>(
+        0, count, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
+          kernel_tile<V, kTile, kColumns>(s, u, x_block + f, count, lines, dw + f * s.units);
+        });
   }
   for (; u < s.units; u += V::kLanes) {
-    in_tiles<kRows>(0, count, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
-      kernel_tile<V, kTile, 1>(s, u, x_block + f, count, lines, dw + f * s.units);
-    });
+    in_tiles<kRows>(
+        0, count, [&]<int kTile>(int64_t f) __attribute__((always_inline)) {
+          kernel_tile<V, kTile, 1>(s, u, x_block + f, count, lines, dw + f * s.units);
+        });
   }
 }
 

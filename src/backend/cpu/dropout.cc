@@ -1,5 +1,5 @@
-// Dropout with masks from a counter-based generator: element i of step s is kept or not by a hash of
-// (seed, s, i), so that no mask is stored and any number of threads draws the same one.
+// Dropout with masks from a counter-based generator: element i of step s is kept or not by a hash
+// of (seed, s, i), so that no mask is stored and any number of threads draws the same one.
 #include <algorithm>
 #include <cmath>
 

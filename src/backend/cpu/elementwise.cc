@@ -24,11 +24,15 @@ SLUICE_SIMD void differentiate_tanh(int64_t n, const float* y, float* gradient) 
 
 void differentiate(Activation activation, int64_t n, const float* y, float* gradient) {
   switch (activation) {
-    case Activation::kRelu: return differentiate_relu(n, y, gradient);
-    case Activation::kSigmoid: return differentiate_sigmoid(n, y, gradient);
-    case Activation::kTanh: return differentiate_tanh(n, y, gradient);
+    case Activation::kRelu:
+      return differentiate_relu(n, y, gradient);
+    case Activation::kSigmoid:
+      return differentiate_sigmoid(n, y, gradient);
+    case Activation::kTanh:
+      return differentiate_tanh(n, y, gradient);
     case Activation::kLinear:
-    case Activation::kSoftmax: return;
+    case Activation::kSoftmax:
+      return;
   }
 }
 

@@ -13,9 +13,8 @@ constexpr float kEpsilon = 1e-7f;
 int64_t class_number(float label, int64_t classes) {
   const auto k = static_cast<int64_t>(label);
   if (!(label >= 0) || k >= classes) {
-    throw std::invalid_argument("a target of class " + std::to_string(label) +
-                                " for a model of " + std::to_string(classes) +
-                                " classes: class numbers count from 0");
+    throw std::invalid_argument("a target of class " + std::to_string(label) + " for a model of " +
+                                std::to_string(classes) + " classes: class numbers count from 0");
   }
   return k;
 }

@@ -41,9 +41,9 @@ size_t MemoryPlan::place() {
   for (Request* request : order) {
     request->offset = lowest_free_offset(*request, placed);
     end = std::max(end, request->offset + request->size);
-    const auto at = std::upper_bound(
-        placed.begin(), placed.end(), request,
-        [](const Request* a, const Request* b) { return a->offset < b->offset; });
+    const auto at =
+        std::upper_bound(placed.begin(), placed.end(), request,
+                         [](const Request* a, const Request* b) { return a->offset < b->offset; });
     placed.insert(at, request);
   }
   return end;

@@ -35,7 +35,8 @@ class MemoryPlan {
     int first, last;
     size_t offset;
   };
-  size_t lowest_free_offset(const Request& request, const std::vector<const Request*>& placed) const;
+  size_t lowest_free_offset(const Request& request,
+                            const std::vector<const Request*>& placed) const;
 
   std::deque<Buffer> buffers_;
   std::deque<Request> requests_;

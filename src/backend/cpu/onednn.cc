@@ -5,15 +5,17 @@
 namespace sluice::backend::cpu {
 namespace {
 
-constexpr auto kDirect = dnnl::algorithm::convolution_direct;
-
 dnnl::algorithm algorithm_of(Activation activation) {
   switch (activation) {
-    case Activation::kRelu: return dnnl::algorithm::eltwise_relu;
-    case Activation::kSigmoid: return dnnl::algorithm::eltwise_logistic;
-    case Activation::kTanh: return dnnl::algorithm::eltwise_tanh;
+    case Activation::kRelu:
+      return dnnl::algorithm::eltwise_relu;
+    case Activation::kSigmoid:
+      return dnnl::algorithm::eltwise_logistic;
+    case Activation::kTanh:
+      return dnnl::algorithm::eltwise_tanh;
     case Activation::kLinear:
-    case Activation::kSoftmax: break;
+    case Activation::kSoftmax:
+      break;
   }
   throw std::logic_error("this activation is not elementwise");
 }
@@ -38,17 +40,16 @@ dnnl::primitive_attr attributes(Activation activation) {
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine,
                                                               const ConvolutionDescs& d,
                                                               Activation activation) {
-  return describe<dnnl::convolution_forward>(engine, attributes(activation),
-                                             dnnl::prop_kind::forward_training, kDirect, d.x,
-                                             d.weights, d.bias, d.y, d.strides, d.padding_begin,
-                                             d.padding_end);
+  return describe<dnnl::convolution_forward>(
+      engine, attributes(activation), dnnl::prop_kind::forward_training, d.algorithm, d.x,
+      d.weights, d.bias, d.y, d.strides, d.padding_begin, d.padding_end);
 }
 
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
     const dnnl::engine& engine, const ConvolutionDescs& d,
     const dnnl::convolution_forward::primitive_desc& forward) {
   return describe_backward<dnnl::convolution_backward_data>(
-      engine, attributes(Activation::kLinear), forward, kDirect, d.x, d.weights, d.y, d.strides,
+      engine, attributes(Activation::kLinear), forward, d.algorithm, d.x, d.weights, d.y, d.strides,
       d.padding_begin, d.padding_end);
 }
 
@@ -56,7 +57,7 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
     const dnnl::engine& engine, const ConvolutionDescs& d,
     const dnnl::convolution_forward::primitive_desc& forward) {
   return describe_backward<dnnl::convolution_backward_weights>(
-      engine, attributes(Activation::kLinear), forward, kDirect, d.x, d.weights, d.bias, d.y,
+      engine, attributes(Activation::kLinear), forward, d.algorithm, d.x, d.weights, d.bias, d.y,
       d.strides, d.padding_begin, d.padding_end);
 }
 

@@ -26,6 +26,7 @@ inline Desc float_desc(const Dims& dims, const Dims& strides) {
 struct ConvolutionDescs {
   Desc x, weights, bias, y;
   Dims strides, padding_begin, padding_end;
+  dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
 };
 
 // A primitive descriptor from its engine, attributes and the arguments that both versions share:

@@ -23,24 +23,31 @@ class ThreadScope {
   int before_;
 };
 
-// Calls body(begin, end) for contiguous pieces of [0, count), each piece but the last a multiple of
-// `grain` long, on up to `threads` threads. `body` must not throw.
+// Calls body(piece, begin, end) for contiguous pieces of [0, count), each but the last a multiple
+// of `grain` long, on up to `threads` threads; `piece` counts from 0. `body` must not throw.
 template <typename Body>
-void parallel_for(int threads, int64_t count, int64_t grain, const Body& body) {
+void parallel_pieces(int threads, int64_t count, int64_t grain, const Body& body) {
   const int64_t grains = (count + grain - 1) / grain;
   const int pieces = static_cast<int>(std::min<int64_t>(threads, grains));
   if (pieces <= 1) {
-    if (count > 0) body(int64_t{0}, count);
+    if (count > 0) body(0, int64_t{0}, count);
     return;
   }
 #pragma omp parallel num_threads(pieces)
   {
-    const int64_t piece = omp_get_thread_num();
+    const int piece = omp_get_thread_num();
     const int64_t team = omp_get_num_threads();
     const int64_t begin = grains * piece / team * grain;
     const int64_t end = std::min(count, grains * (piece + 1) / team * grain);
-    if (begin < end) body(begin, end);
+    if (begin < end) body(piece, begin, end);
   }
+}
+
+// The same with body(begin, end).
+template <typename Body>
+void parallel_for(int threads, int64_t count, int64_t grain, const Body& body) {
+  parallel_pieces(threads, count, grain,
+                  [&body](int, int64_t begin, int64_t end) { body(begin, end); });
 }
 
 }  // namespace sluice::backend::cpu

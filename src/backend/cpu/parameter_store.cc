@@ -4,7 +4,8 @@
 
 namespace sluice::backend::cpu {
 namespace {
-constexpr int64_t kApplyGrain = 16384;  // floats; below this a second thread costs more than it does
+constexpr int64_t kApplyGrain =
+    16384;  // floats; below this a second thread costs more than it does
 }
 
 ParameterStore::ParameterStore(size_t size, const std::optional<OptimizerSpec>& optimizer,

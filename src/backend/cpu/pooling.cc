@@ -43,7 +43,8 @@ class Pool2D final : public Kernel {
     if (x_.gradient == nullptr) return;
     parallel_for(threads_, rows_, gradient_grain_, [this](int64_t begin, int64_t end) {
       if (is_max()) {
-        max_pool_gradient(pooling_, begin, end, x_.data->data, cells(), y_.gradient->data, x_.gradient->data);
+        max_pool_gradient(pooling_, begin, end, x_.data->data, cells(), y_.gradient->data,
+                          x_.gradient->data);
       } else {
         average_pool_gradient(pooling_, begin, end, y_.gradient->data, x_.gradient->data);
       }

@@ -198,8 +198,7 @@ SLUICE_SIMD static void average_row(const Pooling& p, int64_t h, int64_t lanes, 
     for (int64_t i = c.top; i < c.bottom; ++i) {
       for (int64_t j = c.left; j < c.right; ++j) {
         Floats x;
-        load_some(x, plane + (c.first_row + i) * p.x.row + (c.first_column + j) * p.x.pixel,
-                  lanes);
+        load_some(x, plane + (c.first_row + i) * p.x.row + (c.first_column + j) * p.x.pixel, lanes);
         sum += x;
       }
     }

@@ -22,14 +22,13 @@ std::unique_ptr<Kernel> make_kernel(const Build& build, const Stage& stage, Valu
     Made operator()(const ActivationOp&) const { return make_activation(build, stage, x, y); }
     Made operator()(const DropoutOp&) const { return make_dropout(build, stage, x, y); }
     Made operator()(const HostOp&) const { return make_host(build, stage, x, y); }
-    Made operator()(const ReshapeOp&) const {
-      throw std::logic_error("a reshape is not a stage");
-    }
+    Made operator()(const ReshapeOp&) const { throw std::logic_error("a reshape is not a stage"); }
   };
   try {
     return std::visit(Maker{build, stage, x, y}, stage.op->kind);
   } catch (const dnnl::error& e) {
-    throw std::invalid_argument("\"" + stage.op->name + "\": oneDNN cannot compute it for a batch of " +
+    throw std::invalid_argument("\"" + stage.op->name +
+                                "\": oneDNN cannot compute it for a batch of " +
                                 std::to_string(build.batch) + ": " + e.what());
   }
 }
@@ -44,8 +43,8 @@ Program::Program(const Graph& graph, const std::vector<Stage>& stages, const Dev
             graph.output().size()},
       parameters_(parameters),
       input_(plan_.elsewhere(nullptr)) {
-  const auto first = std::find_if(stages.begin(), stages.end(),
-                                  [](const Stage& stage) { return stage.trains; });
+  const auto first =
+      std::find_if(stages.begin(), stages.end(), [](const Stage& stage) { return stage.trains; });
   first_trained_ = static_cast<size_t>(first - stages.begin());
   add_values(stages);
   const int count = static_cast<int>(stages.size());

@@ -37,11 +37,12 @@ bool follows(const std::vector<Stage>& stages, size_t i) {
 }
 
 // Whether the convolutions [begin, end), which follow one another, can all work in blocks of
-// channels. Poolings convert for free; at the ends there must be one, or an image of a few channels.
+// channels. Poolings convert for free; at the ends there must be one, or an image of a few
+// channels.
 bool run_in_blocks(const std::vector<Stage>& stages, size_t begin, size_t end) {
   if (!follows(stages, end) || !is_pool(stages[end])) return false;
   const int64_t channels = stages[begin].op->input[2];
-  const bool from_pool = 
+  const bool from_pool =
       follows(stages, begin) && is_pool(stages[begin - 1]) && in_blocks(channels);
   const bool from_input = begin == 0 && channels <= 3;
   if (!from_pool && !from_input) return false;

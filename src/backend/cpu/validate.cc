@@ -36,9 +36,9 @@ void check_window(const Op& op, const Window& w, int64_t channels) {
       !inside(w.padding.left, w.w) || !inside(w.padding.right, w.w)) {
     fail(op, "padding must be at least 0 and smaller than the window");
   }
-  const Shape expected{
-      window_count(op.input[0], w.padding.top, w.padding.bottom, w.h, w.stride_h),
-      window_count(op.input[1], w.padding.left, w.padding.right, w.w, w.stride_w), channels};
+  const Shape expected{window_count(op.input[0], w.padding.top, w.padding.bottom, w.h, w.stride_h),
+                       window_count(op.input[1], w.padding.left, w.padding.right, w.w, w.stride_w),
+                       channels};
   if (expected.size() <= 0) fail_shape(op, "an image no smaller than the window", op.input);
   if (op.output != expected) fail_shape(op, "an output " + expected.to_string(), op.output);
 }
@@ -143,8 +143,7 @@ void validate(const Graph& graph) {
     shape = &op.output;
   }
   if (graph.loss != Loss::kMeanSquaredError && graph.output().rank() != 1) {
-    throw ShapeError("the crossentropy: expected an output [K], got " +
-                     graph.output().to_string());
+    throw ShapeError("the crossentropy: expected an output [K], got " + graph.output().to_string());
   }
   check_parameters(graph);
 }

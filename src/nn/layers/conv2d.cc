@@ -14,9 +14,9 @@ nn::Windows2D windows_of(const Conv2DOptions& options) {
 }  // namespace
 
 Conv2D::Conv2D(const Conv2DOptions& options) : Layer(options.name), options_(options) {
-  nn::require_at_least_one({"Conv2D", "filters"}, options_.filters);
-  nn::require_at_least_one({"Conv2D", "kernel_size"}, options_.kernel_size);
-  nn::require_at_least_one({"Conv2D", "strides"}, options_.strides);
+  nn::require_size({"Conv2D", "filters"}, options_.filters);
+  nn::require_size({"Conv2D", "kernel_size"}, options_.kernel_size);
+  nn::require_size({"Conv2D", "strides"}, options_.strides);
   nn::require_padding({"Conv2D", "padding"}, options_.padding);
   nn::parse_activation({"Conv2D", "activation"}, options_.activation);
   options_.kernel_initializer =

@@ -6,7 +6,7 @@
 namespace sluice {
 
 Dense::Dense(const DenseOptions& options) : Layer(options.name), options_(options) {
-  nn::require_at_least_one({"Dense", "units"}, options_.units);
+  nn::require_size({"Dense", "units"}, options_.units);
   nn::parse_activation({"Dense", "activation"}, options_.activation);
   options_.kernel_initializer =
       nn::parse_initializer({"Dense", "kernel_initializer"}, options_.kernel_initializer);

@@ -14,6 +14,7 @@ Input::Input(Shape shape, const InputOptions& options)
                                   ": every size must be at least 1 (leave the batch out)");
     }
   }
+  nn::require_countable(*this, "shape", shape_);
 }
 
 Shape Input::output_shape(const Shape& input) const {

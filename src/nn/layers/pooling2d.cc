@@ -28,9 +28,9 @@ void append_pooling(nn::GraphBuilder& builder, const Pooling2D& layer,
 
 Pooling2D::Pooling2D(const char* class_name, const Pooling2DOptions& options)
     : Layer(options.name), options_(options) {
-  nn::require_at_least_one({class_name, "pool_size"}, options_.pool_size);
+  nn::require_size({class_name, "pool_size"}, options_.pool_size);
   if (options_.strides == Size2D(0)) options_.strides = options_.pool_size;
-  nn::require_at_least_one({class_name, "strides"}, options_.strides);
+  nn::require_size({class_name, "strides"}, options_.strides);
   nn::require_padding({class_name, "padding"}, options_.padding);
 }
 

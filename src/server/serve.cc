@@ -1,0 +1,88 @@
+#include "server/serve.h"
+
+#include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+
+#include "core/log.h"
+#include "core/process_info.h"
+#include "core/version.h"
+#include "server/parameter_server.h"
+#include "wire/heartbeat.h"
+#include "wire/training_spec.h"
+
+namespace sluice::server {
+namespace {
+
+// Set once by whoever wants the server to end.
+class EndOfService {
+ public:
+  void set(Status why) {
+    std::lock_guard lock(mutex_);
+    if (ended_) return;
+    ended_ = true;
+    why_ = std::move(why);
+    changed_.notify_all();
+  }
+  // Also ends when `stop` is set, with CANCELLED.
+  Status wait(const std::atomic<bool>& stop) {
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+      if (stop.load()) return cancelled("stopped by a signal");
+      changed_.wait_for(lock, std::chrono::milliseconds(50));
+    }
+    return why_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;
+  Status why_;
+};
+
+// What other hosts should call an address that says "any interface".
+std::string advertised(const std::string& listening) {
+  for (const std::string any : {"0.0.0.0:", "[::]:"}) {
+    if (listening.rfind(any, 0) == 0) return core::host_name() + ":" + listening.substr(any.size());
+  }
+  return listening;
+}
+
+}  // namespace
+
+Status serve(wire::Transport& transport, const ServeOptions& options,
+             const std::atomic<bool>& stop) {
+  EndOfService end;
+  ParameterServer server([&end](const std::string& reason) {
+    SLUICE_LOG(info, "ending: {}", reason);
+    end.set(ok_status());
+  });
+  SLUICE_ASSIGN_OR_RETURN(const auto listener,
+                          transport.listen(options.listen, &server, options.threads));
+  wire::JoinRequest request;
+  request.role = wire::Role::kServer;
+  request.version = core::version();
+  request.host = core::host_name();
+  request.pid = getpid();
+  request.address = options.advertise.empty() ? advertised(listener->address()) : options.advertise;
+  request.preferred_index = options.preferred_index;
+  SLUICE_LOG(info, "listening at {}; joining the driver at {}", request.address, options.driver);
+  const auto driver = transport.connect_control(options.driver);
+  SLUICE_ASSIGN_OR_RETURN(const wire::JoinReply joined,
+                          driver->join(request, {.timeout = options.join_timeout}));
+  log::set_role("server " + std::to_string(joined.index));
+  SLUICE_ASSIGN_OR_RETURN(const wire::TrainingSpec spec,
+                          wire::parse_training_spec(joined.job_spec));
+  Status status;
+  {
+    wire::Heartbeat heartbeat(driver, joined.member, {spec.heartbeat_interval, spec.driver_timeout},
+                              [&end](Status why) { end.set(std::move(why)); });
+    status = end.wait(stop);
+  }
+  (void)driver->leave({joined.member, status}, {.timeout = std::chrono::milliseconds(500)});
+  return status;
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,390 @@
+// What a replica promises beyond single operations: fusion changes nothing, partial batches,
+// threads, repeatability, dropout, the user's own operations, the optimizer, mistakes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "optim/optimizer.h"
+#include "sluice/errors.h"
+#include "tests/backend/graph_builder.h"
+
+namespace sluice::backend::testing {
+namespace {
+
+using ::testing::FloatNear;
+using ::testing::HasSubstr;
+using ::testing::Pointwise;
+
+constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+constexpr auto kMse = Loss::kMeanSquaredError;
+
+// The project's CNN in small: images of 12 x 12.
+Graph small_cnn() {
+  return GraphBuilder({12, 12, 1})
+      .conv({.filters = 32})
+      .activation(Activation::kRelu)
+      .conv({.filters = 32})
+      .activation(Activation::kRelu)
+      .max_pool()
+      .flatten()
+      .dense(45)
+      .activation(Activation::kRelu)
+      .dense(10)
+      .activation(Activation::kSoftmax)
+      .build(kSparse);
+}
+
+std::vector<float> gradients_of(const Graph& graph, const ReplicaOptions& options,
+                                const Batch& batch) {
+  auto replica = make_replica(graph, options, 1, 0.2f);
+  replica->train_step(batch);
+  return copy_of(replica->gradients());
+}
+
+TEST(FusionTest, FusedActivationsGiveWhatSeparateOnesGive) {
+  for (Activation activation : {Activation::kRelu, Activation::kSigmoid, Activation::kTanh}) {
+    const auto build = [activation](bool wall) {
+      const auto identity = std::make_shared<IdentityKernel>();
+      GraphBuilder builder({8, 8, 2});
+      builder.conv({.filters = 16});
+      if (wall) builder.host(identity);
+      builder.activation(activation);
+      if (wall) builder.host(identity);
+      builder.max_pool().flatten().dense(7);
+      if (wall) builder.host(identity);
+      builder.activation(activation).dense(3);
+      if (wall) builder.host(identity);
+      return builder.activation(Activation::kSoftmax).build(kSparse);
+    };
+    const Graph fused = build(false), apart = build(true);
+    const Samples samples(fused, 5, 3);
+    EXPECT_THAT(
+        gradients_of(fused, {.batch_size = 5}, samples.batch()),
+        Pointwise(FloatNear(1e-5f), gradients_of(apart, {.batch_size = 5}, samples.batch())));
+  }
+}
+
+TEST(ReplicaTest, APartialBatchCountsItsOwnSamplesOnly) {
+  const Graph graph = small_cnn();
+  const Samples samples(graph, 48, 3);
+  auto replica = make_replica(graph, {.batch_size = 48}, 1, 0.2f);
+  // Interleaved, so that one batch size must not leave traces in the other.
+  StepMetrics sum = replica->evaluate(samples.first(5));
+  const double first = sum.loss_sum;
+  replica->train_step(samples.batch());
+  EXPECT_DOUBLE_EQ(replica->evaluate(samples.first(5)).loss_sum, first);
+  replica->train_step(samples.first(5));
+  EXPECT_THAT(
+      copy_of(replica->gradients()),
+      Pointwise(FloatNear(1e-5f), gradients_of(graph, {.batch_size = 5}, samples.first(5))));
+  for (int64_t i = 0; i < 48; ++i) {  // one by one equals all at once
+    const auto at = static_cast<size_t>(i);
+    const Batch one{1, std::span(samples.x).subspan(at * 144, 144),
+                    std::span(samples.y).subspan(at, 1)};
+    if (i >= 5) sum += replica->evaluate(one);
+  }
+  const StepMetrics all = replica->evaluate(samples.batch());
+  EXPECT_NEAR(sum.loss_sum, all.loss_sum, 1e-3);
+  EXPECT_EQ(sum.correct, all.correct);
+  EXPECT_EQ(sum.samples, 48);
+}
+
+TEST(ReplicaTest, TwoRunsAreEqualBitForBit) {
+  const Graph graph = small_cnn();
+  const Samples samples(graph, 16, 3);
+  for (int threads : {1, 2}) {
+    const auto run = [&] {
+      ReplicaOptions options{.batch_size = 16, .threads = threads};
+      options.optimizer = "adam";
+      auto replica = make_replica(graph, options, 1, 0.2f);
+      for (int step = 0; step < 5; ++step) replica->train_step(samples.batch());
+      return copy_of(replica->parameters());
+    };
+    EXPECT_EQ(run(), run()) << threads << " threads";
+  }
+}
+
+TEST(ReplicaTest, OneThreadAndTwoAgree) {
+  // Not bit for bit: oneDNN adds a kernel's gradient up in another order on two threads.
+  const Graph graph = small_cnn();
+  const Samples samples(graph, 16, 3);
+  EXPECT_THAT(gradients_of(graph, {.batch_size = 16, .threads = 2}, samples.batch()),
+              Pointwise(FloatNear(1e-5f),
+                        gradients_of(graph, {.batch_size = 16, .threads = 1}, samples.batch())));
+}
+
+TEST(ReplicaTest, DenseLayersAndPoolingsAreEqualBitForBitOnAnyNumberOfThreads) {
+  const Graph graph = GraphBuilder({6, 6, 16})
+                          .max_pool()
+                          .flatten()
+                          .dense(70)
+                          .activation(Activation::kTanh)
+                          .dense(300)
+                          .build(kMse);
+  const Samples samples(graph, 9, 3);
+  const auto one = gradients_of(graph, {.batch_size = 9, .threads = 1}, samples.batch());
+  for (int threads : {2, 3}) {
+    EXPECT_EQ(gradients_of(graph, {.batch_size = 9, .threads = threads}, samples.batch()), one);
+  }
+}
+
+TEST(ReplicaTest, MaxPoolingGivesTheGradientToTheFirstMaximum) {
+  // The convolution's bias reaches all pixels alike; its kernel multiplies pixels that differ only
+  // where the pooling does not look first.
+  for (int64_t channels : {1, 16}) {
+    const Graph graph =
+        GraphBuilder({2, 2, 1})
+            .conv({.filters = channels, .kernel_h = 1, .kernel_w = 1, .bias = false})
+            .pool({.pool_h = 2, .pool_w = 2})
+            .flatten()
+            .build(kMse);
+    auto replica = make_replica(graph, {.batch_size = 1});
+    std::fill(replica->parameters().begin(), replica->parameters().end(), 0.0f);  // all pixels tie
+    replica->parameters_changed();
+    const std::vector<float> x{2, 3, 5, 7};
+    const std::vector<float> y(static_cast<size_t>(channels), -1.0f);
+    replica->train_step({1, x, y});
+    // d/dw of (w x - y)^2 / channels at w = 0 with x the first pixel: 2 * 1 * 2 / channels.
+    for (float g : replica->gradients()) EXPECT_FLOAT_EQ(g, 4.0f / static_cast<float>(channels));
+  }
+}
+
+TEST(ReplicaTest, TheOptimizerStepsOnTheGradients) {
+  const Graph graph = small_cnn();
+  const Samples samples(graph, 16, 3);
+  for (const char* name : {"sgd", "rmsprop", "adagrad", "adam"}) {
+    const OptimizerSpec spec(name);
+    ReplicaOptions options{.batch_size = 16};
+    auto plain = make_replica(graph, options, 1, 0.2f);
+    options.optimizer = spec;
+    auto stepping = make_replica(graph, options, 1, 0.2f);
+    optim::Optimizer optimizer(spec, graph.parameter_size);
+    for (int step = 0; step < 3; ++step) {
+      plain->train_step(samples.batch());
+      optimizer.apply(plain->parameters(), plain->gradients());
+      plain->parameters_changed();
+      stepping->train_step(samples.batch());
+    }
+    EXPECT_EQ(copy_of(stepping->parameters()), copy_of(plain->parameters())) << name;
+  }
+}
+
+TEST(ReplicaTest, ParametersWrittenByTheCallerAreUsedInTheNextStep) {
+  const Graph graph = small_cnn();
+  const Samples samples(graph, 4, 3);
+  auto replica = make_replica(graph, {.batch_size = 4}, 1, 0.2f);
+  const double before = replica->evaluate(samples.batch()).loss_sum;
+  const std::vector<float> saved = copy_of(replica->parameters());
+  for (float& value : replica->parameters()) value *= 0.5f;
+  replica->parameters_changed();
+  EXPECT_NE(replica->evaluate(samples.batch()).loss_sum, before);
+  std::copy(saved.begin(), saved.end(), replica->parameters().begin());
+  replica->parameters_changed();
+  EXPECT_EQ(replica->evaluate(samples.batch()).loss_sum, before);
+}
+
+// --- Operations of the user's program ---
+
+// y = a x + b elementwise with two scalar parameters; remembers what it was given.
+class ScaleKernel : public HostKernel {
+ public:
+  void forward(const Forward& args) const override {
+    training = args.training;
+    batch = args.batch;
+    for (size_t i = 0; i < args.x.size(); ++i) {
+      args.y[i] = args.parameters[0][0] * args.x[i] + args.parameters[1][0];
+    }
+  }
+  void backward(const Backward& args) const override {
+    has_dx = !args.dx.empty();
+    float da = 0, db = 0;
+    for (size_t i = 0; i < args.x.size(); ++i) {
+      da += args.dy[i] * args.x[i];
+      db += args.dy[i];
+      if (has_dx) args.dx[i] = args.parameters[0][0] * args.dy[i];
+    }
+    args.dparameters[0][0] = da;
+    args.dparameters[1][0] = db;
+  }
+  mutable bool training = false, has_dx = false;
+  mutable int64_t batch = 0;
+};
+
+TEST(HostOpTest, GetsItsArgumentsAndItsGradientsAreUsed) {
+  auto kernel = std::make_shared<ScaleKernel>();
+  const Graph graph = GraphBuilder({2}).host(kernel, {1, 1}).build(kMse);
+  auto replica = make_replica(graph, {.batch_size = 2});
+  replica->parameters()[0] = 3;
+  replica->parameters()[1] = 1;
+  replica->parameters_changed();
+  const std::vector<float> x{1, 2, 3, 4}, y(4, 0.0f);
+  const StepMetrics metrics = replica->train_step({2, x, y});
+  EXPECT_DOUBLE_EQ(metrics.loss_sum, (16.0 + 49 + 100 + 169) / 2);
+  EXPECT_TRUE(kernel->training);
+  EXPECT_FALSE(kernel->has_dx);  // nothing before it trains
+  EXPECT_EQ(kernel->batch, 2);
+  // d/da = sum of 2 (a x + b) x / 4, d/db without the x.
+  EXPECT_FLOAT_EQ(replica->gradients()[0], 2 * (4 + 14 + 30 + 52) / 4.0f);
+  EXPECT_FLOAT_EQ(replica->gradients()[1], 2 * (4 + 7 + 10 + 13) / 4.0f);
+  replica->evaluate({2, x, y});
+  EXPECT_FALSE(kernel->training);
+}
+
+TEST(HostOpTest, AnExceptionEndsTheStepAndReachesTheCaller) {
+  class Throws : public IdentityKernel {
+   public:
+    void forward(const Forward&) const override { throw std::runtime_error("no luck"); }
+  };
+  const Graph graph = GraphBuilder({2}).dense(2).host(std::make_shared<Throws>()).build(kMse);
+  auto replica = make_replica(graph, {.batch_size = 1});
+  const std::vector<float> x{1, 2}, y{1, 2};
+  EXPECT_THROW(replica->train_step({1, x, y}), std::runtime_error);
+}
+
+// --- Dropout ---
+
+class RecordingKernel : public IdentityKernel {
+ public:
+  void forward(const Forward& args) const override {
+    IdentityKernel::forward(args);
+    y = copy_of(args.x);
+  }
+  void backward(const Backward& args) const override {
+    IdentityKernel::backward(args);
+    dy = copy_of(args.dy);
+  }
+  mutable std::vector<float> y, dy;
+};
+
+struct DropoutRun {
+  explicit DropoutRun(float rate, uint64_t seed, int threads = 1)
+      : before(std::make_shared<RecordingKernel>()), after(std::make_shared<RecordingKernel>()) {
+    const Graph graph = GraphBuilder({1000})
+                            .host(std::make_shared<ScaleKernel>(), {1, 1})
+                            .host(before)
+                            .dropout(rate, seed)
+                            .host(after)
+                            .build(kMse);
+    replica = make_replica(graph, {.batch_size = 20, .threads = threads});
+    replica->parameters()[0] = 1;
+    replica->parameters()[1] = 0;
+    replica->parameters_changed();
+  }
+  const std::vector<float>& train() {
+    replica->train_step({20, x, y});
+    return after->y;
+  }
+  std::shared_ptr<RecordingKernel> before, after;
+  std::unique_ptr<Replica> replica;
+  std::vector<float> x = std::vector<float>(20000, 1.0f), y = std::vector<float>(20000, 0.0f);
+};
+
+TEST(DropoutTest, KeepsTheRateAndScalesWhatItKeeps) {
+  for (float rate : {0.1f, 0.5f, 0.9f}) {
+    DropoutRun run(rate, 7);
+    const std::vector<float> y = run.train();
+    int64_t kept = 0;
+    for (float value : y) {
+      if (value == 0) continue;
+      ++kept;
+      ASSERT_FLOAT_EQ(value, 1 / (1 - rate));
+    }
+    const double expected = 20000.0 * (1 - static_cast<double>(rate));
+    EXPECT_NEAR(static_cast<double>(kept), expected, 5 * std::sqrt(expected * rate));
+  }
+}
+
+TEST(DropoutTest, GradientPassesThroughTheSameMask) {
+  DropoutRun run(0.3f, 7);
+  run.train();
+  for (size_t i = 0; i < run.before->dy.size(); ++i) {
+    const float scale = run.after->y[i] / run.before->y[i];
+    ASSERT_FLOAT_EQ(run.before->dy[i], run.after->dy[i] * scale);
+  }
+}
+
+TEST(DropoutTest, MaskDependsOnSeedAndStepOnly) {
+  DropoutRun first(0.5f, 7), second(0.5f, 7, 2), other(0.5f, 8);
+  const std::vector<float> step_0 = first.train();
+  EXPECT_EQ(second.train(), step_0);
+  EXPECT_NE(other.train(), step_0);
+  const std::vector<float> step_1 = first.train();
+  EXPECT_NE(step_1, step_0);
+  EXPECT_EQ(second.train(), step_1);
+}
+
+TEST(DropoutTest, IsTheIdentityInInference) {
+  DropoutRun run(0.5f, 7);
+  run.replica->evaluate({20, run.x, run.y});
+  EXPECT_EQ(run.after->y, run.x);
+}
+
+// --- Mistakes ---
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(ReplicaTest, RejectsBatchesItWasNotCompiledFor) {
+  const Graph graph = GraphBuilder({3}).dense(2).build(kMse);
+  auto replica = make_replica(graph, {.batch_size = 2});
+  const std::vector<float> x(9), y(6);
+  EXPECT_THAT(message_of([&] { replica->train_step({3, x, y}); }), HasSubstr("1 to 2"));
+  EXPECT_THROW(replica->train_step({0, {}, {}}), std::invalid_argument);
+  EXPECT_THAT(message_of([&] {
+                replica->train_step({2, x, y});
+              }),
+              HasSubstr("x: expected 2 x 3 floats, got 9"));
+}
+
+TEST(ReplicaTest, GradientsAreGoneWhereAnOptimizerUsedThem) {
+  ReplicaOptions options{.batch_size = 2};
+  options.optimizer = "sgd";
+  auto replica = make_replica(GraphBuilder({3}).dense(2).build(kMse), options);
+  EXPECT_THROW(replica->gradients(), std::logic_error);
+}
+
+TEST(BackendTest, CompileNamesTheOpThatDoesNotFit) {
+  const auto compile = [](const Graph& graph, ReplicaOptions options = {}) {
+    return message_of([&] { (*open_backend("cpu"))->compile(graph, options); });
+  };
+  Graph graph = GraphBuilder({4}).dense(3).dense(2).build(kMse);
+  EXPECT_EQ(compile(graph), "nothing was thrown");
+  graph.ops[1].input = {5};
+  EXPECT_THAT(compile(graph), HasSubstr("\"op1\": expected an input [3], got [5]"));
+  graph = GraphBuilder({4}).dense(3).build(kMse);
+  graph.parameter_size = 3;
+  EXPECT_THAT(compile(graph), HasSubstr("\"op0\""));
+  EXPECT_THAT(compile(GraphBuilder({2, 3}).dense(4).build(kSparse)), HasSubstr("[2, 4]"));
+  graph = GraphBuilder({6, 6, 1}).conv({}).build(kMse);
+  graph.ops[0].output = {5, 5, 1};
+  EXPECT_THROW((*open_backend("cpu"))->compile(graph, {}), ShapeError);
+  EXPECT_THAT(compile(GraphBuilder({4}).dropout(1.0f, 1).build(kMse)), HasSubstr("rate"));
+  EXPECT_THAT(compile(GraphBuilder({4}).dense(3).build(kMse), {.threads = 0}),
+              HasSubstr("threads"));
+  EXPECT_THAT(compile(GraphBuilder({4}).dense(3).build(kMse), {.batch_size = 0}),
+              HasSubstr("batch_size"));
+}
+
+TEST(BackendTest, AutoAndCpuOpenTheCpuAndOthersAreNotFound) {
+  for (const char* device : {"auto", "cpu"}) {
+    auto backend = open_backend(device);
+    ASSERT_TRUE(backend.ok());
+    EXPECT_THAT((*backend)->name(), ::testing::StartsWith("cpu (oneDNN "));
+  }
+  const auto missing = open_backend("tpu");
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(missing.status().message(), HasSubstr("tpu"));
+}
+
+}  // namespace
+}  // namespace sluice::backend::testing

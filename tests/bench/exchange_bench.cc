@@ -1,0 +1,252 @@
+// How fast parameters are exchanged, against a bare gRPC echo of the same bytes.
+//
+//   sluice_exchange_bench [--rounds N] [--shards N] [--threads N] [--json FILE]
+//
+// Client and server are two processes. An exchange sends an update of all parameters, applies it at
+// the server, and receives the new values: the echo only sends the bytes there and back, in one
+// message or in as many as there are shards, whichever is faster. Both are measured in turns; the
+// medians are compared. GB/s count the bytes of both directions.
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "server/parameter_server.h"
+#include "server/update_rule.h"
+#include "tests/bench/exchange_child.h"
+#include "tests/bench/exchange_echo.h"
+#include "transport/grpc/grpc_transport.h"
+
+namespace sluice::bench {
+namespace {
+
+constexpr uint64_t kJob = 1;
+constexpr wire::CallOptions kCall{std::chrono::seconds(60)};
+
+struct Options {
+  int rounds = 9;
+  int shards = 0;
+  int threads = 1;
+  std::string json;
+};
+
+void check(const Status& status) {
+  if (!status.ok()) throw std::runtime_error(status.to_string());
+}
+
+// All parameters of one server, exchanged shard by shard with all shards in flight.
+class ExchangeClient {
+ public:
+  ExchangeClient(const std::string& address, size_t parameters, int shards)
+      : map_(wire::ShardMap::even(parameters, shards, 1)),
+        update_(std::make_shared<core::AlignedBuffer>(parameters)),
+        values_(parameters),
+        channel_(transport_.connect_parameters(address)) {
+    check(channel_->create({kJob, map_, 0, server::add_rule_json()}, kCall));
+    for (const wire::Shard& shard : map_.shards()) {
+      check(channel_->assign({kJob, shard.index}, payload(shard), kCall));
+    }
+  }
+
+  int shards() const { return map_.size(); }
+
+  void exchange() {
+    ++sequence_;
+    left_ = map_.size();
+    for (const wire::Shard& shard : map_.shards()) {
+      wire::PushHeader header;
+      header.job = kJob;
+      header.shard = shard.index;
+      header.id = {0, 1, sequence_};
+      channel_->exchange(header, payload(shard), values_.span().subspan(shard.offset, shard.size),
+                         kCall, [this](auto result) { finish(result.status()); });
+    }
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [this] { return left_ == 0; });
+    check(status_);
+  }
+
+ private:
+  wire::Payload payload(const wire::Shard& shard) const {
+    return {update_, std::as_const(*update_).span().subspan(shard.offset, shard.size)};
+  }
+
+  void finish(const Status& status) {
+    std::lock_guard lock(mutex_);
+    if (!status.ok()) status_ = status;
+    --left_;
+    finished_.notify_one();
+  }
+
+  const wire::ShardMap map_;
+  const std::shared_ptr<core::AlignedBuffer> update_;
+  core::AlignedBuffer values_;
+  transport::GrpcTransport transport_;
+  int64_t sequence_ = 0;
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  int left_ = 0;
+  Status status_;
+  const std::shared_ptr<wire::ParameterChannel> channel_;
+};
+
+// What one call of something costs.
+struct Cost {
+  double seconds = 0;
+  double cpu_seconds = 0;  // of both processes
+};
+
+class Series {
+ public:
+  Series(const Child& server, int times, std::function<void()> call)
+      : server_(server), times_(times), call_(std::move(call)) {}
+
+  void round() {
+    const auto start = std::chrono::steady_clock::now();
+    const double cpu = cpu_seconds();
+    for (int i = 0; i < times_; ++i) call_();
+    cpu_seconds_.push_back((cpu_seconds() - cpu) / times_);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    seconds_.push_back(took.count() / times_);
+  }
+
+  // Medians of the rounds but the first, which warmed up.
+  Cost cost() const { return {median(seconds_), median(cpu_seconds_)}; }
+
+ private:
+  static double median(std::vector<double> values) {
+    values.erase(values.begin());
+    std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
+    return values[values.size() / 2];
+  }
+
+  double cpu_seconds() const {
+    timespec time{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec) +
+           server_.cpu_seconds();
+  }
+
+  const Child& server_;
+  const int times_;
+  const std::function<void()> call_;
+  std::vector<double> seconds_;
+  std::vector<double> cpu_seconds_;
+};
+
+struct Measured {
+  Cost exchange;
+  Cost echo_one;
+  Cost echo_shards;
+  int shards = 0;
+};
+
+Measured measure(const std::string& socket, size_t parameters, const Options& options) {
+  const auto address = [&](const char* kind) {
+    return socket == "tcp" ? std::string("127.0.0.1:0")
+                           : "unix:/tmp/sluice-bench-" + std::to_string(::getpid()) + kind;
+  };
+  const Child server({"--serve", address("server"), std::to_string(options.threads)});
+  const Child echo_server({"--echo", address("echo")});
+  ExchangeClient client(server.first_line(), parameters, options.shards);
+  const auto echo = connect_echo(echo_server.first_line());
+  const core::AlignedBuffer buffer(parameters);
+  const auto bytes = std::as_bytes(buffer.span());
+  const int times = std::max(2, static_cast<int>((size_t{64} << 20) / bytes.size()));
+
+  Series exchange(server, times, [&] { client.exchange(); });
+  Series echo_one(echo_server, times, [&] { echo->echo(bytes, 1); });
+  Series echo_shards(echo_server, times, [&] { echo->echo(bytes, client.shards()); });
+  for (int round = 0; round <= options.rounds; ++round) {
+    exchange.round();
+    echo_one.round();
+    echo_shards.round();
+  }
+  return {exchange.cost(), echo_one.cost(), echo_shards.cost(), client.shards()};
+}
+
+nlohmann::ordered_json report(const std::string& socket, size_t parameters,
+                              const Options& options) {
+  const Measured result = measure(socket, parameters, options);
+  const double gigabytes = 2e-9 * static_cast<double>(parameters * sizeof(float));
+  const auto speed = [&](const Cost& cost) { return gigabytes / cost.seconds; };
+  const auto cpu = [&](const Cost& cost) { return cost.cpu_seconds / gigabytes; };
+  const double echo = std::max(speed(result.echo_one), speed(result.echo_shards));
+  const double ratio = speed(result.exchange) / echo;
+  std::printf(
+      "%-4s %5.1f MB, %2d shards: exchange %5.2f GB/s, echo %5.2f whole, %5.2f in shards: ratio "
+      "%.2f   CPU-s/GB %.2f, %.2f, %.2f\n",
+      socket.c_str(), gigabytes * 500, result.shards, speed(result.exchange),
+      speed(result.echo_one), speed(result.echo_shards), ratio, cpu(result.exchange),
+      cpu(result.echo_one), cpu(result.echo_shards));
+  return {{"socket", socket},
+          {"bytes", parameters * sizeof(float)},
+          {"shards", result.shards},
+          {"exchange_gb_per_s", speed(result.exchange)},
+          {"echo_whole_gb_per_s", speed(result.echo_one)},
+          {"echo_in_shards_gb_per_s", speed(result.echo_shards)},
+          {"ratio", ratio},
+          {"exchange_cpu_s_per_gb", cpu(result.exchange)},
+          {"echo_whole_cpu_s_per_gb", cpu(result.echo_one)},
+          {"echo_in_shards_cpu_s_per_gb", cpu(result.echo_shards)},
+          {"rounds", options.rounds}};
+}
+
+void serve(const std::string& address, int threads) {
+  server::ParameterServer server;
+  transport::GrpcTransport transport;
+  const auto listener = transport.listen(address, &server, threads);
+  check(listener.status());
+  report_and_wait((*listener)->address());
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.size() == 3 && arguments[0] == "--serve") {
+    serve(arguments[1], std::stoi(arguments[2]));
+    return 0;
+  }
+  if (arguments.size() == 2 && arguments[0] == "--echo") {
+    const auto server = start_echo_server(arguments[1]);
+    report_and_wait(server->address());
+    return 0;
+  }
+  Options options;
+  for (size_t i = 0; i + 1 < arguments.size(); i += 2) {
+    if (arguments[i] == "--rounds") options.rounds = std::stoi(arguments[i + 1]);
+    if (arguments[i] == "--shards") options.shards = std::stoi(arguments[i + 1]);
+    if (arguments[i] == "--threads") options.threads = std::stoi(arguments[i + 1]);
+    if (arguments[i] == "--json") options.json = arguments[i + 1];
+  }
+  nlohmann::ordered_json cases;
+  for (const char* socket : {"tcp", "unix"}) {
+    for (const size_t parameters : {size_t{1'048'853}, size_t{16'000'000}}) {
+      cases.push_back(report(socket, parameters, options));
+    }
+  }
+  if (!options.json.empty()) {
+    std::ofstream(options.json)
+        << nlohmann::ordered_json{{"benchmark", "exchange"}, {"cases", cases}}.dump(2) << "\n";
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace sluice::bench
+
+int main(int argc, char** argv) {
+  try {
+    return sluice::bench::run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "sluice_exchange_bench: %s\n", error.what());
+    return 1;
+  }
+}

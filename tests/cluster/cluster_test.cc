@@ -1,0 +1,190 @@
+// Whole jobs in one process, over every transport, with several numbers of workers and shards.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/support/local_job.h"
+#include "transport/grpc/grpc_transport.h"
+#include "transport/inproc/inproc_transport.h"
+
+namespace sluice {
+namespace {
+
+using testing_support::LocalJobOptions;
+using testing_support::LocalJobResult;
+using testing_support::run_local_job;
+using testing_support::small_dataset;
+using testing_support::small_job;
+using testing_support::small_model;
+
+struct Case {
+  std::string transport;
+  int workers;
+  int shards;
+};
+
+std::string name_of(const testing::TestParamInfo<Case>& info) {
+  return info.param.transport + "_workers" + std::to_string(info.param.workers) + "_shards" +
+         std::to_string(info.param.shards);
+}
+
+std::unique_ptr<wire::Transport> make_transport(const std::string& name) {
+  if (name == "grpc") return std::make_unique<transport::GrpcTransport>();
+  return std::make_unique<transport::InprocTransport>();
+}
+
+void set_addresses(const std::string& transport, LocalJobOptions& options) {
+  if (transport != "grpc") return;  // inproc: names of their own choosing
+  options.driver_address = "127.0.0.1:0";
+  options.server_address = "127.0.0.1:0";
+}
+
+// Before there are threads; and of the log, only what is wrong.
+class QuietLog : public testing::Environment {
+ public:
+  void SetUp() override {
+    log::set_role("cluster");
+    log::set_level("error");
+  }
+};
+const auto* const kQuietLog = testing::AddGlobalTestEnvironment(new QuietLog);
+
+class ClusterTest : public testing::TestWithParam<Case> {
+ protected:
+  LocalJobResult run(LocalJobOptions options, const Sequential& model, const Dataset& dataset) {
+    set_addresses(GetParam().transport, options);
+    driver::JobObserver observer;
+    return run_local_job(*transport_, options, model, dataset, observer);
+  }
+
+  std::unique_ptr<wire::Transport> transport_ = make_transport(GetParam().transport);
+};
+
+// sum over partitions of ceil(steps / window), steps = epochs * ceil(records / batch)
+int64_t expected_updates(int64_t records, const LocalJobOptions& options) {
+  int64_t updates = 0;
+  const int64_t partitions = options.training.partitions;
+  for (int64_t p = 0; p < partitions; ++p) {
+    const int64_t size = records / partitions + (p < records % partitions ? 1 : 0);
+    const int64_t batch = options.training.batch_size;
+    const int64_t steps = options.training.epochs * ((size + batch - 1) / batch);
+    updates += (steps + options.training.window - 1) / options.training.window;
+  }
+  return updates;
+}
+
+TEST_P(ClusterTest, CountsEverySampleAndEveryUpdateAndLearns) {
+  const Sequential model = small_model();
+  const Dataset dataset = small_dataset(301);
+  auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
+  options.training.epochs = 4;
+  const LocalJobResult result = run(options, model, dataset);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  EXPECT_EQ(result.job->samples_trained, 4 * 301);
+  EXPECT_EQ(result.job->server_updates, expected_updates(301, options));
+  ASSERT_EQ(result.job->epochs.size(), 4u);
+  for (const auto& epoch : result.job->epochs) EXPECT_EQ(epoch.samples, 301);
+  const auto& last = result.job->epochs.back();
+  EXPECT_GT(static_cast<double>(last.correct) / 301, 0.8);
+  for (const Status& status : result.workers) EXPECT_TRUE(status.ok()) << status;
+  for (const Status& status : result.servers) EXPECT_TRUE(status.ok()) << status;
+  int64_t samples = 0;
+  for (const auto& worker : result.job->workers) samples += worker.samples;
+  EXPECT_EQ(samples, 4 * 301);
+}
+
+TEST_P(ClusterTest, OverlapCountsTheSame) {
+  const Sequential model = small_model();
+  const Dataset dataset = small_dataset(200);
+  auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
+  options.training.overlap = true;
+  const LocalJobResult result = run(options, model, dataset);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  EXPECT_EQ(result.job->samples_trained, 400);
+  EXPECT_EQ(result.job->server_updates, expected_updates(200, options));
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
+  for (const char* transport : {"inproc", "grpc"}) {
+    for (int workers : {1, 2, 3, 5}) {
+      for (int shards : {1, 2, 4}) cases.push_back({transport, workers, shards});
+    }
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ClusterTest, testing::ValuesIn(all_cases()), name_of);
+
+// One worker in lock-step, the optimizer at the server, is local training.
+class LockStepTest : public ClusterTest {};
+
+TEST_P(LockStepTest, OneWorkerEqualsLocalTrainingBitForBit) {
+  const Dataset dataset = small_dataset(150);
+  for (const char* optimizer : {"sgd", "rmsprop", "adagrad", "adam"}) {
+    Sequential local = small_model();
+    auto options = small_job(local, dataset, 1, GetParam().shards);
+    options.training.trainer = "async_sgd";
+    options.training.optimizer = optimizer;
+    options.training.window = 1;
+    options.training.seed = 5;
+    const LocalJobResult result = run(options, local, dataset);
+    ASSERT_TRUE(result.job.ok()) << result.job.status();
+
+    const auto before = local.parameters().values();
+    const std::vector<float> initial(before.begin(), before.end());
+    local.fit(dataset, {.batch_size = 4,
+                        .epochs = 2,
+                        .optimizer = optimizer,
+                        .seed = 5,
+                        .threads = 1,
+                        .verbose = 0});
+    const auto expected = local.parameters().values();
+    const auto actual = result.job->parameters.span();
+    ASSERT_EQ(actual.size(), expected.size());
+    EXPECT_FALSE(std::equal(expected.begin(), expected.end(), initial.begin()));
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), actual.begin())) << optimizer;
+    EXPECT_EQ(result.job->staleness_max, 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LockStepTest,
+                         testing::Values(Case{"inproc", 1, 1}, Case{"inproc", 1, 4},
+                                         Case{"grpc", 1, 1}, Case{"grpc", 1, 4}),
+                         name_of);
+
+// A second algorithm's counts: Dist-Keras' DOWNPOUR exchanges before every W-th step, so that
+// pushes come after W - 1, 2 W - 1, ... steps, and once more for the rest.
+TEST(ClusterDownpourTest, PushesOneStepBeforeTheWindowIsFull) {
+  const Sequential model = small_model();
+  const Dataset dataset = small_dataset(48);
+  auto options = small_job(model, dataset, 1, 1);
+  options.training.trainer = "downpour";
+  options.training.optimizer = "sgd";
+  options.training.window = 4;  // 24 steps: after 3, 7, 11, 15, 19, 23 and the last
+  transport::InprocTransport transport;
+  driver::JobObserver observer;
+  const auto result = run_local_job(transport, options, model, dataset, observer);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  EXPECT_EQ(result.job->server_updates, 7);
+  EXPECT_EQ(result.job->samples_trained, 96);
+}
+
+TEST(ClusterServersTest, ShardsAreSpreadOverSeveralServers) {
+  const Sequential model = small_model();
+  const Dataset dataset = small_dataset(120);
+  auto options = small_job(model, dataset, 2, 4);
+  options.servers = 2;
+  transport::InprocTransport transport;
+  driver::JobObserver observer;
+  const auto result = run_local_job(transport, options, model, dataset, observer);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  ASSERT_EQ(result.job->servers.size(), 2u);
+  EXPECT_EQ(result.job->servers[0].shards, 2);
+  EXPECT_EQ(result.job->servers[1].shards, 2);
+  EXPECT_EQ(result.job->server_updates, expected_updates(120, options));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,173 @@
+// What people get wrong, and the one line they get for it.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/digits_folder.h"
+#include "tests/support/process.h"
+
+namespace sluice {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing_support::DigitsFolder;
+using testing_support::Process;
+
+const DigitsFolder& digits() {
+  static const DigitsFolder folder(60, 20);
+  return folder;
+}
+
+struct Outcome {
+  int status;
+  std::string output;
+};
+
+Outcome sluice_command(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), SLUICE_BINARY_DIR "/bin/sluice");
+  Process process(arguments);
+  const int status = process.wait(60s);
+  return {status, process.output()};
+}
+
+Outcome train(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"train", "--dataset", digits().path(), "--verbose", "0"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return sluice_command(arguments);
+}
+
+void write_file(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+struct Mistake {
+  std::string name;
+  std::vector<std::string> arguments;
+  std::string message;
+};
+
+class MistakeTest : public testing::TestWithParam<Mistake> {};
+
+TEST_P(MistakeTest, GetsOneClearLineAndANonZeroStatus) {
+  const Outcome run = train(GetParam().arguments);
+  EXPECT_EQ(run.status, 2) << run.output;
+  EXPECT_THAT(run.output, HasSubstr(GetParam().message));
+  EXPECT_THAT(run.output, testing::StartsWith("sluice: "));
+  EXPECT_EQ(std::count(run.output.begin(), run.output.end(), '\n'), 1) << run.output;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, MistakeTest,
+    testing::Values(
+        Mistake{"ZeroWorkers", {"--workers", "0"}, "--workers: expected at least 1 worker, got 0"},
+        Mistake{"NegativeWindow", {"--window", "-3"}, "--window: expected at least 1"},
+        Mistake{"UnknownTrainer", {"--trainer", "adagg"}, "use one of adag, downpour, async_sgd"},
+        Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
+        Mistake{"UnknownLoss", {"--loss", "hinge"}, "categorical_crossentropy"},
+        Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
+        Mistake{"WrongFlag", {"--epoch-count", "3"}, "--epoch-count"},
+        Mistake{"NotANumber", {"--epochs", "three"}, "epochs"},
+        Mistake{"BatchLargerThanPartition", {"--batch-size", "32"}, "batch size 32 is larger than"},
+        Mistake{"MorePartitionsThanRecords", {"--workers", "61", "--batch-size", "1"}, "61"},
+        Mistake{"MissingModelFile", {"--model", "/nowhere/model.json"}, "/nowhere/model.json"},
+        Mistake{"MissingConfig", {"--config", "/nowhere/job.json"}, "/nowhere/job.json"},
+        Mistake{"TooManyShards", {"--shards", "1000000"}, "shards"}),
+    [](const auto& mistake) { return mistake.param.name; });
+
+TEST(CommandLineTest, BadDataFilesGetOneClearLine) {
+  const DigitsFolder folder(60, 20);
+  const std::string images = folder.path() + "/train-images-idx3-ubyte";
+  const auto run = [&] {
+    return sluice_command({"train", "--dataset", folder.path(), "--verbose", "0"});
+  };
+  std::filesystem::resize_file(images, 1000);
+  Outcome cut = run();
+  EXPECT_EQ(cut.status, 2);
+  EXPECT_THAT(cut.output, HasSubstr(images));
+  write_file(images, "this is not an IDX file, whatever its name says");
+  Outcome rubbish = run();
+  EXPECT_EQ(rubbish.status, 2);
+  EXPECT_THAT(rubbish.output, HasSubstr(images));
+  std::filesystem::remove(images);
+  Outcome missing = run();
+  EXPECT_EQ(missing.status, 2);
+  EXPECT_THAT(missing.output, HasSubstr("train-images"));
+}
+
+TEST(CommandLineTest, LabelsOutOfRangeNameTheRecord) {
+  const DigitsFolder folder(60, 20);
+  std::fstream labels(folder.path() + "/train-labels-idx1-ubyte",
+                      std::ios::in | std::ios::out | std::ios::binary);
+  labels.seekp(8 + 17);
+  labels.put(11);
+  labels.close();
+  const Outcome run = sluice_command({"train", "--dataset", folder.path(), "--verbose", "0"});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output, HasSubstr("17"));
+  EXPECT_THAT(run.output, HasSubstr("11"));
+}
+
+TEST(CommandLineTest, ConfigFileSetsFlagsAndFlagsWin) {
+  const std::string path = digits().path() + "/job.json";
+  write_file(path,
+             R"({"epochs": 7, "batch-size": 8, "optimizer": {"name": "sgd", "momentum": 0.9}})");
+  const Outcome run = sluice_command({"train", "--epochs", "9", "--config", path, "--print-config"});
+  ASSERT_EQ(run.status, 0) << run.output;
+  const auto config = nlohmann::json::parse(run.output);
+  EXPECT_EQ(config["epochs"], 9);
+  EXPECT_EQ(config["batch_size"], 8);
+  EXPECT_EQ(config["window"], 5);
+  EXPECT_EQ(config["optimizer"]["name"], "sgd");
+  EXPECT_NEAR(config["optimizer"]["momentum"].get<double>(), 0.9, 1e-6);
+}
+
+TEST(CommandLineTest, MisspeltNameInAConfigFileIsSuggestedRight) {
+  const std::string path = digits().path() + "/job.json";
+  write_file(path, R"({"epoch": 7})");
+  const Outcome run = sluice_command({"train", "--config", path, "--print-config"});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output, HasSubstr("did you mean \"epochs\"?"));
+}
+
+TEST(CommandLineTest, PrintedConfigCanBeReadBack) {
+  const Outcome first = sluice_command({"train", "--window", "9", "--print-config"});
+  const std::string path = digits().path() + "/printed.json";
+  write_file(path, first.output);
+  EXPECT_EQ(sluice_command({"train", "--config", path, "--print-config"}).output, first.output);
+}
+
+TEST(CommandLineTest, UnreachableDriverIsNamedAndGivenUp) {
+  const Outcome run = sluice_command(
+      {"worker", "--driver", "127.0.0.1:1", "--join-timeout", "1", "--log-level", "off"});
+  EXPECT_EQ(run.status, 1);
+  EXPECT_THAT(run.output, HasSubstr("127.0.0.1:1"));
+}
+
+TEST(CommandLineTest, PortInUseIsNamed) {
+  Process first({SLUICE_BINARY_DIR "/bin/sluice", "driver", "--dataset", digits().path(),
+                 "--listen", "127.0.0.1:0"});
+  ASSERT_TRUE(first.wait_for_output("listening at 127.0.0.1:", 30s)) << first.output();
+  const size_t at = first.output().find("127.0.0.1:");
+  const std::string address = first.output().substr(at, first.output().find(' ', at) - at);
+  const Outcome second = sluice_command(
+      {"driver", "--dataset", digits().path(), "--listen", address, "--verbose", "0"});
+  EXPECT_EQ(second.status, 1);
+  EXPECT_THAT(second.output, HasSubstr("cannot listen on " + address));
+}
+
+TEST(CommandLineTest, HelpIsEnoughToGetGoing) {
+  const Outcome run = sluice_command({"train", "--help"});
+  EXPECT_EQ(run.status, 0);
+  for (const char* flag :
+       {"--dataset", "--data-dir", "--model", "--trainer", "--optimizer", "--loss", "--workers",
+        "--batch-size", "--window", "--epochs", "--learning-rate", "--seed", "--threads-per-worker",
+        "--validation-split", "--save", "--report", "--device", "--listen", "--config"}) {
+    EXPECT_THAT(run.output, HasSubstr(flag));
+  }
+}
+
+}  // namespace
+}  // namespace sluice

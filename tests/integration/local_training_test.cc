@@ -1,0 +1,161 @@
+// `sluice train` as people run it: real processes, killed and paused and interrupted.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/digits_folder.h"
+#include "tests/support/process.h"
+
+namespace sluice {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+using testing_support::alive;
+using testing_support::command_line;
+using testing_support::DigitsFolder;
+using testing_support::Process;
+
+constexpr int64_t kRecords = 1800;
+
+class LocalTrainingTest : public testing::Test {
+ protected:
+  // A small job on generated digits: 3 partitions of 600, 38 batches of 16 (the last of 8) an
+  // epoch.
+  std::vector<std::string> train(int epochs, std::vector<std::string> more = {}) {
+    std::vector<std::string> command = {
+        SLUICE_BINARY_DIR "/bin/sluice", "train",     "--dataset", digits().path(), "--epochs",
+        std::to_string(epochs),          "--verbose", "2",         "--report",      report_path()};
+    command.insert(command.end(), more.begin(), more.end());
+    return command;
+  }
+
+  static const DigitsFolder& digits() {
+    static const DigitsFolder folder(kRecords, 300);
+    return folder;
+  }
+  std::string report_path() const { return digits().path() + "/report.json"; }
+  json report() const {
+    std::ifstream file(report_path());
+    return json::parse(file);
+  }
+
+  static pid_t child(const Process& process, const std::string& role) {
+    for (pid_t pid : process.children()) {
+      const auto arguments = command_line(pid);
+      if (arguments.size() > 2 && arguments[2] == role) return pid;
+    }
+    return -1;
+  }
+
+  // 3 partitions, ceil(epochs * 38 / 5) pushes each.
+  static void expect_exact_counts(const json& r, int epochs) {
+    EXPECT_EQ(r["samples_trained"], epochs * kRecords);
+    EXPECT_EQ(r["server_updates"], 3 * ((epochs * 38 + 4) / 5));
+    ASSERT_EQ(r["history"].size(), static_cast<size_t>(epochs));
+  }
+
+  void SetUp() override { std::filesystem::remove(report_path()); }
+};
+
+TEST_F(LocalTrainingTest, TrainsToTheStatedAccuracyAndReportsExactCounts) {
+  Process process(train(5));
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("Number of parameter server updates: 114"));
+  EXPECT_THAT(process.output(), HasSubstr("Epoch 5/5"));
+  const json r = report();
+  expect_exact_counts(r, 5);
+  EXPECT_GT(r["test_accuracy"].get<double>(), 0.75);
+  EXPECT_EQ(r["workers"].size(), 3u);
+  EXPECT_EQ(r["config"]["batch_size"], 16);
+  EXPECT_GE(r["staleness"]["max"].get<int>(), 1);
+}
+
+TEST_F(LocalTrainingTest, KilledWorkerIsNamedAndReplacedAndNothingIsLostOrDoubled) {
+  Process process(train(8));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/8", 120s)) << process.output();
+  const pid_t victim = child(process, "worker");
+  ASSERT_GT(victim, 0);
+  kill(victim, SIGKILL);
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("(pid " + std::to_string(victim) + " on "));
+  EXPECT_THAT(process.output(), HasSubstr("was killed by signal 9"));
+  EXPECT_THAT(process.output(), HasSubstr("goes back to the queue"));
+  expect_exact_counts(report(), 8);
+}
+
+TEST_F(LocalTrainingTest, SurvivorsFinishTheWorkOfADeadWorkerThatIsNotReplaced) {
+  Process process(train(6, {"--max-restarts", "0"}));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/6", 120s)) << process.output();
+  kill(child(process, "worker"), SIGKILL);
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  expect_exact_counts(report(), 6);
+}
+
+TEST_F(LocalTrainingTest, PausedWorkerLosesItsLeaseAndIsFencedOffWhenItWakesUp) {
+  Process process(train(12, {"--lease-timeout", "1"}));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/12", 120s)) << process.output();
+  const pid_t sleeper = child(process, "worker");
+  ASSERT_GT(sleeper, 0);
+  kill(sleeper, SIGSTOP);
+  ASSERT_TRUE(process.wait_for_output("has not been heard of", 60s)) << process.output();
+  kill(sleeper, SIGCONT);
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  expect_exact_counts(report(), 12);
+}
+
+TEST_F(LocalTrainingTest, DeadServerEndsTheJobWithItsName) {
+  Process process(train(50));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/50", 120s)) << process.output();
+  const pid_t victim = child(process, "server");
+  ASSERT_GT(victim, 0);
+  kill(victim, SIGKILL);
+  EXPECT_EQ(process.wait(30s), 1) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("server 0 (pid " + std::to_string(victim)));
+  EXPECT_THAT(process.output(), HasSubstr("killed by signal 9"));
+}
+
+TEST_F(LocalTrainingTest, InterruptEndsAllProcessesWithinTwoSeconds) {
+  Process process(train(200));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/200", 120s)) << process.output();
+  const auto children = process.children();
+  ASSERT_EQ(children.size(), 4u);
+  const auto begin = std::chrono::steady_clock::now();
+  process.signal_group(SIGINT);  // as a terminal does
+  EXPECT_EQ(process.wait(20s), 130) << process.output();
+  // 2 s are promised; a sanitizer's build on a busy machine gets more.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+  for (pid_t pid : children) EXPECT_FALSE(alive(pid)) << pid;
+  EXPECT_THAT(process.output(), HasSubstr("interrupted"));
+}
+
+TEST_F(LocalTrainingTest, NoProcessOutlivesAKilledDriver) {
+  Process process(train(200));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/200", 120s)) << process.output();
+  const auto children = process.children();
+  ASSERT_EQ(children.size(), 4u);
+  process.signal(SIGKILL);
+  EXPECT_EQ(process.wait(20s), 128 + SIGKILL);
+  for (pid_t pid : children) {
+    for (int i = 0; i < 1000 && alive(pid); ++i) usleep(10000);
+    EXPECT_FALSE(alive(pid)) << pid;
+  }
+}
+
+TEST_F(LocalTrainingTest, SparseLabelsParallelismAndSeveralServersGiveExactCountsToo) {
+  Process process(
+      train(2, {"--loss", "sparse_categorical_crossentropy", "--servers", "2", "--workers", "2",
+                "--parallelism-factor", "2", "--overlap", "--validation-split", "0.1"}));
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  const json r = report();
+  EXPECT_EQ(r["samples_trained"], 2 * 1620);
+  // 4 partitions of 405: 26 batches an epoch, 52 steps, 11 pushes.
+  EXPECT_EQ(r["server_updates"], 44);
+  EXPECT_TRUE(r["history"][1].contains("val_accuracy"));
+}
+
+}  // namespace
+}  // namespace sluice

@@ -1,0 +1,127 @@
+// Who may include whom: the table of docs/architecture.md, checked against every #include.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+
+namespace sluice {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::map<std::string, std::set<std::string>> kMayInclude = {
+    {"core", {}},
+    {"optim", {"core"}},
+    {"backend", {"core", "optim"}},
+    {"nn", {"core", "backend", "optim"}},
+    {"data", {"core"}},
+    {"wire", {"core", "optim"}},
+    {"transport", {"core", "wire"}},
+    {"server", {"core", "optim", "wire"}},
+    {"worker", {"core", "backend", "nn", "optim", "data", "wire"}},
+    {"driver", {"core", "data", "wire"}},
+    {"train",
+     {"core", "backend", "nn", "optim", "data", "wire", "transport", "server", "worker", "driver"}},
+    {"cli",
+     {"core", "backend", "nn", "optim", "data", "wire", "transport", "server", "worker", "driver",
+      "train"}},
+};
+
+// The folder that a public header is the face of.
+const std::map<std::string, std::string> kPublicHeaders = {
+    {"status.h", "core"},   {"errors.h", "core"},  {"shape.h", "core"}, {"optimizers.h", "optim"},
+    {"dataset.h", "data"},  {"layer.h", "nn"},     {"layers.h", "nn"},  {"model.h", "nn"},
+    {"trainer.h", "train"}, {"sluice.h", "train"},
+};
+
+// Libraries that may be included in one place only.
+const std::vector<std::pair<std::regex, std::string>> kPrivateLibraries = {
+    {std::regex("grpc.*|google/protobuf.*|.*\\.pb\\.h"), "transport/grpc"},
+    {std::regex("dnnl.*|oneapi/.*"), "backend/cpu"},
+    {std::regex("cuda.*|cudnn.*|cublas.*"), "backend/cuda"},
+    {std::regex("CLI/.*"), "cli"},
+};
+
+std::vector<std::string> includes_of(const fs::path& path) {
+  static const std::regex kInclude(R"(^\s*#\s*include\s+[<"]([^>"]+)[>"])");
+  std::vector<std::string> result;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::smatch match;
+    if (std::regex_search(line, match, kInclude)) result.push_back(match[1]);
+  }
+  return result;
+}
+
+std::vector<fs::path> sources_below(const std::string& folder) {
+  std::vector<fs::path> result;
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SLUICE_SOURCE_DIR) / folder)) {
+    const std::string extension = entry.path().extension();
+    if (extension == ".h" || extension == ".cc" || extension == ".cu" || extension == ".cuh") {
+      result.push_back(entry.path());
+    }
+  }
+  return result;
+}
+
+// The folder of src/ that an include names, or "" for what is not ours.
+std::string folder_of(const std::string& include) {
+  if (include.rfind("sluice/layers/", 0) == 0) return "nn";
+  if (include.rfind("sluice/", 0) == 0) {
+    const auto it = kPublicHeaders.find(include.substr(7));
+    return it == kPublicHeaders.end() ? "unknown public header" : it->second;
+  }
+  const std::string first = include.substr(0, include.find('/'));
+  return include.find('/') != std::string::npos && kMayInclude.contains(first) ? first : "";
+}
+
+TEST(LayeringTest, FoldersIncludeOnlyWhatTheTableAllows) {
+  int checked = 0;
+  for (const auto& [folder, allowed] : kMayInclude) {
+    for (const fs::path& source : sources_below("src/" + folder)) {
+      for (const std::string& include : includes_of(source)) {
+        const std::string target = folder_of(include);
+        if (target.empty() || target == folder) continue;
+        ++checked;
+        EXPECT_TRUE(allowed.contains(target))
+            << source << " includes " << include << ": " << folder << " may not know " << target;
+      }
+    }
+  }
+  EXPECT_GT(checked, 100) << "the sources were not found";
+}
+
+TEST(LayeringTest, EveryFolderIsInTheTable) {
+  for (const auto& entry : fs::directory_iterator(fs::path(SLUICE_SOURCE_DIR) / "src")) {
+    if (!entry.is_directory()) continue;
+    EXPECT_TRUE(kMayInclude.contains(entry.path().filename())) << entry;
+  }
+}
+
+TEST(LayeringTest, LibrariesStayBehindTheirFolder) {
+  for (const fs::path& source : sources_below("src")) {
+    const std::string relative = fs::relative(source, fs::path(SLUICE_SOURCE_DIR) / "src");
+    for (const std::string& include : includes_of(source)) {
+      for (const auto& [library, home] : kPrivateLibraries) {
+        if (!std::regex_match(include, library) || include.find("transport/grpc/") == 0) continue;
+        EXPECT_EQ(relative.rfind(home + "/", 0), 0u) << source << " includes " << include;
+      }
+    }
+  }
+}
+
+TEST(LayeringTest, PublicHeadersIncludeOnlyTheStandardLibraryAndThemselves) {
+  for (const fs::path& header : sources_below("include")) {
+    for (const std::string& include : includes_of(header)) {
+      const bool standard =
+          include.find('/') == std::string::npos && include.find('.') == std::string::npos;
+      EXPECT_TRUE(standard || include.rfind("sluice/", 0) == 0)
+          << header << " includes " << include;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice

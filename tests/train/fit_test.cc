@@ -1,0 +1,98 @@
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "core/parameter_set.h"
+#include "sluice/errors.h"
+#include "tests/support/local_job.h"
+#include "train/evaluation.h"
+
+namespace sluice {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::small_dataset;
+using testing_support::small_model;
+
+TEST(FitTest, LearnsAndReportsEveryEpoch) {
+  Sequential model = small_model();
+  const auto history = model.fit(small_dataset(300), {.batch_size = 8, .epochs = 10, .verbose = 0});
+  ASSERT_EQ(history.size(), 10u);
+  EXPECT_LT(history.back().train.loss, history.front().train.loss / 2);
+  EXPECT_GT(model.evaluate(small_dataset(60)).accuracy, 0.9);
+}
+
+TEST(FitTest, SameSeedGivesTheSameWeightsAndAnotherSeedOthers) {
+  const auto weights = [](uint64_t seed) {
+    Sequential model = small_model();
+    model.fit(small_dataset(100),
+              {.batch_size = 7, .epochs = 2, .seed = seed, .threads = 1, .verbose = 0});
+    const auto values = model.parameters().values();
+    return std::vector<float>(values.begin(), values.end());
+  };
+  EXPECT_EQ(weights(1), weights(1));
+  EXPECT_NE(weights(1), weights(2));
+}
+
+TEST(FitTest, ValidationIsOnTheLastRecords) {
+  Sequential model = small_model();
+  const auto history = model.fit(
+      small_dataset(100), {.batch_size = 10, .epochs = 1, .validation_split = 0.3, .verbose = 0});
+  ASSERT_TRUE(history[0].validation.has_value());
+  const auto held_out = small_dataset(100).split(0.3).second;
+  EXPECT_EQ(held_out.size(), 30);
+  EXPECT_NEAR(history[0].validation->loss, model.evaluate(held_out).loss, 1e-6);
+}
+
+TEST(FitTest, SgdStepOnOneBatchIsTheHandComputedOne) {
+  // One sample, one unit, no activation: y = w x + b, loss (y - t)^2.
+  Sequential model;
+  model.add(Input({1})).add(Dense({.units = 1, .kernel_initializer = "ones"}));
+  model.initialize(0);
+  const Dataset data = Dataset::from_arrays(std::vector<float>{2}, std::vector<int32_t>{0}, {1}, 1);
+  model.fit(data, {.batch_size = 1,
+                   .epochs = 1,
+                   .optimizer = SGD({.learning_rate = 0.1f}),
+                   .loss = "mse",
+                   .verbose = 0});
+  // A single output's target is the class number, 0: dloss/dy = 2 (2 - 0) = 4, dw = 4 x = 8, db = 4.
+  const auto values = model.parameters().values();
+  EXPECT_FLOAT_EQ(values[0], 1 - 0.1f * 8);
+  EXPECT_FLOAT_EQ(values[1], 0 - 0.1f * 4);
+}
+
+TEST(FitTest, PredictGivesProbabilitiesThatEvaluateCounts) {
+  Sequential model = small_model();
+  const Dataset data = small_dataset(200);
+  std::vector<uint32_t> indices(200);
+  for (uint32_t i = 0; i < 200; ++i) indices[i] = i;
+  std::vector<float> x(200 * 6);
+  data.records()->gather(indices, x);
+  const std::vector<float> y = model.predict(x);
+  int correct = 0;
+  for (size_t i = 0; i < 200; ++i) {
+    float sum = 0;
+    for (size_t k = 0; k < 3; ++k) sum += y[i * 3 + k];
+    EXPECT_NEAR(sum, 1, 1e-5);
+    const auto best = std::max_element(y.begin() + static_cast<long>(i * 3),
+                                       y.begin() + static_cast<long>(i * 3 + 3));
+    if (best - (y.begin() + static_cast<long>(i * 3)) == data.records()->labels()[i]) ++correct;
+  }
+  EXPECT_DOUBLE_EQ(model.evaluate(data).accuracy, correct / 200.0);
+}
+
+TEST(FitTest, DatasetThatDoesNotFitTheModelIsRefused) {
+  Sequential model = small_model();
+  const Dataset wrong =
+      Dataset::from_arrays(std::vector<float>(8), std::vector<int32_t>(2), {4}, 3);
+  try {
+    model.fit(wrong);
+    FAIL();
+  } catch (const ShapeError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("takes [6]"));
+    EXPECT_THAT(error.what(), HasSubstr("[4]"));
+  }
+}
+
+}  // namespace
+}  // namespace sluice

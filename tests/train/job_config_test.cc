@@ -1,0 +1,97 @@
+#include "train/job_config.h"
+
+#include <gmock/gmock.h>
+
+namespace sluice::train {
+namespace {
+
+using testing::HasSubstr;
+
+template <typename Call>
+std::string message_of(Call call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+// The job that everything is measured by.
+TEST(JobConfigTest, DefaultsAreTheMnistJobOfDistKeras) {
+  const JobConfig c;
+  EXPECT_EQ(c.dataset, "mnist");
+  EXPECT_EQ(c.model, "mnist_cnn");
+  EXPECT_EQ(c.trainer, "adag");
+  EXPECT_EQ(c.optimizer.name, "adam");
+  EXPECT_EQ(c.batch_size, 16);
+  EXPECT_EQ(c.window, 5);
+  EXPECT_EQ(c.epochs, 5);
+  EXPECT_EQ(c.workers, 3);
+  EXPECT_NO_THROW(validate(c));
+}
+
+TEST(JobConfigTest, JsonSetsWhatItNamesAndNothingElse) {
+  JobConfig c;
+  merge_json(R"({"workers": 5, "batch-size": 32, "shuffle": false, "validation_split": 0.25})", c);
+  EXPECT_EQ(c.workers, 5);
+  EXPECT_EQ(c.batch_size, 32);
+  EXPECT_FALSE(c.shuffle);
+  EXPECT_EQ(c.validation_split, 0.25);
+  EXPECT_EQ(c.epochs, 5);
+}
+
+TEST(JobConfigTest, OptimizerIsANameOrAnObject) {
+  JobConfig c;
+  merge_json(R"({"optimizer": "SGD"})", c);
+  EXPECT_EQ(c.optimizer.name, "sgd");
+  merge_json(R"({"optimizer": {"name": "adam", "beta_1": 0.5}})", c);
+  EXPECT_EQ(c.optimizer.beta_1, 0.5f);
+  EXPECT_THAT(message_of([&] { merge_json(R"({"optimizer": {"name": "adam", "rho": 1}})", c); }),
+              HasSubstr("has no field \"rho\""));
+}
+
+TEST(JobConfigTest, MistakesInJsonAreNamed) {
+  JobConfig c;
+  const auto merge = [&](const char* json) { return message_of([&] { merge_json(json, c); }); };
+  EXPECT_THAT(merge(R"({"worker": 3})"), HasSubstr("did you mean \"workers\"?"));
+  EXPECT_THAT(merge(R"({"workers": "3"})"), HasSubstr("expected a whole number, got \"3\""));
+  EXPECT_THAT(merge(R"({"shuffle": 1})"), HasSubstr("expected true or false"));
+  EXPECT_THAT(merge(R"({"seed": -1})"), HasSubstr("not negative"));
+  EXPECT_THAT(merge("[1]"), HasSubstr("expected a JSON object"));
+  EXPECT_THAT(merge("{"), HasSubstr("not JSON"));
+}
+
+TEST(JobConfigTest, PrintedConfigReadsBackEqual) {
+  JobConfig c;
+  c.optimizer = Adam({.learning_rate = 0.0007f});
+  c.save = "a \"quoted\" name";
+  c.seed = ~uint64_t{0};
+  JobConfig back;
+  merge_json(to_json(c), back);
+  EXPECT_EQ(to_json(back), to_json(c));
+  EXPECT_EQ(back.optimizer, c.optimizer);
+  EXPECT_THAT(to_json(c), HasSubstr("0.0007"));
+}
+
+TEST(JobConfigTest, LearningRateFlagOverridesTheOptimizers) {
+  JobConfig c;
+  EXPECT_EQ(effective_optimizer(c).learning_rate, 0.001f);
+  c.learning_rate = 0.5;
+  EXPECT_EQ(effective_optimizer(c).learning_rate, 0.5f);
+}
+
+TEST(JobConfigTest, NonsenseIsRefusedByTheFlagsName) {
+  JobConfig c;
+  c.workers = 0;
+  EXPECT_EQ(message_of([&] { validate(c); }), "--workers: expected at least 1 worker, got 0");
+  c = {};
+  c.validation_split = 1;
+  EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("--validation-split"));
+  c = {};
+  c.optimizer.beta_1 = 2;
+  EXPECT_NE(message_of([&] { validate(c); }), "nothing was thrown");
+}
+
+}  // namespace
+}  // namespace sluice::train

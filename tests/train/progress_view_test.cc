@@ -1,0 +1,61 @@
+#include "train/progress_view.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::train {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(ProgressViewTest, TimesAreWrittenAsKerasWritesThem) {
+  EXPECT_EQ(format_seconds(0), "0s");
+  EXPECT_EQ(format_seconds(59.4), "59s");
+  EXPECT_EQ(format_seconds(61), "1:01");
+  EXPECT_EQ(format_seconds(3723), "1:02:03");
+  EXPECT_EQ(format_seconds(-5), "0s");
+}
+
+TEST(ProgressViewTest, ThousandsAreSeparated) {
+  EXPECT_EQ(with_separators(0), "0");
+  EXPECT_EQ(with_separators(999), "999");
+  EXPECT_EQ(with_separators(1000), "1,000");
+  EXPECT_EQ(with_separators(1234567), "1,234,567");
+  EXPECT_EQ(with_separators(-1234), "-1,234");
+}
+
+TEST(ProgressViewTest, LinesStyleWritesOneLineAnEpoch) {
+  testing::internal::CaptureStderr();
+  core::TimePoint t{};
+  ProgressView view(ProgressView::Style::kLines, 2, 100, t);
+  view.update(0, 50, 50, {0.5, 0.75}, t + 1s);
+  view.epoch_end(0, {0.25, 0.875}, ShownMetrics{0.5, 0.75}, t + 2s);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "Epoch 1/2 - 2s - 50 images/s - loss: 0.2500 - accuracy: 0.8750 - val_loss: 0.5000 - "
+            "val_accuracy: 0.7500\n");
+}
+
+TEST(ProgressViewTest, BarIsRedrawnInPlaceAndShowsTheTimeLeft) {
+  testing::internal::CaptureStderr();
+  core::TimePoint t{};
+  ProgressView view(ProgressView::Style::kBar, 2, 100, t);
+  view.update(0, 50, 50, {0.5, 0.75}, t + 1s);
+  const std::string drawn = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(drawn,
+            "Epoch 1/2\n\r 50/100 [==============>...............] - ETA: 3s - 50 images/s - "
+            "loss: 0.5000 - accuracy: 0.7500");
+}
+
+TEST(ProgressViewTest, SilentStyleWritesNothing) {
+  testing::internal::CaptureStderr();
+  core::TimePoint t{};
+  ProgressView view(ProgressView::Style::kSilent, 1, 100, t);
+  view.update(0, 50, 50, {0.5, 0.75}, t + 1s);
+  view.epoch_end(0, {0.25, 0.875}, {}, t + 2s);
+  view.message("anything");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(ProgressView::style_for(0), ProgressView::Style::kSilent);
+  EXPECT_EQ(ProgressView::style_for(2), ProgressView::Style::kLines);
+}
+
+}  // namespace
+}  // namespace sluice::train

@@ -1,0 +1,134 @@
+// Where a gRPC listener can listen, and what it says when it cannot.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "tests/transport/transport_fixture.h"
+
+namespace sluice::transport {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class GrpcListenTest : public ::testing::Test {
+ protected:
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string& address) {
+    return transport_.listen(address, &server_, 1);
+  }
+
+  bool answers(const std::string& address) {
+    const auto channel = transport_.connect_parameters(address);
+    return channel->ledger(1, kSoon).status().code() == StatusCode::kFailedPrecondition;
+  }
+
+  GrpcTransport transport_;
+  server::ParameterServer server_;
+};
+
+TEST_F(GrpcListenTest, PortZeroTellsTheRealPort) {
+  const auto listener = listen("127.0.0.1:0");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_THAT((*listener)->address(), StartsWith("127.0.0.1:"));
+  EXPECT_NE((*listener)->address(), "127.0.0.1:0");
+  EXPECT_TRUE(answers((*listener)->address()));
+}
+
+TEST_F(GrpcListenTest, Ipv6AndNamesWork) {
+  for (const char* address : {"[::1]:0", "localhost:0", "0.0.0.0:0"}) {
+    const auto listener = listen(address);
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    EXPECT_TRUE(answers((*listener)->address())) << (*listener)->address();
+  }
+}
+
+TEST_F(GrpcListenTest, PortInUseSaysWhatToDo) {
+  for (const char* any : {"127.0.0.1:0", "0.0.0.0:0"}) {
+    const auto first = listen(any);
+    ASSERT_TRUE(first.ok());
+    const std::string& address = (*first)->address();
+    EXPECT_EQ(listen(address).status(),
+              unavailable("cannot listen on " + address +
+                          ": the port is in use; choose another with --listen, or port 0 for any"));
+  }
+}
+
+TEST_F(GrpcListenTest, OtherHostsAddressIsRefused) {
+  const Status status = listen("192.0.2.1:7000").status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("it is not an address of this host"));
+}
+
+TEST_F(GrpcListenTest, TextThatIsNoAddressIsRefused) {
+  EXPECT_EQ(listen("nonsense").status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(listen("unix:/" + std::string(107, 'x')).status().code(), StatusCode::kInvalidArgument);
+  const auto channel = transport_.connect_parameters("nonsense");
+  EXPECT_EQ(channel->ledger(1, kSoon).status().code(), StatusCode::kInvalidArgument);
+  std::vector<float> into(1);
+  EXPECT_EQ(pull(*channel, 1, 0, into).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(transport_.connect_control("nonsense")->acquire(1, kSoon).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST_F(GrpcListenTest, SocketFileIsRemovedAtTheEnd) {
+  const std::string address = any_address(TransportKind::kGrpcUnix);
+  const std::string path = address.substr(5);
+  auto listener = listen(address);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_TRUE(std::filesystem::exists(path));
+  (*listener).reset();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(GrpcListenTest, SocketFileOfADeadServerIsTakenOver) {
+  const std::string address = any_address(TransportKind::kGrpcUnix);
+  const std::string path = address.substr(5);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof name.sun_path - 1);
+  ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
+  ::close(fd);
+  ASSERT_TRUE(std::filesystem::exists(path));
+  const auto listener = listen(address);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_TRUE(answers(address));
+}
+
+TEST_F(GrpcListenTest, SocketInUseIsNotTakenAway) {
+  const std::string address = any_address(TransportKind::kGrpcUnix);
+  const auto first = listen(address);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(listen(address).status(), unavailable("cannot listen on " + address +
+                                                  ": the socket is in use; choose another path"));
+  EXPECT_TRUE(answers(address));
+}
+
+TEST_F(GrpcListenTest, ListenersComeAndGo) {
+  for (int i = 0; i < 20; ++i) {
+    auto listener = listen("127.0.0.1:0");
+    ASSERT_TRUE(listener.ok());
+    // Some end before anybody has come.
+    if (i % 2 == 0) {
+      EXPECT_TRUE(answers((*listener)->address()));
+    }
+  }
+}
+
+TEST_F(GrpcListenTest, WebProxyOfTheUserIsNotAsked) {
+  ::setenv("http_proxy", "http://127.0.0.1:1", 1);
+  ::setenv("https_proxy", "http://127.0.0.1:1", 1);
+  const auto listener = listen("127.0.0.1:0");
+  ASSERT_TRUE(listener.ok());
+  EXPECT_TRUE(answers((*listener)->address()));
+  ::unsetenv("http_proxy");
+  ::unsetenv("https_proxy");
+}
+
+}  // namespace
+}  // namespace sluice::transport

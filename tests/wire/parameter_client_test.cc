@@ -1,0 +1,167 @@
+#include "wire/parameter_client.h"
+
+#include <gmock/gmock.h>
+
+#include <deque>
+
+namespace sluice::wire {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+// Answers every call at once with the next scripted status of its shard, or success; remembers.
+class ScriptedChannel final : public ParameterChannel {
+ public:
+  struct Seen {
+    PushHeader header;
+    std::vector<float> update;
+  };
+
+  void exchange(const PushHeader& header, Payload update, std::span<float> into, const CallOptions&,
+                std::function<void(Result<PulledVersion>)> done) override {
+    seen.push_back({header, {update.values.begin(), update.values.end()}});
+    answer(header.shard, into, std::move(done));
+  }
+  void pull(uint64_t, int shard, std::span<float> into, const CallOptions&,
+            std::function<void(Result<PulledVersion>)> done) override {
+    answer(shard, into, std::move(done));
+  }
+  void push(const PushHeader&, Payload, const CallOptions&,
+            std::function<void(Result<PushReply>)>) override {}
+  Status create(const CreateRequest&, const CallOptions&) override { return ok_status(); }
+  Status assign(const AssignRequest&, Payload, const CallOptions&) override { return ok_status(); }
+  Result<FenceReply> fence(const FenceRequest&, const CallOptions&) override {
+    return FenceReply{};
+  }
+  Result<LedgerReply> ledger(uint64_t, const CallOptions&) override { return LedgerReply{}; }
+  Status shutdown(const std::string&, const CallOptions&) override { return ok_status(); }
+  const std::string& address() const override { return address_; }
+
+  std::map<int, std::deque<Status>> script;
+  Status always;  // when the script is empty
+  std::vector<Seen> seen;
+  int64_t version = 0;
+
+ private:
+  void answer(int shard, std::span<float> into, std::function<void(Result<PulledVersion>)> done) {
+    Status status = always;
+    if (auto& next = script[shard]; !next.empty()) {
+      status = next.front();
+      next.pop_front();
+    }
+    if (!status.ok()) return done(status);
+    std::fill(into.begin(), into.end(), static_cast<float>(shard + 1));
+    done(PulledVersion{{}, ++version});
+  }
+  std::string address_ = "scripted";
+};
+
+class ScriptedTransport final : public Transport {
+ public:
+  Result<std::unique_ptr<Listener>> listen(const std::string&, ParameterService*, int) override {
+    return unavailable("not here");
+  }
+  Result<std::unique_ptr<Listener>> listen(const std::string&, ControlService*) override {
+    return unavailable("not here");
+  }
+  std::shared_ptr<ParameterChannel> connect_parameters(const std::string&) override {
+    return channel;
+  }
+  std::shared_ptr<ControlChannel> connect_control(const std::string&) override { return nullptr; }
+
+  std::shared_ptr<ScriptedChannel> channel = std::make_shared<ScriptedChannel>();
+};
+
+class ParameterClientTest : public testing::Test {
+ protected:
+  ParameterClientTest() {
+    options_.first_backoff = 1ms;
+    options_.largest_backoff = 5ms;
+    options_.give_up_after = 100ms;
+  }
+  ParameterClient client() {
+    return {transport_,
+            7,
+            ShardMap::even(64, 2, 1),
+            {"scripted"},
+            options_,
+            stop_,
+            [this](const std::string& whom) { waits_.push_back(whom); }};
+  }
+  std::shared_ptr<core::AlignedBuffer> update(float value) {
+    auto buffer = std::make_shared<core::AlignedBuffer>(64);
+    for (float& v : buffer->span()) v = value;
+    return buffer;
+  }
+
+  ScriptedTransport transport_;
+  ParameterClientOptions options_;
+  std::atomic<bool> stop_{false};
+  std::vector<std::string> waits_;
+  std::vector<float> values_ = std::vector<float>(64);
+};
+
+TEST_F(ParameterClientTest, PullsEveryShardIntoItsPlace) {
+  auto c = client();
+  ASSERT_TRUE(c.pull(values_).ok());
+  for (size_t i = 0; i < 32; ++i) EXPECT_EQ(values_[i], 1);
+  for (size_t i = 32; i < 64; ++i) EXPECT_EQ(values_[i], 2);
+  EXPECT_TRUE(waits_.empty());
+}
+
+TEST_F(ParameterClientTest, RepeatsAFailedShardWithTheSameIdentityAndBytesOnly) {
+  transport_.channel->script[1] = {unavailable("server 0 is gone"), deadline_exceeded("late")};
+  auto c = client();
+  PushHeader header;
+  header.id = {3, 4, 5};
+  header.metrics = {{0, 16, 1.5, 12}};
+  c.start_exchange(header, update(0.25f), values_);
+  ASSERT_TRUE(c.wait().ok());
+  const auto& seen = transport_.channel->seen;
+  ASSERT_EQ(seen.size(), 4u);  // shard 0 once, shard 1 three times
+  for (const auto& call : seen) {
+    EXPECT_EQ(call.header.id, header.id);
+    EXPECT_EQ(call.header.job, 7u);
+    EXPECT_EQ(call.update, std::vector<float>(32, 0.25f));
+    EXPECT_EQ(call.header.metrics.size(), call.header.shard == 0 ? 1u : 0u);
+  }
+  EXPECT_EQ(waits_, (std::vector<std::string>{"server 0 is gone", ""}));
+}
+
+TEST_F(ParameterClientTest, SendsTheVersionThatItPulledLast) {
+  auto c = client();
+  ASSERT_TRUE(c.pull(values_).ok());
+  c.start_exchange({}, update(1), values_);
+  ASSERT_TRUE(c.wait().ok());
+  EXPECT_EQ(transport_.channel->seen[0].header.base_version, 1);
+  EXPECT_EQ(transport_.channel->seen[1].header.base_version, 2);
+}
+
+TEST_F(ParameterClientTest, GivesUpOnAServerThatStaysSilent) {
+  transport_.channel->always = unavailable("server at scripted does not answer");
+  auto c = client();
+  const Status status = c.pull(values_);
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("server at scripted"));
+}
+
+TEST_F(ParameterClientTest, BeingFencedOffIsNotRetried) {
+  transport_.channel->script[0] = {{StatusCode::kAborted, "fenced"}};
+  auto c = client();
+  c.start_exchange({}, update(1), values_);
+  EXPECT_EQ(c.wait().code(), StatusCode::kAborted);
+  EXPECT_EQ(transport_.channel->seen.size(), 2u);
+  EXPECT_TRUE(c.pull(values_).ok()) << "the client can be used again";
+}
+
+TEST_F(ParameterClientTest, StopEndsAWait) {
+  options_.give_up_after = 1h;
+  transport_.channel->always = unavailable("gone");
+  auto c = client();
+  stop_ = true;
+  EXPECT_EQ(c.pull(values_).code(), StatusCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace sluice::wire

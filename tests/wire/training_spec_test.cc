@@ -1,0 +1,50 @@
+#include "wire/training_spec.h"
+
+#include <gmock/gmock.h>
+
+namespace sluice::wire {
+namespace {
+
+TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
+  TrainingSpec spec;
+  spec.model = R"({"class_name": "Sequential"})";
+  spec.loss = "mse";
+  spec.optimizer = RMSprop({.learning_rate = 0.0123f, .rho = 0.8f, .centered = true});
+  spec.trainer = "downpour";
+  spec.window = 7;
+  spec.overlap = true;
+  spec.batch_size = 33;
+  spec.epochs = 4;
+  spec.seed = 0xFFFFFFFFFFFFFFFFu;
+  spec.shuffle = false;
+  spec.records = 1234567890123;
+  spec.partitions = 12;
+  spec.dataset = "{}";
+  spec.threads = 3;
+  spec.device = "cpu";
+  spec.heartbeat_interval = std::chrono::milliseconds(250);
+  spec.server_timeout = std::chrono::seconds(5);
+  spec.driver_timeout = std::chrono::seconds(6);
+  const auto back = parse_training_spec(to_json(spec));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(to_json(*back), to_json(spec));
+  EXPECT_EQ(back->optimizer, spec.optimizer);
+  EXPECT_EQ(back->seed, spec.seed);
+  EXPECT_EQ(back->records, spec.records);
+  EXPECT_EQ(back->heartbeat_interval, spec.heartbeat_interval);
+}
+
+TEST(TrainingSpecTest, DamageNamesTheField) {
+  std::string text = to_json(TrainingSpec{});
+  const size_t at = text.find("\"window\":5");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 10, "\"window\":\"\"");
+  const auto result = parse_training_spec(text);
+  EXPECT_EQ(result.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(result.status().message(), testing::HasSubstr("window"));
+  EXPECT_FALSE(parse_training_spec("").ok());
+  EXPECT_FALSE(parse_training_spec("[]").ok());
+}
+
+}  // namespace
+}  // namespace sluice::wire
