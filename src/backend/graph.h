@@ -3,7 +3,7 @@
 // nn/ lowers a Sequential to a Graph; a backend turns the Graph into a Replica and is free to fuse
 // neighbours (convolution + bias + ReLU, softmax + crossentropy). Activations are channels last,
 // kernels HWIO and [in, units], all in Keras' layout. Parameters are named by where they lie in the
-// model's ParameterLayout, so a backend never sees names or layers.
+// model's ParameterLayout, so a backend never sees names or layers. No two ops share a parameter.
 //
 // Letters: N batch, H W spatial, C channels, F features, K classes.
 #pragma once
@@ -110,6 +110,8 @@ struct Op {
 //   mean squared error                mean_k (y_k - p_k)^2        targets [N, K]
 // When the last op is softmax, the crossentropies are computed from its logits (gradient p - y),
 // as Keras on TensorFlow does; otherwise p is normalised to sum 1 and clipped to [1e-7, 1 - 1e-7].
+// The crossentropies take outputs of rank 1, [K]; the mean squared error of any shape, K = its
+// size.
 enum class Loss { kCategoricalCrossentropy, kSparseCategoricalCrossentropy, kMeanSquaredError };
 
 struct Graph {

@@ -102,10 +102,10 @@ class JobView final : public driver::JobObserver {
       waits += (waits.empty() ? "" : "; ") + std::string("worker ") + std::to_string(worker.index) +
                " waits: " + worker.waiting_for;
     }
-    if (waits == said_) return;
-    said_ = waits;
     // Starting up takes a moment and needs no words.
-    if (!waits.empty() && progress.elapsed_s > 2) view_.message("waiting for " + waits);
+    if (waits == said_ || progress.elapsed_s < 2) return;
+    said_ = waits;
+    if (!waits.empty()) view_.message("waiting for " + waits);
   }
 
   const int verbose_;
@@ -179,6 +179,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
 
   std::unique_ptr<LocalCluster> cluster;
   if (job.cluster == Cluster::kLocal) {
+    const auto backend = backend::open_backend(config.device);
+    if (!backend.ok()) throw std::invalid_argument("--device: " + backend.status().message());
     LocalClusterOptions options;
     options.program = job.program;
     options.log_level = job.log_level;

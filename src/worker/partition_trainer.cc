@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <variant>
 
+#include "core/rng.h"
 #include "nn/lowering.h"
 #include "sluice/model.h"
 
@@ -26,6 +28,15 @@ void add_metrics(std::vector<wire::EpochMetrics>& metrics, int epoch,
   sums.correct += step.correct;
 }
 
+// Workers that dropped the same units at the same step would make dropout weaker than it is.
+void give_own_masks(backend::Graph& graph, int worker) {
+  for (backend::Op& op : graph.ops) {
+    auto* dropout = std::get_if<backend::DropoutOp>(&op.kind);
+    if (dropout == nullptr) continue;
+    dropout->seed = core::Rng(dropout->seed, {static_cast<uint64_t>(worker)}).next();
+  }
+}
+
 void copy(std::span<const float> from, std::span<float> to) {
   std::copy(from.begin(), from.end(), to.begin());
 }
@@ -36,7 +47,8 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
                                    int worker)
     : spec_(spec), worker_(worker), rule_(make_worker_rule(spec)) {
   const Sequential model = Sequential::from_json(spec.model);
-  const backend::Graph graph = nn::lower(model, nn::parse_loss(spec.loss));
+  backend::Graph graph = nn::lower(model, nn::parse_loss(spec.loss));
+  give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, *rule_));
   const size_t parameters = replica_->parameters().size();
   pulled_ = core::AlignedBuffer(parameters);

@@ -17,6 +17,12 @@
 namespace sluice::worker {
 namespace {
 
+// A driver that does not know this member has given it up for dead: ABORTED, and it may join again.
+Status as_membership(Status status) {
+  if (status.code() != StatusCode::kNotFound) return status;
+  return {StatusCode::kAborted, status.message()};
+}
+
 // One membership: from a successful join to the leave.
 class Session {
  public:
@@ -37,7 +43,7 @@ class Session {
     for (;;) {
       if (should_stop()) return why_stopped();
       const auto reply = driver_->acquire(joined_.member, {.timeout = spec_.driver_timeout});
-      if (!reply.ok()) return reply.status();
+      if (!reply.ok()) return as_membership(reply.status());
       switch (reply->kind) {
         case wire::AcquireReply::Kind::kDone:
           return ok_status();
@@ -81,7 +87,7 @@ class Session {
       SLUICE_LOG(warn, "partition {} was taken away at its end", lease.partition);
       return ok_status();
     }
-    return finished;
+    return as_membership(finished);
   }
 
   void connect(const wire::AcquireReply& granted) {
@@ -115,7 +121,7 @@ class Session {
 
   void end(Status why) {
     std::lock_guard lock(mutex_);
-    why_ = std::move(why);
+    why_ = as_membership(std::move(why));
     stop_.store(true);
   }
 
@@ -178,7 +184,7 @@ Status run_worker(wire::Transport& transport, const WorkerOptions& options,
     if (!joined.ok()) return joined.status();
     log::set_role("worker " + std::to_string(joined->index));
     const Status status = run_session(transport, driver, *joined, stop);
-    if (status.code() == StatusCode::kNotFound) {  // given up for dead, but alive after all
+    if (status.code() == StatusCode::kAborted) {
       SLUICE_LOG(warn, "joining again: {}", status.message());
       continue;
     }

@@ -104,7 +104,7 @@ TEST(CommandLineTest, LabelsOutOfRangeNameTheRecord) {
   labels.seekp(8 + 17);
   labels.put(11);
   labels.close();
-  const Outcome run = sluice_command({"train", "--dataset", folder.path(), "--verbose", "0"});
+  const Outcome run = sluice_command({"train", "--data-dir", folder.path(), "--verbose", "0"});
   EXPECT_EQ(run.status, 2);
   EXPECT_THAT(run.output, HasSubstr("17"));
   EXPECT_THAT(run.output, HasSubstr("11"));
@@ -114,7 +114,8 @@ TEST(CommandLineTest, ConfigFileSetsFlagsAndFlagsWin) {
   const std::string path = digits().path() + "/job.json";
   write_file(path,
              R"({"epochs": 7, "batch-size": 8, "optimizer": {"name": "sgd", "momentum": 0.9}})");
-  const Outcome run = sluice_command({"train", "--epochs", "9", "--config", path, "--print-config"});
+  const Outcome run =
+      sluice_command({"train", "--epochs", "9", "--config", path, "--print-config"});
   ASSERT_EQ(run.status, 0) << run.output;
   const auto config = nlohmann::json::parse(run.output);
   EXPECT_EQ(config["epochs"], 9);

@@ -4,6 +4,8 @@
 #include <grpc/support/log.h>
 #include <malloc.h>
 
+#include <string_view>
+
 #include "core/log.h"
 #include "transport/grpc/control_channel.h"
 #include "transport/grpc/control_listener.h"
@@ -13,9 +15,14 @@
 namespace sluice::transport {
 namespace {
 
-// What matters to people reaches them as a Status; the rest is for those who look for bugs.
+// What matters to people reaches them as a Status; the rest is for those who look for bugs, except
+// a last word before gRPC ends the process.
 void log_quietly(gpr_log_func_args* line) {
-  SLUICE_LOG(debug, "grpc: {} ({}:{})", line->message, line->file, line->line);
+  if (std::string_view(line->message).starts_with("assertion failed")) {
+    SLUICE_LOG(error, "grpc: {} ({}:{})", line->message, line->file, line->line);
+  } else {
+    SLUICE_LOG(debug, "grpc: {} ({}:{})", line->message, line->file, line->line);
+  }
 }
 
 // Starts gRPC, and keeps it until the process ends: to stop it with the last listener would now and

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 #include <vector>
 
@@ -33,7 +34,8 @@ class ParameterListener final : public wire::Listener {
 
   void serve();
   void wait_for_call(const ParameterMethod& method);
-  void answer(Call& call);
+  void answer(std::unique_ptr<Call> call);
+  Result<::grpc::ByteBuffer> reply_to(Call& call);
 
   wire::ParameterService& service_;
   RawParameters methods_;
@@ -41,8 +43,8 @@ class ParameterListener final : public wire::Listener {
   std::unique_ptr<::grpc::ServerCompletionQueue> queue_;
   std::vector<std::thread> threads_;
 
-  std::mutex mutex_;
-  bool closed_ = false;  // the queue takes no more requests
+  std::shared_mutex mutex_;  // shared: while something is started on the queue
+  bool closed_ = false;      // the queue takes nothing more
 };
 
 Status ParameterListener::open(const std::string& address, int threads) {
@@ -55,7 +57,8 @@ Status ParameterListener::open(const std::string& address, int threads) {
   return ok_status();
 }
 
-// The order matters: no more calls, then those in progress end or are cut off, then the queue.
+// The order matters: no more calls, then those in progress end or are cut off, then the queue. A
+// call that was cut off may still be in the service; its answer is dropped.
 ParameterListener::~ParameterListener() {
   if (endpoint_.server) {
     endpoint_.server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
@@ -76,33 +79,37 @@ void ParameterListener::serve() {
     std::unique_ptr<Call> call(static_cast<Call*>(tag));
     if (!ok || call->answered) continue;  // shutting down, cut off, or done
     wait_for_call(call->method);
-    answer(*call);
-    call.release();  // comes back when the answer is sent
+    answer(std::move(call));
   }
 }
 
 void ParameterListener::wait_for_call(const ParameterMethod& method) {
-  std::lock_guard lock(mutex_);
+  std::shared_lock lock(mutex_);
   if (closed_) return;
-  Call* call = std::make_unique<Call>(method).release();
+  Call* call = std::make_unique<Call>(method).release();  // comes back from the queue
   (methods_.*method.request)(&call->context, &call->request, &call->writer, queue_.get(),
                              queue_.get(), call);
 }
 
-void ParameterListener::answer(Call& call) {
-  const Result<::grpc::ByteBuffer> reply = [&]() -> Result<::grpc::ByteBuffer> {
-    try {
-      return call.method.handle(service_, call.request);
-    } catch (const std::exception& error) {
-      return internal_error(error.what());
-    }
-  }();
-  call.request.Clear();
-  call.answered = true;
+void ParameterListener::answer(std::unique_ptr<Call> call) {
+  const Result<::grpc::ByteBuffer> reply = reply_to(*call);
+  call->request.Clear();
+  call->answered = true;
+  std::shared_lock lock(mutex_);
+  if (closed_) return;
+  Call* tag = call.release();  // comes back from the queue when the answer is sent
   if (reply.ok()) {
-    call.writer.Finish(*reply, ::grpc::Status::OK, &call);
+    tag->writer.Finish(*reply, ::grpc::Status::OK, tag);
   } else {
-    call.writer.FinishWithError(to_grpc(reply.status(), call.context), &call);
+    tag->writer.FinishWithError(to_grpc(reply.status(), tag->context), tag);
+  }
+}
+
+Result<::grpc::ByteBuffer> ParameterListener::reply_to(Call& call) {
+  try {
+    return call.method.handle(service_, call.request);
+  } catch (const std::exception& error) {
+    return internal_error(error.what());
   }
 }
 

@@ -1,0 +1,159 @@
+// What docker/compose.yaml runs, word for word, on hosts of its own: one network namespace per
+// container, each with its own address, joined by a bridge; names are found through /etc/hosts.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/support/digits_folder.h"
+#include "tests/support/process.h"
+
+namespace sluice {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing_support::DigitsFolder;
+using testing_support::Process;
+
+bool run(const std::string& command) {
+  Process process({"sh", "-c", command});
+  const int status = process.wait(20s);
+  return status == 0;
+}
+
+// The words of "command:" of each service.
+std::map<std::string, std::string> compose_commands() {
+  std::ifstream file(SLUICE_SOURCE_DIR "/docker/compose.yaml");
+  std::map<std::string, std::string> commands;
+  std::string service;
+  for (std::string line; std::getline(file, line);) {
+    const bool is_service =
+        line.rfind("  ", 0) == 0 && line.size() > 2 && line[2] != ' ' && line.back() == ':';
+    if (is_service) service = line.substr(2, line.size() - 3);
+    const std::string key = "    command: ";
+    if (line.rfind(key, 0) == 0) commands[service] = line.substr(key.size());
+  }
+  return commands;
+}
+
+// Hosts 10.77.0.1, 10.77.0.2, ... behind a bridge in a namespace of its own.
+class Network {
+ public:
+  explicit Network(const std::vector<std::string>& hosts) : hosts_(hosts) {
+    ok_ = run("ip netns add " + name("switch")) && in("switch", "ip link add br0 type bridge") &&
+          in("switch", "ip link set br0 up");
+    std::string table = "127.0.0.1 localhost\n";
+    for (size_t i = 0; i < hosts.size(); ++i) {
+      table += address(i) + " " + hosts[i] + "\n";
+    }
+    for (size_t i = 0; ok_ && i < hosts.size(); ++i) ok_ = add_host(i, table);
+  }
+  Network(const Network&) = delete;
+  ~Network() {
+    for (const std::string& host : hosts_) {
+      run("ip netns del " + name(host));
+      std::filesystem::remove_all("/etc/netns/" + name(host));
+    }
+    run("ip netns del " + name("switch"));
+  }
+
+  bool ok() const { return ok_; }
+  bool in(const std::string& host, const std::string& command) const {
+    return run("ip netns exec " + name(host) + " " + command);
+  }
+  // A compose command on a host, `sluice` being this build's, in `directory`.
+  std::vector<std::string> arguments(const std::string& host, const std::string& command,
+                                     const std::string& directory) const {
+    return {"ip",
+            "netns",
+            "exec",
+            name(host),
+            "sh",
+            "-c",
+            "cd " + directory + " && PATH=" SLUICE_BINARY_DIR "/bin:$PATH SLUICE_DATA_DIR=" +
+                directory + " exec " + command};
+  }
+
+ private:
+  static std::string address(size_t i) { return "10.77.0." + std::to_string(i + 1); }
+  std::string name(const std::string& host) const {
+    return "sluice-" + std::to_string(getpid()) + "-" + host;
+  }
+
+  bool add_host(size_t i, const std::string& table) {
+    const std::string space = name(hosts_[i]);
+    const std::string port = "port" + std::to_string(i);
+    std::filesystem::create_directories("/etc/netns/" + space);
+    std::ofstream("/etc/netns/" + space + "/hosts") << table;
+    return run("ip netns add " + space) &&
+           run("ip -n " + name("switch") + " link add " + port +
+               " type veth peer name eth0 netns " + space) &&
+           in("switch", "ip link set " + port + " master br0 up") &&
+           in(hosts_[i], "ip addr add " + address(i) + "/24 dev eth0") &&
+           in(hosts_[i], "ip link set eth0 up") && in(hosts_[i], "ip link set lo up");
+  }
+
+  std::vector<std::string> hosts_;
+  bool ok_ = false;
+};
+
+TEST(ComposeTest, ItsCommandsTrainAcrossHostsWithTheirOwnAddresses) {
+  if (geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
+  const Network network({"driver", "server", "worker1", "worker2", "worker3"});
+  if (!network.ok()) GTEST_SKIP() << "this machine makes no network namespaces (ip netns, veth)";
+  const auto commands = compose_commands();
+  ASSERT_EQ(commands.size(), 3u);
+  const DigitsFolder digits(600, 100);
+  const DigitsFolder elsewhere(3, 3);  // workers and servers do not see the driver's files
+  const auto start = [&](const std::string& host, const std::string& service,
+                         const std::string& directory) {
+    return std::make_unique<Process>(network.arguments(host, commands.at(service), directory));
+  };
+  const auto driver = start("driver", "driver", digits.path());
+  std::vector<std::unique_ptr<Process>> members;
+  members.push_back(start("server", "server", elsewhere.path()));
+  for (const char* host : {"worker1", "worker2", "worker3"}) {
+    members.push_back(start(host, "worker", elsewhere.path()));
+  }
+  EXPECT_EQ(driver->wait(240s), 0) << driver->output();
+  for (const auto& member : members) EXPECT_EQ(member->wait(30s), 0) << member->output();
+  EXPECT_THAT(driver->output(), HasSubstr("Number of parameter server updates: 39"));
+  EXPECT_THAT(members[0]->output(), HasSubstr("server:7071"));
+  std::ifstream file(digits.path() + "/report.json");
+  const auto report = nlohmann::json::parse(file);
+  EXPECT_EQ(report["samples_trained"], 5 * 600);
+  EXPECT_TRUE(std::filesystem::exists(digits.path() + "/mnist.sluice"));
+}
+
+// A slow and lossy network costs time, not samples.
+TEST(ComposeTest, DelayAndLossChangeNoCount) {
+  if (geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
+  const Network network({"driver", "server", "worker1", "worker2"});
+  if (!network.ok()) GTEST_SKIP() << "this machine makes no network namespaces (ip netns, veth)";
+  for (const char* host : {"server", "worker1", "worker2"}) {
+    if (!network.in(host, "tc qdisc add dev eth0 root netem delay 2ms 1ms loss 0.5%")) {
+      GTEST_SKIP() << "this kernel has no netem";
+    }
+  }
+  const DigitsFolder digits(320, 50);
+  const auto start = [&](const std::string& host, const std::string& command) {
+    return std::make_unique<Process>(network.arguments(host, command, digits.path()));
+  };
+  const auto driver = start("driver",
+                            "sluice driver --listen 0.0.0.0:7070 --workers 2 --epochs 2 "
+                            "--report report.json --verbose 2");
+  const auto server = start("server", "sluice server --driver driver:7070 --listen 10.77.0.2:7071");
+  const auto worker1 = start("worker1", "sluice worker --driver driver:7070");
+  const auto worker2 = start("worker2", "sluice worker --driver driver:7070");
+  EXPECT_EQ(driver->wait(240s), 0) << driver->output() << server->output() << worker1->output();
+  std::ifstream file(digits.path() + "/report.json");
+  const auto report = nlohmann::json::parse(file);
+  EXPECT_EQ(report["samples_trained"], 640);
+  EXPECT_EQ(report["server_updates"], 2 * 4);
+}
+
+}  // namespace
+}  // namespace sluice
