@@ -40,6 +40,9 @@ LocalCluster::~LocalCluster() {
 
 Status LocalCluster::start(const std::string& driver_address) {
   driver_address_ = driver_address;
+  // Several processes share the cores: a thread that waits in OpenMP must not spin on one that
+  // another worker could use. OpenMP reads this when it is loaded, so it is set for the children.
+  setenv("OMP_WAIT_POLICY", "passive", 0);
   for (int i = 0; i < options_.servers; ++i) {
     RoleOptions role;
     role.driver = driver_address;

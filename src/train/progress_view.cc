@@ -115,7 +115,7 @@ void ProgressView::epoch_end(int epoch, const ShownMetrics& metrics,
                          ? bar(samples_per_epoch_)
                          : "Epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs_);
   line += " - " + format_seconds(seconds);
-  if (seconds > 0) {
+  if (seconds > 0.5) {  // asynchronous epochs may end almost together, which says nothing of speed
     const double rate = static_cast<double>(samples_per_epoch_) / seconds;
     line += " - " + with_separators(static_cast<int64_t>(rate)) + " images/s";
   }
