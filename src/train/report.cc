@@ -1,14 +1,9 @@
 #include "train/report.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/atomic_file.h"
 #include "core/process_info.h"
 #include "core/version.h"
 #include "train/progress_view.h"
@@ -97,17 +92,8 @@ std::string to_json(const JobReport& report) {
 }
 
 Status write_report(const JobReport& report, const std::string& path) {
-  const std::string temporary = path + ".tmp" + std::to_string(getpid());
-  std::ofstream file(temporary, std::ios::binary);
-  file << to_json(report);
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    const std::string why = std::strerror(errno);
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    return unavailable("cannot write the report to " + path + ": " + why);
-  }
-  return ok_status();
+  const std::string json = to_json(report);
+  return core::replace_file(path, {json}).with_context("the report");
 }
 
 std::string to_text(const JobReport& report) {

@@ -144,7 +144,8 @@ struct LedgerReply {
 // A parameter server as its transport sees it. Calls come from several threads at once.
 // INVALID_ARGUMENT: the payload's size is not the shard's. NOT_FOUND: not this server's shard.
 // FAILED_PRECONDITION: another job, or no values assigned yet. ABORTED: fenced off, or a gap in the
-// sequence; the caller must give up its lease.
+// sequence; the caller must give up its lease. ALREADY_EXISTS: creating a job again in another way,
+// or assigning values after the first push. RESOURCE_EXHAUSTED, INTERNAL: nothing was applied.
 class ParameterService {
  public:
   virtual ~ParameterService() = default;

@@ -1,6 +1,6 @@
 // How close a training step of ours comes to the oneDNN primitives that it could be made of.
 //
-//   sluice_replica_bench [--json FILE] [--rounds N]
+//   sluice_replica_bench [--json FILE] [--rounds N] [--batch N] [--threads N]
 //
 // The MNIST CNN at batch 16 and 128 with one and two threads. Each round measures every primitive
 // alone, our step without an optimizer, and our step with Adam, one after the other; the ratio is
@@ -124,6 +124,8 @@ nlohmann::json run(const Setting& setting, int rounds) {
       {"ratio_gradients",
        median_of(measured, [](const Round& r) { return r.reference / r.gradients; })},
       {"ratio_adam", median_of(measured, [](const Round& r) { return r.reference / r.adam; })},
+      {"ratio_gradients_to_best",
+       median_of(measured, [](const Round& r) { return r.best / r.gradients; })},
       {"ratio_adam_to_best", median_of(measured, [](const Round& r) { return r.best / r.adam; })}};
   for (size_t i = 0; i < reference.parts().size(); ++i) {
     result["reference_parts_ms"][reference.parts()[i].name] =
@@ -148,25 +150,24 @@ void print(const nlohmann::json& r) {
 int main(int argc, char** argv) {
   std::string json_path;
   int rounds = 9;
-  for (int i = 1; i < argc; ++i) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  std::vector<int64_t> batches = {16, 128};
+  std::vector<int> thread_counts = {1};
+  if (cores > 1) thread_counts.push_back(2);
+  for (int i = 1; i + 1 < argc; i += 2) {
     const std::string argument = argv[i];
-    if (argument == "--json" && i + 1 < argc) {
-      json_path = argv[++i];
-    } else if (argument == "--rounds" && i + 1 < argc) {
-      rounds = std::max(1, std::atoi(argv[++i]));
-    } else {
-      std::fprintf(stderr, "usage: %s [--json FILE] [--rounds N]\n", argv[0]);
-      return 2;
-    }
+    const std::string value = argv[i + 1];
+    if (argument == "--json") json_path = value;
+    if (argument == "--rounds") rounds = std::max(1, std::atoi(value.c_str()));
+    if (argument == "--batch") batches = {std::max(1, std::atoi(value.c_str()))};
+    if (argument == "--threads") thread_counts = {std::clamp(std::atoi(value.c_str()), 1, cores)};
   }
   std::printf("images/s of training, MNIST CNN; ratio = reference time / our time\n");
   std::printf("%5s %7s %10s %10s %10s %10s %14s %12s %12s\n", "batch", "threads", "reference",
               "best", "gradients", "with Adam", "ratio no Adam", "ratio", "ratio best");
   nlohmann::json results = nlohmann::json::array();
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  for (int64_t batch : {16, 128}) {
-    for (int threads : {1, 2}) {
-      if (threads > std::max(1, cores)) continue;
+  for (int64_t batch : batches) {
+    for (int threads : thread_counts) {
       results.push_back(sluice::bench::run({batch, threads}, rounds));
       sluice::bench::print(results.back());
     }

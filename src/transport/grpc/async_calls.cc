@@ -26,6 +26,7 @@ struct AsyncCalls::Shared {
 
   std::mutex mutex;
   std::unordered_set<Call*> in_flight;
+  bool closing = false;  // what is in flight has been cancelled by us
 };
 
 AsyncCalls::AsyncCalls(Peer peer)
@@ -34,6 +35,7 @@ AsyncCalls::AsyncCalls(Peer peer)
 AsyncCalls::~AsyncCalls() {
   {
     std::lock_guard lock(shared_->mutex);
+    shared_->closing = true;
     for (Call* call : shared_->in_flight) call->context.TryCancel();
   }
   shared_->queue.Shutdown();
@@ -66,13 +68,17 @@ void AsyncCalls::complete(std::shared_ptr<Shared> shared) {
   bool ok = false;
   while (shared->queue.Next(&tag, &ok)) {
     std::unique_ptr<Call> call(static_cast<Call*>(tag));
+    bool cancelled = false;
     {
       std::lock_guard lock(shared->mutex);
       shared->in_flight.erase(call.get());
+      cancelled = shared->closing && call->status.error_code() == ::grpc::StatusCode::CANCELLED;
     }
-    Reply reply = call->status.ok()
-                      ? Reply(std::move(call->reply))
-                      : Reply(from_grpc(call->status, call->context, shared->peer, call->timeout));
+    Reply reply = [&]() -> Reply {
+      if (call->status.ok()) return std::move(call->reply);
+      if (cancelled) return sluice::cancelled("the channel to " + shared->peer.address + " closed");
+      return from_grpc(call->status, call->context, shared->peer, call->timeout);
+    }();
     const std::function<void(Reply)> done = std::move(call->done);
     call.reset();  // lets go of the request's payload: gRPC may hold it until now
     done(std::move(reply));

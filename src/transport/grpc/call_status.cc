@@ -73,6 +73,11 @@ Status from_grpc(const ::grpc::Status& status, const ::grpc::ClientContext& cont
                          connection_problem(*peer.channel) + ")");
     case StatusCode::kUnavailable:
       return unavailable(who + " does not answer (" + reason_of(status.error_message()) + ")");
+    // How gRPC reports a connection or a peer that broke off in the middle: worth another attempt.
+    case StatusCode::kCancelled:
+    case StatusCode::kUnknown:
+    case StatusCode::kInternal:
+      return unavailable(who + " broke off the call (" + reason_of(status.error_message()) + ")");
     case StatusCode::kUnimplemented:
       return {code, who + " does not know this call; is it a Sluice " + peer.role +
                         " of the same version?"};

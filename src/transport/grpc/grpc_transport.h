@@ -5,8 +5,9 @@
 // within two seconds. gRPC's own log lines appear at log level debug.
 //
 // gRPC starts with the first object of this class, for the rest of the process's life: fork before
-// that, or exec afterwards.
-// Thread-safe. Channels and listeners may outlive the transport.
+// that, or exec afterwards. From then on the process also keeps memory that it frees (up to 512
+// MiB, mallopt), to be used for the next messages. Thread-safe. Channels and listeners may outlive
+// the transport.
 #pragma once
 
 #include <memory>

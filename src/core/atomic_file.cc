@@ -1,4 +1,4 @@
-#include "nn/atomic_file.h"
+#include "core/atomic_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <cstring>
 #include <filesystem>
 
-namespace sluice::nn {
+namespace sluice::core {
 namespace {
 
 // Closes on destruction; close() does it earlier and says whether it worked.
@@ -109,4 +109,4 @@ Status replace_file(const std::string& path, const std::vector<std::span<const c
   return {};
 }
 
-}  // namespace sluice::nn
+}  // namespace sluice::core

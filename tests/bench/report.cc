@@ -1,0 +1,201 @@
+// Runs every benchmark and the main job, and writes what came of it as Markdown.
+//
+//   sluice_bench_report BIN_DIR OUTPUT.md [quick]
+//
+// quick: fewer rounds and one epoch of the main job, to see that everything runs.
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+
+#include "core/process_info.h"
+#include "core/version.h"
+
+namespace sluice::bench {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Settings {
+  std::string bin;
+  std::string output;
+  bool quick = false;
+};
+
+template <typename... Args>
+std::string format(const char* pattern, Args... args) {
+  char text[512];
+  std::snprintf(text, sizeof(text), pattern, args...);
+  return text;
+}
+
+// Runs `command FLAG FILE` and reads the JSON that it wrote there.
+Json run(const std::string& command, const std::string& json_flag) {
+  const std::string file =
+      std::filesystem::temp_directory_path() / ("sluice-bench-" + std::to_string(getpid()));
+  const std::string line = command + " " + json_flag + " " + file;
+  std::fprintf(stderr, "== %s\n", line.c_str());
+  if (std::system(line.c_str()) != 0) throw std::runtime_error("failed: " + line);
+  std::ifstream in(file);
+  Json json = Json::parse(in);
+  std::filesystem::remove(file);
+  return json;
+}
+
+std::string machine() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string model = "unknown processor";
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("model name", 0) == 0) {
+      model = line.substr(line.find(':') + 2);
+      break;
+    }
+  }
+  utsname system{};
+  uname(&system);
+  return model + ", " + std::to_string(core::available_cores()) + " cores, " + system.sysname +
+         " " + system.release;
+}
+
+std::string today() {
+  char text[32];
+  const std::time_t now = std::time(nullptr);
+  std::strftime(text, sizeof(text), "%Y-%m-%d", std::gmtime(&now));
+  return text;
+}
+
+std::string replica_section(const Settings& settings) {
+  const Json json = run(settings.bin + "/sluice_replica_bench --rounds " +
+                            (settings.quick ? "3" : "11"),
+                        "--json");
+  std::string text =
+      "## (a) A training step against the oneDNN primitives it could be made of\n\n"
+      "MNIST CNN, float32, images/s. *direct*: the sum of oneDNN's primitives, each measured alone, "
+      "with direct convolutions. *fastest*: the same, with Winograd where oneDNN is faster with it. "
+      "Neither counts an optimizer. Ratios are reference time over our time, medians of rounds.\n\n"
+      "| batch | threads | direct | fastest | ours | ours with Adam | with Adam / direct | "
+      "ours / fastest | with Adam / fastest |\n|---|---|---|---|---|---|---|---|---|\n";
+  for (const Json& r : json["results"]) {
+    const auto number = [&](const char* key) { return r[key].get<double>(); };
+    text += format("| %d | %d | %.0f | %.0f | %.0f | %.0f | **%.2f** | %.2f | %.2f |\n",
+                   r["batch"].get<int>(), r["threads"].get<int>(),
+                   number("reference_images_per_second"), number("best_images_per_second"),
+                   number("gradients_images_per_second"), number("adam_images_per_second"),
+                   number("ratio_adam"), number("ratio_gradients_to_best"),
+                   number("ratio_adam_to_best"));
+  }
+  return text;
+}
+
+std::string exchange_section(const Settings& settings) {
+  const Json json = run(settings.bin + "/sluice_exchange_bench --rounds " +
+                            (settings.quick ? "3" : "15"),
+                        "--json");
+  std::string text =
+      "## (b) Exchange against a bare gRPC echo of the same bytes\n\n"
+      "Bytes sent and received per second, client and server in two processes. The echo is the "
+      "faster of one message and one message per shard; the exchange also updates the shards.\n\n"
+      "| socket | bytes | shards | exchange GB/s | echo GB/s | ratio |\n|---|---|---|---|---|---|\n";
+  for (const Json& r : json["cases"]) {
+    const double echo = std::max(r["echo_whole_gb_per_s"].get<double>(),
+                                 r["echo_in_shards_gb_per_s"].get<double>());
+    text += format("| %s | %.1f MB | %d | %.2f | %.2f | **%.2f** |\n",
+                   r["socket"].get<std::string>().c_str(), r["bytes"].get<double>() * 1e-6,
+                   r["shards"].get<int>(), r["exchange_gb_per_s"].get<double>(), echo,
+                   r["ratio"].get<double>());
+  }
+  return text;
+}
+
+std::string update_section(const Settings& settings) {
+  const Json json =
+      run(settings.bin + "/sluice_update_bench --rounds " + (settings.quick ? "3" : "15"), "--json");
+  std::string text =
+      "## (c) The server's update against memcpy of the same bytes\n\n"
+      "| rule | bytes | update GB/s | memcpy GB/s | ratio |\n|---|---|---|---|---|\n";
+  for (const Json& r : json["cases"]) {
+    text += format("| %s | %.1f MB | %.1f | %.1f | **%.2f** |\n",
+                   r["rule"].get<std::string>().c_str(), r["bytes"].get<double>() * 1e-6,
+                   r["update_gb_per_s"].get<double>(), r["memcpy_gb_per_s"].get<double>(),
+                   r["ratio"].get<double>());
+  }
+  return text;
+}
+
+// Images/s of one replica at batch 16 on all cores, with Adam.
+double replica_speed(const Settings& settings) {
+  const Json json = run(settings.bin + "/sluice_replica_bench --rounds 5 --batch 16 --threads " +
+                            std::to_string(core::available_cores()),
+                        "--json");
+  return json["results"][0]["adam_images_per_second"];
+}
+
+std::string peak(const Json& process) {
+  return format("%.0f MB", process["peak_memory_bytes"].get<double>() * 1e-6);
+}
+
+// The replica is measured before and after the job, because the machine's speed drifts.
+std::string job_section(const Settings& settings) {
+  std::string text =
+      "## (d) The main job\n\n"
+      "MNIST CNN, ADAG, Adam, batch 16, window 5, 3 workers, against the same images at one "
+      "replica's own speed on all cores (batch 16, with Adam), measured before and after.\n\n"
+      "| exchange | dataset | images | training time | images/s | replica's images/s | ratio | "
+      "accuracy | updates | mean staleness |\n|---|---|---|---|---|---|---|---|---|---|\n";
+  std::string memory;
+  for (const char* overlap : {"", " --overlap"}) {
+    const double before = replica_speed(settings);
+    const Json r = run(settings.bin + "/sluice train --verbose 0 --epochs " +
+                           (settings.quick ? "1" : "5") + overlap,
+                       "--report");
+    const double replica = (before + replica_speed(settings)) / 2;
+    const double speed = r["samples_per_second"];
+    text += format("| %s | %s | %d | %.1f s | %.0f | %.0f | **%.2f** | %.4f | %d | %.2f |\n",
+                   *overlap == '\0' ? "blocking" : "overlapped",
+                   r["dataset"].get<std::string>().c_str(), r["samples_trained"].get<int>(),
+                   r["training_time_s"].get<double>(), speed, replica, speed / replica,
+                   r["test_accuracy"].get<double>(), r["server_updates"].get<int>(),
+                   r["staleness"]["mean"].get<double>());
+    memory = "\nPeak memory: driver " + peak(r["driver"]) + ", server " + peak(r["servers"][0]) +
+             ", worker " + peak(r["workers"][0]) + ".\n";
+  }
+  return text + memory;
+}
+
+int report(const Settings& settings) {
+  std::string text =
+      "# Benchmarks\n\nWritten by `./dev bench" + std::string(settings.quick ? " quick" : "") +
+      "` on " + today() + ", Sluice " + core::version() + ", on " + machine() +
+      ".\nThe machine is shared and its speed drifts: read the ratios, which are measured within "
+      "one run.\n";
+  for (const auto section : {replica_section, exchange_section, update_section, job_section}) {
+    text += "\n" + section(settings);
+  }
+  std::ofstream(settings.output) << text;
+  std::printf("%s", text.c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace sluice::bench
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: %s BIN_DIR OUTPUT.md [quick]\n", argv[0]);
+    return 2;
+  }
+  try {
+    return sluice::bench::report({argv[1], argv[2], argc > 3 && std::string(argv[3]) == "quick"});
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench: %s\n", error.what());
+    return 1;
+  }
+}
