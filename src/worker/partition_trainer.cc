@@ -52,7 +52,7 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
   replica_ = backend.compile(graph, replica_options(spec, *rule_));
   const size_t parameters = replica_->parameters().size();
   pulled_ = core::AlignedBuffer(parameters);
-  anchor_ = core::AlignedBuffer(parameters);
+  if (spec.overlap) anchor_ = core::AlignedBuffer(parameters);
   const auto batch = static_cast<size_t>(spec.batch_size);
   x_ = core::AlignedBuffer(batch * static_cast<size_t>(graph.input.size()));
   y_ = core::AlignedBuffer(batch * static_cast<size_t>(graph.target_size()));
@@ -97,8 +97,13 @@ Status PartitionTrainer::adopt_centre(wire::ParameterClient& client) {
   SLUICE_RETURN_IF_ERROR(client.pull(pulled_.span()));
   rule_->adopt(pulled_.span(), {}, replica_->parameters());
   replica_->parameters_changed();
-  copy(pulled_.span(), anchor_.span());
+  if (spec_.overlap) copy(pulled_.span(), anchor_.span());
   return ok_status();
+}
+
+// Where the window began: in lock-step the centre itself, with overlap a copy of the replica.
+std::span<const float> PartitionTrainer::anchor() const {
+  return spec_.overlap ? anchor_.span() : pulled_.span();
 }
 
 // Faithful to the original: train a window, push it, wait for the new centre, go on from there.
@@ -123,7 +128,7 @@ Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionDat
     SLUICE_RETURN_IF_ERROR(train_window(plan, data, begin, end, hooks, header.metrics));
 
     const auto update = free_update_buffer();
-    rule_->make_update(replica_->parameters(), anchor_.span(), std::max<int64_t>(end - begin, 1),
+    rule_->make_update(replica_->parameters(), anchor(), std::max<int64_t>(end - begin, 1),
                        update->span());
     if (!spec_.overlap) client.start_exchange(header, update, pulled_.span());
     if (!spec_.overlap || exchanging) {
@@ -134,8 +139,8 @@ Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionDat
       rule_->adopt(pulled_.span(), missing, replica_->parameters());
       replica_->parameters_changed();
     }
-    copy(replica_->parameters(), anchor_.span());
     if (spec_.overlap) {
+      copy(replica_->parameters(), anchor_.span());
       client.start_exchange(header, update, pulled_.span());
       exchanging = true;
     }

@@ -43,6 +43,7 @@ class PartitionTrainer {
   Status train_from(const wire::Lease& lease, const PartitionData& data,
                     wire::ParameterClient& client, const TrainerHooks& hooks);
   Status adopt_centre(wire::ParameterClient& client);
+  std::span<const float> anchor() const;
   Status train_window(data::BatchPlan& plan, const PartitionData& data, int64_t begin, int64_t end,
                       const TrainerHooks& hooks, std::vector<wire::EpochMetrics>& metrics);
   std::shared_ptr<core::AlignedBuffer> free_update_buffer();
@@ -52,7 +53,7 @@ class PartitionTrainer {
   std::unique_ptr<WorkerRule> rule_;
   std::unique_ptr<backend::Replica> replica_;
   core::AlignedBuffer pulled_;  // the centre, as of the last exchange
-  core::AlignedBuffer anchor_;  // the replica's parameters when its window began
+  core::AlignedBuffer anchor_;  // with overlap: the replica's parameters when its window began
   core::AlignedBuffer x_, y_;   // a batch
   std::vector<std::shared_ptr<core::AlignedBuffer>> update_buffers_;
   int64_t last_sequence_ = 0;

@@ -55,7 +55,8 @@ TEST(FitTest, SgdStepOnOneBatchIsTheHandComputedOne) {
                    .optimizer = SGD({.learning_rate = 0.1f}),
                    .loss = "mse",
                    .verbose = 0});
-  // A single output's target is the class number, 0: dloss/dy = 2 (2 - 0) = 4, dw = 4 x = 8, db = 4.
+  // A single output's target is the class number, 0: dloss/dy = 2 (2 - 0) = 4, dw = 4 x = 8, db
+  // = 4.
   const auto values = model.parameters().values();
   EXPECT_FLOAT_EQ(values[0], 1 - 0.1f * 8);
   EXPECT_FLOAT_EQ(values[1], 0 - 0.1f * 4);

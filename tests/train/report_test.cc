@@ -1,0 +1,68 @@
+#include "train/report.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "train/builtin_models.h"
+
+namespace sluice::train {
+namespace {
+
+using testing::HasSubstr;
+
+JobReport sample_report() {
+  JobReport report;
+  report.dataset = "mnist";
+  const Sequential model = make_model("mnist_cnn");
+  report.model_json = model.to_json();
+  report.parameters = model.count_params();
+  report.test = {0.0291, 0.9911};
+  driver::JobResult& result = report.outcome.result;
+  result.training_time_s = 50;
+  result.server_updates = 3750;
+  result.samples_trained = 300000;
+  result.staleness_mean = 1.99;
+  result.staleness_max = 7;
+  result.workers = {{0, 1250, 100000, 1, {"pid 7 on a: left"}, 1 << 27},
+                    {1, 2500, 200000, 2, {"pid 8 on a: was killed by signal 9 (Killed)"}, 1 << 27}};
+  result.servers = {{"unix:/s", 1, 2.5, 1 << 26}};
+  report.outcome.history = {{{0.2, 0.94}, Metrics{0.1, 0.97}, 10}, {{0.1, 0.98}, {}, 11}};
+  return report;
+}
+
+TEST(ReportTest, JsonHasEveryFigure) {
+  const auto json = nlohmann::json::parse(to_json(sample_report()));
+  EXPECT_EQ(json["training_time_s"], 50);
+  EXPECT_EQ(json["server_updates"], 3750);
+  EXPECT_EQ(json["samples_trained"], 300000);
+  EXPECT_EQ(json["samples_per_second"], 6000);
+  EXPECT_EQ(json["staleness"]["max"], 7);
+  EXPECT_EQ(json["test_accuracy"], 0.9911);
+  EXPECT_EQ(json["parameters"], 1048853);
+  EXPECT_EQ(json["workers"][1]["updates"], 2500);
+  EXPECT_EQ(json["history"][0]["val_accuracy"], 0.97);
+  EXPECT_FALSE(json["history"][1].contains("val_accuracy"));
+  EXPECT_EQ(json["config"]["workers"], 3);
+  EXPECT_EQ(json["model"]["class_name"], "Sequential");
+  EXPECT_TRUE(json["versions"].contains("sluice"));
+}
+
+TEST(ReportTest, TextSpeaksTheWordsOfTheOriginal) {
+  const std::string text = to_text(sample_report());
+  EXPECT_THAT(text, HasSubstr("Training time: 50.00 s (300,000 samples, 6,000 samples/s)\n"));
+  EXPECT_THAT(text, HasSubstr("Accuracy: 0.9911 (test set, loss 0.0291)\n"));
+  EXPECT_THAT(text, HasSubstr("Number of parameter server updates: 3750\n"));
+  EXPECT_THAT(text, HasSubstr("Staleness: mean 1.99, maximum 7\n"));
+  EXPECT_THAT(text, HasSubstr("Worker 1: 2,500 updates, 200,000 samples, 2 partition(s)"));
+  EXPECT_THAT(text, HasSubstr("pid 8 on a: was killed by signal 9"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("pid 7 on a: left")));
+}
+
+TEST(ReportTest, PlaceThatCannotBeWrittenIsNamed) {
+  const Status status = write_report(sample_report(), "/nowhere/report.json");
+  EXPECT_THAT(status.message(), HasSubstr("/nowhere/report.json"));
+}
+
+}  // namespace
+}  // namespace sluice::train
