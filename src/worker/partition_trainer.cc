@@ -113,6 +113,7 @@ Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionDat
                                     wire::ParameterClient& client, const TrainerHooks& hooks) {
   data::BatchPlan plan(lease.partition, data.size(), spec_.batch_size, spec_.epochs, spec_.seed,
                        spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone);
+  rule_ = make_worker_rule(spec_);  // nothing of a window that was cut short goes into the next
   const int64_t pushes = rule_->pushes(plan.steps());
   last_sequence_ = lease.next_sequence - 1;
   SLUICE_RETURN_IF_ERROR(adopt_centre(client));
