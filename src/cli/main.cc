@@ -26,6 +26,14 @@ int run(int argc, char** argv) {
   app.footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
   const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
                               add_server_command(app), add_worker_command(app)};
+  if (argc < 2) {
+    std::fprintf(stderr, "%s", app.help().c_str());
+    return 2;
+  }
+  const std::string first = argv[1];
+  if (first.rfind('-', 0) != 0 && app.get_subcommand_no_throw(first) == nullptr) {
+    return fail(2, "unknown command \"" + first + "\"; see sluice --help");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -159,6 +159,12 @@ TEST(CommandLineTest, PortInUseIsNamed) {
   EXPECT_THAT(second.output, HasSubstr("cannot listen on " + address));
 }
 
+TEST(CommandLineTest, UnknownCommandIsNamed) {
+  const Outcome run = sluice_command({"trian"});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_EQ(run.output, "sluice: unknown command \"trian\"; see sluice --help\n");
+}
+
 TEST(CommandLineTest, HelpIsEnoughToGetGoing) {
   const Outcome run = sluice_command({"train", "--help"});
   EXPECT_EQ(run.status, 0);
