@@ -1,6 +1,8 @@
 // The `sluice` command.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <stdexcept>
 
 #include "cli/commands.h"
@@ -31,7 +33,10 @@ int run(int argc, char** argv) {
     return 2;
   }
   const std::string first = argv[1];
-  if (first.rfind('-', 0) != 0 && app.get_subcommand_no_throw(first) == nullptr) {
+  const bool known = std::any_of(std::begin(commands), std::end(commands), [&](const Command& c) {
+    return c.app->get_name() == first;
+  });
+  if (first.rfind('-', 0) != 0 && !known) {
     return fail(2, "unknown command \"" + first + "\"; see sluice --help");
   }
   try {
