@@ -12,6 +12,7 @@
 #include "data/catalog.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
+#include "train/evaluation.h"
 #include "train/report.h"
 #include "train/signals.h"
 
@@ -113,6 +114,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   report.parameters = model.count_params();
   report.outcome = std::move(*outcome);
   report.test = model.evaluate(data->test, {.loss = config.loss, .device = config.device});
+  report.backend = train::open_backend_or_throw(config.device)->name();
   report.total_time_s = core::to_seconds(now() - started);
   std::printf("%s", train::to_text(report).c_str());
   if (!config.save.empty()) {

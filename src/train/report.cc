@@ -7,6 +7,7 @@
 #include "core/process_info.h"
 #include "core/version.h"
 #include "train/progress_view.h"
+#include "transport/grpc/grpc_transport.h"
 
 namespace sluice::train {
 namespace {
@@ -87,7 +88,10 @@ std::string to_json(const JobReport& report) {
   json["history"] = history_json(report.outcome);
   json["config"] = Json::parse(to_json(report.config));
   json["model"] = Json::parse(report.model_json);
-  json["versions"] = {{"sluice", core::version()}};
+  json["versions"] = {{"sluice", core::version()},
+                      {"backend", report.backend},
+                      {"grpc", transport::grpc_version()},
+                      {"compiler", __VERSION__}};
   return json.dump(2) + "\n";
 }
 

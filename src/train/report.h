@@ -16,6 +16,7 @@ struct JobReport {
   size_t parameters = 0;
   JobOutcome outcome;
   Metrics test;
+  std::string backend;      // that evaluated: "cpu (oneDNN 2.6.3, AVX-512)"
   double total_time_s = 0;  // the whole command
 };
 

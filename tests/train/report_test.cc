@@ -45,7 +45,9 @@ TEST(ReportTest, JsonHasEveryFigure) {
   EXPECT_FALSE(json["history"][1].contains("val_accuracy"));
   EXPECT_EQ(json["config"]["workers"], 3);
   EXPECT_EQ(json["model"]["class_name"], "Sequential");
-  EXPECT_TRUE(json["versions"].contains("sluice"));
+  for (const char* name : {"sluice", "backend", "grpc", "compiler"}) {
+    EXPECT_TRUE(json["versions"].contains(name)) << name;
+  }
 }
 
 TEST(ReportTest, TextSpeaksTheWordsOfTheOriginal) {

@@ -2,6 +2,7 @@
 
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
+#include <grpcpp/grpcpp.h>
 #include <malloc.h>
 
 #include <string_view>
@@ -62,5 +63,7 @@ std::shared_ptr<wire::ParameterChannel> GrpcTransport::connect_parameters(
 std::shared_ptr<wire::ControlChannel> GrpcTransport::connect_control(const std::string& address) {
   return connect_control_channel(address);
 }
+
+std::string grpc_version() { return ::grpc::Version(); }
 
 }  // namespace sluice::transport

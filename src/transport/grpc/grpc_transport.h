@@ -35,4 +35,7 @@ class GrpcTransport final : public wire::Transport {
   std::shared_ptr<wire::ControlChannel> connect_control(const std::string& address) override;
 };
 
+// The gRPC library's: "1.51.1".
+std::string grpc_version();
+
 }  // namespace sluice::transport
