@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 cmake --install "$build_dir" --prefix "$work/prefix" >/dev/null
 "$work/prefix/bin/sluice" --version
 cp -r "$source_dir/examples" "$work/examples" # nothing of the tree is in reach
-cmake -S "$work/examples/installed" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" \
+cmake -G Ninja -S "$work/examples/installed" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" \
   -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$work/build"
 ldd "$work/build/custom_layer" | grep -q "$work/prefix/.*libsluice.so"
