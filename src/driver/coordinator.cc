@@ -234,7 +234,6 @@ Status Coordinator::finish(const wire::FinishRequest& request, TimePoint now) {
   }
   partition.finished = true;
   partition.holder = -1;
-  partition.last_sequence = request.last_sequence;
   member->partition = -1;
   if (phase_ == Phase::kTraining &&
       finished_partitions() == static_cast<int64_t>(partitions_.size())) {

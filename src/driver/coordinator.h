@@ -22,7 +22,6 @@ namespace sluice::driver {
 struct CoordinatorOptions {
   uint64_t job = 0;
   int servers = 1;
-  int workers = 1;  // expected; more may join
   std::vector<int64_t> partition_records;
   std::string job_spec;                                     // handed to whoever joins
   core::Duration lease_timeout = std::chrono::seconds(10);  // without a heartbeat
@@ -94,7 +93,6 @@ class Coordinator {
     int64_t incarnation = 0;
     int64_t holder = -1;  // member, also while the lease is being fenced
     bool finished = false;
-    int64_t last_sequence = 0;
   };
 
   Member* find_live(int64_t id);

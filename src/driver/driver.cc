@@ -30,7 +30,6 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   CoordinatorOptions result;
   result.job = job;
   result.servers = options.servers;
-  result.workers = options.workers;
   result.job_spec = wire::to_json(options.training);
   result.lease_timeout = options.lease_timeout;
   result.idle_timeout = options.idle_timeout;

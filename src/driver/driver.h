@@ -28,7 +28,6 @@ struct DriverOptions {
   wire::TrainingSpec training;  // records, partitions and dataset included
   std::string update_rule;      // JSON, for the servers
   int servers = 1;
-  int workers = 1;
   int shards = 0;  // 0: by size
   core::Duration lease_timeout = std::chrono::seconds(10);
   core::Duration idle_timeout = std::chrono::seconds(300);

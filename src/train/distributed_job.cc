@@ -145,7 +145,6 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, const Sequ
   training.driver_timeout = core::from_seconds(config.peer_timeout);
   options.update_rule = worker::update_rule_for(config.trainer, training.optimizer);
   options.servers = config.servers;
-  options.workers = config.workers;
   options.shards = config.shards;
   options.lease_timeout = core::from_seconds(config.lease_timeout);
   options.idle_timeout = core::from_seconds(config.idle_timeout);

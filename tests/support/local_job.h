@@ -91,7 +91,6 @@ inline LocalJobResult run_local_job(wire::Transport& transport, const LocalJobOp
   driver_options.update_rule =
       worker::update_rule_for(options.training.trainer, options.training.optimizer);
   driver_options.servers = options.servers;
-  driver_options.workers = options.workers;
   driver_options.shards = options.shards;
   driver_options.idle_timeout = std::chrono::seconds(30);
   driver::Driver driver(driver_options, dataset.records(), model.parameters().values(), transport,
