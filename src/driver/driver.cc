@@ -78,6 +78,8 @@ Status Driver::train(const std::atomic<bool>& stop) {
   SLUICE_RETURN_IF_ERROR(wait_for_servers(stop));
   SLUICE_RETURN_IF_ERROR(distribute_parameters(stop));
   for (int ticks = 1;; ++ticks) {
+    // Before the tick: local workers that the same signal ended are not to be replaced.
+    if (stop.load()) return cancelled("stopped by a signal");
     tick();
     {
       std::lock_guard lock(mutex_);
@@ -85,7 +87,6 @@ Status Driver::train(const std::atomic<bool>& stop) {
       if (coordinator_.phase() == Phase::kAborted)
         return {StatusCode::kAborted, coordinator_.abort_reason()};
     }
-    if (stop.load()) return cancelled("stopped by a signal");
     if (ticks % kTicksPerLedger == 0) {
       const Status read = read_ledgers();
       if (read.ok()) {
@@ -112,6 +113,7 @@ void Driver::tick() {
 
 Status Driver::wait_for_servers(const std::atomic<bool>& stop) {
   for (int ticks = 1;; ++ticks) {
+    if (stop.load()) return cancelled("stopped by a signal");
     tick();
     {
       std::lock_guard lock(mutex_);
@@ -119,7 +121,6 @@ Status Driver::wait_for_servers(const std::atomic<bool>& stop) {
       if (coordinator_.phase() == Phase::kAborted)
         return {StatusCode::kAborted, coordinator_.abort_reason()};
     }
-    if (stop.load()) return cancelled("stopped by a signal");
     if (ticks % kTicksPerLedger == 0) observer_.on_progress(progress());
     std::this_thread::sleep_for(kTick / 5);
   }
@@ -278,6 +279,11 @@ void Driver::wait_for_members_to_leave(core::Duration at_most) {
 void Driver::process_ended(int64_t pid, const std::string& fate) {
   std::lock_guard lock(mutex_);
   coordinator_.process_ended(pid, fate, now());
+}
+
+bool Driver::over() const {
+  std::lock_guard lock(mutex_);
+  return coordinator_.phase() == Phase::kDone || coordinator_.phase() == Phase::kAborted;
 }
 
 void Driver::abort(const std::string& reason) {

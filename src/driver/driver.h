@@ -47,6 +47,7 @@ class Driver final : public wire::ControlService {
   // A process that the caller had started has ended; see Coordinator. Thread-safe.
   void process_ended(int64_t pid, const std::string& fate);
   void abort(const std::string& reason);  // thread-safe
+  bool over() const;  // done or aborted: nobody who ends now needs replacing; thread-safe
 
   Result<wire::JoinReply> join(const wire::JoinRequest& request) override;
   Result<wire::AcquireReply> acquire(int64_t member) override;
@@ -85,7 +86,7 @@ class Driver final : public wire::ControlService {
   int epochs_reported_ = 0;
   core::Duration training_time_{};
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Coordinator coordinator_;  // guarded by mutex_
 };
 

@@ -12,13 +12,9 @@
 #include "sluice/errors.h"
 
 namespace sluice::train {
+namespace {
 
-std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& device) {
-  auto backend = backend::open_backend(device);
-  if (!backend.ok()) throw RuntimeError(backend.status().message());
-  return *backend;
-}
-
+// Records `indices` as a batch: x and y are filled and returned cut to size.
 backend::Batch gather_batch(const data::Records& records, std::span<const uint32_t> indices,
                             int64_t target_size, std::span<float> x, std::span<float> y) {
   const size_t n = indices.size();
@@ -31,6 +27,14 @@ backend::Batch gather_batch(const data::Records& records, std::span<const uint32
     records.gather_one_hot(indices, y);
   }
   return {static_cast<int64_t>(n), x, y};
+}
+
+}  // namespace
+
+std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& device) {
+  auto backend = backend::open_backend(device);
+  if (!backend.ok()) throw RuntimeError(backend.status().message());
+  return *backend;
 }
 
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {

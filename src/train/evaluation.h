@@ -29,10 +29,6 @@ class Evaluator {
 // The backend that `device` names; throws RuntimeError where there is none.
 std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& device);
 
-// Records `indices` as a batch: x and y are filled and returned cut to size.
-backend::Batch gather_batch(const data::Records& records, std::span<const uint32_t> indices,
-                            int64_t target_size, std::span<float> x, std::span<float> y);
-
 // Throws std::invalid_argument when the model cannot take the dataset's records or classes.
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss);
 

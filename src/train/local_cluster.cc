@@ -79,7 +79,7 @@ void LocalCluster::look_after(driver::Driver& driver) {
     }
     const int index = it->second;
     workers_.erase(it);
-    if (!ended.failed) continue;
+    if (!ended.failed || driver.over()) continue;
     if (restarts_ < options_.max_restarts) {
       ++restarts_;
       SLUICE_LOG(warn, "starting worker {} again ({} of at most {} restarts)", index, restarts_,

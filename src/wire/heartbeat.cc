@@ -75,7 +75,7 @@ void Heartbeat::beat() {
                              std::to_string(static_cast<int>(core::to_seconds(silence))) +
                              " s: " + reply.status().message()));
     }
-if (now - last_said_ >= kSayAgain) {
+    if (now - last_said_ >= kSayAgain) {
       last_said_ = now;
       SLUICE_LOG(warn, "waiting for the driver at {}: {}", driver_->address(),
                  reply.status().message());

@@ -130,6 +130,7 @@ TEST_F(LocalTrainingTest, InterruptEndsAllProcessesWithinTwoSeconds) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
   for (pid_t pid : children) EXPECT_FALSE(alive(pid)) << pid;
   EXPECT_THAT(process.output(), HasSubstr("interrupted"));
+  EXPECT_THAT(process.output(), Not(HasSubstr("starting worker")));
 }
 
 TEST_F(LocalTrainingTest, NoProcessOutlivesAKilledDriver) {
