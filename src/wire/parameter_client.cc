@@ -22,7 +22,7 @@ bool may_pass(StatusCode code) {
 
 // One shard's part of the exchange that is under way.
 struct ParameterClient::Call {
-  enum class State { kInFlight, kWaitingToRetry, kDone, kFailed };
+  enum class State { kQueued, kInFlight, kWaitingToRetry, kDone, kFailed };
 
   Kind kind = Kind::kPull;
   PushHeader header;
@@ -47,38 +47,61 @@ ParameterClient::ParameterClient(Transport& transport, uint64_t job, ShardMap sh
       waiting_for_(std::move(waiting_for)),
       versions_(static_cast<size_t>(shard_map_.size())),
       jitter_(job, {static_cast<uint64_t>(now().time_since_epoch().count())}) {
+  SLUICE_CHECK(options.calls_per_server > 0);
   for (const std::string& address : servers) {
     channels_.push_back(transport.connect_parameters(address));
   }
+  in_flight_.resize(channels_.size());
   for (int i = 0; i < shard_map_.size(); ++i) calls_.push_back(std::make_unique<Call>());
 }
 
-ParameterClient::~ParameterClient() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return in_flight_ == 0; });  // bounded by the calls' deadlines
+ParameterClient::~ParameterClient() { settle(); }
+
+bool ParameterClient::idle() const {
+  return !starting_ &&
+         std::count(in_flight_.begin(), in_flight_.end(), 0) == std::ssize(in_flight_);
 }
 
-void ParameterClient::issue(Call& call) {
-  const int shard = call.header.shard;
-  const auto& channel = channels_[static_cast<size_t>(shard_map_[shard].server)];
+ParameterClient::Call* ParameterClient::next_queued() {
+  for (const auto& call : calls_) {
+    if (call->state != Call::State::kQueued) continue;
+    const auto server = static_cast<size_t>(shard_map_[call->header.shard].server);
+    if (in_flight_[server] < options_.calls_per_server) return call.get();
+  }
+  return nullptr;
+}
+
+// Calls may end before issue() returns, on this thread or another, and come back here: whoever is
+// here already goes on for them.
+void ParameterClient::start_queued(std::unique_lock<std::mutex>& lock) {
+  if (starting_) return;
+  starting_ = true;
+  while (Call* call = next_queued()) issue(lock, *call);
+  starting_ = false;
+  changed_.notify_all();
+}
+
+// Lets go of the lock while the call starts.
+void ParameterClient::issue(std::unique_lock<std::mutex>& lock, Call& call) {
+  const auto server = static_cast<size_t>(shard_map_[call.header.shard].server);
   const CallOptions options{options_.call_timeout};
   auto done = [this, &call](Result<PulledVersion> result) { complete(call, std::move(result)); };
-  {
-    std::lock_guard lock(mutex_);
-    call.state = Call::State::kInFlight;
-    ++call.attempts;
-    ++in_flight_;
-  }
+  call.state = Call::State::kInFlight;
+  ++call.attempts;
+  ++in_flight_[server];
+  lock.unlock();
   if (call.kind == Kind::kPull) {
-    channel->pull(job_, shard, call.into, options, std::move(done));
+    channels_[server]->pull(job_, call.header.shard, call.into, options, std::move(done));
   } else {
-    channel->exchange(call.header, call.update, call.into, options, std::move(done));
+    channels_[server]->exchange(call.header, call.update, call.into, options, std::move(done));
   }
+  lock.lock();
 }
 
+// Holds the lock to its end: the client may be destroyed as soon as nothing is in flight.
 void ParameterClient::complete(Call& call, Result<PulledVersion> result) {
-  std::lock_guard lock(mutex_);
-  --in_flight_;
+  std::unique_lock lock(mutex_);
+  --in_flight_[static_cast<size_t>(shard_map_[call.header.shard].server)];
   if (result.ok()) {
     versions_[static_cast<size_t>(call.header.shard)] = result->version;
     call.update = {};
@@ -91,7 +114,7 @@ void ParameterClient::complete(Call& call, Result<PulledVersion> result) {
     call.retry_at = now() + backoff(call.attempts);
     call.state = retry ? Call::State::kWaitingToRetry : Call::State::kFailed;
   }
-  changed_.notify_all();
+  start_queued(lock);
 }
 
 core::Duration ParameterClient::backoff(int attempt) {
@@ -103,9 +126,11 @@ core::Duration ParameterClient::backoff(int attempt) {
 void ParameterClient::start_all(Kind kind, const PushHeader& header,
                                 std::shared_ptr<const core::AlignedBuffer> update,
                                 std::span<float> into) {
+  std::unique_lock lock(mutex_);
   for (const Shard& shard : shard_map_.shards()) {
     Call& call = *calls_[static_cast<size_t>(shard.index)];
     SLUICE_CHECK(call.state == Call::State::kDone) << "an exchange is under way";
+    call.state = Call::State::kQueued;
     call.kind = kind;
     call.header = header;
     call.header.job = job_;
@@ -117,7 +142,7 @@ void ParameterClient::start_all(Kind kind, const PushHeader& header,
     call.attempts = 0;
     call.first_failure = {};
   }
-  for (const auto& call : calls_) issue(*call);
+  start_queued(lock);
 }
 
 Status ParameterClient::pull(std::span<float> into) {
@@ -136,17 +161,17 @@ Status ParameterClient::wait() {
   std::unique_lock lock(mutex_);
   for (;;) {
     Call* retry = nullptr;
-    bool busy = in_flight_ > 0;
+    bool done = idle();
     for (const auto& call : calls_) {
       if (call->state == Call::State::kFailed) {
         lock.unlock();
         return abandon(call->status);
       }
+      if (call->state != Call::State::kDone) done = false;
       if (call->state != Call::State::kWaitingToRetry) continue;
-      busy = true;
       if (retry == nullptr || call->retry_at < retry->retry_at) retry = call.get();
     }
-    if (!busy) break;
+    if (done) break;
     if (stop_.load()) {
       lock.unlock();
       return abandon(cancelled("stopped"));
@@ -156,9 +181,8 @@ Status ParameterClient::wait() {
       waiting_for_(retry->status.message());
     }
     if (retry != nullptr && retry->retry_at <= now()) {
-      lock.unlock();
-      issue(*retry);
-      lock.lock();
+      retry->state = Call::State::kQueued;
+      start_queued(lock);
       continue;
     }
     // Short enough to see `stop`, which nobody signals.
@@ -174,7 +198,10 @@ Status ParameterClient::wait() {
 // Leaves no call behind: those in flight may still write into the caller's buffers.
 Status ParameterClient::abandon(Status status) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return in_flight_ == 0; });
+  for (const auto& call : calls_) {
+    if (call->state == Call::State::kQueued) call->state = Call::State::kDone;
+  }
+  changed_.wait(lock, [this] { return idle(); });  // bounded by the calls' deadlines
   for (const auto& call : calls_) {
     call->state = Call::State::kDone;
     call->update = {};

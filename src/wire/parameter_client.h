@@ -1,9 +1,10 @@
 // All shards of the servers as one: pushes, pulls and exchanges of the whole parameter vector.
 //
-// Every shard is its own message, all in flight at once. A call that fails in a way that may pass
-// (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED) is repeated with the same bytes after a
-// short, growing pause until the server has been silent for `give_up_after`; nothing is applied
-// twice. Used by one thread.
+// Every shard is its own message; a few at a time are under way to each server, so that a shard's
+// deadline does not run while others take the line, however large the model. A call that fails in a
+// way that may pass (UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED) is repeated with the same
+// bytes after a short, growing pause until the server has been silent for `give_up_after`; nothing
+// is applied twice. Used by one thread.
 #pragma once
 
 #include <atomic>
@@ -27,6 +28,7 @@ struct ParameterClientOptions {
   core::Duration give_up_after = std::chrono::seconds(30);
   core::Duration first_backoff = std::chrono::milliseconds(50);
   core::Duration largest_backoff = std::chrono::seconds(2);
+  int calls_per_server = 3;  // in flight at once: one comes, one is applied, one goes
 };
 
 class ParameterClient {
@@ -59,7 +61,12 @@ class ParameterClient {
 
   void start_all(Kind kind, const PushHeader& header,
                  std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into);
-  void issue(Call& call);
+  // With the lock on mutex_:
+  void start_queued(std::unique_lock<std::mutex>& lock);
+  Call* next_queued();
+  void issue(std::unique_lock<std::mutex>& lock, Call& call);
+  bool idle() const;  // no call is under way or about to be
+
   void complete(Call& call, Result<ParameterChannel::PulledVersion> result);
   core::Duration backoff(int attempt);
   Status abandon(Status status);
@@ -76,7 +83,8 @@ class ParameterClient {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<Call>> calls_;  // by shard; guarded by mutex_ while in flight
-  int in_flight_ = 0;                         // guarded by mutex_
+  std::vector<int> in_flight_;                // by server; guarded by mutex_
+  bool starting_ = false;                     // a thread is in start_queued(); guarded by mutex_
 };
 
 }  // namespace sluice::wire

@@ -1,6 +1,6 @@
 // How fast parameters are exchanged, against a bare gRPC echo of the same bytes.
 //
-//   sluice_exchange_bench [--rounds N] [--shards N] [--threads N] [--json FILE]
+//   sluice_exchange_bench [--rounds N] [--shards N] [--threads N] [--calls N] [--json FILE]
 //
 // Client and server are two processes. An exchange sends an update of all parameters, applies it at
 // the server, and receives the new values: the echo only sends the bytes there and back, in one
@@ -10,14 +10,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <functional>
-#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 
 #include "server/parameter_server.h"
@@ -25,6 +24,7 @@
 #include "tests/bench/exchange_child.h"
 #include "tests/bench/exchange_echo.h"
 #include "transport/grpc/grpc_transport.h"
+#include "wire/parameter_client.h"
 
 namespace sluice::bench {
 namespace {
@@ -36,6 +36,7 @@ struct Options {
   int rounds = 9;
   int shards = 0;
   int threads = 1;
+  int calls = 0;  // in flight at once; 0: as workers do
   std::string json;
 };
 
@@ -43,60 +44,41 @@ void check(const Status& status) {
   if (!status.ok()) throw std::runtime_error(status.to_string());
 }
 
-// All parameters of one server, exchanged shard by shard with all shards in flight.
+// All parameters of one server, exchanged as a worker does it.
 class ExchangeClient {
  public:
-  ExchangeClient(const std::string& address, size_t parameters, int shards)
-      : map_(wire::ShardMap::even(parameters, shards, 1)),
-        update_(std::make_shared<core::AlignedBuffer>(parameters)),
-        values_(parameters),
-        channel_(transport_.connect_parameters(address)) {
-    check(channel_->create({kJob, map_, 0, server::add_rule_json()}, kCall));
-    for (const wire::Shard& shard : map_.shards()) {
-      check(channel_->assign({kJob, shard.index}, payload(shard), kCall));
+  ExchangeClient(const std::string& address, size_t parameters, const Options& options)
+      : update_(std::make_shared<core::AlignedBuffer>(parameters)), values_(parameters) {
+    const auto map = wire::ShardMap::even(parameters, options.shards, 1);
+    const auto channel = transport_.connect_parameters(address);
+    check(channel->create({kJob, map, 0, server::add_rule_json()}, kCall));
+    for (const wire::Shard& shard : map.shards()) {
+      const auto part = std::as_const(*update_).span().subspan(shard.offset, shard.size);
+      check(channel->assign({kJob, shard.index}, {update_, part}, kCall));
     }
+    wire::ParameterClientOptions client;
+    client.call_timeout = kCall.timeout;
+    if (options.calls > 0) client.calls_per_server = options.calls;
+    client_.emplace(transport_, kJob, map, std::vector{address}, client, stop_,
+                    [](const std::string&) {});
   }
 
-  int shards() const { return map_.size(); }
+  int shards() const { return client_->shard_map().size(); }
 
   void exchange() {
-    ++sequence_;
-    left_ = map_.size();
-    for (const wire::Shard& shard : map_.shards()) {
-      wire::PushHeader header;
-      header.job = kJob;
-      header.shard = shard.index;
-      header.id = {0, 1, sequence_};
-      channel_->exchange(header, payload(shard), values_.span().subspan(shard.offset, shard.size),
-                         kCall, [this](auto result) { finish(result.status()); });
-    }
-    std::unique_lock lock(mutex_);
-    finished_.wait(lock, [this] { return left_ == 0; });
-    check(status_);
+    wire::PushHeader header;
+    header.id = {0, 1, ++sequence_};
+    client_->start_exchange(header, update_, values_.span());
+    check(client_->wait());
   }
 
  private:
-  wire::Payload payload(const wire::Shard& shard) const {
-    return {update_, std::as_const(*update_).span().subspan(shard.offset, shard.size)};
-  }
-
-  void finish(const Status& status) {
-    std::lock_guard lock(mutex_);
-    if (!status.ok()) status_ = status;
-    --left_;
-    finished_.notify_one();
-  }
-
-  const wire::ShardMap map_;
   const std::shared_ptr<core::AlignedBuffer> update_;
   core::AlignedBuffer values_;
   transport::GrpcTransport transport_;
+  const std::atomic<bool> stop_{false};
   int64_t sequence_ = 0;
-  std::mutex mutex_;
-  std::condition_variable finished_;
-  int left_ = 0;
-  Status status_;
-  const std::shared_ptr<wire::ParameterChannel> channel_;
+  std::optional<wire::ParameterClient> client_;
 };
 
 // What one call of something costs.
@@ -157,7 +139,7 @@ Measured measure(const std::string& socket, size_t parameters, const Options& op
   };
   const Child server({"--serve", address("server"), std::to_string(options.threads)});
   const Child echo_server({"--echo", address("echo")});
-  ExchangeClient client(server.first_line(), parameters, options.shards);
+  ExchangeClient client(server.first_line(), parameters, options);
   const auto echo = connect_echo(echo_server.first_line());
   const core::AlignedBuffer buffer(parameters);
   const auto bytes = std::as_bytes(buffer.span());
@@ -224,6 +206,7 @@ int run(const std::vector<std::string>& arguments) {
     if (arguments[i] == "--rounds") options.rounds = std::stoi(arguments[i + 1]);
     if (arguments[i] == "--shards") options.shards = std::stoi(arguments[i + 1]);
     if (arguments[i] == "--threads") options.threads = std::stoi(arguments[i + 1]);
+    if (arguments[i] == "--calls") options.calls = std::stoi(arguments[i + 1]);
     if (arguments[i] == "--json") options.json = arguments[i + 1];
   }
   nlohmann::ordered_json cases;

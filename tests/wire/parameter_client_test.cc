@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <deque>
+#include <thread>
 
 namespace sluice::wire {
 namespace {
@@ -42,9 +43,21 @@ class ScriptedChannel final : public ParameterChannel {
   Status always;  // when the script is empty
   std::vector<Seen> seen;
   int64_t version = 0;
+  // When true, answers wait here instead, in the order of the calls.
+  bool hold = false;
+  std::deque<std::function<void()>> held;
 
  private:
   void answer(int shard, std::span<float> into, std::function<void(Result<PulledVersion>)> done) {
+    if (hold) {
+      held.push_back([=, this] { answer_now(shard, into, done); });
+    } else {
+      answer_now(shard, into, done);
+    }
+  }
+
+  void answer_now(int shard, std::span<float> into,
+                  const std::function<void(Result<PulledVersion>)>& done) {
     Status status = always;
     if (auto& next = script[shard]; !next.empty()) {
       status = next.front();
@@ -80,14 +93,10 @@ class ParameterClientTest : public testing::Test {
     options_.largest_backoff = 5ms;
     options_.give_up_after = 100ms;
   }
-  ParameterClient client() {
-    return {transport_,
-            7,
-            ShardMap::even(64, 2, 1),
-            {"scripted"},
-            options_,
-            stop_,
-            [this](const std::string& whom) { waits_.push_back(whom); }};
+  ParameterClient client(const ShardMap& map = ShardMap::even(64, 2, 1)) {
+    return {transport_, 7, map, {"scripted"}, options_, stop_, [this](const std::string& whom) {
+              waits_.push_back(whom);
+            }};
   }
   std::shared_ptr<core::AlignedBuffer> update(float value) {
     auto buffer = std::make_shared<core::AlignedBuffer>(64);
@@ -161,6 +170,50 @@ TEST_F(ParameterClientTest, StopEndsAWait) {
   auto c = client();
   stop_ = true;
   EXPECT_EQ(c.pull(values_).code(), StatusCode::kCancelled);
+}
+
+TEST_F(ParameterClientTest, AFewCallsAreUnderWayAtATime) {
+  options_.calls_per_server = 3;
+  ScriptedChannel& channel = *transport_.channel;
+  channel.hold = true;
+  values_.resize(128);
+  auto c = client(ShardMap::even(128, 8, 1));
+  c.start_exchange({}, update(1), values_);
+  for (size_t answered = 0; answered < 8; ++answered) {
+    EXPECT_EQ(channel.seen.size(), std::min<size_t>(answered + 3, 8));
+    const auto answer = channel.held.front();
+    channel.held.pop_front();
+    answer();
+  }
+  EXPECT_TRUE(c.wait().ok());
+  for (size_t shard = 0; shard < 8; ++shard) {
+    EXPECT_EQ(channel.seen[shard].header.shard, static_cast<int>(shard));
+    EXPECT_EQ(values_[shard * 16], static_cast<float>(shard + 1));
+  }
+}
+
+TEST_F(ParameterClientTest, WhatHasNotBeenSentIsDroppedWithAnAbandonedExchange) {
+  options_.calls_per_server = 1;
+  ScriptedChannel& channel = *transport_.channel;
+  channel.hold = true;
+  auto c = client();
+  c.start_exchange({}, update(1), values_);
+  stop_ = true;
+  std::thread server([&] { channel.held.front()(); });
+  EXPECT_EQ(c.wait().code(), StatusCode::kCancelled);
+  server.join();
+  EXPECT_LE(channel.seen.size(), 2u);
+  stop_ = false;
+  channel.hold = false;
+  EXPECT_TRUE(c.pull(values_).ok()) << "the client can be used again";
+}
+
+TEST_F(ParameterClientTest, ManyShardsThatAnswerAtOnceDoNotPileUpOnTheStack) {
+  constexpr int kShards = 20'000;
+  values_.resize(16 * kShards);
+  auto c = client(ShardMap::even(values_.size(), kShards, 1));
+  EXPECT_TRUE(c.pull(values_).ok());
+  EXPECT_EQ(values_.back(), kShards);
 }
 
 }  // namespace
