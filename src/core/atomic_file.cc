@@ -6,8 +6,9 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+
+#include "core/file_io.h"
 
 namespace sluice::core {
 namespace {
@@ -31,36 +32,8 @@ class File {
   int fd_;
 };
 
-StatusCode code_of(int error) {
-  switch (error) {
-    case ENOENT:
-      return StatusCode::kNotFound;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return StatusCode::kPermissionDenied;
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-      return StatusCode::kResourceExhausted;
-    default:
-      return StatusCode::kUnavailable;
-  }
-}
-
 Status failure(const std::string& path, int error) {
-  return {code_of(error),
-          "cannot write " + path + ": " + std::strerror(error) + "; what was there is unchanged"};
-}
-
-bool write_all(int fd, std::span<const char> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    bytes = bytes.subspan(static_cast<size_t>(written));
-  }
-  return true;
+  return file_error("cannot write " + path, error, "what was there is unchanged");
 }
 
 // Opens a file that was not there, next to `path`, and sets `name` to its name.
@@ -94,7 +67,9 @@ Status replace_file(const std::string& path, const std::vector<std::span<const c
   File file(open_temporary(path, temporary));
   if (file.fd() < 0) return failure(path, errno);
   bool written = true;
-  for (const std::span<const char>& part : parts) written = written && write_all(file.fd(), part);
+  for (const std::span<const char>& part : parts) {
+    written = written && (errno = write_fully(file.fd(), std::as_bytes(part))) == 0;
+  }
   written = written && ::fsync(file.fd()) == 0 && file.close() &&
             ::rename(temporary.c_str(), path.c_str()) == 0;
   if (!written) {
@@ -103,8 +78,8 @@ Status replace_file(const std::string& path, const std::vector<std::span<const c
     return failure(path, error);
   }
   if (const int error = flush_directory_of(path); error != 0) {
-    return {code_of(error), "cannot flush the directory of " + path + ": " + std::strerror(error) +
-                                "; a power failure could undo the write"};
+    return file_error("cannot flush the directory of " + path, error,
+                      "a power failure could undo the write");
   }
   return {};
 }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/file_io.h"
 #include "core/log.h"
 #include "data/gzip.h"
 #include "data/mapped_file.h"
@@ -60,7 +61,7 @@ class NewFile {
   }
 
   Status write(std::span<const std::byte> bytes) {
-    const int error = write_fully(fd_, bytes);
+    const int error = core::write_fully(fd_, bytes);
     return error == 0 ? ok_status() : cannot_write(path_, error);
   }
 
@@ -78,8 +79,8 @@ class NewFile {
       : fd_(fd), path_(std::move(path)), temporary_(std::move(temporary)) {}
 
   static Status cannot_write(const std::string& path, int error) {
-    return file_error("cannot write " + path, error,
-                      "set XDG_CACHE_HOME to a folder with room that can be written");
+    return core::file_error("cannot write " + path, error,
+                            "set XDG_CACHE_HOME to a folder with room that can be written");
   }
 
   int fd_;

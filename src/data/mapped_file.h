@@ -62,14 +62,7 @@ class TempFile {
   std::vector<std::byte> buffer_;  // what has not reached the file yet
 };
 
-// "cannot open /data/x.csv: No such file or directory: check the path", with the code that fits
-// `error` (an errno). `advice` may be empty.
-Status file_error(const std::string& what, int error, const std::string& advice = "");
-
 // `path` seen from the root, or as it is when the working folder is gone.
 std::string absolute_path(const std::string& path);
-
-// Writes all of `bytes` to an open file; the errno of the failure, or 0.
-int write_fully(int fd, std::span<const std::byte> bytes);
 
 }  // namespace sluice::data

@@ -39,7 +39,7 @@ const std::map<std::string, std::string> kPublicHeaders = {
 // Libraries that may be included in one place only.
 const std::vector<std::pair<std::regex, std::string>> kPrivateLibraries = {
     {std::regex("grpc.*|google/protobuf.*|.*\\.pb\\.h"), "transport/grpc"},
-    {std::regex("dnnl.*|oneapi/.*"), "backend/cpu"},
+    {std::regex("dnnl.*|oneapi/.*|Eigen/.*"), "backend/cpu"},
     {std::regex("cuda.*|cudnn.*|cublas.*"), "backend/cuda"},
     {std::regex("CLI/.*"), "cli"},
 };

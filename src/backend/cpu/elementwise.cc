@@ -1,12 +1,14 @@
 #include "backend/cpu/elementwise.h"
 
-#include <algorithm>
-#include <cmath>
+#include <Eigen/Core>
 
 #include "core/simd.h"
 
 namespace sluice::backend::cpu {
 namespace {
+
+using Row = Eigen::Map<Eigen::ArrayXf>;
+using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 
 SLUICE_SIMD void differentiate_relu(int64_t n, const float* y, float* gradient) {
   for (int64_t i = 0; i < n; ++i) gradient[i] = y[i] > 0 ? gradient[i] : 0.0f;
@@ -45,19 +47,17 @@ SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const float* x, float* 
 
 void softmax(int64_t rows, int64_t columns, const float* x, float* y) {
   for (int64_t i = 0; i < rows; ++i, x += columns, y += columns) {
-    const float largest = *std::max_element(x, x + columns);
-    float sum = 0;
-    for (int64_t k = 0; k < columns; ++k) sum += y[k] = std::exp(x[k] - largest);
-    const float scale = 1.0f / sum;
-    for (int64_t k = 0; k < columns; ++k) y[k] *= scale;
+    const ConstRow from(x, columns);
+    Row to(y, columns);
+    to = (from - from.maxCoeff()).exp();
+    to /= to.sum();
   }
 }
 
 void softmax_gradient(int64_t rows, int64_t columns, const float* y, const float* dy, float* dx) {
   for (int64_t i = 0; i < rows; ++i, y += columns, dy += columns, dx += columns) {
-    float inner = 0;
-    for (int64_t k = 0; k < columns; ++k) inner += dy[k] * y[k];
-    for (int64_t k = 0; k < columns; ++k) dx[k] = (dy[k] - inner) * y[k];
+    const ConstRow outputs(y, columns), gradients(dy, columns);
+    Row(dx, columns) = (gradients - (gradients * outputs).sum()) * outputs;
   }
 }
 

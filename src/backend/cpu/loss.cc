@@ -1,5 +1,6 @@
 #include "backend/cpu/loss.h"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -7,6 +8,9 @@
 
 namespace sluice::backend::cpu {
 namespace {
+
+using Row = Eigen::Map<Eigen::ArrayXf>;
+using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 
 constexpr float kEpsilon = 1e-7f;
 
@@ -19,97 +23,92 @@ int64_t class_number(float label, int64_t classes) {
   return k;
 }
 
-// The target of one sample, [K] or a class number, behind one face.
+// The target of one sample: y [K], or a class number k that stands for y_j = (j == k).
 class Target {
  public:
-  Target(const LossOptions& options, const float* y, int64_t n) : outputs_(options.outputs) {
-    if (options.loss == Loss::kSparseCategoricalCrossentropy) {
-      // One output means a probability, and the class number is 0 or 1.
-      class_ = class_number(y[n], std::max<int64_t>(outputs_, 2));
-    } else {
-      values_ = y + n * outputs_;
+  Target(const LossOptions& options, const float* y, int64_t n)
+      : outputs_(options.outputs),
+        sparse_(options.loss == Loss::kSparseCategoricalCrossentropy),
+        values_(sparse_ ? nullptr : y + n * outputs_, sparse_ ? 0 : outputs_),
+        // One output means a probability, and the class number is 0 or 1.
+        class_(sparse_ ? class_number(y[n], std::max<int64_t>(outputs_, 2)) : -1) {}
+
+  // sum_k y_k x_k
+  template <typename Expression>
+  double dot(const Expression& x) const {
+    if (sparse_) return class_ < outputs_ ? x.coeff(class_) : 0.0f;
+    return (values_ * x).template cast<double>().sum();
+  }
+
+  double mass() const { return dot(Row::Ones(outputs_)); }
+
+  // to += factor y x
+  template <typename Expression>
+  void add_product(float factor, const Expression& x, Row& to) const {
+    if (!sparse_) {
+      to += factor * values_ * x;
+    } else if (class_ < outputs_) {
+      to[class_] += factor * x.coeff(class_);
     }
   }
 
-  float operator[](int64_t k) const {
-    if (values_ != nullptr) return values_[k];
-    return k == class_ ? 1.0f : 0.0f;
-  }
+  const ConstRow& values() const { return values_; }  // only of a target [K]
+
   // Keras' accuracy: binary for one output, otherwise by the first largest.
-  bool is_met_by(const float* z) const {
-    if (outputs_ == 1) {
-      const float target = values_ != nullptr ? values_[0] : static_cast<float>(class_);
+  bool is_met_by(const ConstRow& z) const {
+    if (z.size() == 1) {
+      const float target = sparse_ ? static_cast<float>(class_) : values_[0];
       return target == (z[0] > 0.5f ? 1.0f : 0.0f);
     }
-    const int64_t target =
-        values_ != nullptr ? std::max_element(values_, values_ + outputs_) - values_ : class_;
-    return std::max_element(z, z + outputs_) - z == target;
+    return first_largest(z) == (sparse_ ? class_ : first_largest(values_));
   }
 
  private:
-  const int64_t outputs_;
-  const float* values_ = nullptr;
-  int64_t class_ = -1;
-};
-
-struct Sample {
-  int64_t outputs;
-  const float* z;
-  float* gradient;  // of this sample's loss times `scale`, or nullptr
-  float scale;
-};
-
-double squared_error(const Sample& s, const Target& target) {
-  double sum = 0;
-  const float factor = 2.0f * s.scale / static_cast<float>(s.outputs);
-  for (int64_t k = 0; k < s.outputs; ++k) {
-    const float error = s.z[k] - target[k];
-    sum += static_cast<double>(error) * error;
-    if (s.gradient != nullptr) s.gradient[k] = factor * error;
+  static Eigen::Index first_largest(const ConstRow& row) {
+    return std::max_element(row.data(), row.data() + row.size()) - row.data();
   }
-  return sum / static_cast<double>(s.outputs);
+
+  const int64_t outputs_;
+  const bool sparse_;
+  const ConstRow values_;
+  const int64_t class_;
+};
+
+// Losses of one sample: z [K], its target, and where the gradient of scale * loss goes [K], which
+// is empty when nobody wants it.
+
+// mean_k (z_k - y_k)^2
+double squared_error(const ConstRow& z, const Target& target, float scale, Row& gradient) {
+  const auto error = z - target.values();
+  const auto outputs = static_cast<float>(z.size());
+  if (gradient.size() > 0) gradient = 2 * scale / outputs * error;
+  return error.cast<double>().square().sum() / outputs;
 }
 
 // -sum_k y_k log softmax(z)_k, with gradient (sum y) softmax(z) - y.
-double crossentropy_of_logits(const Sample& s, const Target& target) {
-  const float largest = *std::max_element(s.z, s.z + s.outputs);
-  double sum = 0, inner = 0, mass = 0;
-  for (int64_t k = 0; k < s.outputs; ++k) {
-    const float e = std::exp(s.z[k] - largest);
-    if (s.gradient != nullptr) s.gradient[k] = e;
-    sum += e;
-    inner += static_cast<double>(target[k]) * (s.z[k] - largest);
-    mass += target[k];
+double crossentropy_of_logits(const ConstRow& z, const Target& target, float scale, Row& gradient) {
+  const auto shifted = z - z.maxCoeff();
+  const float sum = shifted.exp().sum();
+  if (gradient.size() > 0) {
+    gradient = scale * static_cast<float>(target.mass()) / sum * shifted.exp();
+    target.add_product(-scale, Row::Ones(z.size()), gradient);
   }
-  if (s.gradient != nullptr) {
-    const auto factor = static_cast<float>(mass / sum);
-    for (int64_t k = 0; k < s.outputs; ++k) {
-      s.gradient[k] = s.scale * (s.gradient[k] * factor - target[k]);
-    }
-  }
-  return mass * std::log(sum) - inner;
+  return target.mass() * std::log(static_cast<double>(sum)) - target.dot(shifted);
 }
 
-// -sum_k y_k log clip(q_k) with q = p / sum p. Where the clip cuts, no gradient passes.
-double crossentropy_of_probabilities(const Sample& s, const Target& target) {
-  float sum = 0;
-  for (int64_t k = 0; k < s.outputs; ++k) sum += s.z[k];
-  double loss = 0, inner = 0;  // inner = sum_k dloss/dq_k q_k
-  for (int64_t k = 0; k < s.outputs; ++k) {
-    const float q = s.z[k] / sum;
-    const float clipped = std::clamp(q, kEpsilon, 1.0f - kEpsilon);
-    const float y = target[k];
-    if (y != 0) loss -= y * std::log(static_cast<double>(clipped));
-    const float slope = q == clipped ? -y / q : 0.0f;
-    inner += static_cast<double>(slope) * q;
-    if (s.gradient != nullptr) s.gradient[k] = slope;
+// -sum_k y_k log clip(q_k) with q = z / sum z. Where the clip cuts, no gradient passes.
+double crossentropy_of_probabilities(const ConstRow& z, const Target& target, float scale,
+                                     Row& gradient) {
+  const float sum = z.sum();
+  const auto q = z / sum;
+  const auto clipped = q.max(kEpsilon).min(1.0f - kEpsilon);
+  if (gradient.size() > 0) {
+    // dloss/dq = -y / q, so dloss/dz_j = (-y_j / q_j + sum_k y_k) / sum, over what is not cut.
+    const auto passes = (q == clipped).cast<float>();
+    gradient = static_cast<float>(scale * target.dot(passes)) / sum;
+    target.add_product(-scale / sum, passes / clipped, gradient);
   }
-  if (s.gradient != nullptr) {
-    for (int64_t k = 0; k < s.outputs; ++k) {
-      s.gradient[k] = s.scale * (s.gradient[k] - static_cast<float>(inner)) / sum;
-    }
-  }
-  return loss;
+  return -target.dot(clipped.log());
 }
 
 }  // namespace
@@ -120,20 +119,21 @@ StepMetrics compute_loss(const LossOptions& options, int64_t batch, const float*
   const bool logits = options.input == LossOptions::Input::kLogits;
   StepMetrics metrics;
   metrics.samples = batch;
+  const float scale = 1.0f / static_cast<float>(batch);
   for (int64_t n = 0; n < batch; ++n) {
     const Target target(options, y, n);
-    const Sample sample{outputs, z + n * outputs,
-                        gradient == nullptr ? nullptr : gradient + n * outputs,
-                        1.0f / static_cast<float>(batch)};
+    const ConstRow sample(z + n * outputs, outputs);
+    Row sample_gradient(gradient == nullptr ? nullptr : gradient + n * outputs,
+                        gradient == nullptr ? 0 : outputs);
     if (options.loss == Loss::kMeanSquaredError) {
-      metrics.loss_sum += squared_error(sample, target);
+      metrics.loss_sum += squared_error(sample, target, scale, sample_gradient);
     } else if (logits) {
-      metrics.loss_sum += crossentropy_of_logits(sample, target);
+      metrics.loss_sum += crossentropy_of_logits(sample, target, scale, sample_gradient);
     } else {
-      metrics.loss_sum += crossentropy_of_probabilities(sample, target);
+      metrics.loss_sum += crossentropy_of_probabilities(sample, target, scale, sample_gradient);
     }
     const float certain = 1.0f;  // the softmax of a single logit
-    metrics.correct += target.is_met_by(logits && outputs == 1 ? &certain : sample.z);
+    metrics.correct += target.is_met_by(logits && outputs == 1 ? ConstRow(&certain, 1) : sample);
   }
   return metrics;
 }

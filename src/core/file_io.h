@@ -1,0 +1,19 @@
+// What everyone who reads or writes files needs: errors with a name, and writes that are whole.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "sluice/status.h"
+
+namespace sluice::core {
+
+// "cannot open /data/x.csv: No such file or directory; check the path", with the code that fits
+// `error` (an errno). `advice` may be empty.
+Status file_error(const std::string& what, int error, const std::string& advice = "");
+
+// Writes all of `bytes` to an open file; the errno of the failure, or 0.
+int write_fully(int fd, std::span<const std::byte> bytes);
+
+}  // namespace sluice::core
