@@ -18,7 +18,7 @@ struct Command {
 Command add_train_command(CLI::App& app, const char* program);
 Command add_driver_command(CLI::App& app, const char* program);
 Command add_server_command(CLI::App& app);
-Command add_worker_command(CLI::App& app);
+Command add_worker_command(CLI::App& app, char** argv);
 
 // "sluice: MESSAGE" on standard error.
 int fail(int status, const std::string& message);

@@ -27,15 +27,14 @@ int run(int argc, char** argv) {
   });
   app.footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
   const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
-                              add_server_command(app), add_worker_command(app)};
+                              add_server_command(app), add_worker_command(app, argv)};
   if (argc < 2) {
     std::fprintf(stderr, "%s", app.help().c_str());
     return 2;
   }
   const std::string first = argv[1];
-  const bool known = std::any_of(std::begin(commands), std::end(commands), [&](const Command& c) {
-    return c.app->get_name() == first;
-  });
+  const bool known = std::any_of(std::begin(commands), std::end(commands),
+                                 [&](const Command& c) { return c.app->get_name() == first; });
   if (first.rfind('-', 0) != 0 && !known) {
     return fail(2, "unknown command \"" + first + "\"; see sluice --help");
   }

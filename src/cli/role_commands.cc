@@ -1,4 +1,7 @@
 // `sluice server` and `sluice worker`.
+#include <unistd.h>
+
+#include <cstdlib>
 #include <memory>
 
 #include "cli/commands.h"
@@ -35,6 +38,15 @@ int run_role(const char* name, const RoleFlags& flags,
   return status.ok() ? 0 : fail(1, std::string(name) + ": " + status.message());
 }
 
+// Threads that spin while they wait keep other workers off the cores, and OpenMP reads how to wait
+// when it is loaded: starts this program again, as the same process, with the answer. Where that is
+// not possible, the worker spins.
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::execv("/proc/self/exe", argv);
+}
+
 }  // namespace
 
 Command add_server_command(CLI::App& app) {
@@ -51,11 +63,14 @@ Command add_server_command(CLI::App& app) {
   return {command, [flags] { return run_role("server", *flags, train::run_server_role); }};
 }
 
-Command add_worker_command(CLI::App& app) {
+Command add_worker_command(CLI::App& app, char** argv) {
   CLI::App* command = app.add_subcommand("worker", "Trains for a driver's job");
   auto flags = std::make_shared<RoleFlags>();
   add_shared_flags(*command, *flags);
-  return {command, [flags] { return run_role("worker", *flags, train::run_worker_role); }};
+  return {command, [flags, argv] {
+            wait_passively(argv);
+            return run_role("worker", *flags, train::run_worker_role);
+          }};
 }
 
 }  // namespace sluice::cli

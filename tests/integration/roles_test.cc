@@ -60,6 +60,21 @@ TEST(RolesTest, DataIsStreamedToWorkersThatCannotSeeTheFiles) {
   EXPECT_THAT(worker.output(), HasSubstr("300 records streamed by the driver"));
 }
 
+// Otherwise the threads of workers that share a machine spin on each other's cores.
+TEST(RolesTest, AWorkersThreadsDoNotSpinWhileTheyWait) {
+  unsetenv("OMP_WAIT_POLICY");
+  Process worker({kSluice, "worker", "--driver", "127.0.0.1:9", "--join-timeout", "60"});
+  const std::string environment = "/proc/" + std::to_string(worker.pid()) + "/environ";
+  const auto until = std::chrono::steady_clock::now() + 30s;
+  std::string text;
+  while (text.find("OMP_WAIT_POLICY=passive") == std::string::npos &&
+         std::chrono::steady_clock::now() < until) {
+    std::ifstream file(environment);
+    text.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  EXPECT_THAT(text, HasSubstr("OMP_WAIT_POLICY=passive"));
+}
+
 TEST(RolesTest, WaitsSayForWhomAndEnd) {
   const DigitsFolder digits(100, 50);
   Process driver({kSluice, "driver", "--dataset", digits.path(), "--listen", "127.0.0.1:0",
