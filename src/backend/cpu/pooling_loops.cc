@@ -76,8 +76,8 @@ ImageView::ImageView(const Shape& shape, Layout layout)
 
 bool remembers_cells(const Pooling& p) {
   const Pool2DOp& op = p.op;
-  return op.pool_h == 2 && op.pool_w == 2 && op.stride_h == 2 && op.stride_w == 2 &&
-         p.x.height == 2 * p.y.height && p.x.width == 2 * p.y.width &&
+  return op.kind == Pool2DOp::Kind::kMax && op.pool_h == 2 && op.pool_w == 2 && op.stride_h == 2 &&
+         op.stride_w == 2 && p.x.height == 2 * p.y.height && p.x.width == 2 * p.y.width &&
          op.padding.top + op.padding.left == 0 && p.x.channels % kLanes == 0;
 }
 
