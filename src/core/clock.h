@@ -2,6 +2,7 @@
 // time.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <mutex>
 
@@ -10,6 +11,11 @@ namespace sluice::core {
 using Duration = std::chrono::nanoseconds;
 // Nanoseconds on a clock that never goes back; its zero means nothing.
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
+
+// A timeout that can be added to the present time; longer ones stand for no end and become a year.
+inline Duration bounded(Duration timeout) {
+  return std::min<Duration>(timeout, std::chrono::hours(24 * 365));
+}
 
 class Clock {
  public:

@@ -15,6 +15,9 @@ namespace {
 // How long a member that finds nothing to do waits before it asks again.
 constexpr core::Duration kRetryAfter = std::chrono::milliseconds(100);
 
+// A number asked for beyond it is a mistake.
+constexpr int kMostWorkers = 1 << 16;
+
 const char* to_text(wire::Role role) { return role == wire::Role::kServer ? "server" : "worker"; }
 
 std::string seconds(core::Duration d) {
@@ -34,7 +37,10 @@ std::string Member::name() const {
 }
 
 Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
-    : options_(std::move(options)), last_with_workers_(now) {
+    : options_(std::move(options)),
+      // Different in every job: members of a driver that was here before must not pass for ours.
+      next_member_(static_cast<int64_t>(options_.job >> 2) + 1),
+      last_with_workers_(now) {
   for (int64_t records : options_.partition_records) {
     queue_.push_back(static_cast<int64_t>(partitions_.size()));
     Partition partition;
@@ -64,7 +70,7 @@ int Coordinator::free_index(wire::Role role, int preferred) const {
   for (const auto& [id, member] : members_) {
     if (member.alive && member.role == role) taken.insert(member.index);
   }
-  const int limit = role == wire::Role::kServer ? options_.servers : preferred + 1;
+  const int limit = role == wire::Role::kServer ? options_.servers : kMostWorkers;
   if (preferred >= 0 && preferred < limit && !taken.contains(preferred)) return preferred;
   int index = 0;
   while (taken.contains(index)) ++index;
@@ -275,10 +281,15 @@ Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint /*now*/) 
   return ok_status();
 }
 
-void Coordinator::process_ended(int64_t pid, const std::string& fate, TimePoint /*now*/) {
+void Coordinator::process_ended(const std::string& host, int64_t pid, const std::string& fate) {
   for (auto& [id, member] : members_) {
-    if (member.alive && member.pid == pid) lose(member, fate);
+    if (member.alive && member.pid == pid && member.host == host) lose(member, fate);
   }
+}
+
+void Coordinator::excuse(core::Duration gap, TimePoint now) {
+  for (auto& [id, member] : members_) member.last_heard = std::min(member.last_heard + gap, now);
+  last_with_workers_ = std::min(last_with_workers_ + gap, now);
 }
 
 void Coordinator::tick(TimePoint now) {

@@ -65,8 +65,11 @@ class Coordinator {
                                          core::TimePoint now);
   Status finish(const wire::FinishRequest& request, core::TimePoint now);
   Status leave(const wire::LeaveRequest& request, core::TimePoint now);
-  // The launcher saw a process of its own end. `fate`: "killed by signal 9", "exit status 3".
-  void process_ended(int64_t pid, const std::string& fate, core::TimePoint now);
+  // The launcher saw a process of its own end, on this host. `fate`: "killed by signal 9".
+  void process_ended(const std::string& host, int64_t pid, const std::string& fate);
+  // The driver itself stood still for so long, as when it was suspended: nobody could be heard, and
+  // nobody's time runs out for it.
+  void excuse(core::Duration gap, core::TimePoint now);
   // Expires leases and members; call it some ten times a second.
   void tick(core::TimePoint now);
   void abort(const std::string& reason);
@@ -108,7 +111,7 @@ class Coordinator {
   std::string abort_reason_;
   wire::ShardMap shard_map_;
   std::map<int64_t, Member> members_;  // by id, dead ones too
-  int64_t next_member_ = 1;
+  int64_t next_member_;
   std::vector<Partition> partitions_;
   std::deque<int64_t> queue_;  // partitions that nobody holds
   core::TimePoint last_with_workers_;

@@ -5,13 +5,17 @@
 #include <thread>
 
 #include "core/log.h"
+#include "core/process_info.h"
 
 namespace sluice::driver {
 namespace {
 
 constexpr core::Duration kTick = std::chrono::milliseconds(50);
 constexpr int kTicksPerLedger = 4;
-constexpr wire::CallOptions kControlCall{.timeout = std::chrono::seconds(10)};
+constexpr core::Duration kControlCall = std::chrono::seconds(10);
+// How long the end may take: a person who has pressed Ctrl-C waits for it.
+constexpr core::Duration kGoodbye = std::chrono::milliseconds(300);
+constexpr core::Duration kLeaving = std::chrono::milliseconds(500);
 
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
@@ -52,6 +56,7 @@ Driver::Driver(DriverOptions options, std::shared_ptr<const data::Records> recor
       transport_(transport),
       observer_(observer),
       started_(now()),
+      last_tick_(started_),
       coordinator_(coordinator_options(options_, job_, partitioning_), started_) {
   std::copy(parameters.begin(), parameters.end(), parameters_.span().begin());
   // Refuses what cannot be cut before anybody has joined.
@@ -63,11 +68,11 @@ Result<JobResult> Driver::run(const std::atomic<bool>& stop) {
   if (!trained.ok()) {
     abort(trained.message());
     shut_down_servers("the job was aborted: " + trained.message());
-    wait_for_members_to_leave(std::chrono::milliseconds(1500));
+    wait_for_members_to_leave(stop.load() ? kLeaving : 3 * kLeaving);
     return trained;
   }
   training_time_ = now() - started_;
-  Result<JobResult> result = collect();
+  Result<JobResult> result = collect(stop);
   shut_down_servers("the job is done");
   wait_for_members_to_leave(std::chrono::seconds(5));
   if (result.ok()) fill_members(*result);
@@ -88,7 +93,9 @@ Status Driver::train(const std::atomic<bool>& stop) {
         return {StatusCode::kAborted, coordinator_.abort_reason()};
     }
     if (ticks % kTicksPerLedger == 0) {
-      const Status read = read_ledgers();
+      // Short, since nobody is watched meanwhile.
+      const Status read = read_ledgers(
+          std::min<core::Duration>(std::chrono::seconds(1), options_.lease_timeout / 8));
       if (read.ok()) {
         report_epochs();
         observer_.on_progress(progress());
@@ -102,9 +109,12 @@ Status Driver::train(const std::atomic<bool>& stop) {
 
 void Driver::tick() {
   std::vector<std::string> notices;
+  const core::TimePoint time = now();
+  const core::Duration gap = time - std::exchange(last_tick_, time);
   {
     std::lock_guard lock(mutex_);
-    coordinator_.tick(now());
+    if (gap > options_.lease_timeout / 2) coordinator_.excuse(gap, time);
+    coordinator_.tick(time);
     notices = coordinator_.take_notices();
   }
   for (const std::string& line : notices) observer_.on_notice(line);
@@ -130,26 +140,33 @@ Status Driver::distribute_parameters(const std::atomic<bool>& stop) {
   std::vector<std::string> addresses;
   {
     std::lock_guard lock(mutex_);
+    if (coordinator_.phase() == Phase::kAborted) {
+      return {StatusCode::kAborted, coordinator_.abort_reason()};
+    }
     addresses = coordinator_.server_addresses();
   }
   const auto map = wire::ShardMap::even(parameters_.size(), options_.shards, options_.servers);
   std::vector<std::shared_ptr<wire::ParameterChannel>> channels;
   for (int server = 0; server < options_.servers; ++server) {
     channels.push_back(transport_.connect_parameters(addresses[static_cast<size_t>(server)]));
-    SLUICE_RETURN_IF_ERROR(
-        channels.back()->create({job_, map, server, options_.update_rule}, kControlCall));
+    SLUICE_RETURN_IF_ERROR(persist(stop, [&] {
+      return channels.back()->create({job_, map, server, options_.update_rule}, {kControlCall});
+    }));
   }
   // parameters_ outlives every call: it is a member, and run() ends after the last one.
   const std::shared_ptr<const void> owner(std::shared_ptr<const void>(), parameters_.data());
   for (const wire::Shard& shard : map.shards()) {
     const wire::Payload values{owner, parameters_.span().subspan(shard.offset, shard.size)};
-    SLUICE_RETURN_IF_ERROR(channels[static_cast<size_t>(shard.server)]->assign(
-        {job_, shard.index}, values, kControlCall));
+    SLUICE_RETURN_IF_ERROR(persist(stop, [&] {
+      return channels[static_cast<size_t>(shard.server)]->assign({job_, shard.index}, values,
+                                                                 {kControlCall});
+    }));
   }
   ledgers_.resize(channels.size());
+  wire::ParameterClientOptions client;
+  client.give_up_after = options_.training.server_timeout;
   client_ = std::make_unique<wire::ParameterClient>(
-      transport_, job_, map, addresses, wire::ParameterClientOptions{}, stop,
-      [](const std::string& whom) {
+      transport_, job_, map, addresses, client, stop, [](const std::string& whom) {
         if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
       });
   std::lock_guard lock(mutex_);
@@ -158,9 +175,31 @@ Status Driver::distribute_parameters(const std::atomic<bool>& stop) {
   return ok_status();
 }
 
-Status Driver::read_ledgers() {
+// Repeats a call to a server that may be repeated, until the server has been silent for too long.
+// Members are watched between the attempts, so a server's death ends it.
+Status Driver::persist(const std::atomic<bool>& stop, const std::function<Status()>& call) {
+  const core::TimePoint give_up = now() + options_.training.server_timeout;
+  for (;;) {
+    const Status status = call();
+    const bool may_pass =
+        status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded;
+    if (!may_pass || now() >= give_up) return status;
+    SLUICE_LOG(warn, "waiting for a parameter server: {}", status.message());
+    if (stop.load()) return cancelled("stopped by a signal");
+    tick();
+    {
+      std::lock_guard lock(mutex_);
+      if (coordinator_.phase() == Phase::kAborted) {
+        return {StatusCode::kAborted, coordinator_.abort_reason()};
+      }
+    }
+    std::this_thread::sleep_for(kTick);
+  }
+}
+
+Status Driver::read_ledgers(core::Duration timeout) {
   for (size_t server = 0; server < channels_.size(); ++server) {
-    SLUICE_ASSIGN_OR_RETURN(ledgers_[server], channels_[server]->ledger(job_, kControlCall));
+    SLUICE_ASSIGN_OR_RETURN(ledgers_[server], channels_[server]->ledger(job_, {timeout}));
   }
   return ok_status();
 }
@@ -196,9 +235,9 @@ JobProgress Driver::progress() {
   return progress;
 }
 
-Result<JobResult> Driver::collect() {
+Result<JobResult> Driver::collect(const std::atomic<bool>& stop) {
   SLUICE_RETURN_IF_ERROR(client_->pull(parameters_.span()));
-  SLUICE_RETURN_IF_ERROR(read_ledgers());
+  SLUICE_RETURN_IF_ERROR(persist(stop, [this] { return read_ledgers(kControlCall); }));
   report_epochs();
   observer_.on_progress(progress());
   JobResult result;
@@ -257,11 +296,23 @@ void Driver::fill_members(JobResult& result) {
   }
 }
 
+// All at once: one that is stopped or gone must not take the others' time.
 void Driver::shut_down_servers(const std::string& reason) {
-  for (const auto& channel : channels_) {
-    const Status told = channel->shutdown(reason, {.timeout = std::chrono::milliseconds(500)});
-    if (!told.ok()) SLUICE_LOG(debug, "telling a server to end: {}", told.message());
+  std::vector<std::shared_ptr<wire::ParameterChannel>> channels = channels_;
+  if (channels.empty()) {  // they have joined, but training has not begun
+    std::lock_guard lock(mutex_);
+    for (const std::string& address : coordinator_.server_addresses()) {
+      if (!address.empty()) channels.push_back(transport_.connect_parameters(address));
+    }
   }
+  std::vector<std::thread> calls;
+  for (const auto& channel : channels) {
+    calls.emplace_back([&reason, channel] {
+      const Status told = channel->shutdown(reason, {.timeout = kGoodbye});
+      if (!told.ok()) SLUICE_LOG(debug, "telling a server to end: {}", told.message());
+    });
+  }
+  for (std::thread& call : calls) call.join();
 }
 
 void Driver::wait_for_members_to_leave(core::Duration at_most) {
@@ -278,7 +329,7 @@ void Driver::wait_for_members_to_leave(core::Duration at_most) {
 
 void Driver::process_ended(int64_t pid, const std::string& fate) {
   std::lock_guard lock(mutex_);
-  coordinator_.process_ended(pid, fate, now());
+  coordinator_.process_ended(core::host_name(), pid, fate);
 }
 
 bool Driver::over() const {

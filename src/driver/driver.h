@@ -61,8 +61,9 @@ class Driver final : public wire::ControlService {
   Status train(const std::atomic<bool>& stop);
   Status wait_for_servers(const std::atomic<bool>& stop);
   Status distribute_parameters(const std::atomic<bool>& stop);
-  Result<JobResult> collect();
-  Status read_ledgers();
+  Result<JobResult> collect(const std::atomic<bool>& stop);
+  Status persist(const std::atomic<bool>& stop, const std::function<Status()>& call);
+  Status read_ledgers(core::Duration timeout);
   void report_epochs();
   void tick();
   JobProgress progress();
@@ -85,6 +86,7 @@ class Driver final : public wire::ControlService {
   std::vector<wire::LedgerReply> ledgers_;  // by server, as last read
   int epochs_reported_ = 0;
   core::Duration training_time_{};
+  core::TimePoint last_tick_;
 
   mutable std::mutex mutex_;
   Coordinator coordinator_;  // guarded by mutex_

@@ -73,11 +73,11 @@ Status serve(wire::Transport& transport, const ServeOptions& options,
   SLUICE_ASSIGN_OR_RETURN(const wire::JoinReply joined,
                           driver->join(request, {.timeout = options.join_timeout}));
   log::set_role("server " + std::to_string(joined.index));
-  SLUICE_ASSIGN_OR_RETURN(const wire::TrainingSpec spec,
-                          wire::parse_training_spec(joined.job_spec));
-  Status status;
-  {
-    wire::Heartbeat heartbeat(driver, joined.member, {spec.heartbeat_interval, spec.driver_timeout},
+  const Result<wire::TrainingSpec> spec = wire::parse_training_spec(joined.job_spec);
+  Status status = spec.status();
+  if (spec.ok()) {
+    wire::Heartbeat heartbeat(driver, joined.member,
+                              {spec->heartbeat_interval, spec->driver_timeout},
                               [&end](Status why) { end.set(std::move(why)); });
     status = end.wait(stop);
   }

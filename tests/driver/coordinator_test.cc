@@ -169,7 +169,7 @@ TEST_F(CoordinatorTest, DeathOfAProcessIsNoticedAtOnceWithItsFate) {
   const int64_t a = join(wire::Role::kWorker, 10);
   const auto lease = acquire(a).lease;
   coordinator.take_notices();
-  coordinator.process_ended(10, "was killed by signal 9 (Killed)", t);
+  coordinator.process_ended("hosta", 10, "was killed by signal 9 (Killed)");
   const auto notices = coordinator.take_notices();
   ASSERT_EQ(notices.size(), 1u);
   EXPECT_EQ(notices[0], "worker 0 (pid 10 on hosta) was killed by signal 9 (Killed): partition " +
@@ -177,6 +177,52 @@ TEST_F(CoordinatorTest, DeathOfAProcessIsNoticedAtOnceWithItsFate) {
   const int64_t b = join(wire::Role::kWorker, 11);
   EXPECT_EQ(coordinator.members().at(b).index, 0) << "the dead worker's number is free again";
   EXPECT_EQ(acquire(b).lease.partition, lease.partition);
+}
+
+TEST_F(CoordinatorTest, ProcessOfTheSameNumberOnAnotherHostLivesOn) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  coordinator.process_ended("hostb", 10, "was killed");
+  EXPECT_TRUE(coordinator.acquire(a, t).ok());
+}
+
+// A driver restarted at the same address hears from the members of the one before it.
+TEST_F(CoordinatorTest, MembersOfAnotherJobAreNotKnown) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  CoordinatorOptions other = options();
+  other.job = 43'000'000;
+  Coordinator restarted(other, t);
+  for (int64_t pid = 1; pid < 10; ++pid) {
+    EXPECT_TRUE(
+        restarted.join({wire::Role::kWorker, core::version(), "hosta", pid, "", -1}, t).ok());
+  }
+  wire::HeartbeatRequest request;
+  request.member = a;
+  EXPECT_EQ(restarted.heartbeat(request, t).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(restarted.acquire(a, t).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(CoordinatorTest, NobodyIsGivenUpForTimeInWhichTheDriverStoodStill) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  const auto lease = acquire(a).lease;
+  t += 3s;
+  coordinator.tick(t);
+  t += 1h;
+  coordinator.excuse(1h, t);
+  coordinator.tick(t);
+  EXPECT_EQ(beat(a, lease).kind, wire::HeartbeatReply::Kind::kContinue);
+  EXPECT_EQ(coordinator.phase(), Phase::kTraining);
+  // The three seconds before still count.
+  t += 7s;
+  coordinator.tick(t);
+  EXPECT_THAT(coordinator.abort_reason(), HasSubstr("server 0"));
+}
+
+TEST_F(CoordinatorTest, AbsurdNumberIsNotGiven) {
+  const int64_t a = join(wire::Role::kWorker, 10, 2'000'000'000);
+  EXPECT_EQ(coordinator.members().at(a).index, 0);
 }
 
 TEST_F(CoordinatorTest, LeaseThatCouldNotBeFencedGoesBack) {
@@ -202,7 +248,7 @@ TEST_F(CoordinatorTest, HeartbeatOfAnotherIncarnationSaysTheLeaseIsLost) {
 TEST_F(CoordinatorTest, DeathOfAServerAbortsTheJobAndNamesIt) {
   start();
   const int64_t a = join(wire::Role::kWorker, 10);
-  coordinator.process_ended(1, "was killed by signal 11 (Segmentation fault)", t);
+  coordinator.process_ended("hosta", 1, "was killed by signal 11 (Segmentation fault)");
   EXPECT_EQ(coordinator.phase(), Phase::kAborted);
   EXPECT_THAT(coordinator.abort_reason(), HasSubstr("server 0 (pid 1 on hosta) was killed"));
   const auto reply = acquire(a);

@@ -1,5 +1,5 @@
 // Register tiles of small matrix products, for one vector type; the caller's target attribute says
-// which instructions they become. Included by dense_loops.cc only.
+// which instructions they become. Included by dense_loops.cc and its test only.
 #pragma once
 
 #include <cstdint>

@@ -15,12 +15,11 @@ using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 constexpr float kEpsilon = 1e-7f;
 
 int64_t class_number(float label, int64_t classes) {
-  const auto k = static_cast<int64_t>(label);
-  if (!(label >= 0) || k >= classes) {
+  if (!(label >= 0 && label < static_cast<float>(classes))) {
     throw std::invalid_argument("a target of class " + std::to_string(label) + " for a model of " +
                                 std::to_string(classes) + " classes: class numbers count from 0");
   }
-  return k;
+  return static_cast<int64_t>(label);
 }
 
 // The target of one sample: y [K], or a class number k that stands for y_j = (j == k).

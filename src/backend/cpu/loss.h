@@ -17,7 +17,7 @@ struct LossOptions {
 
 // z [N, K]: what the last kernel computed. y: targets. `gradient` [N, K] of the mean loss, or
 // nullptr for none; it may not overlap z. Throws std::invalid_argument for a class number outside
-// [0, K).
+// [0, K), or other than 0 and 1 where K is 1.
 StepMetrics compute_loss(const LossOptions& options, int64_t batch, const float* z, const float* y,
                          float* gradient);
 

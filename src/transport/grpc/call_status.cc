@@ -88,11 +88,9 @@ Status from_grpc(const ::grpc::Status& status, const ::grpc::ClientContext& cont
 
 void prepare(::grpc::ClientContext& context, core::Duration timeout) {
   context.set_wait_for_ready(true);
-  // A year stands for no deadline; more would overflow the clock.
-  const core::Duration longest = std::chrono::hours(24 * 365);
   context.set_deadline(
       std::chrono::system_clock::now() +
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(std::min(timeout, longest)));
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(core::bounded(timeout)));
 }
 
 }  // namespace sluice::transport

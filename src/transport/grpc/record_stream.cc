@@ -49,8 +49,9 @@ class RecordStream {
 
  private:
   Status wait() {
-    const auto deadline = std::chrono::system_clock::now() +
-                          std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout_);
+    const auto deadline =
+        std::chrono::system_clock::now() +
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(core::bounded(timeout_));
     void* tag = nullptr;
     if (queue_.AsyncNext(&tag, &ok_, deadline) == ::grpc::CompletionQueue::GOT_EVENT) {
       return ok_status();

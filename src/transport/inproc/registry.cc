@@ -37,7 +37,7 @@ Result<InprocRegistry::Lease> InprocRegistry::acquire(const std::string& name,
                                                       core::Duration timeout) {
   std::unique_lock lock(mutex_);
   auto it = entries_.end();
-  const bool found = changed_.wait_for(lock, timeout, [&] {
+  const bool found = changed_.wait_for(lock, core::bounded(timeout), [&] {
     it = entries_.find(name);
     return it != entries_.end() && !it->second.closing;
   });

@@ -69,7 +69,8 @@ class GrpcRobustnessTest : public ::testing::Test {
 
 TEST_F(GrpcRobustnessTest, DamagedMessagesAreRefusedByEveryMethod) {
   const std::string endless("\x7a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
-  for (const char* method : {"Create", "Assign", "Exchange", "Push", "Pull", "Fence", "Ledger"}) {
+  for (const char* method :
+       {"Create", "Assign", "Exchange", "Push", "Pull", "Fence", "Ledger", "Shutdown"}) {
     for (const std::string& bytes : {endless, std::string("\x0a\x05zz", 4), std::string("\x0f")}) {
       const grpc::Status status = send(method, bytes);
       EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << method;

@@ -1,0 +1,178 @@
+// Pooling against plain loops: odd windows, both layouts, equal values, the ReLU's mask.
+#include "backend/cpu/pooling_loops.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <ostream>
+
+#include "core/rng.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+using Kind = Pool2DOp::Kind;
+constexpr int64_t kBatch = 3;
+
+struct Case {
+  std::string name;
+  Pool2DOp op;
+  Shape x;
+};
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+Shape output_of(const Case& c) {
+  const Padding2D& pad = c.op.padding;
+  return {(c.x[0] + pad.top + pad.bottom - c.op.pool_h) / c.op.stride_h + 1,
+          (c.x[1] + pad.left + pad.right - c.op.pool_w) / c.op.stride_w + 1, c.x[2]};
+}
+
+// Where element (n, h, w, c) lies, by the definition of each layout.
+size_t index_of(const Shape& s, Layout layout, int64_t n, int64_t h, int64_t w, int64_t c) {
+  const int64_t at = layout == Layout::kPlain
+                         ? ((n * s[0] + h) * s[1] + w) * s[2] + c
+                         : (((n * s[2] + c) / 16 * s[0] + h) * s[1] + w) * 16 + c % 16;
+  return static_cast<size_t>(at);
+}
+
+struct Images {
+  std::vector<float> y, dx;
+};
+
+// One output at a time; x and dy lie as `p` says, and so do the results.
+Images plain_loops(const Case& c, Layout x_layout, Layout y_layout, bool relu,
+                   const std::vector<float>& x, const std::vector<float>& dy) {
+  const Shape out = output_of(c);
+  Images result{std::vector<float>(dy.size()), std::vector<float>(x.size())};
+  const auto for_each_output = [&](const auto& visit) {
+    for (int64_t i = 0; i < kBatch * out.size(); ++i) {
+      visit(i / out[2] / out[1] / out[0], i / out[2] / out[1] % out[0], i / out[2] % out[1],
+            i % out[2]);
+    }
+  };
+  for_each_output([&](int64_t n, int64_t h, int64_t w, int64_t channel) {
+    std::vector<size_t> cells;
+    for (int64_t i = 0; i < c.op.pool_h; ++i) {
+      for (int64_t j = 0; j < c.op.pool_w; ++j) {
+        const int64_t row = h * c.op.stride_h - c.op.padding.top + i;
+        const int64_t column = w * c.op.stride_w - c.op.padding.left + j;
+        if (row < 0 || row >= c.x[0] || column < 0 || column >= c.x[1]) continue;
+        cells.push_back(index_of(c.x, x_layout, n, row, column, channel));
+      }
+    }
+    const size_t at = index_of(out, y_layout, n, h, w, channel);
+    if (c.op.kind == Kind::kAverage) {
+      const auto count = static_cast<float>(cells.size());
+      for (size_t cell : cells) result.y[at] += x[cell] / count;
+      for (size_t cell : cells) result.dx[cell] += dy[at] / count;
+      return;
+    }
+    size_t best = cells.front();
+    for (size_t cell : cells) best = x[cell] > x[best] ? cell : best;
+    result.y[at] = x[best];
+    if (!relu || x[best] > 0) result.dx[best] += dy[at];
+  });
+  return result;
+}
+
+class PoolingLoopsTest : public ::testing::TestWithParam<Case> {
+ protected:
+  void expect_plain_loops(Layout x_layout, Layout y_layout, Pooling::Mask mask) {
+    const Case& c = GetParam();
+    const Shape out = output_of(c);
+    const Pooling p{c.op, ImageView(c.x, x_layout), ImageView(out, y_layout), mask};
+    const bool relu = mask == Pooling::Mask::kRelu;
+    SCOPED_TRACE(testing::Message()
+                 << "layouts " << static_cast<int>(x_layout) << " to " << static_cast<int>(y_layout)
+                 << (relu ? ", behind a ReLU" : ""));
+    core::Rng rng(1);
+    std::vector<float> x(static_cast<size_t>(kBatch * c.x.size()));
+    std::vector<float> dy(static_cast<size_t>(kBatch * out.size()));
+    // Few different values: most windows have several largest cells. Behind a ReLU many are zero.
+    for (float& value : x) value = static_cast<float>(rng.below(4)) - (relu ? 0 : 2);
+    for (float& value : dy) value = rng.uniform(-1, 1);
+
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    std::vector<float> y(dy.size(), nan), dx(x.size(), nan);
+    const int64_t blocks = (c.x[2] + 15) / 16, rows = kBatch * out[0];
+    std::vector<uint8_t> cells(static_cast<size_t>(rows * blocks * out[1] * 16));
+    // In two pieces, as two threads would: the gradient's at an image's edge unless cells are
+    // remembered.
+    const int64_t cut = rows / 2, image_cut = remembers_cells(p) ? cut : out[0];
+    for (const auto& [begin, end] : {std::pair{cut, rows}, {int64_t{0}, cut}}) {
+      if (c.op.kind == Kind::kMax) {
+        max_pool(p, begin, end, x.data(), y.data(), cells.data());
+      } else {
+        average_pool(p, begin, end, x.data(), y.data());
+      }
+    }
+    for (const auto& [begin, end] : {std::pair{image_cut, rows}, {int64_t{0}, image_cut}}) {
+      if (c.op.kind == Kind::kMax) {
+        max_pool_gradient(p, begin, end, x.data(), cells.data(), dy.data(), dx.data());
+      } else {
+        average_pool_gradient(p, begin, end, dy.data(), dx.data());
+      }
+    }
+    const Images expected = plain_loops(c, x_layout, y_layout, relu, x, dy);
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected.y[i], 1e-6) << "y " << i;
+    for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(dx[i], expected.dx[i], 2e-6) << "dx " << i;
+  }
+};
+
+TEST_P(PoolingLoopsTest, EqualPlainLoopsInEveryLayout) {
+  std::vector<Layout> layouts{Layout::kPlain};
+  if (GetParam().x[2] % 16 == 0) layouts.push_back(Layout::kBlocked16);
+  for (Layout x : layouts) {
+    for (Layout y : layouts) {
+      expect_plain_loops(x, y, Pooling::Mask::kNone);
+      if (GetParam().op.kind == Kind::kMax) expect_plain_loops(x, y, Pooling::Mask::kRelu);
+    }
+  }
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const auto& [name, kind] : {std::pair{"max", Kind::kMax}, {"average", Kind::kAverage}}) {
+    const auto add = [&all, &kind = kind, prefix = std::string(name) + "_"](
+                         const std::string& what, Pool2DOp op, const Shape& x) {
+      op.kind = kind;
+      all.push_back({prefix + what, op, x});
+    };
+    const Pool2DOp two{};
+    add("2x2_one_channel", two, {6, 8, 1});
+    add("2x2_16_channels", two, {6, 8, 16});
+    add("2x2_48_channels", two, {4, 2, 48});
+    add("2x2_19_channels", two, {4, 6, 19});
+    add("2x2_odd_image", two, {7, 5, 32});
+    add("2x2_padded_below", {.padding = {.bottom = 1, .right = 1}}, {5, 6, 16});
+    add("2x2_padded_above", {.padding = {.top = 1, .left = 1}}, {4, 4, 16});
+    add("2x2_padded_left", {.padding = {.left = 1}}, {4, 4, 16});
+    add("2x2_padded_above_even", {.padding = {1, 1, 0, 0}}, {6, 4, 16});
+    add("overlapping", {Kind::kMax, 3, 3, 2, 2, {1, 1, 1, 1}}, {7, 9, 33});
+    add("stride_one", {Kind::kMax, 2, 3, 1, 1, {0, 1, 1, 1}}, {5, 4, 16});
+    add("gaps", {Kind::kMax, 1, 2, 3, 3, {}}, {8, 8, 5});
+    add("whole_image", {Kind::kMax, 5, 7, 1, 1, {}}, {5, 7, 17});
+    add("more_cells_than_a_byte", {Kind::kMax, 17, 18, 1, 1, {}}, {18, 18, 2});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PoolingLoopsTest, ::testing::ValuesIn(cases()),
+                         [](const auto& param_info) { return param_info.param.name; });
+
+TEST(RemembersCellsTest, OnlyForMaximaOfTwoByTwoWindowsSideBySideOverWholeBlocks) {
+  const auto remembers = [](const Pool2DOp& op, const Shape& x) {
+    const Shape y = output_of({"", op, x});
+    return remembers_cells(
+        {op, ImageView(x, Layout::kPlain), ImageView(y, Layout::kPlain), Pooling::Mask::kNone});
+  };
+  EXPECT_TRUE(remembers({}, {4, 6, 32}));
+  EXPECT_FALSE(remembers({}, {4, 6, 20}));
+  EXPECT_FALSE(remembers({}, {5, 6, 32}));  // a row that no window covers has a gradient too: zero
+  EXPECT_FALSE(remembers({.stride_w = 1}, {4, 6, 32}));
+  EXPECT_FALSE(remembers({.padding = {.top = 1, .bottom = 1}}, {4, 6, 32}));
+  EXPECT_FALSE(remembers({.kind = Kind::kAverage}, {4, 6, 32}));
+}
+
+}  // namespace
+}  // namespace sluice::backend::cpu

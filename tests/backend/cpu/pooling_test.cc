@@ -1,0 +1,40 @@
+// How poolings are spread over threads; what they compute is pooling_loops_test.cc's.
+#include <gtest/gtest.h>
+
+#include "tests/backend/graph_builder.h"
+
+namespace sluice::backend::testing {
+namespace {
+
+using Kind = Pool2DOp::Kind;
+
+// The gradient of a 1 x 1 convolution in front, which sees every pixel's.
+std::vector<float> gradients_on(int threads, const Pool2DOp& op) {
+  const Graph graph = GraphBuilder({16, 16, 2})
+                          .conv({.filters = 16, .kernel_h = 1, .kernel_w = 1})
+                          .host(std::make_shared<IdentityKernel>())  // plain images
+                          .pool(op)
+                          .build(Loss::kMeanSquaredError);
+  const Samples samples(graph, 3, 3);
+  auto replica = make_replica(graph, {.batch_size = 3, .threads = threads});
+  replica->train_step(samples.batch());
+  return copy_of(replica->gradients());
+}
+
+// Three images on four threads: the pieces end in the middle of one.
+TEST(PoolingTest, GradientsAreTheSameOnAnyNumberOfThreads) {
+  for (Kind kind : {Kind::kMax, Kind::kAverage}) {
+    for (int64_t stride : {1, 2}) {
+      const Pool2DOp op{kind, 2, 2, stride, stride, {}};
+      const std::vector<float> one = gradients_on(1, op);
+      const std::vector<float> four = gradients_on(4, op);
+      for (size_t i = 0; i < one.size(); ++i) {
+        ASSERT_NEAR(four[i], one[i], 1e-5) << (kind == Kind::kMax ? "maximum" : "average")
+                                           << ", stride " << stride << ", parameter " << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice::backend::testing

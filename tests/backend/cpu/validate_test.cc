@@ -1,0 +1,134 @@
+// Every mistake in a graph is refused with the op's name, and the good ones are not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "backend/cpu/stages.h"
+#include "sluice/errors.h"
+#include "tests/backend/graph_builder.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+using testing::GraphBuilder;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr auto kMse = Loss::kMeanSquaredError;
+
+template <typename Error>
+std::string refusal(const Graph& graph) {
+  try {
+    validate(graph);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+std::string refused(const Graph& graph) { return refusal<std::invalid_argument>(graph); }
+std::string shape_refused(const Graph& graph) { return refusal<ShapeError>(graph); }
+
+template <typename Kind>
+Graph changed(Graph graph, void (*change)(Kind&)) {
+  change(std::get<Kind>(graph.ops[0].kind));
+  return graph;
+}
+
+const Graph kConv = GraphBuilder({6, 7, 2}).conv({.filters = 3}).build(kMse);
+const Graph kPool = GraphBuilder({6, 7, 2}).max_pool().build(kMse);
+const Graph kDense = GraphBuilder({2, 5}).dense(3).build(kMse);
+
+TEST(ValidateTest, GraphsThatFitPass) {
+  EXPECT_EQ(refused(kConv), "accepted");
+  EXPECT_EQ(refused(kPool), "accepted");
+  EXPECT_EQ(refused(kDense), "accepted");
+  EXPECT_EQ(refused(testing::mnist_cnn()), "accepted");
+  EXPECT_EQ(refused(GraphBuilder({3}).build(kMse)), "accepted");
+}
+
+TEST(ValidateTest, WindowsNeedASizeAStrideAndAnImage) {
+  const auto least = HasSubstr("the window and its strides must be at least 1");
+  EXPECT_THAT(refused(changed<Conv2DOp>(kConv, [](auto& c) { c.stride_h = 0; })), least);
+  EXPECT_THAT(refused(changed<Conv2DOp>(kConv, [](auto& c) { c.kernel_w = 0; })), least);
+  EXPECT_THAT(refused(changed<Pool2DOp>(kPool, [](auto& p) { p.stride_w = -1; })), least);
+  EXPECT_THAT(shape_refused(changed<Pool2DOp>(kPool, [](auto& p) { p.pool_h = 7; })),
+              StartsWith("\"op0\": expected an image no smaller than the window, got [6, 7, 2]"));
+  Graph flat = kPool;
+  flat.input = flat.ops[0].input = {84};
+  EXPECT_THAT(shape_refused(flat), StartsWith("\"op0\": expected an input [H, W, C], got [84]"));
+}
+
+TEST(ValidateTest, PaddingIsSmallerThanTheWindow) {
+  for (Padding2D padding :
+       {Padding2D{3, 0, 0, 0}, Padding2D{0, 3, 0, 0}, Padding2D{0, 0, -1, 0}, {0, 0, 0, 3}}) {
+    Graph graph = kConv;
+    std::get<Conv2DOp>(graph.ops[0].kind).padding = padding;
+    EXPECT_THAT(refused(graph), HasSubstr("padding must be at least 0 and smaller"));
+  }
+}
+
+TEST(ValidateTest, OutputsAreWhatTheWindowLeaves) {
+  Graph pool = kPool;
+  pool.ops[0].output = {3, 4, 2};
+  EXPECT_EQ(shape_refused(pool), "\"op0\": expected an output [3, 3, 2], got [3, 4, 2]");
+  pool.ops[0].output = {3, 3, 1};  // pooling keeps the channels
+  EXPECT_EQ(shape_refused(pool), "\"op0\": expected an output [3, 3, 2], got [3, 3, 1]");
+  Graph dense = kDense;
+  dense.ops[0].output = {3};
+  EXPECT_EQ(shape_refused(dense), "\"op0\": expected an output [2, 3], got [3]");
+  EXPECT_THAT(shape_refused(GraphBuilder({4}).reshape({5}).build(kMse)),
+              HasSubstr("an output of 4 elements"));
+  Graph activation = GraphBuilder({4}).activation(Activation::kRelu).build(kMse);
+  activation.ops[0].output = {2, 2};
+  EXPECT_EQ(shape_refused(activation), "\"op0\": expected an output [4], got [2, 2]");
+  Graph empty = kDense;
+  empty.ops[0].output = {2, 0};
+  EXPECT_THAT(shape_refused(empty), HasSubstr("without empty dimensions"));
+}
+
+TEST(ValidateTest, ParametersHaveTheSizeThatTheShapesAskFor) {
+  EXPECT_EQ(refused(changed<Conv2DOp>(kConv, [](auto& c) { --c.kernel.size; })),
+            "\"op0\": expected a parameter of 54 floats, got 53");  // 3 x 3 x 2 x 3
+  EXPECT_EQ(refused(changed<Conv2DOp>(kConv, [](auto& c) { c.bias->size = 2; })),
+            "\"op0\": expected a parameter of 3 floats, got 2");
+  EXPECT_EQ(refused(changed<DenseOp>(kDense, [](auto& d) { ++d.kernel.size; })),
+            "\"op0\": expected a parameter of 15 floats, got 16");
+  EXPECT_EQ(refused(changed<DenseOp>(kDense, [](auto& d) { d.bias->size = 6; })),
+            "\"op0\": expected a parameter of 3 floats, got 6");
+}
+
+TEST(ValidateTest, ParametersLieInsideTheBuffer) {
+  const auto outside = HasSubstr("a parameter lies outside the 18 floats of the model");
+  EXPECT_THAT(refused(changed<DenseOp>(kDense, [](auto& d) { d.bias->offset = 16; })), outside);
+  EXPECT_THAT(refused(changed<DenseOp>(kDense, [](auto& d) { d.kernel.offset = size_t{0} - 1; })),
+              outside);  // must not wrap around
+}
+
+TEST(ValidateTest, NoTwoOpsShareAParameter) {
+  Graph graph = GraphBuilder({3}).dense(3).dense(3, false).build(kMse);
+  std::get<DenseOp>(graph.ops[1].kind).kernel.offset = 11;  // the last float of op0's bias
+  EXPECT_EQ(refused(graph), "\"op1\": shares a parameter with \"op0\"");
+}
+
+TEST(ValidateTest, DropoutKeepsSomething) {
+  for (float rate : {-0.1f, 1.0f, std::nanf("")}) {
+    EXPECT_THAT(refused(GraphBuilder({4}).dropout(rate, 1).build(kMse)),
+                StartsWith("\"op0\": the rate must be at least 0 and below 1"));
+  }
+}
+
+TEST(ValidateTest, HostOperationsNeedAKernelAndSoftmaxAnAxis) {
+  EXPECT_EQ(refused(GraphBuilder({4}).host(nullptr).build(kMse)),
+            "\"op0\": a host operation needs a kernel");
+  EXPECT_THAT(shape_refused(GraphBuilder(Shape{}).activation(Activation::kSoftmax).build(kMse)),
+              HasSubstr("an input of rank 1 or more"));
+}
+
+TEST(ValidateTest, CrossentropiesTakeOneRowOfOutputs) {
+  const Graph graph = GraphBuilder({2, 5}).dense(3).build(Loss::kCategoricalCrossentropy);
+  EXPECT_EQ(shape_refused(graph), "the crossentropy: expected an output [K], got [2, 3]");
+}
+
+}  // namespace
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,119 @@
+#include "train/evaluation.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "core/parameter_set.h"
+#include "nn/lowering.h"
+#include "sluice/dataset.h"
+#include "sluice/errors.h"
+#include "tests/support/local_job.h"
+
+namespace sluice::train {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::small_dataset;
+using testing_support::small_model;
+
+template <typename Error>
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+// y = W x with two features and two classes.
+Sequential linear_model() {
+  Sequential model("linear");
+  model.add(Input({2})).add(Dense({.units = 2, .use_bias = false}));
+  return model;
+}
+const std::vector<float> kIdentity = {1, 0, 0, 1};
+
+Dataset three_records() {
+  return Dataset::from_arrays(std::vector<float>{1, 0, 3, 1, 0, 2}, std::vector<int32_t>{0, 1, 1},
+                              {2}, 2);
+}
+
+TEST(EvaluatorTest, EqualsTheLossesComputedByHandAtTheParametersItIsGiven) {
+  const Sequential model = linear_model();
+  const auto evaluate = [&](const std::string& loss, const std::vector<float>& parameters) {
+    Evaluator evaluator(model, {.batch_size = 2, .loss = loss, .threads = 1});
+    return evaluator.evaluate(parameters, *three_records().records());
+  };
+  // Outputs (1, 0), (3, 1), (0, 2) for classes 0, 1, 1: mean squares 0, 9/2, 1/2.
+  EXPECT_NEAR(evaluate("mse", kIdentity).loss, 5.0 / 3, 1e-6);
+  EXPECT_NEAR(evaluate("mse", kIdentity).accuracy, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(evaluate("mse", {0, 1, 1, 0}).accuracy, 1.0 / 3, 1e-12);  // outputs swapped
+  // Probabilities of the right classes: 1, 1/4, 1.
+  for (const char* loss : {"categorical_crossentropy", "sparse_categorical_crossentropy"}) {
+    EXPECT_NEAR(evaluate(loss, kIdentity).loss, std::log(4.0) / 3, 1e-6) << loss;
+  }
+}
+
+TEST(EvaluatorTest, TheBatchSizeAndTheThreadsChangeNothing) {
+  const Sequential model = small_model();
+  const Dataset data = small_dataset(101);
+  const Metrics whole = model.evaluate(data, {.batch_size = 101, .threads = 1});
+  EXPECT_GT(whole.loss, 0.1);
+  for (int64_t batch : {1, 7, 100, 128}) {
+    const Metrics metrics = model.evaluate(data, {.batch_size = batch, .threads = 2});
+    EXPECT_NEAR(metrics.loss, whole.loss, 1e-6) << batch;
+    EXPECT_EQ(metrics.accuracy, whole.accuracy) << batch;
+  }
+}
+
+TEST(EvaluatorTest, MistakesAreRefusedWhenItIsMade) {
+  const Sequential model = linear_model();
+  EXPECT_THAT(message_of<std::invalid_argument>([&] { Evaluator(model, {.batch_size = 0}); }),
+              HasSubstr("batch_size"));
+  EXPECT_THAT(message_of<std::invalid_argument>([&] { Evaluator(model, {.loss = "hinge"}); }),
+              HasSubstr("hinge"));
+  EXPECT_THAT(message_of<RuntimeError>([&] { Evaluator(model, {.device = "tpu"}); }),
+              HasSubstr("tpu"));
+}
+
+TEST(CheckFitsTest, ClassNumbersNeedAnOutputEachAndOneHotTargetsExactlyAsMany) {
+  const auto check = [](int classes, backend::Loss loss) {
+    const Dataset data =
+        Dataset::from_arrays(std::vector<float>(2), std::vector<int32_t>(1), {2}, classes);
+    return message_of<ShapeError>(
+        [&] { check_fits(linear_model(), data.records()->info(), loss); });
+  };
+  const auto sparse = backend::Loss::kSparseCategoricalCrossentropy;
+  EXPECT_EQ(check(2, sparse), "nothing was thrown");
+  EXPECT_EQ(check(1, sparse), "nothing was thrown");
+  EXPECT_THAT(check(3, sparse), HasSubstr("model \"linear\" has 2 outputs"));
+  for (auto loss : {backend::Loss::kCategoricalCrossentropy, backend::Loss::kMeanSquaredError}) {
+    EXPECT_EQ(check(2, loss), "nothing was thrown");
+    EXPECT_THAT(check(1, loss), HasSubstr("1 classes"));
+    EXPECT_THAT(check(3, loss), HasSubstr("3 classes"));
+  }
+}
+
+TEST(PredictTest, AnyNumberOfSamplesGivesWhatEachGivesAlone) {
+  Sequential model = linear_model();
+  std::copy(kIdentity.begin(), kIdentity.end(), model.parameters().values().begin());
+  std::vector<float> x(2 * 259);  // two whole batches and three samples
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+  EXPECT_EQ(model.predict(x), x);
+  EXPECT_THAT(model.predict(std::vector<float>{5, 6}), ElementsAre(5, 6));
+}
+
+TEST(PredictTest, PartsOfSamplesAndNoneAreRefused) {
+  const Sequential model = linear_model();
+  for (size_t floats : {0u, 1u, 3u}) {
+    EXPECT_EQ(message_of<ShapeError>([&] { (void)model.predict(std::vector<float>(floats)); }),
+              "model \"linear\": predict() expected a multiple of 2 floats, got " +
+                  std::to_string(floats));
+  }
+}
+
+}  // namespace
+}  // namespace sluice::train

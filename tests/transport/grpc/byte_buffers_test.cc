@@ -1,0 +1,123 @@
+#include "transport/grpc/byte_buffers.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <string>
+
+#include "parameters.pb.h"
+#include "tests/transport/grpc/raw_server.h"
+#include "tests/transport/transport_fixture.h"
+
+namespace sluice::transport {
+namespace {
+
+// Zero is a slice without bytes; up to 23 lie within the slice itself.
+constexpr size_t kOddSizes[] = {1, 2, 0, 7, 23, 24, 500, 3};
+
+grpc::ByteBuffer cut(const std::string& bytes) {
+  std::vector<grpc::Slice> slices;
+  for (size_t at = 0, i = 0; at < bytes.size(); ++i) {
+    slices.emplace_back(bytes.substr(at, kOddSizes[i % std::size(kOddSizes)]));
+    at += slices.back().size();
+  }
+  return {slices.data(), slices.size()};
+}
+
+v1::PushHeader header() {
+  v1::PushHeader result;
+  result.set_job(42);
+  result.set_sequence(1'000'000'007);
+  for (int i = 0; i < 5; ++i) result.add_metrics()->set_samples(1000 + i);
+  return result;
+}
+
+wire::Payload counted(size_t floats) {
+  std::vector<float> values(floats);
+  std::iota(values.begin(), values.end(), 0.5f);
+  return payload_of(std::move(values));
+}
+
+std::string joined(const wire::PayloadView& payload) {
+  std::string bytes;
+  for (const auto piece : payload.pieces) {
+    bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  }
+  return bytes;
+}
+
+std::string bytes_in(const wire::Payload& payload) {
+  return {reinterpret_cast<const char*>(payload.values.data()), payload.values.size_bytes()};
+}
+
+TEST(GrpcByteBuffersTest, PayloadInOddSlicesIsReadWholeAndMayBeMoved) {
+  const wire::Payload sent = counted(1001);
+  grpc::ByteBuffer buffer = cut(bytes_of(to_buffer(header(), sent)));
+  v1::PushHeader read;
+  Result<ReceivedPayload> received = parse(buffer, read, "Push");
+  ASSERT_TRUE(received.ok()) << received.status();
+  EXPECT_EQ(read.DebugString(), header().DebugString());
+  buffer.Clear();
+  const ReceivedPayload moved = *std::move(received);
+  EXPECT_EQ(joined(moved.payload), bytes_in(sent));
+}
+
+TEST(GrpcByteBuffersTest, MessageInOddSlicesIsReadWhole) {
+  grpc::ByteBuffer buffer = cut(header().SerializeAsString());
+  v1::PushHeader read;
+  ASSERT_TRUE(parse(buffer, read));
+  EXPECT_EQ(read.DebugString(), header().DebugString());
+}
+
+TEST(GrpcByteBuffersTest, PayloadIsNotCopied) {
+  const wire::Payload sent = counted(1001);
+  std::vector<grpc::Slice> slices;
+  ASSERT_TRUE(to_buffer(header(), sent).Dump(&slices).ok());
+  EXPECT_EQ(static_cast<const void*>(slices.back().begin()), sent.values.data());
+}
+
+TEST(GrpcByteBuffersTest, OwnerOfThePayloadIsHeldUntilTheLastBufferIsGone) {
+  wire::Payload sent = counted(1001);
+  const std::weak_ptr<const void> owner = sent.owner;
+  grpc::ByteBuffer buffer = to_buffer(header(), sent);
+  sent = {};
+  EXPECT_FALSE(owner.expired());
+  grpc::ByteBuffer copy = buffer;
+  buffer.Clear();
+  EXPECT_FALSE(owner.expired());
+  copy.Clear();
+  EXPECT_TRUE(owner.expired());
+}
+
+TEST(GrpcByteBuffersTest, PayloadOfNothingCrosses) {
+  grpc::ByteBuffer buffer = to_buffer(header(), wire::Payload{});
+  v1::PushHeader read;
+  const auto received = parse(buffer, read, "Push");
+  ASSERT_TRUE(received.ok()) << received.status();
+  EXPECT_EQ(read.sequence(), 1'000'000'007);
+  EXPECT_EQ(received->payload.bytes(), 0u);
+}
+
+TEST(GrpcByteBuffersTest, BufferWithoutAMessageIsRefused) {
+  grpc::ByteBuffer none;
+  v1::PushHeader read;
+  EXPECT_FALSE(parse(none, read));
+  EXPECT_EQ(parse(none, read, "Push").status(), invalid_argument("Push: the message is empty"));
+}
+
+TEST(GrpcByteBuffersTest, DamageIsNamedByWhereItIs) {
+  const std::string whole = bytes_of(to_buffer(header(), counted(10)));
+  v1::PushHeader read;
+  grpc::ByteBuffer shorter = cut(whole.substr(0, whole.size() - 1));
+  EXPECT_EQ(parse(shorter, read, "Push").status(),
+            invalid_argument("Push: the message is damaged: it is no valid protobuf"));
+  // A header of two bytes whose field says that five follow.
+  grpc::ByteBuffer bad_header = cut(std::string("\x0a\x02\x4a\x05", 4));
+  EXPECT_EQ(parse(bad_header, read, "Push").status(),
+            invalid_argument("Push: the header is damaged"));
+  grpc::ByteBuffer bad_message = cut(std::string("\x4a\x05", 2));
+  EXPECT_FALSE(parse(bad_message, read));
+}
+
+}  // namespace
+}  // namespace sluice::transport

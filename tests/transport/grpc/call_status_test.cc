@@ -1,0 +1,89 @@
+#include "transport/grpc/call_status.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "tests/transport/grpc/raw_server.h"
+#include "tests/transport/transport_fixture.h"
+#include "transport/grpc/async_calls.h"
+
+namespace sluice::transport {
+namespace {
+
+using std::chrono::system_clock;
+
+// Also those that, coming from gRPC itself, would mean something else.
+TEST(GrpcCallStatusTest, EveryCodeOfAServiceArrivesUnchanged) {
+  Status said;
+  RawServer server([&](RawServer::Call& call) { call.answer({}, to_grpc(said, call.context())); });
+  AsyncCalls calls(server.peer("server"));
+  for (int code = 1; code <= static_cast<int>(StatusCode::kDataLoss); ++code) {
+    said = {static_cast<StatusCode>(code), "shard 3: 100 %: a\nb: " + std::to_string(code)};
+    const auto heard = wait_for<grpc::ByteBuffer>(
+        [&](auto done) { calls.start("/sluice.test/Say", buffer_of("x"), kSoon.timeout, done); });
+    EXPECT_EQ(heard.status(), said);
+  }
+}
+
+class GrpcReportTest : public ::testing::Test {
+ protected:
+  // What becomes of a status that no service has sent.
+  Status reported(grpc::StatusCode code, const std::string& message) const {
+    const grpc::ClientContext context;
+    return from_grpc({code, message}, context, peer_, std::chrono::milliseconds(2500));
+  }
+
+  const Peer peer_ = *connect_to("driver", "127.0.0.1:7001");
+};
+
+TEST_F(GrpcReportTest, NoConnectionIsUnavailableForTheLastReason) {
+  EXPECT_EQ(reported(grpc::StatusCode::UNAVAILABLE,
+                     "failed to connect to all addresses; last error: UNKNOWN: "
+                     "ipv4:127.0.0.1:7001: Failed to connect to remote host: Connection refused"),
+            unavailable("driver at 127.0.0.1:7001 does not answer (connection refused)"));
+}
+
+TEST_F(GrpcReportTest, BrokenOffCallIsUnavailable) {
+  for (const auto code :
+       {grpc::StatusCode::CANCELLED, grpc::StatusCode::UNKNOWN, grpc::StatusCode::INTERNAL}) {
+    EXPECT_EQ(reported(code, "Received RST_STREAM with error code 2"),
+              unavailable("driver at 127.0.0.1:7001 broke off the call (received RST_STREAM with "
+                          "error code 2)"));
+  }
+}
+
+TEST_F(GrpcReportTest, DeadlineWithoutAConnectionIsUnavailableAndTellsTheTimeout) {
+  EXPECT_EQ(reported(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded"),
+            unavailable("driver at 127.0.0.1:7001 does not answer: waited 2.5 s (no connection "
+                        "yet)"));
+}
+
+TEST_F(GrpcReportTest, OtherCodesStayAndNameThePeer) {
+  EXPECT_EQ(reported(grpc::StatusCode::RESOURCE_EXHAUSTED, "too large").to_string(),
+            "RESOURCE_EXHAUSTED: driver at 127.0.0.1:7001: too large");
+  // Not one of ours: a proxy may ask for a password.
+  EXPECT_EQ(reported(grpc::StatusCode::UNAUTHENTICATED, "401").to_string(),
+            "UNKNOWN: driver at 127.0.0.1:7001: 401");
+}
+
+TEST_F(GrpcReportTest, SuccessIsOk) { EXPECT_TRUE(reported(grpc::StatusCode::OK, "").ok()); }
+
+TEST(GrpcPrepareTest, DeadlineIsTheTimeoutFromNow) {
+  grpc::ClientContext context;
+  const auto before = system_clock::now();
+  prepare(context, std::chrono::seconds(100));
+  const auto after = system_clock::now();
+  EXPECT_GE(context.deadline(), before + std::chrono::seconds(100));
+  EXPECT_LE(context.deadline(), after + std::chrono::seconds(100));
+}
+
+TEST(GrpcPrepareTest, LongestTimeoutIsAYear) {
+  grpc::ClientContext context;
+  prepare(context, core::Duration::max());
+  EXPECT_GT(context.deadline(), system_clock::now() + std::chrono::hours(24 * 364));
+  EXPECT_LT(context.deadline(), system_clock::now() + std::chrono::hours(24 * 367));
+}
+
+}  // namespace
+}  // namespace sluice::transport

@@ -1,0 +1,24 @@
+#include "transport/grpc/parameter_messages.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/transport/grpc/filled_message.h"
+
+namespace sluice::transport {
+namespace {
+
+template <typename Message>
+class ParameterMessageTest : public ::testing::Test {};
+
+using ParameterMessages =
+    ::testing::Types<v1::Shard, v1::CreateRequest, v1::AssignHeader, v1::PushHeader, v1::PushReply,
+                     v1::FenceRequest, v1::LedgerReply>;
+TYPED_TEST_SUITE(ParameterMessageTest, ParameterMessages);
+
+TYPED_TEST(ParameterMessageTest, EveryFieldIsReadAndWritten) {
+  const auto message = filled<TypeParam>();
+  EXPECT_EQ(to_proto(from_proto(message)).DebugString(), message.DebugString());
+}
+
+}  // namespace
+}  // namespace sluice::transport
