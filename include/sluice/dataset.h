@@ -1,7 +1,7 @@
 // Labelled records to train on: images with class numbers. Immutable and cheap to copy (a handle).
 //
 // Records are kept as they were stored (one byte per pixel, or floats), mapped from files where
-// that is possible, and become floats only batch by batch: value * scale.
+// that is possible, and become floats only batch by batch: a byte b as b / 255, a float as it is.
 #pragma once
 
 #include <cstdint>
@@ -71,10 +71,11 @@ TrainTest fashion_mnist(const DatasetOptions& options = {});
 TrainTest generated_digits(int64_t train_records = 60000, int64_t test_records = 10000,
                            uint64_t seed = 1);
 
-// "mnist", "fashion_mnist", "digits" (generated), "csv:TRAIN[,TEST]", a path to a .csv file, or a
-// folder with IDX files named as MNIST's. A CSV file has a header with a column "label"; without
-// TEST its last seventh is the test set. Throws RuntimeError for files that are missing or damaged
-// and for any other name.
+// "mnist", "fashion_mnist", "digits" (generated), "csv:TRAIN[,TEST]", a path to a .csv or .csv.gz
+// file, or a folder with IDX files named as MNIST's. A CSV file has a header with a column "label",
+// and numbers without quotes; 784 other columns are the bytes of a 28 x 28 image, any other number
+// of columns is taken as it is. Without TEST its last seventh is the test set. Throws RuntimeError
+// for files that are missing or damaged and for any other name.
 TrainTest load_dataset(const std::string& name, const DatasetOptions& options = {});
 
 }  // namespace sluice

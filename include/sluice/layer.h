@@ -46,8 +46,15 @@ class Config {
   std::vector<std::pair<std::string, ConfigValue>> entries_;
 };
 
-// A weight that a layer asks for. Initializers by Keras' names: "glorot_uniform", "glorot_normal",
-// "he_uniform", "he_normal", "lecun_uniform", "lecun_normal", "zeros", "ones".
+// A weight that a layer asks for, and how it is drawn, by Keras' names:
+//
+//   zeros, ones
+//   glorot_uniform, glorot_normal   variance 2 / (fan_in + fan_out)   Glorot & Bengio, 2010
+//   he_uniform, he_normal           variance 2 / fan_in               He et al., 2015
+//   lecun_uniform, lecun_normal     variance 1 / fan_in               LeCun et al., 1998
+//
+// Normal ones are cut at two standard deviations. Of a kernel [in, out] the fans are in and out, of
+// a convolution's [h, w, in, out] they are h w in and h w out.
 struct WeightSpec {
   std::string name = {};  // "kernel"
   Shape shape = {};
@@ -100,12 +107,14 @@ class CustomLayer : public Layer {
     std::span<float> y;                           // [N, output...], to be written
     bool training;
   };
+  // Gradients of the loss; dx and dweights hold anything and are to be overwritten.
   struct Backward {
-    int64_t batch;
-    std::span<const float> x, y, dy;
-    std::vector<std::span<const float>> weights;
-    std::span<float> dx;                     // to be written; empty when nobody needs it
-    std::vector<std::span<float>> dweights;  // to be written, one per weight
+    int64_t batch;                                // N
+    std::span<const float> x;                     // [N, input...]
+    std::span<const float> y, dy;                 // [N, output...]
+    std::vector<std::span<const float>> weights;  // in the order of weights()
+    std::span<float> dx;                          // [N, input...]; empty when nobody needs it
+    std::vector<std::span<float>> dweights;       // sums over the batch, one per weight
   };
   virtual void forward(const Forward& args) const = 0;
   virtual void backward(const Backward& args) const = 0;

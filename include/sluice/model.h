@@ -27,19 +27,29 @@ namespace core {
 class ParameterSet;
 }
 
+// Losses, by Keras' names, for a sample with outputs p [K] and the class number c of its record;
+// y [K] is 1 at c and 0 elsewhere. A batch's loss is the mean over its samples.
+//
+//   categorical_crossentropy          -sum_k y_k log p_k     K is the number of classes
+//   sparse_categorical_crossentropy   -log p_c               K is at least that
+//   mse, mean_squared_error           mean_k (y_k - p_k)^2   K is the number of classes
+//
+// Records carry class numbers, so the two crossentropies give the same here. Behind a softmax they
+// are computed from its logits; other outputs are scaled to sum 1 and clipped to [1e-7, 1 - 1e-7].
+
 // What fit() and evaluate() return, as Keras' History and return_dict.
 struct Metrics {
-  double loss = 0;
-  double accuracy = 0;
+  double loss = 0;      // mean over the samples
+  double accuracy = 0;  // fraction of the samples whose first largest output is at their class
 };
 struct EpochHistory {
-  Metrics train;
+  Metrics train;  // of the parameters as they were at each step
   std::optional<Metrics> validation;
   double seconds = 0;
 };
 
 struct FitOptions {
-  int64_t batch_size = 32;
+  int64_t batch_size = 32;  // samples; the last batch of an epoch may be smaller
   int epochs = 1;
   OptimizerSpec optimizer = "adam";
   std::string loss = "categorical_crossentropy";
@@ -102,10 +112,14 @@ class Sequential {
   void save_weights(const std::string& path) const;
   void load_weights(const std::string& path);
 
-  // Trains in this process, without any server. Throws RuntimeError or std::invalid_argument.
+  // Trains in this process, without any server. Throws std::invalid_argument for options that make
+  // no sense, ShapeError (which is one) for records that the model cannot take, and RuntimeError
+  // for a device that is not there.
   std::vector<EpochHistory> fit(const Dataset& dataset, const FitOptions& options = {});
+  // Throws as fit() does.
   Metrics evaluate(const Dataset& dataset, const EvaluateOptions& options = {}) const;
-  // [n, output...] for x [n, input...].
+  // [n, output...] for x [n, input...], both row-major. Throws ShapeError unless x holds at least
+  // one sample and whole ones only.
   std::vector<float> predict(std::span<const float> x) const;
 
   // The weights in one buffer. For Sluice's own code.

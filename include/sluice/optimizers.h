@@ -2,7 +2,12 @@
 //
 //   trainer options: .optimizer = "adam"      or      .optimizer = Adam({.learning_rate = 5e-4f})
 //
-// Notation: g gradient, w parameter, t the step counted from 1, all elementwise.
+// Notation: g gradient, w parameter, t the step counted from 1, all elementwise; the slots m, v and
+// a start at 0 where nothing else is said.
+//
+// Ranges, checked when training starts (std::invalid_argument): learning_rate, epsilon and
+// initial_accumulator_value finite and at least 0; momentum in [0, 1]; rho and both betas in [0,
+// 1).
 #pragma once
 
 #include <string>
@@ -42,9 +47,14 @@ struct SgdOptions {
 };
 OptimizerSpec SGD(const SgdOptions& options = {});
 
-// v = rho v + (1 - rho) g^2;   centered: a = rho a + (1 - rho) g, d = max(v - a^2, 0), otherwise d
-// = v step = lr g / sqrt(d + epsilon);   momentum > 0: m = momentum m + step, w -= m, otherwise w
-// -= step Tieleman & Hinton, 2012. Keras: keras.optimizers.RMSprop.
+// v = rho v + (1 - rho) g^2
+//
+// d = v,   or centered   a = rho a + (1 - rho) g,  d = max(v - a^2, 0)
+//
+// w -= lr g / sqrt(d + epsilon),   or with momentum   m = momentum m + lr g / sqrt(d + epsilon),
+// w -= m
+//
+// Tieleman & Hinton, 2012. Keras: keras.optimizers.RMSprop.
 struct RmspropOptions {
   float learning_rate = 0.001f;
   float rho = 0.9f;

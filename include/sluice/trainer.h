@@ -37,7 +37,7 @@ struct TrainerOptions {
   double validation_split = 0;          // the last records, as Keras
   bool shuffle = true;
   bool overlap = false;                 // train the next window while an exchange is under way
-  uint64_t seed = 0;
+  uint64_t seed = 0;                    // of partitioning and shuffling
   int parallelism_factor = 1;           // partitions per worker
   int servers = 1;
   int shards = 0;                       // 0: by size
@@ -47,16 +47,18 @@ struct TrainerOptions {
 };
 
 struct TrainingReport {
-  double training_time_s = 0;
-  int64_t server_updates = 0;
-  int64_t samples_trained = 0;
+  double training_time_s = 0;   // from the start of the servers to the last update
+  int64_t server_updates = 0;   // pushes that the servers have applied, each counted once
+  int64_t samples_trained = 0;  // records times epochs, exactly
+  // Of a push: the pushes of others that were applied between its worker's last pull and it.
   double staleness_mean = 0;
   int64_t staleness_max = 0;
   std::vector<EpochHistory> history;
 };
 
-// What all trainers share. Throws std::invalid_argument for options that make no sense, RuntimeError
-// when the job fails; the model then keeps the weights it had.
+// What all trainers share. train() starts from the model's weights and throws std::invalid_argument
+// for options that make no sense, std::logic_error without init(), RuntimeError when the job fails;
+// the model then keeps the weights it had. SIGINT and SIGTERM end the job and the program.
 class Trainer {
  public:
   Trainer(std::string algorithm, TrainerOptions options)

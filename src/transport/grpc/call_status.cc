@@ -26,7 +26,8 @@ std::string seconds(core::Duration duration) {
 std::string reason_of(const std::string& message) {
   const size_t colon = message.rfind(": ");
   std::string reason = colon == std::string::npos ? message : message.substr(colon + 2);
-  if (!reason.empty()) {
+  const bool is_word = reason.size() > 1 && std::islower(static_cast<unsigned char>(reason[1]));
+  if (is_word) {
     reason[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(reason[0])));
   }
   return reason;
