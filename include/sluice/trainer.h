@@ -7,8 +7,8 @@
 //     sluice::TrainingReport report = trainer.train(model, data.train);
 //   }
 //
-// train() starts one parameter server and `workers` worker processes of the calling program, trains,
-// and leaves the trained weights in the model.
+// train() starts one parameter server and `workers` worker processes of the calling program,
+// trains, and leaves the trained weights in the model.
 #pragma once
 
 #include <cstdint>
@@ -22,27 +22,29 @@
 namespace sluice {
 
 // Call it first in main(), after register_layer() and before anything else. In a process that
-// train() has started as a server or worker it does that role's work and exits; otherwise it returns
-// at once. A program that calls train() without it would start itself over and over, so train()
-// throws std::logic_error then.
+// train() has started as a server or worker it does that role's work and exits; otherwise it
+// returns at once. A program that calls train() without it would start itself over and over, so
+// train() throws std::logic_error then.
 void init(int argc, char** argv);
 
 struct TrainerOptions {
   int workers = 2;
   int64_t batch_size = 32;
-  int window = 5;                       // mini-batches between two exchanges
+  int window = 5;  // mini-batches between two exchanges
   int epochs = 1;
   OptimizerSpec optimizer = "adam";
   std::string loss = "categorical_crossentropy";
-  double validation_split = 0;          // the last records, as Keras
+  // The last records, as Keras. An epoch's validation is of the servers' parameters when the
+  // epoch's last sample had been counted; of epochs that end together only the newest has one.
+  double validation_split = 0;
   bool shuffle = true;
-  bool overlap = false;                 // train the next window while an exchange is under way
-  uint64_t seed = 0;                    // of partitioning and shuffling
-  int parallelism_factor = 1;           // partitions per worker
+  bool overlap = false;        // train the next window while an exchange is under way
+  uint64_t seed = 0;           // of partitioning and shuffling
+  int parallelism_factor = 1;  // partitions per worker
   int servers = 1;
-  int shards = 0;                       // 0: by size
-  int threads_per_worker = 0;           // 0: the cores, shared evenly
-  int verbose = 1;                      // 0 silent, 1 progress bar on a terminal, 2 more lines
+  int shards = 0;              // 0: by size
+  int threads_per_worker = 0;  // 0: the cores, shared evenly; at most 256
+  int verbose = 1;             // 0 silent, 1 progress bar on a terminal, 2 more lines
   std::string device = "auto";
 };
 

@@ -20,6 +20,9 @@ Command add_driver_command(CLI::App& app, const char* program);
 Command add_server_command(CLI::App& app);
 Command add_worker_command(CLI::App& app, char** argv);
 
+// "--batch-size" of "batch_size".
+std::string flag_name(std::string field);
+
 // "sluice: MESSAGE" on standard error.
 int fail(int status, const std::string& message);
 

@@ -2,14 +2,20 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <iterator>
 #include <stdexcept>
 
 #include "cli/commands.h"
 #include "core/version.h"
 #include "sluice/trainer.h"
+#include "train/job_config.h"
+#include "train/suggestion.h"
 
 namespace sluice::cli {
+
+std::string flag_name(std::string field) {
+  for (char& c : field) c = c == '_' ? '-' : c;
+  return "--" + field;
+}
 
 int fail(int status, const std::string& message) {
   std::fprintf(stderr, "sluice: %s\n", message.c_str());
@@ -18,30 +24,73 @@ int fail(int status, const std::string& message) {
 
 namespace {
 
+// Names a flag's opposite as it is written: "--no-shuffle", not "--no-shuffle{false}".
+class Formatter final : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    std::string name = CLI::Formatter::make_option_name(option, is_positional);
+    const std::string value = "{false}";
+    if (const size_t at = name.find(value); at != std::string::npos) name.erase(at, value.size());
+    return name;
+  }
+};
+
+std::string did_you_mean(const std::string& wrong, const std::vector<std::string>& names) {
+  const std::string meant = train::nearest(wrong, names);
+  return meant.empty() ? ";" : "; did you mean " + meant + "?";
+}
+
+std::vector<std::string> flags_of(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// What is wrong, for " see ... --help" to follow.
+std::string describe(const CLI::Error& error, const CLI::App& command) {
+  const std::vector<std::string> unknown = command.remaining();
+  if (unknown.empty()) return std::string(error.what()) + ";";
+  for (const std::string& argument : unknown) {
+    if (!argument.starts_with("-")) continue;
+    const std::string flag = argument.substr(0, argument.find('='));
+    return "unknown flag " + flag + did_you_mean(flag, flags_of(command));
+  }
+  return "unexpected argument \"" + unknown.front() + "\";";
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains Keras-style models with asynchronous parameter servers.", "sluice");
   app.set_version_flag("--version", std::string("sluice ") + core::version());
   app.require_subcommand(1);
-  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
-    return "sluice: " + std::string(error.what()) + "; see " + failed->get_name() + " --help\n";
-  });
-  app.footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
+  app.formatter(std::make_shared<Formatter>());
+  app.option_defaults()->take_last();  // a script's own flags can be overridden
   const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
                               add_server_command(app), add_worker_command(app, argv)};
+  for (CLI::App* shown : {&app, commands[0].app}) {
+    shown->footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
+  }
   if (argc < 2) {
     std::fprintf(stderr, "%s", app.help().c_str());
     return 2;
   }
   const std::string first = argv[1];
-  const bool known = std::any_of(std::begin(commands), std::end(commands),
-                                 [&](const Command& c) { return c.app->get_name() == first; });
-  if (first.rfind('-', 0) != 0 && !known) {
-    return fail(2, "unknown command \"" + first + "\"; see sluice --help");
+  std::vector<std::string> names;
+  for (const Command& command : commands) names.push_back(command.app->get_name());
+  const bool known = std::find(names.begin(), names.end(), first) != names.end();
+  if (!first.starts_with("-") && !known) {
+    return fail(
+        2, "unknown command \"" + first + "\"" + did_you_mean(first, names) + " see sluice --help");
   }
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    const CLI::App& failed = known ? *app.get_subcommand(first) : app;
+    return fail(2,
+                describe(error, failed) + " see sluice" + (known ? " " + first : "") + " --help");
   }
   for (const Command& command : commands) {
     if (command.app->parsed()) return command.run();
@@ -49,16 +98,26 @@ int run(int argc, char** argv) {
   return 2;
 }
 
+// What could not be written is no success.
+int flush_output(int status) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+  const int failed = fail(1, "cannot write to standard output");
+  return status == 0 ? failed : status;
+}
+
 }  // namespace
 }  // namespace sluice::cli
 
 int main(int argc, char** argv) {
-  sluice::init(argc, argv);
+  using namespace sluice;
+  init(argc, argv);
   try {
-    return sluice::cli::run(argc, argv);
+    return cli::flush_output(cli::run(argc, argv));
+  } catch (const train::InvalidField& error) {
+    return cli::fail(2, cli::flag_name(error.field) + ": " + error.what_is_wrong);
   } catch (const std::invalid_argument& error) {
-    return sluice::cli::fail(2, error.what());
+    return cli::fail(2, error.what());
   } catch (const std::exception& error) {
-    return sluice::cli::fail(1, error.what());
+    return cli::fail(1, error.what());
   }
 }

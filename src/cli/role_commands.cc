@@ -3,11 +3,14 @@
 
 #include <cstdlib>
 #include <memory>
+#include <stdexcept>
 
 #include "cli/commands.h"
+#include "cli/flags.h"
 #include "core/log.h"
 #include "train/roles.h"
 #include "train/signals.h"
+#include "transport/grpc/socket_address.h"
 
 namespace sluice::cli {
 namespace {
@@ -20,19 +23,33 @@ struct RoleFlags {
 void add_shared_flags(CLI::App& app, RoleFlags& flags) {
   app.add_option("--driver", flags.role.driver, "the driver's address: HOST:PORT or unix:/path")
       ->required();
-  app.add_option("--index", flags.role.index, "number to ask for, -1: any free one")
-      ->capture_default_str();
-  app.add_option("--join-timeout", flags.role.join_timeout_s, "seconds to wait for the driver")
-      ->capture_default_str();
+  add_value(app, "--index", flags.role.index, "number to ask for, -1: any free one");
+  add_value(app, "--join-timeout", flags.role.join_timeout_s, "seconds to wait for the driver");
   app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
       ->capture_default_str();
+}
+
+void require_address(const char* flag, const std::string& address) {
+  const auto parsed = transport::parse_address(address);
+  if (!parsed.ok()) throw std::invalid_argument(flag + (": " + parsed.status().message()));
+}
+
+void validate(const train::RoleOptions& role) {
+  if (!(role.join_timeout_s > 0 && role.join_timeout_s <= 1e9)) {
+    throw std::invalid_argument("--join-timeout: expected more than 0 and at most 1e9 seconds");
+  }
+  if (role.index < -1) throw std::invalid_argument("--index: expected -1 or more");
+  require_address("--driver", role.driver);
+  require_address("--listen", role.listen);
+  if (!role.advertise.empty()) require_address("--advertise", role.advertise);
 }
 
 int run_role(const char* name, const RoleFlags& flags,
              Status (*role)(const train::RoleOptions&, const std::atomic<bool>&)) {
   log::set_level(flags.log_level);
   log::set_role(name);
-  const std::atomic<bool>& stop = train::stop_on_signals(1);
+  validate(flags.role);
+  const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(1));
   const Status status = role(flags.role, stop);
   if (stop.load()) return train::signal_exit_status();
   return status.ok() ? 0 : fail(1, std::string(name) + ": " + status.message());
@@ -57,8 +74,7 @@ Command add_server_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--advertise", flags->role.advertise,
                       "HOST:PORT that workers reach it at; empty: as it listens");
-  command->add_option("--threads", flags->role.threads, "threads that serve workers")
-      ->capture_default_str()
+  add_value(*command, "--threads", flags->role.threads, "threads that serve workers")
       ->check(CLI::Range(1, 256));
   return {command, [flags] { return run_role("server", *flags, train::run_server_role); }};
 }

@@ -1,12 +1,16 @@
 // `sluice train` and `sluice driver`: the same job, with members of its own or with those that
 // join.
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "cli/commands.h"
+#include "cli/flags.h"
+#include "core/atomic_file.h"
 #include "core/log.h"
 #include "core/parameter_set.h"
 #include "data/catalog.h"
@@ -26,11 +30,6 @@ struct JobFlags {
   bool print_config = false;
 };
 
-std::string flag_name(std::string name) {
-  for (char& c : name) c = c == '_' ? '-' : c;
-  return "--" + name;
-}
-
 void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field, const char* help) {
   app.add_option_function<std::string>(
          name, [&field](const std::string& value) { field = OptimizerSpec(value); }, help)
@@ -38,12 +37,13 @@ void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field, cons
 }
 
 void add_flag(CLI::App& app, const std::string& name, bool& field, const char* help) {
-  app.add_flag(name + ",!--no-" + name.substr(2), field, help)->default_str(field ? "on" : "off");
+  app.add_flag(name + ",!--no-" + name.substr(2), field, help)
+      ->option_text(field ? "(default: on)" : "(default: off)");
 }
 
 template <typename T>
 void add_flag(CLI::App& app, const std::string& name, T& field, const char* help) {
-  app.add_option(name, field, help)->capture_default_str();
+  add_value(app, name, field, help);
 }
 
 // --config is read while flags are parsed, before any of them is stored: flags win wherever they
@@ -78,25 +78,65 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
   return flags;
 }
 
+// What would be known only when the training is over and its result lost.
+void check_outputs(const train::JobConfig& config) {
+  namespace fs = std::filesystem;
+  for (const auto& [field, path] : {std::pair("save", config.save), {"report", config.report}}) {
+    if (path.empty()) continue;
+    const Status writable = core::can_replace_file(path);
+    if (!writable.ok()) throw train::InvalidField(field, writable.message());
+  }
+  if (config.save.empty() || config.report.empty()) return;
+  std::error_code ignored;
+  const bool device =
+      fs::exists(config.save, ignored) && !fs::is_regular_file(config.save, ignored);
+  if (!device && fs::weakly_canonical(config.save) == fs::weakly_canonical(config.report)) {
+    throw train::InvalidField("report", "expected another file than --save, got " + config.report);
+  }
+}
+
+// Without the trained model, the figures are better than nothing.
+int write_results(const train::JobReport& report, const Sequential& model) {
+  const train::JobConfig& config = report.config;
+  int status = 0;
+  if (!config.save.empty()) {
+    try {
+      model.save_weights(config.save);
+      std::printf("Model saved to %s\n", config.save.c_str());
+    } catch (const std::exception& error) {
+      status = fail(1, error.what());
+    }
+  }
+  if (!config.report.empty()) {
+    const Status written = train::write_report(report, config.report);
+    if (!written.ok()) status = fail(1, written.message());
+  }
+  return status;
+}
+
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
   const auto started = now();
-  const train::JobConfig& config = flags.config;
+  train::JobConfig config = flags.config;
   log::set_level(flags.log_level);
   train::validate(config);
+  // Two learning rates, of which one does not count, would only puzzle.
+  config.optimizer = train::effective_optimizer(config);
+  config.learning_rate = 0;
   if (flags.print_config) {
     std::printf("%s\n", train::to_json(config).c_str());
     return 0;
   }
+  check_outputs(config);
   Sequential model = train::make_model(config.model);
   model.initialize(config.seed);
   auto data = data::load_dataset(config.dataset, config.data_dir);
   if (!data.ok()) return fail(2, data.status().message());
-  const std::atomic<bool>& stop = train::stop_on_signals(2);
+  const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(2));
   if (config.verbose > 0) {
     std::fprintf(stderr, "%s", model.summary().c_str());
-    std::fprintf(stderr, "Training on %s (%s): %lld records, %d workers, %d server(s), %s\n",
+    std::fprintf(stderr, "Training on %s (%s): %lld records, %d worker(s), %d server(s), %s\n",
                  data->train.name().c_str(), data->train.records()->info().origin.c_str(),
                  static_cast<long long>(data->train.size()), config.workers, config.servers,
                  config.trainer.c_str());
@@ -117,15 +157,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   report.backend = train::open_backend_or_throw(config.device)->name();
   report.total_time_s = core::to_seconds(now() - started);
   std::printf("%s", train::to_text(report).c_str());
-  if (!config.save.empty()) {
-    model.save_weights(config.save);
-    std::printf("Model saved to %s\n", config.save.c_str());
-  }
-  if (!config.report.empty()) {
-    const Status written = train::write_report(report, config.report);
-    if (!written.ok()) return fail(1, written.message());
-  }
-  return 0;
+  return write_results(report, model);
 }
 
 Command make_command(CLI::App* command, train::Cluster cluster, const char* program) {

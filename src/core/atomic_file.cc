@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 
 #include "core/file_io.h"
@@ -55,14 +56,65 @@ int flush_directory_of(const std::string& path) {
   return 0;
 }
 
+// Where a chain of links ends, whether there is something or not; stat() would only find the
+// former.
+std::string follow_links(const std::string& path) {
+  namespace fs = std::filesystem;
+  constexpr int kMostLinks = 40;  // as the kernel
+  fs::path at = path;
+  for (int i = 0; i < kMostLinks; ++i) {
+    std::error_code not_a_link;
+    const fs::path target = fs::read_symlink(at, not_a_link);
+    if (not_a_link) break;
+    at = at.parent_path() / target;  // `target` alone where that is absolute
+  }
+  return at.string();
+}
+
+// Standard output or error where `there` is what it goes to, which may be a regular file: replaced,
+// it would lose what others write there. Else negative.
+int standard_stream(const struct stat& there) {
+  for (int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat standard {};
+    if (::fstat(fd, &standard) == 0 && standard.st_dev == there.st_dev &&
+        standard.st_ino == there.st_ino) {
+      return fd;
+    }
+  }
+  return -1;
+}
+
+int open_as_it_is(const std::string& path, const struct stat& there) {
+  const int stream = standard_stream(there);
+  if (stream < 0) return ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  if (std::fflush(stream == STDOUT_FILENO ? stdout : stderr) != 0) return -1;
+  return ::fcntl(stream, F_DUPFD_CLOEXEC, 0);
+}
+
+Status write_as_it_is(const std::string& path, const struct stat& there,
+                      const std::vector<std::span<const char>>& parts) {
+  if (S_ISDIR(there.st_mode)) return file_error("cannot write " + path, EISDIR);
+  File file(open_as_it_is(path, there));
+  if (file.fd() < 0) return file_error("cannot write " + path, errno);
+  for (const std::span<const char>& part : parts) {
+    if (const int error = write_fully(file.fd(), std::as_bytes(part)); error != 0) {
+      return file_error("cannot write " + path, error);
+    }
+  }
+  return file.close() ? ok_status() : file_error("cannot write " + path, errno);
+}
+
+bool written_as_it_is(const std::string& path, struct stat& there) {
+  return ::stat(path.c_str(), &there) == 0 &&
+         (!S_ISREG(there.st_mode) || standard_stream(there) >= 0);
+}
+
 }  // namespace
 
-Status replace_file(const std::string& path, const std::vector<std::span<const char>>& parts) {
-  struct stat there;
-  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode)) {
-    return {StatusCode::kInvalidArgument,
-            "cannot write " + path + ": it is there and not a regular file"};
-  }
+Status replace_file(const std::string& link, const std::vector<std::span<const char>>& parts) {
+  struct stat there {};
+  if (written_as_it_is(link, there)) return write_as_it_is(link, there, parts);
+  const std::string path = follow_links(link);
   std::string temporary;
   File file(open_temporary(path, temporary));
   if (file.fd() < 0) return failure(path, errno);
@@ -82,6 +134,23 @@ Status replace_file(const std::string& path, const std::vector<std::span<const c
                       "a power failure could undo the write");
   }
   return {};
+}
+
+Status can_replace_file(const std::string& link) {
+  struct stat there {};
+  std::string place = link;
+  if (written_as_it_is(link, there)) {
+    if (S_ISDIR(there.st_mode)) return file_error("cannot write " + link, EISDIR);
+    if (standard_stream(there) >= 0) return ok_status();
+  } else {
+    place = std::filesystem::path(follow_links(link)).parent_path().string();
+    if (place.empty()) place = ".";
+    if (::stat(place.c_str(), &there) == 0 && !S_ISDIR(there.st_mode)) {
+      return file_error("cannot write " + link, ENOTDIR);
+    }
+  }
+  if (::access(place.c_str(), W_OK) == 0) return ok_status();
+  return file_error("cannot write " + link, errno, "the folder must be there and writable");
 }
 
 }  // namespace sluice::core

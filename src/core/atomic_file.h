@@ -11,7 +11,12 @@ namespace sluice::core {
 
 // Writes `parts` one after the other to a new file next to `path`, flushes it to the disk, renames
 // it to `path` and flushes the directory. On failure what was at `path` is unchanged, and nothing
-// is left behind. Refuses a `path` that is there and not a regular file.
+// is left behind. Where `path` is a symbolic link, it stays one and its target is replaced. What
+// nothing can replace is written to as it is: a device, a pipe, this process's standard output or
+// error.
 Status replace_file(const std::string& path, const std::vector<std::span<const char>>& parts);
+
+// Whether replace_file() can be expected to work, as far as can be seen without writing.
+Status can_replace_file(const std::string& path);
 
 }  // namespace sluice::core

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 
 namespace sluice::core {
@@ -46,7 +47,10 @@ class ManualClock final : public Clock {
 };
 
 inline double to_seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+// What a Duration cannot hold becomes its like of some 285 years; not a number becomes 0.
 inline Duration from_seconds(double s) {
+  constexpr double kMost = 9e9;
+  s = std::isnan(s) ? 0 : std::clamp(s, -kMost, kMost);
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(s));
 }
 

@@ -1,6 +1,7 @@
 #include "core/rng.h"
 
 #include <cmath>
+#include <random>
 #include <utility>
 
 namespace sluice::core {
@@ -67,6 +68,11 @@ float Rng::normal() {
 
 void Rng::shuffle(std::span<uint32_t> values) {
   for (size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[below(i)]);
+}
+
+uint64_t unique_number() {
+  std::random_device device;
+  return (uint64_t{device()} << 32) | device();
 }
 
 uint64_t stream_of(const char* name, size_t size) {

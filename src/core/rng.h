@@ -34,6 +34,9 @@ class Rng {
   bool has_spare_ = false;
 };
 
+// From the system's source of randomness: to name things among all others that will ever be.
+uint64_t unique_number();
+
 // A stable 64-bit hash of a name (FNV-1a), to use as a stream.
 uint64_t stream_of(const char* name, size_t size);
 

@@ -111,6 +111,10 @@ Result<TrainTest> load_folder(const std::string& folder) {
 Result<TrainTest> load_published(const PublishedDataset& dataset, const std::string& data_dir,
                                  const LoadOptions& options) {
   std::vector<std::string> looked;
+  std::error_code not_there;
+  if (!data_dir.empty() && !fs::is_directory(data_dir, not_there)) {
+    return not_found(data_dir + ": no such folder to look for " + dataset.name + " in");
+  }
   const char* environment = std::getenv("SLUICE_DATA_DIR");
   for (const std::string& place : {data_dir, std::string(environment ? environment : "")}) {
     if (place.empty()) continue;

@@ -35,9 +35,10 @@ Result<TrainTest> load_dataset(const std::string& name, const std::string& data_
 
 // Looks in `data_dir` (unless empty), $SLUICE_DATA_DIR and the user's cache, then downloads into
 // the cache unless $SLUICE_OFFLINE is set. In the two folders, either the files themselves or a
-// folder named after the dataset. Files that are found but damaged or incomplete are an error,
-// never passed over. When there is nothing and no mirror can be reached: generated digits, whose
-// name says so, and a warning of several lines that says where it has looked.
+// folder named after the dataset. NOT_FOUND for a `data_dir` that is no folder. Files that are
+// found but damaged or incomplete are an error, never passed over. When there is nothing and no
+// mirror can be reached: generated digits, whose name says so, and a warning of several lines that
+// says where it has looked.
 Result<TrainTest> load_published(const PublishedDataset& dataset, const std::string& data_dir,
                                  const LoadOptions& options = {});
 

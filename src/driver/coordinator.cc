@@ -54,6 +54,14 @@ Member* Coordinator::find_live(int64_t id) {
   return it == members_.end() || !it->second.alive ? nullptr : &it->second;
 }
 
+Member* Coordinator::find_attempt(uint64_t attempt) {
+  if (attempt == 0) return nullptr;
+  for (auto& [id, member] : members_) {
+    if (member.alive && member.attempt == attempt) return &member;
+  }
+  return nullptr;
+}
+
 int Coordinator::live(wire::Role role) const {
   return static_cast<int>(std::count_if(members_.begin(), members_.end(), [&](const auto& m) {
     return m.second.alive && m.second.role == role;
@@ -84,6 +92,10 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
                                ": run the same version everywhere");
   }
   if (phase_ == Phase::kAborted) return cancelled(abort_reason_);
+  if (Member* joined = find_attempt(request.attempt)) {  // the answer was lost
+    joined->last_heard = now;
+    return wire::JoinReply{joined->id, joined->index, options_.job, options_.job_spec};
+  }
   if (request.role == wire::Role::kServer &&
       (phase_ != Phase::kWaitingForServers || live(wire::Role::kServer) >= options_.servers)) {
     return failed_precondition("this job has its " + std::to_string(options_.servers) +
@@ -97,6 +109,7 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   member.host = request.host;
   member.pid = request.pid;
   member.address = request.address;
+  member.attempt = request.attempt;
   member.last_heard = now;
   notice(member.name() + " joined" +
          (request.address.empty() ? "" : ", listening at " + request.address));
@@ -307,6 +320,10 @@ void Coordinator::tick(TimePoint now) {
 
 void Coordinator::abort(const std::string& reason) {
   if (phase_ == Phase::kDone || phase_ == Phase::kAborted) return;
+  fail(reason);
+}
+
+void Coordinator::fail(const std::string& reason) {
   phase_ = Phase::kAborted;
   abort_reason_ = reason;
 }

@@ -37,6 +37,7 @@ struct Member {
   std::string host;
   int64_t pid = 0;
   std::string address;
+  uint64_t attempt = 0;  // of its join
   core::TimePoint last_heard;
   bool alive = true;
   std::string fate;        // how it ended: "left", "killed by signal 9", ...
@@ -72,7 +73,10 @@ class Coordinator {
   void excuse(core::Duration gap, core::TimePoint now);
   // Expires leases and members; call it some ten times a second.
   void tick(core::TimePoint now);
+  // No effect on a job that is done.
   void abort(const std::string& reason);
+  // All is trained, but the result cannot be had.
+  void fail(const std::string& reason);
 
   Phase phase() const { return phase_; }
   const std::string& abort_reason() const { return abort_reason_; }
@@ -99,6 +103,7 @@ class Coordinator {
   };
 
   Member* find_live(int64_t id);
+  Member* find_attempt(uint64_t attempt);
   int free_index(wire::Role role, int preferred) const;
   wire::AcquireReply grant(Member& member);
   std::string end_membership(Member& member, const std::string& fate);

@@ -1,11 +1,11 @@
 #include "driver/driver.h"
 
 #include <algorithm>
-#include <random>
 #include <thread>
 
 #include "core/log.h"
 #include "core/process_info.h"
+#include "core/rng.h"
 
 namespace sluice::driver {
 namespace {
@@ -21,12 +21,6 @@ core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
 data::Shuffle shuffle_of(const wire::TrainingSpec& spec) {
   return spec.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
-}
-
-// Names this job among all others that a server may ever hear of.
-uint64_t new_job_id() {
-  std::random_device device;
-  return (uint64_t{device()} << 32) | device();
 }
 
 CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t job,
@@ -48,7 +42,7 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
 Driver::Driver(DriverOptions options, std::shared_ptr<const data::Records> records,
                std::span<const float> parameters, wire::Transport& transport, JobObserver& observer)
     : options_(std::move(options)),
-      job_(new_job_id()),
+      job_(core::unique_number()),
       records_(std::move(records)),
       partitioning_(records_->info().records, options_.training.partitions, options_.training.seed,
                     shuffle_of(options_.training)),
@@ -73,7 +67,12 @@ Result<JobResult> Driver::run(const std::atomic<bool>& stop) {
   }
   training_time_ = now() - started_;
   Result<JobResult> result = collect(stop);
-  shut_down_servers("the job is done");
+  if (!result.ok()) {
+    std::lock_guard lock(mutex_);
+    coordinator_.fail(result.status().message());
+  }
+  shut_down_servers(result.ok() ? "the job is done"
+                                : "the job failed: " + result.status().message());
   wait_for_members_to_leave(std::chrono::seconds(5));
   if (result.ok()) fill_members(*result);
   return result;
@@ -166,7 +165,8 @@ Status Driver::distribute_parameters(const std::atomic<bool>& stop) {
   wire::ParameterClientOptions client;
   client.give_up_after = options_.training.server_timeout;
   client_ = std::make_unique<wire::ParameterClient>(
-      transport_, job_, map, addresses, client, stop, [](const std::string& whom) {
+      transport_, job_, map, addresses, client, [&stop] { return stop.load(); },
+      [](const std::string& whom) {
         if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
       });
   std::lock_guard lock(mutex_);
@@ -315,13 +315,15 @@ void Driver::shut_down_servers(const std::string& reason) {
   for (std::thread& call : calls) call.join();
 }
 
+// Servers have been told and leave at once, or never.
 void Driver::wait_for_members_to_leave(core::Duration at_most) {
-  const auto until = now() + at_most;
-  while (now() < until) {
+  const core::TimePoint start = now();
+  while (now() - start < at_most) {
     tick();
     {
       std::lock_guard lock(mutex_);
-      if (coordinator_.live(wire::Role::kWorker) == 0) return;
+      const bool servers = coordinator_.live(wire::Role::kServer) > 0 && now() - start < kLeaving;
+      if (coordinator_.live(wire::Role::kWorker) == 0 && !servers) return;
     }
     std::this_thread::sleep_for(kTick / 5);
   }

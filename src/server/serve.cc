@@ -7,13 +7,17 @@
 
 #include "core/log.h"
 #include "core/process_info.h"
+#include "core/rng.h"
 #include "core/version.h"
 #include "server/parameter_server.h"
 #include "wire/heartbeat.h"
+#include "wire/patience.h"
 #include "wire/training_spec.h"
 
 namespace sluice::server {
 namespace {
+
+constexpr core::Duration kGoodbye = std::chrono::milliseconds(500);
 
 // Set once by whoever wants the server to end.
 class EndOfService {
@@ -50,6 +54,16 @@ std::string advertised(const std::string& listening) {
   return listening;
 }
 
+// The driver ends the servers of a good job and of an aborted one with the same call. What it
+// answers to a heartbeat tells which it was; a driver that is gone by now has ended the job.
+Status how_it_ended(wire::ControlChannel& driver, int64_t member) {
+  wire::HeartbeatRequest request;
+  request.member = member;
+  const auto reply = driver.heartbeat(request, {.timeout = kGoodbye});
+  if (!reply.ok() || reply->kind != wire::HeartbeatReply::Kind::kAbort) return ok_status();
+  return cancelled(reply->reason);
+}
+
 }  // namespace
 
 Status serve(wire::Transport& transport, const ServeOptions& options,
@@ -68,10 +82,14 @@ Status serve(wire::Transport& transport, const ServeOptions& options,
   request.pid = getpid();
   request.address = options.advertise.empty() ? advertised(listener->address()) : options.advertise;
   request.preferred_index = options.preferred_index;
+  request.attempt = core::unique_number();
   SLUICE_LOG(info, "listening at {}; joining the driver at {}", request.address, options.driver);
   const auto driver = transport.connect_control(options.driver);
-  SLUICE_ASSIGN_OR_RETURN(const wire::JoinReply joined,
-                          driver->join(request, {.timeout = options.join_timeout}));
+  SLUICE_ASSIGN_OR_RETURN(
+      const wire::JoinReply joined,
+      wire::call_patiently(
+          options.driver, wire::joining(options.join_timeout, stop),
+          [&](const wire::CallOptions& call) { return driver->join(request, call); }));
   log::set_role("server " + std::to_string(joined.index));
   const Result<wire::TrainingSpec> spec = wire::parse_training_spec(joined.job_spec);
   Status status = spec.status();
@@ -80,8 +98,9 @@ Status serve(wire::Transport& transport, const ServeOptions& options,
                               {spec->heartbeat_interval, spec->driver_timeout},
                               [&end](Status why) { end.set(std::move(why)); });
     status = end.wait(stop);
+    if (status.ok()) status = how_it_ended(*driver, joined.member);
   }
-  (void)driver->leave({joined.member, status}, {.timeout = std::chrono::milliseconds(500)});
+  (void)driver->leave({joined.member, status}, {.timeout = kGoodbye});
   return status;
 }
 

@@ -1,4 +1,5 @@
-// Sums of the metrics that came with pushes, by epoch and by worker.
+// Sums of the metrics that came with pushes, by epoch and by worker. A push is counted with shard
+// 0's part, which carries them; it may have trained on nothing (DOWNPOUR with a window of 1).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@ class TrainingTotals {
  public:
   // Makes room for what `header` carries, so that record() cannot fail. May throw std::bad_alloc.
   void reserve(const wire::PushHeader& header);
-  // Adds the metrics of a push that has been applied, after reserve(). Nothing without metrics.
+  // Adds the metrics of a push that has been applied, after reserve().
   void record(const wire::PushHeader& header) noexcept;
 
   void merge(const TrainingTotals& other);

@@ -26,18 +26,22 @@ class ChildProcesses {
   ChildProcesses(const ChildProcesses&) = delete;
   ~ChildProcesses();  // as stop() with half a second
 
-  // Starts /proc/self/exe with these arguments.
-  Result<pid_t> start(const std::vector<std::string>& arguments);
+  // Starts /proc/self/exe with these arguments, and this process's environment; "NAME=value" in
+  // `defaults` counts where that does not have the name.
+  Result<pid_t> start(const std::vector<std::string>& arguments,
+                      const std::vector<std::string>& defaults = {});
   // Children that have ended since the last call; never blocks.
   std::vector<Ended> reap();
   bool empty() const { return running_.empty(); }
-  // SIGTERM to all, SIGKILL to those that are still there after `grace`; returns when all are gone.
+  void terminate();  // SIGTERM to all, once
+  // terminate(), SIGKILL to those that are still there after `grace`; returns when all are gone.
   void stop(core::Duration grace);
 
  private:
   void signal_all(int signal);
 
   std::vector<pid_t> running_;
+  bool terminated_ = false;
 };
 
 // For the child: asks the kernel to kill this process when its parent dies, and ends it at once if

@@ -23,12 +23,18 @@ ShownMetrics shown(const wire::EpochMetrics& sums) {
   return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
 }
 
+// How long after a signal local children are killed: the driver has told them to end for most of
+// a second by then.
+constexpr core::Duration kGraceAfterSignal = std::chrono::milliseconds(300);
+constexpr core::Duration kGrace = std::chrono::seconds(3);
+
 // Shows the job, evaluates after every epoch, and looks after local children.
 class JobView final : public driver::JobObserver {
  public:
   JobView(const JobConfig& config, const Sequential& model, int64_t records,
-          std::shared_ptr<const data::Records> validation)
-      : verbose_(config.verbose),
+          std::shared_ptr<const data::Records> validation, const std::atomic<bool>& stop)
+      : stop_(stop),
+        verbose_(config.verbose),
         records_(records),
         validation_(std::move(validation)),
         view_(ProgressView::style_for(config.verbose), config.epochs, records, now()),
@@ -49,10 +55,13 @@ class JobView final : public driver::JobObserver {
   ProgressView& view() { return view_; }
 
   void on_tick() override {
-    if (cluster_ != nullptr) cluster_->look_after(*driver_);
+    if (cluster_ == nullptr) return;
+    if (stop_.load()) cluster_->terminate();
+    cluster_->look_after(*driver_);
   }
 
   void on_progress(const driver::JobProgress& progress) override {
+    show_ended_epochs();
     say_waits(progress);
     // Workers are in different epochs; the bar is of the first that is not complete.
     int epoch = 0;
@@ -69,21 +78,10 @@ class JobView final : public driver::JobObserver {
 
   void on_epoch_end(int epoch, const wire::EpochMetrics& metrics,
                     const std::function<Status(std::span<float>)>& pull) override {
-    EpochHistory entry;
-    entry.train = {shown(metrics).loss, shown(metrics).accuracy};
-    std::optional<ShownMetrics> validation;
-    if (evaluator_) {
-      if (const Status pulled = pull(pulled_.span()); pulled.ok()) {
-        entry.validation = evaluator_->evaluate(pulled_.span(), *validation_);
-        validation = {entry.validation->loss, entry.validation->accuracy};
-      } else {
-        SLUICE_LOG(warn, "no validation of epoch {}: {}", epoch + 1, pulled.message());
-      }
-    }
-    entry.seconds = core::to_seconds(now() - epoch_start_);
-    epoch_start_ = now();
-    history_.push_back(entry);
-    view_.epoch_end(epoch, shown(metrics), validation, now());
+    // Workers do not wait for an evaluation: it is no part of the epoch's time.
+    ended_.push_back({epoch, shown(metrics), now()});
+    pull_ = pull;
+    if (!evaluator_) show_ended_epochs();
   }
 
   void on_notice(const std::string& line) override {
@@ -95,6 +93,38 @@ class JobView final : public driver::JobObserver {
   }
 
  private:
+  struct EndedEpoch {
+    int epoch;
+    ShownMetrics metrics;
+    core::TimePoint at;
+  };
+
+  // Epochs of asynchronous workers may end together. The parameters are then the newest one's: the
+  // others have no validation.
+  void show_ended_epochs() {
+    for (const EndedEpoch& ended : ended_) {
+      EpochHistory entry;
+      entry.train = {ended.metrics.loss, ended.metrics.accuracy};
+      if (&ended == &ended_.back()) entry.validation = validate(ended.epoch);
+      entry.seconds = core::to_seconds(ended.at - epoch_start_);
+      epoch_start_ = ended.at;
+      history_.push_back(entry);
+      std::optional<ShownMetrics> validation;
+      if (entry.validation) validation = {entry.validation->loss, entry.validation->accuracy};
+      view_.epoch_end(ended.epoch, ended.metrics, validation, ended.at);
+    }
+    ended_.clear();
+  }
+
+  std::optional<Metrics> validate(int epoch) {
+    if (!evaluator_) return std::nullopt;
+    if (const Status pulled = pull_(pulled_.span()); !pulled.ok()) {
+      SLUICE_LOG(warn, "no validation of epoch {}: {}", epoch + 1, pulled.message());
+      return std::nullopt;
+    }
+    return evaluator_->evaluate(pulled_.span(), *validation_);
+  }
+
   void say_waits(const driver::JobProgress& progress) {
     std::string waits = progress.waiting_for;
     for (const auto& worker : progress.workers) {
@@ -108,6 +138,7 @@ class JobView final : public driver::JobObserver {
     if (!waits.empty()) view_.message("waiting for " + waits);
   }
 
+  const std::atomic<bool>& stop_;
   const int verbose_;
   const int64_t records_;
   const std::shared_ptr<const data::Records> validation_;
@@ -115,13 +146,16 @@ class JobView final : public driver::JobObserver {
   core::TimePoint epoch_start_;
   std::optional<Evaluator> evaluator_;
   core::AlignedBuffer pulled_;
+  std::vector<EndedEpoch> ended_;  // not yet shown
+  std::function<Status(std::span<float>)> pull_;
   std::vector<EpochHistory> history_;
   std::string said_;
   LocalCluster* cluster_ = nullptr;
   driver::Driver* driver_ = nullptr;
 };
 
-Result<driver::DriverOptions> driver_options(const JobConfig& config, const Sequential& model,
+Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cluster,
+                                             const Sequential& model,
                                              const data::Records& records) {
   driver::DriverOptions options;
   wire::TrainingSpec& training = options.training;
@@ -138,7 +172,9 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, const Sequ
   training.records = records.info().records;
   training.partitions = int64_t{config.workers} * config.parallelism_factor;
   SLUICE_ASSIGN_OR_RETURN(training.dataset, data::describe(records));
-  training.threads = effective_threads_per_worker(config);
+  // Workers elsewhere know their own cores.
+  training.threads =
+      cluster == Cluster::kLocal ? effective_threads_per_worker(config) : config.threads_per_worker;
   training.device = config.device;
   training.heartbeat_interval = core::from_seconds(std::min(config.lease_timeout / 5, 1.0));
   training.server_timeout = core::from_seconds(config.peer_timeout);
@@ -178,8 +214,6 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
 
   std::unique_ptr<LocalCluster> cluster;
   if (job.cluster == Cluster::kLocal) {
-    const auto backend = backend::open_backend(config.device);
-    if (!backend.ok()) throw std::invalid_argument("--device: " + backend.status().message());
     LocalClusterOptions options;
     options.program = job.program;
     options.log_level = job.log_level;
@@ -189,9 +223,9 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
     SLUICE_ASSIGN_OR_RETURN(auto created, LocalCluster::create(options));
     cluster = std::make_unique<LocalCluster>(std::move(created));
   }
-  JobView view(config, model, records->info().records, validation);
+  JobView view(config, model, records->info().records, validation, stop);
   transport::GrpcTransport transport;
-  SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, model, *records));
+  SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, job.cluster, model, *records));
   driver::Driver driver(std::move(options), records, model.parameters().values(), transport, view);
   const std::string address = !config.listen.empty() ? config.listen
                               : cluster              ? cluster->driver_address()
@@ -206,7 +240,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                         std::to_string(config.workers) + " worker(s)");
   }
   auto result = driver.run(stop);
-  if (cluster) cluster->stop(std::chrono::milliseconds(stop.load() ? 1200 : 3000));
+  if (cluster) cluster->stop(stop.load() ? kGraceAfterSignal : kGrace);
   if (!result.ok()) return result.status();
   const auto trained = result->parameters.span();
   std::copy(trained.begin(), trained.end(), model.parameters().values().begin());

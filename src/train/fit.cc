@@ -49,7 +49,8 @@ backend::StepMetrics train_epoch(backend::Replica& replica, const worker::Partit
 
 }  // namespace
 
-std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptions& options) {
+std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptions& asked) {
+  FitOptions options = asked;
   const backend::Loss loss = nn::parse_loss(options.loss);
   train::check_fits(*this, dataset.records()->info(), loss);
   auto training = dataset.records();
@@ -59,6 +60,8 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
     training = parts.first.records();
     validation = parts.second.records();
   }
+  // As in Keras: fewer records than a batch has are one batch.
+  options.batch_size = std::min(options.batch_size, training->info().records);
   // The one partition of a distributed job with one worker: the same batches in the same order.
   const auto shuffle = options.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
   const data::Partitioning whole(training->info().records, 1, options.seed, shuffle);

@@ -1,15 +1,21 @@
 #include "train/job_config.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
+#include "backend/replica.h"
 #include "core/process_info.h"
 #include "nn/lowering.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"
+#include "train/suggestion.h"
+#include "transport/grpc/socket_address.h"
 #include "worker/worker_rule.h"
 
 namespace sluice::train {
@@ -22,39 +28,11 @@ std::string underscored(std::string name) {
   return name;
 }
 
-std::string flag(std::string name) {
-  std::replace(name.begin(), name.end(), '_', '-');
-  return "--" + name;
-}
-
-// Levenshtein's distance, to suggest what was meant.
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
-}
-
-std::string nearest_name(const std::string& name) {
-  std::string best;
-  size_t best_distance = 1000;
+std::vector<std::string> field_names() {
+  std::vector<std::string> names;
   JobConfig config;
-  visit_fields(config, [&](const std::string& candidate, auto&, const char*) {
-    const size_t d = distance(name, candidate);
-    if (d < best_distance) {
-      best_distance = d;
-      best = candidate;
-    }
-  });
-  return best;
+  visit_fields(config, [&](const char* name, auto&, const char*) { names.emplace_back(name); });
+  return names;
 }
 
 [[noreturn]] void wrong_type(const std::string& name, const char* expected, const Json& value) {
@@ -80,12 +58,26 @@ void read(const std::string& name, const Json& value, Int& field) {
   if constexpr (std::is_unsigned_v<Int>) {
     if (!value.is_number_unsigned()) wrong_type(name, "a number that is not negative", value);
   }
+  const bool fits = value.is_number_unsigned() ? std::in_range<Int>(value.get<uint64_t>())
+                                               : std::in_range<Int>(value.get<int64_t>());
+  if (!fits) throw std::invalid_argument("\"" + name + "\": " + value.dump() + " is out of range");
   field = value.get<Int>();
 }
 void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
 
-void require(bool condition, const std::string& name, const std::string& what) {
-  if (!condition) throw std::invalid_argument(flag(name) + ": " + what);
+void require(bool condition, const char* name, const std::string& what) {
+  if (!condition) throw InvalidField(name, what);
+}
+
+// Longer ones would overflow where they are added up.
+void require_seconds(double seconds, const char* name) {
+  require(seconds > 0 && seconds <= 1e9, name, "expected more than 0 and at most 1e9 seconds");
+}
+
+void require_address(const std::string& address, const char* name) {
+  if (address.empty()) return;
+  const auto parsed = transport::parse_address(address);
+  require(parsed.ok(), name, parsed.status().message());
 }
 
 }  // namespace
@@ -115,8 +107,9 @@ void merge_json(const std::string& text, JobConfig& config) {
     }
   });
   if (!unread.empty()) {
-    throw std::invalid_argument("unknown name \"" + *unread.begin() + "\": did you mean \"" +
-                                nearest_name(underscored(*unread.begin())) + "\"?");
+    const std::string meant = nearest(underscored(*unread.begin()), field_names());
+    throw std::invalid_argument("unknown name \"" + *unread.begin() + "\"" +
+                                (meant.empty() ? "" : ": did you mean \"" + meant + "\"?"));
   }
 }
 
@@ -126,23 +119,28 @@ void validate(const JobConfig& c) {
   require(c.servers >= 1, "servers",
           "expected at least 1 server, got " + std::to_string(c.servers));
   require(c.shards >= 0, "shards", "expected 0 (by size) or more");
-  require(c.parallelism_factor >= 1, "parallelism-factor", "expected at least 1");
-  require(c.batch_size >= 1, "batch-size", "expected at least 1 sample");
+  require(c.parallelism_factor >= 1, "parallelism_factor", "expected at least 1");
+  require(c.batch_size >= 1, "batch_size", "expected at least 1 sample");
   require(c.window >= 1, "window", "expected at least 1 mini-batch");
   require(c.epochs >= 1, "epochs", "expected at least 1 epoch");
-  require(c.learning_rate >= 0, "learning-rate",
-          "expected a positive number, or 0 for the default");
-  require(c.validation_split >= 0 && c.validation_split < 1, "validation-split",
+  require(c.learning_rate == 0 || (std::isfinite(static_cast<float>(c.learning_rate)) &&
+                                   static_cast<float>(c.learning_rate) > 0),
+          "learning_rate", "expected a positive number, or 0 for the default");
+  require(c.validation_split >= 0 && c.validation_split < 1, "validation_split",
           "expected a fraction of at least 0 and below 1");
-  require(c.threads_per_worker >= 0, "threads-per-worker", "expected 0 (shared evenly) or more");
-  require(c.max_restarts >= 0, "max-restarts", "expected 0 or more");
-  require(c.lease_timeout > 0, "lease-timeout", "expected more than 0 seconds");
-  require(c.idle_timeout > 0, "idle-timeout", "expected more than 0 seconds");
-  require(c.peer_timeout > 0, "peer-timeout", "expected more than 0 seconds");
+  require(c.threads_per_worker >= 0 && c.threads_per_worker <= 256, "threads_per_worker",
+          "expected 0 (shared evenly) to 256");
+  require(c.max_restarts >= 0, "max_restarts", "expected 0 or more");
+  require_seconds(c.lease_timeout, "lease_timeout");
+  require_seconds(c.idle_timeout, "idle_timeout");
+  require_seconds(c.peer_timeout, "peer_timeout");
+  require_address(c.listen, "listen");
   require(c.verbose >= 0 && c.verbose <= 2, "verbose", "expected 0, 1 or 2");
   (void)worker::update_rule_for(c.trainer, c.optimizer);
   (void)nn::parse_loss(c.loss);
   optim::validate(effective_optimizer(c));
+  const auto backend = backend::open_backend(c.device);
+  require(backend.ok(), "device", backend.status().message());
 }
 
 OptimizerSpec effective_optimizer(const JobConfig& config) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <string>
 
 #include "sluice/optimizers.h"
@@ -60,9 +61,10 @@ void visit_fields(Config& c, Visit visit) {
   visit("shuffle", c.shuffle, "shuffle once before partitioning and each epoch");
   visit("overlap", c.overlap, "train the next window while an exchange is under way");
   visit("validation_split", c.validation_split, "fraction of the training set kept for validation");
-  visit("threads_per_worker", c.threads_per_worker, "0: the cores, shared evenly");
+  visit("threads_per_worker", c.threads_per_worker, "at most 256; 0: the cores, shared evenly");
   visit("device", c.device, "auto or cpu");
-  visit("listen", c.listen, "the driver's address: HOST:PORT or unix:/path");
+  visit("listen", c.listen,
+        "the driver's address: HOST:PORT or unix:/path (for `sluice driver` 0.0.0.0:7070)");
   visit("max_restarts", c.max_restarts, "dead workers that are replaced");
   visit("lease_timeout", c.lease_timeout,
         "seconds without a heartbeat until a worker counts as dead");
@@ -81,8 +83,16 @@ std::string to_json(const JobConfig& config);
 // value of the wrong type.
 void merge_json(const std::string& json, JobConfig& config);
 
-// Throws std::invalid_argument, naming the flag, for what can be seen to make no sense without the
-// dataset: zero workers, a negative window, an unknown trainer.
+// Its text is "FIELD: WHAT"; the command says the flag's name instead of the field's.
+struct InvalidField : std::invalid_argument {
+  InvalidField(const std::string& name, const std::string& wrong)
+      : std::invalid_argument(name + ": " + wrong), field(name), what_is_wrong(wrong) {}
+  const std::string field;
+  const std::string what_is_wrong;
+};
+
+// Throws InvalidField, or std::invalid_argument for an unknown name, for what can be seen to make
+// no sense without the dataset: zero workers, a negative window, an unknown trainer or device.
 void validate(const JobConfig& config);
 
 // The optimizer with the learning rate that counts.

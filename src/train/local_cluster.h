@@ -23,7 +23,8 @@ struct LocalClusterOptions {
 // Used by main's thread (see ChildProcesses). Its folder of sockets goes with it.
 class LocalCluster {
  public:
-  // Makes the folder that the sockets will be in, readable by this user only.
+  // Makes the folder that the sockets will be in, readable by this user only, and removes those
+  // that clusters left whose process was killed.
   static Result<LocalCluster> create(LocalClusterOptions options);
   LocalCluster(LocalCluster&& other) noexcept;
   LocalCluster& operator=(LocalCluster&&) = delete;
@@ -36,14 +37,18 @@ class LocalCluster {
   // Tells `driver` which children have ended and replaces dead workers, or aborts the job when
   // there is nobody left to do the work. Call it often.
   void look_after(driver::Driver& driver);
+  // Asks the children to end; stop() waits for that, and kills them after `grace`.
+  void terminate() { children_->terminate(); }
   void stop(core::Duration grace) { children_->stop(grace); }
 
  private:
-  explicit LocalCluster(LocalClusterOptions options, std::string directory);
+  LocalCluster(LocalClusterOptions options, std::string directory, int lock);
+  Result<pid_t> start_child(const std::string& role, const RoleOptions& options);
   Status start_worker(int index);
 
   LocalClusterOptions options_;
   std::string directory_;
+  int lock_ = -1;  // an open file; locked, it says that the folder is in use
   std::string driver_address_;
   std::unique_ptr<ChildProcesses> children_;
   std::map<pid_t, int> workers_;  // running, with their index

@@ -1,14 +1,18 @@
 #include "train/progress_view.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <limits>
+#include <utility>
 
 namespace sluice::train {
 namespace {
 
-constexpr int kBarWidth = 30;
+constexpr size_t kBarWidth = 30, kSmallestBar = 10;
 constexpr core::Duration kRedraw = std::chrono::milliseconds(100);
 constexpr core::Duration kRateWindow = std::chrono::seconds(2);
 
@@ -21,6 +25,7 @@ std::string format(const char* pattern, Args... args) {
 
 // Keras' rule: %.4f, or %.4e for what would show as 0.000x.
 std::string format_value(double value) {
+  if (std::isnan(value)) return "nan";
   return std::abs(value) > 1e-3 || value == 0 ? format("%.4f", value) : format("%.4e", value);
 }
 
@@ -41,6 +46,8 @@ std::string format_seconds(double seconds) {
   return format("%lds", static_cast<long>(s));
 }
 
+std::string format_loss(double loss) { return std::isnan(loss) ? "nan" : format("%.4f", loss); }
+
 std::string with_separators(int64_t value) {
   std::string text = std::to_string(value);
   for (int i = static_cast<int>(text.size()) - 3; i > (value < 0 ? 1 : 0); i -= 3) {
@@ -55,22 +62,39 @@ ProgressView::Style ProgressView::style_for(int verbose) {
 }
 
 ProgressView::ProgressView(Style style, int epochs, int64_t samples_per_epoch,
-                           core::TimePoint start)
+                           core::TimePoint start, size_t columns)
     : style_(style),
       epochs_(epochs),
       samples_per_epoch_(samples_per_epoch),
+      columns_(columns),
       epoch_start_(start),
       rate_since_(start) {}
 
-std::string ProgressView::bar(int64_t samples) const {
+size_t ProgressView::columns() const {
+  if (columns_ > 0) return columns_;
+  winsize size{};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : std::numeric_limits<size_t>::max();
+}
+
+std::string ProgressView::bar(int64_t samples, size_t width) const {
   const int64_t total = std::max<int64_t>(samples_per_epoch_, 1);
-  const int filled = static_cast<int>(kBarWidth * std::min(samples, total) / total);
-  std::string text(static_cast<size_t>(kBarWidth), '.');
+  const auto filled =
+      static_cast<size_t>(static_cast<int64_t>(width) * std::min(samples, total) / total);
+  std::string text(width, '.');
   std::fill_n(text.begin(), filled, '=');
-  if (filled > 0 && filled < kBarWidth) text[static_cast<size_t>(filled) - 1] = '>';
-  const std::string width = std::to_string(samples_per_epoch_);
-  return format("%*ld/%s [%s]", static_cast<int>(width.size()), static_cast<long>(samples),
-                width.c_str(), text.c_str());
+  if (filled > 0 && filled < width) text[filled - 1] = '>';
+  const std::string all = std::to_string(samples_per_epoch_);
+  return format("%*ld/%s [%s]", static_cast<int>(all.size()), static_cast<long>(samples),
+                all.c_str(), text.c_str());
+}
+
+std::string ProgressView::with_bar(int64_t samples, const std::string& rest) const {
+  const size_t room = columns() - 1;  // the last column may make the terminal go to the next line
+  const std::string line = bar(samples, kBarWidth) + rest;
+  if (line.size() <= room) return line;
+  const size_t over = line.size() - room;
+  return bar(samples, over < kBarWidth - kSmallestBar ? kBarWidth - over : kSmallestBar) + rest;
 }
 
 void ProgressView::begin_epoch(int epoch) {
@@ -94,38 +118,48 @@ void ProgressView::update(int epoch, int64_t samples, int64_t total_samples,
   if (style_ != Style::kBar || now - last_draw_ < kRedraw) return;
   begin_epoch(epoch);
   last_draw_ = now;
-  std::string line = bar(samples);
+  std::string left, rate;
   if (rate_ > 0) {
     const int64_t all = samples_per_epoch_ * epochs_;
-    line += " - ETA: " + format_seconds(static_cast<double>(all - total_samples) / rate_);
-    line += " - " + with_separators(static_cast<int64_t>(rate_)) + " images/s";
+    left = " - ETA: " + format_seconds(static_cast<double>(all - total_samples) / rate_);
+    rate = " - " + with_separators(static_cast<int64_t>(rate_)) + " images/s";
   }
-  if (samples > 0) line += format_metrics(metrics, "");
-  draw(line);
+  const std::string shown = samples > 0 ? format_metrics(metrics, "") : "";
+  // A line that went on in the next one could not be drawn over.
+  const size_t room = columns() - 1;
+  std::string line = with_bar(samples, left + rate + shown);
+  if (line.size() > room) line = with_bar(samples, left + shown);
+  draw(line.substr(0, room));
 }
 
 void ProgressView::epoch_end(int epoch, const ShownMetrics& metrics,
                              const std::optional<ShownMetrics>& validation, core::TimePoint now) {
   const double seconds = core::to_seconds(now - epoch_start_);
   epoch_start_ = now;
+  if (!std::isfinite(metrics.loss) && !std::exchange(diverged_, true)) {
+    say("warning: training has diverged: the loss of epoch " + std::to_string(epoch + 1) + " is " +
+        format_loss(metrics.loss) + "; try a smaller learning rate");
+  }
   if (style_ == Style::kSilent) return;
   begin_epoch(epoch);
   clear();
-  std::string line = style_ == Style::kBar
-                         ? bar(samples_per_epoch_)
-                         : "Epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs_);
-  line += " - " + format_seconds(seconds);
+  std::string line = " - " + format_seconds(seconds);
   if (seconds > 0.5) {  // asynchronous epochs may end almost together, which says nothing of speed
     const double rate = static_cast<double>(samples_per_epoch_) / seconds;
     line += " - " + with_separators(static_cast<int64_t>(rate)) + " images/s";
   }
   line += format_metrics(metrics, "");
   if (validation) line += format_metrics(*validation, "val_");
-  message(line);
+  message(style_ == Style::kBar
+              ? with_bar(samples_per_epoch_, line)
+              : "Epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs_) + line);
 }
 
 void ProgressView::message(const std::string& line) {
-  if (style_ == Style::kSilent) return;
+  if (style_ != Style::kSilent) say(line);
+}
+
+void ProgressView::say(const std::string& line) {
   clear();
   std::fprintf(stderr, "%s\n", line.c_str());
   std::fflush(stderr);

@@ -26,25 +26,33 @@ class ProgressView {
   // 0 silent; 1 a bar where standard error is a terminal, else lines; 2 lines.
   static Style style_for(int verbose);
 
-  ProgressView(Style style, int epochs, int64_t samples_per_epoch, core::TimePoint start);
+  // `columns` 0: as many as the terminal has whenever the bar is drawn.
+  ProgressView(Style style, int epochs, int64_t samples_per_epoch, core::TimePoint start,
+               size_t columns = 0);
 
   // `samples` of `epoch` (from 0) are done, `total_samples` of all epochs.
   void update(int epoch, int64_t samples, int64_t total_samples, const ShownMetrics& metrics,
               core::TimePoint now);
+  // Warns, silent or not, when the loss of an epoch stops being a finite number.
   void epoch_end(int epoch, const ShownMetrics& metrics,
                  const std::optional<ShownMetrics>& validation, core::TimePoint now);
   // A line of its own, without tearing the bar.
   void message(const std::string& line);
 
  private:
-  std::string bar(int64_t samples) const;
+  // "31264/60000 [=====>.....]" and `rest`, as one line of the terminal where that is wide enough.
+  std::string with_bar(int64_t samples, const std::string& rest) const;
+  std::string bar(int64_t samples, size_t width) const;
+  size_t columns() const;
   void begin_epoch(int epoch);
+  void say(const std::string& line);
   void draw(const std::string& line);
   void clear();
 
   const Style style_;
   const int epochs_;
   const int64_t samples_per_epoch_;
+  const size_t columns_;
   int shown_epoch_ = -1;
   core::TimePoint epoch_start_;
   core::TimePoint last_draw_{};
@@ -52,11 +60,14 @@ class ProgressView {
   int64_t rate_samples_ = 0;
   core::TimePoint rate_since_;
   double rate_ = 0;
+  bool diverged_ = false;
   size_t drawn_ = 0;  // characters of the bar on the terminal's current line
 };
 
 // "1:02:03", "2:03" or "3s", as Keras.
 std::string format_seconds(double seconds);
+// With four decimals; "nan" whatever its sign.
+std::string format_loss(double loss);
 // 31,264.
 std::string with_separators(int64_t value);
 

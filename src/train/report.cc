@@ -1,5 +1,6 @@
 #include "train/report.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -61,6 +62,15 @@ Json servers_json(const driver::JobResult& result) {
   return servers;
 }
 
+// What the accuracy is of: those who asked for one dataset may have got another.
+std::string test_set(const JobReport& report) {
+  std::string asked = report.config.dataset;
+  std::replace(asked.begin(), asked.end(), '-', '_');
+  const bool generated = report.dataset == "generated digits" && asked != "digits";
+  return generated ? report.dataset + ", since " + asked + " was not found"
+                   : "test set of " + report.dataset;
+}
+
 double samples_per_second(const driver::JobResult& result) {
   return static_cast<double>(result.samples_trained) / std::max(result.training_time_s, 1e-9);
 }
@@ -106,7 +116,8 @@ std::string to_text(const JobReport& report) {
   text += format("Training time: %.2f s (%s samples, %s samples/s)\n", result.training_time_s,
                  with_separators(result.samples_trained).c_str(),
                  with_separators(static_cast<int64_t>(samples_per_second(result))).c_str());
-  text += format("Accuracy: %.4f (test set, loss %.4f)\n", report.test.accuracy, report.test.loss);
+  text += format("Accuracy: %.4f (%s, loss %s)\n", report.test.accuracy, test_set(report).c_str(),
+                 format_loss(report.test.loss).c_str());
   text +=
       format("Number of parameter server updates: %ld\n", static_cast<long>(result.server_updates));
   text += format("Staleness: mean %.2f, maximum %ld\n", result.staleness_mean,

@@ -51,7 +51,8 @@ std::vector<std::string> child_arguments(const std::string& program, const std::
 void run_if_child(int argc, char** argv) {
   if (argc != 8 || std::string(argv[1]) != kChildFlag) return;
   const std::string role = argv[2];
-  const std::atomic<bool>& stop = stop_on_signals(1);
+  // Whoever interrupts a job is told about it by the driver.
+  const std::atomic<bool>& stop = stop_on_signals(std::chrono::seconds(1), "");
   die_with_parent(static_cast<pid_t>(std::atoi(argv[3])));
   RoleOptions options;
   options.driver = argv[4];

@@ -1,8 +1,17 @@
 #include "train/signals.h"
 
+#include <semaphore.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <ctime>
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "core/file_io.h"
 
 namespace sluice::train {
 namespace {
@@ -10,34 +19,97 @@ namespace {
 // Signal handlers can reach nothing but globals.
 std::atomic<bool> g_stop{false};
 std::atomic<int> g_signal{0};
-std::atomic<int> g_grace_s{1};
+std::atomic<int> g_signals{0};
+sem_t g_came;
 
-void on_signal(int signal) {
-  if (g_stop.exchange(true)) _exit(128 + signal);
-  g_signal = signal;
-  alarm(static_cast<unsigned>(g_grace_s.load()));
+// Left to the process's very end: the watching thread may need them until then.
+struct Folders {
+  std::mutex mutex;
+  std::set<std::string> names;  // guarded by mutex
+};
+Folders& folders() {
+  static auto* const folders = new Folders;
+  return *folders;
 }
 
-void on_alarm(int) { _exit(128 + g_signal.load()); }
+void on_signal(int signal) {
+  const int before = g_signals.fetch_add(1);
+  if (before >= 2) _exit(128 + signal);  // whoever is that impatient gets no tidying up
+  g_signal = signal;
+  g_stop = true;
+  const int error = errno;
+  sem_post(&g_came);
+  errno = error;
+}
 
-void handle(int signal, void (*handler)(int)) {
+void handle(int signal) {
   struct sigaction action {};
-  action.sa_handler = handler;
+  action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
   sigaction(signal, &action, nullptr);
 }
 
+bool ignored(int signal) {
+  struct sigaction action {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler == SIG_IGN;
+}
+
+// Until the first signal, then until the next or the end of the grace.
+void wait_for_the_end(core::Duration grace) {
+  while (sem_wait(&g_came) != 0) {
+  }
+  timespec until{};
+  clock_gettime(CLOCK_REALTIME, &until);
+  const int64_t ns = until.tv_nsec + grace.count();
+  until.tv_sec += ns / 1'000'000'000;
+  until.tv_nsec = ns % 1'000'000'000;
+  while (sem_timedwait(&g_came, &until) != 0 && errno == EINTR) {
+  }
+}
+
+// A thread may do what a signal handler may not, and does it whatever the others are stuck in.
+void watch(core::Duration grace, const std::string& last_words) {
+  wait_for_the_end(grace);
+  (void)core::write_fully(STDERR_FILENO, std::as_bytes(std::span(last_words)));
+  // Nobody may forget a folder from here on: this process is about to end.
+  folders().mutex.lock();
+  for (const std::string& name : folders().names) {
+    std::error_code ignored;
+    std::filesystem::remove_all(name, ignored);
+  }
+  _exit(signal_exit_status());
+}
+
 }  // namespace
 
-const std::atomic<bool>& stop_on_signals(int grace_s) {
-  g_grace_s = grace_s;
-  handle(SIGINT, on_signal);
-  handle(SIGTERM, on_signal);
-  handle(SIGALRM, on_alarm);
+const std::atomic<bool>& stop_on_signals(core::Duration grace, const std::string& last_words) {
+  static std::once_flag once;
+  std::call_once(once, [&] {
+    sem_init(&g_came, 0, 0);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the other threads
+    std::thread(watch, grace, last_words).detach();
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  });
+  handle(SIGINT);
+  handle(SIGTERM);
+  if (!ignored(SIGHUP)) handle(SIGHUP);
   return g_stop;
 }
 
 int signal_exit_status() { return 128 + g_signal.load(); }
+
+void remove_at_end(const std::string& folder) {
+  std::lock_guard lock(folders().mutex);
+  folders().names.insert(folder);
+}
+
+void forget_at_end(const std::string& folder) {
+  std::lock_guard lock(folders().mutex);
+  folders().names.erase(folder);
+}
 
 }  // namespace sluice::train

@@ -53,7 +53,7 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   train::DistributedJob job;
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
-  const std::atomic<bool>& stop = train::stop_on_signals(2);
+  const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(2));
   auto outcome = train::run_distributed(job, model, dataset, stop);
   if (stop.load()) std::exit(train::signal_exit_status());
   if (!outcome.ok()) throw RuntimeError(outcome.status().message());

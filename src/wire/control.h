@@ -25,6 +25,8 @@ struct JoinRequest {
   int64_t pid = 0;
   std::string address;       // servers: where the data plane listens
   int preferred_index = -1;  // the index this process was started as; -1: any
+  // Random, the same when the request is repeated because its answer was lost; 0: never repeated.
+  uint64_t attempt = 0;
 };
 
 struct JoinReply {

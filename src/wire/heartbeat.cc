@@ -65,7 +65,8 @@ void Heartbeat::beat() {
   }
   request.step = step_.load(std::memory_order_relaxed);
   request.peak_memory_bytes = core::peak_memory_bytes();
-  const auto reply = driver_->heartbeat(request, {.timeout = options_.interval * 5});
+  // Well below any lease: a call that hangs must leave time for another.
+  const auto reply = driver_->heartbeat(request, {.timeout = options_.interval * 2});
   const auto now = std::chrono::steady_clock::now();
   if (!reply.ok()) {
     if (reply.status().code() == StatusCode::kNotFound) return end(reply.status());

@@ -31,24 +31,26 @@ struct ParameterClient::Call {
   State state = State::kDone;
   Status status;
   int attempts = 0;
+  TimePoint issued_at{};
   TimePoint first_failure{};
   TimePoint retry_at{};
 };
 
 ParameterClient::ParameterClient(Transport& transport, uint64_t job, ShardMap shard_map,
                                  const std::vector<std::string>& servers,
-                                 const ParameterClientOptions& options,
-                                 const std::atomic<bool>& stop,
+                                 const ParameterClientOptions& options, std::function<bool()> stop,
                                  std::function<void(const std::string&)> waiting_for)
-    : job_(job),
+    : transport_(transport),
+      job_(job),
       shard_map_(std::move(shard_map)),
       options_(options),
-      stop_(stop),
+      servers_(servers),
+      stop_(std::move(stop)),
       waiting_for_(std::move(waiting_for)),
       versions_(static_cast<size_t>(shard_map_.size())),
       jitter_(job, {static_cast<uint64_t>(now().time_since_epoch().count())}) {
   SLUICE_CHECK(options.calls_per_server > 0);
-  for (const std::string& address : servers) {
+  for (const std::string& address : servers_) {
     channels_.push_back(transport.connect_parameters(address));
   }
   in_flight_.resize(channels_.size());
@@ -84,9 +86,10 @@ void ParameterClient::start_queued(std::unique_lock<std::mutex>& lock) {
 // Lets go of the lock while the call starts.
 void ParameterClient::issue(std::unique_lock<std::mutex>& lock, Call& call) {
   const auto server = static_cast<size_t>(shard_map_[call.header.shard].server);
-  const CallOptions options{options_.call_timeout};
+  const CallOptions options{std::min(options_.call_timeout, options_.give_up_after)};
   auto done = [this, &call](Result<PulledVersion> result) { complete(call, std::move(result)); };
   call.state = Call::State::kInFlight;
+  call.issued_at = now();
   ++call.attempts;
   ++in_flight_[server];
   lock.unlock();
@@ -125,7 +128,7 @@ core::Duration ParameterClient::backoff(int attempt) {
 
 void ParameterClient::start_all(Kind kind, const PushHeader& header,
                                 std::shared_ptr<const core::AlignedBuffer> update,
-                                std::span<float> into) {
+                                std::span<float> into, std::span<const int64_t> base_versions) {
   std::unique_lock lock(mutex_);
   for (const Shard& shard : shard_map_.shards()) {
     Call& call = *calls_[static_cast<size_t>(shard.index)];
@@ -135,7 +138,7 @@ void ParameterClient::start_all(Kind kind, const PushHeader& header,
     call.header = header;
     call.header.job = job_;
     call.header.shard = shard.index;
-    call.header.base_version = versions_[static_cast<size_t>(shard.index)];
+    call.header.base_version = base_versions[static_cast<size_t>(shard.index)];
     if (shard.index != 0) call.header.metrics.clear();
     if (update) call.update = {update, update->span().subspan(shard.offset, shard.size)};
     call.into = into.subspan(shard.offset, shard.size);
@@ -146,40 +149,47 @@ void ParameterClient::start_all(Kind kind, const PushHeader& header,
 }
 
 Status ParameterClient::pull(std::span<float> into) {
-  start_all(Kind::kPull, {}, nullptr, into);
+  start_all(Kind::kPull, {}, nullptr, into, versions_);
   return wait();
 }
 
 void ParameterClient::start_exchange(const PushHeader& header,
                                      std::shared_ptr<const core::AlignedBuffer> update,
-                                     std::span<float> into) {
-  start_all(Kind::kExchange, header, std::move(update), into);
+                                     std::span<float> into,
+                                     std::span<const int64_t> base_versions) {
+  start_all(Kind::kExchange, header, std::move(update), into,
+            base_versions.empty() ? std::span<const int64_t>(versions_) : base_versions);
 }
 
 Status ParameterClient::wait() {
-  bool said = false;
+  said_ = Said::kNothing;
+  Status status = wait_for_answers();
+  if (!status.ok()) status = abandon(std::move(status));
+  if (said_ != Said::kNothing) waiting_for_("");
+  return status;
+}
+
+Status ParameterClient::wait_for_answers() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    Call* retry = nullptr;
+    Call* retry = nullptr;   // the first to be repeated
+    Call* oldest = nullptr;  // the one that is under way for the longest time
     bool done = idle();
     for (const auto& call : calls_) {
-      if (call->state == Call::State::kFailed) {
-        lock.unlock();
-        return abandon(call->status);
-      }
+      if (call->state == Call::State::kFailed) return call->status;
       if (call->state != Call::State::kDone) done = false;
-      if (call->state != Call::State::kWaitingToRetry) continue;
-      if (retry == nullptr || call->retry_at < retry->retry_at) retry = call.get();
+      if (call->state == Call::State::kInFlight &&
+          (oldest == nullptr || call->issued_at < oldest->issued_at)) {
+        oldest = call.get();
+      }
+      if (call->state == Call::State::kWaitingToRetry &&
+          (retry == nullptr || call->retry_at < retry->retry_at)) {
+        retry = call.get();
+      }
     }
-    if (done) break;
-    if (stop_.load()) {
-      lock.unlock();
-      return abandon(cancelled("stopped"));
-    }
-    if (retry != nullptr && !said) {
-      said = true;
-      waiting_for_(retry->status.message());
-    }
+    if (done) return ok_status();
+    if (stop_()) return cancelled("stopped");
+    say_whom(retry, oldest);
     if (retry != nullptr && retry->retry_at <= now()) {
       retry->state = Call::State::kQueued;
       start_queued(lock);
@@ -190,9 +200,19 @@ Status ParameterClient::wait() {
     if (retry != nullptr) until = std::min(until, retry->retry_at);
     changed_.wait_until(lock, until);
   }
-  lock.unlock();
-  if (said) waiting_for_("");
-  return ok_status();
+}
+
+// Once when an answer is overdue, and once with the reason when a call has failed.
+void ParameterClient::say_whom(const Call* retry, const Call* oldest) {
+  if (retry != nullptr && said_ != Said::kFailed) {
+    said_ = Said::kFailed;
+    waiting_for_(retry->status.message());
+  } else if (said_ == Said::kNothing && oldest != nullptr &&
+             now() - oldest->issued_at >= options_.speak_after) {
+    said_ = Said::kOverdue;
+    const auto server = static_cast<size_t>(shard_map_[oldest->header.shard].server);
+    waiting_for_("server at " + servers_[server] + " has not answered yet");
+  }
 }
 
 // Leaves no call behind: those in flight may still write into the caller's buffers.
@@ -201,7 +221,16 @@ Status ParameterClient::abandon(Status status) {
   for (const auto& call : calls_) {
     if (call->state == Call::State::kQueued) call->state = Call::State::kDone;
   }
-  changed_.wait(lock, [this] { return idle(); });  // bounded by the calls' deadlines
+  changed_.wait(lock, [this] { return !starting_; });
+  for (size_t server = 0; server < channels_.size(); ++server) {
+    if (in_flight_[server] == 0) continue;
+    // Giving up a channel cuts off its calls, which a dead server would hold to their deadlines.
+    // Nobody else uses it now: nothing is queued, and only this thread queues.
+    lock.unlock();
+    channels_[server] = transport_.connect_parameters(servers_[server]);
+    lock.lock();
+  }
+  changed_.wait(lock, [this] { return idle(); });
   for (const auto& call : calls_) {
     call->state = Call::State::kDone;
     call->update = {};

@@ -129,7 +129,7 @@ struct LedgerReply {
     int64_t staleness_max = 0;
   };
   std::vector<ShardCount> shards;
-  std::vector<EpochMetrics> epochs;  // of the pushes that carried metrics
+  std::vector<EpochMetrics> epochs;  // of pushes to shard 0
   std::vector<WorkerCount> workers;  // likewise
   struct PartitionCount {
     int64_t partition = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,12 +40,16 @@ class PartitionSource {
  public:
   explicit PartitionSource(const wire::TrainingSpec& spec) : spec_(spec) {}
 
-  Result<PartitionData> open(const wire::Lease& lease, wire::ControlChannel& driver);
+  // A stream that breaks is taken up again where it broke, until the driver has been silent for the
+  // job's driver_timeout. CANCELLED: `stop` said so.
+  Result<PartitionData> open(const wire::Lease& lease, wire::ControlChannel& driver,
+                             const std::function<bool()>& stop);
   // "read from ..." or "streamed by the driver", for the log.
   const std::string& origin() const { return origin_; }
 
  private:
-  Result<PartitionData> stream(const wire::Lease& lease, wire::ControlChannel& driver);
+  Result<PartitionData> stream(const wire::Lease& lease, wire::ControlChannel& driver,
+                               const std::function<bool()>& stop);
 
   const wire::TrainingSpec spec_;
   std::string origin_;

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <variant>
 
+#include "core/process_info.h"
 #include "core/rng.h"
 #include "nn/lowering.h"
 #include "sluice/model.h"
@@ -14,7 +15,7 @@ namespace {
 backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec, const WorkerRule& rule) {
   backend::ReplicaOptions options;
   options.batch_size = spec.batch_size;
-  options.threads = spec.threads;
+  options.threads = spec.threads > 0 ? spec.threads : core::available_cores();
   if (rule.trains_locally()) options.optimizer = spec.optimizer;
   return options;
 }
@@ -98,6 +99,7 @@ Status PartitionTrainer::adopt_centre(wire::ParameterClient& client) {
   rule_->adopt(pulled_.span(), {}, replica_->parameters());
   replica_->parameters_changed();
   if (spec_.overlap) copy(pulled_.span(), anchor_.span());
+  base_versions_ = client.versions();
   return ok_status();
 }
 
@@ -131,7 +133,8 @@ Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionDat
     const auto update = free_update_buffer();
     rule_->make_update(replica_->parameters(), anchor(), std::max<int64_t>(end - begin, 1),
                        update->span());
-    if (!spec_.overlap) client.start_exchange(header, update, pulled_.span());
+    if (!spec_.overlap) client.start_exchange(header, update, pulled_.span(), base_versions_);
+    const std::vector<int64_t> window_began_from = base_versions_;
     if (!spec_.overlap || exchanging) {
       SLUICE_RETURN_IF_ERROR(client.wait());
       last_sequence_ = spec_.overlap ? sequence - 1 : sequence;
@@ -139,10 +142,11 @@ Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionDat
           spec_.overlap ? std::span<const float>(update->span()) : std::span<const float>();
       rule_->adopt(pulled_.span(), missing, replica_->parameters());
       replica_->parameters_changed();
+      base_versions_ = client.versions();
     }
     if (spec_.overlap) {
       copy(replica_->parameters(), anchor_.span());
-      client.start_exchange(header, update, pulled_.span());
+      client.start_exchange(header, update, pulled_.span(), window_began_from);
       exchanging = true;
     }
   }

@@ -54,7 +54,8 @@ class PartitionTrainer {
   std::unique_ptr<backend::Replica> replica_;
   core::AlignedBuffer pulled_;  // the centre, as of the last exchange
   core::AlignedBuffer anchor_;  // with overlap: the replica's parameters when its window began
-  core::AlignedBuffer x_, y_;   // a batch
+  std::vector<int64_t> base_versions_;  // of the centre in those parameters, by shard
+  core::AlignedBuffer x_, y_;           // a batch
   std::vector<std::shared_ptr<core::AlignedBuffer>> update_buffers_;
   int64_t last_sequence_ = 0;
 };

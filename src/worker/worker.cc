@@ -8,9 +8,11 @@
 
 #include "core/log.h"
 #include "core/process_info.h"
+#include "core/rng.h"
 #include "core/version.h"
 #include "wire/heartbeat.h"
 #include "wire/parameter_client.h"
+#include "wire/patience.h"
 #include "worker/partition_data.h"
 #include "worker/partition_trainer.h"
 
@@ -34,16 +36,19 @@ class Session {
         joined_(joined),
         spec_(spec),
         external_stop_(stop),
-        source_(spec),
-        trainer_(spec, *backend, joined.index),
         heartbeat_(driver_, joined.member, {spec.heartbeat_interval, spec.driver_timeout},
-                   [this](Status why) { end(std::move(why)); }) {}
+                   [this](Status why) { end(std::move(why)); }),
+        source_(spec),
+        trainer_(spec, *backend, joined.index) {}
 
   Status run() {
     for (;;) {
       if (should_stop()) return why_stopped();
-      const auto reply = driver_->acquire(joined_.member, {.timeout = spec_.driver_timeout});
-      if (!reply.ok()) return as_membership(reply.status());
+      const auto reply = wire::call_patiently(driver_->address(), patience(),
+                                              [this](const wire::CallOptions& options) {
+                                                return driver_->acquire(joined_.member, options);
+                                              });
+      if (!reply.ok()) return should_stop() ? why_stopped() : as_membership(reply.status());
       switch (reply->kind) {
         case wire::AcquireReply::Kind::kDone:
           return ok_status();
@@ -63,9 +68,11 @@ class Session {
   // Trains one lease. Losing it is not a failure: somebody else has the partition now.
   Status work(const wire::AcquireReply& granted) {
     const wire::Lease& lease = granted.lease;
+    waits_for("");
+    SLUICE_RETURN_IF_ERROR(check_grant(granted));
     heartbeat_.hold(lease);
-    auto data = source_.open(lease, *driver_);
-    if (!data.ok()) return data.status();
+    auto data = source_.open(lease, *driver_, [this] { return should_stop(); });
+    if (!data.ok()) return should_stop() ? why_stopped() : data.status();
     SLUICE_LOG(info, "partition {}: {} records {}, from push {}", lease.partition, data->size(),
                source_.origin(), lease.next_sequence);
     connect(granted);
@@ -79,15 +86,36 @@ class Session {
       return ok_status();
     }
     if (!trained.ok()) return should_stop() ? why_stopped() : trained;
-    const Status finished = driver_->finish(
-        {joined_.member, lease.partition, lease.incarnation, trainer_.last_sequence()},
-        {.timeout = spec_.driver_timeout});
+    const Status finished =
+        wire::call_patiently(driver_->address(), patience(), [&](const wire::CallOptions& options) {
+          return driver_->finish(
+              {joined_.member, lease.partition, lease.incarnation, trainer_.last_sequence()},
+              options);
+        });
     heartbeat_.release();
     if (finished.code() == StatusCode::kFailedPrecondition) {
       SLUICE_LOG(warn, "partition {} was taken away at its end", lease.partition);
       return ok_status();
     }
+    if (!finished.ok() && should_stop()) return why_stopped();
     return as_membership(finished);
+  }
+
+  // Both sides must cut the same parameters in the same way.
+  Status check_grant(const wire::AcquireReply& granted) const {
+    const wire::ShardMap& map = granted.shard_map;
+    const std::string who = "the driver at " + driver_->address();
+    if (const Status valid = map.validate(); !valid.ok()) return valid.with_context(who);
+    if (map.servers() > static_cast<int>(granted.servers.size())) {
+      return invalid_argument(who + " puts shards on " + std::to_string(map.servers()) +
+                              " servers, and names " + std::to_string(granted.servers.size()));
+    }
+    if (map.parameters() != trainer_.parameter_size()) {
+      return invalid_argument(who + " has shards of " + std::to_string(map.parameters()) +
+                              " parameters, the model has " +
+                              std::to_string(trainer_.parameter_size()));
+    }
+    return ok_status();
   }
 
   void connect(const wire::AcquireReply& granted) {
@@ -97,7 +125,8 @@ class Session {
     wire::ParameterClientOptions options;
     options.give_up_after = spec_.server_timeout;
     client_ = std::make_unique<wire::ParameterClient>(
-        transport_, joined_.job, granted.shard_map, servers_, options, stop_,
+        transport_, joined_.job, granted.shard_map, servers_, options,
+        [this] { return should_stop(); },
         [this](const std::string& whom) {
           if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
           heartbeat_.set_waiting_for(whom);
@@ -105,18 +134,27 @@ class Session {
   }
 
   void pause(core::Duration time, const std::string& reason) {
-    heartbeat_.set_waiting_for(reason);
+    waits_for(reason);
     const auto until = std::chrono::steady_clock::now() + time;
     while (!should_stop() && std::chrono::steady_clock::now() < until) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    heartbeat_.set_waiting_for("");
   }
 
-  // `stop_` follows the process's own flag so that waits of the client see both.
-  bool should_stop() {
-    if (external_stop_.load(std::memory_order_relaxed)) stop_.store(true);
-    return stop_.load(std::memory_order_relaxed);
+  // The same reason again is not news.
+  void waits_for(const std::string& reason) {
+    if (reason == waiting_for_) return;
+    waiting_for_ = reason;
+    if (!reason.empty()) SLUICE_LOG(info, "waiting: {}", reason);
+    heartbeat_.set_waiting_for(reason);
+  }
+
+  wire::PatienceOptions patience() {
+    return {.give_up_after = spec_.driver_timeout, .stop = [this] { return should_stop(); }};
+  }
+
+  bool should_stop() const {
+    return external_stop_.load(std::memory_order_relaxed) || stop_.load(std::memory_order_relaxed);
   }
 
   void end(Status why) {
@@ -138,12 +176,15 @@ class Session {
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   Status why_;  // guarded by mutex_
+  // Early: the driver must hear of this member while its model is being compiled. And it outlives
+  // the client, which tells it of waits.
+  wire::Heartbeat heartbeat_;
 
   PartitionSource source_;
   PartitionTrainer trainer_;
   std::vector<std::string> servers_;
+  std::string waiting_for_;  // of pause()
   std::unique_ptr<wire::ParameterClient> client_;
-  wire::Heartbeat heartbeat_;  // last: calls end()
 };
 
 // Every failure of a session, also what the job's own description throws, becomes a status.
@@ -164,14 +205,19 @@ Status run_session(wire::Transport& transport, const std::shared_ptr<wire::Contr
   }
 }
 
-Result<wire::JoinReply> join(wire::ControlChannel& driver, const WorkerOptions& options) {
+Result<wire::JoinReply> join(wire::ControlChannel& driver, const WorkerOptions& options,
+                             const std::atomic<bool>& stop) {
   wire::JoinRequest request;
   request.role = wire::Role::kWorker;
   request.version = core::version();
   request.host = core::host_name();
   request.pid = getpid();
   request.preferred_index = options.preferred_index;
-  return driver.join(request, {.timeout = options.join_timeout});
+  request.attempt = core::unique_number();
+  SLUICE_LOG(info, "joining the driver at {}", options.driver);
+  return wire::call_patiently(
+      options.driver, wire::joining(options.join_timeout, stop),
+      [&](const wire::CallOptions& call) { return driver.join(request, call); });
 }
 
 }  // namespace
@@ -180,7 +226,7 @@ Status run_worker(wire::Transport& transport, const WorkerOptions& options,
                   const std::atomic<bool>& stop) {
   const auto driver = transport.connect_control(options.driver);
   for (;;) {
-    const auto joined = join(*driver, options);
+    const auto joined = join(*driver, options, stop);
     if (!joined.ok()) return joined.status();
     log::set_role("worker " + std::to_string(joined->index));
     const Status status = run_session(transport, driver, *joined, stop);

@@ -59,8 +59,9 @@ class ExchangeClient {
     wire::ParameterClientOptions client;
     client.call_timeout = kCall.timeout;
     if (options.calls > 0) client.calls_per_server = options.calls;
-    client_.emplace(transport_, kJob, map, std::vector{address}, client, stop_,
-                    [](const std::string&) {});
+    client_.emplace(
+        transport_, kJob, map, std::vector{address}, client, [] { return false; },
+        [](const std::string&) {});
   }
 
   int shards() const { return client_->shard_map().size(); }
@@ -76,7 +77,6 @@ class ExchangeClient {
   const std::shared_ptr<core::AlignedBuffer> update_;
   core::AlignedBuffer values_;
   transport::GrpcTransport transport_;
-  const std::atomic<bool> stop_{false};
   int64_t sequence_ = 0;
   std::optional<wire::ParameterClient> client_;
 };

@@ -1,6 +1,9 @@
 #include "core/atomic_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -50,6 +53,44 @@ TEST_F(AtomicFileTest, FolderThatIsNotThereIsNamed) {
   const Status status = replace_file(path, {text});
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(status.message(), testing::HasSubstr(path));
+}
+
+TEST_F(AtomicFileTest, LinkStaysALinkAndItsTargetIsReplaced) {
+  const std::string link = directory_ + "/link", target = directory_ + "/sub/file", text = "text";
+  std::filesystem::create_directory(directory_ + "/sub");
+  std::filesystem::create_symlink("sub/file", link);
+  ASSERT_TRUE(replace_file(link, {text}).ok());  // the target is not there yet
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  const std::string newer = "newer";
+  ASSERT_TRUE(replace_file(link, {newer}).ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+  EXPECT_FALSE(std::filesystem::is_symlink(target));
+  EXPECT_EQ(content(target), "newer");
+}
+
+TEST_F(AtomicFileTest, PipeBehindALinkIsWrittenToAndStays) {
+  const std::string pipe = directory_ + "/pipe", link = directory_ + "/link", text = "through it";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  std::filesystem::create_symlink(pipe, link);
+  const int fd = open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  ASSERT_GE(fd, 0);
+  EXPECT_TRUE(can_replace_file(link).ok());
+  ASSERT_TRUE(replace_file(link, {text}).ok());
+  char read_back[32] = {};
+  EXPECT_EQ(read(fd, read_back, sizeof(read_back)), static_cast<ssize_t>(text.size()));
+  EXPECT_EQ(read_back, text);
+  close(fd);
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
+TEST_F(AtomicFileTest, WhatCannotBeWrittenIsKnownBefore) {
+  EXPECT_TRUE(can_replace_file(directory_ + "/file").ok());
+  EXPECT_FALSE(can_replace_file(directory_).ok());
+  EXPECT_FALSE(can_replace_file(directory_ + "/nowhere/file").ok());
+  std::filesystem::create_symlink("nowhere/file", directory_ + "/link");
+  EXPECT_FALSE(can_replace_file(directory_ + "/link").ok());
+  EXPECT_EQ(files(), 1u);
 }
 
 TEST_F(AtomicFileTest, FolderInTheFilesPlaceIsRefusedAndStays) {

@@ -48,5 +48,11 @@ TEST(ClockTest, SecondsConvertBothWays) {
   EXPECT_EQ(from_seconds(-2), -2s);
 }
 
+TEST(ClockTest, SecondsThatNoDurationHoldsKeepTheirSign) {
+  EXPECT_GT(from_seconds(1e30), 24h * 36500);
+  EXPECT_LT(from_seconds(-1e30), -24h * 36500);
+  EXPECT_EQ(from_seconds(std::nan("")), 0s);
+}
+
 }  // namespace
 }  // namespace sluice::core

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
 #include "core/log.h"
 #include "data/records.h"
 #include "sluice/errors.h"
@@ -56,7 +58,8 @@ TEST_F(CatalogTest, TheFolderThatWasNamedComesFirst) {
   loaded = load();
   expect_small(loaded);
   EXPECT_THAT(loaded->train.records()->info().origin, HasSubstr("/env/small_set/"));
-  loaded = load(folder_.path("nothing here"));
+  std::filesystem::create_directory(folder_.path("nothing in it"));
+  loaded = load(folder_.path("nothing in it"));
   expect_small(loaded);
   EXPECT_TRUE(fetcher_.asked.empty());
 }
@@ -74,7 +77,8 @@ TEST_F(CatalogTest, DownloadsIntoTheCacheAndTakesItFromThereNextTime) {
 
 TEST_F(CatalogTest, WithoutFilesAndNetworkThereAreGeneratedDigitsAndALoudWarning) {
   const std::string given = folder_.path("none");
-  auto loaded = load(given);
+  ScopedEnv data_dir("SLUICE_DATA_DIR", given.c_str());
+  auto loaded = load();
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->train.name(), "generated digits");
   EXPECT_EQ(loaded->train.size(), 60);
@@ -84,6 +88,14 @@ TEST_F(CatalogTest, WithoutFilesAndNetworkThereAreGeneratedDigitsAndALoudWarning
                     HasSubstr(given + " (no such folder)"), HasSubstr(folder_.path("cache")),
                     HasSubstr("https://one.test/x/train-images-idx3-ubyte.gz: no route"),
                     HasSubstr("https://two.test/y"), HasSubstr("SLUICE_DATA_DIR")));
+}
+
+TEST_F(CatalogTest, AFolderThatWasAskedForAndIsNotThereIsAnError) {
+  fetcher_.serve(small_, "https://one.test/x");
+  const auto loaded = load(folder_.path("none"));
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_THAT(loaded.status().message(), HasSubstr(folder_.path("none")));
+  EXPECT_TRUE(fetcher_.asked.empty());
 }
 
 TEST_F(CatalogTest, OfflineAsksNobody) {

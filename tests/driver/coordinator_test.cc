@@ -220,6 +220,20 @@ TEST_F(CoordinatorTest, NobodyIsGivenUpForTimeInWhichTheDriverStoodStill) {
   EXPECT_THAT(coordinator.abort_reason(), HasSubstr("server 0"));
 }
 
+TEST_F(CoordinatorTest, JoinThatIsRepeatedMakesNoSecondMember) {
+  wire::JoinRequest request{wire::Role::kServer, core::version(), "hosta", 1, "hosta:7000", -1, 99};
+  const auto first = coordinator.join(request, t);
+  const auto again = coordinator.join(request, t);
+  ASSERT_TRUE(first.ok() && again.ok()) << again.status();
+  EXPECT_EQ(again->member, first->member);
+  EXPECT_EQ(again->index, first->index);
+  // Another process of the same number, as in containers that share a host's name.
+  request.role = wire::Role::kWorker;
+  request.attempt = 100;
+  EXPECT_NE(coordinator.join(request, t)->member, first->member);
+  EXPECT_EQ(coordinator.members().size(), 2u);
+}
+
 TEST_F(CoordinatorTest, AbsurdNumberIsNotGiven) {
   const int64_t a = join(wire::Role::kWorker, 10, 2'000'000'000);
   EXPECT_EQ(coordinator.members().at(a).index, 0);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tests/support/digits_folder.h"
 #include "tests/support/process.h"
@@ -68,14 +69,114 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
         Mistake{"UnknownLoss", {"--loss", "hinge"}, "categorical_crossentropy"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
-        Mistake{"WrongFlag", {"--epoch-count", "3"}, "--epoch-count"},
-        Mistake{"NotANumber", {"--epochs", "three"}, "epochs"},
+        Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "--device: "},
+        Mistake{"WrongFlag",
+                {"--epoch", "3"},
+                "unknown flag --epoch; did you mean --epochs? see sluice train --help"},
+        Mistake{"FlagThatResemblesNone",
+                {"--frobnicate"},
+                "unknown flag --frobnicate; see sluice train --help"},
+        Mistake{"ArgumentWithoutFlag", {"three"}, "unexpected argument \"three\""},
+        Mistake{"NotANumber", {"--epochs", "three"}, "--epochs: expected a whole number"},
+        Mistake{"EmptyNumber", {"--epochs", ""}, "--epochs: expected a whole number"},
+        Mistake{"NumberOutOfRange", {"--workers", "99999999999"}, "--workers: 99999999999 is out"},
+        Mistake{"NegativeSeed", {"--seed", "-1"}, "--seed: expected a whole number that is not"},
+        Mistake{"EndlessTimeout", {"--lease-timeout", "inf"}, "--lease-timeout: expected"},
+        Mistake{"WrongAddress", {"--listen", "here"}, "--listen: address \"here\""},
+        Mistake{"MissingDataDir",
+                {"--dataset", "mnist", "--data-dir", "/nowhere"},
+                "/nowhere: no such folder"},
+        Mistake{
+            "ModelCannotBeSaved", {"--save", "/nowhere/model"}, "--save: cannot write /nowhere"},
+        Mistake{"ReportCannotBeWritten", {"--report", "/nowhere/r"}, "--report: cannot write /now"},
+        Mistake{"OneFileForModelAndReport",
+                {"--save", "/tmp/sluice-same", "--report", "/tmp/./sluice-same"},
+                "--report: expected another file than --save"},
         Mistake{"BatchLargerThanPartition", {"--batch-size", "32"}, "batch size 32 is larger than"},
         Mistake{"MorePartitionsThanRecords", {"--workers", "61", "--batch-size", "1"}, "61"},
         Mistake{"MissingModelFile", {"--model", "/nowhere/model.json"}, "/nowhere/model.json"},
         Mistake{"MissingConfig", {"--config", "/nowhere/job.json"}, "/nowhere/job.json"},
         Mistake{"TooManyShards", {"--shards", "1000000"}, "shards"}),
     [](const auto& mistake) { return mistake.param.name; });
+
+TEST(CommandLineTest, TheLastOfSeveralEqualFlagsWins) {
+  const Outcome run =
+      sluice_command({"train", "--dataset", "mnist", "--no-shuffle", "--workers", "5", "--dataset",
+                      "digits", "--shuffle", "--workers", "2", "--print-config"});
+  ASSERT_EQ(run.status, 0) << run.output;
+  const auto config = nlohmann::json::parse(run.output);
+  EXPECT_EQ(config["dataset"], "digits");
+  EXPECT_EQ(config["workers"], 2);
+  EXPECT_EQ(config["shuffle"], true);
+}
+
+TEST(CommandLineTest, PrintedConfigHasOneLearningRate) {
+  const Outcome run = sluice_command({"train", "--learning-rate", "0.5", "--print-config"});
+  ASSERT_EQ(run.status, 0) << run.output;
+  const auto config = nlohmann::json::parse(run.output);
+  EXPECT_EQ(config["optimizer"]["learning_rate"], 0.5);
+  EXPECT_EQ(config["learning_rate"], 0);
+}
+
+TEST(CommandLineTest, RolesRefuseWhatCannotWorkAtOnce) {
+  for (const auto& [arguments, message] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"worker", "--driver", "nowhere"}, "--driver: address \"nowhere\""},
+           {{"server", "--driver", "a:1", "--advertise", "b"}, "--advertise: address \"b\""},
+           {{"worker", "--driver", "a:1", "--join-timeout", "1e30"}, "--join-timeout: expected"},
+           {{"worker", "--driver", "a:1", "--index", ""}, "--index: expected a whole number"},
+           {{"driver", "--device", "cuda:77"}, "--device: "},
+       }) {
+    const Outcome run = sluice_command(arguments);
+    EXPECT_EQ(run.status, 2) << run.output;
+    EXPECT_THAT(run.output, HasSubstr(message));
+  }
+}
+
+// The link stands for /dev/stdout, which a test had better leave alone.
+TEST(CommandLineTest, ReportCanGoToStandardOutput) {
+  const std::string link = digits().path() + "/stdout";
+  std::filesystem::create_symlink("/proc/self/fd/1", link);
+  const Outcome run = train({"--workers", "1", "--epochs", "1", "--report", link});
+  EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("\"test_accuracy\""));
+  EXPECT_THAT(run.output, HasSubstr("(test set of "));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
+TEST(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {
+  Process process({"sh", "-c", SLUICE_BINARY_DIR "/bin/sluice train --print-config > /dev/full"});
+  EXPECT_EQ(process.wait(60s), 1);
+  EXPECT_THAT(process.output(), HasSubstr("cannot write to standard output"));
+}
+
+TEST(CommandLineTest, SignalToTheDriverAloneEndsAJobWithAStoppedMember) {
+  for (const char* role : {"worker", "server"}) {
+    Process process({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
+                     "--epochs", "100000", "--verbose", "2", "--workers", "2"});
+    ASSERT_TRUE(process.wait_for_output("Epoch 1/", 60s)) << process.output();
+    std::filesystem::path folder;
+    const auto children = process.children();
+    ASSERT_EQ(children.size(), 3u);
+    bool stopped = false;
+    for (pid_t pid : children) {
+      const auto arguments = testing_support::command_line(pid);
+      ASSERT_GT(arguments.size(), 5u);
+      if (arguments[2] == "server")
+        folder = std::filesystem::path(arguments[5].substr(5)).parent_path();
+      if (arguments[2] == role && !std::exchange(stopped, true)) kill(pid, SIGSTOP);
+    }
+    ASSERT_TRUE(std::filesystem::exists(folder));
+    const auto begin = std::chrono::steady_clock::now();
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.wait(20s), 128 + SIGTERM) << process.output();
+    // 2 s are promised; a sanitizer's build on a busy machine gets more.
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+    EXPECT_THAT(process.output(), HasSubstr("sluice: interrupted"));
+    for (pid_t pid : children) EXPECT_FALSE(testing_support::alive(pid)) << role << " " << pid;
+    EXPECT_FALSE(std::filesystem::exists(folder)) << role;
+  }
+}
 
 TEST(CommandLineTest, BadDataFilesGetOneClearLine) {
   const DigitsFolder folder(60, 20);
@@ -162,7 +263,8 @@ TEST(CommandLineTest, PortInUseIsNamed) {
 TEST(CommandLineTest, UnknownCommandIsNamed) {
   const Outcome run = sluice_command({"trian"});
   EXPECT_EQ(run.status, 2);
-  EXPECT_EQ(run.output, "sluice: unknown command \"trian\"; see sluice --help\n");
+  EXPECT_EQ(run.output,
+            "sluice: unknown command \"trian\"; did you mean train? see sluice --help\n");
 }
 
 TEST(CommandLineTest, HelpIsEnoughToGetGoing) {
@@ -174,6 +276,7 @@ TEST(CommandLineTest, HelpIsEnoughToGetGoing) {
         "--validation-split", "--save", "--report", "--device", "--listen", "--config"}) {
     EXPECT_THAT(run.output, HasSubstr(flag));
   }
+  EXPECT_THAT(run.output, HasSubstr("--shuffle,--no-shuffle (default: on)"));
 }
 
 }  // namespace

@@ -20,9 +20,9 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-std::string fast_spec() {
+std::string spec_with(core::Duration heartbeat_interval) {
   wire::TrainingSpec spec;
-  spec.heartbeat_interval = 1ms;
+  spec.heartbeat_interval = heartbeat_interval;
   return to_json(spec);
 }
 
@@ -52,11 +52,11 @@ class FakeDriver final : public wire::Transport, public wire::ControlChannel {
   }
 
   Result<wire::JoinReply> join(const wire::JoinRequest& request,
-                               const wire::CallOptions& options) override {
+                               const wire::CallOptions&) override {
     std::lock_guard lock(mutex_);
     joined = request;
-    join_timeout = options.timeout;
     listening_at_join = service_ != nullptr;
+    if (++joins <= join_failures) return unavailable("broken pipe");
     return join_reply;
   }
   Result<wire::AcquireReply> acquire(int64_t, const wire::CallOptions&) override {
@@ -99,12 +99,13 @@ class FakeDriver final : public wire::Transport, public wire::ControlChannel {
   }
 
   Status listen_result;
-  Result<wire::JoinReply> join_reply = wire::JoinReply{7, 2, 42, fast_spec()};
+  Result<wire::JoinReply> join_reply = wire::JoinReply{7, 2, 42, spec_with(1ms)};
   Result<wire::HeartbeatReply> heartbeat_reply = wire::HeartbeatReply{};
   Status leave_result;
 
   wire::JoinRequest joined;
-  core::Duration join_timeout{};
+  int joins = 0;
+  int join_failures = 0;  // of the first calls
   bool listening_at_join = false;
   int64_t heartbeat_from = 0;
   std::vector<wire::LeaveRequest> leaves;
@@ -158,7 +159,6 @@ class ServeTest : public testing::Test {
 TEST_F(ServeTest, JoinsAsAServerThatListensAlready) {
   options_.preferred_index = 3;
   options_.threads = 5;
-  options_.join_timeout = 12s;
   EXPECT_TRUE(serve_once().ok());
   EXPECT_EQ(driver_.joined.role, wire::Role::kServer);
   EXPECT_EQ(driver_.joined.version, core::version());
@@ -166,7 +166,6 @@ TEST_F(ServeTest, JoinsAsAServerThatListensAlready) {
   EXPECT_EQ(driver_.joined.pid, getpid());
   EXPECT_EQ(driver_.joined.address, "10.0.0.7:7001");
   EXPECT_EQ(driver_.joined.preferred_index, 3);
-  EXPECT_EQ(driver_.join_timeout, 12s);
   EXPECT_EQ(driver_.address(), "driver:1");
   EXPECT_EQ(driver_.server_threads, 5);
   EXPECT_TRUE(driver_.listening_at_join) << "workers may come before join() has returned";
@@ -226,15 +225,33 @@ TEST_F(ServeTest, AbortedJobEndsWithItsReason) {
   EXPECT_EQ(driver_.leaves[0].status, status);
 }
 
+// The driver's two ways to tell must not race for the exit status.
+TEST_F(ServeTest, AbortedJobEndsWithItsReasonAlsoByTheDriversCall) {
+  driver_.join_reply = wire::JoinReply{7, 2, 42, spec_with(1h)};  // one heartbeat, at the start
+  start();
+  wire::ParameterService* service = driver_.wait_for_heartbeat();
+  driver_.set_heartbeat_reply({wire::HeartbeatReply::Kind::kAbort, "worker 1 died"});
+  (void)service->shutdown("the job was aborted: worker 1 died");
+  EXPECT_EQ(status_.get(), cancelled("worker 1 died"));
+}
+
+TEST_F(ServeTest, BrokenConnectionDoesNotEndTheJoin) {
+  driver_.join_failures = 2;
+  EXPECT_TRUE(serve_once().ok());
+  EXPECT_EQ(driver_.joins, 3);
+}
+
 TEST_F(ServeTest, DriverGoneAtTheEndDoesNotSpoilIt) {
   driver_.leave_result = unavailable("connection refused");
   EXPECT_TRUE(serve_once().ok());
 }
 
 TEST_F(ServeTest, NoDriverIsAnErrorAndNothingIsLeft) {
-  const Status nobody = unavailable("driver at driver:1 does not answer: waited 60.0 s");
-  driver_.join_reply = nobody;
-  EXPECT_EQ(serve(driver_, options_, stop_), nobody);
+  driver_.join_reply = unavailable("connection refused");
+  options_.join_timeout = 60ms;
+  const Status status = serve(driver_, options_, stop_);
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("the driver at driver:1 has not answered"));
   EXPECT_FALSE(driver_.listening());
   EXPECT_TRUE(driver_.leaves.empty()) << "it has never been a member";
 }

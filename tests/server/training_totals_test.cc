@@ -41,12 +41,21 @@ TEST(TrainingTotalsTest, ReservedButNotRecordedIsNotThere) {
   EXPECT_EQ(totals.workers(), (Workers{{7, 1, 5}}));
 }
 
-// The other shards' part of a push that shard 0 has counted.
-TEST(TrainingTotalsTest, PushWithoutMetricsCountsNothing) {
+TEST(TrainingTotalsTest, OtherShardsPartsOfAPushCountNothing) {
+  TrainingTotals totals;
+  wire::PushHeader header = push_of(7, {});
+  header.shard = 1;
+  count(totals, header);
+  EXPECT_EQ(totals.epochs(), Epochs{});
+  EXPECT_EQ(totals.workers(), Workers{});
+}
+
+// DOWNPOUR with a window of 1 pushes before its first step.
+TEST(TrainingTotalsTest, APushOfNoStepsIsStillTheWorkersPush) {
   TrainingTotals totals;
   count(totals, push_of(7, {}));
   EXPECT_EQ(totals.epochs(), Epochs{});
-  EXPECT_EQ(totals.workers(), Workers{});
+  EXPECT_EQ(totals.workers(), (Workers{{7, 1, 0}}));
 }
 
 TEST(TrainingTotalsTest, MergingAddsAndKeepsWhatOnlyOneHas) {

@@ -65,5 +65,44 @@ TEST(ChildProcessesTest, StopLeavesNobodyBehind) {
   EXPECT_FALSE(testing_support::alive(*b));
 }
 
+// As under `trap '' CHLD` in a shell.
+TEST(ChildProcessesTest, EndsAreNoticedWhereSigchldWasIgnored) {
+  signal(SIGCHLD, SIG_IGN);
+  ChildProcesses children;
+  const auto pid = children.start(kQuick);
+  ASSERT_TRUE(pid.ok()) << pid.status();
+  EXPECT_EQ(wait_for_one(children).fate, "ended with exit status 0");
+  signal(SIGCHLD, SIG_DFL);
+}
+
+TEST(ChildProcessesTest, ChildThatSomebodyElseHasWaitedForHasEnded) {
+  ChildProcesses children;
+  const auto pid = children.start(kQuick);
+  ASSERT_TRUE(pid.ok()) << pid.status();
+  ASSERT_EQ(waitpid(*pid, nullptr, 0), *pid);
+  EXPECT_EQ(wait_for_one(children).pid, *pid);
+  EXPECT_TRUE(children.empty());
+}
+
+TEST(ChildProcessesTest, DefaultsAreAddedToTheEnvironmentAndDoNotOverrideIt) {
+  const auto environment_of = [](pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
+    return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  };
+  setenv("SLUICE_TEST_SET", "before", 1);
+  ChildProcesses children;
+  const auto pid = children.start(kForever, {"SLUICE_TEST_SET=after", "SLUICE_TEST_NEW=1"});
+  unsetenv("SLUICE_TEST_SET");
+  ASSERT_TRUE(pid.ok()) << pid.status();
+  std::string environment;  // there when the child has got as far as to be another program
+  for (int i = 0; i < 2000 && environment.empty(); ++i) {
+    environment = environment_of(*pid);
+    usleep(1000);
+  }
+  EXPECT_THAT(environment, HasSubstr("SLUICE_TEST_NEW=1"));
+  EXPECT_THAT(environment, HasSubstr("SLUICE_TEST_SET=before"));
+  EXPECT_THAT(environment, testing::Not(HasSubstr("SLUICE_TEST_SET=after")));
+}
+
 }  // namespace
 }  // namespace sluice::train

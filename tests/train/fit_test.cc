@@ -34,6 +34,14 @@ TEST(FitTest, SameSeedGivesTheSameWeightsAndAnotherSeedOthers) {
   EXPECT_NE(weights(1), weights(2));
 }
 
+TEST(FitTest, FewerRecordsThanABatchHasAreOneBatch) {
+  Sequential one = small_model(), same = small_model();
+  one.fit(small_dataset(10), {.epochs = 2, .verbose = 0});  // 32 by default
+  same.fit(small_dataset(10), {.batch_size = 10, .epochs = 2, .verbose = 0});
+  const auto a = one.parameters().values(), b = same.parameters().values();
+  EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin()));
+}
+
 TEST(FitTest, ValidationIsOnTheLastRecords) {
   Sequential model = small_model();
   const auto history = model.fit(

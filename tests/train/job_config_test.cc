@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 namespace sluice::train {
 namespace {
 
@@ -58,6 +60,10 @@ TEST(JobConfigTest, MistakesInJsonAreNamed) {
   EXPECT_THAT(merge(R"({"workers": "3"})"), HasSubstr("expected a whole number, got \"3\""));
   EXPECT_THAT(merge(R"({"shuffle": 1})"), HasSubstr("expected true or false"));
   EXPECT_THAT(merge(R"({"seed": -1})"), HasSubstr("not negative"));
+  EXPECT_THAT(merge(R"({"workers": 99999999999})"), HasSubstr("99999999999 is out of range"));
+  EXPECT_THAT(merge(R"({"window": -2147483649})"), HasSubstr("out of range"));
+  EXPECT_THAT(merge(R"({"batch_size": 18446744073709551615})"), HasSubstr("out of range"));
+  EXPECT_EQ(merge(R"({"frobnicate": 1})"), "unknown name \"frobnicate\"");
   EXPECT_THAT(merge("[1]"), HasSubstr("expected a JSON object"));
   EXPECT_THAT(merge("{"), HasSubstr("not JSON"));
 }
@@ -81,16 +87,41 @@ TEST(JobConfigTest, LearningRateFlagOverridesTheOptimizers) {
   EXPECT_EQ(effective_optimizer(c).learning_rate, 0.5f);
 }
 
-TEST(JobConfigTest, NonsenseIsRefusedByTheFlagsName) {
+TEST(JobConfigTest, NonsenseIsRefusedByTheFieldsName) {
   JobConfig c;
   c.workers = 0;
-  EXPECT_EQ(message_of([&] { validate(c); }), "--workers: expected at least 1 worker, got 0");
+  EXPECT_EQ(message_of([&] { validate(c); }), "workers: expected at least 1 worker, got 0");
   c = {};
   c.validation_split = 1;
-  EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("--validation-split"));
+  EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("validation_split: "));
   c = {};
   c.optimizer.beta_1 = 2;
   EXPECT_NE(message_of([&] { validate(c); }), "nothing was thrown");
+  c = {};
+  c.threads_per_worker = 257;
+  EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("threads_per_worker: "));
+  c = {};
+  c.device = "abacus";
+  EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("device: "));
+}
+
+TEST(JobConfigTest, TimesAndRatesThatAreNoFiniteNumbersAreRefused) {
+  for (double wrong : {0.0, -1.0, std::nan(""), HUGE_VAL, 1e30}) {
+    JobConfig c;
+    c.lease_timeout = wrong;
+    EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("lease_timeout: ")) << wrong;
+    c = {};
+    c.idle_timeout = wrong;
+    EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("idle_timeout: ")) << wrong;
+    c = {};
+    c.peer_timeout = wrong;
+    EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("peer_timeout: ")) << wrong;
+  }
+  for (double wrong : {-1.0, std::nan(""), HUGE_VAL, 1e300, 1e-300}) {
+    JobConfig c;
+    c.learning_rate = wrong;
+    EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("learning_rate: ")) << wrong;
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -117,6 +118,28 @@ TEST_F(LocalClusterTest, ItsFolderIsForThisUserOnlyAndGoesWithIt) {
     EXPECT_TRUE(std::filesystem::exists(folder));
   }
   EXPECT_FALSE(std::filesystem::exists(folder));
+}
+
+TEST_F(LocalClusterTest, FoldersWhoseProcessWasKilledAreRemovedAndOthersStay) {
+  const LocalCluster other = make(1, 1, 0);
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const LocalCluster killed = make(1, 1, 0);
+    const std::string folder = folder_of(killed);
+    if (write(ends[1], folder.data(), folder.size()) < 0) _exit(1);
+    kill(getpid(), SIGKILL);
+  }
+  char folder[256] = {};
+  ASSERT_GT(read(ends[0], folder, sizeof(folder) - 1), 0);
+  ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+  ASSERT_TRUE(std::filesystem::exists(folder));
+  const LocalCluster cluster = make(1, 1, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  EXPECT_TRUE(std::filesystem::exists(folder_of(other)));
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST_F(LocalClusterTest, AServerThatFailsAbortsTheJobBeforeItHasJoined) {

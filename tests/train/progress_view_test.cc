@@ -1,6 +1,8 @@
 #include "train/progress_view.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+
+#include <cmath>
 
 namespace sluice::train {
 namespace {
@@ -43,6 +45,36 @@ TEST(ProgressViewTest, BarIsRedrawnInPlaceAndShowsTheTimeLeft) {
   EXPECT_EQ(drawn,
             "Epoch 1/2\n\r 50/100 [==============>...............] - ETA: 3s - 50 images/s - "
             "loss: 0.5000 - accuracy: 0.7500");
+}
+
+TEST(ProgressViewTest, BarFitsIntoANarrowTerminal) {
+  const auto drawn = [](size_t columns) {
+    testing::internal::CaptureStderr();
+    core::TimePoint t{};
+    ProgressView view(ProgressView::Style::kBar, 1, 100, t, columns);
+    view.update(0, 50, 50, {0.5, 0.75}, t + 1s);
+    return testing::internal::GetCapturedStderr();
+  };
+  const std::string numbers = " - loss: 0.5000 - accuracy: 0.7500";
+  // With a bar of 30 the line has 98 characters; one less than the terminal's columns may be used.
+  EXPECT_EQ(drawn(99).size(), 1 + 98u);
+  EXPECT_EQ(drawn(98),
+            "\r 50/100 [=============>...............] - ETA: 1s - 50 images/s" + numbers);
+  EXPECT_EQ(drawn(70), "\r 50/100 [======>........] - ETA: 1s" + numbers);
+  EXPECT_EQ(drawn(40), "\r 50/100 [====>.....] - ETA: 1s - loss: ");
+}
+
+TEST(ProgressViewTest, DivergedTrainingIsSaidOnceAndHasNoSign) {
+  testing::internal::CaptureStderr();
+  core::TimePoint t{};
+  ProgressView view(ProgressView::Style::kLines, 2, 100, t);
+  view.epoch_end(0, {-std::nan(""), 0.1}, {}, t + 2s);
+  view.epoch_end(1, {-std::nan(""), 0.1}, {}, t + 4s);
+  const std::string written = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(written, testing::HasSubstr(" - loss: nan - "));
+  const size_t warning = written.find("training has diverged");
+  EXPECT_NE(warning, std::string::npos);
+  EXPECT_EQ(written.find("training has diverged", warning + 1), std::string::npos);
 }
 
 TEST(ProgressViewTest, SilentStyleWritesNothing) {

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "train/builtin_models.h"
@@ -53,12 +54,27 @@ TEST(ReportTest, JsonHasEveryFigure) {
 TEST(ReportTest, TextSpeaksTheWordsOfTheOriginal) {
   const std::string text = to_text(sample_report());
   EXPECT_THAT(text, HasSubstr("Training time: 50.00 s (300,000 samples, 6,000 samples/s)\n"));
-  EXPECT_THAT(text, HasSubstr("Accuracy: 0.9911 (test set, loss 0.0291)\n"));
+  EXPECT_THAT(text, HasSubstr("Accuracy: 0.9911 (test set of mnist, loss 0.0291)\n"));
   EXPECT_THAT(text, HasSubstr("Number of parameter server updates: 3750\n"));
   EXPECT_THAT(text, HasSubstr("Staleness: mean 1.99, maximum 7\n"));
   EXPECT_THAT(text, HasSubstr("Worker 1: 2,500 updates, 200,000 samples, 2 partition(s)"));
   EXPECT_THAT(text, HasSubstr("pid 8 on a: was killed by signal 9"));
   EXPECT_THAT(text, testing::Not(HasSubstr("pid 7 on a: left")));
+}
+
+TEST(ReportTest, TextSaysWhenTheDatasetWasNotTheOneAskedFor) {
+  JobReport report = sample_report();
+  report.config.dataset = "fashion-mnist";
+  report.dataset = "generated digits";
+  EXPECT_THAT(to_text(report), HasSubstr("(generated digits, since fashion_mnist was not found, "));
+  report.config.dataset = "digits";
+  EXPECT_THAT(to_text(report), HasSubstr("(test set of generated digits, "));
+}
+
+TEST(ReportTest, LossThatIsNotANumberHasNoSign) {
+  JobReport report = sample_report();
+  report.test.loss = -std::nan("");
+  EXPECT_THAT(to_text(report), HasSubstr(", loss nan)\n"));
 }
 
 TEST(ReportTest, PlaceThatCannotBeWrittenIsNamed) {

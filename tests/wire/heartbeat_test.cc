@@ -15,8 +15,10 @@ class FakeDriver final : public ControlChannel {
  public:
   Result<JoinReply> join(const JoinRequest&, const CallOptions&) override { return JoinReply{}; }
   Result<AcquireReply> acquire(int64_t, const CallOptions&) override { return AcquireReply{}; }
-  Result<HeartbeatReply> heartbeat(const HeartbeatRequest& request, const CallOptions&) override {
+  Result<HeartbeatReply> heartbeat(const HeartbeatRequest& request,
+                                   const CallOptions& options) override {
     std::lock_guard lock(mutex);
+    timeout = options.timeout;
     requests.push_back(request);
     changed.notify_all();
     return reply;
@@ -44,6 +46,7 @@ class FakeDriver final : public ControlChannel {
   std::condition_variable changed;
   std::vector<HeartbeatRequest> requests;
   Result<HeartbeatReply> reply = HeartbeatReply{};
+  core::Duration timeout{};
 
  private:
   std::string address_ = "fake:1";
@@ -67,6 +70,14 @@ TEST_F(HeartbeatTest, CarriesTheLeaseAndTheStepAndTheWait) {
   }));
   heartbeat_.release();
   EXPECT_TRUE(driver_->wait_for([](const HeartbeatRequest& r) { return r.partition == -1; }));
+}
+
+// A lease may be as short as five intervals.
+TEST_F(HeartbeatTest, ACallThatHangsLeavesTimeForAnotherWithinTheLease) {
+  ASSERT_TRUE(driver_->wait_for([](const HeartbeatRequest&) { return true; }));
+  std::lock_guard lock(driver_->mutex);
+  EXPECT_GT(driver_->timeout, 0ms);
+  EXPECT_LE(2 * driver_->timeout, 5 * 1ms);
 }
 
 TEST_F(HeartbeatTest, LostLeaseIsRememberedUntilTheNextOne) {

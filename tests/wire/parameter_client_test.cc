@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <deque>
+#include <future>
 #include <thread>
 
 namespace sluice::wire {
@@ -14,13 +15,20 @@ using testing::HasSubstr;
 // Answers every call at once with the next scripted status of its shard, or success; remembers.
 class ScriptedChannel final : public ParameterChannel {
  public:
+  ~ScriptedChannel() override {  // as channels do: what is under way is cut off
+    always = {StatusCode::kCancelled, "the channel closed"};
+    for (const auto& answer : held) answer();
+  }
+
   struct Seen {
     PushHeader header;
     std::vector<float> update;
   };
 
-  void exchange(const PushHeader& header, Payload update, std::span<float> into, const CallOptions&,
+  void exchange(const PushHeader& header, Payload update, std::span<float> into,
+                const CallOptions& options,
                 std::function<void(Result<PulledVersion>)> done) override {
+    timeout = options.timeout;
     seen.push_back({header, {update.values.begin(), update.values.end()}});
     answer(header.shard, into, std::move(done));
   }
@@ -42,6 +50,7 @@ class ScriptedChannel final : public ParameterChannel {
   std::map<int, std::deque<Status>> script;
   Status always;  // when the script is empty
   std::vector<Seen> seen;
+  core::Duration timeout{};  // of the last exchange
   int64_t version = 0;
   // When true, answers wait here instead, in the order of the calls.
   bool hold = false;
@@ -79,11 +88,14 @@ class ScriptedTransport final : public Transport {
     return unavailable("not here");
   }
   std::shared_ptr<ParameterChannel> connect_parameters(const std::string&) override {
-    return channel;
+    ++channels;
+    return gives_away ? std::exchange(channel, std::make_shared<ScriptedChannel>()) : channel;
   }
   std::shared_ptr<ControlChannel> connect_control(const std::string&) override { return nullptr; }
 
   std::shared_ptr<ScriptedChannel> channel = std::make_shared<ScriptedChannel>();
+  bool gives_away = false;  // then every client has its own channel, and nobody else
+  int channels = 0;
 };
 
 class ParameterClientTest : public testing::Test {
@@ -94,12 +106,16 @@ class ParameterClientTest : public testing::Test {
     options_.give_up_after = 100ms;
   }
   ParameterClient client(const ShardMap& map = ShardMap::even(64, 2, 1)) {
-    return {transport_, 7, map, {"scripted"}, options_, stop_, [this](const std::string& whom) {
-              waits_.push_back(whom);
-            }};
+    return {transport_,
+            7,
+            map,
+            {"scripted"},
+            options_,
+            [this] { return stop_.load(); },
+            [this](const std::string& whom) { waits_.push_back(whom); }};
   }
   std::shared_ptr<core::AlignedBuffer> update(float value) {
-    auto buffer = std::make_shared<core::AlignedBuffer>(64);
+    auto buffer = std::make_shared<core::AlignedBuffer>(values_.size());
     for (float& v : buffer->span()) v = value;
     return buffer;
   }
@@ -192,20 +208,65 @@ TEST_F(ParameterClientTest, AFewCallsAreUnderWayAtATime) {
   }
 }
 
-TEST_F(ParameterClientTest, WhatHasNotBeenSentIsDroppedWithAnAbandonedExchange) {
+TEST_F(ParameterClientTest, StopCutsOffWhatIsUnderWayAndDropsTheRest) {
   options_.calls_per_server = 1;
-  ScriptedChannel& channel = *transport_.channel;
-  channel.hold = true;
+  transport_.gives_away = true;
+  transport_.channel->hold = true;
   auto c = client();
   c.start_exchange({}, update(1), values_);
   stop_ = true;
-  std::thread server([&] { channel.held.front()(); });
-  EXPECT_EQ(c.wait().code(), StatusCode::kCancelled);
-  server.join();
-  EXPECT_LE(channel.seen.size(), 2u);
+  EXPECT_EQ(c.wait().code(), StatusCode::kCancelled) << "or it waits for ever";
+  EXPECT_EQ(transport_.channels, 2);
   stop_ = false;
-  channel.hold = false;
   EXPECT_TRUE(c.pull(values_).ok()) << "the client can be used again";
+}
+
+TEST_F(ParameterClientTest, SaysForWhomItWaitsWhenAnAnswerIsOverdue) {
+  options_.speak_after = 1ms;
+  ScriptedChannel& channel = *transport_.channel;
+  channel.hold = true;
+  std::promise<void> said;
+  ParameterClient c(
+      transport_, 7, ShardMap::even(64, 1, 1), {"host:1"}, options_, [] { return false; },
+      [&](const std::string& whom) {
+        if (waits_.empty()) said.set_value();
+        waits_.push_back(whom);
+      });
+  c.start_exchange({}, update(1), values_);
+  std::thread server([&] {
+    said.get_future().wait();
+    const auto answer = channel.held.front();
+    channel.held.clear();
+    answer();
+  });
+  EXPECT_TRUE(c.wait().ok());
+  server.join();
+  EXPECT_EQ(waits_, (std::vector<std::string>{"server at host:1 has not answered yet", ""}));
+}
+
+TEST_F(ParameterClientTest, AWaitThatFailsIsOverToo) {
+  transport_.channel->script[1] = {unavailable("gone"), {StatusCode::kAborted, "fenced"}};
+  auto c = client();
+  c.start_exchange({}, update(1), values_);
+  EXPECT_EQ(c.wait().code(), StatusCode::kAborted);
+  EXPECT_EQ(waits_, (std::vector<std::string>{"gone", ""}));
+}
+
+TEST_F(ParameterClientTest, NoCallTakesLongerThanTheClientsPatience) {
+  auto c = client();
+  c.start_exchange({}, update(1), values_);
+  ASSERT_TRUE(c.wait().ok());
+  EXPECT_EQ(transport_.channel->timeout, options_.give_up_after);
+}
+
+TEST_F(ParameterClientTest, SendsTheVersionsThatItIsGiven) {
+  auto c = client();
+  ASSERT_TRUE(c.pull(values_).ok());
+  const std::vector<int64_t> older = {-3, -4};
+  c.start_exchange({}, update(1), values_, older);
+  ASSERT_TRUE(c.wait().ok());
+  EXPECT_EQ(transport_.channel->seen[0].header.base_version, -3);
+  EXPECT_EQ(transport_.channel->seen[1].header.base_version, -4);
 }
 
 TEST_F(ParameterClientTest, ManyShardsThatAnswerAtOnceDoNotPileUpOnTheStack) {

@@ -77,7 +77,7 @@ class Job {
     EXPECT_TRUE(server.assign({kJob, 0}, {{std::as_bytes(std::span(parameters))}}).ok());
     client_ = std::make_unique<wire::ParameterClient>(
         transport_, kJob, map, std::vector<std::string>{"server"}, wire::ParameterClientOptions{},
-        stop_, [](const std::string&) {});
+        [] { return false; }, [](const std::string&) {});
   }
 
   PartitionTrainer trainer(int worker = 0) {
@@ -127,7 +127,6 @@ class Job {
   transport::InprocTransport transport_;
   std::unique_ptr<wire::Listener> listener_;
   const PartitionData data_;
-  const std::atomic<bool> stop_{false};
   int64_t others_ = 0;
   std::unique_ptr<wire::ParameterClient> client_;
 };
@@ -280,6 +279,21 @@ TEST(PartitionTrainerTest, WithOverlapAPushCountsWhenItsAnswerWasAwaited) {
   ASSERT_TRUE(job.train(trainer, 2, 3).ok());
   EXPECT_EQ(trainer.last_sequence(), 3);
   EXPECT_THAT(job.centre(), ElementsAre(1));  // 8 halved three times: nothing lost, nothing twice
+}
+
+std::vector<int64_t> base_versions(bool overlap) {
+  Job job = halving_job(overlap);
+  PartitionTrainer trainer = job.trainer();
+  EXPECT_TRUE(job.train(trainer, 1, 1).ok());
+  std::vector<int64_t> versions;
+  for (const auto& header : job.server.headers) versions.push_back(header.base_version);
+  return versions;
+}
+
+// Push n makes version n; its staleness is n - 1 - base.
+TEST(PartitionTrainerTest, APushNamesTheVersionThatItsWindowBeganFrom) {
+  EXPECT_THAT(base_versions(false), ElementsAre(0, 1, 2));
+  EXPECT_THAT(base_versions(true), ElementsAre(0, 0, 1)) << "the answer comes one window later";
 }
 
 // --- Dropout ---

@@ -35,6 +35,7 @@ v1::JoinRequest to_proto(const wire::JoinRequest& request) {
   message.set_pid(request.pid);
   message.set_address(request.address);
   message.set_preferred_index(request.preferred_index);
+  message.set_attempt(request.attempt);
   return message;
 }
 
@@ -46,6 +47,7 @@ wire::JoinRequest from_proto(const v1::JoinRequest& request) {
   result.pid = request.pid();
   result.address = request.address();
   result.preferred_index = request.preferred_index();
+  result.attempt = request.attempt();
   return result;
 }
 

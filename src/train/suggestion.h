@@ -1,0 +1,12 @@
+// What somebody may have meant who wrote a name that does not exist.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sluice::train {
+
+// The nearest of `names`, or an empty string when none is near enough to have been meant.
+std::string nearest(const std::string& wrong, const std::vector<std::string>& names);
+
+}  // namespace sluice::train
