@@ -37,8 +37,23 @@ std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& devic
   return *backend;
 }
 
+namespace {
+
+// The same numbers in the same order: an image of one channel with or without it, or a flat vector.
+bool takes(const Shape& input, const Shape& record) {
+  const auto without_ones = [](const Shape& shape) {
+    std::vector<int64_t> dims = shape.dims();
+    std::erase(dims, 1);
+    return dims;
+  };
+  return input.size() == record.size() &&
+         (input.rank() == 1 || without_ones(input) == without_ones(record));
+}
+
+}  // namespace
+
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
-  if (model.input_shape() != info.sample_shape) {
+  if (!takes(model.input_shape(), info.sample_shape)) {
     throw ShapeError("model \"" + model.name() + "\" takes " + model.input_shape().to_string() +
                      ", but the records of " + info.name + " are " + info.sample_shape.to_string());
   }

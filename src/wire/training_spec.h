@@ -26,7 +26,7 @@ struct TrainingSpec {
   int64_t partitions = 0;
   std::string dataset;  // data::describe(): how to read the records without the driver; or empty
 
-  int threads = 1;  // per worker
+  int threads = 1;  // per worker; 0: all cores that it finds
   std::string device = "auto";
 
   core::Duration heartbeat_interval = std::chrono::seconds(1);

@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <variant>
 
-#include "core/process_info.h"
 #include "core/rng.h"
 #include "nn/lowering.h"
 #include "sluice/model.h"
@@ -15,7 +14,7 @@ namespace {
 backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec, const WorkerRule& rule) {
   backend::ReplicaOptions options;
   options.batch_size = spec.batch_size;
-  options.threads = spec.threads > 0 ? spec.threads : core::available_cores();
+  options.threads = spec.threads;
   if (rule.trains_locally()) options.optimizer = spec.optimizer;
   return options;
 }

@@ -191,8 +191,8 @@ class Session {
 Status run_session(wire::Transport& transport, const std::shared_ptr<wire::ControlChannel>& driver,
                    const wire::JoinReply& joined, const std::atomic<bool>& stop) {
   try {
-    SLUICE_ASSIGN_OR_RETURN(const wire::TrainingSpec spec,
-                            wire::parse_training_spec(joined.job_spec));
+    SLUICE_ASSIGN_OR_RETURN(wire::TrainingSpec spec, wire::parse_training_spec(joined.job_spec));
+    if (spec.threads <= 0) spec.threads = core::available_cores();
     SLUICE_ASSIGN_OR_RETURN(const auto backend, backend::open_backend(spec.device));
     SLUICE_LOG(info, "joined the driver at {}; trains on {}, {} thread(s)", driver->address(),
                backend->name(), spec.threads);

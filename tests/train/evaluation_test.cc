@@ -79,6 +79,33 @@ TEST(EvaluatorTest, MistakesAreRefusedWhenItIsMade) {
               HasSubstr("tpu"));
 }
 
+// As Keras' MNIST models have them: (28, 28) with a Flatten, or (784,).
+TEST(CheckFitsTest, ImagesOfOneChannelMayComeWithoutItOrFlat) {
+  data::RecordsInfo info;
+  info.name = "images";
+  info.sample_shape = {4, 3, 1};
+  info.classes = 2;
+  const auto fits = [&](const Shape& input) {
+    Sequential model;
+    model.add(Input(input));
+    model.add(Flatten());
+    model.add(Dense({.units = 2, .activation = "softmax"}));
+    try {
+      check_fits(model, info, backend::Loss::kCategoricalCrossentropy);
+      return true;
+    } catch (const ShapeError&) {
+      return false;
+    }
+  };
+  EXPECT_TRUE(fits({4, 3, 1}));
+  EXPECT_TRUE(fits({4, 3}));
+  EXPECT_TRUE(fits({12}));
+  EXPECT_FALSE(fits({3, 4}));
+  EXPECT_FALSE(fits({2, 6}));
+  EXPECT_FALSE(fits({4, 3, 2}));
+  EXPECT_FALSE(fits({11}));
+}
+
 TEST(CheckFitsTest, ClassNumbersNeedAnOutputEachAndOneHotTargetsExactlyAsMany) {
   const auto check = [](int classes, backend::Loss loss) {
     const Dataset data =
