@@ -59,6 +59,7 @@ struct FitOptions {
   int threads = 0;  // 0: all cores
   int verbose = 1;  // 0 silent, 1 progress bar on a terminal, 2 a line per epoch
   std::string device = "auto";
+  std::string precision = "float32";  // or "mixed_bfloat16", as Keras' dtype policies
 };
 
 struct EvaluateOptions {

@@ -18,7 +18,16 @@
 
 namespace sluice::backend {
 
-enum class Precision { kFloat32 };
+// In what numbers a replica computes. Parameters, their gradients, the loss and the optimizer are
+// float32 in each.
+enum class Precision {
+  kFloat32,        // "float32"
+  kMixedBfloat16,  // "mixed_bfloat16", as Keras' dtype policy: convolutions, dense layers and
+                   // poolings take and give bfloat16 and add up in float32
+};
+
+// By Keras' name; throws std::invalid_argument for one it does not know.
+Precision parse_precision(const std::string& name);
 
 struct ReplicaOptions {
   int64_t batch_size = 32;  // the largest batch that will come
@@ -83,6 +92,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual std::string name() const = 0;  // "cpu (oneDNN 2.6.3, AVX-512)"
+  // INVALID_ARGUMENT where the device cannot compute in it, saying what it lacks.
+  virtual Status check(Precision precision) const = 0;
   // Throws std::invalid_argument for a graph or options that this backend cannot take.
   virtual std::unique_ptr<Replica> compile(const Graph& graph, const ReplicaOptions& options) = 0;
 };

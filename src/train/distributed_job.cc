@@ -176,6 +176,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.threads =
       cluster == Cluster::kLocal ? effective_threads_per_worker(config) : config.threads_per_worker;
   training.device = config.device;
+  training.precision = config.precision;
   training.heartbeat_interval = core::from_seconds(std::min(config.lease_timeout / 5, 1.0));
   training.server_timeout = core::from_seconds(config.peer_timeout);
   training.driver_timeout = core::from_seconds(config.peer_timeout);
@@ -214,6 +215,9 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
 
   std::unique_ptr<LocalCluster> cluster;
   if (job.cluster == Cluster::kLocal) {
+    const auto backend = backend::open_backend(config.device);  // validate() has tried
+    const Status able = (*backend)->check(backend::parse_precision(config.precision));
+    if (!able.ok()) throw InvalidField("precision", able.message());
     LocalClusterOptions options;
     options.program = job.program;
     options.log_level = job.log_level;

@@ -21,6 +21,7 @@ backend::ReplicaOptions replica_options(const FitOptions& options) {
   backend::ReplicaOptions result;
   result.batch_size = options.batch_size;
   result.threads = options.threads > 0 ? options.threads : core::available_cores();
+  result.precision = backend::parse_precision(options.precision);
   result.optimizer = options.optimizer;
   return result;
 }

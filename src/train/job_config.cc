@@ -138,6 +138,7 @@ void validate(const JobConfig& c) {
   require(c.verbose >= 0 && c.verbose <= 2, "verbose", "expected 0, 1 or 2");
   (void)worker::update_rule_for(c.trainer, c.optimizer);
   (void)nn::parse_loss(c.loss);
+  (void)backend::parse_precision(c.precision);
   optim::validate(effective_optimizer(c));
   const auto backend = backend::open_backend(c.device);
   require(backend.ok(), "device", backend.status().message());

@@ -30,6 +30,7 @@ struct JobConfig {
   double validation_split = 0;
   int threads_per_worker = 0;
   std::string device = "auto";
+  std::string precision = "float32";
   std::string listen;
   int max_restarts = 3;
   double lease_timeout = 10;
@@ -63,6 +64,7 @@ void visit_fields(Config& c, Visit visit) {
   visit("validation_split", c.validation_split, "fraction of the training set kept for validation");
   visit("threads_per_worker", c.threads_per_worker, "at most 256; 0: the cores, shared evenly");
   visit("device", c.device, "auto or cpu");
+  visit("precision", c.precision, "of training: float32 or mixed_bfloat16");
   visit("listen", c.listen,
         "the driver's address: HOST:PORT or unix:/path (for `sluice driver` 0.0.0.0:7070)");
   visit("max_restarts", c.max_restarts, "dead workers that are replaced");

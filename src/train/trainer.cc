@@ -32,6 +32,7 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   config.validation_split = options.validation_split;
   config.threads_per_worker = options.threads_per_worker;
   config.device = options.device;
+  config.precision = options.precision;
   config.verbose = options.verbose;
   return config;
 }

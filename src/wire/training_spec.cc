@@ -27,6 +27,7 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("dataset", spec.dataset);
   visit("threads", spec.threads);
   visit("device", spec.device);
+  visit("precision", spec.precision);
   visit("heartbeat_interval_s", spec.heartbeat_interval);
   visit("server_timeout_s", spec.server_timeout);
   visit("driver_timeout_s", spec.driver_timeout);

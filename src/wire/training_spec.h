@@ -28,6 +28,7 @@ struct TrainingSpec {
 
   int threads = 1;  // per worker; 0: all cores that it finds
   std::string device = "auto";
+  std::string precision = "float32";
 
   core::Duration heartbeat_interval = std::chrono::seconds(1);
   core::Duration server_timeout = std::chrono::seconds(30);  // a silent server is given up after it

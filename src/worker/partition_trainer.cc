@@ -15,6 +15,7 @@ backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec, const Wo
   backend::ReplicaOptions options;
   options.batch_size = spec.batch_size;
   options.threads = spec.threads;
+  options.precision = backend::parse_precision(spec.precision);
   if (rule.trains_locally()) options.optimizer = spec.optimizer;
   return options;
 }

@@ -69,6 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
         Mistake{"UnknownLoss", {"--loss", "hinge"}, "categorical_crossentropy"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
+        Mistake{"UnknownPrecision", {"--precision", "float16"}, "mixed_bfloat16"},
         Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "--device: "},
         Mistake{"WrongFlag",
                 {"--epoch", "3"},

@@ -22,6 +22,7 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   spec.dataset = "{}";
   spec.threads = 3;
   spec.device = "cpu";
+  spec.precision = "mixed_bfloat16";
   spec.heartbeat_interval = std::chrono::milliseconds(250);
   spec.server_timeout = std::chrono::seconds(5);
   spec.driver_timeout = std::chrono::seconds(6);

@@ -1,7 +1,8 @@
 // Convolution on oneDNN, with bias and activation fused.
 //
-// The parameters stay in Keras' layout; oneDNN works on copies in the layouts it prefers, which are
-// made anew when the parameters have changed. Convolution kernels are small, so that costs little.
+// The parameters stay in Keras' layout; oneDNN works on copies in the layouts and the type it
+// prefers, which are made anew when the parameters have changed. Convolution kernels are small, so
+// that costs little.
 #include <algorithm>
 #include <optional>
 
@@ -9,14 +10,14 @@
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
 #include "backend/cpu/primitive.h"
-#include "core/aligned_buffer.h"
+#include "backend/cpu/reordered_parameter.h"
 
 namespace sluice::backend::cpu {
 namespace {
 
-Desc image_desc(int64_t batch, const Shape& shape, Layout layout) {
-  return float_desc(Dims{batch, shape[2], shape[0], shape[1]},
-                    layout == Layout::kBlocked16 ? Tag::nChw16c : Tag::nhwc);
+Desc image_desc(int64_t batch, const Shape& shape, const Value& value) {
+  return tensor_desc(value.type, Dims{batch, shape[2], shape[0], shape[1]},
+                     value.layout == Layout::kBlocked16 ? Tag::nChw16c : Tag::nhwc);
 }
 
 // Whether Winograd's algorithm (Lavin & Gray, 2015; tiles of 4 x 4 outputs) is faster, where oneDNN
@@ -45,42 +46,6 @@ auto with_best_algorithm(bool try_winograd, ConvolutionDescs descs, const Make& 
   return make(descs);
 }
 
-// A copy of a parameter in another layout, kept until the parameter changes.
-class ReorderedParameter {
- public:
-  ReorderedParameter(const Build& build, const ParameterSlice& slice, const Desc& from,
-                     const Desc& to)
-      : parameters_(build.parameters) {
-    Buffer* source = build.plan.elsewhere(parameters_.values_of(slice));
-    if (from == to) {
-      buffer_ = source;
-      return;
-    }
-    copy_ = core::AlignedBuffer(floats_of(to));
-    buffer_ = build.plan.elsewhere(copy_.data());
-    reorder_.emplace(dnnl::reorder({build.device.engine, from, build.device.engine, to,
-                                    attributes(Activation::kLinear)}),
-                     build.device.engine,
-                     std::vector<Primitive::Argument>{{DNNL_ARG_FROM, from, source},
-                                                      {DNNL_ARG_TO, to, buffer_}});
-  }
-
-  Buffer* buffer() const { return buffer_; }
-
-  void refresh(const dnnl::stream& stream) {
-    if (!reorder_ || version_ == parameters_.version()) return;
-    reorder_->execute(stream);
-    version_ = parameters_.version();
-  }
-
- private:
-  ParameterStore& parameters_;
-  Buffer* buffer_ = nullptr;
-  core::AlignedBuffer copy_;
-  std::optional<Primitive> reorder_;
-  uint64_t version_ = 0;
-};
-
 class Conv2D final : public Kernel {
  public:
   Conv2D(const Build& build, const Stage& stage, Value& x, Value& y)
@@ -90,9 +55,9 @@ class Conv2D final : public Kernel {
         activation_(stage.activation),
         y_(y),
         y_size_(build.batch * stage.op->output.size()),
-        try_winograd_(winograd_pays(op_, *stage.op, build.batch)),
+        try_winograd_(y.type == Type::kFloat32 && winograd_pays(op_, *stage.op, build.batch)),
         many_channels_(stage.op->input[2] > 1) {
-    set_descs(build, stage);
+    set_descs(build, stage, x);
     make_forward(build, x);
     if (y.gradient == nullptr) return;
     if (x.gradient != nullptr) make_backward_data(build, x);
@@ -108,7 +73,7 @@ class Conv2D final : public Kernel {
   void backward(uint64_t) override {
     if (!y_.consumer_differentiates && activation_ != Activation::kLinear) {
       parallel_for(device_.threads, y_size_, kChannelBlock, [this](int64_t begin, int64_t end) {
-        differentiate(activation_, end - begin, y_.data->data + begin, y_.gradient->data + begin);
+        differentiate(activation_, y_, begin, end);
       });
     }
     if (backward_data_) {
@@ -122,20 +87,21 @@ class Conv2D final : public Kernel {
   }
 
  private:
-  void set_descs(const Build& build, const Stage& stage) {
+  void set_descs(const Build& build, const Stage& stage, const Value& x) {
     const Op& op = *stage.op;
     const int64_t channels = op.input[2], filters = op.output[2];
-    const Dims kernel{filters, channels, op_.kernel_h, op_.kernel_w};
-    keras_weights_ = float_desc(kernel, Tag::hwio);
-    x_desc_ = image_desc(build.batch, op.input, stage.input_layout);
+    kernel_ = {filters, channels, op_.kernel_h, op_.kernel_w};
+    keras_weights_ = float_desc(kernel_, Tag::hwio);
+    x_desc_ = image_desc(build.batch, op.input, x);
     descs_.x = x_desc_;
     if (stage.output_layout == Layout::kBlocked16 && stage.input_layout == Layout::kPlain) {
       // The first convolution over an image of few channels: oneDNN wants them outermost.
-      descs_.x = float_desc(Dims{build.batch, channels, op.input[0], op.input[1]}, Tag::nchw);
+      descs_.x =
+          tensor_desc(x.type, Dims{build.batch, channels, op.input[0], op.input[1]}, Tag::nchw);
     }
-    descs_.weights = float_desc(kernel, Tag::any);
+    descs_.weights = tensor_desc(y_.type, kernel_, Tag::any);
     if (op_.bias) descs_.bias = float_desc(Dims{filters}, Tag::a);
-    descs_.y = image_desc(build.batch, op.output, stage.output_layout);
+    descs_.y = image_desc(build.batch, op.output, y_);
     descs_.strides = {op_.stride_h, op_.stride_w};
     descs_.padding_begin = {op_.padding.top, op_.padding.left};
     descs_.padding_end = {op_.padding.bottom, op_.padding.right};
@@ -160,11 +126,7 @@ class Conv2D final : public Kernel {
 
   void make_x_reorder(const Build& build, const Value& x) {
     x_ = build.plan.add(floats_of(descs_.x), build.forward_time, build.backward_time);
-    x_reorder_.emplace(dnnl::reorder({device_.engine, x_desc_, device_.engine, descs_.x,
-                                      attributes(Activation::kLinear)}),
-                       device_.engine,
-                       std::vector<Primitive::Argument>{{DNNL_ARG_FROM, x_desc_, x.data},
-                                                        {DNNL_ARG_TO, descs_.x, x_}});
+    x_reorder_.emplace(make_reorder(build, x_desc_, x.data, descs_.x, x_));
   }
 
   void make_backward_data(const Build& build, const Value& x) {
@@ -182,7 +144,9 @@ class Conv2D final : public Kernel {
   }
 
   void make_backward_weights(const Build& build) {
-    const auto desc = with_best_algorithm(try_winograd_, descs_, [this](const auto& descs) {
+    ConvolutionDescs float_gradient = descs_;
+    float_gradient.weights = float_desc(kernel_, Tag::any);
+    const auto desc = with_best_algorithm(try_winograd_, float_gradient, [this](const auto& descs) {
       return convolution_backward_weights(device_.engine, descs, forward_desc_);
     });
     const Desc weights = desc.diff_weights_desc();
@@ -190,12 +154,7 @@ class Conv2D final : public Kernel {
     Buffer* gradient = keras;
     if (weights != keras_weights_) {
       gradient = build.plan.add(floats_of(weights), build.backward_time, build.backward_time);
-      gradient_reorder_.emplace(
-          dnnl::reorder({device_.engine, weights, device_.engine, keras_weights_,
-                         attributes(Activation::kLinear)}),
-          device_.engine,
-          std::vector<Primitive::Argument>{{DNNL_ARG_FROM, weights, gradient},
-                                           {DNNL_ARG_TO, keras_weights_, keras}});
+      gradient_reorder_.emplace(make_reorder(build, weights, gradient, keras_weights_, keras));
     }
     Buffer* bias = op_.bias ? build.plan.elsewhere(parameters_.gradients_of(*op_.bias)) : nullptr;
     backward_weights_.emplace(dnnl::convolution_backward_weights(desc), device_.engine,
@@ -219,8 +178,9 @@ class Conv2D final : public Kernel {
   const int64_t y_size_;
   const bool try_winograd_;
   const bool many_channels_;  // otherwise channels last and channels first are the same
-  ConvolutionDescs descs_;  // x as oneDNN gets it
-  Desc x_desc_;             // x as it comes
+  ConvolutionDescs descs_;    // x as oneDNN gets it
+  Desc x_desc_;               // x as it comes
+  Dims kernel_;
   Desc keras_weights_;
   Buffer* x_ = nullptr;
   Buffer* bias_ = nullptr;

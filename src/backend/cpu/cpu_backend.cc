@@ -9,6 +9,7 @@ namespace {
 class CpuBackend final : public Backend {
  public:
   std::string name() const override { return "cpu (" + cpu::describe_onednn() + ")"; }
+  Status check(Precision precision) const override { return cpu::check(precision); }
   std::unique_ptr<Replica> compile(const Graph& graph, const ReplicaOptions& options) override {
     return std::make_unique<cpu::CpuReplica>(graph, options);
   }

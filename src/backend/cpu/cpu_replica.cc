@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "backend/cpu/onednn.h"
 #include "backend/cpu/parallel.h"
 
 namespace sluice::backend::cpu {
@@ -22,16 +23,24 @@ const ReplicaOptions& checked(const ReplicaOptions& options) {
     throw std::invalid_argument("threads must be at least 1, got " +
                                 std::to_string(options.threads));
   }
+  const Status able = check(options.precision);
+  if (!able.ok()) throw std::invalid_argument(able.message());
   return options;
 }
 
 }  // namespace
 
+Status check(Precision precision) {
+  if (precision == Precision::kFloat32 || has_bfloat16()) return ok_status();
+  return invalid_argument(
+      "mixed_bfloat16: this processor has neither AVX512_BF16 nor AMX; use float32");
+}
+
 CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
     : graph_(checked(graph)),
       options_(checked(options)),
       parameters_(graph.parameter_size, options.optimizer, options.threads),
-      stages_(make_stages(graph_)) {
+      stages_(make_stages(graph_, options.precision)) {
   device_.threads = options_.threads;
   const ThreadScope threads(options_.threads);
   program_for(options_.batch_size);

@@ -13,6 +13,9 @@
 
 namespace sluice::backend::cpu {
 
+// INVALID_ARGUMENT where this processor cannot compute in it.
+Status check(Precision precision);
+
 class CpuReplica final : public Replica {
  public:
   // Throws std::invalid_argument for a graph or options that make no sense.

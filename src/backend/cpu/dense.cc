@@ -18,11 +18,6 @@ namespace {
 constexpr int64_t kBlockFloats = 16384;  // of W, 64 KiB: with gradient and slots within an L2 cache
 constexpr int64_t kRowMultiple = 24;     // a multiple of every register tile's height
 
-DenseShape shape_of(const Build& build, const Op& op) {
-  const int64_t features = op.input.dims().back();
-  return {build.batch * op.input.size() / features, features, op.output.dims().back()};
-}
-
 class Dense final : public Kernel {
  public:
   Dense(const Build& build, const Stage& stage, Value& x, Value& y)
@@ -32,7 +27,7 @@ class Dense final : public Kernel {
         activation_(stage.activation),
         x_(x),
         y_(y),
-        shape_(shape_of(build, *stage.op)),
+        shape_(dense_shape(build.batch, *stage.op)),
         block_rows_(std::max<int64_t>(1, kBlockFloats / shape_.units / kRowMultiple) *
                     kRowMultiple) {
     make_forward(build);

@@ -55,6 +55,11 @@ InstructionSet instruction_set() {
 
 }  // namespace
 
+DenseShape dense_shape(int64_t batch, const Op& op) {
+  const int64_t features = op.input.dims().back();
+  return {batch * op.input.size() / features, features, op.output.dims().back()};
+}
+
 void pack_dense_gradient(const DenseShape& s, const float* dy, float* columns, float* lines) {
   const int64_t height = s.padded_rows(), width = s.padded_units();
   std::fill_n(columns, s.units * height, 0.0f);

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "backend/graph.h"
+
 namespace sluice::backend::cpu {
 
 struct DenseShape {
@@ -16,6 +18,9 @@ struct DenseShape {
   int64_t padded_rows() const { return (rows + 15) / 16 * 16; }
   int64_t padded_units() const { return (units + 15) / 16 * 16; }
 };
+
+// Leading axes of the input are taken together as rows.
+DenseShape dense_shape(int64_t batch, const Op& op);
 
 // y's gradient as the loops want it, padded with zeros: `columns` is [units, padded_rows],
 // `lines` is [rows, padded_units].

@@ -1,6 +1,8 @@
 #include "backend/cpu/elementwise.h"
 
 #include <Eigen/Core>
+#include <algorithm>
+#include <bit>
 
 #include "core/simd.h"
 
@@ -12,6 +14,13 @@ using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 
 SLUICE_SIMD void differentiate_relu(int64_t n, const float* y, float* gradient) {
   for (int64_t i = 0; i < n; ++i) gradient[i] = y[i] > 0 ? gradient[i] : 0.0f;
+}
+
+SLUICE_SIMD void differentiate_relu(int64_t n, const Bfloat16* y, Bfloat16* gradient) {
+  for (int64_t i = 0; i < n; ++i) {
+    const bool above_zero = static_cast<int16_t>(y[i].bits) > 0;
+    gradient[i].bits = above_zero ? gradient[i].bits : uint16_t{0};
+  }
 }
 
 SLUICE_SIMD void differentiate_sigmoid(int64_t n, const float* y, float* gradient) {
@@ -38,10 +47,55 @@ void differentiate(Activation activation, int64_t n, const float* y, float* grad
   }
 }
 
+// Through floats, in pieces that stay in the first-level cache.
+void differentiate(Activation activation, int64_t n, const Bfloat16* y, Bfloat16* gradient) {
+  if (activation == Activation::kRelu) return differentiate_relu(n, y, gradient);
+  constexpr int64_t kPiece = 1024;
+  float values[kPiece], gradients[kPiece];
+  for (int64_t i = 0; i < n; i += kPiece) {
+    const int64_t count = std::min(kPiece, n - i);
+    convert(count, y + i, values);
+    convert(count, gradient + i, gradients);
+    differentiate(activation, count, values, gradients);
+    convert(count, gradients, gradient + i);
+  }
+}
+
+void differentiate(Activation activation, const Value& y, int64_t begin, int64_t end) {
+  if (y.type == Type::kFloat32) {
+    differentiate(activation, end - begin, y.data->data + begin, y.gradient->data + begin);
+  } else {
+    differentiate(activation, end - begin, y.data->as<Bfloat16>() + begin,
+                  y.gradient->as<Bfloat16>() + begin);
+  }
+}
+
+SLUICE_SIMD void convert(int64_t n, const Bfloat16* from, float* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = std::bit_cast<float>(uint32_t{from[i].bits} << 16);
+}
+
+SLUICE_SIMD void convert(int64_t n, const float* from, Bfloat16* to) {
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t bits = std::bit_cast<uint32_t>(from[i]);
+    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    // A number that is none stays one: rounding could carry it into infinity.
+    to[i].bits = static_cast<uint16_t>(from[i] == from[i] ? rounded : bits >> 16 | 0x40);
+  }
+}
+
 SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const float* x, float* sums) {
   for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; ++j) sums[j] += x[i * columns + j];
+  }
+}
+
+SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const Bfloat16* x, float* sums) {
+  for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      sums[j] += std::bit_cast<float>(uint32_t{x[i * columns + j].bits} << 16);
+    }
   }
 }
 

@@ -3,15 +3,23 @@
 
 #include <cstdint>
 
-#include "backend/graph.h"
+#include "backend/cpu/kernel.h"
 
 namespace sluice::backend::cpu {
 
 // gradient *= activation'(z), from y = activation(z). ReLU, sigmoid or tanh; linear does nothing.
 void differentiate(Activation activation, int64_t n, const float* y, float* gradient);
+void differentiate(Activation activation, int64_t n, const Bfloat16* y, Bfloat16* gradient);
+// The same for the elements [begin, end) of `y` and its gradient.
+void differentiate(Activation activation, const Value& y, int64_t begin, int64_t end);
 
 // sums[j] = sum over rows of x[rows, columns].
 void sum_rows(int64_t rows, int64_t columns, const float* x, float* sums);
+void sum_rows(int64_t rows, int64_t columns, const Bfloat16* x, float* sums);
+
+// to = from; to bfloat16: rounded to the nearest, ties to even.
+void convert(int64_t n, const Bfloat16* from, float* to);
+void convert(int64_t n, const float* from, Bfloat16* to);
 
 // y = softmax of each row of x [rows, columns]. x and y may be the same.
 void softmax(int64_t rows, int64_t columns, const float* x, float* y);

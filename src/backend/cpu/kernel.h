@@ -8,6 +8,7 @@
 
 #include "backend/cpu/memory_plan.h"
 #include "backend/cpu/parameter_store.h"
+#include "backend/cpu/type.h"
 #include "backend/graph.h"
 
 namespace sluice::backend::cpu {
@@ -23,19 +24,24 @@ struct Value {
   Buffer* data = nullptr;
   Buffer* gradient = nullptr;  // of the loss; nullptr when nobody needs it
   Layout layout = Layout::kPlain;
+  Type type = Type::kFloat32;                   // of data and gradient
   Activation activation = Activation::kLinear;  // what its producer fused into it
   // Whether the consumer's backward already multiplies the gradient by the activation's derivative.
   // Otherwise the producer does.
   bool consumer_differentiates = false;
 };
 
-// One or two neighbouring operations that a kernel computes at once.
+// One or two neighbouring operations that a kernel computes at once, or a change of type.
 struct Stage {
   const Op* op = nullptr;
+  const Shape* cast = nullptr;  // there is no op: values of this shape get another type
   Activation activation = Activation::kLinear;  // fused behind the op
   Layout input_layout = Layout::kPlain;
   Layout output_layout = Layout::kPlain;
+  Type output_type = Type::kFloat32;
   bool trains = false;  // it has parameters
+
+  const Shape& output() const { return cast != nullptr ? *cast : op->output; }
 };
 
 enum class Mode { kTraining, kInference };
@@ -68,9 +74,12 @@ class Kernel {
 // One per kind of operation; x and y outlive the kernel.
 std::unique_ptr<Kernel> make_conv2d(const Build& build, const Stage& stage, Value& x, Value& y);
 std::unique_ptr<Kernel> make_dense(const Build& build, const Stage& stage, Value& x, Value& y);
+std::unique_ptr<Kernel> make_dense_bfloat16(const Build& build, const Stage& stage, Value& x,
+                                            Value& y);
 std::unique_ptr<Kernel> make_pool2d(const Build& build, const Stage& stage, Value& x, Value& y);
 std::unique_ptr<Kernel> make_activation(const Build& build, const Stage& stage, Value& x, Value& y);
 std::unique_ptr<Kernel> make_dropout(const Build& build, const Stage& stage, Value& x, Value& y);
+std::unique_ptr<Kernel> make_cast(const Build& build, const Stage& stage, Value& x, Value& y);
 std::unique_ptr<Kernel> make_host(const Build& build, const Stage& stage, Value& x, Value& y);
 
 }  // namespace sluice::backend::cpu

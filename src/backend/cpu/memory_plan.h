@@ -11,9 +11,15 @@
 
 namespace sluice::backend::cpu {
 
-// A piece of memory with a stable handle; `data` is set when the plan is bound.
+// A piece of memory with a stable handle; `data` is set when the plan is bound. Counted in floats,
+// whatever it holds.
 struct Buffer {
   float* data = nullptr;
+
+  template <typename T>
+  T* as() const {
+    return reinterpret_cast<T*>(data);
+  }
 };
 
 class MemoryPlan {

@@ -79,6 +79,11 @@ dnnl::eltwise_forward::primitive_desc elementwise(const dnnl::engine& engine, co
 #endif
 }
 
+bool has_bfloat16() {
+  const int bfloat16 = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & bfloat16) == bfloat16;
+}
+
 bool uses_avx512() {
   // The values are ordered bit masks: every later instruction set contains AVX-512.
   const int avx512 = static_cast<int>(dnnl::cpu_isa::avx512_core);

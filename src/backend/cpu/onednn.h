@@ -7,6 +7,7 @@
 #include <dnnl.hpp>
 #include <string>
 
+#include "backend/cpu/type.h"
 #include "backend/graph.h"
 
 namespace sluice::backend::cpu {
@@ -15,12 +16,13 @@ using Dims = dnnl::memory::dims;
 using Desc = dnnl::memory::desc;
 using Tag = dnnl::memory::format_tag;
 
-inline Desc float_desc(const Dims& dims, Tag tag) {
-  return Desc(dims, dnnl::memory::data_type::f32, tag);
+inline dnnl::memory::data_type onednn_type(Type type) {
+  return type == Type::kFloat32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
 }
-inline Desc float_desc(const Dims& dims, const Dims& strides) {
-  return Desc(dims, dnnl::memory::data_type::f32, strides);
+inline Desc tensor_desc(Type type, const Dims& dims, Tag tag) {
+  return Desc(dims, onednn_type(type), tag);
 }
+inline Desc float_desc(const Dims& dims, Tag tag) { return tensor_desc(Type::kFloat32, dims, tag); }
 
 // One convolution; a default-constructed `bias` means none.
 struct ConvolutionDescs {
@@ -78,6 +80,8 @@ dnnl::eltwise_forward::primitive_desc elementwise(const dnnl::engine& engine, co
 
 // "oneDNN 2.6.3, AVX-512".
 std::string describe_onednn();
+// Whether the processor multiplies bfloat16 numbers: AVX512_BF16 or AMX.
+bool has_bfloat16();
 // Whether oneDNN uses 512-bit vectors here, and so prefers images in blocks of 16 channels.
 bool uses_avx512();
 

@@ -1,5 +1,8 @@
 // Pooling with our own loops: they convert between layouts on the way, and route a maximum's
 // gradient and apply the ReLU's mask in one pass.
+#include <vector>
+
+#include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
 #include "backend/cpu/pooling_loops.h"
@@ -18,6 +21,7 @@ class Pool2D final : public Kernel {
                  ImageView(stage.op->output, y.layout), Pooling::Mask::kNone},
         // Windows that may overlap add to the same pixels: one thread to an image.
         gradient_grain_(remembers_cells(pooling_) ? 1 : stage.op->output[0]) {
+    if (x.type == Type::kBfloat16) add_images(build);
     if (!is_max()) return;
     if (x.activation == Activation::kRelu) {
       pooling_.mask = Pooling::Mask::kRelu;
@@ -30,31 +34,95 @@ class Pool2D final : public Kernel {
   }
 
   void forward(Mode, uint64_t) override {
-    parallel_for(threads_, rows_, 1, [this](int64_t begin, int64_t end) {
-      if (is_max()) {
-        max_pool(pooling_, begin, end, x_.data->data, y_.data->data, cells());
-      } else {
-        average_pool(pooling_, begin, end, x_.data->data, y_.data->data);
-      }
-    });
+    const bool floats = x_.type == Type::kFloat32;
+    parallel_pieces(threads_, rows_, floats ? 1 : pooling_.y.height,
+                    [&](int piece, int64_t begin, int64_t end) {
+                      if (floats) {
+                        pool(begin, end, x_.data->data, y_.data->data, cells());
+                      } else {
+                        in_floats(piece, begin, end, &Pool2D::pool_image);
+                      }
+                    });
   }
 
   void backward(uint64_t) override {
     if (x_.gradient == nullptr) return;
-    parallel_for(threads_, rows_, gradient_grain_, [this](int64_t begin, int64_t end) {
-      if (is_max()) {
-        max_pool_gradient(pooling_, begin, end, x_.data->data, cells(), y_.gradient->data,
-                          x_.gradient->data);
-      } else {
-        average_pool_gradient(pooling_, begin, end, y_.gradient->data, x_.gradient->data);
-      }
-    });
+    const bool floats = x_.type == Type::kFloat32;
+    parallel_pieces(threads_, rows_, floats ? gradient_grain_ : pooling_.y.height,
+                    [&](int piece, int64_t begin, int64_t end) {
+                      if (floats) {
+                        spread(begin, end, x_.data->data, cells(), y_.gradient->data,
+                               x_.gradient->data);
+                      } else {
+                        in_floats(piece, begin, end, &Pool2D::spread_image);
+                      }
+                    });
   }
 
  private:
+  // One image in floats, of a thread's own: bfloat16 is only how they come and go.
+  struct Image {
+    Buffer* x;
+    Buffer* y;
+    Buffer* again;  // x, where the gradient looks at it again
+  };
+
+  void add_images(const Build& build) {
+    const auto add = [&build](int64_t floats) {
+      return build.plan.add(static_cast<size_t>(floats), build.forward_time, build.backward_time);
+    };
+    for (int i = 0; i < threads_; ++i) {
+      images_.push_back({add(pooling_.x.image), add(pooling_.y.image), add(pooling_.x.image)});
+    }
+  }
+
+  void pool(int64_t begin, int64_t end, const float* x, float* y, uint8_t* cells) const {
+    if (is_max()) {
+      max_pool(pooling_, begin, end, x, y, cells);
+    } else {
+      average_pool(pooling_, begin, end, x, y);
+    }
+  }
+
+  void spread(int64_t begin, int64_t end, const float* x, const uint8_t* cells, const float* dy,
+              float* dx) const {
+    if (is_max()) {
+      max_pool_gradient(pooling_, begin, end, x, cells, dy, dx);
+    } else {
+      average_pool_gradient(pooling_, begin, end, dy, dx);
+    }
+  }
+
+  // Calls `work` for the images of the rows [begin, end).
+  void in_floats(int piece, int64_t begin, int64_t end,
+                 void (Pool2D::*work)(const Image&, int64_t) const) const {
+    const int64_t height = pooling_.y.height;
+    for (int64_t n = begin / height; n < end / height; ++n) {
+      (this->*work)(images_[static_cast<size_t>(piece)], n);
+    }
+  }
+
+  void pool_image(const Image& image, int64_t n) const {
+    const int64_t x_size = pooling_.x.image, y_size = pooling_.y.image;
+    convert(x_size, x_.data->as<Bfloat16>() + n * x_size, image.x->data);
+    pool(0, pooling_.y.height, image.x->data, image.y->data, cells_of_image(n));
+    convert(y_size, image.y->data, y_.data->as<Bfloat16>() + n * y_size);
+  }
+
+  void spread_image(const Image& image, int64_t n) const {
+    const int64_t x_size = pooling_.x.image, y_size = pooling_.y.image;
+    convert(y_size, y_.gradient->as<Bfloat16>() + n * y_size, image.y->data);
+    if (is_max() && !cells_)
+      convert(x_size, x_.data->as<Bfloat16>() + n * x_size, image.again->data);
+    spread(0, pooling_.y.height, image.again->data, cells_of_image(n), image.y->data,
+           image.x->data);
+    convert(x_size, image.x->data, x_.gradient->as<Bfloat16>() + n * x_size);
+  }
+
   bool is_max() const { return pooling_.op.kind == Pool2DOp::Kind::kMax; }
-  uint8_t* cells() const {
-    return cells_ == nullptr ? nullptr : reinterpret_cast<uint8_t*>(cells_->data);
+  uint8_t* cells() const { return cells_ == nullptr ? nullptr : cells_->as<uint8_t>(); }
+  uint8_t* cells_of_image(int64_t n) const {
+    return cells_ == nullptr ? nullptr : cells() + n * pooling_.y.image;
   }
 
   const int threads_;
@@ -64,6 +132,7 @@ class Pool2D final : public Kernel {
   Pooling pooling_;
   const int64_t gradient_grain_;
   Buffer* cells_ = nullptr;
+  std::vector<Image> images_;  // one per thread, for bfloat16
 };
 
 }  // namespace

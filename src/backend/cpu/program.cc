@@ -17,13 +17,17 @@ std::unique_ptr<Kernel> make_kernel(const Build& build, const Stage& stage, Valu
     Value& y;
     using Made = std::unique_ptr<Kernel>;
     Made operator()(const Conv2DOp&) const { return make_conv2d(build, stage, x, y); }
-    Made operator()(const DenseOp&) const { return make_dense(build, stage, x, y); }
+    Made operator()(const DenseOp&) const {
+      const bool floats = x.type == Type::kFloat32;
+      return floats ? make_dense(build, stage, x, y) : make_dense_bfloat16(build, stage, x, y);
+    }
     Made operator()(const Pool2DOp&) const { return make_pool2d(build, stage, x, y); }
     Made operator()(const ActivationOp&) const { return make_activation(build, stage, x, y); }
     Made operator()(const DropoutOp&) const { return make_dropout(build, stage, x, y); }
     Made operator()(const HostOp&) const { return make_host(build, stage, x, y); }
     Made operator()(const ReshapeOp&) const { throw std::logic_error("a reshape is not a stage"); }
   };
+  if (stage.cast != nullptr) return make_cast(build, stage, x, y);
   try {
     return std::visit(Maker{build, stage, x, y}, stage.op->kind);
   } catch (const dnnl::error& e) {
@@ -62,9 +66,11 @@ void Program::add_values(const std::vector<Stage>& stages) {
   const int count = static_cast<int>(stages.size());
   for (int i = 0; i < count; ++i) {
     const Stage& stage = stages[static_cast<size_t>(i)];
-    const auto size = static_cast<size_t>(batch_ * stage.op->output.size());
+    const size_t size =
+        floats_for(stage.output_type, static_cast<size_t>(batch_ * stage.output().size()));
     const int backward_time = 2 * count - i;
-    Value value{.layout = stage.output_layout, .activation = stage.activation};
+    Value value{
+        .layout = stage.output_layout, .type = stage.output_type, .activation = stage.activation};
     value.data = plan_.add(size, i, backward_time);
     if (static_cast<size_t>(i) >= first_trained_) {
       value.gradient = plan_.add(size, backward_time - 1, backward_time);

@@ -66,6 +66,36 @@ void choose_layouts(std::vector<Stage>& stages) {
   for (size_t i = 1; i < stages.size(); ++i) stages[i].input_layout = stages[i - 1].output_layout;
 }
 
+bool computes_in_bfloat16(const Stage& stage) {
+  return is_conv(stage) || is_pool(stage) || std::holds_alternative<DenseOp>(stage.op->kind);
+}
+
+// Convolutions, dense layers and poolings in bfloat16, the others and the last value in float32,
+// and a cast between two that do not agree.
+std::vector<Stage> with_casts(std::vector<Stage> stages) {
+  std::vector<Stage> result;
+  Type type = Type::kFloat32;
+  const auto change_to = [&](Type wanted, const Shape& shape, Layout layout) {
+    if (wanted == type) return;
+    result.push_back(
+        {.cast = &shape, .input_layout = layout, .output_layout = layout, .output_type = wanted});
+    type = wanted;
+  };
+  for (Stage& stage : stages) {
+    change_to(computes_in_bfloat16(stage) ? Type::kBfloat16 : Type::kFloat32, stage.op->input,
+              stage.input_layout);
+    // A dense layer adds up in float32, and can leave its outputs so for the loss.
+    const bool is_last = &stage == &stages.back();
+    if (is_last && std::holds_alternative<DenseOp>(stage.op->kind)) type = Type::kFloat32;
+    stage.output_type = type;
+    result.push_back(stage);
+  }
+  if (!stages.empty()) {
+    change_to(Type::kFloat32, stages.back().op->output, stages.back().output_layout);
+  }
+  return result;
+}
+
 }  // namespace
 
 bool loss_takes_logits(const Graph& graph) {
@@ -74,7 +104,7 @@ bool loss_takes_logits(const Graph& graph) {
   return last != nullptr && last->activation == Activation::kSoftmax;
 }
 
-std::vector<Stage> make_stages(const Graph& graph) {
+std::vector<Stage> make_stages(const Graph& graph, Precision precision) {
   const size_t count = graph.ops.size() - (loss_takes_logits(graph) ? 1 : 0);
   std::vector<Stage> stages;
   for (size_t i = 0; i < count; ++i) {
@@ -84,7 +114,7 @@ std::vector<Stage> make_stages(const Graph& graph) {
     stages.push_back({.op = &op, .trains = trains(op)});
   }
   if (uses_avx512()) choose_layouts(stages);
-  return stages;
+  return precision == Precision::kFloat32 ? stages : with_casts(std::move(stages));
 }
 
 }  // namespace sluice::backend::cpu

@@ -1,11 +1,12 @@
 // From a graph to the stages of a program: checks the graph, drops what costs nothing, fuses
-// neighbours, chooses layouts. Knows nothing of batch sizes.
+// neighbours, chooses layouts and types. Knows nothing of batch sizes.
 #pragma once
 
 #include <vector>
 
 #include "backend/cpu/kernel.h"
 #include "backend/graph.h"
+#include "backend/replica.h"
 
 namespace sluice::backend::cpu {
 
@@ -17,6 +18,6 @@ void validate(const Graph& graph);
 bool loss_takes_logits(const Graph& graph);
 
 // `graph` must be valid and outlive the stages.
-std::vector<Stage> make_stages(const Graph& graph);
+std::vector<Stage> make_stages(const Graph& graph, Precision precision);
 
 }  // namespace sluice::backend::cpu

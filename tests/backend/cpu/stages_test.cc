@@ -20,7 +20,8 @@ constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
 
 std::vector<std::string> names_of(const Graph& graph) {
   std::vector<std::string> names;
-  for (const Stage& stage : make_stages(graph)) names.push_back(stage.op->name);
+  for (const Stage& stage : make_stages(graph, Precision::kFloat32))
+    names.push_back(stage.op->name);
   return names;
 }
 
@@ -46,7 +47,7 @@ TEST(StagesTest, ConvolutionsAndDenseLayersTakeOneElementwiseActivation) {
                           .reshape({3, 1})  // in between costs nothing
                           .activation(Activation::kSigmoid)
                           .build(kMse);
-  const auto stages = make_stages(graph);
+  const auto stages = make_stages(graph, Precision::kFloat32);
   ASSERT_THAT(names_of(graph), ElementsAre("op0", "op2", "op4"));
   EXPECT_EQ(stages[0].activation, Activation::kTanh);
   EXPECT_EQ(stages[1].activation, Activation::kLinear);
@@ -93,7 +94,7 @@ TEST(StagesTest, StagesWithParametersTrain) {
                           .activation(Activation::kSoftmax)
                           .build(kMse);
   std::vector<bool> trains;
-  for (const Stage& stage : make_stages(graph)) trains.push_back(stage.trains);
+  for (const Stage& stage : make_stages(graph, Precision::kFloat32)) trains.push_back(stage.trains);
   EXPECT_THAT(trains, ElementsAre(false, false, true, true, true, false));
 }
 
@@ -101,7 +102,7 @@ TEST(StagesTest, StagesWithParametersTrain) {
 
 std::string layouts_of(GraphBuilder& builder) {
   const Graph graph = builder.build(kMse);
-  const auto stages = make_stages(graph);
+  const auto stages = make_stages(graph, Precision::kFloat32);
   std::string text;
   for (size_t i = 0; i < stages.size(); ++i) {
     EXPECT_EQ(stages[i].input_layout, i == 0 ? Layout::kPlain : stages[i - 1].output_layout);
@@ -154,6 +155,24 @@ TEST_F(LayoutTest, WithoutAPoolingThatReadsTheImageAsItIsTheRunStaysPlain) {
   GraphBuilder reshaped_in_front({8, 8, 16});
   reshaped_in_front.max_pool().reshape({2, 8, 16}).conv({.filters = 16, .kernel_h = 1});
   EXPECT_EQ(layouts_of(reshaped_in_front.max_pool()), "ppp");
+}
+
+TEST(StagesTest, MixedPrecisionCastsWhereNeighboursDisagree) {
+  const Graph graph = GraphBuilder({8, 8, 3})
+                          .conv({.filters = 16})
+                          .max_pool()
+                          .dropout(0.5f, 1)
+                          .flatten()
+                          .dense(4)
+                          .build(Loss::kMeanSquaredError);
+  std::vector<std::string> types;
+  for (const Stage& stage : make_stages(graph, Precision::kMixedBfloat16)) {
+    types.push_back(std::string(stage.cast != nullptr ? "cast" : stage.op->name) +
+                    (stage.output_type == Type::kBfloat16 ? " bfloat16" : " float32"));
+  }
+  EXPECT_EQ(types, (std::vector<std::string>{"cast bfloat16", "op0 bfloat16", "op1 bfloat16",
+                                             "cast float32", "op2 float32", "cast bfloat16",
+                                             "op4 float32"}));
 }
 
 }  // namespace

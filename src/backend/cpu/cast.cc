@@ -1,0 +1,42 @@
+// A value in another type, and its gradient back.
+#include "backend/cpu/elementwise.h"
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/parallel.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+class Cast final : public Kernel {
+ public:
+  Cast(const Build& build, const Stage& stage, Value& x, Value& y)
+      : threads_(build.device.threads), x_(x), y_(y), size_(build.batch * stage.cast->size()) {}
+
+  void forward(Mode, uint64_t) override { cast(x_.data, x_.type, y_.data); }
+  void backward(uint64_t) override {
+    if (x_.gradient != nullptr) cast(y_.gradient, y_.type, x_.gradient);
+  }
+
+ private:
+  void cast(const Buffer* from, Type from_type, Buffer* to) const {
+    parallel_for(threads_, size_, kChannelBlock, [&](int64_t begin, int64_t end) {
+      if (from_type == Type::kFloat32) {
+        convert(end - begin, from->data + begin, to->as<Bfloat16>() + begin);
+      } else {
+        convert(end - begin, from->as<Bfloat16>() + begin, to->data + begin);
+      }
+    });
+  }
+
+  const int threads_;
+  Value& x_;
+  Value& y_;
+  const int64_t size_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_cast(const Build& build, const Stage& stage, Value& x, Value& y) {
+  return std::make_unique<Cast>(build, stage, x, y);
+}
+
+}  // namespace sluice::backend::cpu

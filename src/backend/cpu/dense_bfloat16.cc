@@ -1,0 +1,128 @@
+// Fully connected layers in bfloat16: y = activation(x W + b) and its gradients, all on oneDNN.
+//
+// W stays float32 in Keras' layout; the products take one bfloat16 copy of it, also transposed.
+#include <optional>
+
+#include "backend/cpu/dense_loops.h"
+#include "backend/cpu/elementwise.h"
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/reordered_parameter.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+class DenseBfloat16 final : public Kernel {
+ public:
+  DenseBfloat16(const Build& build, const Stage& stage, Value& x, Value& y)
+      : device_(build.device),
+        parameters_(build.parameters),
+        op_(std::get<DenseOp>(stage.op->kind)),
+        activation_(stage.activation),
+        x_(x),
+        y_(y),
+        shape_(dense_shape(build.batch, *stage.op)),
+        w_(build, op_.kernel, float_desc(kernel_dims(), Tag::ab), kernel_desc()) {
+    make_forward(build);
+    if (y.gradient == nullptr) return;
+    if (y.type == Type::kFloat32) {
+      const auto size = static_cast<size_t>(shape_.rows * shape_.units);
+      dy_ = build.plan.add(floats_for(Type::kBfloat16, size), build.backward_time,
+                           build.backward_time);
+    } else {
+      dy_ = y.gradient;
+    }
+    if (x.gradient != nullptr) make_input_gradient(build);
+    make_kernel_gradient(build);
+  }
+
+  void forward(Mode, uint64_t) override {
+    w_.refresh(device_.stream);
+    forward_->execute(device_.stream);
+  }
+
+  void backward(uint64_t) override {
+    if (!y_.consumer_differentiates) differentiate(activation_, y_, 0, y_size());
+    if (y_.type == Type::kFloat32) convert(y_size(), y_.gradient->data, dy_->as<Bfloat16>());
+    if (input_gradient_) input_gradient_->execute(device_.stream);
+    kernel_gradient_->execute(device_.stream);
+    parameters_.gradient_complete(op_.kernel);
+    if (!op_.bias) return;
+    sum_rows(shape_.rows, shape_.units, dy_->as<Bfloat16>(), parameters_.gradients_of(*op_.bias));
+    parameters_.gradient_complete(*op_.bias);
+  }
+
+ private:
+  int64_t y_size() const { return shape_.rows * shape_.units; }
+  Dims kernel_dims() const { return {shape_.features, shape_.units}; }
+  Desc kernel_desc() const { return tensor_desc(Type::kBfloat16, kernel_dims(), Tag::ab); }
+
+  // y [rows, units] = x [rows, features] W
+  void make_forward(const Build& build) {
+    const Desc bias = op_.bias ? float_desc(Dims{1, shape_.units}, Tag::ab) : Desc();
+    Buffer* bias_values =
+        op_.bias ? build.plan.elsewhere(parameters_.values_of(*op_.bias)) : nullptr;
+    forward_.emplace(product(
+        build, build.forward_time, {DNNL_ARG_SRC, matrix(x_.type, shape_.features), x_.data},
+        {DNNL_ARG_WEIGHTS, kernel_desc(), w_.buffer()}, {DNNL_ARG_BIAS, bias, bias_values},
+        {DNNL_ARG_DST, matrix(y_.type, shape_.units), y_.data}, activation_));
+  }
+
+  // dx [rows, features] = dy [rows, units] W^T
+  void make_input_gradient(const Build& build) {
+    const Desc transposed =
+        tensor_desc(Type::kBfloat16, Dims{shape_.units, shape_.features}, Tag::ba);
+    input_gradient_.emplace(product(
+        build, build.backward_time, {DNNL_ARG_SRC, matrix(Type::kBfloat16, shape_.units), dy_},
+        {DNNL_ARG_WEIGHTS, transposed, w_.buffer()}, {DNNL_ARG_BIAS, Desc(), nullptr},
+        {DNNL_ARG_DST, matrix(x_.type, shape_.features), x_.gradient}, Activation::kLinear));
+  }
+
+  // dW [features, units] = x^T [features, rows] dy [rows, units], in float32
+  void make_kernel_gradient(const Build& build) {
+    const Desc transposed = tensor_desc(x_.type, Dims{shape_.features, shape_.rows}, Tag::ba);
+    Buffer* gradient = build.plan.elsewhere(parameters_.gradients_of(op_.kernel));
+    kernel_gradient_.emplace(
+        product(build, build.backward_time, {DNNL_ARG_SRC, transposed, x_.data},
+                {DNNL_ARG_WEIGHTS, matrix(Type::kBfloat16, shape_.units), dy_},
+                {DNNL_ARG_BIAS, Desc(), nullptr},
+                {DNNL_ARG_DST, float_desc(kernel_dims(), Tag::ab), gradient}, Activation::kLinear));
+  }
+
+  Desc matrix(Type type, int64_t columns) const {
+    return tensor_desc(type, Dims{shape_.rows, columns}, Tag::ab);
+  }
+
+  static Primitive product(const Build& build, int time, const Primitive::Argument& a,
+                           const Primitive::Argument& b, const Primitive::Argument& bias,
+                           const Primitive::Argument& y, Activation activation) {
+    const auto desc = matmul(build.device.engine, a.desc, b.desc, bias.desc, y.desc, activation);
+    const Desc scratch = desc.scratchpad_desc();
+    return {dnnl::matmul(desc),
+            build.device.engine,
+            {a,
+             b,
+             bias,
+             y,
+             {DNNL_ARG_SCRATCHPAD, scratch, build.plan.add(floats_of(scratch), time, time)}}};
+  }
+
+  const Device& device_;
+  ParameterStore& parameters_;
+  const DenseOp& op_;
+  const Activation activation_;
+  Value& x_;
+  Value& y_;
+  const DenseShape shape_;
+  ReorderedParameter w_;
+  Buffer* dy_ = nullptr;  // y's gradient in bfloat16
+  std::optional<Primitive> forward_, input_gradient_, kernel_gradient_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_dense_bfloat16(const Build& build, const Stage& stage, Value& x,
+                                            Value& y) {
+  return std::make_unique<DenseBfloat16>(build, stage, x, y);
+}
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,33 @@
+// A copy of a parameter in another layout or type, kept until the parameter changes.
+#pragma once
+
+#include <optional>
+
+#include "backend/cpu/kernel.h"
+#include "backend/cpu/primitive.h"
+#include "core/aligned_buffer.h"
+
+namespace sluice::backend::cpu {
+
+class ReorderedParameter {
+ public:
+  // The parameter itself where nothing changes.
+  ReorderedParameter(const Build& build, const ParameterSlice& slice, const Desc& from,
+                     const Desc& to);
+
+  Buffer* buffer() const { return buffer_; }
+  void refresh(const dnnl::stream& stream);
+
+ private:
+  ParameterStore& parameters_;
+  Buffer* buffer_ = nullptr;
+  core::AlignedBuffer copy_;
+  std::optional<Primitive> reorder_;
+  uint64_t version_ = 0;
+};
+
+// to = from in another layout or type.
+Primitive make_reorder(const Build& build, const Desc& from, Buffer* source, const Desc& to,
+                       Buffer* target);
+
+}  // namespace sluice::backend::cpu
