@@ -1,7 +1,8 @@
 // Labelled records to train on: images with class numbers. Immutable and cheap to copy (a handle).
 //
 // Records are kept as they were stored (one byte per pixel, or floats), mapped from files where
-// that is possible, and become floats only batch by batch: a byte b as b / 255, a float as it is.
+// that is possible, and become floats only batch by batch: an image's byte b as b / 255, other
+// numbers as they are.
 #pragma once
 
 #include <cstdint>

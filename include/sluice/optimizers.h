@@ -6,8 +6,8 @@
 // a start at 0 where nothing else is said.
 //
 // Ranges, checked when training starts (std::invalid_argument): learning_rate, epsilon and
-// initial_accumulator_value finite and at least 0; momentum in [0, 1]; rho and both betas in [0,
-// 1).
+// initial_accumulator_value finite and at least 0; momentum from 0 to 1; rho and both betas at
+// least 0 and below 1.
 #pragma once
 
 #include <string>

@@ -46,7 +46,7 @@ struct TrainerOptions {
   int threads_per_worker = 0;  // 0: the cores, shared evenly; at most 256
   int verbose = 1;             // 0 silent, 1 progress bar on a terminal, 2 more lines
   std::string device = "auto";
-  std::string precision = "float32";    // or "mixed_bfloat16", as Keras' dtype policies
+  std::string precision = "float32";  // or "mixed_bfloat16", as Keras' dtype policies
 };
 
 struct TrainingReport {

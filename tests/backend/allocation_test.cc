@@ -1,8 +1,8 @@
 // A training step allocates nothing once its batch size has been seen.
 //
 // The test binary replaces operator new. oneDNN itself makes a few small objects on every execute,
-// which nobody outside can avoid; they are told apart by the library that calls. Sanitizers bring an
-// operator new of their own.
+// which nobody outside can avoid; they are told apart by the library that calls. Sanitizers bring
+// an operator new of their own.
 #if !defined(SLUICE_SANITIZED)
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -109,11 +109,11 @@ TEST(AllocationTest, TheTestItselfSeesAllocations) {
   EXPECT_GT(counted.ours, 0);
 }
 
-TEST(AllocationTest, TrainingStepsAllocateNothingOnceTheirBatchSizesHaveBeenSeen) {
+void expect_steps_without_allocations(Precision precision) {
   for (int threads : {1, 2}) {
     const Graph graph = every_kind_of_operation();
     const Samples samples(graph, 16, 1);
-    ReplicaOptions options{.batch_size = 16, .threads = threads};
+    ReplicaOptions options{.batch_size = 16, .threads = threads, .precision = precision};
     options.optimizer = "adam";
     auto replica = make_replica(graph, options, 1, 0.1f);
     // Inputs elsewhere on every step: following them must not allocate either.
@@ -132,6 +132,18 @@ TEST(AllocationTest, TrainingStepsAllocateNothingOnceTheirBatchSizesHaveBeenSeen
     EXPECT_EQ(counted.ours, 0) << threads << " threads";
     EXPECT_LE(counted.onednn_largest, 4096) << "oneDNN makes a buffer on " << threads << " threads";
   }
+}
+
+TEST(AllocationTest, TrainingStepsAllocateNothingOnceTheirBatchSizesHaveBeenSeen) {
+  expect_steps_without_allocations(Precision::kFloat32);
+}
+
+TEST(AllocationTest, NorDoThoseInMixedPrecision) {
+  const auto backend = open_backend("cpu");
+  if (const Status able = (*backend)->check(Precision::kMixedBfloat16); !able.ok()) {
+    GTEST_SKIP() << able.message();
+  }
+  expect_steps_without_allocations(Precision::kMixedBfloat16);
 }
 
 }  // namespace

@@ -131,22 +131,6 @@ TEST(ReplicaTest, DenseLayersAndPoolingsAreEqualBitForBitOnAnyNumberOfThreads) {
   }
 }
 
-// A dense layer over the channels lets a gradient through each kind of pooling.
-TEST(ReplicaTest, GradientsThroughPoolingsAreEqualOnAnyNumberOfThreads) {
-  const auto kAverage = Pool2DOp::Kind::kAverage;
-  for (const Pool2DOp& pool :
-       {Pool2DOp{}, Pool2DOp{.pool_h = 3, .pool_w = 3}, Pool2DOp{.kind = kAverage},
-        Pool2DOp{.kind = kAverage, .pool_h = 3, .pool_w = 3}}) {
-    const Graph graph = GraphBuilder({8, 8, 4}).dense(16).pool(pool).flatten().dense(5).build(kMse);
-    const Samples samples(graph, 7, 3);
-    const auto one = gradients_of(graph, {.batch_size = 7, .threads = 1}, samples.batch());
-    for (int run = 0; run < 5; ++run) {
-      EXPECT_EQ(gradients_of(graph, {.batch_size = 7, .threads = 2}, samples.batch()), one);
-      EXPECT_EQ(gradients_of(graph, {.batch_size = 7, .threads = 3}, samples.batch()), one);
-    }
-  }
-}
-
 TEST(ReplicaTest, MaxPoolingGivesTheGradientToTheFirstMaximum) {
   // The convolution's bias reaches all pixels alike; its kernel multiplies pixels that differ only
   // where the pooling does not look first.

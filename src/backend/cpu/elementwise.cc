@@ -12,6 +12,10 @@ namespace {
 using Row = Eigen::Map<Eigen::ArrayXf>;
 using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 
+[[gnu::always_inline]] inline float widened(Bfloat16 x) {
+  return std::bit_cast<float>(uint32_t{x.bits} << 16);
+}
+
 SLUICE_SIMD void differentiate_relu(int64_t n, const float* y, float* gradient) {
   for (int64_t i = 0; i < n; ++i) gradient[i] = y[i] > 0 ? gradient[i] : 0.0f;
 }
@@ -71,7 +75,7 @@ void differentiate(Activation activation, const Value& y, int64_t begin, int64_t
 }
 
 SLUICE_SIMD void convert(int64_t n, const Bfloat16* from, float* to) {
-  for (int64_t i = 0; i < n; ++i) to[i] = std::bit_cast<float>(uint32_t{from[i].bits} << 16);
+  for (int64_t i = 0; i < n; ++i) to[i] = widened(from[i]);
 }
 
 SLUICE_SIMD void convert(int64_t n, const float* from, Bfloat16* to) {
@@ -93,9 +97,7 @@ SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const float* x, float* 
 SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const Bfloat16* x, float* sums) {
   for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
   for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) {
-      sums[j] += std::bit_cast<float>(uint32_t{x[i * columns + j].bits} << 16);
-    }
+    for (int64_t j = 0; j < columns; ++j) sums[j] += widened(x[i * columns + j]);
   }
 }
 

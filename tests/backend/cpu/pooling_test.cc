@@ -36,5 +36,27 @@ TEST(PoolingTest, GradientsAreTheSameOnAnyNumberOfThreads) {
   }
 }
 
+// A dense layer over the channels lets a gradient through each kind of pooling.
+TEST(PoolingTest, GradientsBehindADenseLayerAreEqualBitForBit) {
+  const auto kAverage = Kind::kAverage;
+  for (const Pool2DOp& pool :
+       {Pool2DOp{}, Pool2DOp{.pool_h = 3, .pool_w = 3}, Pool2DOp{.kind = kAverage},
+        Pool2DOp{.kind = kAverage, .pool_h = 3, .pool_w = 3}}) {
+    const Graph graph = GraphBuilder({8, 8, 4}).dense(16).pool(pool).flatten().dense(5).build(
+        Loss::kMeanSquaredError);
+    const Samples samples(graph, 7, 3);
+    const auto gradients_on = [&](int threads) {
+      auto replica = make_replica(graph, {.batch_size = 7, .threads = threads});
+      replica->train_step(samples.batch());
+      return copy_of(replica->gradients());
+    };
+    const auto one = gradients_on(1);
+    for (int run = 0; run < 5; ++run) {
+      EXPECT_EQ(gradients_on(2), one);
+      EXPECT_EQ(gradients_on(3), one);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice::backend::testing
