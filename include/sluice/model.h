@@ -56,10 +56,12 @@ struct FitOptions {
   double validation_split = 0;  // the last records, as Keras
   bool shuffle = true;
   uint64_t seed = 0;
-  int threads = 0;  // 0: all cores
-  int verbose = 1;  // 0 silent, 1 progress bar on a terminal, 2 a line per epoch
-  std::string device = "auto";
-  std::string precision = "float32";  // or "mixed_bfloat16", as Keras' dtype policies
+  int threads = 0;                    // 0: all cores
+  int verbose = 1;                    // 0 silent, 1 progress bar on a terminal, 2 a line per epoch
+  std::string device = "auto";        // a GPU where there is one; "cpu", "cuda", "cuda:1"
+  int64_t gpu_memory_mib = 0;         // of the GPU at most; 0: no bound
+  std::string precision = "float32";  // "tf32", or "mixed_bfloat16" as Keras' dtype policy
+  bool deterministic = false;         // on GPUs: only algorithms that give the same bits every time
 };
 
 struct EvaluateOptions {
@@ -67,6 +69,7 @@ struct EvaluateOptions {
   std::string loss = "categorical_crossentropy";
   int threads = 0;
   std::string device = "auto";
+  int64_t gpu_memory_mib = 0;
 };
 
 // Not thread-safe. Copies are deep.

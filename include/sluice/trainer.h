@@ -42,11 +42,13 @@ struct TrainerOptions {
   uint64_t seed = 0;           // of partitioning and shuffling
   int parallelism_factor = 1;  // partitions per worker
   int servers = 1;
-  int shards = 0;              // 0: by size
-  int threads_per_worker = 0;  // 0: the cores, shared evenly; at most 256
-  int verbose = 1;             // 0 silent, 1 progress bar on a terminal, 2 more lines
-  std::string device = "auto";
-  std::string precision = "float32";  // or "mixed_bfloat16", as Keras' dtype policies
+  int shards = 0;                     // 0: by size
+  int threads_per_worker = 0;         // 0: the cores, shared evenly; at most 256
+  int verbose = 1;                    // 0 silent, 1 progress bar on a terminal, 2 more lines
+  std::string device = "auto";        // a GPU where there is one; "cpu", "cuda", "cuda:1"
+  int64_t gpu_memory_mib = 0;         // that each process takes of its GPU at most; 0: no bound
+  std::string precision = "float32";  // "tf32", or "mixed_bfloat16" as Keras' dtype policy
+  bool deterministic = false;         // on GPUs: only algorithms that give the same bits every time
 };
 
 struct TrainingReport {

@@ -1,21 +1,83 @@
+#include <charconv>
+#include <optional>
 #include <stdexcept>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cuda_plugin.h"
 #include "backend/replica.h"
+#include "core/log.h"
 
 namespace sluice::backend {
+namespace {
+
+constexpr const char* kDevices = "use \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"";
+
+// N of "cuda:N".
+std::optional<int> gpu_number(const std::string& name) {
+  constexpr std::string_view kPrefix = "cuda:";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  int number = -1;
+  const char* end = name.data() + name.size();
+  const auto [stopped, error] = std::from_chars(name.data() + kPrefix.size(), end, number);
+  if (error != std::errc() || stopped != end || number < 0) return std::nullopt;
+  return number;
+}
+
+// Those that can be used; NOT_FOUND, with the first one's problem, where there is none.
+Result<std::vector<GpuInfo>> usable_gpus(CudaPlugin& plugin) {
+  SLUICE_ASSIGN_OR_RETURN(const auto gpus, plugin.gpus());
+  std::vector<GpuInfo> usable;
+  for (const GpuInfo& gpu : gpus) {
+    if (gpu.problem.empty()) usable.push_back(gpu);
+  }
+  if (usable.empty()) return not_found(gpus.empty() ? "no GPU" : gpus.front().problem);
+  return usable;
+}
+
+Result<GpuInfo> choose_gpu(CudaPlugin& plugin, const DeviceOptions& options) {
+  const std::optional<int> number = gpu_number(options.name);
+  if (!number) {
+    SLUICE_ASSIGN_OR_RETURN(const auto gpus, usable_gpus(plugin));
+    return gpus[static_cast<size_t>(options.slot) % gpus.size()];
+  }
+  SLUICE_ASSIGN_OR_RETURN(const auto gpus, plugin.gpus());
+  for (const GpuInfo& gpu : gpus) {
+    if (gpu.index != *number) continue;
+    if (!gpu.problem.empty()) return not_found(gpu.problem);
+    return gpu;
+  }
+  return not_found("this host has " + std::to_string(gpus.size()) + " GPU(s), counted from 0");
+}
+
+Result<std::shared_ptr<Backend>> open_gpu(const DeviceOptions& options) {
+  SLUICE_ASSIGN_OR_RETURN(CudaPlugin * plugin, cuda_plugin());
+  SLUICE_ASSIGN_OR_RETURN(const GpuInfo gpu, choose_gpu(*plugin, options));
+  return plugin->open(gpu, options.gpu_memory_bytes);
+}
+
+}  // namespace
 
 Precision parse_precision(const std::string& name) {
   if (name == "float32") return Precision::kFloat32;
+  if (name == "tf32") return Precision::kTf32;
   if (name == "mixed_bfloat16") return Precision::kMixedBfloat16;
   throw std::invalid_argument("precision \"" + name +
-                              "\" is not known; use float32 or mixed_bfloat16");
+                              "\" is not known; use float32, tf32 or mixed_bfloat16");
 }
 
-Result<std::shared_ptr<Backend>> open_backend(const std::string& device) {
-  if (device == "auto" || device == "cpu") return make_cpu_backend();
-  return not_found("device \"" + device +
-                   "\": this build knows \"cpu\" and \"auto\"; use one of them");
+Status check_device_name(const std::string& name) {
+  if (name == "auto" || name == "cpu" || name == "cuda" || gpu_number(name)) return ok_status();
+  return invalid_argument("device \"" + name + "\" is not known; " + kDevices);
+}
+
+Result<std::shared_ptr<Backend>> open_backend(const DeviceOptions& options) {
+  SLUICE_RETURN_IF_ERROR(check_device_name(options.name));
+  if (options.name == "cpu") return make_cpu_backend();
+  auto gpu = open_gpu(options);
+  if (gpu.ok()) return gpu;
+  if (options.name != "auto") return gpu.status().with_context("device \"" + options.name + "\"");
+  SLUICE_LOG(debug, "no GPU: {}", gpu.status().message());
+  return make_cpu_backend();
 }
 
 }  // namespace sluice::backend

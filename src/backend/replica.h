@@ -13,6 +13,7 @@
 #include <string>
 
 #include "backend/graph.h"
+#include "core/aligned_buffer.h"
 #include "sluice/optimizers.h"
 #include "sluice/status.h"
 
@@ -22,6 +23,7 @@ namespace sluice::backend {
 // float32 in each.
 enum class Precision {
   kFloat32,        // "float32"
+  kTf32,           // "tf32": factors of 10 bits on GPUs that have it; elsewhere as float32
   kMixedBfloat16,  // "mixed_bfloat16", as Keras' dtype policy: convolutions, dense layers and
                    // poolings take and give bfloat16 and add up in float32
 };
@@ -33,8 +35,10 @@ struct ReplicaOptions {
   int64_t batch_size = 32;  // the largest batch that will come
   int threads = 1;          // threads that one step may use
   Precision precision = Precision::kFloat32;
-  // Applied to the parameters at the end of every train_step; none: the gradients are left for the
-  // caller and the parameters do not change.
+  // Only algorithms that give the same bits in every run. On the CPU all do.
+  bool deterministic = false;
+  // Applied to the parameters at the end of every step; none: the gradients are left for the caller
+  // and the parameters do not change.
   std::optional<OptimizerSpec> optimizer{};
 };
 
@@ -59,29 +63,78 @@ struct StepMetrics {
   }
 };
 
+// Where a batch is put together: [batch_size, input...] and [batch_size, target_size].
+struct BatchBuffers {
+  std::span<float> x;
+  std::span<float> y;
+};
+
+// What adopt() does with the replica's own last update.
+enum class OwnUpdate {
+  kIncluded,  // the centre contains it
+  kMissing,   // it is added to the centre
+};
+
+// Training and exchanging only start the work: a GPU may still be at it when a call returns, and
+// says what went wrong in the next call that waits.
 class Replica {
  public:
   virtual ~Replica() = default;
 
   virtual const Graph& graph() const = 0;
 
-  // Forward in training mode, loss, backward, and the optimizer's step when there is one.
-  // The metrics are of the parameters before the step. Throws std::invalid_argument for a batch
-  // that does not fit, or a class number that the model does not have, before anything changes;
-  // what a HostOp throws may leave some parameters stepped and others not.
-  virtual StepMetrics train_step(const Batch& batch) = 0;
+  // --- Training ---
+
+  // Memory for the next batch, from which the device takes it without a copy in between. Valid
+  // until the next step.
+  virtual BatchBuffers batch_buffers() = 0;
+  // Forward in training mode, loss, backward, and the optimizer's step when there is one. Throws
+  // std::invalid_argument for a batch that does not fit, or a class number that the model does not
+  // have, before anything changes. What a HostOp throws comes out here or in the next call that
+  // waits, and may leave some parameters stepped and others not.
+  virtual void start_step(const Batch& batch) = 0;
+  // Waits for the steps since the last call and sums their metrics up; each is of the parameters
+  // before its step.
+  virtual StepMetrics take_metrics() = 0;
+  StepMetrics train_step(const Batch& batch) {
+    start_step(batch);
+    return take_metrics();
+  }
+
+  // --- Inference; each waits for its result ---
+
   // Forward in inference mode and the loss.
   virtual StepMetrics evaluate(const Batch& batch) = 0;
   // Forward in inference mode; `y` is [n, output...], probabilities where the last op is softmax.
   virtual void predict(int64_t n, std::span<const float> x, std::span<float> y) = 0;
 
-  // All parameters, contiguous, in Keras' layout: what is pushed and pulled. Valid to read until
-  // the next train_step; whoever writes to it calls parameters_changed() before the next step.
+  // --- Parameters ---
+
+  // All parameters, contiguous, in Keras' layout. Valid to read until the next step or adopt();
+  // whoever writes to it calls parameters_changed() before that.
   virtual std::span<float> parameters() = 0;
   virtual void parameters_changed() = 0;
-  // Gradients of the mean loss of the last train_step, same layout; zero for parameters that no op
-  // uses. Throws std::logic_error for a replica with an optimizer, which has used them up.
+  // Gradients of the mean loss of the last step, same layout; zero for parameters that no op uses.
+  // Throws std::logic_error for a replica with an optimizer, which has used them up.
   virtual std::span<const float> gradients() = 0;
+
+  // --- Windows: what a worker exchanges with the servers, computed where the parameters are ---
+
+  // As large as the parameters; fast to copy to and from the device.
+  virtual std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() = 0;
+  // A window begins: its anchor is the parameters as they are, its gradients sum up from zero.
+  virtual void begin_window() = 0;
+  // Starts to write `scale` times what the window's steps have come to: parameters - anchor with an
+  // optimizer, without one the sum of their gradients.
+  virtual void start_update(float scale, std::span<float> update) = 0;
+  // Whether finish_update() would return without waiting.
+  virtual bool update_ready() = 0;
+  // Waits until the update is there and no centre given to adopt() is being read any more. Returns
+  // and throws as take_metrics() would have when the update was started.
+  virtual StepMetrics finish_update() = 0;
+  // Sets the parameters to `centre` (plus, where it is missing there, the last update that was
+  // started) and begins a window. Reads `centre` until finish_update() has returned.
+  virtual void adopt(std::span<const float> centre, OwnUpdate own) = 0;
 };
 
 // A kind of device. Safe to use from several threads.
@@ -91,14 +144,27 @@ class Replica {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name() const = 0;  // "cpu (oneDNN 2.6.3, AVX-512)"
+  virtual std::string name() const = 0;  // "cpu (oneDNN 2.6.3, AVX-512)", "cuda:0 (NVIDIA H200)"
   // INVALID_ARGUMENT where the device cannot compute in it, saying what it lacks.
   virtual Status check(Precision precision) const = 0;
   // Throws std::invalid_argument for a graph or options that this backend cannot take.
   virtual std::unique_ptr<Replica> compile(const Graph& graph, const ReplicaOptions& options) = 0;
 };
 
-// "auto" or "cpu". NOT_FOUND, saying what to use instead, for any other name.
-Result<std::shared_ptr<Backend>> open_backend(const std::string& device);
+struct DeviceOptions {
+  // "cpu"; "cuda:N", a GPU; "cuda", any GPU; "auto", a GPU where there is one, else the CPU.
+  std::string name = "auto";
+  // "cuda" and "auto" take GPU number slot modulo the host's GPUs, so that processes with slots
+  // 0, 1, ... spread over them.
+  int slot = 0;
+  int64_t gpu_memory_bytes = 0;  // the most that all replicas take together; 0: no bound
+};
+
+// INVALID_ARGUMENT for a name that is none of these, on any host.
+Status check_device_name(const std::string& name);
+
+// INVALID_ARGUMENT as check_device_name(); NOT_FOUND, saying what is missing, for a GPU that cannot
+// be used. Takes nothing of a GPU before the first replica is compiled.
+Result<std::shared_ptr<Backend>> open_backend(const DeviceOptions& options);
 
 }  // namespace sluice::backend

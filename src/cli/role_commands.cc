@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "backend/replica.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "core/log.h"
@@ -39,6 +40,10 @@ void validate(const train::RoleOptions& role) {
     throw std::invalid_argument("--join-timeout: expected more than 0 and at most 1e9 seconds");
   }
   if (role.index < -1) throw std::invalid_argument("--index: expected -1 or more");
+  if (!role.device.empty()) {
+    const Status device = backend::check_device_name(role.device);
+    if (!device.ok()) throw std::invalid_argument("--device: " + device.message());
+  }
   require_address("--driver", role.driver);
   require_address("--listen", role.listen);
   if (!role.advertise.empty()) require_address("--advertise", role.advertise);
@@ -83,6 +88,8 @@ Command add_worker_command(CLI::App& app, char** argv) {
   CLI::App* command = app.add_subcommand("worker", "Trains for a driver's job");
   auto flags = std::make_shared<RoleFlags>();
   add_shared_flags(*command, *flags);
+  add_value(*command, "--device", flags->role.device,
+            "auto, cpu, cuda or cuda:N; empty: as the job says");
   return {command, [flags, argv] {
             wait_passively(argv);
             return run_role("worker", *flags, train::run_worker_role);

@@ -133,6 +133,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   model.initialize(config.seed);
   auto data = data::load_dataset(config.dataset, config.data_dir);
   if (!data.ok()) return fail(2, data.status().message());
+  const std::string device = train::evaluation_device(config, cluster);
+  const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
+  if (!backend.ok()) throw train::InvalidField("device", backend.status().message());
   const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(2));
   if (config.verbose > 0) {
     std::fprintf(stderr, "%s", model.summary().c_str());
@@ -140,6 +143,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
                  data->train.name().c_str(), data->train.records()->info().origin.c_str(),
                  static_cast<long long>(data->train.size()), config.workers, config.servers,
                  config.trainer.c_str());
+    if (cluster == train::Cluster::kLocal) {
+      std::fprintf(stderr, "Device: %s\n", (*backend)->name().c_str());
+    }
   }
   auto outcome =
       train::run_distributed({config, cluster, program, flags.log_level}, model, data->train, stop);
@@ -153,8 +159,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   report.model_json = model.to_json();
   report.parameters = model.count_params();
   report.outcome = std::move(*outcome);
-  report.test = model.evaluate(data->test, {.loss = config.loss, .device = config.device});
-  report.backend = train::open_backend_or_throw(config.device)->name();
+  report.test = model.evaluate(
+      data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
+  report.backend = (*backend)->name();
   report.total_time_s = core::to_seconds(now() - started);
   std::printf("%s", train::to_text(report).c_str());
   return write_results(report, model);

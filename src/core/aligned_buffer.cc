@@ -8,14 +8,13 @@
 
 namespace sluice::core {
 namespace {
-constexpr size_t kCacheLine = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 }  // namespace
 
-AlignedBuffer::AlignedBuffer(size_t size) : size_(size) {
+AlignedBuffer::AlignedBuffer(size_t size, size_t alignment) : size_(size) {
   if (size == 0) return;
   const size_t bytes = size * sizeof(float);
-  const size_t alignment = bytes >= kHugePage ? kHugePage : kCacheLine;
+  if (bytes >= kHugePage) alignment = kHugePage;
   const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   data_ = static_cast<float*>(std::aligned_alloc(alignment, rounded));
   if (data_ == nullptr) throw std::bad_alloc();

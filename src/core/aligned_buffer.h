@@ -13,7 +13,9 @@ namespace sluice::core {
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(size_t size);
+  explicit AlignedBuffer(size_t size) : AlignedBuffer(size, kCacheLine) {}
+  // Shares no page with anything else, as memory that is locked for a device must not.
+  static AlignedBuffer of_whole_pages(size_t size) { return {size, kPage}; }
   AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     swap(other);
@@ -30,6 +32,9 @@ class AlignedBuffer {
   float operator[](size_t i) const { return data_[i]; }
 
  private:
+  static constexpr size_t kCacheLine = 64, kPage = 4096;
+
+  AlignedBuffer(size_t size, size_t alignment);
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);

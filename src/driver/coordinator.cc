@@ -29,6 +29,12 @@ Status unknown_member(int64_t id) {
                    " (any more): it was given up for dead or belongs to another job");
 }
 
+int lowest_free(const std::set<int>& taken) {
+  int number = 0;
+  while (taken.contains(number)) ++number;
+  return number;
+}
+
 }  // namespace
 
 std::string Member::name() const {
@@ -80,9 +86,19 @@ int Coordinator::free_index(wire::Role role, int preferred) const {
   }
   const int limit = role == wire::Role::kServer ? options_.servers : kMostWorkers;
   if (preferred >= 0 && preferred < limit && !taken.contains(preferred)) return preferred;
-  int index = 0;
-  while (taken.contains(index)) ++index;
-  return index;
+  return lowest_free(taken);
+}
+
+int Coordinator::free_slot(wire::Role role, const std::string& host) const {
+  std::set<int> taken;
+  for (const auto& [id, member] : members_) {
+    if (member.alive && member.role == role && member.host == host) taken.insert(member.slot);
+  }
+  return lowest_free(taken);
+}
+
+wire::JoinReply Coordinator::welcome(const Member& member) const {
+  return {member.id, member.index, options_.job, options_.job_spec, member.slot};
 }
 
 Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, TimePoint now) {
@@ -94,7 +110,7 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   if (phase_ == Phase::kAborted) return cancelled(abort_reason_);
   if (Member* joined = find_attempt(request.attempt)) {  // the answer was lost
     joined->last_heard = now;
-    return wire::JoinReply{joined->id, joined->index, options_.job, options_.job_spec};
+    return welcome(*joined);
   }
   if (request.role == wire::Role::kServer &&
       (phase_ != Phase::kWaitingForServers || live(wire::Role::kServer) >= options_.servers)) {
@@ -106,6 +122,7 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   member.id = next_member_++;
   member.role = request.role;
   member.index = free_index(request.role, request.preferred_index);
+  member.slot = free_slot(request.role, request.host);
   member.host = request.host;
   member.pid = request.pid;
   member.address = request.address;
@@ -113,7 +130,7 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   member.last_heard = now;
   notice(member.name() + " joined" +
          (request.address.empty() ? "" : ", listening at " + request.address));
-  wire::JoinReply reply{member.id, member.index, options_.job, options_.job_spec};
+  const wire::JoinReply reply = welcome(member);
   members_.emplace(member.id, std::move(member));
   return reply;
 }

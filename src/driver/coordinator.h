@@ -34,6 +34,7 @@ struct Member {
   int64_t id = 0;
   wire::Role role = wire::Role::kWorker;
   int index = 0;
+  int slot = 0;  // among the living of its role on its host
   std::string host;
   int64_t pid = 0;
   std::string address;
@@ -105,6 +106,8 @@ class Coordinator {
   Member* find_live(int64_t id);
   Member* find_attempt(uint64_t attempt);
   int free_index(wire::Role role, int preferred) const;
+  int free_slot(wire::Role role, const std::string& host) const;
+  wire::JoinReply welcome(const Member& member) const;
   wire::AcquireReply grant(Member& member);
   std::string end_membership(Member& member, const std::string& fate);
   void lose(Member& member, const std::string& fate);

@@ -8,10 +8,7 @@
 #include "optim/update_loops.h"
 
 namespace sluice::optim {
-namespace {
 
-// 1 - value, as Keras gets it: in double, from the decimal number that was written. Float
-// arithmetic would make 0.00099998 of 1 - 0.999 and Adam's v 1.3e-5 too small.
 float one_minus(float value) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
@@ -20,28 +17,30 @@ float one_minus(float value) {
   return static_cast<float>(1.0 - decimal);
 }
 
-}  // namespace
+std::vector<SlotSpec> slots_of(const OptimizerSpec& spec) {
+  std::vector<SlotSpec> slots;
+  if (spec.name == "sgd") {
+    if (spec.momentum > 0) slots.push_back({"momentum", 0});
+  } else if (spec.name == "rmsprop") {
+    slots.push_back({"velocity", 0});
+    if (spec.momentum > 0) slots.push_back({"momentum", 0});
+    if (spec.centered) slots.push_back({"average_gradient", 0});
+  } else if (spec.name == "adagrad") {
+    slots.push_back({"accumulator", spec.initial_accumulator_value});
+  } else {
+    slots.push_back({"momentum", 0});
+    slots.push_back({"velocity", 0});
+  }
+  return slots;
+}
 
 Optimizer::Optimizer(const OptimizerSpec& spec, size_t size) : spec_(spec), size_(size) {
   validate(spec);
-  if (spec.name == "sgd") {
-    if (spec.momentum > 0) add_slot("momentum", 0);
-  } else if (spec.name == "rmsprop") {
-    add_slot("velocity", 0);
-    if (spec.momentum > 0) add_slot("momentum", 0);
-    if (spec.centered) add_slot("average_gradient", 0);
-  } else if (spec.name == "adagrad") {
-    add_slot("accumulator", spec.initial_accumulator_value);
-  } else {
-    add_slot("momentum", 0);
-    add_slot("velocity", 0);
+  for (const SlotSpec& slot : slots_of(spec)) {
+    core::AlignedBuffer values(size_);
+    if (slot.initial_value != 0) std::fill_n(values.data(), size_, slot.initial_value);
+    slots_.emplace_back(slot.name, std::move(values));
   }
-}
-
-void Optimizer::add_slot(std::string name, float initial_value) {
-  core::AlignedBuffer values(size_);
-  if (initial_value != 0) std::fill_n(values.data(), size_, initial_value);
-  slots_.emplace_back(std::move(name), std::move(values));
 }
 
 void Optimizer::apply(std::span<float> parameters, std::span<const float> gradients) {

@@ -17,6 +17,14 @@
 
 namespace sluice::optim {
 
+// A slot variable, by Keras' name, and what all its elements are before the first step.
+struct SlotSpec {
+  std::string name;
+  float initial_value = 0;
+};
+// In Keras' order. `spec` must be valid.
+std::vector<SlotSpec> slots_of(const OptimizerSpec& spec);
+
 class Optimizer {
  public:
   // `size`: elements in the piece. Throws std::invalid_argument for a spec that makes no sense.
@@ -40,8 +48,6 @@ class Optimizer {
   std::vector<std::pair<std::string, std::span<float>>> slots();
 
  private:
-  void add_slot(std::string name, float initial_value);
-
   OptimizerSpec spec_;
   size_t size_;
   int64_t iterations_ = 0;

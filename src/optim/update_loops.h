@@ -10,6 +10,10 @@
 
 namespace sluice::optim {
 
+// 1 - value, as Keras gets it: in double, from the decimal number that was written. Float
+// arithmetic would make 0.00099998 of 1 - 0.999 and Adam's v 1.3e-5 too small.
+float one_minus(float value);
+
 // Pointers to the first of `size` elements; none overlaps another.
 struct UpdateRange {
   size_t size = 0;

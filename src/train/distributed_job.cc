@@ -31,7 +31,7 @@ constexpr core::Duration kGrace = std::chrono::seconds(3);
 // Shows the job, evaluates after every epoch, and looks after local children.
 class JobView final : public driver::JobObserver {
  public:
-  JobView(const JobConfig& config, const Sequential& model, int64_t records,
+  JobView(const JobConfig& config, Cluster cluster, const Sequential& model, int64_t records,
           std::shared_ptr<const data::Records> validation, const std::atomic<bool>& stop)
       : stop_(stop),
         verbose_(config.verbose),
@@ -42,7 +42,8 @@ class JobView final : public driver::JobObserver {
     if (!validation_) return;
     EvaluateOptions options;
     options.loss = config.loss;
-    options.device = config.device;
+    options.device = evaluation_device(config, cluster);
+    options.gpu_memory_mib = config.gpu_memory;
     evaluator_.emplace(model, options);
     pulled_ = core::AlignedBuffer(model.parameters().values().size());
   }
@@ -176,7 +177,9 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.threads =
       cluster == Cluster::kLocal ? effective_threads_per_worker(config) : config.threads_per_worker;
   training.device = config.device;
+  training.gpu_memory_mib = config.gpu_memory;
   training.precision = config.precision;
+  training.deterministic = config.deterministic;
   training.heartbeat_interval = core::from_seconds(std::min(config.lease_timeout / 5, 1.0));
   training.server_timeout = core::from_seconds(config.peer_timeout);
   training.driver_timeout = core::from_seconds(config.peer_timeout);
@@ -199,6 +202,10 @@ void check_partitions(const JobConfig& config, int64_t records) {
 
 }  // namespace
 
+std::string evaluation_device(const JobConfig& config, Cluster cluster) {
+  return cluster == Cluster::kLocal ? config.device : "auto";
+}
+
 Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                                    const Dataset& dataset, const std::atomic<bool>& stop) {
   const JobConfig& config = job.config;
@@ -215,7 +222,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
 
   std::unique_ptr<LocalCluster> cluster;
   if (job.cluster == Cluster::kLocal) {
-    const auto backend = backend::open_backend(config.device);  // validate() has tried
+    const auto backend = backend::open_backend(device_options(config.device, config.gpu_memory));
+    if (!backend.ok()) throw InvalidField("device", backend.status().message());
     const Status able = (*backend)->check(backend::parse_precision(config.precision));
     if (!able.ok()) throw InvalidField("precision", able.message());
     LocalClusterOptions options;
@@ -227,7 +235,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
     SLUICE_ASSIGN_OR_RETURN(auto created, LocalCluster::create(options));
     cluster = std::make_unique<LocalCluster>(std::move(created));
   }
-  JobView view(config, model, records->info().records, validation, stop);
+  JobView view(config, job.cluster, model, records->info().records, validation, stop);
   transport::GrpcTransport transport;
   SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, job.cluster, model, *records));
   driver::Driver driver(std::move(options), records, model.parameters().values(), transport, view);

@@ -19,6 +19,9 @@ enum class Cluster {
   kExternal,  // they join from wherever they are
 };
 
+// Where the driver evaluates: workers elsewhere may have what its own host has not.
+std::string evaluation_device(const JobConfig& config, Cluster cluster);
+
 struct DistributedJob {
   JobConfig config;
   Cluster cluster = Cluster::kLocal;

@@ -4,7 +4,6 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "core/aligned_buffer.h"
 #include "core/parameter_set.h"
 #include "core/process_info.h"
 #include "nn/lowering.h"
@@ -14,12 +13,14 @@
 namespace sluice::train {
 namespace {
 
-// Records `indices` as a batch: x and y are filled and returned cut to size.
+// Records `indices` as a batch, put together where the replica wants it.
 backend::Batch gather_batch(const data::Records& records, std::span<const uint32_t> indices,
-                            int64_t target_size, std::span<float> x, std::span<float> y) {
+                            backend::Replica& replica) {
   const size_t n = indices.size();
-  x = x.first(n * static_cast<size_t>(records.info().sample_shape.size()));
-  y = y.first(n * static_cast<size_t>(target_size));
+  const auto target_size = static_cast<size_t>(replica.graph().target_size());
+  const backend::BatchBuffers buffers = replica.batch_buffers();
+  const auto x = buffers.x.first(n * static_cast<size_t>(replica.graph().input.size()));
+  const auto y = buffers.y.first(n * target_size);
   records.gather(indices, x);
   if (target_size == 1) {
     records.gather_labels(indices, y);
@@ -31,8 +32,12 @@ backend::Batch gather_batch(const data::Records& records, std::span<const uint32
 
 }  // namespace
 
-std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& device) {
-  auto backend = backend::open_backend(device);
+backend::DeviceOptions device_options(const std::string& name, int64_t gpu_memory_mib) {
+  return {.name = name, .gpu_memory_bytes = gpu_memory_mib << 20};
+}
+
+std::shared_ptr<backend::Backend> open_backend_or_throw(const backend::DeviceOptions& options) {
+  auto backend = backend::open_backend(options);
   if (!backend.ok()) throw RuntimeError(backend.status().message());
   return *backend;
 }
@@ -67,7 +72,8 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
 }
 
 Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
-    : batch_size_(options.batch_size), backend_(open_backend_or_throw(options.device)) {
+    : batch_size_(options.batch_size),
+      backend_(open_backend_or_throw(device_options(options.device, options.gpu_memory_mib))) {
   if (batch_size_ < 1) throw std::invalid_argument("batch_size: expected at least 1 sample");
   backend::ReplicaOptions compile;
   compile.batch_size = batch_size_;
@@ -78,18 +84,13 @@ Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
 Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Records& records) {
   std::copy(parameters.begin(), parameters.end(), replica_->parameters().begin());
   replica_->parameters_changed();
-  const backend::Graph& graph = replica_->graph();
-  const auto batch = static_cast<size_t>(batch_size_);
-  core::AlignedBuffer x(batch * static_cast<size_t>(graph.input.size()));
-  core::AlignedBuffer y(batch * static_cast<size_t>(graph.target_size()));
   backend::StepMetrics sums;
   std::vector<uint32_t> indices;
   const int64_t total = records.info().records;
   for (int64_t begin = 0; begin < total; begin += batch_size_) {
     indices.resize(static_cast<size_t>(std::min(batch_size_, total - begin)));
     std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(begin));
-    sums +=
-        replica_->evaluate(gather_batch(records, indices, graph.target_size(), x.span(), y.span()));
+    sums += replica_->evaluate(gather_batch(records, indices, *replica_));
   }
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
   return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
@@ -117,7 +118,7 @@ std::vector<float> Sequential::predict(std::span<const float> x) const {
   backend::ReplicaOptions options;
   options.batch_size = static_cast<int64_t>(std::min(n, kBatch));
   options.threads = core::available_cores();
-  const auto backend = train::open_backend_or_throw("auto");
+  const auto backend = train::open_backend_or_throw({});
   // No targets are compared: any loss fits.
   const auto replica =
       backend->compile(nn::lower(*this, backend::Loss::kMeanSquaredError), options);

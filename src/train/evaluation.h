@@ -26,8 +26,10 @@ class Evaluator {
   std::unique_ptr<backend::Replica> replica_;
 };
 
-// The backend that `device` names; throws RuntimeError where there is none.
-std::shared_ptr<backend::Backend> open_backend_or_throw(const std::string& device);
+backend::DeviceOptions device_options(const std::string& name, int64_t gpu_memory_mib);
+
+// Throws RuntimeError for a device that is not there.
+std::shared_ptr<backend::Backend> open_backend_or_throw(const backend::DeviceOptions& options);
 
 // Throws std::invalid_argument when the model cannot take the dataset's records or classes.
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss);

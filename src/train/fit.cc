@@ -1,7 +1,6 @@
 // Sequential::fit(): training in this process, without any server.
 #include <algorithm>
 
-#include "core/aligned_buffer.h"
 #include "core/parameter_set.h"
 #include "core/process_info.h"
 #include "data/partition.h"
@@ -22,28 +21,36 @@ backend::ReplicaOptions replica_options(const FitOptions& options) {
   result.batch_size = options.batch_size;
   result.threads = options.threads > 0 ? options.threads : core::available_cores();
   result.precision = backend::parse_precision(options.precision);
+  result.deterministic = options.deterministic;
   result.optimizer = options.optimizer;
   return result;
 }
 
+// A device is not waited for more often than the bar is drawn.
+constexpr core::Duration kShowEvery = std::chrono::milliseconds(50);
+
 // One pass over the plan's epoch; tells `view` how far it is.
 backend::StepMetrics train_epoch(backend::Replica& replica, const worker::PartitionData& data,
-                                 data::BatchPlan& plan, int epoch, std::span<float> x,
-                                 std::span<float> y, train::ProgressView& view) {
+                                 data::BatchPlan& plan, int epoch, train::ProgressView& view) {
   const int64_t target_size = replica.graph().target_size();
   const auto input_size = static_cast<size_t>(replica.graph().input.size());
   backend::StepMetrics sums;
   const int64_t before = epoch * data.size();
-  for (int64_t step = epoch * plan.steps_per_epoch(); step < (epoch + 1) * plan.steps_per_epoch();
-       ++step) {
+  const int64_t end = (epoch + 1) * plan.steps_per_epoch();
+  core::TimePoint shown = now();
+  for (int64_t step = epoch * plan.steps_per_epoch(); step < end; ++step) {
     const auto indices = plan.batch(step);
-    const auto batch_x = x.first(indices.size() * input_size);
-    const auto batch_y = y.first(indices.size() * static_cast<size_t>(target_size));
-    data.gather(indices, batch_x, batch_y, target_size);
-    sums += replica.train_step({static_cast<int64_t>(indices.size()), batch_x, batch_y});
+    const backend::BatchBuffers buffers = replica.batch_buffers();
+    const auto x = buffers.x.first(indices.size() * input_size);
+    const auto y = buffers.y.first(indices.size() * static_cast<size_t>(target_size));
+    data.gather(indices, x, y, target_size);
+    replica.start_step({static_cast<int64_t>(indices.size()), x, y});
+    if (step + 1 < end && now() - shown < kShowEvery) continue;
+    shown = now();
+    sums += replica.take_metrics();
     const auto samples = static_cast<double>(sums.samples);
     view.update(epoch, sums.samples, before + sums.samples,
-                {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples}, now());
+                {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples}, shown);
   }
   return sums;
 }
@@ -68,26 +75,25 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
   const data::Partitioning whole(training->info().records, 1, options.seed, shuffle);
   const worker::PartitionData data(training, whole.records(0));
   data::BatchPlan plan(0, data.size(), options.batch_size, options.epochs, options.seed, shuffle);
-  const auto backend = train::open_backend_or_throw(options.device);
+  const auto backend =
+      train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
   const auto replica = backend->compile(nn::lower(*this, loss), replica_options(options));
   const auto values = parameters().values();
   std::copy(values.begin(), values.end(), replica->parameters().begin());
   replica->parameters_changed();
   std::optional<train::Evaluator> evaluator;
   if (validation) {
-    evaluator.emplace(
-        *this, EvaluateOptions{
-                   .loss = options.loss, .threads = options.threads, .device = options.device});
+    evaluator.emplace(*this, EvaluateOptions{.loss = options.loss,
+                                             .threads = options.threads,
+                                             .device = options.device,
+                                             .gpu_memory_mib = options.gpu_memory_mib});
   }
-  const auto batch = static_cast<size_t>(options.batch_size);
-  core::AlignedBuffer x(batch * static_cast<size_t>(replica->graph().input.size()));
-  core::AlignedBuffer y(batch * static_cast<size_t>(replica->graph().target_size()));
   train::ProgressView view(train::ProgressView::style_for(options.verbose), options.epochs,
                            training->info().records, now());
   std::vector<EpochHistory> history;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto begin = now();
-    const auto sums = train_epoch(*replica, data, plan, epoch, x.span(), y.span(), view);
+    const auto sums = train_epoch(*replica, data, plan, epoch, view);
     const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
     EpochHistory entry;
     entry.train = {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};

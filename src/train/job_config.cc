@@ -140,8 +140,10 @@ void validate(const JobConfig& c) {
   (void)nn::parse_loss(c.loss);
   (void)backend::parse_precision(c.precision);
   optim::validate(effective_optimizer(c));
-  const auto backend = backend::open_backend(c.device);
-  require(backend.ok(), "device", backend.status().message());
+  const Status device = backend::check_device_name(c.device);
+  require(device.ok(), "device", device.message());
+  require(c.gpu_memory >= 0 && c.gpu_memory <= (int64_t{1} << 30), "gpu_memory",
+          "expected 0 (no bound) to 2^30 MiB");
 }
 
 OptimizerSpec effective_optimizer(const JobConfig& config) {

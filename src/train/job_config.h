@@ -30,7 +30,9 @@ struct JobConfig {
   double validation_split = 0;
   int threads_per_worker = 0;
   std::string device = "auto";
+  int64_t gpu_memory = 0;  // MiB
   std::string precision = "float32";
+  bool deterministic = false;
   std::string listen;
   int max_restarts = 3;
   double lease_timeout = 10;
@@ -63,8 +65,11 @@ void visit_fields(Config& c, Visit visit) {
   visit("overlap", c.overlap, "train the next window while an exchange is under way");
   visit("validation_split", c.validation_split, "fraction of the training set kept for validation");
   visit("threads_per_worker", c.threads_per_worker, "at most 256; 0: the cores, shared evenly");
-  visit("device", c.device, "auto or cpu");
-  visit("precision", c.precision, "of training: float32 or mixed_bfloat16");
+  visit("device", c.device, "auto (a GPU where there is one), cpu, cuda or cuda:N");
+  visit("gpu_memory", c.gpu_memory, "MiB of its GPU that each process takes at most, 0: no bound");
+  visit("precision", c.precision, "of training: float32, tf32 (GPUs) or mixed_bfloat16");
+  visit("deterministic", c.deterministic,
+        "only algorithms that give the same bits in every run (on GPUs)");
   visit("listen", c.listen,
         "the driver's address: HOST:PORT or unix:/path (for `sluice driver` 0.0.0.0:7070)");
   visit("max_restarts", c.max_restarts, "dead workers that are replaced");

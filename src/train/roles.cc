@@ -33,7 +33,9 @@ Status run_server_role(const RoleOptions& options, const std::atomic<bool>& stop
 Status run_worker_role(const RoleOptions& options, const std::atomic<bool>& stop) {
   transport::GrpcTransport transport;
   return worker::run_worker(
-      transport, {options.driver, options.index, core::from_seconds(options.join_timeout_s)}, stop);
+      transport,
+      {options.driver, options.index, options.device, core::from_seconds(options.join_timeout_s)},
+      stop);
 }
 
 std::vector<std::string> child_arguments(const std::string& program, const std::string& role,

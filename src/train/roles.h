@@ -17,6 +17,7 @@ struct RoleOptions {
   std::string listen = "0.0.0.0:0";  // servers
   std::string advertise;  // servers: what others call it; empty: from `listen` and the host's name
   int index = -1;         // preferred
+  std::string device;     // workers: instead of the job's, unless empty
   int threads = 1;        // servers: of the data plane
   double join_timeout_s = 60;
 };

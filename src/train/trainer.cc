@@ -32,7 +32,9 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   config.validation_split = options.validation_split;
   config.threads_per_worker = options.threads_per_worker;
   config.device = options.device;
+  config.gpu_memory = options.gpu_memory_mib;
   config.precision = options.precision;
+  config.deterministic = options.deterministic;
   config.verbose = options.verbose;
   return config;
 }

@@ -34,6 +34,9 @@ struct JoinReply {
   int index = 0;       // "worker 2": the lowest free number, used again after a death
   uint64_t job = 0;
   std::string job_spec;  // JSON, the job as the driver runs it; see driver/job_spec.h
+  // Workers: the lowest number that no other living worker of the same host has. Spreads the
+  // workers of a host over its GPUs.
+  int slot = 0;
 };
 
 // The right to train one partition until it ends, or until it expires for want of heartbeats.

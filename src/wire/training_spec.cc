@@ -27,7 +27,9 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("dataset", spec.dataset);
   visit("threads", spec.threads);
   visit("device", spec.device);
+  visit("gpu_memory_mib", spec.gpu_memory_mib);
   visit("precision", spec.precision);
+  visit("deterministic", spec.deterministic);
   visit("heartbeat_interval_s", spec.heartbeat_interval);
   visit("server_timeout_s", spec.server_timeout);
   visit("driver_timeout_s", spec.driver_timeout);

@@ -26,9 +26,11 @@ struct TrainingSpec {
   int64_t partitions = 0;
   std::string dataset;  // data::describe(): how to read the records without the driver; or empty
 
-  int threads = 1;  // per worker; 0: all cores that it finds
-  std::string device = "auto";
+  int threads = 1;              // per worker; 0: all cores that it finds
+  std::string device = "auto";  // backend::DeviceOptions
+  int64_t gpu_memory_mib = 0;   // the most that a worker takes of its GPU; 0: no bound
   std::string precision = "float32";
+  bool deterministic = false;
 
   core::Duration heartbeat_interval = std::chrono::seconds(1);
   core::Duration server_timeout = std::chrono::seconds(30);  // a silent server is given up after it

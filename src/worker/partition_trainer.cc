@@ -1,6 +1,7 @@
 #include "worker/partition_trainer.h"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <variant>
 
@@ -16,12 +17,14 @@ backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec, const Wo
   options.batch_size = spec.batch_size;
   options.threads = spec.threads;
   options.precision = backend::parse_precision(spec.precision);
+  options.deterministic = spec.deterministic;
   if (rule.trains_locally()) options.optimizer = spec.optimizer;
   return options;
 }
 
 void add_metrics(std::vector<wire::EpochMetrics>& metrics, int epoch,
                  const backend::StepMetrics& step) {
+  if (step.samples == 0) return;
   if (metrics.empty() || metrics.back().epoch != epoch) metrics.push_back({epoch, 0, 0, 0});
   wire::EpochMetrics& sums = metrics.back();
   sums.samples += step.samples;
@@ -38,10 +41,6 @@ void give_own_masks(backend::Graph& graph, int worker) {
   }
 }
 
-void copy(std::span<const float> from, std::span<float> to) {
-  std::copy(from.begin(), from.end(), to.begin());
-}
-
 }  // namespace
 
 PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend,
@@ -51,12 +50,7 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
   backend::Graph graph = nn::lower(model, nn::parse_loss(spec.loss));
   give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, *rule_));
-  const size_t parameters = replica_->parameters().size();
-  pulled_ = core::AlignedBuffer(parameters);
-  if (spec.overlap) anchor_ = core::AlignedBuffer(parameters);
-  const auto batch = static_cast<size_t>(spec.batch_size);
-  x_ = core::AlignedBuffer(batch * static_cast<size_t>(graph.input.size()));
-  y_ = core::AlignedBuffer(batch * static_cast<size_t>(graph.target_size()));
+  pulled_ = replica_->make_exchange_buffer();
 }
 
 // A buffer may still be read by the transport after its exchange has ended (see Payload).
@@ -64,24 +58,32 @@ std::shared_ptr<core::AlignedBuffer> PartitionTrainer::free_update_buffer() {
   for (const auto& buffer : update_buffers_) {
     if (buffer.use_count() == 1) return buffer;
   }
-  update_buffers_.push_back(std::make_shared<core::AlignedBuffer>(pulled_.size()));
+  update_buffers_.push_back(replica_->make_exchange_buffer());
   return update_buffers_.back();
 }
 
+// Adds the metrics of all epochs but the last to the push; that one's come with the update.
 Status PartitionTrainer::train_window(data::BatchPlan& plan, const PartitionData& data,
                                       int64_t begin, int64_t end, const TrainerHooks& hooks,
-                                      std::vector<wire::EpochMetrics>& metrics) {
-  const int64_t target_size = replica_->graph().target_size();
+                                      Push& push, const std::function<void()>& between) {
+  const backend::Graph& graph = replica_->graph();
+  const int64_t target_size = graph.target_size();
   for (int64_t step = begin; step < end; ++step) {
+    between();
     if (hooks.should_stop()) return cancelled("stopped");
+    const int epoch = plan.epoch_of(step);
+    if (step == begin) push.last_epoch = epoch;
+    if (epoch != push.last_epoch) {
+      add_metrics(push.header.metrics, push.last_epoch, replica_->take_metrics());
+      push.last_epoch = epoch;
+    }
     const std::span<const uint32_t> indices = plan.batch(step);
     const size_t n = indices.size();
-    const auto x = x_.span().first(n * static_cast<size_t>(replica_->graph().input.size()));
-    const auto y = y_.span().first(n * static_cast<size_t>(target_size));
+    const backend::BatchBuffers buffers = replica_->batch_buffers();
+    const auto x = buffers.x.first(n * static_cast<size_t>(graph.input.size()));
+    const auto y = buffers.y.first(n * static_cast<size_t>(target_size));
     data.gather(indices, x, y, target_size);
-    add_metrics(metrics, plan.epoch_of(step),
-                replica_->train_step({static_cast<int64_t>(n), x, y}));
-    if (!rule_->trains_locally()) rule_->add_gradient(replica_->gradients());
+    replica_->start_step({static_cast<int64_t>(n), x, y});
     hooks.on_step(step + 1);
   }
   return ok_status();
@@ -95,61 +97,76 @@ Status PartitionTrainer::train(const wire::Lease& lease, const PartitionData& da
 }
 
 Status PartitionTrainer::adopt_centre(wire::ParameterClient& client) {
-  SLUICE_RETURN_IF_ERROR(client.pull(pulled_.span()));
-  rule_->adopt(pulled_.span(), {}, replica_->parameters());
-  replica_->parameters_changed();
-  if (spec_.overlap) copy(pulled_.span(), anchor_.span());
+  SLUICE_RETURN_IF_ERROR(client.pull(pulled_->span()));
+  replica_->adopt(pulled_->span(), backend::OwnUpdate::kIncluded);
   base_versions_ = client.versions();
   return ok_status();
 }
 
-// Where the window began: in lock-step the centre itself, with overlap a copy of the replica.
-std::span<const float> PartitionTrainer::anchor() const {
-  return spec_.overlap ? anchor_.span() : pulled_.span();
+void PartitionTrainer::send(Push& push, wire::ParameterClient& client) {
+  add_metrics(push.header.metrics, push.last_epoch, replica_->finish_update());
+  client.start_exchange(push.header, push.update, pulled_->span(), push.base_versions);
+}
+
+Status PartitionTrainer::await_answer(wire::ParameterClient& client, int64_t sequence,
+                                      backend::OwnUpdate own) {
+  SLUICE_RETURN_IF_ERROR(client.wait());
+  last_sequence_ = sequence;
+  replica_->adopt(pulled_->span(), own);
+  base_versions_ = client.versions();
+  return ok_status();
 }
 
 // Faithful to the original: train a window, push it, wait for the new centre, go on from there.
 // With overlap the answer to a push is waited for only after the next window, which starts from the
-// replica as it is; the replica then becomes the centre plus the push that is not in it yet.
+// replica as it is; the replica then becomes the centre plus the push that is not in it yet. A push
+// leaves as soon as the device has written it, between two steps of the next window.
 Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionData& data,
                                     wire::ParameterClient& client, const TrainerHooks& hooks) {
   data::BatchPlan plan(lease.partition, data.size(), spec_.batch_size, spec_.epochs, spec_.seed,
                        spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone);
-  rule_ = make_worker_rule(spec_);  // nothing of a window that was cut short goes into the next
   const int64_t pushes = rule_->pushes(plan.steps());
   last_sequence_ = lease.next_sequence - 1;
+  (void)replica_->take_metrics();  // nothing of a window that was cut short goes into the next
   SLUICE_RETURN_IF_ERROR(adopt_centre(client));
 
+  std::optional<Push> unsent;  // with overlap, until the device has written its update
   bool exchanging = false;
+  const auto send_unsent = [&] {
+    send(*unsent, client);
+    unsent.reset();
+    exchanging = true;
+  };
+  const auto send_when_ready = [&] {
+    if (unsent && replica_->update_ready()) send_unsent();
+  };
   for (int64_t sequence = lease.next_sequence; sequence <= pushes; ++sequence) {
     const int64_t begin = rule_->push_end(sequence - 1);
     const int64_t end = std::min(rule_->push_end(sequence), plan.steps());
-    wire::PushHeader header;
-    header.id = {lease.partition, lease.incarnation, sequence};
-    header.worker = worker_;
-    header.steps = static_cast<int32_t>(end - begin);
-    SLUICE_RETURN_IF_ERROR(train_window(plan, data, begin, end, hooks, header.metrics));
+    Push push;
+    push.header.id = {lease.partition, lease.incarnation, sequence};
+    push.header.worker = worker_;
+    push.header.steps = static_cast<int32_t>(end - begin);
+    SLUICE_RETURN_IF_ERROR(train_window(plan, data, begin, end, hooks, push, send_when_ready));
+    if (unsent) send_unsent();
 
-    const auto update = free_update_buffer();
-    rule_->make_update(replica_->parameters(), anchor(), std::max<int64_t>(end - begin, 1),
-                       update->span());
-    if (!spec_.overlap) client.start_exchange(header, update, pulled_.span(), base_versions_);
-    const std::vector<int64_t> window_began_from = base_versions_;
-    if (!spec_.overlap || exchanging) {
-      SLUICE_RETURN_IF_ERROR(client.wait());
-      last_sequence_ = spec_.overlap ? sequence - 1 : sequence;
-      const auto missing =
-          spec_.overlap ? std::span<const float>(update->span()) : std::span<const float>();
-      rule_->adopt(pulled_.span(), missing, replica_->parameters());
-      replica_->parameters_changed();
-      base_versions_ = client.versions();
+    push.update = free_update_buffer();
+    push.base_versions = base_versions_;
+    replica_->start_update(rule_->update_scale(end - begin), push.update->span());
+    if (!spec_.overlap) {
+      send(push, client);
+      SLUICE_RETURN_IF_ERROR(await_answer(client, sequence, backend::OwnUpdate::kIncluded));
+      continue;
     }
-    if (spec_.overlap) {
-      copy(replica_->parameters(), anchor_.span());
-      client.start_exchange(header, update, pulled_.span(), window_began_from);
-      exchanging = true;
+    if (exchanging) {
+      SLUICE_RETURN_IF_ERROR(await_answer(client, sequence - 1, backend::OwnUpdate::kMissing));
+    } else {
+      replica_->begin_window();
     }
+    unsent = std::move(push);
+    send_when_ready();
   }
+  if (unsent) send_unsent();
   if (exchanging) SLUICE_RETURN_IF_ERROR(client.wait());
   last_sequence_ = pushes;
   return ok_status();

@@ -29,7 +29,7 @@ class PartitionTrainer {
   // Compiles the model. Throws ShapeError or std::invalid_argument for a job that makes no sense.
   PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend, int worker);
 
-  size_t parameter_size() const { return replica_->parameters().size(); }
+  size_t parameter_size() const { return replica_->graph().parameter_size; }
 
   // OK: every push of the partition is acknowledged by every shard. ABORTED: the lease is lost.
   // CANCELLED: hooks.should_stop() said so. Others: as the client's.
@@ -40,22 +40,29 @@ class PartitionTrainer {
   int64_t last_sequence() const { return last_sequence_; }
 
  private:
+  // A push whose update the replica has been asked for.
+  struct Push {
+    wire::PushHeader header;
+    int last_epoch = 0;  // of the steps whose metrics come with the update
+    std::shared_ptr<core::AlignedBuffer> update;
+    std::vector<int64_t> base_versions;  // of the centre that its window began from, by shard
+  };
+
   Status train_from(const wire::Lease& lease, const PartitionData& data,
                     wire::ParameterClient& client, const TrainerHooks& hooks);
   Status adopt_centre(wire::ParameterClient& client);
-  std::span<const float> anchor() const;
   Status train_window(data::BatchPlan& plan, const PartitionData& data, int64_t begin, int64_t end,
-                      const TrainerHooks& hooks, std::vector<wire::EpochMetrics>& metrics);
+                      const TrainerHooks& hooks, Push& push, const std::function<void()>& between);
+  void send(Push& push, wire::ParameterClient& client);
+  Status await_answer(wire::ParameterClient& client, int64_t sequence, backend::OwnUpdate own);
   std::shared_ptr<core::AlignedBuffer> free_update_buffer();
 
   const wire::TrainingSpec spec_;
   const int worker_;
   std::unique_ptr<WorkerRule> rule_;
   std::unique_ptr<backend::Replica> replica_;
-  core::AlignedBuffer pulled_;  // the centre, as of the last exchange
-  core::AlignedBuffer anchor_;  // with overlap: the replica's parameters when its window began
-  std::vector<int64_t> base_versions_;  // of the centre in those parameters, by shard
-  core::AlignedBuffer x_, y_;           // a batch
+  std::shared_ptr<core::AlignedBuffer> pulled_;  // the centre, as of the last exchange
+  std::vector<int64_t> base_versions_;           // of the centre in the replica, by shard
   std::vector<std::shared_ptr<core::AlignedBuffer>> update_buffers_;
   int64_t last_sequence_ = 0;
 };

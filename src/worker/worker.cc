@@ -189,11 +189,15 @@ class Session {
 
 // Every failure of a session, also what the job's own description throws, becomes a status.
 Status run_session(wire::Transport& transport, const std::shared_ptr<wire::ControlChannel>& driver,
-                   const wire::JoinReply& joined, const std::atomic<bool>& stop) {
+                   const wire::JoinReply& joined, const std::string& device,
+                   const std::atomic<bool>& stop) {
   try {
     SLUICE_ASSIGN_OR_RETURN(wire::TrainingSpec spec, wire::parse_training_spec(joined.job_spec));
     if (spec.threads <= 0) spec.threads = core::available_cores();
-    SLUICE_ASSIGN_OR_RETURN(const auto backend, backend::open_backend(spec.device));
+    SLUICE_ASSIGN_OR_RETURN(const auto backend,
+                            backend::open_backend({.name = device.empty() ? spec.device : device,
+                                                   .slot = joined.slot,
+                                                   .gpu_memory_bytes = spec.gpu_memory_mib << 20}));
     SLUICE_LOG(info, "joined the driver at {}; trains on {}, {} thread(s)", driver->address(),
                backend->name(), spec.threads);
     Session session(transport, driver, joined, spec, backend, stop);
@@ -229,7 +233,7 @@ Status run_worker(wire::Transport& transport, const WorkerOptions& options,
     const auto joined = join(*driver, options, stop);
     if (!joined.ok()) return joined.status();
     log::set_role("worker " + std::to_string(joined->index));
-    const Status status = run_session(transport, driver, *joined, stop);
+    const Status status = run_session(transport, driver, *joined, options.device, stop);
     if (status.code() == StatusCode::kAborted) {
       SLUICE_LOG(warn, "joining again: {}", status.message());
       continue;

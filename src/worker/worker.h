@@ -13,6 +13,7 @@ namespace sluice::worker {
 struct WorkerOptions {
   std::string driver;        // address
   int preferred_index = -1;  // "worker 2" when the launcher numbered its workers
+  std::string device{};      // instead of the job's, unless empty
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
 };
 

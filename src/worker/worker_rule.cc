@@ -4,42 +4,18 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "core/simd.h"
 #include "optim/optimizer_json.h"
 
 namespace sluice::worker {
 namespace {
 
-SLUICE_SIMD void scaled_difference(const float* a, const float* b, float scale, float* out,
-                                   size_t n) {
-  for (size_t i = 0; i < n; ++i) out[i] = (a[i] - b[i]) * scale;
-}
-
-SLUICE_SIMD void sum(const float* a, const float* b, float* out, size_t n) {
-  for (size_t i = 0; i < n; ++i) out[i] = a[i] + b[i];
-}
-
-SLUICE_SIMD void add_to(const float* a, float* out, size_t n) {
-  for (size_t i = 0; i < n; ++i) out[i] += a[i];
-}
-
-SLUICE_SIMD void scale_by(const float* a, float scale, float* out, size_t n) {
-  for (size_t i = 0; i < n; ++i) out[i] = a[i] * scale;
-}
+float one_over(int64_t steps) { return 1.0f / static_cast<float>(std::max<int64_t>(steps, 1)); }
 
 // Rules that push what the window changed: the server adds it to the centre.
 class DeltaRule : public WorkerRule {
  public:
   using WorkerRule::WorkerRule;
   bool trains_locally() const override { return true; }
-  void adopt(std::span<const float> centre, std::span<const float> own_update,
-             std::span<float> replica) const override {
-    if (own_update.empty()) {
-      std::copy(centre.begin(), centre.end(), replica.begin());
-    } else {
-      sum(centre.data(), own_update.data(), replica.data(), replica.size());
-    }
-  }
 };
 
 // Accumulated gradient normalization (Hermans et al., 2017): delta = (theta - anchor) / W, after
@@ -47,11 +23,7 @@ class DeltaRule : public WorkerRule {
 class Adag final : public DeltaRule {
  public:
   using DeltaRule::DeltaRule;
-  void make_update(std::span<const float> replica, std::span<const float> anchor, int64_t steps,
-                   std::span<float> update) override {
-    scaled_difference(replica.data(), anchor.data(), 1.0f / static_cast<float>(steps),
-                      update.data(), update.size());
-  }
+  float update_scale(int64_t steps) const override { return one_over(steps); }
 };
 
 // DOWNPOUR (Dean et al., 2012) as Dist-Keras has it: delta = theta - anchor, exchanged before every
@@ -62,10 +34,7 @@ class Downpour final : public DeltaRule {
   int64_t push_end(int64_t sequence) const override {
     return sequence == 0 ? 0 : sequence * window() - 1;
   }
-  void make_update(std::span<const float> replica, std::span<const float> anchor, int64_t /*steps*/,
-                   std::span<float> update) override {
-    scaled_difference(replica.data(), anchor.data(), 1.0f, update.data(), update.size());
-  }
+  float update_scale(int64_t /*steps*/) const override { return 1; }
 };
 
 // Asynchronous SGD with the optimizer at the servers (Li et al., 2014): the mean gradient of the
@@ -74,27 +43,7 @@ class AsyncSgd final : public WorkerRule {
  public:
   using WorkerRule::WorkerRule;
   bool trains_locally() const override { return false; }
-  void add_gradient(std::span<const float> gradient) override {
-    if (summed_ == 0) {
-      sum_.assign(gradient.begin(), gradient.end());
-    } else {
-      add_to(gradient.data(), sum_.data(), sum_.size());
-    }
-    ++summed_;
-  }
-  void make_update(std::span<const float> /*replica*/, std::span<const float> /*anchor*/,
-                   int64_t steps, std::span<float> update) override {
-    scale_by(sum_.data(), 1.0f / static_cast<float>(steps), update.data(), update.size());
-    summed_ = 0;
-  }
-  void adopt(std::span<const float> centre, std::span<const float> /*own_update*/,
-             std::span<float> replica) const override {
-    std::copy(centre.begin(), centre.end(), replica.begin());
-  }
-
- private:
-  std::vector<float> sum_;
-  int64_t summed_ = 0;
+  float update_scale(int64_t steps) const override { return one_over(steps); }
 };
 
 using Json = nlohmann::ordered_json;

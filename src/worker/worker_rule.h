@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -26,21 +25,13 @@ class WorkerRule {
   // of them, so that no sample is left out.
   int64_t pushes(int64_t steps) const;
 
-  // Whether the replica steps by itself with the job's optimizer. Otherwise it only computes
-  // gradients and the servers own the optimizer.
+  // Whether the replica steps by itself with the job's optimizer, and what a window changed is
+  // pushed. Otherwise it only computes gradients, their sum is pushed, and the servers own the
+  // optimizer.
   virtual bool trains_locally() const = 0;
 
-  // After each step of a rule that does not train locally: the step's mean gradient.
-  virtual void add_gradient(std::span<const float> /*gradient*/) {}
-
-  // Writes the push: `replica` after and `anchor` before `steps` steps.
-  virtual void make_update(std::span<const float> replica, std::span<const float> anchor,
-                           int64_t steps, std::span<float> update) = 0;
-
-  // The replica's parameters to go on from: the pulled centre, and the worker's own push that the
-  // centre does not contain yet (empty when it contains all).
-  virtual void adopt(std::span<const float> centre, std::span<const float> own_update,
-                     std::span<float> replica) const = 0;
+  // What the change or the sum of gradients of `steps` steps is multiplied by when it is pushed.
+  virtual float update_scale(int64_t steps) const = 0;
 
   int window() const { return window_; }
 

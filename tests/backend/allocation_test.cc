@@ -139,7 +139,7 @@ TEST(AllocationTest, TrainingStepsAllocateNothingOnceTheirBatchSizesHaveBeenSeen
 }
 
 TEST(AllocationTest, NorDoThoseInMixedPrecision) {
-  const auto backend = open_backend("cpu");
+  const auto backend = open_backend({.name = "cpu"});
   if (const Status able = (*backend)->check(Precision::kMixedBfloat16); !able.ok()) {
     GTEST_SKIP() << able.message();
   }

@@ -179,7 +179,7 @@ inline Batch Samples::first(int64_t count) const {
 
 inline std::unique_ptr<Replica> make_replica(const Graph& graph, const ReplicaOptions& options,
                                              uint64_t seed, float scale) {
-  auto backend = open_backend("cpu");
+  auto backend = open_backend({.name = "cpu"});
   if (!backend.ok()) throw std::runtime_error(backend.status().to_string());
   std::unique_ptr<Replica> replica = (*backend)->compile(graph, options);
   core::Rng rng(seed, {1});

@@ -354,7 +354,7 @@ TEST(ReplicaTest, GradientsAreGoneWhereAnOptimizerUsedThem) {
 
 TEST(BackendTest, CompileNamesTheOpThatDoesNotFit) {
   const auto compile = [](const Graph& graph, ReplicaOptions options = {}) {
-    return message_of([&] { (*open_backend("cpu"))->compile(graph, options); });
+    return message_of([&] { (*open_backend({.name = "cpu"}))->compile(graph, options); });
   };
   Graph graph = GraphBuilder({4}).dense(3).dense(2).build(kMse);
   EXPECT_EQ(compile(graph), "nothing was thrown");
@@ -366,7 +366,7 @@ TEST(BackendTest, CompileNamesTheOpThatDoesNotFit) {
   EXPECT_THAT(compile(GraphBuilder({2, 3}).dense(4).build(kSparse)), HasSubstr("[2, 4]"));
   graph = GraphBuilder({6, 6, 1}).conv({}).build(kMse);
   graph.ops[0].output = {5, 5, 1};
-  EXPECT_THROW((*open_backend("cpu"))->compile(graph, {}), ShapeError);
+  EXPECT_THROW((*open_backend({.name = "cpu"}))->compile(graph, {}), ShapeError);
   EXPECT_THAT(compile(GraphBuilder({4}).dropout(1.0f, 1).build(kMse)), HasSubstr("rate"));
   EXPECT_THAT(compile(GraphBuilder({4}).dense(3).build(kMse), {.threads = 0}),
               HasSubstr("threads"));
@@ -374,16 +374,22 @@ TEST(BackendTest, CompileNamesTheOpThatDoesNotFit) {
               HasSubstr("batch_size"));
 }
 
-TEST(BackendTest, AutoAndCpuOpenTheCpuAndOthersAreNotFound) {
-  for (const char* device : {"auto", "cpu"}) {
-    auto backend = open_backend(device);
-    ASSERT_TRUE(backend.ok());
-    EXPECT_THAT((*backend)->name(), ::testing::StartsWith("cpu (oneDNN "));
+TEST(BackendTest, TheCpuIsAlwaysThere) {
+  auto backend = open_backend({.name = "cpu"});
+  ASSERT_TRUE(backend.ok());
+  EXPECT_THAT((*backend)->name(), ::testing::StartsWith("cpu (oneDNN "));
+}
+
+TEST(BackendTest, UnknownDevicesAreRefusedWithTheKnownOnes) {
+  for (const char* device : {"tpu", "", "cuda:", "cuda:x", "cuda:-1", "cuda:1 ", "CPU"}) {
+    const auto backend = open_backend({.name = device});
+    ASSERT_FALSE(backend.ok()) << device;
+    EXPECT_EQ(backend.status().code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(backend.status().message(), HasSubstr("use \"auto\", \"cpu\", \"cuda\""));
   }
-  const auto missing = open_backend("tpu");
-  ASSERT_FALSE(missing.ok());
-  EXPECT_EQ(missing.status().code(), StatusCode::kNotFound);
-  EXPECT_THAT(missing.status().message(), HasSubstr("tpu"));
+  for (const char* device : {"auto", "cpu", "cuda", "cuda:0", "cuda:12"}) {
+    EXPECT_TRUE(check_device_name(device).ok()) << device;
+  }
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ class Job {
   }
 
   PartitionTrainer trainer(int worker = 0) {
-    return {spec_, **backend::open_backend("cpu"), worker};
+    return {spec_, **backend::open_backend({.name = "cpu"}), worker};
   }
 
   // As a lease of `incarnation` that owes the pushes from `sequence` on; `steps` before it is told

@@ -5,6 +5,7 @@
 
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/parallel.h"
+#include "backend/validate.h"
 
 namespace sluice::backend::cpu {
 namespace {
@@ -15,14 +16,7 @@ const Graph& checked(const Graph& graph) {
 }
 
 const ReplicaOptions& checked(const ReplicaOptions& options) {
-  if (options.batch_size < 1) {
-    throw std::invalid_argument("batch_size must be at least 1, got " +
-                                std::to_string(options.batch_size));
-  }
-  if (options.threads < 1) {
-    throw std::invalid_argument("threads must be at least 1, got " +
-                                std::to_string(options.threads));
-  }
+  validate(options);
   const Status able = check(options.precision);
   if (!able.ok()) throw std::invalid_argument(able.message());
   return options;
@@ -31,7 +25,7 @@ const ReplicaOptions& checked(const ReplicaOptions& options) {
 }  // namespace
 
 Status check(Precision precision) {
-  if (precision == Precision::kFloat32 || has_bfloat16()) return ok_status();
+  if (precision != Precision::kMixedBfloat16 || has_bfloat16()) return ok_status();
   return invalid_argument(
       "mixed_bfloat16: this processor has neither AVX512_BF16 nor AMX; use float32");
 }
@@ -40,7 +34,10 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
     : graph_(checked(graph)),
       options_(checked(options)),
       parameters_(graph.parameter_size, options.optimizer, options.threads),
-      stages_(make_stages(graph_, options.precision)) {
+      stages_(make_stages(graph_, options.precision)),
+      x_(static_cast<size_t>(options_.batch_size * graph_.input.size())),
+      y_(static_cast<size_t>(options_.batch_size * graph_.target_size())),
+      window_(graph.parameter_size, !options.optimizer) {
   device_.threads = options_.threads;
   const ThreadScope threads(options_.threads);
   program_for(options_.batch_size);
@@ -59,36 +56,24 @@ Program& CpuReplica::program_for(int64_t batch) {
   return *program;
 }
 
-void CpuReplica::check_batch(int64_t n, size_t x, const char* what, size_t got,
-                             int64_t per_sample) const {
-  if (n < 1 || n > options_.batch_size) {
-    throw std::invalid_argument("a batch of " + std::to_string(n) +
-                                " for a replica compiled for 1 to " +
-                                std::to_string(options_.batch_size));
-  }
-  const auto check = [n](const char* name, size_t size, int64_t each) {
-    if (size == static_cast<size_t>(n * each)) return;
-    throw std::invalid_argument(std::string(name) + ": expected " + std::to_string(n) + " x " +
-                                std::to_string(each) + " floats, got " + std::to_string(size));
-  };
-  check("x", x, graph_.input.size());
-  check(what, got, per_sample);
-}
-
-StepMetrics CpuReplica::train_step(const Batch& batch) {
-  check_batch(batch.size, batch.x.size(), "y", batch.y.size(), graph_.target_size());
+void CpuReplica::start_step(const Batch& batch) {
+  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
+  check_size("y", batch.y.size(), batch.size, graph_.target_size());
   const ThreadScope threads(options_.threads);
-  return program_for(batch.size).train_step(batch.x.data(), batch.y.data(), step_++);
+  metrics_ += program_for(batch.size).train_step(batch.x.data(), batch.y.data(), step_++);
+  if (!parameters_.has_optimizer()) window_.add_gradients(parameters_.gradients());
 }
 
 StepMetrics CpuReplica::evaluate(const Batch& batch) {
-  check_batch(batch.size, batch.x.size(), "y", batch.y.size(), graph_.target_size());
+  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
+  check_size("y", batch.y.size(), batch.size, graph_.target_size());
   const ThreadScope threads(options_.threads);
   return program_for(batch.size).evaluate(batch.x.data(), batch.y.data());
 }
 
 void CpuReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
-  check_batch(n, x.size(), "y", y.size(), graph_.output().size());
+  check_batch(graph_, options_.batch_size, n, x.size());
+  check_size("y", y.size(), n, graph_.output().size());
   const ThreadScope threads(options_.threads);
   program_for(n).predict(x.data(), y.data());
 }
@@ -98,6 +83,22 @@ std::span<const float> CpuReplica::gradients() {
     throw std::logic_error("gradients() of a replica that has an optimizer: it has used them up");
   }
   return parameters_.gradients();
+}
+
+std::shared_ptr<core::AlignedBuffer> CpuReplica::make_exchange_buffer() {
+  return std::make_shared<core::AlignedBuffer>(graph_.parameter_size);
+}
+
+void CpuReplica::begin_window() { window_.begin(parameters_.values()); }
+
+void CpuReplica::start_update(float scale, std::span<float> update) {
+  window_.update(scale, parameters_.values(), update);
+  window_metrics_ = take_metrics();
+}
+
+void CpuReplica::adopt(std::span<const float> centre, OwnUpdate own) {
+  window_.adopt(centre, own, parameters_.values());
+  parameters_.values_changed();
 }
 
 }  // namespace sluice::backend::cpu

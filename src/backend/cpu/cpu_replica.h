@@ -4,8 +4,10 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "backend/cpu/exchange_window.h"
 #include "backend/cpu/parameter_store.h"
 #include "backend/cpu/program.h"
 #include "backend/replica.h"
@@ -22,15 +24,23 @@ class CpuReplica final : public Replica {
   CpuReplica(const Graph& graph, const ReplicaOptions& options);
 
   const Graph& graph() const override { return graph_; }
-  StepMetrics train_step(const Batch& batch) override;
+  BatchBuffers batch_buffers() override { return {x_.span(), y_.span()}; }
+  void start_step(const Batch& batch) override;
+  StepMetrics take_metrics() override { return std::exchange(metrics_, {}); }
   StepMetrics evaluate(const Batch& batch) override;
   void predict(int64_t n, std::span<const float> x, std::span<float> y) override;
   std::span<float> parameters() override { return parameters_.values(); }
   void parameters_changed() override { parameters_.values_changed(); }
   std::span<const float> gradients() override;
 
+  std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() override;
+  void begin_window() override;
+  void start_update(float scale, std::span<float> update) override;
+  bool update_ready() override { return true; }
+  StepMetrics finish_update() override { return std::exchange(window_metrics_, {}); }
+  void adopt(std::span<const float> centre, OwnUpdate own) override;
+
  private:
-  void check_batch(int64_t n, size_t x, const char* what, size_t got, int64_t per_sample) const;
   Program& program_for(int64_t batch);
 
   const Graph graph_;
@@ -42,6 +52,10 @@ class CpuReplica final : public Replica {
   std::vector<core::AlignedBuffer> arenas_;
   std::map<int64_t, std::unique_ptr<Program>> programs_;
   uint64_t step_ = 0;
+  core::AlignedBuffer x_, y_;  // the next batch
+  StepMetrics metrics_;        // of the steps since they were last taken
+  ExchangeWindow window_;
+  StepMetrics window_metrics_;  // of the steps of the last update
 };
 
 }  // namespace sluice::backend::cpu

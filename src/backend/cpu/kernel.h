@@ -6,10 +6,10 @@
 #include <dnnl.hpp>
 #include <memory>
 
-#include "backend/cpu/memory_plan.h"
 #include "backend/cpu/parameter_store.h"
 #include "backend/cpu/type.h"
 #include "backend/graph.h"
+#include "backend/memory_plan.h"
 
 namespace sluice::backend::cpu {
 

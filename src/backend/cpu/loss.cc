@@ -3,8 +3,8 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
-#include <string>
+
+#include "backend/validate.h"
 
 namespace sluice::backend::cpu {
 namespace {
@@ -14,14 +14,6 @@ using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 
 constexpr float kEpsilon = 1e-7f;
 
-int64_t class_number(float label, int64_t classes) {
-  if (!(label >= 0 && label < static_cast<float>(classes))) {
-    throw std::invalid_argument("a target of class " + std::to_string(label) + " for a model of " +
-                                std::to_string(classes) + " classes: class numbers count from 0");
-  }
-  return static_cast<int64_t>(label);
-}
-
 // The target of one sample: y [K], or a class number k that stands for y_j = (j == k).
 class Target {
  public:
@@ -29,8 +21,7 @@ class Target {
       : outputs_(options.outputs),
         sparse_(options.loss == Loss::kSparseCategoricalCrossentropy),
         values_(sparse_ ? nullptr : y + n * outputs_, sparse_ ? 0 : outputs_),
-        // One output means a probability, and the class number is 0 or 1.
-        class_(sparse_ ? class_number(y[n], std::max<int64_t>(outputs_, 2)) : -1) {}
+        class_(sparse_ ? class_number(y[n], outputs_) : -1) {}
 
   // sum_k y_k x_k
   template <typename Expression>

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "backend/cpu/memory_plan.h"
 #include "backend/cpu/onednn.h"
+#include "backend/memory_plan.h"
 
 namespace sluice::backend::cpu {
 

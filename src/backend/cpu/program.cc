@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/cpu/elementwise.h"
+#include "backend/fusion.h"
 
 namespace sluice::backend::cpu {
 namespace {

@@ -1,35 +1,14 @@
 #include "backend/cpu/stages.h"
 
 #include "backend/cpu/onednn.h"
+#include "backend/fusion.h"
 
 namespace sluice::backend::cpu {
 namespace {
 
-bool is_identity(const Op& op) {
-  if (std::holds_alternative<ReshapeOp>(op.kind)) return true;
-  if (const auto* dropout = std::get_if<DropoutOp>(&op.kind)) return dropout->rate == 0;
-  const auto* activation = std::get_if<ActivationOp>(&op.kind);
-  return activation != nullptr && activation->activation == Activation::kLinear;
-}
-
 bool is_conv(const Stage& stage) { return std::holds_alternative<Conv2DOp>(stage.op->kind); }
 bool is_pool(const Stage& stage) { return std::holds_alternative<Pool2DOp>(stage.op->kind); }
 bool in_blocks(int64_t channels) { return channels % kChannelBlock == 0; }
-
-bool trains(const Op& op) {
-  if (const auto* host = std::get_if<HostOp>(&op.kind)) return !host->parameters.empty();
-  return std::holds_alternative<Conv2DOp>(op.kind) || std::holds_alternative<DenseOp>(op.kind);
-}
-
-// Convolutions and dense layers take an elementwise activation behind them into the same pass.
-bool fuse(Stage& stage, const Op& op) {
-  const auto* next = std::get_if<ActivationOp>(&op.kind);
-  const bool takes = is_conv(stage) || std::holds_alternative<DenseOp>(stage.op->kind);
-  if (next == nullptr || !takes || stage.activation != Activation::kLinear) return false;
-  if (next->activation == Activation::kSoftmax) return false;
-  stage.activation = next->activation;
-  return true;
-}
 
 // Whether stage i reads the image that stage i - 1 writes as it is, without a reshape in between.
 bool follows(const std::vector<Stage>& stages, size_t i) {
@@ -66,10 +45,6 @@ void choose_layouts(std::vector<Stage>& stages) {
   for (size_t i = 1; i < stages.size(); ++i) stages[i].input_layout = stages[i - 1].output_layout;
 }
 
-bool computes_in_bfloat16(const Stage& stage) {
-  return is_conv(stage) || is_pool(stage) || std::holds_alternative<DenseOp>(stage.op->kind);
-}
-
 // Convolutions, dense layers and poolings in bfloat16, the others and the last value in float32,
 // and a cast between two that do not agree.
 std::vector<Stage> with_casts(std::vector<Stage> stages) {
@@ -82,7 +57,7 @@ std::vector<Stage> with_casts(std::vector<Stage> stages) {
     type = wanted;
   };
   for (Stage& stage : stages) {
-    change_to(computes_in_bfloat16(stage) ? Type::kBfloat16 : Type::kFloat32, stage.op->input,
+    change_to(computes_in_bfloat16(*stage.op) ? Type::kBfloat16 : Type::kFloat32, stage.op->input,
               stage.input_layout);
     // A dense layer adds up in float32, and can leave its outputs so for the loss.
     const bool is_last = &stage == &stages.back();
@@ -98,23 +73,14 @@ std::vector<Stage> with_casts(std::vector<Stage> stages) {
 
 }  // namespace
 
-bool loss_takes_logits(const Graph& graph) {
-  if (graph.ops.empty() || graph.loss == Loss::kMeanSquaredError) return false;
-  const auto* last = std::get_if<ActivationOp>(&graph.ops.back().kind);
-  return last != nullptr && last->activation == Activation::kSoftmax;
-}
-
 std::vector<Stage> make_stages(const Graph& graph, Precision precision) {
-  const size_t count = graph.ops.size() - (loss_takes_logits(graph) ? 1 : 0);
   std::vector<Stage> stages;
-  for (size_t i = 0; i < count; ++i) {
-    const Op& op = graph.ops[i];
-    if (is_identity(op)) continue;
-    if (!stages.empty() && fuse(stages.back(), op)) continue;
-    stages.push_back({.op = &op, .trains = trains(op)});
+  for (const FusedOp& fused : fuse(graph)) {
+    stages.push_back(
+        {.op = fused.op, .activation = fused.activation, .trains = has_parameters(*fused.op)});
   }
   if (uses_avx512()) choose_layouts(stages);
-  return precision == Precision::kFloat32 ? stages : with_casts(std::move(stages));
+  return precision == Precision::kMixedBfloat16 ? with_casts(std::move(stages)) : stages;
 }
 
 }  // namespace sluice::backend::cpu

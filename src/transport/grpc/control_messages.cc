@@ -57,11 +57,12 @@ v1::JoinReply to_proto(const wire::JoinReply& reply) {
   message.set_index(reply.index);
   message.set_job(reply.job);
   message.set_job_spec(reply.job_spec);
+  message.set_slot(reply.slot);
   return message;
 }
 
 wire::JoinReply from_proto(const v1::JoinReply& reply) {
-  return {reply.member(), reply.index(), reply.job(), reply.job_spec()};
+  return {reply.member(), reply.index(), reply.job(), reply.job_spec(), reply.slot()};
 }
 
 v1::AcquireReply to_proto(const wire::AcquireReply& reply) {

@@ -1,4 +1,4 @@
-// What becomes a stage, what is fused into it, and which layouts run between them.
+// Which layouts and types run between stages.
 #include "backend/cpu/stages.h"
 
 #include <gmock/gmock.h>
@@ -16,72 +16,6 @@ using testing::GraphBuilder;
 using testing::IdentityKernel;
 
 constexpr auto kMse = Loss::kMeanSquaredError;
-constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
-
-std::vector<std::string> names_of(const Graph& graph) {
-  std::vector<std::string> names;
-  for (const Stage& stage : make_stages(graph, Precision::kFloat32))
-    names.push_back(stage.op->name);
-  return names;
-}
-
-TEST(StagesTest, WhatChangesNothingIsDropped) {
-  const Graph graph = GraphBuilder({4, 4, 1})
-                          .reshape({2, 8, 1})
-                          .activation(Activation::kLinear)
-                          .max_pool()
-                          .dropout(0, 1)
-                          .flatten()
-                          .dropout(0.5f, 1)
-                          .build(kMse);
-  EXPECT_THAT(names_of(graph), ElementsAre("op2", "op5"));
-}
-
-TEST(StagesTest, ConvolutionsAndDenseLayersTakeOneElementwiseActivation) {
-  const Graph graph = GraphBuilder({4, 4, 1})
-                          .conv({.filters = 2})
-                          .activation(Activation::kTanh)
-                          .activation(Activation::kRelu)  // the second stays a stage
-                          .flatten()
-                          .dense(3)
-                          .reshape({3, 1})  // in between costs nothing
-                          .activation(Activation::kSigmoid)
-                          .build(kMse);
-  const auto stages = make_stages(graph, Precision::kFloat32);
-  ASSERT_THAT(names_of(graph), ElementsAre("op0", "op2", "op4"));
-  EXPECT_EQ(stages[0].activation, Activation::kTanh);
-  EXPECT_EQ(stages[1].activation, Activation::kLinear);
-  EXPECT_EQ(stages[2].activation, Activation::kSigmoid);
-}
-
-TEST(StagesTest, PoolingsDropoutAndSoftmaxAreNotFused) {
-  const Graph graph = GraphBuilder({4, 4, 2})
-                          .max_pool()
-                          .activation(Activation::kRelu)
-                          .dense(3)
-                          .dropout(0.5f, 1)
-                          .activation(Activation::kRelu)
-                          .dense(3)
-                          .activation(Activation::kSoftmax)
-                          .build(kMse);
-  EXPECT_THAT(names_of(graph), ElementsAre("op0", "op1", "op2", "op3", "op4", "op5", "op6"));
-}
-
-TEST(StagesTest, TheLastSoftmaxIsTheCrossentropysOnly) {
-  const auto chain = [](Activation last, Loss loss) {
-    return GraphBuilder({4}).dense(3).activation(last).build(loss);
-  };
-  for (Loss loss : {kSparse, Loss::kCategoricalCrossentropy}) {
-    EXPECT_TRUE(loss_takes_logits(chain(Activation::kSoftmax, loss)));
-    EXPECT_THAT(names_of(chain(Activation::kSoftmax, loss)), ElementsAre("op0"));
-  }
-  EXPECT_FALSE(loss_takes_logits(chain(Activation::kSoftmax, kMse)));
-  EXPECT_THAT(names_of(chain(Activation::kSoftmax, kMse)), ElementsAre("op0", "op1"));
-  EXPECT_FALSE(loss_takes_logits(chain(Activation::kSigmoid, kSparse)));
-  EXPECT_FALSE(loss_takes_logits(GraphBuilder({4}).build(kSparse)));
-  const Graph inside = GraphBuilder({4}).activation(Activation::kSoftmax).dense(3).build(kSparse);
-  EXPECT_FALSE(loss_takes_logits(inside));
-}
 
 TEST(StagesTest, StagesWithParametersTrain) {
   const auto kernel = std::make_shared<IdentityKernel>();

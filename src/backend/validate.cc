@@ -1,10 +1,11 @@
+#include "backend/validate.h"
+
 #include <algorithm>
 #include <utility>
 
-#include "backend/cpu/stages.h"
 #include "sluice/errors.h"
 
-namespace sluice::backend::cpu {
+namespace sluice::backend {
 namespace {
 
 [[noreturn]] void fail(const Op& op, const std::string& what) {
@@ -148,4 +149,43 @@ void validate(const Graph& graph) {
   check_parameters(graph);
 }
 
-}  // namespace sluice::backend::cpu
+void validate(const ReplicaOptions& options) {
+  const auto at_least_one = [](const char* name, int64_t value) {
+    if (value >= 1) return;
+    throw std::invalid_argument(std::string(name) + " must be at least 1, got " +
+                                std::to_string(value));
+  };
+  at_least_one("batch_size", options.batch_size);
+  at_least_one("threads", options.threads);
+}
+
+void check_batch(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
+  if (n < 1 || n > batch_size) {
+    throw std::invalid_argument("a batch of " + std::to_string(n) +
+                                " for a replica compiled for 1 to " + std::to_string(batch_size));
+  }
+  check_size("x", x, n, graph.input.size());
+}
+
+void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
+  if (size == static_cast<size_t>(n * per_sample)) return;
+  throw std::invalid_argument(std::string(name) + ": expected " + std::to_string(n) + " x " +
+                              std::to_string(per_sample) + " floats, got " + std::to_string(size));
+}
+
+void check_targets(const Graph& graph, const Batch& batch) {
+  check_size("y", batch.y.size(), batch.size, graph.target_size());
+  if (graph.loss != Loss::kSparseCategoricalCrossentropy) return;
+  for (const float label : batch.y) (void)class_number(label, graph.output().size());
+}
+
+int64_t class_number(float label, int64_t classes) {
+  const int64_t numbers = std::max<int64_t>(classes, 2);
+  if (!(label >= 0 && label < static_cast<float>(numbers))) {
+    throw std::invalid_argument("a target of class " + std::to_string(label) + " for a model of " +
+                                std::to_string(numbers) + " classes: class numbers count from 0");
+  }
+  return static_cast<int64_t>(label);
+}
+
+}  // namespace sluice::backend

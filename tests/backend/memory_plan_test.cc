@@ -1,4 +1,4 @@
-#include "backend/cpu/memory_plan.h"
+#include "backend/memory_plan.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include "core/aligned_buffer.h"
 #include "core/rng.h"
 
-namespace sluice::backend::cpu {
+namespace sluice::backend {
 namespace {
 
 TEST(MemoryPlanTest, BuffersAliveAtOnceNeverShareMemory) {
@@ -88,4 +88,4 @@ TEST(MemoryPlanTest, MemoryElsewhereTakesNoneAndDoesNotMove) {
 }
 
 }  // namespace
-}  // namespace sluice::backend::cpu
+}  // namespace sluice::backend

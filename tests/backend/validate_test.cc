@@ -1,14 +1,15 @@
 // Every mistake in a graph is refused with the op's name, and the good ones are not.
+#include "backend/validate.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "backend/cpu/stages.h"
 #include "sluice/errors.h"
 #include "tests/backend/graph_builder.h"
 
-namespace sluice::backend::cpu {
+namespace sluice::backend {
 namespace {
 
 using testing::GraphBuilder;
@@ -131,4 +132,4 @@ TEST(ValidateTest, CrossentropiesTakeOneRowOfOutputs) {
 }
 
 }  // namespace
-}  // namespace sluice::backend::cpu
+}  // namespace sluice::backend

@@ -1,8 +1,8 @@
-#include "backend/cpu/memory_plan.h"
+#include "backend/memory_plan.h"
 
 #include <algorithm>
 
-namespace sluice::backend::cpu {
+namespace sluice::backend {
 namespace {
 constexpr size_t kAlignment = 16;  // floats in a cache line
 }
@@ -53,4 +53,4 @@ void MemoryPlan::bind(float* arena) {
   for (const Request& request : requests_) request.buffer->data = arena + request.offset;
 }
 
-}  // namespace sluice::backend::cpu
+}  // namespace sluice::backend

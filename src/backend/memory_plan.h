@@ -9,7 +9,7 @@
 #include <deque>
 #include <vector>
 
-namespace sluice::backend::cpu {
+namespace sluice::backend {
 
 // A piece of memory with a stable handle; `data` is set when the plan is bound. Counted in floats,
 // whatever it holds.
@@ -48,4 +48,4 @@ class MemoryPlan {
   std::deque<Request> requests_;
 };
 
-}  // namespace sluice::backend::cpu
+}  // namespace sluice::backend

@@ -1,0 +1,75 @@
+#include "backend/cpu/exchange_window.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/simd.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+SLUICE_SIMD void scaled_difference(const float* a, const float* b, float scale, float* out,
+                                   size_t n) {
+  for (size_t i = 0; i < n; ++i) out[i] = (a[i] - b[i]) * scale;
+}
+
+SLUICE_SIMD void sum(const float* a, const float* b, float* out, size_t n) {
+  for (size_t i = 0; i < n; ++i) out[i] = a[i] + b[i];
+}
+
+SLUICE_SIMD void add_to(const float* a, float* out, size_t n) {
+  for (size_t i = 0; i < n; ++i) out[i] += a[i];
+}
+
+SLUICE_SIMD void scale_by(const float* a, float scale, float* out, size_t n) {
+  for (size_t i = 0; i < n; ++i) out[i] = a[i] * scale;
+}
+
+}  // namespace
+
+void ExchangeWindow::need_memory() {
+  if (start_.size() == 0) start_ = core::AlignedBuffer(size_);
+}
+
+void ExchangeWindow::begin(std::span<const float> parameters) {
+  need_memory();
+  summed_ = false;
+  if (!sums_gradients_) std::copy(parameters.begin(), parameters.end(), start_.data());
+}
+
+void ExchangeWindow::add_gradients(std::span<const float> gradients) {
+  if (start_.size() == 0) return;
+  if (summed_) {
+    add_to(gradients.data(), start_.data(), size_);
+  } else {
+    std::copy(gradients.begin(), gradients.end(), start_.data());
+  }
+  summed_ = true;
+}
+
+void ExchangeWindow::update(float scale, std::span<const float> parameters,
+                            std::span<float> update) {
+  SLUICE_CHECK(start_.size() > 0) << "an update before any window has begun";
+  SLUICE_CHECK(update.size() == size_) << update.size() << " of " << size_;
+  if (!sums_gradients_) {
+    scaled_difference(parameters.data(), start_.data(), scale, update.data(), size_);
+  } else if (summed_) {
+    scale_by(start_.data(), scale, update.data(), size_);
+  } else {
+    std::fill(update.begin(), update.end(), 0.0f);
+  }
+  last_update_ = update;
+}
+
+void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own,
+                           std::span<float> parameters) {
+  SLUICE_CHECK(centre.size() == size_) << centre.size() << " of " << size_;
+  if (own == OwnUpdate::kMissing) {
+    sum(centre.data(), last_update_.data(), parameters.data(), size_);
+  } else {
+    std::copy(centre.begin(), centre.end(), parameters.data());
+  }
+  begin(parameters);
+}
+
+}  // namespace sluice::backend::cpu

@@ -1,0 +1,33 @@
+// The CPU's half of what a worker exchanges: one pass over memory each. See Replica.
+#pragma once
+
+#include <span>
+
+#include "backend/replica.h"
+#include "core/aligned_buffer.h"
+
+namespace sluice::backend::cpu {
+
+class ExchangeWindow {
+ public:
+  // `size`: of the parameters. `sums_gradients`: the replica has no optimizer.
+  ExchangeWindow(size_t size, bool sums_gradients) : size_(size), sums_gradients_(sums_gradients) {}
+
+  void begin(std::span<const float> parameters);
+  // After a step. Does nothing before the first window has begun.
+  void add_gradients(std::span<const float> gradients);
+  void update(float scale, std::span<const float> parameters, std::span<float> update);
+  // Writes the parameters and begins a window.
+  void adopt(std::span<const float> centre, OwnUpdate own, std::span<float> parameters);
+
+ private:
+  void need_memory();
+
+  const size_t size_;
+  const bool sums_gradients_;
+  core::AlignedBuffer start_;  // the anchor, or the sum of gradients; made when a window begins
+  bool summed_ = false;        // at least one gradient
+  std::span<const float> last_update_;
+};
+
+}  // namespace sluice::backend::cpu

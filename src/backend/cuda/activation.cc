@@ -1,0 +1,142 @@
+// What has a kernel of its own in float32: activations that no operation before them could take
+// along, softmax inside a model, dropout; and changes of type.
+#include "backend/cuda/operation.h"
+
+namespace sluice::backend::cuda {
+namespace {
+
+int64_t size_of_output(const Build& build, const Stage& stage) {
+  return build.batch * stage.output().size();
+}
+
+class Elementwise final : public Operation {
+ public:
+  Elementwise(const Build& build, const Stage& stage, Value& x, Value& y)
+      : context_(build.context),
+        activation_(std::get<ActivationOp>(stage.op->kind).activation),
+        x_(x),
+        y_(y),
+        size_(size_of_output(build, stage)) {}
+
+  void forward(Mode) override {
+    activate(activation_, y_.type, size_, x_.data->data, y_.data->data, context_.compute.get());
+  }
+
+  void backward() override {
+    if (x_.gradient == nullptr) return;
+    cudaStream_t stream = context_.compute.get();
+    SLUICE_CHECKED(cudaMemcpyAsync(x_.gradient->data, y_.gradient->data,
+                                   static_cast<size_t>(size_) * size_of(y_.type),
+                                   cudaMemcpyDeviceToDevice, stream));
+    differentiate(activation_, y_.type, size_, y_.data->data, x_.gradient->data, stream);
+  }
+
+ private:
+  const Context& context_;
+  const Activation activation_;
+  Value& x_;
+  Value& y_;
+  const int64_t size_;
+};
+
+class Softmax final : public Operation {
+ public:
+  Softmax(const Build& build, const Stage& stage, Value& x, Value& y)
+      : context_(build.context),
+        x_(x),
+        y_(y),
+        classes_(stage.op->input.dims().back()),
+        rows_(size_of_output(build, stage) / classes_) {}
+
+  void forward(Mode) override {
+    softmax(rows_, classes_, x_.data->data, y_.data->data, context_.compute.get());
+  }
+
+  void backward() override {
+    if (x_.gradient == nullptr) return;
+    softmax_backward(rows_, classes_, y_.data->data, y_.gradient->data, x_.gradient->data,
+                     context_.compute.get());
+  }
+
+ private:
+  const Context& context_;
+  Value& x_;
+  Value& y_;
+  const int64_t classes_, rows_;
+};
+
+class Dropout final : public Operation {
+ public:
+  Dropout(const Build& build, const Stage& stage, Value& x, Value& y)
+      : context_(build.context),
+        op_(std::get<DropoutOp>(stage.op->kind)),
+        state_(build.state),
+        x_(x),
+        y_(y),
+        size_(size_of_output(build, stage)) {}
+
+  void forward(Mode mode) override {
+    if (mode == Mode::kTraining) return apply(Pass::kForward, x_.data->data, y_.data->data);
+    SLUICE_CHECKED(cudaMemcpyAsync(y_.data->data, x_.data->data,
+                                   static_cast<size_t>(size_) * sizeof(float),
+                                   cudaMemcpyDeviceToDevice, context_.compute.get()));
+  }
+
+  void backward() override {
+    if (x_.gradient != nullptr) apply(Pass::kBackward, y_.gradient->data, x_.gradient->data);
+  }
+
+ private:
+  void apply(Pass pass, const float* from, float* to) const {
+    drop(pass, op_.rate, op_.seed, size_, state_, from, to, context_.compute.get());
+  }
+
+  const Context& context_;
+  const DropoutOp& op_;
+  const StepState* const state_;
+  Value& x_;
+  Value& y_;
+  const int64_t size_;
+};
+
+class Cast final : public Operation {
+ public:
+  Cast(const Build& build, const Stage& stage, Value& x, Value& y)
+      : context_(build.context), x_(x), y_(y), size_(size_of_output(build, stage)) {}
+
+  void forward(Mode) override {
+    convert(x_.type, y_.type, size_, x_.data->data, y_.data->data, context_.compute.get());
+  }
+
+  void backward() override {
+    if (x_.gradient == nullptr) return;
+    convert(y_.type, x_.type, size_, y_.gradient->data, x_.gradient->data, context_.compute.get());
+  }
+
+ private:
+  const Context& context_;
+  Value& x_;
+  Value& y_;
+  const int64_t size_;
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_activation(const Build& build, const Stage& stage, Value& x,
+                                           Value& y) {
+  if (std::get<ActivationOp>(stage.op->kind).activation == Activation::kSoftmax) {
+    return std::make_unique<Softmax>(build, stage, x, y);
+  }
+  return std::make_unique<Elementwise>(build, stage, x, y);
+}
+
+std::unique_ptr<Operation> make_dropout(const Build& build, const Stage& stage, Value& x,
+                                        Value& y) {
+  return std::make_unique<Dropout>(build, stage, x, y);
+}
+
+std::unique_ptr<Operation> make_cast(const Build& build, const Stage& stage, Value& x, Value& y) {
+  return std::make_unique<Cast>(build, stage, x, y);
+}
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,45 @@
+#include "backend/cuda/context.h"
+
+namespace sluice::backend::cuda {
+namespace {
+
+// What NVIDIA recommends for cuBLASLt on Hopper; cuDNN chooses among the algorithms that fit.
+constexpr size_t kWorkspaceBytes = size_t{32} << 20;
+
+const std::shared_ptr<Device>& used(const std::shared_ptr<Device>& device) {
+  device->use();
+  return device;
+}
+
+}  // namespace
+
+Context::Context(std::shared_ptr<Device> gpu, Precision numbers, bool same_bits)
+    : device(used(gpu)),
+      precision(numbers),
+      deterministic(same_bits),
+      compute(make_stream()),
+      cudnn(made<CudnnHandle>(cudnnCreate)),
+      cublaslt(made<CublasLtHandle>(cublasLtCreate)),
+      workspace(*device, kWorkspaceBytes) {
+  SLUICE_CHECKED(cudnnSetStream(cudnn.get(), compute.get()));
+}
+
+cudnnMathType_t Context::math_type(DataType type) const {
+  if (type == DataType::kBfloat16) return CUDNN_TENSOR_OP_MATH;
+  return precision == Precision::kTf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
+}
+
+cublasComputeType_t Context::compute_type(DataType type) const {
+  const bool tf32 = type == DataType::kFloat32 && precision == Precision::kTf32;
+  return tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+cudnnDataType_t cudnn_type(DataType type) {
+  return type == DataType::kFloat32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
+}
+
+cudaDataType_t cuda_type(DataType type) {
+  return type == DataType::kFloat32 ? CUDA_R_32F : CUDA_R_16BF;
+}
+
+}  // namespace sluice::backend::cuda

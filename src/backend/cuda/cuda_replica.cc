@@ -1,0 +1,208 @@
+#include "backend/cuda/cuda_replica.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "backend/validate.h"
+
+namespace sluice::backend::cuda {
+namespace {
+
+const Graph& checked(const Graph& graph) {
+  validate(graph);
+  return graph;
+}
+
+const ReplicaOptions& checked(const ReplicaOptions& options) {
+  validate(options);
+  return options;
+}
+
+size_t floats(int64_t batch, int64_t each) { return static_cast<size_t>(batch * each); }
+
+}  // namespace
+
+CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
+                         const ReplicaOptions& options)
+    : graph_(checked(graph)),
+      options_(checked(options)),
+      device_(std::move(device)),
+      context_(device_, options_.precision, options_.deterministic),
+      stages_(make_stages(graph_, options_.precision)),
+      parameters_(graph_, options_.optimizer, context_,
+                  options_.precision == Precision::kMixedBfloat16),
+      states_(*device_, 3),
+      input_(device_, floats(options_.batch_size, graph_.input.size()),
+             floats(options_.batch_size, graph_.target_size())),
+      window_(context_, parameters_, states_.data()),
+      host_state_(make_pinned(device_, sizeof(StepState) / sizeof(float))) {
+  program_for(options_.batch_size);
+}
+
+// What is still under way reads memory that is about to go.
+CudaReplica::~CudaReplica() {
+  if (cudaSetDevice(device_->index()) == cudaSuccess) (void)cudaDeviceSynchronize();
+}
+
+Program& CudaReplica::program_for(int64_t batch) {
+  std::unique_ptr<Program>& program = programs_[batch];
+  if (program == nullptr) {
+    program = std::make_unique<Program>(graph_, stages_, context_, parameters_,
+                                        ProgramState{.training = states_.data(),
+                                                     .evaluation = states_.data() + 1,
+                                                     .gradient_sum = window_.gradient_sum(),
+                                                     .inputs = input_.slots(),
+                                                     .host_failure = &host_failure_},
+                                        batch);
+  }
+  return *program;
+}
+
+BatchBuffers CudaReplica::batch_buffers() {
+  device_->use();
+  return input_.host();
+}
+
+void CudaReplica::start_step(const Batch& batch) {
+  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
+  check_targets(graph_, batch);
+  device_->use();
+  Program& program = program_for(batch.size);
+  const int slot = input_.send(batch, context_.compute.get());
+  program.train_step(slot);
+  input_.read(context_.compute.get());
+  samples_ += batch.size;
+  nodes_ = program.nodes_per_step();
+  mirror_is_current_ = false;
+}
+
+void CudaReplica::wait() {
+  SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
+  host_failure_.rethrow();
+}
+
+// Takes them out of `state`.
+StepMetrics CudaReplica::read_metrics(StepState* state, int64_t samples) {
+  cudaStream_t stream = context_.compute.get();
+  cuda::take_metrics(state, states_.data() + 2, stream);
+  SLUICE_CHECKED(cudaMemcpyAsync(host_state_->data(), states_.data() + 2, sizeof(StepState),
+                                 cudaMemcpyDeviceToHost, stream));
+  wait();
+  StepState read;
+  std::memcpy(&read, host_state_->data(), sizeof(read));
+  return {samples, read.loss_sum, static_cast<int64_t>(read.correct)};
+}
+
+StepMetrics CudaReplica::take_metrics() {
+  const int64_t samples = std::exchange(samples_, 0);
+  if (samples == 0) return {};
+  device_->use();
+  return read_metrics(states_.data(), samples);
+}
+
+StepMetrics CudaReplica::evaluate(const Batch& batch) {
+  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
+  check_targets(graph_, batch);
+  device_->use();
+  Program& program = program_for(batch.size);
+  program.evaluate(input_.send(batch, context_.compute.get()));
+  input_.read(context_.compute.get());
+  return read_metrics(states_.data() + 1, batch.size);
+}
+
+void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
+  check_batch(graph_, options_.batch_size, n, x.size());
+  check_size("y", y.size(), n, graph_.output().size());
+  device_->use();
+  if (!host_y_) {
+    host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output().size()));
+  }
+  Program& program = program_for(n);
+  program.predict(input_.send({n, x, {}}, context_.compute.get()), host_y_->data());
+  input_.read(context_.compute.get());
+  wait();
+  std::copy_n(host_y_->data(), y.size(), y.data());
+}
+
+std::span<float> CudaReplica::read_to_mirror(const float* from,
+                                             std::shared_ptr<core::AlignedBuffer>& mirror) {
+  const size_t size = parameters_.keras_size();
+  if (!mirror) mirror = make_pinned(device_, size);
+  if (size == 0) return {};
+  cudaStream_t stream = context_.compute.get();
+  DeviceArray<float> keras(*device_, size);
+  read_scaled(parameters_.segments(), 1, from, nullptr, keras.data(), stream);
+  SLUICE_CHECKED(
+      cudaMemcpyAsync(mirror->data(), keras.data(), keras.bytes(), cudaMemcpyDeviceToHost, stream));
+  wait();
+  return mirror->span();
+}
+
+std::span<float> CudaReplica::parameters() {
+  device_->use();
+  if (!mirror_is_current_) {
+    read_to_mirror(parameters_.values(), parameter_mirror_);
+    mirror_is_current_ = true;
+  }
+  return parameter_mirror_->span();
+}
+
+void CudaReplica::parameters_changed() {
+  device_->use();
+  const size_t size = parameters_.keras_size();
+  if (size == 0 || !parameter_mirror_) return;
+  cudaStream_t stream = context_.compute.get();
+  DeviceArray<float> keras(*device_, size);
+  SLUICE_CHECKED(cudaMemcpyAsync(keras.data(), parameter_mirror_->data(), keras.bytes(),
+                                 cudaMemcpyHostToDevice, stream));
+  write_sum(parameters_.segments(), keras.data(), nullptr, parameters_.values(),
+            parameters_.bfloat16_values(), stream);
+  wait();
+}
+
+std::span<const float> CudaReplica::gradients() {
+  if (options_.optimizer) {
+    throw std::logic_error("gradients() of a replica that has an optimizer: it has used them up");
+  }
+  device_->use();
+  return read_to_mirror(parameters_.gradients(), gradient_mirror_);
+}
+
+std::shared_ptr<core::AlignedBuffer> CudaReplica::make_exchange_buffer() {
+  return make_pinned(device_, parameters_.keras_size());
+}
+
+void CudaReplica::begin_window() {
+  device_->use();
+  window_.begin();
+}
+
+void CudaReplica::start_update(float scale, std::span<float> update) {
+  check_size("update", update.size(), 1, static_cast<int64_t>(parameters_.keras_size()));
+  device_->use();
+  window_.start_update(scale, update);
+  window_samples_ = std::exchange(samples_, 0);
+}
+
+bool CudaReplica::update_ready() {
+  device_->use();
+  return window_.update_ready();
+}
+
+StepMetrics CudaReplica::finish_update() {
+  device_->use();
+  const StepState metrics = window_.finish_update();
+  host_failure_.rethrow();
+  return {std::exchange(window_samples_, 0), metrics.loss_sum,
+          static_cast<int64_t>(metrics.correct)};
+}
+
+void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own) {
+  check_size("centre", centre.size(), 1, static_cast<int64_t>(parameters_.keras_size()));
+  device_->use();
+  window_.adopt(centre, own);
+  mirror_is_current_ = false;
+}
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,74 @@
+// A replica on a GPU: one program per batch size that has come, all over the same parameters.
+//
+// The host only puts work on streams: a step is a copy of its batch and one graph launch.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "backend/cuda/exchange_window.h"
+#include "backend/cuda/input_ring.h"
+#include "backend/cuda/program.h"
+#include "backend/replica.h"
+
+namespace sluice::backend::cuda {
+
+class CudaReplica final : public Replica {
+ public:
+  // Throws std::invalid_argument for a graph or options that make no sense, CudaError where the
+  // device cannot, for want of memory for example.
+  CudaReplica(std::shared_ptr<Device> device, const Graph& graph, const ReplicaOptions& options);
+  ~CudaReplica() override;
+
+  const Graph& graph() const override { return graph_; }
+
+  BatchBuffers batch_buffers() override;
+  void start_step(const Batch& batch) override;
+  StepMetrics take_metrics() override;
+  StepMetrics evaluate(const Batch& batch) override;
+  void predict(int64_t n, std::span<const float> x, std::span<float> y) override;
+
+  std::span<float> parameters() override;
+  void parameters_changed() override;
+  std::span<const float> gradients() override;
+
+  std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() override;
+  void begin_window() override;
+  void start_update(float scale, std::span<float> update) override;
+  bool update_ready() override;
+  StepMetrics finish_update() override;
+  void adopt(std::span<const float> centre, OwnUpdate own) override;
+
+  // Of the last step: what its graph consists of. For benchmarks.
+  size_t nodes_per_step() const { return nodes_; }
+
+ private:
+  Program& program_for(int64_t batch);
+  // Waits for the compute stream and throws what went wrong on it.
+  void wait();
+  StepMetrics read_metrics(StepState* state, int64_t samples);
+  std::span<float> read_to_mirror(const float* from, std::shared_ptr<core::AlignedBuffer>& mirror);
+
+  const Graph graph_;
+  const ReplicaOptions options_;
+  const std::shared_ptr<Device> device_;
+  const Context context_;
+  const std::vector<Stage> stages_;
+  HostFailure host_failure_;
+  Parameters parameters_;
+  DeviceArray<StepState> states_;  // of training, of evaluation, and one to read from
+  InputRing input_;
+  ExchangeWindow window_;
+  std::map<int64_t, std::unique_ptr<Program>> programs_;
+  std::shared_ptr<core::AlignedBuffer> host_state_;  // holds a StepState
+  std::shared_ptr<core::AlignedBuffer> host_y_;      // of predict()
+  // Keras' layout, on the host, for those who ask.
+  std::shared_ptr<core::AlignedBuffer> parameter_mirror_, gradient_mirror_;
+  bool mirror_is_current_ = false;
+  int64_t samples_ = 0;         // since the metrics were last taken
+  int64_t window_samples_ = 0;  // of the last update
+  size_t nodes_ = 0;
+};
+
+}  // namespace sluice::backend::cuda

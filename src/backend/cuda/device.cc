@@ -1,0 +1,70 @@
+#include "backend/cuda/device.h"
+
+#include <cstdlib>
+
+namespace sluice::backend::cuda {
+namespace {
+
+std::string in_mib(int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+
+MemoryPoolHandle make_pool(int device) {
+  cudaMemPoolProps properties{};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location.type = cudaMemLocationTypeDevice;
+  properties.location.id = device;
+  return made<MemoryPoolHandle>(cudaMemPoolCreate, &properties);
+}
+
+}  // namespace
+
+int architecture_of(const std::string& text) {
+  const size_t dot = text.find('.');
+  if (dot == std::string::npos) return 0;
+  return std::atoi(text.c_str()) * 10 + std::atoi(text.c_str() + dot + 1);
+}
+
+Device::Device(const GpuInfo& info, int64_t memory_bytes) : info_(info), bound_(memory_bytes) {
+  use();
+  stream_ = make_stream();
+  pool_ = make_pool(info.index);
+}
+
+void Device::use() const { SLUICE_CHECKED(cudaSetDevice(info_.index)); }
+
+int64_t Device::allocated_bytes() const {
+  std::lock_guard lock(mutex_);
+  return allocated_;
+}
+
+void* Device::allocate(size_t bytes) {
+  std::lock_guard lock(mutex_);
+  const auto more = static_cast<int64_t>(bytes);
+  const std::string wanted = "cuda:" + std::to_string(index()) + ": " + in_mib(more) +
+                             " more than the " + in_mib(allocated_) + " that this process has";
+  if (bound_ > 0 && allocated_ + more > bound_) {
+    throw CudaError(wanted + " would exceed the " + in_mib(bound_) +
+                    " of --gpu-memory; raise it, or take smaller batches");
+  }
+  use();
+  void* memory = nullptr;
+  const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_.get(), stream_.get());
+  if (status == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    throw CudaError(wanted + " are not free on " + info_.name +
+                    "; end other programs there, or take smaller batches or fewer workers");
+  }
+  check(status, "cudaMallocFromPoolAsync");
+  SLUICE_CHECKED(cudaMemsetAsync(memory, 0, bytes, stream_.get()));
+  SLUICE_CHECKED(cudaStreamSynchronize(stream_.get()));
+  allocated_ += more;
+  return memory;
+}
+
+void Device::release(void* memory, size_t bytes) {
+  std::lock_guard lock(mutex_);
+  allocated_ -= static_cast<int64_t>(bytes);
+  // At the end of a process CUDA may be gone already: then so is the memory.
+  if (cudaSetDevice(info_.index) == cudaSuccess) (void)cudaFreeAsync(memory, stream_.get());
+}
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,92 @@
+// One GPU as this process uses it: its memory, bounded, and what has been found out about it.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "backend/cuda/handles.h"
+#include "backend/cuda_plugin.h"
+
+namespace sluice::backend::cuda {
+
+// Compute capability "9.0" as 90.
+int architecture_of(const std::string& text);
+
+// Shared by the replicas of a process. Thread-safe.
+class Device {
+ public:
+  // `memory_bytes`: the most that allocate() hands out; 0: no bound.
+  Device(const GpuInfo& info, int64_t memory_bytes);
+
+  int index() const { return info_.index; }
+  const GpuInfo& info() const { return info_; }
+  // Makes it the calling thread's device; before every other call of CUDA.
+  void use() const;
+
+  // Waits. Throws CudaError, saying what is taken already and what bounds it, when there is no
+  // more.
+  void* allocate(size_t bytes);
+  void release(void* memory, size_t bytes);
+  int64_t allocated_bytes() const;
+
+  // The fastest algorithm for a convolution, by a key that names shapes, types and direction: found
+  // once per process.
+  template <typename Find>
+  int algorithm(const std::string& key, const Find& find) {
+    std::lock_guard lock(mutex_);
+    const auto known = algorithms_.find(key);
+    if (known != algorithms_.end()) return known->second;
+    return algorithms_[key] = find();
+  }
+
+ private:
+  const GpuInfo info_;
+  const int64_t bound_;
+  Stream stream_;  // of allocations
+  MemoryPoolHandle pool_;
+
+  mutable std::mutex mutex_;
+  int64_t allocated_ = 0;                  // guarded by mutex_
+  std::map<std::string, int> algorithms_;  // guarded by mutex_
+};
+
+// `size` values of T in a device's memory, zeroed. The device outlives it.
+template <typename T>
+class DeviceArray {
+ public:
+  DeviceArray() = default;
+  DeviceArray(Device& device, size_t size) : device_(&device), size_(size) {
+    if (size == 0) return;
+    data_ = static_cast<T*>(device.allocate(size * sizeof(T)));
+  }
+  DeviceArray(DeviceArray&& other) noexcept { swap(other); }
+  DeviceArray& operator=(DeviceArray&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~DeviceArray() {
+    if (data_ != nullptr) device_->release(data_, size_ * sizeof(T));
+  }
+
+  T* data() const { return data_; }
+  size_t size() const { return size_; }
+  size_t bytes() const { return size_ * sizeof(T); }
+
+ private:
+  void swap(DeviceArray& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+  }
+
+  Device* device_ = nullptr;
+  T* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,86 @@
+// What several kernels compute with: numbers of both types as floats, walks, reductions of a warp.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+#include "backend/cuda/kernels.h"
+#include "backend/cuda/launch.cuh"
+
+namespace sluice::backend::cuda {
+
+__device__ inline float to_float(float x) { return x; }
+__device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
+
+template <typename T>
+__device__ T from_float(float x);
+template <>
+__device__ inline float from_float<float>(float x) {
+  return x;
+}
+template <>
+__device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
+  return __float2bfloat16(x);  // to the nearest, ties to even
+}
+
+// for (int64_t i = first_index(); i < n; i += index_stride())
+__device__ inline int64_t first_index() {
+  return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+}
+__device__ inline int64_t index_stride() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
+
+inline constexpr unsigned kAllLanes = 0xffffffffu;
+
+// Every lane gets the sum, or the maximum, over the warp; always added up in the same order.
+template <typename T>
+__device__ T warp_sum(T x) {
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) x += __shfl_xor_sync(kAllLanes, x, mask);
+  return x;
+}
+__device__ inline float warp_max(float x) {
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
+    x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, mask));
+  }
+  return x;
+}
+
+__device__ inline float activate(Activation activation, float x) {
+  switch (activation) {
+    case Activation::kRelu:
+      return x > 0 ? x : 0.0f;
+    case Activation::kSigmoid:
+      return 1.0f / (1.0f + expf(-x));
+    case Activation::kTanh:
+      return tanhf(x);
+    default:
+      return x;
+  }
+}
+
+// activation'(x) from y = activation(x).
+__device__ inline float derivative(Activation activation, float y) {
+  switch (activation) {
+    case Activation::kRelu:
+      return y > 0 ? 1.0f : 0.0f;
+    case Activation::kSigmoid:
+      return y * (1.0f - y);
+    case Activation::kTanh:
+      return 1.0f - y * y;
+    default:
+      return 1.0f;
+  }
+}
+
+// Calls `launcher` with a value of the C++ type that stands for `type`.
+template <typename Launcher>
+void with_type(DataType type, const Launcher& launcher) {
+  if (type == DataType::kFloat32) {
+    launcher(float{});
+  } else {
+    launcher(__nv_bfloat16{});
+  }
+}
+
+}  // namespace sluice::backend::cuda

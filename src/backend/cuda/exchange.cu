@@ -1,0 +1,74 @@
+// Parameters on their way from and to the servers. With d(i) the place on the device of what lies
+// at i in Keras' layout (see Segment):
+//
+//   read_scaled   keras_i = scale device_d(i)                    without an anchor
+//                 keras_i = scale (device_d(i) - anchor_d(i))
+//   write_sum     device_d(i) = keras_i + own_i                  own may be nullptr: 0
+//   add_to        to_i += from_i
+#include "backend/cuda/device_math.cuh"
+
+namespace sluice::backend::cuda {
+namespace {
+
+// --- Kernels ---
+
+__device__ int64_t on_device(const Segment& s, int64_t i) {
+  if (s.filters == 0) return s.device + i;
+  const int64_t taps = s.size / s.filters;  // H W C
+  return s.device + i % s.filters * taps + i / s.filters;
+}
+
+// A row of blocks to each segment.
+
+__global__ void read_scaled_kernel(const Segment* segments, float scale, const float* device,
+                                   const float* anchor, float* keras) {
+  const Segment s = segments[blockIdx.y];
+  for (int64_t i = first_index(); i < s.size; i += index_stride()) {
+    const int64_t d = on_device(s, i);
+    const float value = anchor == nullptr ? device[d] : device[d] - anchor[d];
+    keras[s.keras + i] = value * scale;
+  }
+}
+
+__global__ void write_sum_kernel(const Segment* segments, const float* keras, const float* own,
+                                 float* device, __nv_bfloat16* bfloat16_copy) {
+  const Segment s = segments[blockIdx.y];
+  for (int64_t i = first_index(); i < s.size; i += index_stride()) {
+    const int64_t d = on_device(s, i);
+    const float value = keras[s.keras + i] + (own == nullptr ? 0.0f : own[s.keras + i]);
+    device[d] = value;
+    if (bfloat16_copy != nullptr) bfloat16_copy[d] = from_float<__nv_bfloat16>(value);
+  }
+}
+
+__global__ void add_to_kernel(int64_t size, const float* from, float* to) {
+  for (int64_t i = first_index(); i < size; i += index_stride()) to[i] += from[i];
+}
+
+// --- Launchers ---
+
+Grid row_per_segment(const Segments& segments) {
+  Grid grid = grid_for(segments.largest);
+  grid.blocks.y = static_cast<unsigned>(segments.count);
+  return grid;
+}
+
+}  // namespace
+
+void read_scaled(const Segments& segments, float scale, const float* device, const float* anchor,
+                 float* keras, cudaStream_t stream) {
+  launch(read_scaled_kernel, row_per_segment(segments), stream, segments.table, scale, device,
+         anchor, keras);
+}
+
+void write_sum(const Segments& segments, const float* keras, const float* own, float* device,
+               void* bfloat16_copy, cudaStream_t stream) {
+  launch(write_sum_kernel, row_per_segment(segments), stream, segments.table, keras, own, device,
+         static_cast<__nv_bfloat16*>(bfloat16_copy));
+}
+
+void add_to(int64_t size, const float* from, float* to, cudaStream_t stream) {
+  launch(add_to_kernel, grid_for(size), stream, size, from, to);
+}
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,120 @@
+// Operations that the user's program computes: what they read is copied to the host, they run in
+// the stream's order on a thread of CUDA's, and what they wrote is copied back. All of it can be
+// captured, so a step stays one graph.
+#include "backend/cuda/operation.h"
+#include "backend/cuda/pinned.h"
+
+namespace sluice::backend::cuda {
+namespace {
+
+class Host final : public Operation {
+ public:
+  Host(const Build& build, const Stage& stage, Value& x, Value& y)
+      : context_(build.context),
+        parameters_(build.parameters),
+        op_(std::get<HostOp>(stage.op->kind)),
+        x_(x),
+        y_(y),
+        failure_(build.host_failure),
+        host_x_(pinned(build.batch * stage.op->input.size())),
+        host_y_(pinned(build.batch * stage.op->output.size())) {
+    for (const ParameterSlice& slice : op_.parameters) {
+      host_parameters_.push_back(pinned(static_cast<int64_t>(slice.size)));
+      forward_.parameters.push_back(host_parameters_.back()->span());
+    }
+    forward_.batch = build.batch;
+    forward_.x = host_x_->span();
+    forward_.y = host_y_->span();
+    if (y.gradient == nullptr) return;
+    host_dy_ = pinned(build.batch * stage.op->output.size());
+    if (x.gradient != nullptr) host_dx_ = pinned(build.batch * stage.op->input.size());
+    for (const ParameterSlice& slice : op_.parameters) {
+      host_dparameters_.push_back(pinned(static_cast<int64_t>(slice.size)));
+      backward_.dparameters.push_back(host_dparameters_.back()->span());
+    }
+    backward_.batch = build.batch;
+    backward_.x = host_x_->span();
+    backward_.y = host_y_->span();
+    backward_.dy = host_dy_->span();
+    backward_.parameters = forward_.parameters;
+    if (host_dx_) backward_.dx = host_dx_->span();
+  }
+
+  void forward(Mode mode) override {
+    to_host(x_.data->data, *host_x_);
+    for (size_t i = 0; i < host_parameters_.size(); ++i) {
+      const void* values = parameters_.values_of(op_.parameters[i], DataType::kFloat32);
+      to_host(static_cast<const float*>(values), *host_parameters_[i]);
+    }
+    run(mode == Mode::kTraining ? &Host::forward_in_training : &Host::forward_in_inference);
+    to_device(*host_y_, y_.data->data);
+  }
+
+  void backward() override {
+    to_host(y_.gradient->data, *host_dy_);
+    run(&Host::backward_on_host);
+    if (host_dx_) to_device(*host_dx_, x_.gradient->data);
+    for (size_t i = 0; i < host_dparameters_.size(); ++i) {
+      to_device(*host_dparameters_[i], parameters_.gradients_of(op_.parameters[i]));
+    }
+  }
+
+ private:
+  using Pinned = std::shared_ptr<core::AlignedBuffer>;
+
+  Pinned pinned(int64_t size) const {
+    return make_pinned(context_.device, static_cast<size_t>(size));
+  }
+
+  void to_host(const float* from, core::AlignedBuffer& to) const {
+    SLUICE_CHECKED(cudaMemcpyAsync(to.data(), from, to.size() * sizeof(float),
+                                   cudaMemcpyDeviceToHost, context_.compute.get()));
+  }
+  void to_device(const core::AlignedBuffer& from, float* to) const {
+    SLUICE_CHECKED(cudaMemcpyAsync(to, from.data(), from.size() * sizeof(float),
+                                   cudaMemcpyHostToDevice, context_.compute.get()));
+  }
+
+  void run(cudaHostFn_t function) {
+    SLUICE_CHECKED(cudaLaunchHostFunc(context_.compute.get(), function, this));
+  }
+
+  // Nothing may be thrown through CUDA: the replica throws it in the next call that waits.
+  template <typename Call>
+  void guarded(const Call& call) const {
+    try {
+      call();
+    } catch (...) {
+      failure_->set(std::current_exception());
+    }
+  }
+  static void forward_in_training(void* self) { static_cast<Host*>(self)->forward_on_host(true); }
+  static void forward_in_inference(void* self) { static_cast<Host*>(self)->forward_on_host(false); }
+  void forward_on_host(bool training) {
+    forward_.training = training;
+    guarded([this] { op_.kernel->forward(forward_); });
+  }
+  static void backward_on_host(void* self) {
+    const auto& host = *static_cast<const Host*>(self);
+    host.guarded([&host] { host.op_.kernel->backward(host.backward_); });
+  }
+
+  const Context& context_;
+  const Parameters& parameters_;
+  const HostOp& op_;
+  Value& x_;
+  Value& y_;
+  HostFailure* const failure_;
+  Pinned host_x_, host_y_, host_dx_, host_dy_;
+  std::vector<Pinned> host_parameters_, host_dparameters_;
+  HostKernel::Forward forward_{};
+  HostKernel::Backward backward_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Operation> make_host(const Build& build, const Stage& stage, Value& x, Value& y) {
+  return std::make_unique<Host>(build, stage, x, y);
+}
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,39 @@
+// How batches get to the device: put together in pinned memory, copied on a stream of their own
+// while the step before is computed, into one of two places.
+#pragma once
+
+#include <array>
+
+#include "backend/cuda/pinned.h"
+#include "backend/cuda/program.h"
+
+namespace sluice::backend::cuda {
+
+class InputRing {
+ public:
+  // Floats of the largest batch.
+  InputRing(const std::shared_ptr<Device>& device, size_t x_size, size_t y_size);
+
+  InputSlots slots() const;
+
+  // The next place's host side; waits until the device has copied what was there.
+  BatchBuffers host();
+  // Copies a batch, wherever it lies, to the next place; `compute` waits for it. Returns the place.
+  int send(const Batch& batch, cudaStream_t compute);
+  // What `compute` has been given until now reads the place that send() returned; then it is free.
+  void read(cudaStream_t compute);
+
+ private:
+  struct Place {
+    std::shared_ptr<core::AlignedBuffer> host_x, host_y;
+    DeviceArray<float> x, y;
+    Event copied = make_event();
+    Event read = make_event();
+  };
+
+  const Stream uploads_;
+  std::array<Place, kInputSlots> places_;
+  int next_ = 0;
+};
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,113 @@
+// The kernels of our own, as functions that launch them. Each is described in the file of its name.
+// All pointers are device memory; nothing waits.
+//
+// Letters: N batch, H W spatial, C channels, K classes, P parameters.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "backend/cuda/data_type.h"
+#include "backend/graph.h"
+#include "sluice/optimizers.h"
+
+namespace sluice::backend::cuda {
+
+// elementwise.cu
+void activate(Activation activation, DataType type, int64_t size, const void* x, void* y,
+              cudaStream_t stream);
+void add_bias_and_activate(Activation activation, DataType type, int64_t rows, int64_t columns,
+                           const void* bias, void* y, cudaStream_t stream);
+void differentiate(Activation activation, DataType type, int64_t size, const void* y, void* dy,
+                   cudaStream_t stream);
+void convert(DataType from_type, DataType to_type, int64_t size, const void* from, void* to,
+             cudaStream_t stream);
+void pad_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
+                const void* x, void* padded, cudaStream_t stream);
+void crop_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
+                 const void* padded, void* x, cudaStream_t stream);
+
+// column_sums.cu
+struct ColumnSumsScratch {
+  float* partial = nullptr;      // column_sums_partials(columns) floats
+  unsigned* finished = nullptr;  // column_sums_counters(columns) zeros; zeros again afterwards
+};
+size_t column_sums_partials(int64_t columns);
+size_t column_sums_counters(int64_t columns);
+void differentiate_and_sum(Activation activation, DataType type, int64_t rows, int64_t columns,
+                           const void* y, void* dy, float* sums, const ColumnSumsScratch& scratch,
+                           cudaStream_t stream);
+
+// pooling.cu
+struct PoolingShape {
+  int64_t batch, height, width, channels;  // of x
+  int64_t out_height, out_width;
+  Pool2DOp op;
+};
+void pool(const PoolingShape& shape, DataType type, const void* x, void* y, cudaStream_t stream);
+void pool_backward(const PoolingShape& shape, DataType type, Activation activation, const void* x,
+                   const void* dy, void* dx, cudaStream_t stream);
+
+// softmax.cu
+void softmax(int64_t rows, int64_t columns, const float* x, float* y, cudaStream_t stream);
+void softmax_backward(int64_t rows, int64_t columns, const float* y, const float* dy, float* dx,
+                      cudaStream_t stream);
+
+// step_state.cu
+struct StepState {
+  uint64_t step;         // training steps whose loss has been computed
+  float adam_step_size;  // Adam's corrected learning rate in that step
+  double loss_sum;       // since the metrics were last taken
+  unsigned long long correct;
+};
+void count_step(const OptimizerSpec& spec, int64_t batch, const float* losses, const int* correct,
+                StepState* state, cudaStream_t stream);
+
+// dropout.cu
+enum class Pass { kForward, kBackward };
+void drop(Pass pass, float rate, uint64_t seed, int64_t size, const StepState* state,
+          const float* from, float* to, cudaStream_t stream);
+
+// loss.cu
+struct LossShape {
+  Loss loss;
+  bool logits;  // softmax comes here
+  int64_t batch, outputs;
+};
+void compute_loss(const LossShape& shape, const float* z, const float* targets, float* gradient,
+                  float* losses, int* correct, cudaStream_t stream);
+
+// optimizer.cu
+struct OptimizerArena {
+  int64_t size = 0;
+  float* w = nullptr;
+  const float* g = nullptr;
+  std::vector<float*> slots;   // as optim::Optimizer has them
+  void* bfloat16_w = nullptr;  // a copy for bfloat16 kernels; or nullptr
+};
+void optimizer_step(const OptimizerSpec& spec, const OptimizerArena& arena, const StepState* state,
+                    cudaStream_t stream);
+
+// exchange.cu
+// A contiguous piece of the parameters, by where it begins in Keras' layout and on the device. A
+// convolution's kernel lies there as cuDNN wants it, [filters, H, W, C]; in Keras' layout it is
+// [H, W, C, filters], the transpose.
+struct Segment {
+  int64_t keras = 0, device = 0, size = 0;
+  int64_t filters = 0;  // 0: the same in both layouts
+};
+// Those of a model.
+struct Segments {
+  const Segment* table = nullptr;  // on the device
+  int count = 0;
+  int64_t largest = 0;  // size
+};
+void read_scaled(const Segments& segments, float scale, const float* device, const float* anchor,
+                 float* keras, cudaStream_t stream);
+void write_sum(const Segments& segments, const float* keras, const float* own, float* device,
+               void* bfloat16_copy, cudaStream_t stream);
+void add_to(int64_t size, const float* from, float* to, cudaStream_t stream);
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,52 @@
+// A replica's parameters on the device: values, gradients, the optimizer's slots, each one arena.
+//
+// Their order is that of Keras' layout, but each begins where cuBLASLt and cuDNN have their fastest
+// kernels, and convolution kernels lie as cuDNN wants them (see Segment in kernels.h): a step
+// transposes nothing, what comes and goes is transposed on the way. The gaps are zeros, and stay
+// so.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "backend/cuda/context.h"
+#include "backend/cuda/kernels.h"
+#include "backend/graph.h"
+#include "sluice/optimizers.h"
+
+namespace sluice::backend::cuda {
+
+class Parameters {
+ public:
+  // `bfloat16`: also keeps a copy of the values rounded to it.
+  Parameters(const Graph& graph, const std::optional<OptimizerSpec>& optimizer,
+             const Context& context, bool bfloat16);
+
+  size_t size() const { return values_.size(); }  // with the gaps
+  size_t keras_size() const { return keras_size_; }
+  Segments segments() const;
+
+  float* values() const { return values_.data(); }
+  float* gradients() const { return gradients_.data(); }
+  void* bfloat16_values() const { return bfloat16_.data(); }  // nullptr without
+  const void* values_of(const ParameterSlice& slice, DataType type) const;
+  float* gradients_of(const ParameterSlice& slice) const { return gradients() + place(slice); }
+
+  const std::optional<OptimizerSpec>& optimizer() const { return optimizer_; }
+  // The optimizer's step over everything. Only with one.
+  void step(const StepState* state, cudaStream_t stream) const;
+
+ private:
+  size_t place(const ParameterSlice& slice) const;
+
+  const size_t keras_size_;
+  const std::optional<OptimizerSpec> optimizer_;
+  const std::vector<Segment> segments_;  // cover everything, in order
+  DeviceArray<Segment> segment_table_;
+  DeviceArray<float> values_, gradients_;
+  DeviceArray<uint16_t> bfloat16_;
+  std::vector<DeviceArray<float>> slots_;
+  OptimizerArena arena_;
+};
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,15 @@
+// Host memory that a GPU copies from and to by itself.
+#pragma once
+
+#include <memory>
+
+#include "backend/cuda/device.h"
+#include "core/aligned_buffer.h"
+
+namespace sluice::backend::cuda {
+
+// `size` floats, page-locked for as long as somebody holds them. The device is kept as long.
+std::shared_ptr<core::AlignedBuffer> make_pinned(const std::shared_ptr<Device>& device,
+                                                 size_t size);
+
+}  // namespace sluice::backend::cuda

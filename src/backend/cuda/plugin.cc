@@ -1,0 +1,143 @@
+// What libsluice_cuda.so exports: see backend/cuda_plugin.h.
+#include <algorithm>
+#include <array>
+#include <sstream>
+
+#include "backend/cuda/cuda_backend.h"
+#include "core/version.h"
+
+namespace sluice::backend::cuda {
+namespace {
+
+// "12.4" of 12040.
+std::string cuda_version(int number) {
+  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+}
+
+// "9.19.0" of 91900; "13.0.2" of cuBLAS' 130002 (it had 5 digits before).
+std::string library_version(size_t number) {
+  const size_t major = number / 10000, minor = number / 100 % 100, patch = number % 100;
+  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+}
+
+// What this file was built for: SLUICE_CUDA_ARCHITECTURES is "75-real 80-real 90", where a number
+// without a suffix also has code that later ones can compile.
+struct Architectures {
+  std::vector<int> exact;  // code for these, and for later minor versions of the same major one
+  int portable = 0;        // code that these and all later ones can compile; 0: none
+
+  bool serve(int architecture) const {
+    if (portable > 0 && architecture >= portable) return true;
+    return std::any_of(exact.begin(), exact.end(), [&](int built) {
+      return built / 10 == architecture / 10 && built <= architecture;
+    });
+  }
+  std::string text() const {
+    std::string text;
+    for (const int built : exact) {
+      text +=
+          (text.empty() ? "" : " ") + std::to_string(built / 10) + "." + std::to_string(built % 10);
+    }
+    return portable > 0 ? text + " and newer" : text;
+  }
+};
+
+Architectures built_architectures() {
+  Architectures built;
+  std::istringstream list(SLUICE_CUDA_ARCHITECTURES);
+  for (std::string item; list >> item;) {
+    const int number = std::atoi(item.c_str());
+    if (item.find("-virtual") == std::string::npos) built.exact.push_back(number);
+    if (item.find("-real") == std::string::npos) built.portable = std::max(built.portable, number);
+  }
+  return built;
+}
+
+Status explain(cudaError_t error) {
+  int driver = 0, runtime = 0;
+  (void)cudaDriverGetVersion(&driver);
+  (void)cudaRuntimeGetVersion(&runtime);
+  (void)cudaGetLastError();
+  if (error == cudaErrorNoDevice) {
+    return not_found("the NVIDIA driver finds no GPU (CUDA_VISIBLE_DEVICES may hide some)");
+  }
+  if (error == cudaErrorInsufficientDriver && driver == 0) {
+    return not_found("no NVIDIA driver is installed");
+  }
+  if (error == cudaErrorInsufficientDriver) {
+    return not_found("the NVIDIA driver is too old: it knows CUDA " + cuda_version(driver) +
+                     ", this build needs " + cuda_version(runtime));
+  }
+  return not_found(std::string("CUDA does not start: ") + cudaGetErrorString(error) + " (" +
+                   cudaGetErrorName(error) + ")");
+}
+
+class Plugin final : public CudaPlugin {
+ public:
+  CudaVersions versions() override {
+    int driver = 0, runtime = 0;
+    (void)cudaDriverGetVersion(&driver);
+    (void)cudaRuntimeGetVersion(&runtime);
+    return {.driver = driver == 0 ? "none" : cuda_version(driver),
+            .runtime = cuda_version(runtime),
+            .cudnn = library_version(cudnnGetVersion()),
+            .cublaslt = library_version(cublasLtGetVersion()),
+            .architectures = built_architectures().text()};
+  }
+
+  Result<std::vector<GpuInfo>> gpus() override {
+    int count = 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status != cudaSuccess) return explain(status);
+    std::vector<GpuInfo> gpus;
+    for (int i = 0; i < count; ++i) gpus.push_back(describe(i));
+    return gpus;
+  }
+
+  Result<int64_t> free_memory(int gpu) override {
+    size_t free = 0, total = 0;
+    cudaError_t status = cudaSetDevice(gpu);
+    if (status == cudaSuccess) status = cudaMemGetInfo(&free, &total);
+    if (status != cudaSuccess) return explain(status);
+    return static_cast<int64_t>(free);
+  }
+
+  std::shared_ptr<Backend> open(const GpuInfo& gpu, int64_t memory_bytes) override {
+    return make_cuda_backend(gpu, memory_bytes);
+  }
+
+ private:
+  static GpuInfo describe(int index) {
+    GpuInfo gpu;
+    gpu.index = index;
+    cudaDeviceProp properties{};
+    const cudaError_t status = cudaGetDeviceProperties(&properties, index);
+    if (status != cudaSuccess) {
+      gpu.problem = explain(status).message();
+      return gpu;
+    }
+    gpu.name = properties.name;
+    gpu.architecture = std::to_string(properties.major) + "." + std::to_string(properties.minor);
+    gpu.memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);
+    const Architectures built = built_architectures();
+    if (!built.serve(architecture_of(gpu.architecture))) {
+      gpu.problem = gpu.name + " has compute capability " + gpu.architecture +
+                    ", this build has code for " + built.text() +
+                    "; build with -DSLUICE_CUDA_ARCHITECTURES=" +
+                    std::to_string(architecture_of(gpu.architecture));
+    }
+    return gpu;
+  }
+};
+
+}  // namespace
+}  // namespace sluice::backend::cuda
+
+#define SLUICE_EXPORT extern "C" __attribute__((visibility("default")))
+
+SLUICE_EXPORT const char* sluice_cuda_plugin_version() { return sluice::core::version(); }
+
+SLUICE_EXPORT sluice::backend::CudaPlugin* sluice_cuda_plugin() {
+  static sluice::backend::cuda::Plugin plugin;
+  return &plugin;
+}

@@ -1,0 +1,81 @@
+// A graph compiled for one batch size: operations, a plan of the memory between them, and the
+// training step as a CUDA graph.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "backend/cuda/operation.h"
+
+namespace sluice::backend::cuda {
+
+// Where batches come in, on the device.
+struct InputSlot {
+  const float* x = nullptr;
+  const float* y = nullptr;
+};
+
+// A training step alternates between two, so that one is filled while the other is read.
+inline constexpr int kInputSlots = 2;
+using InputSlots = std::array<InputSlot, kInputSlots>;
+
+// What all programs of a replica work on, besides the parameters.
+struct ProgramState {
+  StepState* training;    // on the device
+  StepState* evaluation;  // likewise
+  float* gradient_sum;    // of replicas without an optimizer, else nullptr
+  InputSlots inputs;
+  HostFailure* host_failure;
+};
+
+class Program {
+ public:
+  // The arguments outlive the program. Throws CudaError.
+  Program(const Graph& graph, const std::vector<Stage>& stages, const Context& context,
+          const Parameters& parameters, const ProgramState& state, int64_t batch);
+
+  // All of these only put work on the stream, but the first of a kind prepares it, which waits.
+  // The input is in the slot when the stream gets there.
+
+  // One graph launch: forward, loss, backward, and the optimizer's step or the gradients' sum.
+  void train_step(int slot);
+  // Adds to the metrics of evaluation.
+  void evaluate(int slot);
+  // Copies the outputs, probabilities behind a last softmax, to `y`, which is pinned.
+  void predict(int slot, float* y);
+
+  // Kernels, copies and host functions of a captured training step; 0 before the first.
+  size_t nodes_per_step() const { return nodes_; }
+
+ private:
+  void add_values(const std::vector<Stage>& stages);
+  void make_operations(const std::vector<Stage>& stages);
+  void prepare_forward();
+  void prepare_backward();
+  void forward(int slot, Mode mode);
+  void loss(int slot, float* gradient, StepState* state);
+  void whole_step(int slot);
+  void capture(int slot);
+
+  const Context& context_;
+  const Parameters& parameters_;
+  const ProgramState state_;
+  const int64_t batch_;
+  const LossShape loss_;
+  const OptimizerSpec optimizer_;  // plain SGD where there is none
+  MemoryPlan plan_;
+  Buffer* input_;
+  std::deque<Value> values_;  // the input, then every stage's output
+  std::vector<std::unique_ptr<Operation>> operations_;
+  size_t first_trained_ = 0;  // no stage before it has parameters
+  DeviceArray<float> arena_;
+  DeviceArray<float> losses_;  // of each sample
+  DeviceArray<int> correct_;
+  bool forward_prepared_ = false;
+  std::array<GraphExec, kInputSlots> steps_;
+  size_t nodes_ = 0;
+};
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,93 @@
+#include "backend/cuda_plugin.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+
+#include "core/version.h"
+
+namespace sluice::backend {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kFile = "libsluice_cuda.so";
+
+// "libcudnn.so.9: cannot open shared object file: ..." is about a library that the plug-in needs.
+Status explain(const std::string& path, const std::string& error) {
+  struct Part {
+    std::string_view library;
+    const char* name;
+  };
+  constexpr Part kParts[] = {{"libcudnn", "cuDNN"}, {"libcublasLt", "cuBLASLt"}};
+  for (const Part& part : kParts) {
+    if (!error.starts_with(part.library)) continue;
+    const std::string file = error.substr(0, error.find(':'));
+    return not_found(std::string(part.name) + " is missing: " + path + " needs " + file +
+                     "; install it or put its folder into LD_LIBRARY_PATH");
+  }
+  return not_found("the CUDA plug-in cannot be loaded: " + error);
+}
+
+template <typename Function>
+Result<Function*> find(void* library, const std::string& path, const char* symbol) {
+  void* found = dlsym(library, symbol);
+  if (found != nullptr) return reinterpret_cast<Function*>(found);
+  return not_found("the CUDA plug-in " + path + " lacks the symbol " + symbol +
+                   "; install the one that was built with this program");
+}
+
+// The folder of the program or shared library that this code is part of.
+fs::path own_folder() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&own_folder), &info) == 0) return {};
+  std::error_code ignored;
+  const fs::path own = info.dli_fname;
+  // A program is named as it was called, which says nothing when it was found in PATH.
+  const fs::path file = own.has_parent_path() ? own : fs::read_symlink("/proc/self/exe", ignored);
+  return fs::weakly_canonical(file, ignored).parent_path();
+}
+
+Result<CudaPlugin*> find_and_load() {
+  if (const char* path = std::getenv("SLUICE_CUDA_PLUGIN")) return load_cuda_plugin(path);
+  const fs::path own = own_folder();
+  std::error_code ignored;
+  for (const fs::path& folder : {own, own / "../lib", own / ".." / SLUICE_LIBRARY_FOLDER}) {
+    const fs::path file = (folder / kFile).lexically_normal();
+    if (fs::exists(file, ignored)) return load_cuda_plugin(file);
+  }
+  return load_cuda_plugin(kFile);
+}
+
+}  // namespace
+
+Result<CudaPlugin*> load_cuda_plugin(const std::string& path) {
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* reported = dlerror();
+    const std::string error = reported != nullptr ? reported : "unknown error";
+    if (error.starts_with(path + ": cannot open")) {
+      return not_found("the CUDA plug-in " + path +
+                       " is not installed; build Sluice where nvcc and cuDNN are");
+    }
+    return explain(path, error);
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto* version,
+                          find<CudaPluginVersionFunction>(library, path, kCudaPluginVersion));
+  if (std::string_view(version()) != core::version()) {
+    return not_found("the CUDA plug-in " + path + " is of Sluice " + version() + ", this is " +
+                     core::version() + "; install the one that was built with this program");
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto* entry,
+                          find<CudaPluginEntryFunction>(library, path, kCudaPluginEntry));
+  return entry();
+}
+
+Result<CudaPlugin*> cuda_plugin() {
+  static const Result<CudaPlugin*> plugin = find_and_load();
+  return plugin;
+}
+
+}  // namespace sluice::backend

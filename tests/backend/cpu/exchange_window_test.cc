@@ -1,0 +1,60 @@
+// What a worker pushes and goes on from, on the CPU.
+#include "backend/cpu/exchange_window.h"
+
+#include <gmock/gmock.h>
+
+#include <vector>
+
+namespace sluice::backend::cpu {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<float> update_of(ExchangeWindow& window, const std::vector<float>& parameters,
+                             float scale, std::vector<float>& memory) {
+  memory.assign(parameters.size(), -99);
+  window.update(scale, parameters, memory);
+  return memory;
+}
+
+TEST(ExchangeWindowTest, WithAnOptimizerAnUpdateIsTheScaledChangeSinceTheWindowBegan) {
+  ExchangeWindow window(2, false);
+  std::vector<float> memory;
+  window.begin(std::vector<float>{1, 3});
+  EXPECT_THAT(update_of(window, {5, 1}, 0.25f, memory), ElementsAre(1.0f, -0.5f));
+  EXPECT_THAT(update_of(window, {5, 1}, 1, memory), ElementsAre(4.0f, -2.0f));
+}
+
+TEST(ExchangeWindowTest, WithoutOneItIsTheScaledSumOfGradients) {
+  ExchangeWindow window(2, true);
+  std::vector<float> memory;
+  window.begin(std::vector<float>{9, 9});
+  window.add_gradients(std::vector<float>{1, -2});
+  window.add_gradients(std::vector<float>{3, -4});
+  EXPECT_THAT(update_of(window, {9, 9}, 0.5f, memory), ElementsAre(2.0f, -3.0f));
+  window.begin(std::vector<float>{9, 9});
+  window.add_gradients(std::vector<float>{7, 7});
+  EXPECT_THAT(update_of(window, {9, 9}, 1, memory), ElementsAre(7.0f, 7.0f));
+}
+
+TEST(ExchangeWindowTest, AWindowWithoutStepsPushesZeros) {
+  ExchangeWindow window(2, true);
+  std::vector<float> memory;
+  window.begin(std::vector<float>{9, 9});
+  EXPECT_THAT(update_of(window, {9, 9}, 1, memory), ElementsAre(0, 0));
+}
+
+TEST(ExchangeWindowTest, GoesOnFromTheCentreAndAnUpdateThatIsMissingThere) {
+  ExchangeWindow window(2, false);
+  std::vector<float> parameters{0, 0}, memory;
+  window.adopt(std::vector<float>{1, 2}, OwnUpdate::kIncluded, parameters);
+  EXPECT_THAT(parameters, ElementsAre(1, 2));
+  EXPECT_THAT(update_of(window, {1.5f, 1.5f}, 1, memory), ElementsAre(0.5f, -0.5f));
+  window.adopt(std::vector<float>{10, 20}, OwnUpdate::kMissing, parameters);
+  EXPECT_THAT(parameters, ElementsAre(10.5f, 19.5f));
+  EXPECT_THAT(update_of(window, {10.5f, 19.5f}, 1, memory), ElementsAre(0, 0))
+      << "a window has begun";
+}
+
+}  // namespace
+}  // namespace sluice::backend::cpu
