@@ -50,13 +50,23 @@ fs::path own_folder() {
   return fs::weakly_canonical(file, ignored).parent_path();
 }
 
+// The plug-in's libraries take time and memory to load, and are of no use without a driver.
+bool has_driver() {
+  void* driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver == nullptr) return false;
+  dlclose(driver);
+  return true;
+}
+
 Result<CudaPlugin*> find_and_load() {
   if (const char* path = std::getenv("SLUICE_CUDA_PLUGIN")) return load_cuda_plugin(path);
   const fs::path own = own_folder();
   std::error_code ignored;
   for (const fs::path& folder : {own, own / "../lib", own / ".." / SLUICE_LIBRARY_FOLDER}) {
     const fs::path file = (folder / kFile).lexically_normal();
-    if (fs::exists(file, ignored)) return load_cuda_plugin(file);
+    if (!fs::exists(file, ignored)) continue;
+    if (!has_driver()) return not_found("no NVIDIA driver is installed");
+    return load_cuda_plugin(file);
   }
   return load_cuda_plugin(kFile);
 }

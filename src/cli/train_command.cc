@@ -135,7 +135,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   if (!data.ok()) return fail(2, data.status().message());
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
-  if (!backend.ok()) throw train::InvalidField("device", backend.status().message());
+  if (!backend.ok()) return fail(2, backend.status().message());
   const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(2));
   if (config.verbose > 0) {
     std::fprintf(stderr, "%s", model.summary().c_str());

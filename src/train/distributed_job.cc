@@ -223,7 +223,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   std::unique_ptr<LocalCluster> cluster;
   if (job.cluster == Cluster::kLocal) {
     const auto backend = backend::open_backend(device_options(config.device, config.gpu_memory));
-    if (!backend.ok()) throw InvalidField("device", backend.status().message());
+    if (!backend.ok()) return backend.status();
     const Status able = (*backend)->check(backend::parse_precision(config.precision));
     if (!able.ok()) throw InvalidField("precision", able.message());
     LocalClusterOptions options;
