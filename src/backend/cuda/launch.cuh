@@ -9,7 +9,7 @@
 #include "backend/cuda/check.h"
 
 #if defined(SLUICE_CUDA_EMULATED)
-#include "launch.h"  // the tests' emulator: the same sources on a machine without a GPU
+#include "emulator.h"  // the tests' emulator: the same sources on a machine without a GPU
 #endif
 
 namespace sluice::backend::cuda {

@@ -1,0 +1,300 @@
+// Every layer and loss on random shapes, inputs and options, in every precision.
+//
+// Where numbers are rounded, a ReLU near zero or a maximum among equals may decide otherwise than in
+// float32, and the gradient then goes elsewhere altogether. So in tf32 and bfloat16 the random
+// models are smooth (tanh for ReLU, mean for maximum), and ReLU and maxima are tested on numbers
+// that need no rounding before them.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <ostream>
+
+#include "tests/cuda/parity/comparison.h"
+
+namespace sluice::backend::testing {
+namespace {
+
+using core::Rng;
+using enum Activation;
+
+constexpr auto kMse = Loss::kMeanSquaredError;
+constexpr auto kCategorical = Loss::kCategoricalCrossentropy;
+constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+
+int64_t between(Rng& rng, int64_t low, int64_t high) {
+  return low + static_cast<int64_t>(rng.below(static_cast<uint64_t>(high - low + 1)));
+}
+
+bool coin(Rng& rng) { return rng.below(2) == 1; }
+
+Activation any_activation(Rng& rng) {
+  constexpr Activation kAll[] = {kLinear, kRelu, kSigmoid, kTanh};
+  return kAll[rng.below(4)];
+}
+
+// None, Keras' "same" for odd windows, or different on every side.
+Padding2D any_padding(Rng& rng, int64_t h, int64_t w) {
+  switch (rng.below(3)) {
+    case 0:
+      return {};
+    case 1:
+      return {(h - 1) / 2, (h - 1) / 2, (w - 1) / 2, (w - 1) / 2};
+    default:
+      return {between(rng, 0, h - 1), between(rng, 0, h - 1), between(rng, 0, w - 1),
+              between(rng, 0, w - 1)};
+  }
+}
+
+ConvSpec any_convolution(Rng& rng) {
+  ConvSpec spec{.filters = between(rng, 1, 40),
+                .kernel_h = between(rng, 1, 4),
+                .kernel_w = between(rng, 1, 4),
+                .stride_h = between(rng, 1, 3),
+                .stride_w = between(rng, 1, 3),
+                .bias = coin(rng)};
+  spec.padding = any_padding(rng, spec.kernel_h, spec.kernel_w);
+  return spec;
+}
+
+// An image that a gradient is needed for: what a convolution gives.
+GraphBuilder images(Rng& rng) {
+  GraphBuilder builder({between(rng, 5, 12), between(rng, 5, 12), between(rng, 1, 4)});
+  builder.conv({.filters = between(rng, 1, 36), .kernel_h = 1, .kernel_w = 1});
+  return builder;
+}
+
+Graph finish(GraphBuilder& builder, Rng& rng) {
+  return builder.flatten().dense(between(rng, 2, 12)).build(kMse);
+}
+
+Graph convolution(Rng& rng) {
+  GraphBuilder builder = images(rng);
+  builder.conv(any_convolution(rng)).activation(any_activation(rng));
+  return finish(builder, rng);
+}
+
+Graph first_convolution(Rng& rng) {
+  GraphBuilder builder({between(rng, 5, 14), between(rng, 5, 14), between(rng, 1, 3)});
+  builder.conv(any_convolution(rng)).activation(any_activation(rng));
+  return finish(builder, rng);
+}
+
+Graph pooling(Rng& rng, Pool2DOp::Kind kind) {
+  Pool2DOp op{.kind = kind,
+              .pool_h = between(rng, 1, 4),
+              .pool_w = between(rng, 1, 4),
+              .stride_h = between(rng, 1, 4),
+              .stride_w = between(rng, 1, 4)};
+  op.padding = any_padding(rng, op.pool_h, op.pool_w);
+  GraphBuilder builder = images(rng);
+  builder.activation(any_activation(rng)).pool(op);
+  return finish(builder, rng);
+}
+
+Graph dense(Rng& rng) {
+  GraphBuilder builder({between(rng, 1, 70)});
+  builder.dense(between(rng, 1, 150), coin(rng)).activation(any_activation(rng));
+  builder.dense(between(rng, 1, 40), coin(rng)).activation(kRelu);
+  return builder.dense(between(rng, 1, 12), coin(rng)).build(kMse);
+}
+
+Graph dense_over_rows(Rng& rng) {
+  GraphBuilder builder({between(rng, 1, 4), between(rng, 1, 5), between(rng, 1, 20)});
+  builder.dense(between(rng, 1, 30)).activation(kRelu);
+  if (coin(rng)) builder.flatten();  // the next layer's rows are others then
+  return builder.dense(between(rng, 1, 12)).activation(any_activation(rng)).build(kMse);
+}
+
+Graph activations(Rng& rng) {
+  GraphBuilder builder({between(rng, 1, 40)});
+  builder.dense(between(rng, 2, 50)).activation(kTanh);
+  builder.activation(any_activation(rng)).activation(any_activation(rng));
+  return builder.dense(between(rng, 1, 9)).build(kMse);
+}
+
+Graph inner_softmax(Rng& rng) {
+  GraphBuilder builder({between(rng, 1, 4), between(rng, 1, 30)});
+  builder.dense(between(rng, 1, 80)).activation(kSoftmax);
+  return builder.dense(between(rng, 1, 9)).build(kMse);
+}
+
+Graph dropout(Rng& rng) {
+  GraphBuilder builder({between(rng, 4, 60)});
+  builder.dense(between(rng, 20, 90)).dropout(rng.uniform(0.1f, 0.8f), rng.next());
+  builder.dense(between(rng, 20, 60)).activation(kRelu).dropout(rng.uniform(0.1f, 0.5f), 7);
+  return builder.dense(between(rng, 1, 9)).build(kMse);
+}
+
+Graph reshapes(Rng& rng) {
+  const int64_t a = between(rng, 1, 6), b = between(rng, 1, 6);
+  return GraphBuilder({a, 2 * b})
+      .reshape({2 * a, b})
+      .dense(4)
+      .activation(kLinear)
+      .reshape({a * 8})
+      .dense(between(rng, 1, 9))
+      .build(kMse);
+}
+
+Graph mnist_like(Rng& rng) {
+  const int64_t side = between(rng, 10, 16);
+  GraphBuilder builder({side, side, between(rng, 1, 3)});
+  builder.conv({.filters = 16}).activation(kRelu);
+  builder.conv({.filters = between(rng, 8, 32)}).activation(kRelu);
+  builder.max_pool().dropout(0.25f, 3).flatten();
+  builder.dense(between(rng, 20, 60)).activation(kRelu);
+  return builder.dense(10).activation(kSoftmax).build(kSparse);
+}
+
+Graph loss_behind(Rng& rng, Activation activation, Loss loss) {
+  GraphBuilder builder({between(rng, 2, 40)});
+  return builder.dense(between(rng, 2, 75)).activation(activation).build(loss);
+}
+
+Graph binary_loss(Rng& rng) {
+  GraphBuilder builder({between(rng, 2, 40)});
+  return builder.dense(1).activation(coin(rng) ? kSigmoid : kSoftmax).build(kSparse);
+}
+
+struct Case {
+  const char* name;
+  std::function<Graph(Rng&)> make;
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
+};
+
+std::vector<Case> cases() {
+  const auto of_loss = [](Activation activation, Loss loss) {
+    return [=](Rng& rng) { return loss_behind(rng, activation, loss); };
+  };
+  return {
+      {"Convolution", convolution},
+      {"FirstConvolution", first_convolution},
+      {"MaxPooling", [](Rng& rng) { return pooling(rng, Pool2DOp::Kind::kMax); }},
+      {"AveragePooling", [](Rng& rng) { return pooling(rng, Pool2DOp::Kind::kAverage); }},
+      {"Dense", dense},
+      {"DenseOverRows", dense_over_rows},
+      {"Activations", activations},
+      {"InnerSoftmax", inner_softmax},
+      {"Dropout", dropout},
+      {"Reshape", reshapes},
+      {"MnistLike", mnist_like},
+      {"SquaredErrorOfSoftmax", of_loss(kSoftmax, kMse)},
+      {"SquaredErrorOfLinear", of_loss(kLinear, kMse)},
+      {"CrossentropyOfLogits", of_loss(kSoftmax, kCategorical)},
+      {"SparseCrossentropyOfLogits", of_loss(kSoftmax, kSparse)},
+      {"CrossentropyOfProbabilities", of_loss(kSigmoid, kCategorical)},
+      {"SparseCrossentropyOfProbabilities", of_loss(kSigmoid, kSparse)},
+      {"BinaryTarget", binary_loss},
+  };
+}
+
+struct NamedPrecision {
+  const char* name;
+  Precision precision;
+  friend std::ostream& operator<<(std::ostream& out, const NamedPrecision& p) {
+    return out << p.name;
+  }
+};
+
+constexpr NamedPrecision kPrecisions[] = {{"Float32", Precision::kFloat32},
+                                          {"Tf32", Precision::kTf32},
+                                          {"Bfloat16", Precision::kMixedBfloat16}};
+
+Graph smooth(Graph graph) {
+  for (Op& op : graph.ops) {
+    if (auto* pool = std::get_if<Pool2DOp>(&op.kind)) pool->kind = Pool2DOp::Kind::kAverage;
+    auto* activation = std::get_if<ActivationOp>(&op.kind);
+    if (activation != nullptr && activation->activation == kRelu) activation->activation = kTanh;
+  }
+  return graph;
+}
+
+#define SLUICE_SKIP_WITHOUT(precision)                  \
+  if (const Status able = (*gpu())->check(precision); !able.ok()) GTEST_SKIP() << able.message()
+
+class LayerParityTest : public ::testing::TestWithParam<std::tuple<Case, NamedPrecision>> {};
+
+TEST_P(LayerParityTest, ARandomOneEqualsTheCpus) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const auto& [layer, precision] = GetParam();
+  SLUICE_SKIP_WITHOUT(precision.precision);
+  constexpr uint64_t kSeeds = 8;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng(seed);
+    Graph graph = layer.make(rng);
+    if (precision.precision != Precision::kFloat32) graph = smooth(std::move(graph));
+    const int64_t batch = between(rng, 1, 19);
+    expect_parity(Pair(graph, {.batch_size = batch, .precision = precision.precision}, seed),
+                  Samples(graph, batch, seed), precision.precision);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, LayerParityTest,
+    ::testing::Combine(::testing::ValuesIn(cases()), ::testing::ValuesIn(kPrecisions)),
+    [](const auto& instance) {
+      return std::string(std::get<0>(instance.param).name) + std::get<1>(instance.param).name;
+    });
+
+// --- ReLU and maxima, on multiples of 1/2 in front of them ---
+
+float on_grid(Rng& rng) {
+  constexpr float kGrid[] = {-1, -0.5f, 0.5f, 1};
+  return kGrid[rng.below(4)];
+}
+
+std::vector<Case> kinks() {
+  return {
+      {"DenseRelu",
+       [](Rng& rng) {
+         GraphBuilder builder({between(rng, 1, 24)});
+         builder.dense(between(rng, 1, 40), coin(rng)).activation(kRelu);
+         return builder.dense(between(rng, 1, 9)).build(kMse);
+       }},
+      {"ConvolutionRelu",
+       [](Rng& rng) {
+         GraphBuilder builder({between(rng, 4, 9), between(rng, 4, 9), between(rng, 1, 2)});
+         builder.conv({.filters = between(rng, 1, 20), .bias = coin(rng)}).activation(kRelu);
+         return builder.conv({.filters = 3, .kernel_h = 2, .kernel_w = 1}).build(kMse);
+       }},
+      {"ReluMaxPooling",
+       [](Rng& rng) {
+         GraphBuilder builder({between(rng, 6, 11), between(rng, 6, 11), 1});
+         builder.conv({.filters = between(rng, 1, 20)}).activation(kRelu);
+         builder.pool({.pool_h = between(rng, 1, 3), .pool_w = between(rng, 1, 3)}).flatten();
+         return builder.dense(4).build(kMse);
+       }},
+  };
+}
+
+class KinkParityTest : public ::testing::TestWithParam<std::tuple<Case, NamedPrecision>> {};
+
+TEST_P(KinkParityTest, DecidesAsTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const auto& [layer, precision] = GetParam();
+  SLUICE_SKIP_WITHOUT(precision.precision);
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng(seed);
+    const Graph graph = layer.make(rng);
+    const int64_t batch = between(rng, 1, 19);
+    const Pair pair(graph, {.batch_size = batch, .precision = precision.precision}, seed);
+    for (float& value : pair.cpu->parameters()) value = on_grid(rng);
+    pair.cpu->parameters_changed();
+    pair.copy_parameters();
+    Samples samples(graph, batch, seed);
+    for (float& value : samples.x) value = on_grid(rng);
+    expect_parity(pair, samples, precision.precision);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, KinkParityTest,
+    ::testing::Combine(::testing::ValuesIn(kinks()), ::testing::ValuesIn(kPrecisions)),
+    [](const auto& instance) {
+      return std::string(std::get<0>(instance.param).name) + std::get<1>(instance.param).name;
+    });
+
+}  // namespace
+}  // namespace sluice::backend::testing
