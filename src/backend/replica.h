@@ -130,7 +130,7 @@ class Replica {
   // Whether finish_update() would return without waiting.
   virtual bool update_ready() = 0;
   // Waits until the update is there and no centre given to adopt() is being read any more. Returns
-  // and throws as take_metrics() would have when the update was started.
+  // and throws as take_metrics() would have when the update was started; nothing a second time.
   virtual StepMetrics finish_update() = 0;
   // Sets the parameters to `centre` (plus, where it is missing there, the last update that was
   // started) and begins a window. Reads `centre` until finish_update() has returned.

@@ -183,6 +183,7 @@ void CudaReplica::start_update(float scale, std::span<float> update) {
   device_->use();
   window_.start_update(scale, update);
   window_samples_ = std::exchange(samples_, 0);
+  update_started_ = true;
 }
 
 bool CudaReplica::update_ready() {
@@ -194,8 +195,8 @@ StepMetrics CudaReplica::finish_update() {
   device_->use();
   const StepState metrics = window_.finish_update();
   host_failure_.rethrow();
-  return {std::exchange(window_samples_, 0), metrics.loss_sum,
-          static_cast<int64_t>(metrics.correct)};
+  if (!std::exchange(update_started_, false)) return {};
+  return {window_samples_, metrics.loss_sum, static_cast<int64_t>(metrics.correct)};
 }
 
 void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own) {

@@ -68,6 +68,7 @@ class CudaReplica final : public Replica {
   bool mirror_is_current_ = false;
   int64_t samples_ = 0;         // since the metrics were last taken
   int64_t window_samples_ = 0;  // of the last update
+  bool update_started_ = false;
   size_t nodes_ = 0;
 };
 

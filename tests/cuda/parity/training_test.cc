@@ -1,0 +1,391 @@
+// Training over several steps against the CPU: optimizers, windows, batches of other sizes, the
+// user's own operations, and what a replica promises of itself.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <ostream>
+
+#include "tests/cuda/parity/comparison.h"
+
+namespace sluice::backend::testing {
+namespace {
+
+using core::Rng;
+using ::testing::HasSubstr;
+using enum Activation;
+
+constexpr auto kMse = Loss::kMeanSquaredError;
+constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+
+// Smooth, with an asymmetric padding and a strided pooling.
+Graph small_cnn() {
+  return GraphBuilder({9, 10, 2})
+      .conv({.filters = 12, .padding = {.top = 0, .bottom = 1, .left = 1, .right = 0}})
+      .activation(kTanh)
+      .pool({.kind = Pool2DOp::Kind::kAverage})
+      .dropout(0.3f, 11)
+      .flatten()
+      .dense(21)
+      .activation(kSigmoid)
+      .dense(5)
+      .activation(kSoftmax)
+      .build(kSparse);
+}
+
+// --- Optimizers ---
+
+std::vector<OptimizerSpec> optimizers() {
+  Rng rng(17);
+  const auto any = [&](float low, float high) { return rng.uniform(low, high); };
+  std::vector<OptimizerSpec> specs;
+  for (int i = 0; i < 3; ++i) {
+    const float rate = any(0.001f, 0.05f);
+    specs.push_back(SGD({.learning_rate = rate}));
+    specs.push_back(SGD({.learning_rate = rate, .momentum = any(0.1f, 0.9f)}));
+    specs.push_back(SGD({.learning_rate = rate, .momentum = any(0.1f, 0.9f), .nesterov = true}));
+    specs.push_back(RMSprop({.learning_rate = rate, .rho = any(0.5f, 0.95f)}));
+    specs.push_back(RMSprop({.learning_rate = rate, .momentum = any(0.1f, 0.9f)}));
+    specs.push_back(RMSprop({.learning_rate = rate, .epsilon = 1e-3f, .centered = true}));
+    specs.push_back(RMSprop(
+        {.learning_rate = rate, .momentum = any(0.1f, 0.9f), .epsilon = 1e-3f, .centered = true}));
+    specs.push_back(
+        Adagrad({.learning_rate = rate, .initial_accumulator_value = any(0.01f, 0.5f)}));
+    specs.push_back(
+        Adam({.learning_rate = rate, .beta_1 = any(0.5f, 0.95f), .beta_2 = any(0.9f, 0.999f)}));
+  }
+  return specs;
+}
+
+// From equal gradients an optimizer makes equal bits; those of two devices are equal to 1e-5 only,
+// and Adam's first steps, m / sqrt(v), may turn that around where a gradient is almost zero.
+constexpr double kAfterSteps = 1e-3;
+
+TEST(OptimizerParityTest, EveryOneTrainsAsOnTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  for (const OptimizerSpec& spec : optimizers()) {
+    SCOPED_TRACE(spec.name + ", learning rate " + std::to_string(spec.learning_rate));
+    ReplicaOptions options{.batch_size = 8};
+    options.optimizer = spec;
+    const Pair pair(graph, options, 3, 0.3f);
+    const std::vector<float> before = copy_of(pair.cpu->parameters());
+    for (uint64_t step = 0; step < 6; ++step) {
+      const Samples samples(graph, 8, 100 + step);
+      expect_same_metrics(pair.ours->train_step(samples.batch()),
+                          pair.cpu->train_step(samples.batch()), kAfterSteps);
+    }
+    // Of what the steps changed, not of the parameters, which are large beside it.
+    std::vector<float> ours = copy_of(pair.ours->parameters());
+    std::vector<float> reference = copy_of(pair.cpu->parameters());
+    for (size_t i = 0; i < before.size(); ++i) {
+      ours[i] -= before[i];
+      reference[i] -= before[i];
+    }
+    expect_close("steps", ours, reference, kAfterSteps);
+  }
+}
+
+TEST(OptimizerParityTest, EqualGradientsGiveEqualBits) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  // One product of exact numbers: d/dw (w x - y)^2.
+  const Graph graph = GraphBuilder({1}).dense(1, false).build(kMse);
+  for (const OptimizerSpec& spec : optimizers()) {
+    ReplicaOptions options{.batch_size = 1};
+    options.optimizer = spec;
+    const Pair pair(graph, options, 3);
+    const std::vector<float> x{1};
+    for (const float target : {0.5f, -2.0f, 1.5f, 0.0f}) {
+      const std::vector<float> y{target};
+      pair.ours->train_step({1, x, y});
+      pair.cpu->train_step({1, x, y});
+      EXPECT_EQ(pair.ours->parameters()[0], pair.cpu->parameters()[0]) << spec.name;
+    }
+  }
+}
+
+TEST(OptimizerParityTest, MixedPrecisionKeepsFloat32Parameters) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  if (!(*gpu())->check(Precision::kMixedBfloat16).ok()) GTEST_SKIP() << "no bfloat16";
+  const Graph graph = GraphBuilder({4}).dense(3).build(kMse);
+  ReplicaOptions options{.batch_size = 4, .precision = Precision::kMixedBfloat16};
+  options.optimizer = SGD({.learning_rate = 1e-4f});  // steps below bfloat16's resolution
+  const Pair pair(graph, options, 3);
+  const Samples samples(graph, 4, 5);
+  const std::vector<float> before = copy_of(pair.ours->parameters());
+  for (int step = 0; step < 20; ++step) pair.ours->train_step(samples.batch());
+  int moved = 0;
+  for (size_t i = 0; i < before.size(); ++i) moved += before[i] != pair.ours->parameters()[i];
+  EXPECT_GT(moved, static_cast<int>(before.size()) * 3 / 4);
+}
+
+// --- Windows ---
+
+std::vector<float> centre_of(const Graph& graph, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> centre(graph.parameter_size);
+  for (float& value : centre) value = rng.uniform(-0.3f, 0.3f);
+  return centre;
+}
+
+// What a worker does with overlap, on one replica; the updates it would push, and at the end its
+// parameters.
+std::vector<std::vector<float>> exchange(Replica& replica, std::vector<StepMetrics>& metrics) {
+  const Graph& graph = replica.graph();
+  const auto centre = replica.make_exchange_buffer();
+  std::vector<std::shared_ptr<core::AlignedBuffer>> buffers;
+  const auto fill_centre = [&](uint64_t seed) {
+    const auto values = centre_of(graph, seed);
+    std::copy(values.begin(), values.end(), centre->data());
+  };
+  fill_centre(1);
+  replica.adopt(centre->span(), OwnUpdate::kIncluded);
+  for (uint64_t window = 0; window < 4; ++window) {
+    for (uint64_t step = 0; step < 3; ++step) {
+      replica.start_step(Samples(graph, 6, 10 * window + step).batch());
+    }
+    if (window > 0) metrics.push_back(replica.finish_update());  // of the window before
+    buffers.push_back(replica.make_exchange_buffer());
+    replica.start_update(1.0f / 3, buffers.back()->span());
+    if (window == 1) {
+      replica.begin_window();
+    } else {
+      fill_centre(2 + window);
+      replica.adopt(centre->span(), window == 3 ? OwnUpdate::kIncluded : OwnUpdate::kMissing);
+    }
+    // The centre may be written to again only now.
+    if (window == 0 || window == 2) metrics.push_back(replica.finish_update());
+  }
+  metrics.push_back(replica.finish_update());
+  std::vector<std::vector<float>> results;
+  for (const auto& buffer : buffers) results.push_back(copy_of(buffer->span()));
+  results.push_back(copy_of(replica.parameters()));
+  return results;
+}
+
+TEST(WindowParityTest, UpdatesAndCentresAreTheCpus) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  for (const bool local : {true, false}) {
+    ReplicaOptions options{.batch_size = 6};
+    if (local) options.optimizer = SGD({.learning_rate = 0.1f, .momentum = 0.5f});
+    const Pair pair(graph, options, 3);
+    std::vector<StepMetrics> our_metrics, cpu_metrics;
+    const auto ours = exchange(*pair.ours, our_metrics);
+    const auto reference = exchange(*pair.cpu, cpu_metrics);
+    ASSERT_EQ(ours.size(), reference.size());
+    for (size_t i = 0; i < ours.size(); ++i) {
+      SCOPED_TRACE(std::string(local ? "changes" : "gradients") + ", result " + std::to_string(i));
+      expect_close("update", ours[i], reference[i], 1e-4);
+    }
+    ASSERT_EQ(our_metrics.size(), cpu_metrics.size());
+    for (size_t i = 0; i < our_metrics.size(); ++i) {
+      expect_same_metrics(our_metrics[i], cpu_metrics[i], 1e-4);
+    }
+  }
+}
+
+TEST(WindowParityTest, AnUpdateIsTheScaledChangeOfItsParameters) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  ReplicaOptions options{.batch_size = 6};
+  options.optimizer = "adam";
+  const Pair pair(graph, options, 3);
+  pair.ours->begin_window();
+  const std::vector<float> before = copy_of(pair.ours->parameters());
+  const Samples samples(graph, 6, 9);
+  for (int step = 0; step < 3; ++step) pair.ours->start_step(samples.batch());
+  const auto update = pair.ours->make_exchange_buffer();
+  pair.ours->start_update(0.5f, update->span());
+  EXPECT_EQ(pair.ours->finish_update().samples, 18);
+  EXPECT_EQ(pair.ours->take_metrics().samples, 0);
+  const auto after = pair.ours->parameters();
+  for (size_t i = 0; i < before.size(); ++i) {
+    ASSERT_EQ(update->data()[i], (after[i] - before[i]) * 0.5f) << i;
+  }
+}
+
+// --- What a replica promises ---
+
+TEST(CudaReplicaTest, BatchesOfOtherSizesLeaveNoTraces) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  const Pair pair(graph, {.batch_size = 16}, 3);
+  for (const int64_t n : {16, 5, 16, 1, 5, 11}) {
+    const Samples samples(graph, n, static_cast<uint64_t>(n));
+    expect_same_metrics(pair.ours->evaluate(samples.batch()), pair.cpu->evaluate(samples.batch()),
+                        1e-5);
+    expect_same_metrics(pair.ours->train_step(samples.batch()),
+                        pair.cpu->train_step(samples.batch()), 1e-5);
+    expect_close("gradients", pair.ours->gradients(), pair.cpu->gradients(), 1e-4);
+  }
+}
+
+TEST(CudaReplicaTest, BatchesMayLieInItsBuffersOrAnywhere) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  ReplicaOptions options{.batch_size = 4};
+  options.optimizer = SGD({.learning_rate = 0.1f});
+  const auto run = [&](bool in_buffers) {
+    const Pair pair(graph, options, 3);
+    for (uint64_t step = 0; step < 7; ++step) {
+      const Samples samples(graph, 4, step);
+      if (in_buffers) {
+        const BatchBuffers buffers = pair.ours->batch_buffers();
+        const auto x = buffers.x.first(samples.x.size()), y = buffers.y.first(samples.y.size());
+        std::copy(samples.x.begin(), samples.x.end(), x.begin());
+        std::copy(samples.y.begin(), samples.y.end(), y.begin());
+        pair.ours->start_step({4, x, y});
+      } else {
+        pair.ours->start_step(samples.batch());
+      }
+    }
+    return pair.ours->take_metrics().loss_sum;
+  };
+  EXPECT_NEAR(run(true), run(false), 1e-5);
+}
+
+TEST(CudaReplicaTest, DeterministicRunsAreEqualBitForBit) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = mnist_cnn();
+  for (const Precision precision :
+       {Precision::kFloat32, Precision::kTf32, Precision::kMixedBfloat16}) {
+    if (!(*gpu())->check(precision).ok()) continue;
+    const auto run = [&] {
+      ReplicaOptions options{.batch_size = 4, .precision = precision, .deterministic = true};
+      options.optimizer = "adam";
+      const Pair pair(graph, options, 3, 0.1f);
+      for (uint64_t step = 0; step < 3; ++step) {
+        pair.ours->start_step(Samples(graph, 4, step).batch());
+      }
+      return copy_of(pair.ours->parameters());
+    };
+    EXPECT_EQ(run(), run());
+  }
+}
+
+TEST(CudaReplicaTest, MistakesAreRefusedAsOnTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  const Pair pair(graph, {.batch_size = 4}, 3);
+  const auto refusals = [&](Replica& replica) {
+    std::vector<std::string> messages;
+    const auto refused = [&](const auto& call) {
+      try {
+        call();
+        messages.push_back("accepted");
+      } catch (const std::invalid_argument& error) {
+        messages.push_back(error.what());
+      }
+    };
+    Samples samples(graph, 5, 1);
+    refused([&] { replica.train_step(samples.batch()); });
+    refused([&] { replica.train_step({4, samples.x, samples.y}); });
+    refused([&] { replica.evaluate({2, std::span(samples.x).first(360), samples.y}); });
+    samples.y[1] = 5;
+    refused([&] { replica.train_step(samples.first(4)); });
+    samples.y[1] = -1;
+    refused([&] { replica.evaluate(samples.first(4)); });
+    return messages;
+  };
+  const auto ours = refusals(*pair.ours);
+  EXPECT_EQ(ours, refusals(*pair.cpu));
+  EXPECT_THAT(ours, ::testing::Not(::testing::Contains("accepted")));
+  ReplicaOptions options{.batch_size = 4};
+  options.optimizer = "sgd";
+  EXPECT_THROW(Pair(graph, options, 1).ours->gradients(), std::logic_error);
+}
+
+// --- Operations of the user's program ---
+
+// y = a x + b with two scalar parameters; throws once x has a number above `limit`.
+class AffineKernel : public HostKernel {
+ public:
+  explicit AffineKernel(float limit = 1e9f) : limit_(limit) {}
+  void forward(const Forward& args) const override {
+    for (size_t i = 0; i < args.y.size(); ++i) {
+      if (args.x[i] > limit_) throw std::runtime_error("affine: too large");
+      args.y[i] = args.parameters[0][0] * args.x[i] + args.parameters[1][0];
+      if (args.training) args.y[i] *= 2;
+    }
+  }
+  void backward(const Backward& args) const override {
+    float da = 0, db = 0;
+    for (size_t i = 0; i < args.dy.size(); ++i) {
+      da += 2 * args.dy[i] * args.x[i];
+      db += 2 * args.dy[i];
+      if (!args.dx.empty()) args.dx[i] = 2 * args.parameters[0][0] * args.dy[i];
+    }
+    args.dparameters[0][0] = da;
+    args.dparameters[1][0] = db;
+  }
+
+ private:
+  const float limit_;
+};
+
+Graph with_host_op(float limit = 1e9f) {
+  return GraphBuilder({6})
+      .dense(4)
+      .host(std::make_shared<AffineKernel>(limit), {1, 1})
+      .dense(3)
+      .host(std::make_shared<IdentityKernel>())
+      .build(kMse);
+}
+
+TEST(HostOpParityTest, TheUsersOwnArithmeticRunsInTheStep) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  for (const Precision precision : {Precision::kFloat32, Precision::kMixedBfloat16}) {
+    if (!(*gpu())->check(precision).ok()) continue;
+    const Graph graph = with_host_op();
+    const Pair pair(graph, {.batch_size = 5, .precision = precision}, 3);
+    expect_parity(pair, Samples(graph, 5, 4), precision);
+  }
+}
+
+TEST(HostOpParityTest, WhatItThrowsComesOutOfTheNextCallThatWaits) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = with_host_op(-1e9f);
+  const Pair pair(graph, {.batch_size = 5}, 3);
+  const Samples samples(graph, 5, 4);
+  const auto message = [](const auto& call) -> std::string {
+    try {
+      call();
+    } catch (const std::runtime_error& error) {
+      return error.what();
+    }
+    return "nothing";
+  };
+  EXPECT_EQ(message([&] { pair.ours->train_step(samples.batch()); }), "affine: too large");
+  EXPECT_EQ(message([&] { pair.ours->evaluate(samples.batch()); }), "affine: too large");
+  pair.ours->begin_window();
+  pair.ours->start_step(samples.batch());
+  const auto update = pair.ours->make_exchange_buffer();
+  pair.ours->start_update(1, update->span());
+  EXPECT_EQ(message([&] { pair.ours->finish_update(); }), "affine: too large");
+  EXPECT_EQ(message([&] { pair.ours->take_metrics(); }), "nothing") << "it is told once";
+}
+
+// --- Memory ---
+
+TEST(GpuMemoryTest, ABoundIsKeptAndNamed) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const auto plugin = cuda_plugin();
+  ASSERT_TRUE(plugin.ok());
+  const auto gpus = (*plugin)->gpus();
+  ASSERT_TRUE(gpus.ok());
+  // The tests' own backend keeps the first device without a bound for as long as it has replicas.
+  const auto bounded = (*plugin)->open(gpus->front(), 40 << 20);
+  const Graph large = GraphBuilder({1024}).dense(4096).dense(10).build(kMse);
+  try {
+    bounded->compile(large, {.batch_size = 1});
+    FAIL() << "16 MiB of parameters, as many of gradients and the workspace fit in 40 MiB";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("--gpu-memory"));
+    EXPECT_THAT(error.what(), HasSubstr("40 MiB"));
+  }
+  const Graph small = GraphBuilder({10}).dense(4).build(kMse);
+  EXPECT_NE(bounded->compile(small, {.batch_size = 1}), nullptr);
+}
+
+}  // namespace
+}  // namespace sluice::backend::testing
