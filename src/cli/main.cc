@@ -67,7 +67,8 @@ int run(int argc, char** argv) {
   app.formatter(std::make_shared<Formatter>());
   app.option_defaults()->take_last();  // a script's own flags can be overridden
   const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
-                              add_server_command(app), add_worker_command(app, argv)};
+                              add_server_command(app), add_worker_command(app, argv),
+                              add_devices_command(app)};
   for (CLI::App* shown : {&app, commands[0].app}) {
     shown->footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
   }
