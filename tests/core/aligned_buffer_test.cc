@@ -23,6 +23,18 @@ TEST_P(AlignedBufferSizeTest, IsAlignedAndZeroed) {
   }
 }
 
+TEST_P(AlignedBufferSizeTest, OfWholePagesSharesNone) {
+  const AlignedBuffer a = AlignedBuffer::of_whole_pages(GetParam());
+  const AlignedBuffer b = AlignedBuffer::of_whole_pages(GetParam());
+  EXPECT_EQ(a.size(), GetParam());
+  const auto page = [](const float* p) { return reinterpret_cast<uintptr_t>(p) / 4096; };
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(a.data()) % 4096, 0u);
+  if (GetParam() > 0) {
+    EXPECT_NE(page(a.data() + a.size() - 1), page(b.data()));
+    EXPECT_NE(page(b.data() + b.size() - 1), page(a.data()));
+  }
+}
+
 // The last two lie on both sides of the size from which huge pages are asked for.
 INSTANTIATE_TEST_SUITE_P(Sizes, AlignedBufferSizeTest,
                          testing::Values(0, 1, 15, 16, 17, 1000, (size_t{2} << 20) / 4 - 1,

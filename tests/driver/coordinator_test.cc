@@ -67,6 +67,24 @@ class CoordinatorTest : public testing::Test {
   Coordinator coordinator{options(), t};
 };
 
+TEST_F(CoordinatorTest, AWorkersSlotIsTheLowestThatNobodyOfItsHostHas) {
+  const auto slot = [this](const std::string& host, int64_t pid) {
+    wire::JoinRequest request{wire::Role::kWorker, core::version(), host, pid, "", -1};
+    const auto reply = coordinator.join(request, t);
+    EXPECT_TRUE(reply.ok());
+    return reply->slot;
+  };
+  EXPECT_EQ(slot("hosta", 10), 0);
+  EXPECT_EQ(slot("hostb", 10), 0);
+  EXPECT_EQ(slot("hosta", 11), 1);
+  EXPECT_EQ(slot("hosta", 12), 2);
+  EXPECT_EQ(slot("hostb", 11), 1);
+  join(wire::Role::kServer, 1);  // servers take no slot of a worker
+  coordinator.process_ended("hosta", 11, "killed by signal 9");
+  EXPECT_EQ(slot("hosta", 13), 1) << "its successor's GPU is the dead worker's";
+  EXPECT_EQ(slot("hosta", 14), 3);
+}
+
 TEST_F(CoordinatorTest, WorkersWaitForServersAndAreToldSo) {
   const int64_t worker = join(wire::Role::kWorker, 10);
   const auto reply = acquire(worker);

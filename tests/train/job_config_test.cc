@@ -103,6 +103,12 @@ TEST(JobConfigTest, NonsenseIsRefusedByTheFieldsName) {
   c = {};
   c.device = "abacus";
   EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("device: "));
+  c = {};
+  c.gpu_memory = -1;
+  EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("gpu_memory: "));
+  c = {};
+  c.device = "cuda:7";  // whether there is one is the workers' business
+  EXPECT_EQ(message_of([&] { validate(c); }), "nothing was thrown");
 }
 
 TEST(JobConfigTest, TimesAndRatesThatAreNoFiniteNumbersAreRefused) {

@@ -16,7 +16,7 @@ class FakeDriver final : public wire::ControlService {
  public:
   Result<wire::JoinReply> join(const wire::JoinRequest& request) override {
     join_request = request;
-    return wire::JoinReply{7, 2, 0xfedcba9876543210, R"({"window": 5})"};
+    return wire::JoinReply{7, 2, 0xfedcba9876543210, R"({"window": 5})", 4};
   }
   Result<wire::AcquireReply> acquire(int64_t member) override {
     if (member != 7) return not_found("member " + std::to_string(member) + " is not known: ä\n%");
@@ -92,6 +92,7 @@ TEST_P(ControlTransportTest, JoinCarriesEveryField) {
   EXPECT_EQ(reply->index, 2);
   EXPECT_EQ(reply->job, 0xfedcba9876543210);
   EXPECT_EQ(reply->job_spec, R"({"window": 5})");
+  EXPECT_EQ(reply->slot, 4);
 }
 
 TEST_P(ControlTransportTest, AcquireCarriesEveryKindAndField) {

@@ -22,7 +22,9 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   spec.dataset = "{}";
   spec.threads = 3;
   spec.device = "cpu";
+  spec.gpu_memory_mib = 4096;
   spec.precision = "mixed_bfloat16";
+  spec.deterministic = true;
   spec.heartbeat_interval = std::chrono::milliseconds(250);
   spec.server_timeout = std::chrono::seconds(5);
   spec.driver_timeout = std::chrono::seconds(6);

@@ -84,8 +84,7 @@ Parameters::Parameters(const Graph& graph, const std::optional<OptimizerSpec>& o
       bfloat16_(*context.device, bfloat16 ? values_.size() : 0) {
   if (!optimizer_) return;
   optim::validate(*optimizer_);
-  arena_ = {.size = static_cast<int64_t>(size()),
-            .w = values(),
+  arena_ = {.w = values(),
             .g = gradients(),
             .slots = {},
             .bfloat16_w = bfloat16_values()};
@@ -115,8 +114,10 @@ const void* Parameters::values_of(const ParameterSlice& slice, DataType type) co
   return bfloat16_.data() + place(slice);
 }
 
-void Parameters::step(const StepState* state, cudaStream_t stream) const {
-  if (size() > 0) optimizer_step(*optimizer_, arena_, state, stream);
+void Parameters::step(size_t count, const StepState* state, cudaStream_t stream) const {
+  OptimizerArena arena = arena_;
+  arena.size = static_cast<int64_t>(count);
+  optimizer_step(*optimizer_, arena, state, stream);
 }
 
 }  // namespace sluice::backend::cuda

@@ -33,8 +33,8 @@ class Parameters {
   float* gradients_of(const ParameterSlice& slice) const { return gradients() + place(slice); }
 
   const std::optional<OptimizerSpec>& optimizer() const { return optimizer_; }
-  // The optimizer's step over everything. Only with one.
-  void step(const StepState* state, cudaStream_t stream) const;
+  // The optimizer's step over the first `count` parameters, as on the device. Only with one.
+  void step(size_t count, const StepState* state, cudaStream_t stream) const;
 
  private:
   size_t place(const ParameterSlice& slice) const;

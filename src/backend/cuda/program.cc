@@ -115,12 +115,9 @@ void Program::make_operations(const std::vector<Stage>& stages) {
 }
 
 void Program::prepare_forward() {
-  if (std::exchange(forward_prepared_, true)) return;
+  if (forward_prepared_) return;
   for (const auto& operation : operations_) operation->prepare_forward();
-}
-
-void Program::prepare_backward() {
-  for (size_t i = first_trained_; i < operations_.size(); ++i) operations_[i]->prepare_backward();
+  forward_prepared_ = true;
 }
 
 void Program::forward(int slot, Mode mode) {
@@ -136,28 +133,43 @@ void Program::loss(int slot, float* gradient, StepState* state) {
   count_step(optimizer_, batch_, losses_.data(), correct_.data(), state, stream);
 }
 
-void Program::whole_step(int slot) {
-  cudaStream_t stream = context_.compute.get();
+void Program::gradients(int slot, StepState* state) {
   forward(slot, Mode::kTraining);
   const Value& output = values_.back();
-  loss(slot, output.gradient == nullptr ? nullptr : output.gradient->data, state_.training);
+  loss(slot, output.gradient == nullptr ? nullptr : output.gradient->data, state);
   for (size_t i = operations_.size(); i > first_trained_; --i) operations_[i - 1]->backward();
+}
+
+void Program::use_gradients(size_t parameters) {
   if (parameters_.optimizer()) {
-    parameters_.step(state_.training, stream);
-  } else if (parameters_.size() > 0) {
-    add_to(static_cast<int64_t>(parameters_.size()), parameters_.gradients(), state_.gradient_sum,
-           stream);
+    parameters_.step(parameters, state_.training, context_.compute.get());
+  } else {
+    add_to(static_cast<int64_t>(parameters), parameters_.gradients(), state_.gradient_sum,
+           context_.compute.get());
   }
 }
 
-// Preparing runs kernels on whatever the buffers hold; it steps nothing.
-void Program::capture(int slot) {
+// Algorithms are chosen, and every kernel has run once, before the first capture: libraries load
+// their code at its first use, which a capture forbids. It is the step that will be captured, on the
+// same batch, but steps no parameter and counts nothing.
+void Program::warm_up(int slot) {
+  if (warm_) return;
   input_->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);
   prepare_forward();
-  if (nodes_ == 0) prepare_backward();
+  for (size_t i = first_trained_; i < operations_.size(); ++i) operations_[i]->prepare_backward();
+  gradients(slot, state_.evaluation);
+  use_gradients(0);
+  SLUICE_CHECKED(
+      cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.compute.get()));
   SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
+  warm_ = true;
+}
+
+void Program::capture(int slot) {
+  warm_up(slot);
   Capture capture(context_.compute.get());
-  whole_step(slot);
+  gradients(slot, state_.training);
+  use_gradients(parameters_.size());
   const auto graph = capture.end();
   SLUICE_CHECKED(cudaGraphGetNodes(graph.get(), nullptr, &nodes_));
   steps_[static_cast<size_t>(slot)] = made<GraphExec>(

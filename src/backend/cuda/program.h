@@ -53,10 +53,11 @@ class Program {
   void add_values(const std::vector<Stage>& stages);
   void make_operations(const std::vector<Stage>& stages);
   void prepare_forward();
-  void prepare_backward();
   void forward(int slot, Mode mode);
   void loss(int slot, float* gradient, StepState* state);
-  void whole_step(int slot);
+  void gradients(int slot, StepState* state);
+  void use_gradients(size_t parameters);
+  void warm_up(int slot);
   void capture(int slot);
 
   const Context& context_;
@@ -73,7 +74,7 @@ class Program {
   DeviceArray<float> arena_;
   DeviceArray<float> losses_;  // of each sample
   DeviceArray<int> correct_;
-  bool forward_prepared_ = false;
+  bool forward_prepared_ = false, warm_ = false;
   std::array<GraphExec, kInputSlots> steps_;
   size_t nodes_ = 0;
 };
