@@ -70,7 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownLoss", {"--loss", "hinge"}, "categorical_crossentropy"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
         Mistake{"UnknownPrecision", {"--precision", "float16"}, "mixed_bfloat16"},
-        Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "--device: "},
+        Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "device \"cuda:77\": "},
+        Mistake{"NegativeGpuMemory", {"--gpu-memory", "-5"}, "--gpu-memory: expected 0"},
         Mistake{"WrongFlag",
                 {"--epoch", "3"},
                 "unknown flag --epoch; did you mean --epochs? see sluice train --help"},
@@ -126,7 +127,8 @@ TEST(CommandLineTest, RolesRefuseWhatCannotWorkAtOnce) {
            {{"server", "--driver", "a:1", "--advertise", "b"}, "--advertise: address \"b\""},
            {{"worker", "--driver", "a:1", "--join-timeout", "1e30"}, "--join-timeout: expected"},
            {{"worker", "--driver", "a:1", "--index", ""}, "--index: expected a whole number"},
-           {{"driver", "--device", "cuda:77"}, "--device: "},
+           {{"driver", "--device", "tpu"}, "--device: "},
+           {{"worker", "--driver", "a:1", "--device", "tpu"}, "--device: device \"tpu\" is not"},
        }) {
     const Outcome run = sluice_command(arguments);
     EXPECT_EQ(run.status, 2) << run.output;
@@ -259,6 +261,22 @@ TEST(CommandLineTest, PortInUseIsNamed) {
       {"driver", "--dataset", digits().path(), "--listen", address, "--verbose", "0"});
   EXPECT_EQ(second.status, 1);
   EXPECT_THAT(second.output, HasSubstr("cannot listen on " + address));
+}
+
+TEST(CommandLineTest, DevicesAreListedWithWhatIsMissing) {
+  setenv("SLUICE_CUDA_PLUGIN", "/nowhere/plugin.so", 1);
+  const Outcome without = sluice_command({"devices"});
+  const Outcome train = sluice_command({"train", "--dataset", digits().path(), "--device", "cuda"});
+  unsetenv("SLUICE_CUDA_PLUGIN");
+  EXPECT_EQ(without.status, 0) << without.output;
+  EXPECT_THAT(without.output, testing::StartsWith("cpu     oneDNN "));
+  EXPECT_THAT(without.output, HasSubstr("precisions: float32"));
+  EXPECT_THAT(without.output, HasSubstr("none: the CUDA plug-in /nowhere/plugin.so is not"));
+  EXPECT_EQ(train.status, 2);
+  EXPECT_THAT(train.output, HasSubstr("device \"cuda\": the CUDA plug-in /nowhere/plugin.so is"));
+  const Outcome here = sluice_command({"devices"});  // whatever this machine has
+  EXPECT_EQ(here.status, 0) << here.output;
+  EXPECT_THAT(here.output, HasSubstr("\ncuda"));
 }
 
 TEST(CommandLineTest, UnknownCommandIsNamed) {
