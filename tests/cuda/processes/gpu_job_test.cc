@@ -19,7 +19,7 @@ using testing_support::command_line;
 using testing_support::DigitsFolder;
 using testing_support::Process;
 
-const std::string kSluice = SLUICE_BINARY_DIR "/bin/sluice";
+const std::string kSluice = testing_support::program_beside_this("sluice");
 
 class GpuJobTest : public ::testing::Test {
  protected:
@@ -51,20 +51,13 @@ class GpuJobTest : public ::testing::Test {
 
   std::vector<std::string> job(const char* command, int epochs,
                                std::vector<std::string> more = {}) const {
-    std::vector<std::string> words = {kSluice,
-                                      command,
-                                      "--dataset",
-                                      digits_.path(),
-                                      "--model",
-                                      model_path(),
-                                      "--learning-rate",
-                                      "0.01",
-                                      "--epochs",
-                                      std::to_string(epochs),
-                                      "--verbose",
-                                      "2",
-                                      "--report",
-                                      report_path()};
+    std::vector<std::string> words = {kSluice,           command,
+                                      "--dataset",       digits_.path(),
+                                      "--model",         model_path(),
+                                      "--learning-rate", "0.01",
+                                      "--epochs",        std::to_string(epochs),
+                                      "--verbose",       "2",
+                                      "--report",        report_path()};
     words.insert(words.end(), more.begin(), more.end());
     return words;
   }
@@ -91,9 +84,7 @@ TEST_F(GpuJobTest, WorkersTrainOnGpusAndCountExactly) {
 }
 
 TEST_F(GpuJobTest, AsynchronousSgdAndMixedPrecisionTrainToo) {
-  if (!(*backend::open_backend({.name = "cuda"}))
-           ->check(backend::Precision::kMixedBfloat16)
-           .ok()) {
+  if (!(*backend::open_backend({.name = "cuda"}))->check(backend::Precision::kMixedBfloat16).ok()) {
     GTEST_SKIP() << "this GPU has no bfloat16";
   }
   Process process(job("train", 12,
@@ -139,7 +130,8 @@ TEST_F(GpuJobTest, CpuAndGpuWorkersTrainTogether) {
 }
 
 TEST_F(GpuJobTest, TooLittleMemoryEndsTheJobWithWhatToDo) {
-  Process process(job("train", 1, {"--device", "cuda", "--gpu-memory", "8", "--max-restarts", "0"}));
+  Process process(
+      job("train", 1, {"--device", "cuda", "--gpu-memory", "8", "--max-restarts", "0"}));
   EXPECT_EQ(process.wait(120s), 1) << process.output();
   EXPECT_THAT(process.output(), HasSubstr("of --gpu-memory; raise it"));
 }
