@@ -80,27 +80,36 @@ make_relocatable() {
   done
 }
 
+# What the plug-in takes from the system: "libcublasLt.so.13, libcudnn.so.9".
+nvidia_libraries() {
+  objdump -p "$root/lib/libsluice_cuda.so" | awk '$1 == "NEEDED" { print $2 }' | grep -E "$NVIDIA" |
+    sort | paste -sd, | sed 's/,/, /g'
+}
+
 write_note() {
-  local glibc commit with_cuda="without the CUDA plug-in: built where nvcc or cuDNN were missing"
+  local glibc commit gpu
   # shellcheck disable=SC2046  # no name here has spaces
   glibc=$(objdump -T $(binaries_in "$root") | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1)
   commit=$(git -C "$source_dir" describe --always --dirty 2>/dev/null || echo unknown)
-  [ ! -e "$root/lib/libsluice_cuda.so" ] || with_cuda="with the CUDA plug-in, lib/libsluice_cuda.so"
+  gpu="It is without the CUDA plug-in: nvcc or cuDNN were missing where it was built."
+  if [ -e "$root/lib/libsluice_cuda.so" ]; then
+    gpu="On a GPU it also takes NVIDIA's driver and, from the system or from PyTorch's Python packages, \
+$(nvidia_libraries)."
+  fi
   cat >"$root/BUNDLE.md" <<NOTE
 # Sluice $version, as a bundle
 
-Built from commit $commit, $with_cuda. Runs from any folder of any Linux on $(uname -m) with glibc
-${glibc#GLIBC_} or newer; on a GPU, also with NVIDIA's driver, cuDNN 9 and cuBLASLt of the CUDA version that
-it was built with, which it takes from the system or from PyTorch's Python packages.
+Built from commit $commit. Runs from any folder of any Linux on $(uname -m) with glibc ${glibc#GLIBC_} or newer.
+$gpu
 
     bin/sluice devices      # what this machine can train on
     bin/sluice train        # MNIST
     tests/cuda/check        # the CUDA backend's tests and jobs, on a GPU of this machine
     tests/cuda/bench        # its benchmarks, beside PyTorch where that is installed
 
-The other tests, \`bin/*_test\`, run here too, except those that read the source tree or the build folder:
+The other tests, bin/*_test, run here too, except those that read the source tree or the build folder:
 layering_test, integration_test, cuda_emulated_test, and some cases of nn_test and backend_test.
-README.md describes everything else, licenses/ has the notices of the libraries in lib/.
+README.md describes everything else; licenses/ has the notices of the libraries in lib/.
 NOTE
 }
 
