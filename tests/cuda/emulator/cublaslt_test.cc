@@ -98,17 +98,17 @@ TEST_F(CublasLtTest, BiasGradientsSumAnInputOverTheInnerDimension) {
 }
 
 TEST_F(CublasLtTest, Bfloat16IsSummedInFloatAndStoredAsEither) {
-  // [256 1 1] times ones: 258, which is a bfloat16, while 257 is not.
-  const DeviceArray<unsigned short> a({0x4380, 0x3f80, 0x3f80}), b({0x3f80, 0x3f80, 0x3f80});
+  // 256 + 1 + 2 lies between the bfloat16s 258 and 260; rounding each sum would give 258.
+  const DeviceArray<unsigned short> a({0x4380, 0x3f80, 0x4000}), b({0x3f80, 0x3f80, 0x3f80});
   const MatrixShape row{1, 3, CUDA_R_16BF}, column{3, 1, CUDA_R_16BF};
   set(CUBLAS_COMPUTE_32F, row, column, {1, 1, CUDA_R_16BF});
   const DeviceArray<unsigned short> narrow(1);
   ASSERT_CUBLAS(multiply(a, b, narrow));
-  EXPECT_EQ(narrow.values()[0], 0x4381);
+  EXPECT_EQ(narrow.values()[0], 0x4382);
   set(CUBLAS_COMPUTE_32F, row, column, {1, 1, CUDA_R_32F});
   const DeviceArray<float> wide(1);
   ASSERT_CUBLAS(multiply(a, b, wide));
-  EXPECT_EQ(wide.values()[0], 258.0f);
+  EXPECT_EQ(wide.values()[0], 259.0f);
 }
 
 TEST_F(CublasLtTest, FastTf32RoundsItsInputs) {

@@ -100,6 +100,8 @@ TEST_F(CudnnTest, StaleDescriptorsAndHandlesAreRefused) {
   ASSERT_CUDNN(cudnnCreate(&handle));
   ASSERT_CUDNN(cudnnDestroy(handle));
   EXPECT_EQ(cudnnDestroy(handle), CUDNN_STATUS_BAD_PARAM);
+  EXPECT_CUDNN(cudnnDestroy(nullptr));
+  EXPECT_CUDNN(cudnnDestroyTensorDescriptor(nullptr));
   EXPECT_EQ(cudnnSetStream(handle_, reinterpret_cast<cudaStream_t>(this)), CUDNN_STATUS_BAD_PARAM);
   fail_next("cudnnCreate", CUDNN_STATUS_NOT_INITIALIZED);
   EXPECT_EQ(cudnnCreate(&handle), CUDNN_STATUS_NOT_INITIALIZED);

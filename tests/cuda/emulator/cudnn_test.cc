@@ -52,6 +52,15 @@ TEST_F(CudnnTest, StrideDilationAndGroupsAreHonoured) {
   EXPECT_EQ(forward_of(grouped, {2, 3}, {1, 10, 100, 1000}), (Floats{2, 20, 300, 3000}));
 }
 
+TEST_F(CudnnTest, GradientsStayWithinTheirGroup) {
+  set({.c = 2, .h = 1, .w = 1, .k = 4, .filter = 1, .padding = 0, .groups = 2});
+  const DeviceArray<float> x({2, 3}), w({1, 10, 100, 1000}), dy({1, 2, 3, 4}), dx(2), dw(4);
+  ASSERT_CUDNN(backward_data(w, dy, dx, CUDNN_CONVOLUTION_BWD_DATA_ALGO_1));
+  ASSERT_CUDNN(backward_filter(x, dy, dw, CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1));
+  EXPECT_EQ(dx.values(), (Floats{21, 4300}));
+  EXPECT_EQ(dw.values(), (Floats{2, 4, 9, 12}));
+}
+
 TEST_F(CudnnTest, StridesOfATensorAreHonoured) {
   set({.h = 1, .w = 2, .filter = 1, .padding = 0});
   ASSERT_CUDNN(
@@ -70,10 +79,10 @@ TEST_F(CudnnTest, AlphaAndBetaBlendWithTheOutput) {
 
 TEST_F(CudnnTest, Bfloat16IsSummedInFloatAndRoundedOnce) {
   set({.c = 3, .h = 1, .w = 1, .filter = 1, .padding = 0, .type = CUDNN_DATA_BFLOAT16});
-  // 256 + 1 + 1 and 1: rounding after each sum would lose both ones.
-  const DeviceArray<unsigned short> x({0x4380, 0x3f80, 0x3f80}), w({0x3f80, 0x3f80, 0x3f80}), y(1);
+  // 256 + 1 + 2 lies between the bfloat16s 258 and 260; rounding each sum would give 258.
+  const DeviceArray<unsigned short> x({0x4380, 0x3f80, 0x4000}), w({0x3f80, 0x3f80, 0x3f80}), y(1);
   ASSERT_CUDNN(forward(x, w, y));
-  EXPECT_EQ(y.values()[0], 0x4381);  // 258
+  EXPECT_EQ(y.values()[0], 0x4382);  // to even: 260
 }
 
 TEST_F(CudnnTest, AllMathButFmaRoundsFloatsToTf32) {
