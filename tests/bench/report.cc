@@ -101,7 +101,8 @@ std::string precision_section(const Settings& settings) {
       settings.bin + "/sluice_precision_bench --rounds " + (settings.quick ? "3" : "11"), "--json");
   std::string text =
       "## (b) mixed_bfloat16 against float32\n\n"
-      "MNIST CNN with Adam, images/s of `train_step`. The two take turns of a second; ratios are "
+      "MNIST CNN with Adam over generated digits, images/s of `train_step`. The two take turns of "
+      "a second; ratios are "
       "medians of rounds.\n\n";
   if (!json["supported"].get<bool>()) {
     return text + "Not measured: this processor has neither AVX512_BF16 nor AMX.\n";
