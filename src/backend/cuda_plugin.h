@@ -28,6 +28,20 @@ struct CudaVersions {
   std::string architectures;  // that the plug-in has code for: "7.5 8.0 9.0 and newer"
 };
 
+// What a GPU does when nothing else is asked of it, measured: the floor of every step.
+struct GpuRates {
+  double copy_bytes = 0;  // per second, read and written, by a copy within its memory
+  // Operations per second of a large matrix product, a multiplication and an addition being two.
+  double float32_flops = 0, tf32_flops = 0;
+  double bfloat16_flops = 0;  // 0 where it has none
+};
+
+// How much of it: small for a try-out, large enough to fill the card otherwise.
+struct GpuRateSizes {
+  int64_t copy_bytes = int64_t{1} << 30;
+  int64_t matrix = 8192;  // rows and columns of each factor
+};
+
 class CudaPlugin {
  public:
   virtual ~CudaPlugin() = default;
@@ -39,6 +53,8 @@ class CudaPlugin {
   virtual Result<int64_t> free_memory(int gpu) = 0;
   // `gpu` must be one of gpus() without a problem. `memory_bytes` 0: no bound.
   virtual std::shared_ptr<Backend> open(const GpuInfo& gpu, int64_t memory_bytes) = 0;
+  // For benchmarks; takes about a second. INTERNAL, saying what, where CUDA fails.
+  virtual Result<GpuRates> measure_rates(const GpuInfo& gpu, const GpuRateSizes& sizes) = 0;
 };
 
 // What a plug-in exports: the version that it was built as, and itself.

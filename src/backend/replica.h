@@ -100,6 +100,9 @@ class Replica {
     start_step(batch);
     return take_metrics();
   }
+  // Of the last step, for benchmarks: kernels, copies and calls of the host that a device was given
+  // for it. 0: not known.
+  virtual size_t launches_per_step() const { return 0; }
 
   // --- Inference; each waits for its result ---
 

@@ -2,22 +2,16 @@
 //
 //   sluice_bench_report BIN_DIR OUTPUT.md [quick]
 //
-// quick: fewer rounds and one epoch of the main job, to see that everything runs.
-#include <sys/utsname.h>
-#include <unistd.h>
-
-#include <algorithm>
+// quick: fewer rounds and one epoch of the main job, to see that everything runs. What
+// tests/cuda/bench has written into the file before stays.
 #include <cstdio>
-#include <cstdlib>
-#include <ctime>
-#include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
 
 #include "core/process_info.h"
 #include "core/version.h"
+#include "tests/bench/reporting.h"
 
 namespace sluice::bench {
 namespace {
@@ -29,48 +23,6 @@ struct Settings {
   std::string output;
   bool quick = false;
 };
-
-template <typename... Args>
-std::string format(const char* pattern, Args... args) {
-  char text[512];
-  std::snprintf(text, sizeof(text), pattern, args...);
-  return text;
-}
-
-// Runs `command FLAG FILE` and reads the JSON that it wrote there.
-Json run(const std::string& command, const std::string& json_flag) {
-  const std::string file =
-      std::filesystem::temp_directory_path() / ("sluice-bench-" + std::to_string(getpid()));
-  const std::string line = command + " " + json_flag + " " + file;
-  std::fprintf(stderr, "== %s\n", line.c_str());
-  if (std::system(line.c_str()) != 0) throw std::runtime_error("failed: " + line);
-  std::ifstream in(file);
-  Json json = Json::parse(in);
-  std::filesystem::remove(file);
-  return json;
-}
-
-std::string machine() {
-  std::ifstream info("/proc/cpuinfo");
-  std::string model = "unknown processor";
-  for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0) {
-      model = line.substr(line.find(':') + 2);
-      break;
-    }
-  }
-  utsname system{};
-  uname(&system);
-  return model + ", " + std::to_string(core::available_cores()) + " cores, " + system.sysname +
-         " " + system.release;
-}
-
-std::string today() {
-  char text[32];
-  const std::time_t now = std::time(nullptr);
-  std::strftime(text, sizeof(text), "%Y-%m-%d", std::gmtime(&now));
-  return text;
-}
 
 std::string replica_section(const Settings& settings) {
   const Json json = run(
@@ -202,6 +154,7 @@ int report(const Settings& settings) {
        {replica_section, precision_section, exchange_section, update_section, job_section}) {
     text += "\n" + section(settings);
   }
+  text += "\n" + gpu_section(read_file(settings.output));
   std::ofstream(settings.output) << text;
   std::printf("%s", text.c_str());
   return 0;

@@ -10,12 +10,18 @@
 
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
 namespace sluice::testing_support {
+
+// A program in the folder of this one.
+inline std::string program_beside_this(const std::string& name) {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+}
 
 // Used by one thread.
 class Process {

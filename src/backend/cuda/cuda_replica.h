@@ -26,6 +26,7 @@ class CudaReplica final : public Replica {
   BatchBuffers batch_buffers() override;
   void start_step(const Batch& batch) override;
   StepMetrics take_metrics() override;
+  size_t launches_per_step() const override { return nodes_; }
   StepMetrics evaluate(const Batch& batch) override;
   void predict(int64_t n, std::span<const float> x, std::span<float> y) override;
 
@@ -39,9 +40,6 @@ class CudaReplica final : public Replica {
   bool update_ready() override;
   StepMetrics finish_update() override;
   void adopt(std::span<const float> centre, OwnUpdate own) override;
-
-  // Of the last step: what its graph consists of. For benchmarks.
-  size_t nodes_per_step() const { return nodes_; }
 
  private:
   Program& program_for(int64_t batch);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/rates.h"
 #include "core/version.h"
 
 namespace sluice::backend::cuda {
@@ -127,6 +128,10 @@ class Plugin final : public CudaPlugin {
 
   std::shared_ptr<Backend> open(const GpuInfo& gpu, int64_t memory_bytes) override {
     return make_cuda_backend(gpu, memory_bytes);
+  }
+
+  Result<GpuRates> measure_rates(const GpuInfo& gpu, const GpuRateSizes& sizes) override {
+    return cuda::measure_rates(gpu, sizes);
   }
 
  private:

@@ -19,7 +19,7 @@ using testing_support::command_line;
 using testing_support::DigitsFolder;
 using testing_support::Process;
 
-const std::string kSluice = SLUICE_BINARY_DIR "/bin/sluice";
+const std::string kSluice = testing_support::program_beside_this("sluice");
 
 class GpuJobTest : public ::testing::Test {
  protected:

@@ -1,0 +1,116 @@
+#include "backend/cuda/rates.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <vector>
+
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/matmul.h"
+#include "core/rng.h"
+
+namespace sluice::backend::cuda {
+namespace {
+
+constexpr int kRounds = 5;
+constexpr int kCallsPerRound = 5;
+
+Event make_timed_event() {
+  return made<Event>([](cudaEvent_t* e) { return cudaEventCreateWithFlags(e, cudaEventDefault); });
+}
+
+// Seconds of one call, which only puts work on the stream.
+template <typename Call>
+double seconds_per_call(cudaStream_t stream, const Call& call) {
+  const Event begin = make_timed_event(), end = make_timed_event();
+  std::array<double, kRounds> seconds{};
+  call();  // loads the code
+  for (double& round : seconds) {
+    SLUICE_CHECKED(cudaEventRecord(begin.get(), stream));
+    for (int i = 0; i < kCallsPerRound; ++i) call();
+    SLUICE_CHECKED(cudaEventRecord(end.get(), stream));
+    SLUICE_CHECKED(cudaEventSynchronize(end.get()));
+    float milliseconds = 0;
+    SLUICE_CHECKED(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
+    round = 1e-3 * static_cast<double>(milliseconds) / kCallsPerRound;
+  }
+  std::sort(seconds.begin(), seconds.end());
+  return seconds[kRounds / 2];
+}
+
+double copy_rate(const Context& context, int64_t bytes) {
+  const auto size = static_cast<size_t>(bytes);
+  const DeviceArray<char> from(*context.device, size), to(*context.device, size);
+  cudaStream_t stream = context.compute.get();
+  const double seconds = seconds_per_call(stream, [&] {
+    SLUICE_CHECKED(cudaMemcpyAsync(to.data(), from.data(), size, cudaMemcpyDeviceToDevice, stream));
+  });
+  return 2 * static_cast<double>(size) / seconds;
+}
+
+// Random numbers in [-1, 1), repeated: zeros would be multiplied with less power, and so faster.
+void fill(const DeviceArray<char>& memory, DataType type, cudaStream_t stream) {
+  core::Rng rng(1);
+  std::vector<uint32_t> block(size_t{1} << 18);
+  const auto bits = [&rng] { return std::bit_cast<uint32_t>(rng.uniform(-1, 1)); };
+  for (uint32_t& word : block) {
+    // The upper half of a float32 is a bfloat16.
+    word = type == DataType::kFloat32 ? bits() : (bits() & 0xffff0000u) | (bits() >> 16);
+  }
+  const size_t block_bytes = block.size() * sizeof(uint32_t);
+  for (size_t done = 0; done < memory.bytes(); done += block_bytes) {
+    SLUICE_CHECKED(cudaMemcpyAsync(memory.data() + done, block.data(),
+                                   std::min(block_bytes, memory.bytes() - done),
+                                   cudaMemcpyHostToDevice, stream));
+  }
+  SLUICE_CHECKED(cudaStreamSynchronize(stream));
+}
+
+double product_rate(const std::shared_ptr<Device>& device, Precision precision, int64_t n) {
+  const Context context(device, precision, false);
+  const DataType type =
+      precision == Precision::kMixedBfloat16 ? DataType::kBfloat16 : DataType::kFloat32;
+  const size_t bytes = static_cast<size_t>(n * n) * size_of(type);
+  const DeviceArray<char> a(*device, bytes), b(*device, bytes), d(*device, bytes);
+  cudaStream_t stream = context.compute.get();
+  fill(a, type, stream);
+  fill(b, type, stream);
+  const auto product = Matmul::make(context, {.m = n,
+                                              .n = n,
+                                              .k = n,
+                                              .factors = type,
+                                              .result = type,
+                                              .a = a.data(),
+                                              .b = b.data(),
+                                              .d = d.data()});
+  if (!product) throw CudaError("cuBLASLt has no algorithm for a product of square matrices");
+  const double seconds =
+      seconds_per_call(stream, [&] { product->run(context, a.data(), b.data(), d.data()); });
+  const auto size = static_cast<double>(n);
+  return 2 * size * size * size / seconds;
+}
+
+GpuRates measure(const GpuInfo& gpu, const GpuRateSizes& sizes) {
+  const auto device = std::make_shared<Device>(gpu);
+  const Status bfloat16 = make_cuda_backend(gpu, 0)->check(Precision::kMixedBfloat16);
+  GpuRates rates;
+  rates.copy_bytes = copy_rate(Context(device, Precision::kFloat32, false), sizes.copy_bytes);
+  rates.float32_flops = product_rate(device, Precision::kFloat32, sizes.matrix);
+  rates.tf32_flops = product_rate(device, Precision::kTf32, sizes.matrix);
+  if (bfloat16.ok()) {
+    rates.bfloat16_flops = product_rate(device, Precision::kMixedBfloat16, sizes.matrix);
+  }
+  return rates;
+}
+
+}  // namespace
+
+Result<GpuRates> measure_rates(const GpuInfo& gpu, const GpuRateSizes& sizes) {
+  try {
+    return measure(gpu, sizes);
+  } catch (const CudaError& error) {
+    return internal_error(error.what());
+  }
+}
+
+}  // namespace sluice::backend::cuda
