@@ -72,6 +72,14 @@ struct EvaluateOptions {
   int64_t gpu_memory_mib = 0;
 };
 
+// Every call compiles the model anew, which takes seconds for a GPU: hence the CPU.
+struct PredictOptions {
+  int64_t batch_size = 128;
+  int threads = 0;
+  std::string device = "cpu";
+  int64_t gpu_memory_mib = 0;
+};
+
 // Not thread-safe. Copies are deep.
 class Sequential {
  public:
@@ -124,7 +132,7 @@ class Sequential {
   Metrics evaluate(const Dataset& dataset, const EvaluateOptions& options = {}) const;
   // [n, output...] for x [n, input...], both row-major. Throws ShapeError unless x holds at least
   // one sample and whole ones only.
-  std::vector<float> predict(std::span<const float> x) const;
+  std::vector<float> predict(std::span<const float> x, const PredictOptions& options = {}) const;
 
   // The weights in one buffer. For Sluice's own code.
   core::ParameterSet& parameters();

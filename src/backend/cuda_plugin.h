@@ -46,8 +46,8 @@ class CudaPlugin {
  public:
   virtual ~CudaPlugin() = default;
   virtual CudaVersions versions() = 0;
-  // The host's GPUs, also those that cannot be used. NOT_FOUND: no driver, one that is too old, or
-  // no device. Takes no memory of any.
+  // The host's GPUs, also those that cannot be used. NOT_FOUND: no driver, one that is too old, no
+  // device, or parts of cuDNN are missing. Takes no memory of any.
   virtual Result<std::vector<GpuInfo>> gpus() = 0;
   // Bytes that nobody uses. Makes a context on the device, which takes some itself.
   virtual Result<int64_t> free_memory(int gpu) = 0;

@@ -106,7 +106,8 @@ Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& opti
   return evaluator.evaluate(parameters().values(), *dataset.records());
 }
 
-std::vector<float> Sequential::predict(std::span<const float> x) const {
+std::vector<float> Sequential::predict(std::span<const float> x,
+                                       const PredictOptions& asked) const {
   const auto input = static_cast<size_t>(input_shape().size());
   if (x.empty() || x.size() % input != 0) {
     throw ShapeError("model \"" + name() + "\": predict() expected a multiple of " +
@@ -114,11 +115,13 @@ std::vector<float> Sequential::predict(std::span<const float> x) const {
   }
   const size_t n = x.size() / input;
   const auto output = static_cast<size_t>(output_shape().size());
-  constexpr size_t kBatch = 128;
+  if (asked.batch_size < 1) throw std::invalid_argument("batch_size: expected at least 1 sample");
+  const size_t batch = std::min(n, static_cast<size_t>(asked.batch_size));
   backend::ReplicaOptions options;
-  options.batch_size = static_cast<int64_t>(std::min(n, kBatch));
-  options.threads = core::available_cores();
-  const auto backend = train::open_backend_or_throw({});
+  options.batch_size = static_cast<int64_t>(batch);
+  options.threads = asked.threads > 0 ? asked.threads : core::available_cores();
+  const auto backend =
+      train::open_backend_or_throw(train::device_options(asked.device, asked.gpu_memory_mib));
   // No targets are compared: any loss fits.
   const auto replica =
       backend->compile(nn::lower(*this, backend::Loss::kMeanSquaredError), options);
@@ -126,8 +129,8 @@ std::vector<float> Sequential::predict(std::span<const float> x) const {
   std::copy(values.begin(), values.end(), replica->parameters().begin());
   replica->parameters_changed();
   std::vector<float> y(n * output);
-  for (size_t begin = 0; begin < n; begin += kBatch) {
-    const size_t count = std::min(kBatch, n - begin);
+  for (size_t begin = 0; begin < n; begin += batch) {
+    const size_t count = std::min(batch, n - begin);
     replica->predict(static_cast<int64_t>(count), x.subspan(begin * input, count * input),
                      std::span(y).subspan(begin * output, count * output));
   }

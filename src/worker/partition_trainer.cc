@@ -127,7 +127,10 @@ Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionDat
                        spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone);
   const int64_t pushes = rule_->pushes(plan.steps());
   last_sequence_ = lease.next_sequence - 1;
-  (void)replica_->take_metrics();  // nothing of a window that was cut short goes into the next
+  // Nothing of a window that was cut short goes into the next, nor does its centre or update travel
+  // any more.
+  (void)replica_->finish_update();
+  (void)replica_->take_metrics();
   SLUICE_RETURN_IF_ERROR(adopt_centre(client));
 
   std::optional<Push> unsent;  // with overlap, until the device has written its update

@@ -60,10 +60,11 @@ class PartitionTrainer {
   const wire::TrainingSpec spec_;
   const int worker_;
   std::unique_ptr<WorkerRule> rule_;
-  std::unique_ptr<backend::Replica> replica_;
   std::shared_ptr<core::AlignedBuffer> pulled_;  // the centre, as of the last exchange
   std::vector<int64_t> base_versions_;           // of the centre in the replica, by shard
   std::vector<std::shared_ptr<core::AlignedBuffer>> update_buffers_;
+  // Behind the buffers: when it goes, it waits until the device reads and writes none of them.
+  std::unique_ptr<backend::Replica> replica_;
   int64_t last_sequence_ = 0;
 };
 

@@ -2,6 +2,7 @@
 // differ by what 8 bits of mantissa allow.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ostream>
 
@@ -27,6 +28,8 @@ std::vector<Case> cases() {
       {"Dense", GraphBuilder({20}).dense(33).activation(kTanh).dense(7).build(kSquares)},
       {"DenseWithoutBias",
        GraphBuilder({50}).dense(16, false).activation(kSigmoid).dense(5, false).build(kSquares)},
+      {"DenseInBlocksOfRows",
+       GraphBuilder({300}).dense(500).activation(kRelu).dense(10).build(kSquares)},
       {"DenseOverRows", GraphBuilder({3, 8}).dense(5).activation(kRelu).dense(4).build(kSquares)},
       {"StridedSameConvolution",
        GraphBuilder({9, 8, 3})
@@ -117,6 +120,33 @@ TEST_P(MixedPrecisionTest, IsCloseToFloat32) {
       const double tolerance = has_maximum(graph) ? 6e-2 : 2e-2;
       EXPECT_LT(relative_error(mixed->gradients(), exact->gradients()), tolerance);
     }
+  }
+}
+
+// The optimizer steps while a gradient is computed, and the copies of the parameters follow.
+TEST_P(MixedPrecisionTest, StepsByTheGradients) {
+  const Graph& graph = GetParam().graph;
+  const Samples samples(graph, 19, 5);
+  for (const int threads : {1, 2}) {
+    ReplicaOptions options{
+        .batch_size = 19, .threads = threads, .precision = Precision::kMixedBfloat16};
+    const auto gradients = make_replica(graph, options, 1, 0.1f);
+    gradients->train_step(samples.batch());
+    options.optimizer = OptimizerSpec("sgd");
+    const auto stepped = make_replica(graph, options, 1, 0.1f);
+    stepped->train_step(samples.batch());
+    const float rate = options.optimizer->learning_rate;
+    for (size_t i = 0; i < graph.parameter_size; ++i) {
+      const float expected = gradients->parameters()[i] - rate * gradients->gradients()[i];
+      ASSERT_NEAR(stepped->parameters()[i], expected, 1e-6) << "parameter " << i;
+    }
+    const auto fresh = make_replica(graph, options);
+    std::ranges::copy(stepped->parameters(), fresh->parameters().begin());
+    fresh->parameters_changed();
+    std::vector<float> got(static_cast<size_t>(19 * graph.output().size())), expected(got.size());
+    stepped->predict(19, samples.x, got);
+    fresh->predict(19, samples.x, expected);
+    EXPECT_EQ(got, expected);
   }
 }
 

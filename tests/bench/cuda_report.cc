@@ -79,7 +79,7 @@ std::string step_section(const Settings& settings) {
       "nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null || echo unknown");
   const Json& flops = ours["flops_per_second"];
   std::string section =
-      "## (e) On a GPU\n\nWritten by `tests/cuda/bench" + settings.mode() + "` on " + today() +
+      "## (f) On a GPU\n\nWritten by `tests/cuda/bench" + settings.mode() + "` on " + today() +
       ", Sluice " + core::version() + ", on " + text("gpu") + " (driver " +
       driver.substr(0, driver.find('\n')) + ", CUDA " + text("cuda") + ", cuDNN " + text("cudnn") +
       ", cuBLASLt " + text("cublaslt") + "), " + machine() +

@@ -48,11 +48,31 @@ std::string replica_section(const Settings& settings) {
   return text;
 }
 
+std::string precision_section(const Settings& settings) {
+  const Json json = run(
+      settings.bin + "/sluice_precision_bench --rounds " + (settings.quick ? "3" : "11"), "--json");
+  std::string text =
+      "## (b) mixed_bfloat16 against float32\n\n"
+      "MNIST CNN with Adam over generated digits, images/s of `train_step`. The two take turns of "
+      "a second; ratios are "
+      "medians of rounds.\n\n";
+  if (!json["supported"].get<bool>()) {
+    return text + "Not measured: this processor has neither AVX512_BF16 nor AMX.\n";
+  }
+  text += "| batch | threads | float32 | mixed_bfloat16 | ratio |\n|---|---|---|---|---|\n";
+  for (const Json& r : json["results"]) {
+    text += format("| %d | %d | %.0f | %.0f | **%.2f** |\n", r["batch"].get<int>(),
+                   r["threads"].get<int>(), r["float32_images_per_second"].get<double>(),
+                   r["mixed_bfloat16_images_per_second"].get<double>(), r["ratio"].get<double>());
+  }
+  return text;
+}
+
 std::string exchange_section(const Settings& settings) {
   const Json json = run(
       settings.bin + "/sluice_exchange_bench --rounds " + (settings.quick ? "3" : "15"), "--json");
   std::string text =
-      "## (b) Exchange against a bare gRPC echo of the same bytes\n\n"
+      "## (c) Exchange against a bare gRPC echo of the same bytes\n\n"
       "Bytes sent and received per second, client and server in two processes. The echo sends one "
       "message per shard, as the exchange does, or all in one; the exchange also updates the "
       "shards, and is compared with the same messages and with the faster echo.\n\n"
@@ -73,7 +93,7 @@ std::string update_section(const Settings& settings) {
   const Json json = run(
       settings.bin + "/sluice_update_bench --rounds " + (settings.quick ? "3" : "15"), "--json");
   std::string text =
-      "## (c) The server's update against memcpy of the same bytes\n\n"
+      "## (d) The server's update against memcpy of the same bytes\n\n"
       "| rule | bytes | update GB/s | memcpy GB/s | ratio |\n|---|---|---|---|---|\n";
   for (const Json& r : json["cases"]) {
     text +=
@@ -99,7 +119,7 @@ std::string peak(const Json& process) {
 // The replica is measured before and after the job, because the machine's speed drifts.
 std::string job_section(const Settings& settings) {
   std::string text =
-      "## (d) The main job\n\n"
+      "## (e) The main job\n\n"
       "MNIST CNN, ADAG, Adam, batch 16, window 5, 3 workers, against the same images at one "
       "replica's own speed on all cores (batch 16, with Adam), measured before and after.\n\n"
       "| exchange | dataset | images | training time | images/s | replica's images/s | ratio | "
@@ -130,7 +150,8 @@ int report(const Settings& settings) {
       "` on " + today() + ", Sluice " + core::version() + ", on " + machine() +
       ".\nThe machine is shared and its speed drifts: read the ratios, which are measured within "
       "one run.\n";
-  for (const auto section : {replica_section, exchange_section, update_section, job_section}) {
+  for (const auto section :
+       {replica_section, precision_section, exchange_section, update_section, job_section}) {
     text += "\n" + section(settings);
   }
   text += "\n" + gpu_section(read_file(settings.output));

@@ -96,7 +96,7 @@ std::string gpu_section(const std::string& document) {
     return document.substr(place->begin, place->end - place->begin);
   }
   return kBegin +
-         "## (e) On a GPU\n\n"
+         "## (f) On a GPU\n\n"
          "Nobody has run it yet. `tests/cuda/bench --write docs/benchmarks.md` measures on a GPU "
          "and replaces this section; the goals are at least 1.5 times PyTorch's images/s at batch "
          "16 and 64, not below it at 1024, and the main job (300,000 images, 3 workers, one card "

@@ -11,6 +11,7 @@
 #include "backend/cpu/parallel.h"
 #include "backend/cpu/primitive.h"
 #include "backend/cpu/reordered_parameter.h"
+#include "backend/cpu/routed_gradient.h"
 
 namespace sluice::backend::cpu {
 namespace {
@@ -54,14 +55,25 @@ class Conv2D final : public Kernel {
         op_(std::get<Conv2DOp>(stage.op->kind)),
         activation_(stage.activation),
         y_(y),
-        y_size_(build.batch * stage.op->output.size()),
+        batch_(build.batch),
+        x_size_(stage.op->input.size()),
+        y_size_(stage.op->output.size()),
         try_winograd_(y.type == Type::kFloat32 && winograd_pays(op_, *stage.op, build.batch)),
         many_channels_(stage.op->input[2] > 1) {
     set_descs(build, stage, x);
     make_forward(build, x);
     if (y.gradient == nullptr) return;
     if (x.gradient != nullptr) make_backward_data(build, x);
-    make_backward_weights(build);
+    const bool in_blocks = x.layout == Layout::kBlocked16 && y.layout == Layout::kBlocked16;
+    const Shape &from = stage.op->input, &to = stage.op->output;
+    if (y.type == Type::kBfloat16 && y.gradient_is_routed && in_blocks &&
+        RoutedGradient::fits(op_, from, to)) {
+      routed_.emplace(from, to);
+      sums_ = build.plan.add(static_cast<size_t>(device_.threads * routed_->sums_size()),
+                             build.backward_time, build.backward_time);
+    } else {
+      make_backward_weights(build);
+    }
   }
 
   void forward(Mode, uint64_t) override {
@@ -72,16 +84,20 @@ class Conv2D final : public Kernel {
 
   void backward(uint64_t) override {
     if (!y_.consumer_differentiates && activation_ != Activation::kLinear) {
-      parallel_for(device_.threads, y_size_, kChannelBlock, [this](int64_t begin, int64_t end) {
-        differentiate(activation_, y_, begin, end);
-      });
+      parallel_for(
+          device_.threads, batch_ * y_size_, kChannelBlock,
+          [this](int64_t begin, int64_t end) { differentiate(activation_, y_, begin, end); });
     }
     if (backward_data_) {
       backward_data_weights_->refresh(device_.stream);
       backward_data_->execute(device_.stream);
     }
-    backward_weights_->execute(device_.stream);
-    if (gradient_reorder_) gradient_reorder_->execute(device_.stream);
+    if (routed_) {
+      add_routed_gradients();
+    } else {
+      backward_weights_->execute(device_.stream);
+      if (gradient_reorder_) gradient_reorder_->execute(device_.stream);
+    }
     parameters_.gradient_complete(op_.kernel);
     if (op_.bias) parameters_.gradient_complete(*op_.bias);
   }
@@ -166,6 +182,19 @@ class Conv2D final : public Kernel {
                                   scratch(build, desc.scratchpad_desc(), build.backward_time)});
   }
 
+  void add_routed_gradients() {
+    const int64_t size = routed_->sums_size();
+    std::fill_n(sums_->data, device_.threads * size, 0.0f);
+    parallel_pieces(device_.threads, batch_, 1, [&](int piece, int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) {
+        routed_->add(x_->as<Bfloat16>() + n * x_size_, y_.gradient->as<Bfloat16>() + n * y_size_,
+                     sums_->data + piece * size);
+      }
+    });
+    routed_->finish(device_.threads, sums_->data, parameters_.gradients_of(op_.kernel),
+                    op_.bias ? parameters_.gradients_of(*op_.bias) : nullptr);
+  }
+
   static Primitive::Argument scratch(const Build& build, const Desc& desc, int time) {
     return {DNNL_ARG_SCRATCHPAD, desc, build.plan.add(floats_of(desc), time, time)};
   }
@@ -175,7 +204,7 @@ class Conv2D final : public Kernel {
   const Conv2DOp& op_;
   const Activation activation_;
   Value& y_;
-  const int64_t y_size_;
+  const int64_t batch_, x_size_, y_size_;
   const bool try_winograd_;
   const bool many_channels_;  // otherwise channels last and channels first are the same
   ConvolutionDescs descs_;    // x as oneDNN gets it
@@ -188,6 +217,8 @@ class Conv2D final : public Kernel {
   std::optional<ReorderedParameter> weights_, backward_data_weights_;
   std::optional<Primitive> x_reorder_, forward_, backward_data_, backward_weights_,
       gradient_reorder_;
+  std::optional<RoutedGradient> routed_;  // instead of backward_weights_
+  Buffer* sums_ = nullptr;
 };
 
 }  // namespace

@@ -1,15 +1,23 @@
 // Fully connected layers in bfloat16: y = activation(x W + b) and its gradients, all on oneDNN.
 //
 // W stays float32 in Keras' layout; the products take one bfloat16 copy of it, also transposed.
+// With an optimizer W's gradient is computed in blocks of rows, and each is applied, and the copy
+// made anew, while the block is in the cache: the gradient never goes to memory.
+#include <algorithm>
 #include <optional>
 
 #include "backend/cpu/dense_loops.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/parallel.h"
 #include "backend/cpu/reordered_parameter.h"
 
 namespace sluice::backend::cpu {
 namespace {
+
+// Of W, for each thread: with its gradient, the optimizer's slots and the copy within an L2 cache.
+constexpr int64_t kBlockFloats = 40960;
+constexpr int64_t kRowMultiple = 64;
 
 class DenseBfloat16 final : public Kernel {
  public:
@@ -21,6 +29,10 @@ class DenseBfloat16 final : public Kernel {
         x_(x),
         y_(y),
         shape_(dense_shape(build.batch, *stage.op)),
+        block_rows_(
+            std::min(shape_.features, std::max<int64_t>(1, build.device.threads * kBlockFloats /
+                                                               shape_.units / kRowMultiple) *
+                                          kRowMultiple)),
         w_(build, op_.kernel, float_desc(kernel_dims(), Tag::ab), kernel_desc()) {
     make_forward(build);
     if (y.gradient == nullptr) return;
@@ -44,8 +56,12 @@ class DenseBfloat16 final : public Kernel {
     if (!y_.consumer_differentiates) differentiate(activation_, y_, 0, y_size());
     if (y_.type == Type::kFloat32) convert(y_size(), y_.gradient->data, dy_->as<Bfloat16>());
     if (input_gradient_) input_gradient_->execute(device_.stream);
-    kernel_gradient_->execute(device_.stream);
-    parameters_.gradient_complete(op_.kernel);
+    if (parameters_.has_optimizer()) {
+      for (int64_t row = 0; row < shape_.features; row += block_rows_) step_block(row);
+      w_.is_fresh();
+    } else {
+      kernel_gradient_->execute(device_.stream);
+    }
     if (!op_.bias) return;
     sum_rows(shape_.rows, shape_.units, dy_->as<Bfloat16>(), parameters_.gradients_of(*op_.bias));
     parameters_.gradient_complete(*op_.bias);
@@ -77,15 +93,41 @@ class DenseBfloat16 final : public Kernel {
         {DNNL_ARG_DST, matrix(x_.type, shape_.features), x_.gradient}, Activation::kLinear));
   }
 
-  // dW [features, units] = x^T [features, rows] dy [rows, units], in float32
+  // dW [features, units] = x^T [features, rows] dy [rows, units], in float32; with an optimizer for
+  // a block of the features at a time.
   void make_kernel_gradient(const Build& build) {
-    const Desc transposed = tensor_desc(x_.type, Dims{shape_.features, shape_.rows}, Tag::ba);
-    Buffer* gradient = build.plan.elsewhere(parameters_.gradients_of(op_.kernel));
+    const bool in_blocks = parameters_.has_optimizer();
+    const int64_t features = in_blocks ? block_rows_ : shape_.features;
+    const Desc transposed(Dims{features, shape_.rows}, onednn_type(x_.type),
+                          Dims{1, shape_.features});
+    x_block_ = in_blocks ? build.plan.elsewhere(nullptr) : x_.data;
+    dw_ = in_blocks ? build.plan.add(static_cast<size_t>(features * shape_.units),
+                                     build.backward_time, build.backward_time)
+                    : build.plan.elsewhere(parameters_.gradients_of(op_.kernel));
     kernel_gradient_.emplace(
-        product(build, build.backward_time, {DNNL_ARG_SRC, transposed, x_.data},
+        product(build, build.backward_time, {DNNL_ARG_SRC, transposed, x_block_},
                 {DNNL_ARG_WEIGHTS, matrix(Type::kBfloat16, shape_.units), dy_},
                 {DNNL_ARG_BIAS, Desc(), nullptr},
-                {DNNL_ARG_DST, float_desc(kernel_dims(), Tag::ab), gradient}, Activation::kLinear));
+                {DNNL_ARG_DST, float_desc(Dims{features, shape_.units}, Tag::ab), dw_},
+                Activation::kLinear));
+  }
+
+  // The gradient of W's rows from `row` on, the optimizer's step, and the copy.
+  void step_block(int64_t row) {
+    // The last block begins among rows that have taken their step.
+    const int64_t first = std::min(row, shape_.features - block_rows_);
+    x_block_->data = reinterpret_cast<float*>(x_.data->as<Bfloat16>() + first);
+    kernel_gradient_->execute(device_.stream);
+    const float* dw = dw_->data + (row - first) * shape_.units;
+    const int64_t offset = row * shape_.units;
+    parallel_for(device_.threads, (first + block_rows_ - row) * shape_.units, kChannelBlock,
+                 [&](int64_t begin, int64_t end) {
+                   const int64_t at = offset + begin, size = end - begin;
+                   parameters_.apply(op_.kernel.offset + static_cast<size_t>(at),
+                                     {dw + begin, static_cast<size_t>(size)});
+                   convert(size, parameters_.values_of(op_.kernel) + at,
+                           w_.buffer()->as<Bfloat16>() + at);
+                 });
   }
 
   Desc matrix(Type type, int64_t columns) const {
@@ -113,8 +155,11 @@ class DenseBfloat16 final : public Kernel {
   Value& x_;
   Value& y_;
   const DenseShape shape_;
+  const int64_t block_rows_;
   ReorderedParameter w_;
-  Buffer* dy_ = nullptr;  // y's gradient in bfloat16
+  Buffer* dy_ = nullptr;       // y's gradient in bfloat16
+  Buffer* x_block_ = nullptr;  // x from the block's first feature on
+  Buffer* dw_ = nullptr;
   std::optional<Primitive> forward_, input_gradient_, kernel_gradient_;
 };
 

@@ -26,6 +26,9 @@ struct Value {
   Layout layout = Layout::kPlain;
   Type type = Type::kFloat32;                   // of data and gradient
   Activation activation = Activation::kLinear;  // what its producer fused into it
+  // Whether the gradient comes from a max pooling of 2 x 2 windows side by side, so that at most
+  // one of the four pixels of each is not zero.
+  bool gradient_is_routed = false;
   // Whether the consumer's backward already multiplies the gradient by the activation's derivative.
   // Otherwise the producer does.
   bool consumer_differentiates = false;

@@ -21,7 +21,7 @@ class Pool2D final : public Kernel {
                  ImageView(stage.op->output, y.layout), Pooling::Mask::kNone},
         // Windows that may overlap add to the same pixels: one thread to an image.
         gradient_grain_(remembers_cells(pooling_) ? 1 : stage.op->output[0]) {
-    if (x.type == Type::kBfloat16) add_images(build);
+    if (through_floats()) add_images(build);
     if (!is_max()) return;
     if (x.activation == Activation::kRelu) {
       pooling_.mask = Pooling::Mask::kRelu;
@@ -34,33 +34,40 @@ class Pool2D final : public Kernel {
   }
 
   void forward(Mode, uint64_t) override {
-    const bool floats = x_.type == Type::kFloat32;
-    parallel_pieces(threads_, rows_, floats ? 1 : pooling_.y.height,
+    parallel_pieces(threads_, rows_, through_floats() ? pooling_.y.height : 1,
                     [&](int piece, int64_t begin, int64_t end) {
-                      if (floats) {
-                        pool(begin, end, x_.data->data, y_.data->data, cells());
-                      } else {
+                      if (through_floats()) {
                         in_floats(piece, begin, end, &Pool2D::pool_image);
+                      } else if (x_.type == Type::kBfloat16) {
+                        max_pool(pooling_, begin, end, x_.data->as<Bfloat16>(),
+                                 y_.data->as<Bfloat16>(), cells());
+                      } else {
+                        pool(begin, end, x_.data->data, y_.data->data, cells());
                       }
                     });
   }
 
   void backward(uint64_t) override {
     if (x_.gradient == nullptr) return;
-    const bool floats = x_.type == Type::kFloat32;
-    parallel_pieces(threads_, rows_, floats ? gradient_grain_ : pooling_.y.height,
+    parallel_pieces(threads_, rows_, through_floats() ? pooling_.y.height : gradient_grain_,
                     [&](int piece, int64_t begin, int64_t end) {
-                      if (floats) {
+                      if (through_floats()) {
+                        in_floats(piece, begin, end, &Pool2D::spread_image);
+                      } else if (x_.type == Type::kBfloat16) {
+                        max_pool_gradient(pooling_, begin, end, cells(),
+                                          y_.gradient->as<Bfloat16>(), x_.gradient->as<Bfloat16>());
+                      } else {
                         spread(begin, end, x_.data->data, cells(), y_.gradient->data,
                                x_.gradient->data);
-                      } else {
-                        in_floats(piece, begin, end, &Pool2D::spread_image);
                       }
                     });
   }
 
  private:
-  // One image in floats, of a thread's own: bfloat16 is only how they come and go.
+  // Sums, and maxima that add gradients up: bfloat16 is only how their images come and go.
+  bool through_floats() const { return x_.type == Type::kBfloat16 && !remembers_cells(pooling_); }
+
+  // One image in floats, of a thread's own.
   struct Image {
     Buffer* x;
     Buffer* y;
@@ -105,25 +112,20 @@ class Pool2D final : public Kernel {
   void pool_image(const Image& image, int64_t n) const {
     const int64_t x_size = pooling_.x.image, y_size = pooling_.y.image;
     convert(x_size, x_.data->as<Bfloat16>() + n * x_size, image.x->data);
-    pool(0, pooling_.y.height, image.x->data, image.y->data, cells_of_image(n));
+    pool(0, pooling_.y.height, image.x->data, image.y->data, nullptr);
     convert(y_size, image.y->data, y_.data->as<Bfloat16>() + n * y_size);
   }
 
   void spread_image(const Image& image, int64_t n) const {
     const int64_t x_size = pooling_.x.image, y_size = pooling_.y.image;
     convert(y_size, y_.gradient->as<Bfloat16>() + n * y_size, image.y->data);
-    if (is_max() && !cells_)
-      convert(x_size, x_.data->as<Bfloat16>() + n * x_size, image.again->data);
-    spread(0, pooling_.y.height, image.again->data, cells_of_image(n), image.y->data,
-           image.x->data);
+    if (is_max()) convert(x_size, x_.data->as<Bfloat16>() + n * x_size, image.again->data);
+    spread(0, pooling_.y.height, image.again->data, nullptr, image.y->data, image.x->data);
     convert(x_size, image.x->data, x_.gradient->as<Bfloat16>() + n * x_size);
   }
 
   bool is_max() const { return pooling_.op.kind == Pool2DOp::Kind::kMax; }
   uint8_t* cells() const { return cells_ == nullptr ? nullptr : cells_->as<uint8_t>(); }
-  uint8_t* cells_of_image(int64_t n) const {
-    return cells_ == nullptr ? nullptr : cells() + n * pooling_.y.image;
-  }
 
   const int threads_;
   Value& x_;

@@ -63,6 +63,25 @@ struct Cells {
   }
 }
 
+// Where the windows of one output row lie, for one block of channels: in x, in y and in the cells.
+struct BlockOfRow {
+  int64_t x, y, cells;
+};
+
+// Calls visit(block) for the output rows [begin, end) of windows of 2 x 2 side by side.
+template <typename Visit>
+void for_each_block_of_rows(const Pooling& p, int64_t begin, int64_t end, const Visit& visit) {
+  const int64_t blocks = blocks_of(p.x);
+  for (int64_t r = begin; r < end; ++r) {
+    const int64_t n = r / p.y.height, h = r % p.y.height;
+    for (int64_t b = 0; b < blocks; ++b) {
+      visit(BlockOfRow{n * p.x.image + b * p.x.block + 2 * h * p.x.row,
+                       n * p.y.image + b * p.y.block + h * p.y.row,
+                       (r * blocks + b) * p.y.width * kLanes});
+    }
+  }
+}
+
 }  // namespace
 
 ImageView::ImageView(const Shape& shape, Layout layout)
@@ -81,9 +100,10 @@ bool remembers_cells(const Pooling& p) {
          op.padding.top + op.padding.left == 0 && p.x.channels % kLanes == 0;
 }
 
-SLUICE_SIMD static void max_row_two_by_two(const Pooling& p, const float* upper, float* y,
-                                           uint8_t* cells) {
-  const float* lower = upper + p.x.row;
+template <typename T>
+[[gnu::always_inline]] static inline void max_cells_two_by_two(const Pooling& p, const T* upper,
+                                                               T* y, uint8_t* cells) {
+  const T* lower = upper + p.x.row;
   for (int64_t w = 0; w < p.y.width; ++w) {
     Floats best, x;
     Ints cell{};
@@ -103,6 +123,16 @@ SLUICE_SIMD static void max_row_two_by_two(const Pooling& p, const float* upper,
   }
 }
 
+SLUICE_SIMD static void max_row_two_by_two(const Pooling& p, const float* upper, float* y,
+                                           uint8_t* cells) {
+  max_cells_two_by_two(p, upper, y, cells);
+}
+
+SLUICE_SIMD static void max_row_two_by_two(const Pooling& p, const Bfloat16* upper, Bfloat16* y,
+                                           uint8_t* cells) {
+  max_cells_two_by_two(p, upper, y, cells);
+}
+
 SLUICE_SIMD static void max_row(const Pooling& p, int64_t h, int64_t lanes, const float* plane,
                                 float* y) {
   for (int64_t w = 0; w < p.y.width; ++w) {
@@ -113,35 +143,43 @@ SLUICE_SIMD static void max_row(const Pooling& p, int64_t h, int64_t lanes, cons
   }
 }
 
+template <typename T>
+static void max_pool_two_by_two(const Pooling& p, int64_t begin, int64_t end, const T* x, T* y,
+                                uint8_t* cells) {
+  for_each_block_of_rows(p, begin, end, [&](const BlockOfRow& at) {
+    max_row_two_by_two(p, x + at.x, y + at.y, cells + at.cells);
+  });
+}
+
 void max_pool(const Pooling& p, int64_t begin, int64_t end, const float* x, float* y,
               uint8_t* cells) {
-  const int64_t blocks = blocks_of(p.x);
-  const bool remembered = remembers_cells(p);
+  if (remembers_cells(p)) return max_pool_two_by_two(p, begin, end, x, y, cells);
   for (int64_t r = begin; r < end; ++r) {
     const int64_t n = r / p.y.height, h = r % p.y.height;
-    for (int64_t b = 0; b < blocks; ++b) {
-      const float* plane = x + n * p.x.image + b * p.x.block;
-      float* out = y + n * p.y.image + b * p.y.block + h * p.y.row;
-      if (remembered) {
-        uint8_t* cell = cells + (r * blocks + b) * p.y.width * kLanes;
-        max_row_two_by_two(p, plane + 2 * h * p.x.row, out, cell);
-      } else {
-        max_row(p, h, lanes_of(p.x, b), plane, out);
-      }
+    for (int64_t b = 0; b < blocks_of(p.x); ++b) {
+      max_row(p, h, lanes_of(p.x, b), x + n * p.x.image + b * p.x.block,
+              y + n * p.y.image + b * p.y.block + h * p.y.row);
     }
   }
 }
 
-SLUICE_SIMD static void max_gradient_row_two_by_two(const Pooling& p, const uint8_t* cells,
-                                                    const float* dy, float* upper) {
-  float* lower = upper + p.x.row;
+void max_pool(const Pooling& p, int64_t begin, int64_t end, const Bfloat16* x, Bfloat16* y,
+              uint8_t* cells) {
+  max_pool_two_by_two(p, begin, end, x, y, cells);
+}
+
+// `Vector` and `Integers` have the width of a T in each lane.
+template <typename Vector, typename Integers, typename T>
+[[gnu::always_inline]] static inline void route_two_by_two(const Pooling& p, const uint8_t* cells,
+                                                           const T* dy, T* upper) {
+  T* lower = upper + p.x.row;
   for (int64_t w = 0; w < p.y.width; ++w) {
     Bytes bytes;
     std::memcpy(&bytes, cells, sizeof bytes);
-    const Ints cell = __builtin_convertvector(bytes, Ints);
-    Floats g;
+    const Integers cell = __builtin_convertvector(bytes, Integers);
+    Vector g;
     load(g, dy);
-    const Floats zero{};
+    const Vector zero{};
     store(upper, cell == 0 ? g : zero);
     store(upper + p.x.pixel, cell == 1 ? g : zero);
     store(lower, cell == 2 ? g : zero);
@@ -151,6 +189,16 @@ SLUICE_SIMD static void max_gradient_row_two_by_two(const Pooling& p, const uint
     dy += p.y.pixel;
     cells += kLanes;
   }
+}
+
+SLUICE_SIMD static void max_gradient_row_two_by_two(const Pooling& p, const uint8_t* cells,
+                                                    const float* dy, float* upper) {
+  route_two_by_two<Floats, Ints>(p, cells, dy, upper);
+}
+
+SLUICE_SIMD static void max_gradient_row_two_by_two(const Pooling& p, const uint8_t* cells,
+                                                    const Bfloat16* dy, Bfloat16* upper) {
+  route_two_by_two<Shorts, Shorts>(p, cells, dy, upper);
 }
 
 // Finds the largest cells again and adds to their gradients, since windows may overlap.
@@ -170,24 +218,31 @@ SLUICE_SIMD static void max_gradient_row(const Pooling& p, int64_t h, int64_t la
   }
 }
 
+template <typename T>
+static void max_pool_gradient_two_by_two(const Pooling& p, int64_t begin, int64_t end,
+                                         const uint8_t* cells, const T* dy, T* dx) {
+  for_each_block_of_rows(p, begin, end, [&](const BlockOfRow& at) {
+    max_gradient_row_two_by_two(p, cells + at.cells, dy + at.y, dx + at.x);
+  });
+}
+
 void max_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* x,
                        const uint8_t* cells, const float* dy, float* dx) {
-  const int64_t blocks = blocks_of(p.x);
-  const bool remembered = remembers_cells(p);
+  if (remembers_cells(p)) return max_pool_gradient_two_by_two(p, begin, end, cells, dy, dx);
   for (int64_t r = begin; r < end; ++r) {
     const int64_t n = r / p.y.height, h = r % p.y.height;
-    if (!remembered && h == 0) std::fill_n(dx + n * p.x.image, p.x.image, 0.0f);
-    for (int64_t b = 0; b < blocks; ++b) {
+    if (h == 0) std::fill_n(dx + n * p.x.image, p.x.image, 0.0f);
+    for (int64_t b = 0; b < blocks_of(p.x); ++b) {
       const int64_t plane = n * p.x.image + b * p.x.block;
-      const float* from = dy + n * p.y.image + b * p.y.block + h * p.y.row;
-      if (remembered) {
-        const uint8_t* cell = cells + (r * blocks + b) * p.y.width * kLanes;
-        max_gradient_row_two_by_two(p, cell, from, dx + plane + 2 * h * p.x.row);
-      } else {
-        max_gradient_row(p, h, lanes_of(p.x, b), x + plane, from, dx + plane);
-      }
+      max_gradient_row(p, h, lanes_of(p.x, b), x + plane,
+                       dy + n * p.y.image + b * p.y.block + h * p.y.row, dx + plane);
     }
   }
+}
+
+void max_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const uint8_t* cells,
+                       const Bfloat16* dy, Bfloat16* dx) {
+  max_pool_gradient_two_by_two(p, begin, end, cells, dy, dx);
 }
 
 SLUICE_SIMD static void average_row(const Pooling& p, int64_t h, int64_t lanes, const float* plane,

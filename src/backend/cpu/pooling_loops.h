@@ -32,6 +32,9 @@ bool remembers_cells(const Pooling& p);
 void max_pool(const Pooling& p, int64_t begin, int64_t end, const float* x, float* y,
               uint8_t* cells);
 void average_pool(const Pooling& p, int64_t begin, int64_t end, const float* x, float* y);
+// Only where remembers_cells().
+void max_pool(const Pooling& p, int64_t begin, int64_t end, const Bfloat16* x, Bfloat16* y,
+              uint8_t* cells);
 
 // dx from dy for the output rows [begin, end), which are whole images unless remembers_cells().
 // A maximum's gradient goes to the first largest cell of its window.
@@ -39,5 +42,8 @@ void max_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float
                        const uint8_t* cells, const float* dy, float* dx);
 void average_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* dy,
                            float* dx);
+// Only where remembers_cells().
+void max_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const uint8_t* cells,
+                       const Bfloat16* dy, Bfloat16* dx);
 
 }  // namespace sluice::backend::cpu

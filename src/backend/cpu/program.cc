@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/cpu/elementwise.h"
+#include "backend/cpu/pooling_loops.h"
 #include "backend/fusion.h"
 
 namespace sluice::backend::cpu {
@@ -36,6 +37,13 @@ std::unique_ptr<Kernel> make_kernel(const Build& build, const Stage& stage, Valu
                                 "\": oneDNN cannot compute it for a batch of " +
                                 std::to_string(build.batch) + ": " + e.what());
   }
+}
+
+// Whether the stage's backward gives each window's gradient to one of its four pixels.
+bool routes_gradient(const Stage& stage) {
+  const auto* pool = stage.op == nullptr ? nullptr : std::get_if<Pool2DOp>(&stage.op->kind);
+  return pool != nullptr && remembers_cells({*pool, ImageView(stage.op->input, stage.input_layout),
+                                             ImageView(stage.op->output, stage.output_layout)});
 }
 
 }  // namespace
@@ -75,6 +83,8 @@ void Program::add_values(const std::vector<Stage>& stages) {
     value.data = plan_.add(size, i, backward_time);
     if (static_cast<size_t>(i) >= first_trained_) {
       value.gradient = plan_.add(size, backward_time - 1, backward_time);
+      value.gradient_is_routed =
+          i + 1 < count && routes_gradient(stages[static_cast<size_t>(i) + 1]);
     }
     values_.push_back(value);
   }

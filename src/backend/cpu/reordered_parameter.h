@@ -17,6 +17,8 @@ class ReorderedParameter {
 
   Buffer* buffer() const { return buffer_; }
   void refresh(const dnnl::stream& stream);
+  // The owner has written the copy itself.
+  void is_fresh() { version_ = parameters_.version(); }
 
  private:
   ParameterStore& parameters_;

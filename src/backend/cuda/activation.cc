@@ -24,11 +24,8 @@ class Elementwise final : public Operation {
 
   void backward() override {
     if (x_.gradient == nullptr) return;
-    cudaStream_t stream = context_.compute.get();
-    SLUICE_CHECKED(cudaMemcpyAsync(x_.gradient->data, y_.gradient->data,
-                                   static_cast<size_t>(size_) * size_of(y_.type),
-                                   cudaMemcpyDeviceToDevice, stream));
-    differentiate(activation_, y_.type, size_, y_.data->data, x_.gradient->data, stream);
+    differentiate(activation_, y_.type, size_, y_.data->data, y_.gradient->data, x_.gradient->data,
+                  context_.compute.get());
   }
 
  private:

@@ -24,7 +24,7 @@ void BiasGradient::differentiate_only() const {
   const Activation activation = left_to_do();
   if (activation == Activation::kLinear) return;
   differentiate(activation, y_.type, rows_ * columns_, y_.data->data, y_.gradient->data,
-                context_.compute.get());
+                y_.gradient->data, context_.compute.get());
 }
 
 void BiasGradient::run() const {

@@ -4,7 +4,7 @@
 //   s_c   = sum over r of dy_rc                s [columns], float32
 //
 // A block sums a stripe of rows for 32 columns; the last block of these columns to finish adds the
-// stripes up, in their order, so that the same dy gives the same bits in every run.
+// stripes up, always in the same order, so that the same dy gives the same bits in every run.
 #include "backend/cuda/device_math.cuh"
 
 namespace sluice::backend::cuda {
@@ -47,12 +47,16 @@ __global__ void differentiate_and_sum_kernel(Activation activation, int64_t rows
     if (is_last) scratch.finished[blockIdx.y] = 0;
   }
   __syncthreads();
-  if (!is_last || threadIdx.y != 0 || c >= columns) return;
+  if (!is_last) return;
   __threadfence();
   float total = 0;
-  for (unsigned stripe = 0; stripe < gridDim.x; ++stripe) {
+  for (unsigned stripe = threadIdx.y; stripe < gridDim.x && c < columns; stripe += kRows) {
     total += scratch.partial[stripe * columns + c];
   }
+  lines[threadIdx.y][threadIdx.x] = total;
+  __syncthreads();
+  if (threadIdx.y != 0 || c >= columns) return;
+  for (int line = 1; line < kRows; ++line) total += lines[line][threadIdx.x];
   sums[c] = total;
 }
 

@@ -3,9 +3,6 @@
 namespace sluice::backend::cuda {
 namespace {
 
-// What NVIDIA recommends for cuBLASLt on Hopper; cuDNN chooses among the algorithms that fit.
-constexpr size_t kWorkspaceBytes = size_t{32} << 20;
-
 const std::shared_ptr<Device>& used(const std::shared_ptr<Device>& device) {
   device->use();
   return device;
@@ -20,7 +17,7 @@ Context::Context(std::shared_ptr<Device> gpu, Precision numbers, bool same_bits)
       compute(make_stream()),
       cudnn(made<CudnnHandle>(cudnnCreate)),
       cublaslt(made<CublasLtHandle>(cublasLtCreate)),
-      workspace(*device, kWorkspaceBytes) {
+      workspace(std::make_unique<Workspace>(*device)) {
   SLUICE_CHECKED(cudnnSetStream(cudnn.get(), compute.get()));
 }
 

@@ -5,6 +5,7 @@
 
 #include "backend/cuda/data_type.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/workspace.h"
 #include "backend/replica.h"
 
 namespace sluice::backend::cuda {
@@ -22,7 +23,7 @@ struct Context {
   const Stream compute;  // every operation, in order
   const CudnnHandle cudnn;
   const CublasLtHandle cublaslt;
-  const DeviceArray<char> workspace;  // of one operation at a time
+  const std::unique_ptr<Workspace> workspace;
 };
 
 cudnnDataType_t cudnn_type(DataType type);

@@ -67,7 +67,7 @@ class Conv2D final : public Operation {
     convolution_.prepare_forward(x(), w(), y_.data->data);
     const bool fusible = activation_ == Activation::kRelu || activation_ == Activation::kLinear;
     fused_ = conv_.bias && fusible &&
-             convolution_.fused_forward(activation_, x(), w(), bias(), y_.data->data);
+             convolution_.can_fuse(activation_, x(), w(), bias(), y_.data->data);
   }
 
   void prepare_backward() override {
@@ -84,10 +84,7 @@ class Conv2D final : public Operation {
                  stream);
     }
     if (fused_) {
-      if (!convolution_.fused_forward(activation_, x(), w(), bias(), y_.data->data)) {
-        throw CudaError("\"" + op_.name + "\": cuDNN refuses a convolution that it has taken");
-      }
-      return;
+      return convolution_.fused_forward(activation_, x(), w(), bias(), y_.data->data);
     }
     convolution_.forward(x(), w(), y_.data->data);
     const int64_t rows = shape_.batch * shape_.out_height * shape_.out_width;

@@ -1,5 +1,6 @@
 #include "backend/cuda/convolution.h"
 
+#include <algorithm>
 #include <array>
 
 namespace sluice::backend::cuda {
@@ -24,13 +25,12 @@ FilterDescriptor filter(const ConvolutionShape& s) {
   return descriptor;
 }
 
-ConvolutionDescriptor convolution(const Context& context, const ConvolutionShape& s) {
+ConvolutionDescriptor convolution(const ConvolutionShape& s) {
   auto descriptor = made<ConvolutionDescriptor>(cudnnCreateConvolutionDescriptor);
   SLUICE_CHECKED(cudnnSetConvolution2dDescriptor(
       descriptor.get(), static_cast<int>(s.padding_h), static_cast<int>(s.padding_w),
       static_cast<int>(s.stride_h), static_cast<int>(s.stride_w), 1, 1, CUDNN_CROSS_CORRELATION,
       CUDNN_DATA_FLOAT));
-  SLUICE_CHECKED(cudnnSetConvolutionMathType(descriptor.get(), context.math_type(s.type)));
   return descriptor;
 }
 
@@ -40,38 +40,14 @@ ActivationDescriptor activation(cudnnActivationMode_t mode) {
   return descriptor;
 }
 
-// Results come fastest first.
-template <typename Performance>
-int best(const Context& context, const std::array<Performance, kMostAlgorithms>& results, int count,
-         const char* direction) {
-  for (int i = 0; i < count; ++i) {
-    const Performance& result = results[static_cast<size_t>(i)];
-    if (result.status != CUDNN_STATUS_SUCCESS) continue;
-    if (result.memory > context.workspace.size()) continue;
-    if (context.deterministic && result.determinism != CUDNN_DETERMINISTIC) continue;
-    return result.algo;
-  }
-  throw CudaError(std::string("cuDNN has no ") + (context.deterministic ? "deterministic " : "") +
-                  "algorithm for a convolution's " + direction);
-}
+// The most that an algorithm may take to compute in.
+constexpr size_t kMostMemory = size_t{1} << 30;
 
-// Deterministic replicas must choose the same in every run, so they take cuDNN's word for which is
-// fastest; the others measure.
-template <typename Performance, typename Ask, typename Measure>
-int choose(const Context& context, const char* direction, const Ask& ask, const Measure& measure) {
-  std::array<Performance, kMostAlgorithms> results{};
-  int count = 0;
-  if (context.deterministic) {
-    check(ask(kMostAlgorithms, &count, results.data()), "cudnnGetConvolutionAlgorithm");
-  } else {
-    check(measure(kMostAlgorithms, &count, results.data()), "cudnnFindConvolutionAlgorithm");
-  }
-  return best(context, results, count, direction);
-}
-
-bool unsupported(cudnnStatus_t status) {
-  const int category = CUDNN_STATUS_CATEGORY(status);
-  return category == CUDNN_STATUS_NOT_SUPPORTED || category == CUDNN_STATUS_BAD_PARAM;
+// Whether what was put on the stream has worked; if not, the error is forgotten.
+bool worked(const Context& context, cudnnStatus_t status) {
+  const cudaError_t ran = cudaStreamSynchronize(context.compute.get());
+  (void)cudaGetLastError();
+  return status == CUDNN_STATUS_SUCCESS && ran == cudaSuccess;
 }
 
 }  // namespace
@@ -83,9 +59,14 @@ Convolution::Convolution(const Context& context, const ConvolutionShape& shape)
       y_(tensor(shape.type, shape.batch, shape.out_height, shape.out_width, shape.filters)),
       bias_(tensor(shape.type, 1, 1, 1, shape.filters)),
       w_(filter(shape)),
-      convolution_(convolution(context, shape)),
       relu_(activation(CUDNN_ACTIVATION_RELU)),
-      linear_(activation(CUDNN_ACTIVATION_IDENTITY)) {}
+      linear_(activation(CUDNN_ACTIVATION_IDENTITY)) {
+  for (Direction* direction : {&forward_, &kernel_gradient_, &input_gradient_}) {
+    direction->descriptor = convolution(shape);
+    SLUICE_CHECKED(
+        cudnnSetConvolutionMathType(direction->descriptor.get(), context.math_type(shape.type)));
+  }
+}
 
 std::string Convolution::key(const char* direction) const {
   const ConvolutionShape& s = shape_;
@@ -99,96 +80,160 @@ std::string Convolution::key(const char* direction) const {
   return key;
 }
 
+void Convolution::use(Direction& direction, const ConvolutionAlgorithm& algorithm) const {
+  direction.chosen = algorithm;
+  SLUICE_CHECKED(cudnnSetConvolutionMathType(direction.descriptor.get(),
+                                             static_cast<cudnnMathType_t>(algorithm.math)));
+  context_.workspace->reserve(algorithm.memory);
+}
+
+// cuDNN lists algorithms, each with an arithmetic, the fastest first: by its own estimate (`ask`),
+// which is the same in every run and so what deterministic replicas go by, or as measured
+// (`measure`). The first one counts that fits and that works when it is tried.
+template <typename Performance, typename Ask, typename Measure, typename Run>
+void Convolution::prepare(const char* name, Direction& direction, const Ask& ask,
+                          const Measure& measure, const Run& run) {
+  if (const auto known = context_.device->known_algorithm(key(name))) {
+    return use(direction, *known);
+  }
+  std::array<Performance, kMostAlgorithms> results{};
+  int count = 0;
+  check(ask(kMostAlgorithms, &count, results.data()), "cudnnGetConvolutionAlgorithm");
+  if (!context_.deterministic) {
+    size_t memory = 1;
+    for (int i = 0; i < count; ++i) {
+      const size_t wanted = results[static_cast<size_t>(i)].memory;
+      if (wanted <= kMostMemory) memory = std::max(memory, wanted);
+    }
+    const DeviceArray<char> space(*context_.device, memory);
+    check(measure(kMostAlgorithms, &count, results.data(), space.data(), space.size()),
+          "cudnnFindConvolutionAlgorithm");
+    SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
+  }
+  // float32 keeps its arithmetic whatever is listed.
+  const cudnnMathType_t math = context_.math_type(shape_.type);
+  for (int i = 0; i < count; ++i) {
+    const Performance& result = results[static_cast<size_t>(i)];
+    if (result.status != CUDNN_STATUS_SUCCESS || result.memory > kMostMemory) continue;
+    if (context_.deterministic && result.determinism != CUDNN_DETERMINISTIC) continue;
+    const ConvolutionAlgorithm algorithm{
+        result.algo, math == CUDNN_FMA_MATH ? math : result.mathType, result.memory};
+    use(direction, algorithm);
+    if (!worked(context_, run())) continue;
+    context_.device->remember_algorithm(key(name), algorithm);
+    return;
+  }
+  throw CudaError(std::string("cuDNN has no ") + (context_.deterministic ? "deterministic " : "") +
+                  "algorithm for a convolution's " + name);
+}
+
 void Convolution::prepare_forward(const void* x, const void* w, void* y) {
   using Performance = cudnnConvolutionFwdAlgoPerf_t;
-  const auto find = [&] {
-    return choose<Performance>(
-        context_, "forward pass",
-        [&](int most, int* count, Performance* results) {
-          return cudnnGetConvolutionForwardAlgorithm_v7(context_.cudnn.get(), x_.get(), w_.get(),
-                                                        convolution_.get(), y_.get(), most, count,
-                                                        results);
-        },
-        [&](int most, int* count, Performance* results) {
-          return cudnnFindConvolutionForwardAlgorithmEx(
-              context_.cudnn.get(), x_.get(), x, w_.get(), w, convolution_.get(), y_.get(), y, most,
-              count, results, context_.workspace.data(), context_.workspace.size());
-        });
-  };
-  forward_ =
-      static_cast<cudnnConvolutionFwdAlgo_t>(context_.device->algorithm(key("forward"), find));
+  cudnnHandle_t cudnn = context_.cudnn.get();
+  cudnnConvolutionDescriptor_t descriptor = forward_.descriptor.get();
+  prepare<Performance>(
+      "forward pass", forward_,
+      [&](int most, int* count, Performance* results) {
+        return cudnnGetConvolutionForwardAlgorithm_v7(cudnn, x_.get(), w_.get(), descriptor,
+                                                      y_.get(), most, count, results);
+      },
+      [&](int most, int* count, Performance* results, void* space, size_t size) {
+        return cudnnFindConvolutionForwardAlgorithmEx(cudnn, x_.get(), x, w_.get(), w, descriptor,
+                                                      y_.get(), y, most, count, results, space,
+                                                      size);
+      },
+      [&] { return run_forward(x, w, y); });
 }
 
 void Convolution::prepare_kernel_gradient(const void* x, const void* dy, void* dw) {
   using Performance = cudnnConvolutionBwdFilterAlgoPerf_t;
-  const auto find = [&] {
-    return choose<Performance>(
-        context_, "kernel gradient",
-        [&](int most, int* count, Performance* results) {
-          return cudnnGetConvolutionBackwardFilterAlgorithm_v7(context_.cudnn.get(), x_.get(),
-                                                               y_.get(), convolution_.get(),
-                                                               w_.get(), most, count, results);
-        },
-        [&](int most, int* count, Performance* results) {
-          return cudnnFindConvolutionBackwardFilterAlgorithmEx(
-              context_.cudnn.get(), x_.get(), x, y_.get(), dy, convolution_.get(), w_.get(), dw,
-              most, count, results, context_.workspace.data(), context_.workspace.size());
-        });
-  };
-  kernel_gradient_ = static_cast<cudnnConvolutionBwdFilterAlgo_t>(
-      context_.device->algorithm(key("kernel gradient"), find));
+  cudnnHandle_t cudnn = context_.cudnn.get();
+  cudnnConvolutionDescriptor_t descriptor = kernel_gradient_.descriptor.get();
+  prepare<Performance>(
+      "kernel gradient", kernel_gradient_,
+      [&](int most, int* count, Performance* results) {
+        return cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnn, x_.get(), y_.get(), descriptor,
+                                                             w_.get(), most, count, results);
+      },
+      [&](int most, int* count, Performance* results, void* space, size_t size) {
+        return cudnnFindConvolutionBackwardFilterAlgorithmEx(cudnn, x_.get(), x, y_.get(), dy,
+                                                             descriptor, w_.get(), dw, most, count,
+                                                             results, space, size);
+      },
+      [&] { return run_kernel_gradient(x, dy, dw); });
 }
 
 void Convolution::prepare_input_gradient(const void* w, const void* dy, void* dx) {
   using Performance = cudnnConvolutionBwdDataAlgoPerf_t;
-  const auto find = [&] {
-    return choose<Performance>(
-        context_, "input gradient",
-        [&](int most, int* count, Performance* results) {
-          return cudnnGetConvolutionBackwardDataAlgorithm_v7(context_.cudnn.get(), w_.get(),
-                                                             y_.get(), convolution_.get(), x_.get(),
-                                                             most, count, results);
-        },
-        [&](int most, int* count, Performance* results) {
-          return cudnnFindConvolutionBackwardDataAlgorithmEx(
-              context_.cudnn.get(), w_.get(), w, y_.get(), dy, convolution_.get(), x_.get(), dx,
-              most, count, results, context_.workspace.data(), context_.workspace.size());
-        });
-  };
-  input_gradient_ = static_cast<cudnnConvolutionBwdDataAlgo_t>(
-      context_.device->algorithm(key("input gradient"), find));
+  cudnnHandle_t cudnn = context_.cudnn.get();
+  cudnnConvolutionDescriptor_t descriptor = input_gradient_.descriptor.get();
+  prepare<Performance>(
+      "input gradient", input_gradient_,
+      [&](int most, int* count, Performance* results) {
+        return cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnn, w_.get(), y_.get(), descriptor,
+                                                           x_.get(), most, count, results);
+      },
+      [&](int most, int* count, Performance* results, void* space, size_t size) {
+        return cudnnFindConvolutionBackwardDataAlgorithmEx(cudnn, w_.get(), w, y_.get(), dy,
+                                                           descriptor, x_.get(), dx, most, count,
+                                                           results, space, size);
+      },
+      [&] { return run_input_gradient(w, dy, dx); });
+}
+
+bool Convolution::can_fuse(Activation activation, const void* x, const void* w, const void* bias,
+                           void* y) const {
+  return worked(context_, run_fused(activation, x, w, bias, y));
+}
+
+cudnnStatus_t Convolution::run_forward(const void* x, const void* w, void* y) const {
+  return cudnnConvolutionForward(
+      context_.cudnn.get(), &kOne, x_.get(), x, w_.get(), w, forward_.descriptor.get(),
+      static_cast<cudnnConvolutionFwdAlgo_t>(forward_.chosen.algorithm), context_.workspace->data(),
+      context_.workspace->size(), &kZero, y_.get(), y);
+}
+
+cudnnStatus_t Convolution::run_fused(Activation activation, const void* x, const void* w,
+                                     const void* bias, void* y) const {
+  const bool relu = activation == Activation::kRelu;
+  // The only algorithm that cuDNN fuses a bias alone into.
+  const auto algorithm = relu ? static_cast<cudnnConvolutionFwdAlgo_t>(forward_.chosen.algorithm)
+                              : CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
+  return cudnnConvolutionBiasActivationForward(
+      context_.cudnn.get(), &kOne, x_.get(), x, w_.get(), w, forward_.descriptor.get(), algorithm,
+      context_.workspace->data(), context_.workspace->size(), &kZero, y_.get(), y, bias_.get(),
+      bias, relu ? relu_.get() : linear_.get(), y_.get(), y);
+}
+
+cudnnStatus_t Convolution::run_kernel_gradient(const void* x, const void* dy, void* dw) const {
+  return cudnnConvolutionBackwardFilter(
+      context_.cudnn.get(), &kOne, x_.get(), x, y_.get(), dy, kernel_gradient_.descriptor.get(),
+      static_cast<cudnnConvolutionBwdFilterAlgo_t>(kernel_gradient_.chosen.algorithm),
+      context_.workspace->data(), context_.workspace->size(), &kZero, w_.get(), dw);
+}
+
+cudnnStatus_t Convolution::run_input_gradient(const void* w, const void* dy, void* dx) const {
+  return cudnnConvolutionBackwardData(
+      context_.cudnn.get(), &kOne, w_.get(), w, y_.get(), dy, input_gradient_.descriptor.get(),
+      static_cast<cudnnConvolutionBwdDataAlgo_t>(input_gradient_.chosen.algorithm),
+      context_.workspace->data(), context_.workspace->size(), &kZero, x_.get(), dx);
 }
 
 void Convolution::forward(const void* x, const void* w, void* y) const {
-  SLUICE_CHECKED(cudnnConvolutionForward(context_.cudnn.get(), &kOne, x_.get(), x, w_.get(), w,
-                                         convolution_.get(), forward_, context_.workspace.data(),
-                                         context_.workspace.size(), &kZero, y_.get(), y));
+  check(run_forward(x, w, y), "cudnnConvolutionForward");
 }
 
-bool Convolution::fused_forward(Activation activation, const void* x, const void* w,
+void Convolution::fused_forward(Activation activation, const void* x, const void* w,
                                 const void* bias, void* y) const {
-  const bool relu = activation == Activation::kRelu;
-  // The only algorithm that cuDNN fuses a bias alone into.
-  const auto algorithm = relu ? forward_ : CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
-  const cudnnStatus_t status = cudnnConvolutionBiasActivationForward(
-      context_.cudnn.get(), &kOne, x_.get(), x, w_.get(), w, convolution_.get(), algorithm,
-      context_.workspace.data(), context_.workspace.size(), &kZero, y_.get(), y, bias_.get(), bias,
-      relu ? relu_.get() : linear_.get(), y_.get(), y);
-  if (unsupported(status)) return false;
-  check(status, "cudnnConvolutionBiasActivationForward");
-  return true;
+  check(run_fused(activation, x, w, bias, y), "cudnnConvolutionBiasActivationForward");
 }
 
 void Convolution::kernel_gradient(const void* x, const void* dy, void* dw) const {
-  SLUICE_CHECKED(cudnnConvolutionBackwardFilter(
-      context_.cudnn.get(), &kOne, x_.get(), x, y_.get(), dy, convolution_.get(), kernel_gradient_,
-      context_.workspace.data(), context_.workspace.size(), &kZero, w_.get(), dw));
+  check(run_kernel_gradient(x, dy, dw), "cudnnConvolutionBackwardFilter");
 }
 
 void Convolution::input_gradient(const void* w, const void* dy, void* dx) const {
-  SLUICE_CHECKED(cudnnConvolutionBackwardData(
-      context_.cudnn.get(), &kOne, w_.get(), w, y_.get(), dy, convolution_.get(), input_gradient_,
-      context_.workspace.data(), context_.workspace.size(), &kZero, x_.get(), dx));
+  check(run_input_gradient(w, dy, dx), "cudnnConvolutionBackwardData");
 }
 
 }  // namespace sluice::backend::cuda

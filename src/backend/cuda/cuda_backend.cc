@@ -29,16 +29,20 @@ class CudaBackend final : public Backend {
     const Status able = check(options.precision);
     if (!able.ok()) throw std::invalid_argument(able.message());
     try {
-      return std::make_unique<CudaReplica>(device(), graph, options);
+      const std::shared_ptr<Device> gpu = device();
+      const std::unique_lock alone(gpu->captures());
+      return std::make_unique<CudaReplica>(gpu, graph, options);
     } catch (const CudaError& error) {
       throw CudaError(name() + ": " + error.what());
     }
   }
 
  private:
-  int architecture() const { return architecture_of(gpu_.architecture); }
-
-  // One to a process, or the bound on its memory would count for each.
+  int architecture() const {
+    return architecture_of(gpu_.architecture);
+  }  // One to a process, or the bound on its memory would count for each; of several bounds the
+     // lowest
+  // counts.
   std::shared_ptr<Device> device() {
     static std::mutex mutex;
     static std::map<int, std::weak_ptr<Device>> devices;
@@ -46,9 +50,10 @@ class CudaBackend final : public Backend {
     std::weak_ptr<Device>& known = devices[gpu_.index];
     std::shared_ptr<Device> device = known.lock();
     if (device == nullptr) {
-      device = std::make_shared<Device>(gpu_, memory_bytes_);
+      device = std::make_shared<Device>(gpu_);
       known = device;
     }
+    device->lower_bound(memory_bytes_);
     return device;
   }
 

@@ -28,32 +28,40 @@ CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
     : graph_(checked(graph)),
       options_(checked(options)),
       device_(std::move(device)),
-      context_(device_, options_.precision, options_.deterministic),
+      context_(
+          std::make_unique<const Context>(device_, options_.precision, options_.deterministic)),
       stages_(make_stages(graph_, options_.precision)),
-      parameters_(graph_, options_.optimizer, context_,
+      parameters_(graph_, options_.optimizer, *context_,
                   options_.precision == Precision::kMixedBfloat16),
       states_(*device_, 3),
       input_(device_, floats(options_.batch_size, graph_.input.size()),
              floats(options_.batch_size, graph_.target_size())),
-      window_(context_, parameters_, states_.data()),
+      window_(*context_, parameters_, states_.data()),
       host_state_(make_pinned(device_, sizeof(StepState) / sizeof(float))) {
   program_for(options_.batch_size);
 }
 
-// What is still under way reads memory that is about to go.
+// What is still under way reads memory that is about to go. And destroying cuDNN's handle waits for
+// the device, which no capture survives.
 CudaReplica::~CudaReplica() {
-  if (cudaSetDevice(device_->index()) == cudaSuccess) (void)cudaDeviceSynchronize();
+  const std::unique_lock alone(device_->captures());
+  if (cudaSetDevice(device_->index()) != cudaSuccess) return;
+  (void)cudaStreamSynchronize(context_->compute.get());
+  input_.wait();
+  window_.wait();
+  programs_.clear();
+  context_.reset();
 }
 
 Program& CudaReplica::program_for(int64_t batch) {
   std::unique_ptr<Program>& program = programs_[batch];
   if (program == nullptr) {
-    program = std::make_unique<Program>(graph_, stages_, context_, parameters_,
+    program = std::make_unique<Program>(graph_, stages_, *context_, parameters_,
                                         ProgramState{.training = states_.data(),
                                                      .evaluation = states_.data() + 1,
                                                      .gradient_sum = window_.gradient_sum(),
                                                      .inputs = input_.slots(),
-                                                     .host_failure = &host_failure_},
+                                                     .host_calls = &host_calls_},
                                         batch);
   }
   return *program;
@@ -69,22 +77,22 @@ void CudaReplica::start_step(const Batch& batch) {
   check_targets(graph_, batch);
   device_->use();
   Program& program = program_for(batch.size);
-  const int slot = input_.send(batch, context_.compute.get());
+  const int slot = input_.send(batch, context_->compute.get());
   program.train_step(slot);
-  input_.read(context_.compute.get());
+  input_.read(context_->compute.get());
   samples_ += batch.size;
   nodes_ = program.nodes_per_step();
   mirror_is_current_ = false;
 }
 
 void CudaReplica::wait() {
-  SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
-  host_failure_.rethrow();
+  SLUICE_CHECKED(cudaStreamSynchronize(context_->compute.get()));
+  host_calls_.rethrow();
 }
 
 // Takes them out of `state`.
 StepMetrics CudaReplica::read_metrics(StepState* state, int64_t samples) {
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_->compute.get();
   cuda::take_metrics(state, states_.data() + 2, stream);
   SLUICE_CHECKED(cudaMemcpyAsync(host_state_->data(), states_.data() + 2, sizeof(StepState),
                                  cudaMemcpyDeviceToHost, stream));
@@ -106,8 +114,8 @@ StepMetrics CudaReplica::evaluate(const Batch& batch) {
   check_targets(graph_, batch);
   device_->use();
   Program& program = program_for(batch.size);
-  program.evaluate(input_.send(batch, context_.compute.get()));
-  input_.read(context_.compute.get());
+  program.evaluate(input_.send(batch, context_->compute.get()));
+  input_.read(context_->compute.get());
   return read_metrics(states_.data() + 1, batch.size);
 }
 
@@ -119,8 +127,8 @@ void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> 
     host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output().size()));
   }
   Program& program = program_for(n);
-  program.predict(input_.send({n, x, {}}, context_.compute.get()), host_y_->data());
-  input_.read(context_.compute.get());
+  program.predict(input_.send({n, x, {}}, context_->compute.get()), host_y_->data());
+  input_.read(context_->compute.get());
   wait();
   std::copy_n(host_y_->data(), y.size(), y.data());
 }
@@ -130,7 +138,7 @@ std::span<float> CudaReplica::read_to_mirror(const float* from,
   const size_t size = parameters_.keras_size();
   if (!mirror) mirror = make_pinned(device_, size);
   if (size == 0) return {};
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_->compute.get();
   DeviceArray<float> keras(*device_, size);
   read_scaled(parameters_.segments(), 1, from, nullptr, keras.data(), stream);
   SLUICE_CHECKED(
@@ -152,7 +160,7 @@ void CudaReplica::parameters_changed() {
   device_->use();
   const size_t size = parameters_.keras_size();
   if (size == 0 || !parameter_mirror_) return;
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_->compute.get();
   DeviceArray<float> keras(*device_, size);
   SLUICE_CHECKED(cudaMemcpyAsync(keras.data(), parameter_mirror_->data(), keras.bytes(),
                                  cudaMemcpyHostToDevice, stream));
@@ -194,7 +202,7 @@ bool CudaReplica::update_ready() {
 StepMetrics CudaReplica::finish_update() {
   device_->use();
   const StepState metrics = window_.finish_update();
-  host_failure_.rethrow();
+  host_calls_.rethrow();
   if (!std::exchange(update_started_, false)) return {};
   return {window_samples_, metrics.loss_sum, static_cast<int64_t>(metrics.correct)};
 }

@@ -51,9 +51,9 @@ class CudaReplica final : public Replica {
   const Graph graph_;
   const ReplicaOptions options_;
   const std::shared_ptr<Device> device_;
-  const Context context_;
+  std::unique_ptr<const Context> context_;
   const std::vector<Stage> stages_;
-  HostFailure host_failure_;
+  HostCalls host_calls_;
   Parameters parameters_;
   DeviceArray<StepState> states_;  // of training, of evaluation, and one to read from
   InputRing input_;

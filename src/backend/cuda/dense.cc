@@ -113,7 +113,7 @@ class Dense final : public Operation {
     input_gradient_->run(context_, w(), dy(), x_.gradient->data);
     if (!mask_in_product_ && x_.consumer_differentiates) {
       differentiate(Activation::kRelu, x_.type, rows_ * features_, x_.data->data, x_.gradient->data,
-                    context_.compute.get());
+                    x_.gradient->data, context_.compute.get());
     }
   }
 

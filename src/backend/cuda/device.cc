@@ -23,7 +23,7 @@ int architecture_of(const std::string& text) {
   return std::atoi(text.c_str()) * 10 + std::atoi(text.c_str() + dot + 1);
 }
 
-Device::Device(const GpuInfo& info, int64_t memory_bytes) : info_(info), bound_(memory_bytes) {
+Device::Device(const GpuInfo& info) : info_(info) {
   use();
   stream_ = make_stream();
   pool_ = make_pool(info.index);
@@ -34,6 +34,11 @@ void Device::use() const { SLUICE_CHECKED(cudaSetDevice(info_.index)); }
 int64_t Device::allocated_bytes() const {
   std::lock_guard lock(mutex_);
   return allocated_;
+}
+
+void Device::lower_bound(int64_t memory_bytes) {
+  std::lock_guard lock(mutex_);
+  if (memory_bytes > 0 && (bound_ == 0 || memory_bytes < bound_)) bound_ = memory_bytes;
 }
 
 void* Device::allocate(size_t bytes) {
@@ -58,6 +63,18 @@ void* Device::allocate(size_t bytes) {
   SLUICE_CHECKED(cudaStreamSynchronize(stream_.get()));
   allocated_ += more;
   return memory;
+}
+
+std::optional<ConvolutionAlgorithm> Device::known_algorithm(const std::string& key) const {
+  std::lock_guard lock(mutex_);
+  const auto found = algorithms_.find(key);
+  if (found == algorithms_.end()) return std::nullopt;
+  return found->second;
+}
+
+void Device::remember_algorithm(const std::string& key, const ConvolutionAlgorithm& algorithm) {
+  std::lock_guard lock(mutex_);
+  algorithms_[key] = algorithm;
 }
 
 void Device::release(void* memory, size_t bytes) {

@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <shared_mutex>
 #include <string>
 
 #include "backend/cuda/handles.h"
@@ -17,42 +19,47 @@ namespace sluice::backend::cuda {
 // Compute capability "9.0" as 90.
 int architecture_of(const std::string& text);
 
+// What cuDNN computes a convolution with, in its numbers.
+struct ConvolutionAlgorithm {
+  int algorithm = 0, math = 0;
+  size_t memory = 0;  // of the workspace, in bytes
+};
+
 // Shared by the replicas of a process. Thread-safe.
 class Device {
  public:
-  // `memory_bytes`: the most that allocate() hands out; 0: no bound.
-  Device(const GpuInfo& info, int64_t memory_bytes);
-
+  explicit Device(const GpuInfo& info);
   int index() const { return info_.index; }
   const GpuInfo& info() const { return info_; }
   // Makes it the calling thread's device; before every other call of CUDA.
-  void use() const;
-
+  void use() const;  // Lowers the bound of what allocate() hands out where this one is lower; 0:
+                     // does nothing.
+  void lower_bound(int64_t memory_bytes);
   // Waits. Throws CudaError, saying what is taken already and what bounds it, when there is no
   // more.
   void* allocate(size_t bytes);
   void release(void* memory, size_t bytes);
   int64_t allocated_bytes() const;
 
-  // The fastest algorithm for a convolution, by a key that names shapes, types and direction: found
-  // once per process.
-  template <typename Find>
-  int algorithm(const std::string& key, const Find& find) {
-    std::lock_guard lock(mutex_);
-    const auto known = algorithms_.find(key);
-    if (known != algorithms_.end()) return known->second;
-    return algorithms_[key] = find();
-  }
+  // What was found out for a convolution, by a key that names shapes, types and direction: once per
+  // process.
+  std::optional<ConvolutionAlgorithm> known_algorithm(const std::string& key) const;
+  void remember_algorithm(const std::string& key, const ConvolutionAlgorithm& algorithm);
+
+  // A capture in one thread forbids what making, preparing and destroying a replica does to the
+  // device in another: captures share this, the others have it to themselves.
+  std::shared_mutex& captures() { return captures_; }
 
  private:
   const GpuInfo info_;
-  const int64_t bound_;
   Stream stream_;  // of allocations
   MemoryPoolHandle pool_;
 
+  std::shared_mutex captures_;
   mutable std::mutex mutex_;
-  int64_t allocated_ = 0;                  // guarded by mutex_
-  std::map<std::string, int> algorithms_;  // guarded by mutex_
+  int64_t bound_ = 0;                                       // 0: none; guarded by mutex_
+  int64_t allocated_ = 0;                                   // guarded by mutex_
+  std::map<std::string, ConvolutionAlgorithm> algorithms_;  // guarded by mutex_
 };
 
 // `size` values of T in a device's memory, zeroed. The device outlives it.

@@ -2,7 +2,7 @@
 //
 //   activate                y_i = f(x_i)
 //   add_bias_and_activate   y_rc = f(y_rc + b_c)                 y [rows, columns], b [columns]
-//   differentiate           dy_i = dy_i f'(x_i) from y_i = f(x_i)
+//   differentiate           dx_i = dy_i f'(x_i) from y_i = f(x_i); dx may be dy
 //   convert                 to_i = from_i, rounded to the nearest, ties to even
 //   pad_images              x [N, H, W, C] inside zeros          [N, H + top + bottom, ..., C]
 //   crop_images             its transpose: the inside only
@@ -29,9 +29,10 @@ __global__ void add_bias_kernel(Activation activation, int64_t size, int64_t col
 }
 
 template <typename T>
-__global__ void differentiate_kernel(Activation activation, int64_t size, const T* y, T* dy) {
+__global__ void differentiate_kernel(Activation activation, int64_t size, const T* y, const T* dy,
+                                     T* dx) {
   for (int64_t i = first_index(); i < size; i += index_stride()) {
-    dy[i] = from_float<T>(to_float(dy[i]) * derivative(activation, to_float(y[i])));
+    dx[i] = from_float<T>(to_float(dy[i]) * derivative(activation, to_float(y[i])));
   }
 }
 
@@ -109,12 +110,12 @@ void add_bias_and_activate(Activation activation, DataType type, int64_t rows, i
   });
 }
 
-void differentiate(Activation activation, DataType type, int64_t size, const void* y, void* dy,
-                   cudaStream_t stream) {
+void differentiate(Activation activation, DataType type, int64_t size, const void* y,
+                   const void* dy, void* dx, cudaStream_t stream) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
     launch(differentiate_kernel<T>, grid_for(size), stream, activation, size,
-           static_cast<const T*>(y), static_cast<T*>(dy));
+           static_cast<const T*>(y), static_cast<const T*>(dy), static_cast<T*>(dx));
   });
 }
 

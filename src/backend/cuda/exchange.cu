@@ -47,8 +47,11 @@ __global__ void add_to_kernel(int64_t size, const float* from, float* to) {
 
 // --- Launchers ---
 
+// A few blocks to each: most segments are small.
 Grid row_per_segment(const Segments& segments) {
+  constexpr unsigned kMostBlocks = 256;
   Grid grid = grid_for(segments.largest);
+  grid.blocks.x = std::min(grid.blocks.x, kMostBlocks);
   grid.blocks.y = static_cast<unsigned>(segments.count);
   return grid;
 }
@@ -57,12 +60,14 @@ Grid row_per_segment(const Segments& segments) {
 
 void read_scaled(const Segments& segments, float scale, const float* device, const float* anchor,
                  float* keras, cudaStream_t stream) {
+  if (segments.count == 0) return;
   launch(read_scaled_kernel, row_per_segment(segments), stream, segments.table, scale, device,
          anchor, keras);
 }
 
 void write_sum(const Segments& segments, const float* keras, const float* own, float* device,
                void* bfloat16_copy, cudaStream_t stream) {
+  if (segments.count == 0) return;
   launch(write_sum_kernel, row_per_segment(segments), stream, segments.table, keras, own, device,
          static_cast<__nv_bfloat16*>(bfloat16_copy));
 }

@@ -22,7 +22,10 @@ void record(const Event& event, cudaStream_t stream) {
 
 bool is_over(const Event& event) {
   const cudaError_t status = cudaEventQuery(event.get());
-  if (status == cudaErrorNotReady) return false;
+  if (status == cudaErrorNotReady) {
+    (void)cudaGetLastError();  // no error at all
+    return false;
+  }
   check(status, "cudaEventQuery");
   return true;
 }
@@ -94,6 +97,11 @@ StepState ExchangeWindow::finish_update() {
   StepState state;
   std::memcpy(&state, host_metrics_->data(), sizeof(state));
   return state;
+}
+
+void ExchangeWindow::wait() {
+  (void)cudaStreamSynchronize(downloads_.get());
+  (void)cudaStreamSynchronize(uploads_.get());
 }
 
 void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own) {

@@ -23,6 +23,8 @@ class ExchangeWindow {
   bool update_ready() const;
   // Waits; the metrics as they were when the update was started.
   StepState finish_update();
+  // Until all copies are done.
+  void wait();
 
  private:
   void need_memory();

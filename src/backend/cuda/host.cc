@@ -15,7 +15,7 @@ class Host final : public Operation {
         op_(std::get<HostOp>(stage.op->kind)),
         x_(x),
         y_(y),
-        failure_(build.host_failure),
+        calls_(build.host_calls),
         host_x_(pinned(build.batch * stage.op->input.size())),
         host_y_(pinned(build.batch * stage.op->output.size())) {
     for (const ParameterSlice& slice : op_.parameters) {
@@ -79,24 +79,15 @@ class Host final : public Operation {
     SLUICE_CHECKED(cudaLaunchHostFunc(context_.compute.get(), function, this));
   }
 
-  // Nothing may be thrown through CUDA: the replica throws it in the next call that waits.
-  template <typename Call>
-  void guarded(const Call& call) const {
-    try {
-      call();
-    } catch (...) {
-      failure_->set(std::current_exception());
-    }
-  }
   static void forward_in_training(void* self) { static_cast<Host*>(self)->forward_on_host(true); }
   static void forward_in_inference(void* self) { static_cast<Host*>(self)->forward_on_host(false); }
   void forward_on_host(bool training) {
     forward_.training = training;
-    guarded([this] { op_.kernel->forward(forward_); });
+    calls_->run([this] { op_.kernel->forward(forward_); });
   }
   static void backward_on_host(void* self) {
     const auto& host = *static_cast<const Host*>(self);
-    host.guarded([&host] { host.op_.kernel->backward(host.backward_); });
+    host.calls_->run([&host] { host.op_.kernel->backward(host.backward_); });
   }
 
   const Context& context_;
@@ -104,7 +95,7 @@ class Host final : public Operation {
   const HostOp& op_;
   Value& x_;
   Value& y_;
-  HostFailure* const failure_;
+  HostCalls* const calls_;
   Pinned host_x_, host_y_, host_dx_, host_dy_;
   std::vector<Pinned> host_parameters_, host_dparameters_;
   HostKernel::Forward forward_{};

@@ -5,45 +5,56 @@
 namespace sluice::backend::cuda {
 namespace {
 
-void stage(std::span<const float> from, core::AlignedBuffer& host, const DeviceArray<float>& to,
-           cudaStream_t stream) {
-  if (from.data() != host.data()) std::copy(from.begin(), from.end(), host.data());
-  if (from.empty()) return;
-  SLUICE_CHECKED(
-      cudaMemcpyAsync(to.data(), host.data(), from.size_bytes(), cudaMemcpyHostToDevice, stream));
+constexpr size_t kAlignment = 64;  // floats
+
+void put(std::span<const float> from, std::span<float> to) {
+  if (from.data() != to.data()) std::copy(from.begin(), from.end(), to.begin());
 }
 
 }  // namespace
 
 InputRing::InputRing(const std::shared_ptr<Device>& device, size_t x_size, size_t y_size)
-    : uploads_(make_stream()) {
+    : x_size_(x_size),
+      y_size_(y_size),
+      x_offset_((y_size + kAlignment - 1) / kAlignment * kAlignment),
+      uploads_(make_stream()) {
   for (Place& place : places_) {
-    place.host_x = make_pinned(device, x_size);
-    place.host_y = make_pinned(device, y_size);
-    place.x = DeviceArray<float>(*device, x_size);
-    place.y = DeviceArray<float>(*device, y_size);
+    place.host = make_pinned(device, x_offset_ + x_size);
+    place.device = DeviceArray<float>(*device, x_offset_ + x_size);
   }
 }
 
 InputSlots InputRing::slots() const {
   InputSlots slots;
-  for (size_t i = 0; i < slots.size(); ++i) slots[i] = {places_[i].x.data(), places_[i].y.data()};
+  for (size_t i = 0; i < slots.size(); ++i) {
+    slots[i] = {.x = places_[i].device.data() + x_offset_, .y = places_[i].device.data()};
+  }
   return slots;
+}
+
+std::span<float> InputRing::host_x(const Place& place) const {
+  return place.host->span().subspan(x_offset_, x_size_);
+}
+std::span<float> InputRing::host_y(const Place& place) const {
+  return place.host->span().first(y_size_);
 }
 
 BatchBuffers InputRing::host() {
   const Place& place = places_[static_cast<size_t>(next_)];
   SLUICE_CHECKED(cudaEventSynchronize(place.copied.get()));
-  return {place.host_x->span(), place.host_y->span()};
+  return {host_x(place), host_y(place)};
 }
 
 int InputRing::send(const Batch& batch, cudaStream_t compute) {
-  (void)host();
+  const BatchBuffers buffers = host();
   const int at = next_;
   const Place& place = places_[static_cast<size_t>(at)];
+  put(batch.x, buffers.x);
+  put(batch.y, buffers.y);
   SLUICE_CHECKED(cudaStreamWaitEvent(uploads_.get(), place.read.get(), 0));
-  stage(batch.x, *place.host_x, place.x, uploads_.get());
-  stage(batch.y, *place.host_y, place.y, uploads_.get());
+  SLUICE_CHECKED(cudaMemcpyAsync(place.device.data(), place.host->data(),
+                                 (x_offset_ + batch.x.size()) * sizeof(float),
+                                 cudaMemcpyHostToDevice, uploads_.get()));
   SLUICE_CHECKED(cudaEventRecord(place.copied.get(), uploads_.get()));
   SLUICE_CHECKED(cudaStreamWaitEvent(compute, place.copied.get(), 0));
   next_ = (at + 1) % kInputSlots;

@@ -22,15 +22,23 @@ class InputRing {
   int send(const Batch& batch, cudaStream_t compute);
   // What `compute` has been given until now reads the place that send() returned; then it is free.
   void read(cudaStream_t compute);
+  // Until all copies are done.
+  void wait() { (void)cudaStreamSynchronize(uploads_.get()); }
 
  private:
+  // Targets first, then inputs: what a batch fills is one piece, and one copy.
   struct Place {
-    std::shared_ptr<core::AlignedBuffer> host_x, host_y;
-    DeviceArray<float> x, y;
+    std::shared_ptr<core::AlignedBuffer> host;
+    DeviceArray<float> device;
     Event copied = make_event();
     Event read = make_event();
   };
 
+  std::span<float> host_x(const Place& place) const;
+  std::span<float> host_y(const Place& place) const;
+
+  const size_t x_size_, y_size_;
+  const size_t x_offset_;  // behind the targets, aligned
   const Stream uploads_;
   std::array<Place, kInputSlots> places_;
   int next_ = 0;

@@ -20,8 +20,8 @@ void activate(Activation activation, DataType type, int64_t size, const void* x,
               cudaStream_t stream);
 void add_bias_and_activate(Activation activation, DataType type, int64_t rows, int64_t columns,
                            const void* bias, void* y, cudaStream_t stream);
-void differentiate(Activation activation, DataType type, int64_t size, const void* y, void* dy,
-                   cudaStream_t stream);
+void differentiate(Activation activation, DataType type, int64_t size, const void* y,
+                   const void* dy, void* dx, cudaStream_t stream);
 void convert(DataType from_type, DataType to_type, int64_t size, const void* from, void* to,
              cudaStream_t stream);
 void pad_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,

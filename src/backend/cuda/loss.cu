@@ -6,7 +6,8 @@
 //   y crossentropy of probabilities  -sum_j y_j log clip(q_j), q = z / sum z, clipped to
 //                                  [1e-7, 1 - 1e-7]; no gradient where the clip cuts
 //
-// Gradients are of the mean over the batch. Definitions and accuracy as backend/cpu/loss.cc.
+// Gradients are of the mean over the batch. Definitions and "accuracy" as backend/cpu/loss.cc; a
+// sample's loss is added up in float32, a batch's (step_state.cu) in double.
 #include "backend/cuda/device_math.cuh"
 
 namespace sluice::backend::cuda {

@@ -1,7 +1,13 @@
 #include "backend/cuda/matmul.h"
 
+#include <array>
+
 namespace sluice::backend::cuda {
 namespace {
+
+// What NVIDIA recommends on Hopper.
+constexpr uint64_t kMostMemory = uint64_t{32} << 20;
+constexpr int kMostAlgorithms = 8;
 
 MatrixLayout layout_of(DataType type, int64_t rows, int64_t columns) {
   return made<MatrixLayout>(cublasLtMatrixLayoutCreate, cuda_type(type),
@@ -50,8 +56,7 @@ uint32_t alignment_of(const void* memory) {
 
 MatmulPreference preference_of(const Context& context, const MatmulSpec& spec) {
   auto preference = made<MatmulPreference>(cublasLtMatmulPreferenceCreate);
-  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
-      static_cast<uint64_t>(context.workspace.size()));
+  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMostMemory);
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(spec.a));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(spec.b));
   set(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(spec.d));
@@ -74,25 +79,35 @@ std::optional<Matmul> Matmul::make(const Context& context, const MatmulSpec& spe
                                : layout_of(spec.factors, spec.k, spec.n);
   matmul.d_ = layout_of(spec.result, spec.m, spec.n);
   const MatmulPreference preference = preference_of(context, spec);
-  cublasLtMatmulHeuristicResult_t found{};
+  std::array<cublasLtMatmulHeuristicResult_t, kMostAlgorithms> found{};
   int count = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
       context.cublaslt.get(), matmul.operation_.get(), matmul.a_.get(), matmul.b_.get(),
-      matmul.d_.get(), matmul.d_.get(), preference.get(), 1, &found, &count);
-  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && count == 0)) {
-    return std::nullopt;
+      matmul.d_.get(), matmul.d_.get(), preference.get(), kMostAlgorithms, found.data(), &count);
+  if (status != CUBLAS_STATUS_SUCCESS) return std::nullopt;
+  for (int i = 0; i < count; ++i) {
+    const cublasLtMatmulHeuristicResult_t& result = found[static_cast<size_t>(i)];
+    if (result.state != CUBLAS_STATUS_SUCCESS) continue;
+    matmul.algorithm_ = result.algo;
+    context.workspace->reserve(result.workspaceSize);
+    const cublasStatus_t ran = matmul.try_run(context, spec.a, spec.b, spec.d);
+    const cudaError_t ended = cudaStreamSynchronize(context.compute.get());
+    (void)cudaGetLastError();
+    if (ran == CUBLAS_STATUS_SUCCESS && ended == cudaSuccess) return matmul;
   }
-  check(status, "cublasLtMatmulAlgoGetHeuristic");
-  matmul.algorithm_ = found.algo;
-  return matmul;
+  return std::nullopt;
+}
+
+cublasStatus_t Matmul::try_run(const Context& context, const void* a, const void* b,
+                               void* d) const {
+  const float one = 1, zero = 0;
+  return cublasLtMatmul(context.cublaslt.get(), operation_.get(), &one, a, a_.get(), b, b_.get(),
+                        &zero, d, d_.get(), d, d_.get(), &algorithm_, context.workspace->data(),
+                        context.workspace->size(), context.compute.get());
 }
 
 void Matmul::run(const Context& context, const void* a, const void* b, void* d) const {
-  const float one = 1, zero = 0;
-  SLUICE_CHECKED(cublasLtMatmul(context.cublaslt.get(), operation_.get(), &one, a, a_.get(), b,
-                                b_.get(), &zero, d, d_.get(), d, d_.get(), &algorithm_,
-                                context.workspace.data(), context.workspace.size(),
-                                context.compute.get()));
+  check(try_run(context, a, b, d), "cublasLtMatmul");
 }
 
 }  // namespace sluice::backend::cuda

@@ -15,10 +15,10 @@ struct MatmulSpec {
   bool transpose_a = false, transpose_b = false;
   DataType factors = DataType::kFloat32;  // of A and B
   DataType result = DataType::kFloat32;   // of D
-  // Examples of where they will lie: an algorithm is chosen for their alignment.
+  // Where they lie, or others that are aligned alike will: an algorithm is tried on them.
   const void* a = nullptr;
   const void* b = nullptr;
-  const void* d = nullptr;
+  void* d = nullptr;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   // Read or written by the epilogue, as its name says.
   const void* bias = nullptr;
@@ -29,13 +29,15 @@ struct MatmulSpec {
 
 class Matmul {
  public:
-  // Nothing where cuBLASLt has no algorithm for it, as for some epilogues on some shapes.
+  // Nothing where cuBLASLt has no algorithm for it that works, as for some epilogues on some
+  // shapes.
   static std::optional<Matmul> make(const Context& context, const MatmulSpec& spec);
 
   void run(const Context& context, const void* a, const void* b, void* d) const;
 
  private:
   Matmul() = default;
+  cublasStatus_t try_run(const Context& context, const void* a, const void* b, void* d) const;
 
   MatmulDescriptor operation_;
   MatrixLayout a_, b_, d_;

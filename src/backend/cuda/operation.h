@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backend/cuda/context.h"
-#include "backend/cuda/host_failure.h"
+#include "backend/cuda/host_calls.h"
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/parameters.h"
 #include "backend/fusion.h"
@@ -52,7 +52,7 @@ struct Build {
   const Context& context;
   const Parameters& parameters;
   const StepState* state;  // on the device
-  HostFailure* host_failure;
+  HostCalls* host_calls;
   MemoryPlan& plan;
   int64_t batch;
   int forward_time, backward_time;

@@ -1,6 +1,6 @@
 // The optimizer's step, one kernel over all P parameters and their slots; formulas in
 // sluice/optimizers.h. Compiled without contraction, so that an element gets the same bits as from
-// optim::Optimizer on the CPU.
+// optim::Optimizer on the CPU, Adam's for the same step size.
 //
 //   w, g, slots [P] float32        bfloat16_w [P], where there is one: w rounded, for the kernels
 #include "backend/cuda/device_math.cuh"

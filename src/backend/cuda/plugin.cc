@@ -1,4 +1,6 @@
 // What libsluice_cuda.so exports: see backend/cuda_plugin.h.
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <array>
 #include <sstream>
@@ -73,6 +75,26 @@ Status explain(cudaError_t error) {
                    cudaGetErrorName(error) + ")");
 }
 
+// libcudnn.so.9 opens its parts when they are first used, and ends the process where one is
+// missing.
+Status complete_cudnn() {
+  Dl_info cudnn{}, own{};
+  if (dladdr(reinterpret_cast<const void*>(&cudnnGetVersion), &cudnn) == 0 ||
+      dladdr(reinterpret_cast<const void*>(&complete_cudnn), &own) == 0 ||
+      std::string_view(cudnn.dli_fname) == own.dli_fname) {
+    return ok_status();  // it is part of this file, as in the tests
+  }
+  const std::string file = cudnn.dli_fname;
+  const std::string folder = file.substr(0, file.rfind('/') + 1);
+  for (const char* part : {"libcudnn_graph.so.9", "libcudnn_ops.so.9", "libcudnn_cnn.so.9"}) {
+    if (dlopen(part, RTLD_LAZY | RTLD_LOCAL) != nullptr) continue;
+    if (dlopen((folder + part).c_str(), RTLD_LAZY | RTLD_LOCAL) != nullptr) continue;
+    return not_found("cuDNN is incomplete: " + std::string(part) + " is missing beside " + file +
+                     "; install all of cuDNN 9");
+  }
+  return ok_status();
+}
+
 class Plugin final : public CudaPlugin {
  public:
   CudaVersions versions() override {
@@ -90,6 +112,7 @@ class Plugin final : public CudaPlugin {
     int count = 0;
     const cudaError_t status = cudaGetDeviceCount(&count);
     if (status != cudaSuccess) return explain(status);
+    SLUICE_RETURN_IF_ERROR(complete_cudnn());
     std::vector<GpuInfo> gpus;
     for (int i = 0; i < count; ++i) gpus.push_back(describe(i));
     return gpus;

@@ -99,7 +99,7 @@ void Program::make_operations(const std::vector<Stage>& stages) {
     const Build build{.context = context_,
                       .parameters = parameters_,
                       .state = state_.training,
-                      .host_failure = state_.host_failure,
+                      .host_calls = state_.host_calls,
                       .plan = plan_,
                       .batch = batch_,
                       .forward_time = i,
@@ -116,6 +116,7 @@ void Program::make_operations(const std::vector<Stage>& stages) {
 
 void Program::prepare_forward() {
   if (forward_prepared_) return;
+  const std::unique_lock alone(context_.device->captures());
   for (const auto& operation : operations_) operation->prepare_forward();
   forward_prepared_ = true;
 }
@@ -150,23 +151,25 @@ void Program::use_gradients(size_t parameters) {
 }
 
 // Algorithms are chosen, and every kernel has run once, before the first capture: libraries load
-// their code at its first use, which a capture forbids. It is the step that will be captured, on the
-// same batch, but steps no parameter and counts nothing.
+// their code at its first use, which a capture forbids. It is the step that will be captured, on
+// the same batch, but steps no parameter and counts nothing.
 void Program::warm_up(int slot) {
   if (warm_) return;
   input_->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);
   prepare_forward();
+  const std::unique_lock alone(context_.device->captures());
   for (size_t i = first_trained_; i < operations_.size(); ++i) operations_[i]->prepare_backward();
+  const HostCalls::Pause rehearsal(*state_.host_calls);
   gradients(slot, state_.evaluation);
   use_gradients(0);
-  SLUICE_CHECKED(
-      cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.compute.get()));
+  SLUICE_CHECKED(cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.compute.get()));
   SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
   warm_ = true;
 }
 
 void Program::capture(int slot) {
   warm_up(slot);
+  const std::shared_lock no_others(context_.device->captures());
   Capture capture(context_.compute.get());
   gradients(slot, state_.training);
   use_gradients(parameters_.size());

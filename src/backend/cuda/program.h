@@ -27,7 +27,7 @@ struct ProgramState {
   StepState* evaluation;  // likewise
   float* gradient_sum;    // of replicas without an optimizer, else nullptr
   InputSlots inputs;
-  HostFailure* host_failure;
+  HostCalls* host_calls;
 };
 
 class Program {

@@ -91,7 +91,7 @@ double product_rate(const std::shared_ptr<Device>& device, Precision precision, 
 }
 
 GpuRates measure(const GpuInfo& gpu, const GpuRateSizes& sizes) {
-  const auto device = std::make_shared<Device>(gpu, 0);
+  const auto device = std::make_shared<Device>(gpu);
   const Status bfloat16 = make_cuda_backend(gpu, 0)->check(Precision::kMixedBfloat16);
   GpuRates rates;
   rates.copy_bytes = copy_rate(Context(device, Precision::kFloat32, false), sizes.copy_bytes);

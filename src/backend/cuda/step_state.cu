@@ -11,6 +11,7 @@ namespace {
 // --- Kernels ---
 
 struct AdamRates {
+  bool used;
   float learning_rate, beta_1, beta_2;
 };
 
@@ -37,6 +38,7 @@ __global__ void count_step_kernel(AdamRates adam, int64_t batch, const float* lo
   state->loss_sum += loss_sums[0];
   state->correct += correct_sums[0];
   state->step += 1;
+  if (!adam.used) return;
   const auto t = static_cast<double>(state->step);
   state->adam_step_size =
       static_cast<float>(adam.learning_rate * sqrt(1 - pow(static_cast<double>(adam.beta_2), t)) /
@@ -50,7 +52,8 @@ __global__ void count_step_kernel(AdamRates adam, int64_t batch, const float* lo
 void count_step(const OptimizerSpec& spec, int64_t batch, const float* losses, const int* correct,
                 StepState* state, cudaStream_t stream) {
   launch(count_step_kernel, Grid{dim3(1), dim3(kBlock)}, stream,
-         AdamRates{spec.learning_rate, spec.beta_1, spec.beta_2}, batch, losses, correct, state);
+         AdamRates{spec.name == "adam", spec.learning_rate, spec.beta_1, spec.beta_2}, batch,
+         losses, correct, state);
 }
 
 }  // namespace sluice::backend::cuda

@@ -6,6 +6,7 @@
 #include <limits>
 #include <ostream>
 
+#include "backend/cpu/elementwise.h"
 #include "core/rng.h"
 
 namespace sluice::backend::cpu {
@@ -116,6 +117,31 @@ class PoolingLoopsTest : public ::testing::TestWithParam<Case> {
     const Images expected = plain_loops(c, x_layout, y_layout, relu, x, dy);
     for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected.y[i], 1e-6) << "y " << i;
     for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(dx[i], expected.dx[i], 2e-6) << "dx " << i;
+    if (remembers_cells(p)) expect_same_in_bfloat16(p, x, dy, y, cells);
+  }
+
+  // Maxima and their gradients move numbers about, so that they come out as in floats.
+  static void expect_same_in_bfloat16(const Pooling& p, const std::vector<float>& x,
+                                      const std::vector<float>& dy, const std::vector<float>& y,
+                                      const std::vector<uint8_t>& cells) {
+    const int64_t rows = kBatch * p.y.height;
+    std::vector<Bfloat16> x_16(x.size()), y_16(y.size()), dy_16(dy.size()), dx_16(x.size());
+    convert(static_cast<int64_t>(x.size()), x.data(), x_16.data());
+    convert(static_cast<int64_t>(dy.size()), dy.data(), dy_16.data());
+    std::vector<uint8_t> cells_16(cells.size());
+    max_pool(p, 0, rows, x_16.data(), y_16.data(), cells_16.data());
+    max_pool_gradient(p, 0, rows, cells_16.data(), dy_16.data(), dx_16.data());
+    EXPECT_EQ(cells_16, cells);
+    const auto widened = [](const std::vector<Bfloat16>& from) {
+      std::vector<float> to(from.size());
+      convert(static_cast<int64_t>(from.size()), from.data(), to.data());
+      return to;
+    };
+    EXPECT_EQ(widened(y_16), y);
+    const std::vector<float> dy_rounded = widened(dy_16);
+    std::vector<float> dx(x.size());
+    max_pool_gradient(p, 0, rows, x.data(), cells.data(), dy_rounded.data(), dx.data());
+    EXPECT_EQ(widened(dx_16), dx);
   }
 };
 

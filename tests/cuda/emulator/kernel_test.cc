@@ -1,4 +1,5 @@
 #include <numeric>
+#include <set>
 
 #include "testing/fixture.h"
 #include "testing/kernels.h"
@@ -41,7 +42,7 @@ TEST_F(KernelTest, ShufflesSumWarpsAndBlocks) {
   EXPECT_EQ(sum.values()[0], 500500.0f);
 }
 
-TEST_F(KernelTest, ThreadOrderAlternatesSoThatAMissingBarrierShows) {
+TEST_F(KernelTest, AMissingBarrierShows) {
   for (int launch = 0; launch < 4; ++launch) {
     std::vector<int> x(64), turned(64);
     for (int i = 0; i < 64; ++i) turned[63 - i] = x[i] = 100 * launch + i;
@@ -51,6 +52,16 @@ TEST_F(KernelTest, ThreadOrderAlternatesSoThatAMissingBarrierShows) {
     EXPECT_EQ(right.values(), turned);
     EXPECT_NE(wrong.values(), turned);
   }
+}
+
+TEST_F(KernelTest, EitherEndOfABlockMayRunFirst) {
+  std::set<unsigned> seen;
+  for (int launch = 0; launch < 4; ++launch) {
+    const DeviceArray<unsigned> first(1);
+    ASSERT_CUDA(first_thread(first.data(), stream_));
+    seen.insert(first.values()[0]);
+  }
+  EXPECT_EQ(seen, (std::set<unsigned>{0, 31}));
 }
 
 TEST_F(KernelTest, WarpOperationsAreThoseOfCuda) {
@@ -73,9 +84,11 @@ TEST_F(KernelTest, WarpOperationsAreThoseOfCuda) {
 }
 
 TEST_F(KernelTest, ReturnedLanesAreNotWaitedFor) {
-  const DeviceArray<unsigned> y(1);
-  ASSERT_CUDA(ballot_after_return(y.data(), stream_));
-  EXPECT_EQ(y.values()[0], 0x0000ffffu);
+  for (int launch = 0; launch < 3; ++launch) {  // they return before the others wait, and after
+    const DeviceArray<unsigned> y(1);
+    ASSERT_CUDA(ballot_after_return(y.data(), stream_));
+    EXPECT_EQ(y.values()[0], 0x0000ffffu);
+  }
 }
 
 TEST_F(KernelTest, AtomicsCountAllThreads) {

@@ -109,6 +109,7 @@ TEST_F(MemoryTest, TheDefaultPoolAllocatesToo) {
   EXPECT_GE(counters().device_bytes_in_use, 64);
   ASSERT_CUDA(cudaFreeAsync(pointer, stream_));
   EXPECT_EQ(cudaMemPoolDestroy(pool), cudaErrorInvalidValue);
+  EXPECT_EQ(cudaDeviceGetDefaultMemPool(&pool, 7), cudaErrorInvalidDevice);
 }
 
 TEST_F(MemoryTest, RegisteredMemoryIsPinned) {

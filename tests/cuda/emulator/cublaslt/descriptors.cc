@@ -44,6 +44,7 @@ cublasStatus_t create(const char* function, Opaque** opaque, const Content& cont
 template <typename Content, typename Opaque>
 cublasStatus_t destroy(const char* function, Opaque* opaque) {
   return library_call<cublasStatus_t>(function, [&] {
+    if (opaque == nullptr) return CUBLAS_STATUS_SUCCESS;
     Content* const content = content_of<Content>(opaque);
     if (content == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
     content->magic = 0;

@@ -35,6 +35,33 @@ bool operands_on_device(const Product& p, const Operands& o) {
          (o.beta == 0.0f || on_device(o.c, p.c));
 }
 
+struct StatusText {
+  const char* name;
+  const char* text;
+};
+
+StatusText text_of(cublasStatus_t status) {
+  switch (status) {
+    case CUBLAS_STATUS_SUCCESS:
+      return {"CUBLAS_STATUS_SUCCESS", "success"};
+    case CUBLAS_STATUS_NOT_INITIALIZED:
+      return {"CUBLAS_STATUS_NOT_INITIALIZED", "the library was not initialized"};
+    case CUBLAS_STATUS_ALLOC_FAILED:
+      return {"CUBLAS_STATUS_ALLOC_FAILED", "the resource allocation failed"};
+    case CUBLAS_STATUS_INVALID_VALUE:
+      return {"CUBLAS_STATUS_INVALID_VALUE",
+              "an unsupported value or parameter was passed to the function"};
+    case CUBLAS_STATUS_EXECUTION_FAILED:
+      return {"CUBLAS_STATUS_EXECUTION_FAILED", "the function failed to launch on the GPU"};
+    case CUBLAS_STATUS_INTERNAL_ERROR:
+      return {"CUBLAS_STATUS_INTERNAL_ERROR", "an internal operation failed"};
+    case CUBLAS_STATUS_NOT_SUPPORTED:
+      return {"CUBLAS_STATUS_NOT_SUPPORTED", "the requested functionality is not supported"};
+    default:
+      return {"unrecognized status", "unrecognized status"};
+  }
+}
+
 }  // namespace
 }  // namespace sluice::emulator::cublaslt
 
@@ -57,33 +84,8 @@ cublasStatus_t cublasLtDestroy(cublasLtHandle_t handle) {
 size_t cublasLtGetVersion() { return CUBLAS_VERSION; }
 size_t cublasLtGetCudartVersion() { return CUDART_VERSION; }
 
-const char* cublasLtGetStatusName(cublasStatus_t status) {
-  switch (status) {
-    case CUBLAS_STATUS_SUCCESS:
-      return "CUBLAS_STATUS_SUCCESS";
-    case CUBLAS_STATUS_NOT_INITIALIZED:
-      return "CUBLAS_STATUS_NOT_INITIALIZED";
-    case CUBLAS_STATUS_ALLOC_FAILED:
-      return "CUBLAS_STATUS_ALLOC_FAILED";
-    case CUBLAS_STATUS_INVALID_VALUE:
-      return "CUBLAS_STATUS_INVALID_VALUE";
-    case CUBLAS_STATUS_ARCH_MISMATCH:
-      return "CUBLAS_STATUS_ARCH_MISMATCH";
-    case CUBLAS_STATUS_MAPPING_ERROR:
-      return "CUBLAS_STATUS_MAPPING_ERROR";
-    case CUBLAS_STATUS_EXECUTION_FAILED:
-      return "CUBLAS_STATUS_EXECUTION_FAILED";
-    case CUBLAS_STATUS_INTERNAL_ERROR:
-      return "CUBLAS_STATUS_INTERNAL_ERROR";
-    case CUBLAS_STATUS_NOT_SUPPORTED:
-      return "CUBLAS_STATUS_NOT_SUPPORTED";
-    case CUBLAS_STATUS_LICENSE_ERROR:
-      return "CUBLAS_STATUS_LICENSE_ERROR";
-  }
-  return "CUBLAS_UNKNOWN_STATUS";
-}
-
-const char* cublasLtGetStatusString(cublasStatus_t status) { return cublasLtGetStatusName(status); }
+const char* cublasLtGetStatusName(cublasStatus_t status) { return text_of(status).name; }
+const char* cublasLtGetStatusString(cublasStatus_t status) { return text_of(status).text; }
 
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,

@@ -26,7 +26,8 @@ cudnnStatus_t create_in(const char* function, Table& table, Handle* handle) {
 template <typename Table, typename Handle>
 cudnnStatus_t destroy_in(const char* function, Table& table, Handle handle) {
   return guarded(function, [&] {
-    return destroy(table, handle) ? CUDNN_STATUS_SUCCESS : bad_param("not a descriptor");
+    if (handle == nullptr || destroy(table, handle)) return CUDNN_STATUS_SUCCESS;
+    return bad_param("not a descriptor");
   });
 }
 
@@ -39,7 +40,7 @@ cudnnStatus_t set(const Table& table, Handle handle, const Thing& value) {
   return CUDNN_STATUS_SUCCESS;
 }
 
-cudnnStatus_t check_extents(int a, int b, int c, int d) {
+cudnnStatus_t check_positive(int a, int b, int c, int d) {
   return a > 0 && b > 0 && c > 0 && d > 0 ? CUDNN_STATUS_SUCCESS
                                           : bad_param("a dimension or stride is not positive");
 }
@@ -93,7 +94,7 @@ cudnnStatus_t cudnnDestroyActivationDescriptor(cudnnActivationDescriptor_t handl
 cudnnStatus_t cudnnSetTensor4dDescriptor(cudnnTensorDescriptor_t handle, cudnnTensorFormat_t format,
                                          cudnnDataType_t type, int n, int c, int h, int w) {
   return guarded(__func__, [&] {
-    if (const cudnnStatus_t status = check_extents(n, c, h, w)) return status;
+    if (const cudnnStatus_t status = check_positive(n, c, h, w)) return status;
     if (format != CUDNN_TENSOR_NCHW && format != CUDNN_TENSOR_NHWC) {
       return not_supported("tensor format");
     }
@@ -105,9 +106,9 @@ cudnnStatus_t cudnnSetTensor4dDescriptorEx(cudnnTensorDescriptor_t handle, cudnn
                                            int n, int c, int h, int w, int n_stride, int c_stride,
                                            int h_stride, int w_stride) {
   return guarded(__func__, [&] {
-    if (const cudnnStatus_t status = check_extents(n, c, h, w)) return status;
-    if (const cudnnStatus_t status = check_extents(n_stride, c_stride, h_stride, w_stride)) {
-      return status;
+    if (const cudnnStatus_t status = check_positive(n, c, h, w)) return status;
+    if (n_stride < 0 || c_stride < 0 || h_stride < 0 || w_stride < 0) {
+      return bad_param("a negative stride");
     }
     const Tensor tensor{type,
                         n,
@@ -125,7 +126,7 @@ cudnnStatus_t cudnnSetTensor4dDescriptorEx(cudnnTensorDescriptor_t handle, cudnn
 cudnnStatus_t cudnnSetFilter4dDescriptor(cudnnFilterDescriptor_t handle, cudnnDataType_t type,
                                          cudnnTensorFormat_t format, int k, int c, int h, int w) {
   return guarded(__func__, [&] {
-    if (const cudnnStatus_t status = check_extents(k, c, h, w)) return status;
+    if (const cudnnStatus_t status = check_positive(k, c, h, w)) return status;
     if (format != CUDNN_TENSOR_NCHW && format != CUDNN_TENSOR_NHWC) {
       return not_supported("filter format");
     }
@@ -139,7 +140,7 @@ cudnnStatus_t cudnnSetConvolution2dDescriptor(cudnnConvolutionDescriptor_t handl
                                               cudnnDataType_t compute_type) {
   return guarded(__func__, [&] {
     if (pad_h < 0 || pad_w < 0) return bad_param("negative padding");
-    const cudnnStatus_t status = check_extents(stride_h, stride_w, dilation_h, dilation_w);
+    const cudnnStatus_t status = check_positive(stride_h, stride_w, dilation_h, dilation_w);
     if (status != CUDNN_STATUS_SUCCESS) return status;
     const std::shared_ptr<Convolution> conv = tables().convolutions.find(handle);
     if (conv == nullptr) return bad_param("not a convolution descriptor");

@@ -77,9 +77,9 @@ cudnnStatus_t cudnnCreate(cudnnHandle_t* handle) {
 }
 
 cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
-  return with_context(__func__, handle, [&](Context&) {
-    destroy(tables().contexts, handle);
-    return CUDNN_STATUS_SUCCESS;
+  return library_call<cudnnStatus_t>(__func__, [&] {
+    if (handle == nullptr || destroy(tables().contexts, handle)) return CUDNN_STATUS_SUCCESS;
+    return bad_param("not a handle");
   });
 }
 

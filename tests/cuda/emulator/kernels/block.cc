@@ -1,6 +1,7 @@
 #include "kernels/block.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "kernels/fail.h"
@@ -58,7 +59,7 @@ void Block::prepare(ThreadOrder order, const std::function<void()>& thread_body)
 
 void Block::run() {
   for (Thread& thread : threads_) thread.state = State::kReady;
-  started_ = returned_ = at_barrier_ = 0;
+  started_ = returned_ = at_barrier_ = in_warp_ = 0;
   predicates_ = released_predicates_ = 0;
   for (;;) {
     if (!ready_.empty()) {
@@ -99,6 +100,7 @@ void Block::run_thread(int thread) {
   (*body_)();
   threads_[thread].state = State::kReturned;
   ++returned_;
+  if (in_warp_ == 0) return;
   // The others of its warp may have waited for no one else.
   const int first = thread / kWarp * kWarp;
   const int last = std::min<int>(first + kWarp, static_cast<int>(threads_.size()));
@@ -144,6 +146,7 @@ uint64_t Block::exchange(WarpOperation operation, unsigned mask, uint64_t value,
     fail(describe(thread) + " calls it, but its own lane is not in the mask");
   }
   self.state = State::kInWarp;
+  ++in_warp_;
   if (!complete_warp(thread)) wait(State::kInWarp);
   return self.result;
 }
@@ -167,8 +170,11 @@ bool Block::complete_warp(int thread) {
   for (int i = 0; i < size; ++i) {
     if ((present >> i & 1u) != 0) threads_[first + i].result = result_of(first + i, present);
   }
-  for (const int t : order_) {
-    if (t < first || t >= first + size || (present >> (t - first) & 1u) == 0) continue;
+  in_warp_ -= static_cast<size_t>(std::popcount(present));
+  const bool ascending = order_.front() == 0;
+  for (int i = 0; i < size; ++i) {
+    const int t = first + (ascending ? i : size - 1 - i);
+    if ((present >> (t - first) & 1u) == 0) continue;
     if (t == running_) {
       threads_[t].state = State::kReady;
     } else {

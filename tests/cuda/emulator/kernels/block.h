@@ -72,6 +72,7 @@ class Block {
   int running_ = 0;     // the thread
   size_t returned_ = 0;
   size_t at_barrier_ = 0;
+  size_t in_warp_ = 0;           // wait for their warps
   int predicates_ = 0;           // that were not zero, at the barrier that fills
   int released_predicates_ = 0;  // at the barrier before it
   std::deque<int> ready_;        // threads that waited and need not any more

@@ -11,8 +11,6 @@ constexpr int kProcessors = 132;
 constexpr int kMaxThreadsPerBlock = 1024;
 constexpr int kSharedMemoryPerBlock = 48 * 1024;
 
-bool known(int device) { return device >= 0 && device < device_count(); }
-
 // 0 for what the emulated device does not have, and for what nobody has asked for yet.
 int attribute(cudaDeviceAttr which) {
   switch (which) {
@@ -79,8 +77,8 @@ void describe(int device, cudaDeviceProp& p) {
 
 using namespace sluice::emulator;
 
+// Where it fails it leaves *count alone, as the real one does.
 cudaError_t cudaGetDeviceCount(int* count) {
-  if (count != nullptr) *count = 0;
   return call(__func__, [&](Lock&) {
     if (count == nullptr) return cudaErrorInvalidValue;
     *count = device_count();
@@ -90,7 +88,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 
 cudaError_t cudaSetDevice(int device) {
   return call(__func__, [&](Lock&) {
-    if (!known(device)) return cudaErrorInvalidDevice;
+    if (!has_device(device)) return cudaErrorInvalidDevice;
     set_current_device(device);
     return cudaSuccess;
   });
@@ -105,7 +103,7 @@ cudaError_t cudaGetDevice(int* device) {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* prop, int device) {
   return call(__func__, [&](Lock&) {
-    if (!known(device)) return cudaErrorInvalidDevice;
+    if (!has_device(device)) return cudaErrorInvalidDevice;
     describe(device, *prop);
     return cudaSuccess;
   });
@@ -113,7 +111,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* prop, int device) {
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attr, int device) {
   return call(__func__, [&](Lock&) {
-    if (!known(device)) return cudaErrorInvalidDevice;
+    if (!has_device(device)) return cudaErrorInvalidDevice;
     *value = attribute(attr);
     return cudaSuccess;
   });

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "runtime/settings.h"
 #include "runtime/state.h"
 
 namespace sluice::emulator {
@@ -105,7 +106,7 @@ cudaError_t cudaMemPoolCreate(cudaMemPool_t* pool, const cudaMemPoolProps* prope
     if (pool == nullptr || properties == nullptr) return cudaErrorInvalidValue;
     const cudaMemPoolProps& p = *properties;
     if (p.allocType != cudaMemAllocationTypePinned ||
-        p.location.type != cudaMemLocationTypeDevice) {
+        p.location.type != cudaMemLocationTypeDevice || !has_device(p.location.id)) {
       return cudaErrorInvalidValue;
     }
     *pool = state().pools.add(
@@ -140,6 +141,8 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t) {
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
   return call(__func__, [&](Lock&) {
+    if (pool == nullptr) return cudaErrorInvalidValue;
+    if (!has_device(device)) return cudaErrorInvalidDevice;
     *pool = device_state(device).pool_handle;
     return cudaSuccess;
   });
@@ -157,7 +160,7 @@ cudaError_t cudaFreeHost(void* pointer) {
   return call(__func__, [&](Lock& lock) {
     if (pointer == nullptr) return cudaSuccess;
     if (const cudaError_t error = check_no_capture(); error != cudaSuccess) return error;
-    wait_for_device(lock, current_device());
+    wait_for_all_devices(lock);
     if (!state().memory.unpin(pointer, true)) return cudaErrorInvalidValue;
     std::free(pointer);
     return cudaSuccess;
@@ -177,7 +180,7 @@ cudaError_t cudaHostRegister(void* pointer, size_t size, unsigned) {
 cudaError_t cudaHostUnregister(void* pointer) {
   return call(__func__, [&](Lock& lock) {
     if (const cudaError_t error = check_no_capture(); error != cudaSuccess) return error;
-    wait_for_device(lock, current_device());
+    wait_for_all_devices(lock);
     return state().memory.unpin(pointer, false) ? cudaSuccess : cudaErrorHostMemoryNotRegistered;
   });
 }

@@ -23,6 +23,8 @@ Gpus gpus() {
 
 int device_count() { return std::atoi(variable("SLUICE_EMULATED_GPUS", "1").c_str()); }
 
+bool has_device(int device) { return device >= 0 && device < device_count(); }
+
 size_t device_memory() {
   return std::strtoull(variable("SLUICE_EMULATED_MEMORY", "8192").c_str(), nullptr, 10) << 20;
 }

@@ -8,6 +8,7 @@ namespace sluice::emulator {
 enum class Gpus { kPresent, kNone, kNoDriver };
 Gpus gpus();
 int device_count();
+bool has_device(int device);
 size_t device_memory();  // bytes of each device
 
 struct ComputeCapability {

@@ -105,4 +105,10 @@ void wait_for_device(Lock& lock, int device) {
   for (const Mark& end : ends) wait_for(lock, end);
 }
 
+void wait_for_all_devices(Lock& lock) {
+  std::vector<int> devices;
+  for (const auto& [id, device] : state().devices) devices.push_back(id);
+  for (const int device : devices) wait_for_device(lock, device);
+}
+
 }  // namespace sluice::emulator

@@ -80,5 +80,6 @@ void wait_for(Lock& lock, const Mark& mark);
 
 // The same for all that is queued on a device.
 void wait_for_device(Lock& lock, int device);
+void wait_for_all_devices(Lock& lock);
 
 }  // namespace sluice::emulator

@@ -127,10 +127,6 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t handle, cudaStreamCaptureStatus* 
   });
 }
 
-cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode*) {
-  return call(__func__, [](Lock&) { return cudaErrorNotSupported; });
-}
-
 cudaError_t cudaLaunchHostFunc(cudaStream_t handle, cudaHostFn_t function, void* data) {
   return call(__func__, [&](Lock&) {
     const std::shared_ptr<Stream> stream = find_stream(handle);

@@ -68,6 +68,13 @@ __global__ void reverse_kernel(int* x) {
   x[threadIdx.x] = turned[threadIdx.x];
 }
 
+__global__ void first_thread_kernel(unsigned* first) {
+  __shared__ unsigned started;
+  if (threadIdx.x == 0) started = 0;
+  __syncthreads();
+  if (atomicAdd(&started, 1) == 0) *first = threadIdx.x;
+}
+
 __global__ void warp_operations_kernel(int* y) {
   const int lane = threadIdx.x;
   int* const out = y + lane * kWarpResults;
@@ -148,6 +155,9 @@ cudaError_t reverse(int* x, cudaStream_t stream) {
 }
 cudaError_t reverse_without_barrier(int* x, cudaStream_t stream) {
   return launch(1, 64, 0, stream, [=] { reverse_kernel<false>(x); });
+}
+cudaError_t first_thread(unsigned* first, cudaStream_t stream) {
+  return launch(1, 32, 0, stream, [=] { first_thread_kernel(first); });
 }
 cudaError_t warp_operations(int* y, cudaStream_t stream) {
   return launch(1, 32, 0, stream, [=] { warp_operations_kernel(y); });

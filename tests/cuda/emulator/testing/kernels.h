@@ -18,6 +18,9 @@ cudaError_t sum_by_shuffles(const float* x, float* sum, int count, cudaStream_t 
 cudaError_t reverse(int* x, cudaStream_t stream);
 cudaError_t reverse_without_barrier(int* x, cudaStream_t stream);
 
+// *first = which of 32 threads runs first.
+cudaError_t first_thread(unsigned* first, cudaStream_t stream);
+
 // y[i] = what thread i of 32 gets from each operation on its index; see kernels.cu.
 constexpr int kWarpResults = 10;
 cudaError_t warp_operations(int* y, cudaStream_t stream);
