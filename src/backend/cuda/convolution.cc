@@ -50,6 +50,18 @@ bool worked(const Context& context, cudnnStatus_t status) {
   return status == CUDNN_STATUS_SUCCESS && ran == cudaSuccess;
 }
 
+// As much of it as there is, within --gpu-memory.
+DeviceArray<char> space_up_to(Device& device, size_t bytes) {
+  for (; bytes > 1; bytes /= 2) {
+    try {
+      return {device, bytes};
+    } catch (const CudaError&) {
+      continue;
+    }
+  }
+  return {device, 1};
+}
+
 }  // namespace
 
 Convolution::Convolution(const Context& context, const ConvolutionShape& shape)
@@ -105,26 +117,32 @@ void Convolution::prepare(const char* name, Direction& direction, const Ask& ask
       const size_t wanted = results[static_cast<size_t>(i)].memory;
       if (wanted <= kMostMemory) memory = std::max(memory, wanted);
     }
-    const DeviceArray<char> space(*context_.device, memory);
+    const DeviceArray<char> space = space_up_to(*context_.device, memory);
     check(measure(kMostAlgorithms, &count, results.data(), space.data(), space.size()),
           "cudnnFindConvolutionAlgorithm");
     SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
   }
   // float32 keeps its arithmetic whatever is listed.
   const cudnnMathType_t math = context_.math_type(shape_.type);
+  std::string refusal;
   for (int i = 0; i < count; ++i) {
     const Performance& result = results[static_cast<size_t>(i)];
     if (result.status != CUDNN_STATUS_SUCCESS || result.memory > kMostMemory) continue;
     if (context_.deterministic && result.determinism != CUDNN_DETERMINISTIC) continue;
     const ConvolutionAlgorithm algorithm{
         result.algo, math == CUDNN_FMA_MATH ? math : result.mathType, result.memory};
-    use(direction, algorithm);
+    try {
+      use(direction, algorithm);
+    } catch (const CudaError& error) {  // for want of memory: the next one may take less
+      refusal = std::string("; ") + error.what();
+      continue;
+    }
     if (!worked(context_, run())) continue;
     context_.device->remember_algorithm(key(name), algorithm);
     return;
   }
   throw CudaError(std::string("cuDNN has no ") + (context_.deterministic ? "deterministic " : "") +
-                  "algorithm for a convolution's " + name);
+                  "algorithm for a convolution's " + name + refusal);
 }
 
 void Convolution::prepare_forward(const void* x, const void* w, void* y) {
