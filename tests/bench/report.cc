@@ -127,7 +127,7 @@ std::string job_section(const Settings& settings) {
   std::string memory;
   for (const char* overlap : {"", " --overlap"}) {
     const double before = replica_speed(settings);
-    const Json r = run(settings.bin + "/sluice train --verbose 0 --epochs " +
+    const Json r = run(settings.bin + "/sluice train --device cpu --verbose 0 --epochs " +
                            (settings.quick ? "1" : "5") + overlap,
                        "--report");
     const double replica = (before + replica_speed(settings)) / 2;
