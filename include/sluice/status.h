@@ -81,8 +81,8 @@ inline Status internal_error(std::string m) { return {StatusCode::kInternal, std
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}                // NOLINT: meant to be implicit
-  Result(Status status) : status_(std::move(status)) {         // NOLINT: meant to be implicit
+  Result(T value) : value_(std::move(value)) {}         // NOLINT: meant to be implicit
+  Result(Status status) : status_(std::move(status)) {  // NOLINT: meant to be implicit
     if (status_.ok()) status_ = internal_error("Result made from an OK status");
   }
 
@@ -102,8 +102,8 @@ class [[nodiscard]] Result {
 };
 
 // Returns the status of `expr` from the enclosing function unless it is OK.
-#define SLUICE_RETURN_IF_ERROR(expr)                       \
-  do {                                                     \
+#define SLUICE_RETURN_IF_ERROR(expr)                                                           \
+  do {                                                                                         \
     if (::sluice::Status sluice_status_ = (expr); !sluice_status_.ok()) return sluice_status_; \
   } while (0)
 

@@ -68,8 +68,9 @@ int run() {
 }  // namespace
 
 Command add_devices_command(CLI::App& app) {
-  return {app.add_subcommand("devices", "Lists what this machine can train on, and what is missing"),
-          run};
+  return {
+      app.add_subcommand("devices", "Lists what this machine can train on, and what is missing"),
+      run};
 }
 
 }  // namespace sluice::cli

@@ -45,8 +45,8 @@ class RoleFlag final : public spdlog::custom_flag_formatter {
 };
 
 void log_to_standard_error() {
-  auto logger = std::make_shared<spdlog::logger>(
-      "sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("sluice", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_level(spdlog::get_level());
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<RoleFlag>('*').set_pattern("%H:%M:%S.%e %L %* | %v");
@@ -65,8 +65,7 @@ void set_role(const std::string& name) {
 void set_level(const std::string& level) {
   const auto parsed = spdlog::level::from_str(level);
   if (parsed == spdlog::level::off && level != "off") {
-    throw std::invalid_argument("log level \"" + level +
-                                "\": use debug, info, warn, error or off");
+    throw std::invalid_argument("log level \"" + level + "\": use debug, info, warn, error or off");
   }
   spdlog::set_level(parsed);
 }

@@ -10,8 +10,8 @@
 
 namespace sluice::log {
 
-// Names the process in every line from now on: "driver", "server 0", "worker 2". The first call, which
-// main() makes before there are threads, also sends the log to standard error.
+// Names the process in every line from now on: "driver", "server 0", "worker 2". The first call,
+// which main() makes before there are threads, also sends the log to standard error.
 void set_role(const std::string& role);
 // "debug", "info", "warn", "error" or "off"; throws std::invalid_argument for anything else.
 void set_level(const std::string& level);

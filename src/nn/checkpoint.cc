@@ -153,7 +153,8 @@ Status write_checkpoint(const std::string& path, const std::string& architecture
   const std::span<const char> data(reinterpret_cast<const char*>(parameters.values().data()),
                                    parameters.values().size_bytes());
   const uint32_t crc = checksum(checksum(0, front), data);
-  return core::replace_file(path, {front, data, {reinterpret_cast<const char*>(&crc), sizeof(crc)}});
+  return core::replace_file(path,
+                            {front, data, {reinterpret_cast<const char*>(&crc), sizeof(crc)}});
 }
 
 Result<Checkpoint> read_checkpoint(const std::string& path) {

@@ -12,7 +12,7 @@ struct Pooling2DOptions {
   Size2D pool_size = 2;
   Size2D strides = 0;             // 0: the pool's size
   std::string padding = "valid";  // or "same"
-  std::string name = {};               // empty: max_pooling2d, max_pooling2d_1, ...
+  std::string name = {};          // empty: max_pooling2d, max_pooling2d_1, ...
 };
 
 // What the two kinds of pooling share: windows, shapes, configuration.

@@ -84,10 +84,7 @@ Parameters::Parameters(const Graph& graph, const std::optional<OptimizerSpec>& o
       bfloat16_(*context.device, bfloat16 ? values_.size() : 0) {
   if (!optimizer_) return;
   optim::validate(*optimizer_);
-  arena_ = {.w = values(),
-            .g = gradients(),
-            .slots = {},
-            .bfloat16_w = bfloat16_values()};
+  arena_ = {.w = values(), .g = gradients(), .slots = {}, .bfloat16_w = bfloat16_values()};
   for (const optim::SlotSpec& slot : optim::slots_of(*optimizer_)) {
     const std::vector<float> initial(size(), slot.initial_value);
     slots_.push_back(copied(*context.device, initial.data(), size(), context.compute.get()));

@@ -69,8 +69,8 @@ TEST(CudaFallbackTest, AConvolutionThatCannotBeFusedIsDoneInTwo) {
 }
 
 TEST(CudaFallbackTest, AProductWithoutItsEpilogueIsFollowedByAKernel) {
-  // Forward twice, then the kernel's and the input's gradient of each layer; the first layer's input
-  // gradient, the call of number 3, has no epilogue to do without.
+  // Forward twice, then the kernel's and the input's gradient of each layer; the first layer's
+  // input gradient, the call of number 3, has no epilogue to do without.
   for (const int call : {0, 1, 2, 4, 5}) {
     expect_same_gradients("cublasLtMatmulAlgoGetHeuristic", CUBLAS_STATUS_INVALID_VALUE, call);
     expect_same_gradients("cublasLtMatmul", CUBLAS_STATUS_EXECUTION_FAILED, call);

@@ -15,8 +15,8 @@ namespace {
 
 using emulator::counters;
 using emulator::Counters;
-using ::testing::HasSubstr;
 using testing::GraphBuilder;
+using ::testing::HasSubstr;
 using testing::Samples;
 using enum Activation;
 

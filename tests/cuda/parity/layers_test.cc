@@ -1,7 +1,7 @@
 // Every layer and loss on random shapes, inputs and options, in every precision.
 //
-// Where numbers are rounded, a ReLU near zero or a maximum among equals may decide otherwise than in
-// float32, and the gradient then goes elsewhere altogether. So in tf32 and bfloat16 the random
+// Where numbers are rounded, a ReLU near zero or a maximum among equals may decide otherwise than
+// in float32, and the gradient then goes elsewhere altogether. So in tf32 and bfloat16 the random
 // models are smooth (tanh for ReLU, mean for maximum), and ReLU and maxima are tested on numbers
 // that need no rounding before them.
 #include <gtest/gtest.h>
@@ -209,7 +209,7 @@ Graph smooth(Graph graph) {
   return graph;
 }
 
-#define SLUICE_SKIP_WITHOUT(precision)                  \
+#define SLUICE_SKIP_WITHOUT(precision) \
   if (const Status able = (*gpu())->check(precision); !able.ok()) GTEST_SKIP() << able.message()
 
 #if defined(SLUICE_SANITIZED)
@@ -235,12 +235,13 @@ TEST_P(LayerParityTest, ARandomOneEqualsTheCpus) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, LayerParityTest,
-    ::testing::Combine(::testing::ValuesIn(cases()), ::testing::ValuesIn(kPrecisions)),
-    [](const auto& instance) {
-      return std::string(std::get<0>(instance.param).name) + std::get<1>(instance.param).name;
-    });
+INSTANTIATE_TEST_SUITE_P(All, LayerParityTest,
+                         ::testing::Combine(::testing::ValuesIn(cases()),
+                                            ::testing::ValuesIn(kPrecisions)),
+                         [](const auto& instance) {
+                           return std::string(std::get<0>(instance.param).name) +
+                                  std::get<1>(instance.param).name;
+                         });
 
 // --- ReLU and maxima, on multiples of 1/2 in front of them ---
 
@@ -294,12 +295,13 @@ TEST_P(KinkParityTest, DecidesAsTheCpu) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, KinkParityTest,
-    ::testing::Combine(::testing::ValuesIn(kinks()), ::testing::ValuesIn(kPrecisions)),
-    [](const auto& instance) {
-      return std::string(std::get<0>(instance.param).name) + std::get<1>(instance.param).name;
-    });
+INSTANTIATE_TEST_SUITE_P(All, KinkParityTest,
+                         ::testing::Combine(::testing::ValuesIn(kinks()),
+                                            ::testing::ValuesIn(kPrecisions)),
+                         [](const auto& instance) {
+                           return std::string(std::get<0>(instance.param).name) +
+                                  std::get<1>(instance.param).name;
+                         });
 
 }  // namespace
 }  // namespace sluice::backend::testing
