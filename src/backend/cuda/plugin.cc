@@ -103,7 +103,7 @@ class Plugin final : public CudaPlugin {
     (void)cudaRuntimeGetVersion(&runtime);
     return {.driver = driver == 0 ? "none" : cuda_version(driver),
             .runtime = cuda_version(runtime),
-            .cudnn = library_version(cudnnGetVersion()),
+            .cudnn = complete_cudnn().ok() ? library_version(cudnnGetVersion()) : "incomplete",
             .cublaslt = library_version(cublasLtGetVersion()),
             .architectures = built_architectures().text()};
   }
