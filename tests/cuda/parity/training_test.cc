@@ -252,7 +252,7 @@ TEST(CudaReplicaTest, BatchesMayLieInItsBuffersOrAnywhere) {
 
 TEST(CudaReplicaTest, DeterministicRunsAreEqualBitForBit) {
   SLUICE_SKIP_WITHOUT_GPU();
-  const Graph graph = mnist_cnn();
+  const Graph graph = small_cnn();
   for (const Precision precision :
        {Precision::kFloat32, Precision::kTf32, Precision::kMixedBfloat16}) {
     if (!(*gpu())->check(precision).ok()) continue;
