@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,9 @@ struct TrainerOptions {
   // epoch's last sample had been counted; of epochs that end together only the newest has one.
   double validation_split = 0;
   bool shuffle = true;
-  bool overlap = false;        // train the next window while an exchange is under way
+  bool overlap = false;  // train the next window while an exchange is under way
+  // Of the algorithm, by the names of the command's flags, with underscores.
+  std::map<std::string, double> hyperparameters{};
   uint64_t seed = 0;           // of partitioning and shuffling
   int parallelism_factor = 1;  // partitions per worker
   int servers = 1;

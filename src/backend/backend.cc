@@ -5,10 +5,19 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/cuda_plugin.h"
 #include "backend/replica.h"
+#include "core/alternatives.h"
 #include "core/log.h"
 
 namespace sluice::backend {
 namespace {
+
+struct PrecisionName {
+  Precision precision;
+  const char* name;
+};
+constexpr PrecisionName kPrecisions[] = {{Precision::kFloat32, "float32"},
+                                         {Precision::kTf32, "tf32"},
+                                         {Precision::kMixedBfloat16, "mixed_bfloat16"}};
 
 constexpr const char* kDevices = "use \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"";
 
@@ -58,11 +67,12 @@ Result<std::shared_ptr<Backend>> open_gpu(const DeviceOptions& options) {
 }  // namespace
 
 Precision parse_precision(const std::string& name) {
-  if (name == "float32") return Precision::kFloat32;
-  if (name == "tf32") return Precision::kTf32;
-  if (name == "mixed_bfloat16") return Precision::kMixedBfloat16;
-  throw std::invalid_argument("precision \"" + name +
-                              "\" is not known; use float32, tf32 or mixed_bfloat16");
+  for (const PrecisionName& row : kPrecisions) {
+    if (row.name == name) return row.precision;
+  }
+  throw std::invalid_argument(
+      "precision \"" + name + "\" is not known; use " +
+      core::alternatives(kPrecisions, [](const PrecisionName& row) { return row.name; }));
 }
 
 Status check_device_name(const std::string& name) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "backend/interface_id.h"
 #include "core/version.h"
 
 namespace sluice::backend {
@@ -31,12 +32,31 @@ Status explain(const std::string& path, const std::string& error) {
   return not_found("the CUDA plug-in cannot be loaded: " + error);
 }
 
+constexpr const char* kInstallIts = "; install the one that was built with this program";
+
 template <typename Function>
 Result<Function*> find(void* library, const std::string& path, const char* symbol) {
   void* found = dlsym(library, symbol);
   if (found != nullptr) return reinterpret_cast<Function*>(found);
-  return not_found("the CUDA plug-in " + path + " lacks the symbol " + symbol +
-                   "; install the one that was built with this program");
+  return not_found("the CUDA plug-in " + path + " lacks the symbol " + symbol + kInstallIts);
+}
+
+// Whether its C++ is this program's.
+Status check_built_together(void* library, const std::string& path) {
+  SLUICE_ASSIGN_OR_RETURN(auto* version,
+                          find<CudaPluginVersionFunction>(library, path, kCudaPluginVersion));
+  if (std::string_view(version()) != core::version()) {
+    return not_found("the CUDA plug-in " + path + " is of Sluice " + version() + ", this is " +
+                     core::version() + kInstallIts);
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto* interface,
+                          find<CudaPluginInterfaceFunction>(library, path, kCudaPluginInterface));
+  if (std::string_view(interface()) != interface_id()) {
+    return not_found("the CUDA plug-in " + path +
+                     " was built with another interface or compiler (" + interface() +
+                     ") than this program (" + interface_id() + ")" + kInstallIts);
+  }
+  return ok_status();
 }
 
 // The folder of the program or shared library that this code is part of.
@@ -84,12 +104,7 @@ Result<CudaPlugin*> load_cuda_plugin(const std::string& path) {
     }
     return explain(path, error);
   }
-  SLUICE_ASSIGN_OR_RETURN(auto* version,
-                          find<CudaPluginVersionFunction>(library, path, kCudaPluginVersion));
-  if (std::string_view(version()) != core::version()) {
-    return not_found("the CUDA plug-in " + path + " is of Sluice " + version() + ", this is " +
-                     core::version() + "; install the one that was built with this program");
-  }
+  SLUICE_RETURN_IF_ERROR(check_built_together(library, path));
   SLUICE_ASSIGN_OR_RETURN(auto* entry,
                           find<CudaPluginEntryFunction>(library, path, kCudaPluginEntry));
   return entry();

@@ -1,7 +1,8 @@
 // The door to the CUDA backend, which is a plug-in: libsluice_cuda.so is opened when a GPU is asked
 // for, so that the same programs work where there is no driver, no CUDA and no cuDNN.
 //
-// The plug-in is built with the program and crosses the door as C++: its version must be the same.
+// The plug-in is built with the program and crosses the door as C++: both must be of one version
+// and built with the same headers and compiler (backend/interface_id.h).
 #pragma once
 
 #include <cstdint>
@@ -57,14 +58,16 @@ class CudaPlugin {
   virtual Result<GpuRates> measure_rates(const GpuInfo& gpu, const GpuRateSizes& sizes) = 0;
 };
 
-// What a plug-in exports: the version that it was built as, and itself.
+// What a plug-in exports: the version that it was built as, what it was built with, and itself.
 inline constexpr const char* kCudaPluginVersion = "sluice_cuda_plugin_version";
+inline constexpr const char* kCudaPluginInterface = "sluice_cuda_plugin_interface";
 inline constexpr const char* kCudaPluginEntry = "sluice_cuda_plugin";
 using CudaPluginVersionFunction = const char*();
+using CudaPluginInterfaceFunction = const char*();
 using CudaPluginEntryFunction = CudaPlugin*();
 
-// Opens one file. NOT_FOUND says what is missing: the file, a library that it needs, a symbol, or
-// the right version. The plug-in stays open.
+// Opens one file. NOT_FOUND says what is missing: the file, a library that it needs, a symbol, the
+// right version, or the same interface. The plug-in stays open.
 Result<CudaPlugin*> load_cuda_plugin(const std::string& path);
 
 // The installed plug-in, opened once per process: $SLUICE_CUDA_PLUGIN, or libsluice_cuda.so beside

@@ -20,6 +20,8 @@
 
 namespace sluice::backend {
 
+// ReLU of NaN is 0 on the CPU, whose ReLU is oneDNN's max(x, 0); cuDNN's gives NaN. Its derivative
+// at NaN is 0. All others keep NaN.
 enum class Activation { kLinear, kRelu, kSigmoid, kTanh, kSoftmax };
 
 // A variable's place in the parameter buffer, in floats.
@@ -48,7 +50,9 @@ struct DenseOp {
   std::optional<ParameterSlice> bias{};  // [units]
 };
 
-// Maximum, or mean over the cells inside the image (Keras does not count padding).
+// Maximum, or mean over the cells inside the image (Keras does not count padding). A window with
+// NaN in it gives NaN; a maximum passes its gradient to the first largest cell, row by row, or to
+// the last NaN.
 struct Pool2DOp {
   enum class Kind { kMax, kAverage } kind = Kind::kMax;
   int64_t pool_h = 2, pool_w = 2, stride_h = 2, stride_w = 2;

@@ -1,8 +1,8 @@
 // The subcommands of `sluice`. Each adds itself to the command line; its function runs when it was
 // chosen and returns the exit status.
 //
-// Exit statuses: 0 done; 1 the job or role failed; 2 a wrong flag, file or job; 128 + n ended by
-// signal n.
+// Exit statuses: 0 done; 1 the job or role failed; 2 a wrong flag, file or job; of roles also those
+// of train/roles.h; 128 + n ended by signal n.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "cli/commands.h"
+#include "core/process_info.h"
 #include "core/version.h"
 #include "sluice/trainer.h"
 #include "train/job_config.h"
@@ -110,6 +111,7 @@ int flush_output(int status) {
 }  // namespace sluice::cli
 
 int main(int argc, char** argv) {
+  sluice::core::raise_file_limit();
   using namespace sluice;
   init(argc, argv);
   try {

@@ -22,6 +22,12 @@ struct RoleFlags {
 };
 
 void add_shared_flags(CLI::App& app, RoleFlags& flags) {
+  app.footer(
+      "Exit status: 0 the job is done; 1 this member failed; 2 a wrong flag; 3 the driver ended "
+      "the\n"
+      "job early and said why; 4 no driver: it never answered, or answers no more; 5 refused by "
+      "the\n"
+      "driver, or the job makes no sense here; 128 + n ended by signal n.");
   app.add_option("--driver", flags.role.driver, "the driver's address: HOST:PORT or unix:/path")
       ->required();
   add_value(app, "--index", flags.role.index, "number to ask for, -1: any free one");
@@ -50,14 +56,15 @@ void validate(const train::RoleOptions& role) {
 }
 
 int run_role(const char* name, const RoleFlags& flags,
-             Status (*role)(const train::RoleOptions&, const std::atomic<bool>&)) {
+             client::MemberEnd (*role)(const train::RoleOptions&, std::stop_token)) {
   log::set_level(flags.log_level);
   log::set_role(name);
   validate(flags.role);
-  const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(1));
-  const Status status = role(flags.role, stop);
-  if (stop.load()) return train::signal_exit_status();
-  return status.ok() ? 0 : fail(1, std::string(name) + ": " + status.message());
+  const std::stop_token stop = train::stop_on_signals(std::chrono::seconds(1));
+  const client::MemberEnd end = role(flags.role, stop);
+  if (stop.stop_requested()) return train::signal_exit_status();
+  const int status = train::exit_status(end.how);
+  return status == 0 ? 0 : fail(status, std::string(name) + ": " + end.why.message());
 }
 
 // Threads that spin while they wait keep other workers off the cores, and OpenMP reads how to wait

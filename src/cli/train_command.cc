@@ -6,8 +6,12 @@
 #include <memory>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
+#include <variant>
+#include <vector>
 
+#include "algorithm/algorithm.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "core/atomic_file.h"
@@ -46,6 +50,51 @@ void add_flag(CLI::App& app, const std::string& name, T& field, const char* help
   add_value(app, name, field, help);
 }
 
+// "a flag for one option", of whatever type it is.
+struct AddOption {
+  void operator()(bool fallback) const {
+    app.add_flag_function(
+           name + ",!--no-" + name.substr(2),
+           [&values = values, key = key](int64_t count) { values[key] = count > 0; }, help)
+        ->option_text(fallback ? "(default: on)" : "(default: off)");
+  }
+  template <typename T>
+  void operator()(T fallback) const {
+    app.add_option_function<std::string>(
+           name,
+           [&values = values, key = key, flag = name](const std::string& text) {
+             values[key] = parse_number<T>(flag, text);
+           },
+           help)
+        ->type_name(CLI::detail::type_name<T>())
+        ->default_str(CLI::detail::to_string(fallback));
+  }
+
+  CLI::App& app;
+  std::map<std::string, algorithm::OptionValue>& values;
+  const std::string key, name, help;
+};
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+void add_algorithm_flags(CLI::App& app, train::JobConfig& config) {
+  add_flag(app, "--trainer", config.trainer,
+           ("algorithm: " + listed(algorithm::algorithm_names())).c_str());
+  for (const auto& option : algorithm::all_options()) {
+    std::string help = option.spec.help;
+    if (option.algorithms.size() < algorithm::algorithms().size()) {
+      help += " (" + listed(option.algorithms) + ")";
+    }
+    std::visit(
+        AddOption{app, config.trainer_options, option.spec.name, flag_name(option.spec.name), help},
+        option.spec.fallback);
+  }
+}
+
 // --config is read while flags are parsed, before any of them is stored: flags win wherever they
 // stand, because CLI11 runs this callback first.
 void read_config(JobFlags& flags) {
@@ -69,8 +118,9 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
         flags->config_file = path;
         read_config(*flags);
       });
-  train::visit_fields(flags->config, [&](const char* name, auto& field, const char* help) {
+  train::visit_fields(flags->config, [&](const char* name, auto& field, const char* help, auto&&) {
     add_flag(app, flag_name(name), field, help);
+    if (std::string_view(name) == "model") add_algorithm_flags(app, flags->config);
   });
   app.add_flag("--print-config", flags->print_config, "print the job as JSON and end");
   app.add_option("--log-level", flags->log_level, "debug, info, warn, error or off")
@@ -136,7 +186,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
-  const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(2));
+  const std::stop_token stop = train::stop_on_signals(std::chrono::seconds(2));
   if (config.verbose > 0) {
     std::fprintf(stderr, "%s", model.summary().c_str());
     std::fprintf(stderr, "Training on %s (%s): %lld records, %d worker(s), %d server(s), %s\n",
@@ -149,7 +199,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   }
   auto outcome =
       train::run_distributed({config, cluster, program, flags.log_level}, model, data->train, stop);
-  if (stop.load()) {
+  if (stop.stop_requested()) {
     return fail(train::signal_exit_status(), "interrupted; no model was saved");
   }
   if (!outcome.ok()) return fail(1, outcome.status().message());

@@ -16,4 +16,7 @@ Status file_error(const std::string& what, int error, const std::string& advice 
 // Writes all of `bytes` to an open file; the errno of the failure, or 0.
 int write_fully(int fd, std::span<const std::byte> bytes);
 
+// `path` seen from the root, or as it is when the working folder is gone.
+std::string absolute_path(const std::string& path);
+
 }  // namespace sluice::core

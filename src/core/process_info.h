@@ -11,6 +11,17 @@ int64_t peak_memory_bytes();
 
 std::string host_name();
 
+// Of the machine, the same in all of its containers; empty where /proc does not tell.
+std::string boot_id();
+
+// When this process started, in clock ticks since the machine was booted; 0 where /proc does not
+// tell.
+int64_t start_ticks();
+
+// Lets this process open as many files and connections as its hard limit allows: the soft one is
+// often 1024, and each worker of a large job takes some.
+void raise_file_limit();
+
 // Cores this process may run on (its affinity mask), at least 1.
 int available_cores();
 

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "core/alternatives.h"
 #include "core/log.h"
 #include "data/csv.h"
 #include "data/digits.h"
@@ -106,6 +107,63 @@ Result<TrainTest> load_folder(const std::string& folder) {
                    "[.gz] and the other three IDX files there, found none");
 }
 
+// What load_dataset() is asked for.
+struct Request {
+  const std::string& name;
+  const std::string& data_dir;
+  const LoadOptions& options;
+};
+
+Result<TrainTest> load_mnist(const Request& request) {
+  return load_published(mnist_files(), request.data_dir, request.options);
+}
+
+Result<TrainTest> load_fashion_mnist(const Request& request) {
+  return load_published(fashion_mnist_files(), request.data_dir, request.options);
+}
+
+Result<TrainTest> load_digits(const Request& request) {
+  return generated_digits(request.options.digits_to_train, request.options.digits_to_test);
+}
+
+constexpr std::string_view kCsvPrefix = "csv:";
+
+Result<TrainTest> load_csv_pair(const Request& request) {
+  const std::string paths = request.name.substr(kCsvPrefix.size());
+  const size_t comma = paths.find(',');
+  return load_csv(paths.substr(0, comma),
+                  comma == std::string::npos ? "" : paths.substr(comma + 1));
+}
+
+// "fashion-mnist" is fashion_mnist.
+bool is_called(std::string_view what, const std::string& name) {
+  std::string known = name;
+  std::replace(known.begin(), known.end(), '-', '_');
+  return known == what;
+}
+bool is_csv_pair(std::string_view, const std::string& name) { return name.starts_with(kCsvPrefix); }
+bool is_csv_file(std::string_view, const std::string& name) {
+  return name.ends_with(".csv") || name.ends_with(".csv.gz");
+}
+bool is_folder(std::string_view, const std::string& name) {
+  std::error_code ignored;
+  return fs::is_directory(name, ignored);
+}
+
+// What a dataset may be called. The first form that covers a name loads it.
+struct Form {
+  const char* what;  // for messages
+  bool (*covers)(std::string_view what, const std::string& name);
+  Result<TrainTest> (*load)(const Request& request);
+};
+constexpr Form kForms[] = {
+    {"mnist", is_called, load_mnist},
+    {"fashion_mnist", is_called, load_fashion_mnist},
+    {"digits", is_called, load_digits},
+    {"csv:TRAIN[,TEST]", is_csv_pair, load_csv_pair},
+    {"a .csv file", is_csv_file, [](const Request& r) { return load_csv(r.name, ""); }},
+    {"a folder with IDX files", is_folder, [](const Request& r) { return load_folder(r.name); }}};
+
 }  // namespace
 
 Result<TrainTest> load_published(const PublishedDataset& dataset, const std::string& data_dir,
@@ -141,23 +199,11 @@ Result<TrainTest> load_published(const PublishedDataset& dataset, const std::str
 
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options) {
-  std::string known = name;
-  std::replace(known.begin(), known.end(), '-', '_');
-  if (known == "mnist") return load_published(mnist_files(), data_dir, options);
-  if (known == "fashion_mnist") return load_published(fashion_mnist_files(), data_dir, options);
-  if (known == "digits") return generated_digits(options.digits_to_train, options.digits_to_test);
-  if (name.starts_with("csv:")) {
-    const std::string paths = name.substr(4);
-    const size_t comma = paths.find(',');
-    return load_csv(paths.substr(0, comma),
-                    comma == std::string::npos ? "" : paths.substr(comma + 1));
+  for (const Form& form : kForms) {
+    if (form.covers(form.what, name)) return form.load({name, data_dir, options});
   }
-  if (name.ends_with(".csv") || name.ends_with(".csv.gz")) return load_csv(name, "");
-  std::error_code ignored;
-  if (fs::is_directory(name, ignored)) return load_folder(name);
-  return invalid_argument("dataset \"" + name +
-                          "\": expected mnist, fashion_mnist, digits, csv:TRAIN[,TEST], a .csv "
-                          "file or a folder with IDX files");
+  return invalid_argument("dataset \"" + name + "\": expected " +
+                          core::alternatives(kForms, [](const Form& form) { return form.what; }));
 }
 
 }  // namespace sluice::data

@@ -10,8 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "core/file_io.h"
+#include "core/real_world.h"
 #include "data/gzip.h"
-#include "data/mapped_file.h"
 #include "data/spool.h"
 
 namespace sluice::data {
@@ -199,7 +200,7 @@ RecordsInfo describe_csv(const std::string& path, const Header& header, Element 
   info.element = element;
   info.scale = n == 784 && element == Element::kUint8 ? 1.0f / 255.0f : 1.0f;
   info.origin = path;
-  info.source = {.kind = "csv", .files = {absolute_path(path)}};
+  info.source = {.kind = "csv", .files = {core::absolute_path(path)}};
   return info;
 }
 
@@ -209,7 +210,8 @@ Result<std::shared_ptr<const Records>> read(const std::string& path, std::string
                                             const Header& header, Element element,
                                             std::optional<Element> fixed) {
   RowReader reader(path, header, element);
-  SLUICE_ASSIGN_OR_RETURN(auto spool, RecordsSpool::create(describe_csv(path, header, element)));
+  SLUICE_ASSIGN_OR_RETURN(auto spool, RecordsSpool::create(core::real_world().disk(),
+                                                           describe_csv(path, header, element)));
   const Status status = reader.read(rows, spool);
   if (!status.ok() && reader.wrong_element() && !fixed) {
     return read(path, rows, header, Element::kFloat32, fixed);

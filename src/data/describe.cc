@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string_view>
 
+#include "core/json_depth.h"
+#include "core/mapped_file.h"
 #include "data/csv.h"
 #include "data/digits.h"
 #include "data/idx.h"
-#include "data/mapped_file.h"
 
 namespace sluice::data {
 namespace {
@@ -28,8 +32,29 @@ struct Description {
   std::vector<FileMark> files;
 };
 
+using RecordsPtr = std::shared_ptr<const Records>;
+
+struct ElementName {
+  Element element;
+  std::string_view name;
+};
+constexpr ElementName kElements[] = {{Element::kUint8, "uint8"}, {Element::kFloat32, "float32"}};
+
+std::string_view name_of(Element element) {
+  return std::find_if(std::begin(kElements), std::end(kElements),
+                      [element](const ElementName& e) { return e.element == element; })
+      ->name;
+}
+
+Element element_named(const std::string& name) {
+  const auto found = std::find_if(std::begin(kElements), std::end(kElements),
+                                  [&](const ElementName& e) { return e.name == name; });
+  if (found == std::end(kElements)) throw std::invalid_argument("element " + name);
+  return found->element;
+}
+
 Result<FileMark> mark(const std::string& path) {
-  SLUICE_ASSIGN_OR_RETURN(const auto file, MappedFile::open(path));
+  SLUICE_ASSIGN_OR_RETURN(const auto file, core::MappedFile::open(path));
   FileMark mark{.path = path, .bytes = file->bytes().size()};
   for (auto rest = file->bytes(); !rest.empty();) {
     const auto piece =
@@ -56,9 +81,7 @@ Description from_json(const json& j) {
   info.name = j.at("name").get<std::string>();
   info.sample_shape = Shape(j.at("sample_shape").get<std::vector<int64_t>>());
   info.classes = j.at("classes").get<int>();
-  const auto element = j.at("element").get<std::string>();
-  if (element != "uint8" && element != "float32") throw std::invalid_argument("element " + element);
-  info.element = element == "uint8" ? Element::kUint8 : Element::kFloat32;
+  info.element = element_named(j.at("element").get<std::string>());
   info.scale = j.at("scale").get<float>();
   info.records = j.at("records").get<int64_t>();
   info.origin = j.at("origin").get<std::string>();
@@ -83,33 +106,79 @@ Description from_json(const json& j) {
 }
 
 Result<Description> parse(const std::string& text) {
+  const std::string what = "description of records: ";
+  if (core::deeper_than(text, core::kJsonLevels)) {
+    return invalid_argument(what + "nested more than " + std::to_string(core::kJsonLevels) +
+                            " levels deep");
+  }
   try {
     return from_json(json::parse(text));
   } catch (const std::exception& e) {  // nlohmann's, and ours above
-    return invalid_argument(std::string("description of records: ") + e.what());
+    return invalid_argument(what + e.what());
   }
 }
 
-Result<std::shared_ptr<const Records>> read_source(const RecordsInfo& info) {
+Result<RecordsPtr> open_idx(const RecordsInfo& info) {
   const auto& files = info.source.files;
-  if (info.source.kind == "idx" && files.size() == 2) {
-    return read_idx(files[0], files[1], {.name = info.name, .classes = info.classes});
+  return read_idx(files[0], files[1], {.name = info.name, .classes = info.classes});
+}
+
+Result<RecordsPtr> open_csv(const RecordsInfo& info) {
+  return read_csv_like(info.source.files[0], info);
+}
+
+Result<RecordsPtr> open_digits(const RecordsInfo& info) {
+  constexpr int64_t kMost = 10'000'000;  // 8 GB: what nobody asks for but a damaged description
+  if (info.records > kMost) {
+    return failed_precondition("generated digits: " + std::to_string(info.records) +
+                               " records are more than the " + std::to_string(kMost) +
+                               " that fit into memory");
   }
-  if (info.source.kind == "csv" && files.size() == 1) return read_csv_like(files[0], info);
+  return generate_digits(info.source.first, info.records, info.source.seed);
+}
+
+// A kind of source: how many files it has, and how to have it here, or as much of it as holds the
+// described records.
+struct SourceKind {
+  std::string_view kind;
+  size_t files;
+  Result<RecordsPtr> (*open)(const RecordsInfo& info);
+};
+constexpr SourceKind kSourceKinds[] = {
+    {"idx", 2, open_idx}, {"csv", 1, open_csv}, {"digits", 0, open_digits}};
+
+Result<const SourceKind*> kind_of(const RecordsInfo& info) {
+  for (const SourceKind& row : kSourceKinds) {
+    if (row.kind == info.source.kind && row.files == info.source.files.size()) return &row;
+  }
   return failed_precondition("dataset \"" + info.name + "\": no reader for source \"" +
                              info.source.kind + "\"");
 }
 
+// FAILED_PRECONDITION unless the files are what they were where they were described.
+Status check_files(const std::vector<FileMark>& files) {
+  for (const FileMark& there : files) {
+    const auto here = mark(there.path);
+    if (!here.ok()) return failed_precondition(here.status().message());
+    if (here->bytes != there.bytes || here->crc32 != there.crc32) {
+      return failed_precondition(there.path +
+                                 ": has another content here than where the driver runs");
+    }
+  }
+  return ok_status();
+}
+
 // Part of the source's records, as `info` describes them.
-Result<std::shared_ptr<const Records>> take_part(const Records& source, const RecordsInfo& info) {
+Result<RecordsPtr> take_part(const Records& source, const RecordsInfo& info) {
   const RecordsInfo& whole = source.info();
+  const int64_t first = info.source.first - whole.source.first;
   if (whole.sample_shape != info.sample_shape || whole.element != info.element ||
       whole.scale != info.scale || whole.records < info.records ||
-      info.source.first > whole.records - info.records) {
+      first > whole.records - info.records) {
     return failed_precondition("dataset \"" + info.name + "\": " + info.origin +
                                " is read otherwise here than it was described");
   }
-  const auto part = source.slice(info.source.first, info.records);
+  const auto part = source.slice(first, info.records);
   for (int32_t label : part->labels()) {
     if (label >= info.classes) {
       return failed_precondition("dataset \"" + info.name + "\": " + info.origin + " has label " +
@@ -118,20 +187,6 @@ Result<std::shared_ptr<const Records>> take_part(const Records& source, const Re
     }
   }
   return part->with_info(info);
-}
-
-Result<std::shared_ptr<const Records>> generate_described(const RecordsInfo& info) {
-  constexpr int64_t kMost = 10'000'000;  // 8 GB: what nobody asks for but a damaged description
-  if (info.records > kMost) {
-    return failed_precondition("generated digits: " + std::to_string(info.records) +
-                               " records are more than the " + std::to_string(kMost) +
-                               " that fit into memory");
-  }
-  RecordsInfo described = info;
-  described.source.first = 0;  // of what is generated next
-  const auto digits = generate_digits(info.source.first, info.records, info.source.seed);
-  SLUICE_ASSIGN_OR_RETURN(const auto checked, take_part(*digits, described));
-  return checked->with_info(info);
 }
 
 }  // namespace
@@ -146,7 +201,7 @@ Result<std::string> describe(const Records& records) {
   const json j = {{"name", info.name},
                   {"sample_shape", info.sample_shape.dims()},
                   {"classes", info.classes},
-                  {"element", info.element == Element::kUint8 ? "uint8" : "float32"},
+                  {"element", name_of(info.element)},
                   {"scale", info.scale},
                   {"records", info.records},
                   {"origin", info.origin},
@@ -167,16 +222,9 @@ Result<RecordsInfo> parse_description(const std::string& text) {
 Result<std::shared_ptr<const Records>> open_described(const std::string& text) {
   SLUICE_ASSIGN_OR_RETURN(const Description description, parse(text));
   const RecordsInfo& info = description.info;
-  if (info.source.kind == "digits") return generate_described(info);
-  for (const FileMark& there : description.files) {
-    const auto here = mark(there.path);
-    if (!here.ok()) return failed_precondition(here.status().message());
-    if (here->bytes != there.bytes || here->crc32 != there.crc32) {
-      return failed_precondition(there.path +
-                                 ": has another content here than where the driver runs");
-    }
-  }
-  auto source = read_source(info);
+  SLUICE_ASSIGN_OR_RETURN(const SourceKind* kind, kind_of(info));
+  SLUICE_RETURN_IF_ERROR(check_files(description.files));
+  const auto source = kind->open(info);
   if (!source.ok()) return failed_precondition(source.status().message());
   return take_part(**source, info);
 }

@@ -11,8 +11,8 @@
 
 #include "core/file_io.h"
 #include "core/log.h"
+#include "core/mapped_file.h"
 #include "data/gzip.h"
-#include "data/mapped_file.h"
 #include "data/sha256.h"
 
 namespace sluice::data {
@@ -88,9 +88,9 @@ class NewFile {
 };
 
 // What the mirror sent, in a temporary file.
-Result<std::shared_ptr<const MappedFile>> fetch_body(const std::string& url, uint64_t most,
-                                                     Fetcher& fetcher) {
-  SLUICE_ASSIGN_OR_RETURN(TempFile body, TempFile::create());
+Result<std::shared_ptr<const core::MappedFile>> fetch_body(const std::string& url, uint64_t most,
+                                                           Fetcher& fetcher) {
+  SLUICE_ASSIGN_OR_RETURN(core::TempFile body, core::TempFile::create());
   SLUICE_LOG(info, "downloading {}", url);
   auto said = steady_clock::now();
   const Status status = fetcher.fetch(url, [&](std::span<const std::byte> piece) -> Status {

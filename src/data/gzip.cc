@@ -83,11 +83,11 @@ Status gunzip(const std::string& path, std::span<const std::byte> compressed,
   }
 }
 
-Result<std::shared_ptr<const MappedFile>> open_maybe_gzip(const std::string& path,
-                                                          const WholeSize& whole_size) {
-  SLUICE_ASSIGN_OR_RETURN(auto file, MappedFile::open(path));
+Result<std::shared_ptr<const core::MappedFile>> open_maybe_gzip(const std::string& path,
+                                                                const WholeSize& whole_size) {
+  SLUICE_ASSIGN_OR_RETURN(auto file, core::MappedFile::open(path));
   if (!is_gzip(file->bytes())) return file;
-  SLUICE_ASSIGN_OR_RETURN(TempFile temp, TempFile::create());
+  SLUICE_ASSIGN_OR_RETURN(core::TempFile temp, core::TempFile::create());
   uint64_t most = 0;
   SLUICE_RETURN_IF_ERROR(gunzip(path, file->bytes(), [&](std::span<const std::byte> piece) {
     if (temp.size() == 0) {

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "data/mapped_file.h"
+#include "core/mapped_file.h"
 #include "sluice/status.h"
 
 namespace sluice::data {
@@ -28,7 +28,7 @@ using WholeSize = std::function<Result<uint64_t>(std::span<const std::byte> pref
 // The bytes of the file at `path`: mapped, or decompressed into a temporary file that is mapped.
 // Decompression ends with DATA_LOSS at more than `whole_size` bytes, so that a small damaged file
 // cannot fill the disk; whether there are fewer, the caller sees.
-Result<std::shared_ptr<const MappedFile>> open_maybe_gzip(const std::string& path,
-                                                          const WholeSize& whole_size);
+Result<std::shared_ptr<const core::MappedFile>> open_maybe_gzip(const std::string& path,
+                                                                const WholeSize& whole_size);
 
 }  // namespace sluice::data

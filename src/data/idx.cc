@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/file_io.h"
 #include "data/gzip.h"
-#include "data/mapped_file.h"
 
 namespace sluice::data {
 namespace {
@@ -24,7 +24,7 @@ constexpr Kind kImages{2051, 3, "images"};
 constexpr Kind kLabels{2049, 1, "labels"};
 
 struct IdxFile {
-  std::shared_ptr<const MappedFile> file;
+  std::shared_ptr<const core::MappedFile> file;
   std::vector<uint64_t> dims;
   std::span<const std::byte> values;
 };
@@ -117,7 +117,7 @@ Result<std::vector<int32_t>> widen_labels(const std::string& path, const IdxFile
 
 // What Records over a pair of IDX files must keep alive.
 struct IdxStorage {
-  std::shared_ptr<const MappedFile> images;
+  std::shared_ptr<const core::MappedFile> images;
   std::vector<int32_t> labels;
 };
 
@@ -143,7 +143,8 @@ Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
   info.classes = options.classes;
   info.records = static_cast<int64_t>(images.dims[0]);
   info.origin = images_path;
-  info.source = {.kind = "idx", .files = {absolute_path(images_path), absolute_path(labels_path)}};
+  info.source = {.kind = "idx",
+                 .files = {core::absolute_path(images_path), core::absolute_path(labels_path)}};
   return std::make_shared<const Records>(std::move(info), images.values, storage->labels, storage);
 }
 

@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "core/byte_order.h"
 #include "sluice/shape.h"
 
 namespace sluice::data {
 
-// How a stored feature becomes a float: value * scale. kFloat32 is in this machine's byte order.
+// How a stored feature becomes a float: value * scale. kFloat32 and labels lie as in memory
+// (core/byte_order.h).
 enum class Element : uint8_t { kUint8, kFloat32 };
 size_t element_size(Element element);
 

@@ -8,14 +8,14 @@ namespace {
 
 // What Records over a spool must keep alive.
 struct SpooledStorage {
-  std::shared_ptr<const MappedFile> features;
+  core::SharedBytes features;
   std::vector<int32_t> labels;
 };
 
 }  // namespace
 
-Result<RecordsSpool> RecordsSpool::create(RecordsInfo info) {
-  SLUICE_ASSIGN_OR_RETURN(TempFile file, TempFile::create());
+Result<RecordsSpool> RecordsSpool::create(core::Disk& disk, RecordsInfo info) {
+  SLUICE_ASSIGN_OR_RETURN(auto file, disk.make_scratch_file());
   return RecordsSpool(std::move(info), std::move(file));
 }
 
@@ -33,18 +33,17 @@ Status RecordsSpool::append(std::span<const std::byte> features, std::span<const
                               std::to_string(info_.classes - 1));
     }
   }
-  SLUICE_RETURN_IF_ERROR(file_.write(features));
+  SLUICE_RETURN_IF_ERROR(file_->append(features));
   labels_.insert(labels_.end(), labels.begin(), labels.end());
   return ok_status();
 }
 
 Result<std::shared_ptr<const Records>> RecordsSpool::finish() {
-  SLUICE_ASSIGN_OR_RETURN(auto file, file_.map());
+  SLUICE_ASSIGN_OR_RETURN(core::SharedBytes file, file_->map());
   auto storage = std::make_shared<const SpooledStorage>(
       SpooledStorage{.features = std::move(file), .labels = std::move(labels_)});
   info_.records = static_cast<int64_t>(storage->labels.size());
-  return std::make_shared<const Records>(info_, storage->features->bytes(), storage->labels,
-                                         storage);
+  return std::make_shared<const Records>(info_, storage->features.bytes, storage->labels, storage);
 }
 
 }  // namespace sluice::data

@@ -1,5 +1,5 @@
-// Records that arrive piece by piece, kept in an unnamed temporary file and mapped when complete:
-// a CSV file being read, or a partition that a worker receives as a stream.
+// Records that arrive piece by piece, kept in a scratch file and mapped when complete: a CSV file
+// being read, or a partition that the driver sends to a worker.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "data/mapped_file.h"
+#include "core/world.h"
 #include "data/records.h"
 #include "sluice/status.h"
 
@@ -15,8 +15,8 @@ namespace sluice::data {
 
 class RecordsSpool {
  public:
-  // `info` describes a record; its count is ignored. Fails as TempFile::create() does.
-  static Result<RecordsSpool> create(RecordsInfo info);
+  // `info` describes a record; its count is ignored. Fails as Disk::make_scratch_file() does.
+  static Result<RecordsSpool> create(core::Disk& disk, RecordsInfo info);
 
   // Appends labels.size() records. INVALID_ARGUMENT when the features are not as many bytes as
   // that, or, naming the record, a label is not in [0, classes); RESOURCE_EXHAUSTED when the disk
@@ -29,10 +29,11 @@ class RecordsSpool {
   Result<std::shared_ptr<const Records>> finish();
 
  private:
-  RecordsSpool(RecordsInfo info, TempFile file) : info_(std::move(info)), file_(std::move(file)) {}
+  RecordsSpool(RecordsInfo info, std::unique_ptr<core::ScratchFile> file)
+      : info_(std::move(info)), file_(std::move(file)) {}
 
   RecordsInfo info_;
-  TempFile file_;
+  std::unique_ptr<core::ScratchFile> file_;
   std::vector<int32_t> labels_;
 };
 

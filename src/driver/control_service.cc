@@ -1,93 +1,189 @@
 // Driver's answers to its members.
+#include <algorithm>
+#include <utility>
+
 #include "core/log.h"
 #include "driver/driver.h"
 
 namespace sluice::driver {
 namespace {
 
-constexpr wire::CallOptions kFenceCall{.timeout = std::chrono::seconds(5)};
-constexpr size_t kFetchBytes = size_t{2} << 20;  // per message of a partition's stream
-
-core::TimePoint now() { return std::chrono::steady_clock::now(); }
+// At most; what waits for them gives up its attempt after a fifth of its patience with the driver.
+constexpr core::Duration kFenceCall = std::chrono::seconds(5);
+// How long a worker that finds nothing to do is kept waiting before it hears for whom.
+constexpr core::Duration kHoldAcquire = std::chrono::seconds(1);
+// Before a grant that failed is tried again: a server cannot be reached.
+constexpr core::Duration kRetryGrant = std::chrono::seconds(1);
+// More cannot be meant: a member would not notice that its driver is gone.
+constexpr core::Duration kLongestHold = std::chrono::seconds(10);
 
 }  // namespace
 
-Result<wire::JoinReply> Driver::join(const wire::JoinRequest& request) {
-  std::lock_guard lock(mutex_);
-  return coordinator_.join(request, now());
+void Driver::join(const wire::JoinRequest& request, core::Reply<Result<wire::JoinReply>> reply) {
+  strand_->post([this, request, reply = std::move(reply)]() mutable {
+    reply(coordinator_.join(request, world_.now()));
+    changed();
+  });
+}
+
+void Driver::acquire(const wire::AcquireRequest& request,
+                     core::Reply<Result<wire::AcquireReply>> reply) {
+  strand_->post([this, request, reply = std::move(reply)]() mutable {
+    decide_acquire({request, std::move(reply)}, /*may_hold=*/true);
+    changed();
+  });
+}
+
+void Driver::decide_acquire(HeldAcquires::Call call, bool may_hold) {
+  const core::TimePoint now = world_.now();
+  Result<wire::AcquireReply> answer = coordinator_.acquire(call.request, now);
+  if (!answer.ok()) return call.reply(std::move(answer));
+  if (answer->kind == wire::AcquireReply::Kind::kGranted) {
+    return begin_grant(std::move(call), *std::move(answer));
+  }
+  if (answer->kind == wire::AcquireReply::Kind::kWait && may_hold) {
+    return hold(std::move(call), now + within_an_attempt(kHoldAcquire));
+  }
+  call.reply(std::move(answer));
+}
+
+// A worker that asks has an answer before it asks again: its attempts are parts of its patience.
+core::Duration Driver::within_an_attempt(core::Duration time) const {
+  return std::min(time, options_.training.driver_timeout / 10);
 }
 
 // A grant is two decisions with a round trip between them: no push under an older lease may be
 // applied once the new holder has been told where to start.
-Result<wire::AcquireReply> Driver::acquire(int64_t member) {
-  std::vector<std::shared_ptr<wire::ParameterChannel>> channels;
-  Result<wire::AcquireReply> reply = internal_error("");
-  {
-    std::lock_guard lock(mutex_);
-    reply = coordinator_.acquire(member, now());
-    channels = channels_;
+void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
+  const wire::Lease lease = answer.lease;
+  const int64_t number = ++last_grant_;
+  const int64_t pushes = options_.pushes[static_cast<size_t>(lease.partition)];
+  grants_.emplace(number, Grant{GrantMachine(lease, options_.servers, pushes), call.request.member,
+                                std::move(answer), std::move(call.reply)});
+  for (const auto& channel : channels_) {
+    channel->fence({job_, lease.partition, lease.incarnation}, {within_an_attempt(kFenceCall)},
+                   lifetime_->on(strand_, [this, number](const Result<wire::FenceReply>& fence) {
+                     fenced(number, fence);
+                   }));
   }
-  if (!reply.ok() || reply->kind != wire::AcquireReply::Kind::kGranted) return reply;
-  wire::Lease& lease = reply->lease;
-  int64_t sequence = -1;
-  for (const auto& channel : channels) {
-    const auto fenced = channel->fence({job_, lease.partition, lease.incarnation}, kFenceCall);
-    if (!fenced.ok()) {
-      std::lock_guard lock(mutex_);
-      coordinator_.not_granted(lease.partition, lease.incarnation);
-      wire::AcquireReply wait;
-      wait.retry_after = std::chrono::seconds(1);
-      wait.reason = fenced.status().message();
-      return wait;
+}
+
+void Driver::fenced(int64_t number, const Result<wire::FenceReply>& reply) {
+  const auto it = grants_.find(number);
+  if (it == grants_.end()) return;  // decided by another server's answer
+  const auto decision = it->second.machine.fenced(reply);
+  if (!decision) return;
+  Grant grant = std::move(it->second);
+  grants_.erase(it);
+  const core::TimePoint now = world_.now();
+  wire::AcquireReply answer;
+  answer.retry_after = kRetryGrant;
+  switch (decision->outcome) {
+    case GrantMachine::Outcome::kGranted:
+      if (coordinator_.granted(decision->lease, now)) {
+        answer = std::move(grant.answer);
+        answer.lease = decision->lease;
+      } else {
+        answer.reason = "its turn: the partition was given to another worker meanwhile";
+      }
+      break;
+    case GrantMachine::Outcome::kWait:
+      answer.reason = decision->why.message();
+      coordinator_.not_granted(decision->lease, answer.reason, now);
+      break;
+    case GrantMachine::Outcome::kFailed:
+      fail(decision->why);
+      answer.kind = wire::AcquireReply::Kind::kAbort;
+      answer.reason = decision->why.message();
+      break;
+  }
+  grant.reply(std::move(answer));
+  changed();
+}
+
+// The job is over: its words are better than what a server may still say.
+void Driver::answer_grants() {
+  for (auto& [number, grant] : std::exchange(grants_, {})) {
+    grant.reply(coordinator_.acquire({job_, grant.member}, world_.now()));
+  }
+}
+
+void Driver::heartbeat(const wire::HeartbeatRequest& request,
+                       core::Reply<Result<wire::HeartbeatReply>> reply) {
+  strand_->post([this, request, reply = std::move(reply)]() mutable {
+    const core::TimePoint now = world_.now();
+    Result<wire::HeartbeatReply> answer = coordinator_.heartbeat(request, now);
+    const bool news = !answer.ok() || answer->kind != wire::HeartbeatReply::Kind::kContinue;
+    if (news || request.hold <= core::Duration::zero()) {
+      reply(std::move(answer));
+    } else {
+      hold({request, std::move(reply)}, now + std::min(request.hold, kLongestHold));
     }
-    sequence = sequence < 0 ? fenced->sequence : std::min(sequence, fenced->sequence);
+    changed();
+  });
+}
+
+void Driver::finish(const wire::FinishRequest& request, core::Reply<Status> reply) {
+  strand_->post([this, request, reply = std::move(reply)]() mutable {
+    reply(coordinator_.finish(request, world_.now()));
+    changed();
+  });
+}
+
+void Driver::leave(const wire::LeaveRequest& request, core::Reply<Status> reply) {
+  strand_->post([this, request, reply = std::move(reply)]() mutable {
+    // First the event, then the answer: a launcher must know why before the process is gone.
+    const Status left = coordinator_.leave(request, world_.now());
+    changed();
+    reply(left);
+  });
+}
+
+void Driver::fetch(const wire::FetchRequest& request,
+                   core::Reply<Result<wire::RecordChunk>> reply) {
+  if (request.job != job_) {
+    return reply(
+        not_found("this driver works for another job than " + std::to_string(request.job)));
   }
-  lease.next_sequence = sequence + 1;
-  std::lock_guard lock(mutex_);
-  coordinator_.granted(lease.partition, lease.incarnation, now());
-  return reply;
+  record_server_.fetch(request.partition, request.first, std::move(reply));
 }
 
-Result<wire::HeartbeatReply> Driver::heartbeat(const wire::HeartbeatRequest& request) {
-  std::lock_guard lock(mutex_);
-  return coordinator_.heartbeat(request, now());
-}
+// --- What is held ---
 
-Status Driver::finish(const wire::FinishRequest& request) {
-  std::lock_guard lock(mutex_);
-  return coordinator_.finish(request, now());
-}
-
-Status Driver::leave(const wire::LeaveRequest& request) {
-  std::lock_guard lock(mutex_);
-  return coordinator_.leave(request, now());
-}
-
-Status Driver::fetch_partition(int64_t partition, int64_t first,
-                               const std::function<bool(const wire::RecordChunk&)>& sink) {
-  if (partition < 0 || partition >= partitioning_.partitions()) {
-    return not_found("there is no partition " + std::to_string(partition));
+void Driver::hold(HeldHeartbeats::Call call, core::TimePoint until) {
+  if (auto before = heartbeats_.hold(std::move(call), until)) {
+    before->reply(wire::HeartbeatReply{});
   }
-  const std::vector<uint32_t> indices = partitioning_.records(partition);
-  const size_t record_bytes = records_->info().record_bytes();
-  const size_t per_chunk = std::max<size_t>(kFetchBytes / record_bytes, 1);
-  std::vector<std::byte> features;
-  std::vector<int32_t> labels;
-  for (size_t begin = static_cast<size_t>(std::max<int64_t>(first, 0)); begin < indices.size();
-       begin += per_chunk) {
-    const size_t count = std::min(per_chunk, indices.size() - begin);
-    features.clear();
-    labels.clear();
-    for (size_t i = begin; i < begin + count; ++i) {
-      const auto record = records_->features().subspan(indices[i] * record_bytes, record_bytes);
-      features.insert(features.end(), record.begin(), record.end());
-      labels.push_back(records_->labels()[indices[i]]);
+}
+
+void Driver::hold(HeldAcquires::Call call, core::TimePoint until) {
+  if (auto before = acquires_.hold(std::move(call), until)) {
+    before->reply(wire::AcquireReply{});
+  }
+}
+
+// Whoever has waited for what has just happened: as if they had asked now.
+void Driver::answer_held() {
+  for (const int64_t member : coordinator_.take_news()) {
+    if (auto held = heartbeats_.take(member)) {
+      held->reply(coordinator_.heartbeat(held->request, world_.now()));
     }
-    if (!sink({static_cast<int64_t>(begin), static_cast<int64_t>(count), features, labels})) {
-      return cancelled("the worker stopped reading");
-    }
   }
-  return ok_status();
+  while (!acquires_.empty() && coordinator_.has_work()) {
+    decide_acquire(*acquires_.take_first(), /*may_hold=*/false);
+  }
+}
+
+// Whoever has waited long enough.
+void Driver::release_held(core::TimePoint now) {
+  while (auto held = heartbeats_.take_due(now)) held->reply(wire::HeartbeatReply{});
+  while (auto held = acquires_.take_due(now)) {
+    decide_acquire(*std::move(held), /*may_hold=*/false);
+  }
+}
+
+core::TimePoint Driver::next_release() const {
+  return std::min(heartbeats_.next_due(), acquires_.next_due());
 }
 
 }  // namespace sluice::driver

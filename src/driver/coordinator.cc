@@ -1,7 +1,7 @@
 #include "driver/coordinator.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "core/check.h"
 #include "core/version.h"
@@ -9,16 +9,27 @@
 namespace sluice::driver {
 
 using core::TimePoint;
+using wire::Role;
 
 namespace {
-
-// How long a member that finds nothing to do waits before it asks again.
-constexpr core::Duration kRetryAfter = std::chrono::milliseconds(100);
 
 // A number asked for beyond it is a mistake.
 constexpr int kMostWorkers = 1 << 16;
 
-const char* to_text(wire::Role role) { return role == wire::Role::kServer ? "server" : "worker"; }
+// Who is silent for longer is named. A heartbeat comes every second.
+constexpr core::Duration kSilent = std::chrono::seconds(3);
+
+// Something happens at least so often, so that it shows when the driver was suspended.
+constexpr core::Duration kPulse = std::chrono::seconds(1);
+constexpr core::Duration kShortestPulse = std::chrono::milliseconds(10);
+
+// A worker that got no lease asks again within this time.
+constexpr core::Duration kAskedAgain = std::chrono::seconds(10);
+
+// The most that are named in one sentence.
+constexpr int kMostNamed = 3;
+
+const char* to_text(Role role) { return role == Role::kServer ? "server" : "worker"; }
 
 std::string seconds(core::Duration d) {
   return std::to_string(static_cast<int64_t>(core::to_seconds(d))) + " s";
@@ -35,24 +46,71 @@ int lowest_free(const std::set<int>& taken) {
   return number;
 }
 
-}  // namespace
-
-std::string Member::name() const {
-  return std::string(to_text(role)) + " " + std::to_string(index) + " (pid " + std::to_string(pid) +
-         " on " + host + ")";
+// As a container that was started again; but also as its neighbour, where containers of one machine
+// share a host name.
+bool may_replace(const core::ProcessFacts& process, const core::ProcessFacts& before) {
+  return process.host == before.host && process.machine == before.machine &&
+         process.pid == before.pid && process.started != before.started;
 }
 
+// So that they can be added to the time.
+CoordinatorOptions bounded(CoordinatorOptions options) {
+  for (core::Duration* timeout :
+       {&options.lease_timeout, &options.server_timeout, &options.name_stalled_after,
+        &options.stall_timeout, &options.idle_timeout}) {
+    *timeout = core::bounded(*timeout);
+  }
+  return options;
+}
+
+}  // namespace
+
 Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
-    : options_(std::move(options)),
+    : options_(bounded(std::move(options))),
       // Different in every job: members of a driver that was here before must not pass for ours.
       next_member_(static_cast<int64_t>(options_.job >> 2) + 1),
-      last_with_workers_(now) {
+      idle_since_(now),
+      pulse_(std::clamp<core::Duration>(options_.lease_timeout / 4, kShortestPulse, kPulse)),
+      last_event_(now),
+      due_(now) {
   for (int64_t records : options_.partition_records) {
     queue_.push_back(static_cast<int64_t>(partitions_.size()));
     Partition partition;
     partition.records = records;
     partitions_.push_back(partition);
   }
+}
+
+void Coordinator::happened(decltype(JobEvent::what) what, TimePoint now) {
+  events_.push_back({now, std::move(what)});
+}
+
+// Before whatever happens. When nothing has for much longer than a pulse, the driver was suspended:
+// nobody could be heard meanwhile, and nobody's time runs out for it.
+void Coordinator::excuse(TimePoint now) {
+  const core::Duration gap = now - std::exchange(last_event_, now);
+  if (gap <= 2 * pulse_) return;
+  for (auto& [id, member] : members_) {
+    member.last_heard = std::min(member.last_heard + gap, now);
+    member.last_progress = std::min(member.last_progress + gap, now);
+  }
+  idle_since_ = std::min(idle_since_ + gap, now);
+  ungranted_.since = std::min(ungranted_.since + gap, now);
+  due_ = now;
+}
+
+TimePoint Coordinator::next_event() const {
+  return due_ == TimePoint::max() ? due_ : std::min(due_, last_event_ + pulse_);
+}
+
+// The member that makes a call.
+Member* Coordinator::hear(uint64_t job, int64_t id, TimePoint now) {
+  excuse(now);
+  Member* member = job == options_.job ? find_live(id) : nullptr;
+  if (member == nullptr) return nullptr;
+  member->last_heard = now;
+  member->doubted = false;
+  return member;
 }
 
 Member* Coordinator::find_live(int64_t id) {
@@ -68,80 +126,124 @@ Member* Coordinator::find_attempt(uint64_t attempt) {
   return nullptr;
 }
 
-int Coordinator::live(wire::Role role) const {
-  return static_cast<int>(std::count_if(members_.begin(), members_.end(), [&](const auto& m) {
-    return m.second.alive && m.second.role == role;
-  }));
-}
-
-int64_t Coordinator::finished_partitions() const {
-  return std::count_if(partitions_.begin(), partitions_.end(),
-                       [](const Partition& p) { return p.finished; });
-}
-
-int Coordinator::free_index(wire::Role role, int preferred) const {
+int Coordinator::free_index(Role role, int preferred) const {
   std::set<int> taken;
   for (const auto& [id, member] : members_) {
-    if (member.alive && member.role == role) taken.insert(member.index);
+    if (member.alive && member.name.role == role) taken.insert(member.name.index);
   }
-  const int limit = role == wire::Role::kServer ? options_.servers : kMostWorkers;
+  const int limit = role == Role::kServer ? options_.servers : kMostWorkers;
   if (preferred >= 0 && preferred < limit && !taken.contains(preferred)) return preferred;
   return lowest_free(taken);
 }
 
-int Coordinator::free_slot(wire::Role role, const std::string& host) const {
+int Coordinator::free_slot(Role role, const core::ProcessFacts& process) const {
+  // Where the machine is not known, its name must do.
+  const auto machine_of = [](const core::ProcessFacts& p) {
+    return p.machine.empty() ? p.host : p.machine;
+  };
   std::set<int> taken;
   for (const auto& [id, member] : members_) {
-    if (member.alive && member.role == role && member.host == host) taken.insert(member.slot);
+    if (member.alive && member.name.role == role &&
+        machine_of(member.name.process) == machine_of(process)) {
+      taken.insert(member.slot);
+    }
   }
   return lowest_free(taken);
 }
 
 wire::JoinReply Coordinator::welcome(const Member& member) const {
-  return {member.id, member.index, options_.job, options_.job_spec, member.slot};
+  wire::JoinReply reply;
+  reply.job = options_.job;
+  reply.member = member.id;
+  reply.index = member.name.index;
+  reply.job_spec = options_.job_spec;
+  reply.slot = member.slot;
+  return reply;
+}
+
+Result<wire::JoinReply> Coordinator::refuse(const wire::JoinRequest& request, Status why,
+                                            TimePoint now) {
+  happened(JoinRefused{request.role, request.process, why}, now);
+  return why;
+}
+
+Status Coordinator::too_many_servers(TimePoint now) const {
+  for (const auto& [id, member] : members_) {
+    const bool silent =
+        member.alive && member.name.role == Role::kServer && now - member.last_heard >= kSilent;
+    if (!silent) continue;
+    const core::Duration left = member.last_heard + options_.server_timeout - now;
+    return failed_precondition(
+        member.name.to_string() + " has not been heard of for " + seconds(now - member.last_heard) +
+        " and is waited for " + seconds(left) +
+        " more; no other can take its place: what it keeps of the parameters would be gone");
+  }
+  return failed_precondition("this job has its " + std::to_string(options_.servers) +
+                             " parameter server(s) already: start the driver with --servers " +
+                             std::to_string(options_.servers + 1) + " to use another");
+}
+
+// A container that was started again need not wait for the lease of its dead self. Where the
+// address is the same too, that is gone; otherwise, unless it is heard of now.
+void Coordinator::doubt_predecessors(const wire::JoinRequest& request, TimePoint now) {
+  for (auto& [id, member] : members_) {
+    if (!member.alive || member.name.role != request.role ||
+        !may_replace(request.process, member.name.process)) {
+      continue;
+    }
+    member.doubted = true;
+    if (!request.address.empty() && request.address == member.address) {
+      end_membership(member, MemberEnded::How::kDied, "was started again", now);
+    } else {
+      expire(member, now);
+      due_ = std::min(due_, next_event_of(member, now));
+    }
+  }
 }
 
 Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, TimePoint now) {
+  excuse(now);
   if (request.version != core::version()) {
-    return failed_precondition("this driver is Sluice " + std::string(core::version()) + ", the " +
-                               to_text(request.role) + " is " + request.version +
-                               ": run the same version everywhere");
+    return refuse(request,
+                  failed_precondition("this driver is Sluice " + std::string(core::version()) +
+                                      ", the " + to_text(request.role) + " is " + request.version +
+                                      ": run the same version everywhere"),
+                  now);
   }
   if (phase_ == Phase::kAborted) return cancelled(abort_reason_);
   if (Member* joined = find_attempt(request.attempt)) {  // the answer was lost
     joined->last_heard = now;
+    joined->doubted = false;
     return welcome(*joined);
   }
-  if (request.role == wire::Role::kServer &&
-      (phase_ != Phase::kWaitingForServers || live(wire::Role::kServer) >= options_.servers)) {
-    return failed_precondition("this job has its " + std::to_string(options_.servers) +
-                               " parameter server(s) already: start the driver with --servers " +
-                               std::to_string(options_.servers + 1) + " to use another");
+  doubt_predecessors(request, now);
+  if (phase_ == Phase::kAborted) return cancelled(abort_reason_);
+  if (request.role == Role::kServer &&
+      (phase_ != Phase::kWaitingForServers || live(Role::kServer) >= options_.servers)) {
+    return refuse(request, too_many_servers(now), now);
   }
   Member member;
   member.id = next_member_++;
-  member.role = request.role;
-  member.index = free_index(request.role, request.preferred_index);
-  member.slot = free_slot(request.role, request.host);
-  member.host = request.host;
-  member.pid = request.pid;
+  member.name = {request.role, free_index(request.role, request.preferred_index), request.process};
+  member.slot = free_slot(request.role, request.process);
   member.address = request.address;
   member.attempt = request.attempt;
-  member.last_heard = now;
-  notice(member.name() + " joined" +
-         (request.address.empty() ? "" : ", listening at " + request.address));
+  member.last_heard = member.last_progress = now;
+  happened(MemberJoined{member.name, member.address}, now);
   const wire::JoinReply reply = welcome(member);
-  members_.emplace(member.id, std::move(member));
+  ++live_[static_cast<size_t>(request.role)];
+  happened_to(members_.emplace(member.id, std::move(member)).first->second, now);
+  say_waits(now);
   return reply;
 }
 
-bool Coordinator::servers_ready() const { return live(wire::Role::kServer) == options_.servers; }
+bool Coordinator::servers_ready() const { return live(Role::kServer) == options_.servers; }
 
 std::vector<std::string> Coordinator::server_addresses() const {
   std::vector<std::string> addresses(static_cast<size_t>(options_.servers));
   for (const auto& [id, member] : members_) {
-    if (member.alive && member.role == wire::Role::kServer) {
-      addresses[static_cast<size_t>(member.index)] = member.address;
+    if (member.alive && member.name.role == Role::kServer) {
+      addresses[static_cast<size_t>(member.name.index)] = member.address;
     }
   }
   return addresses;
@@ -151,46 +253,55 @@ void Coordinator::start_training(wire::ShardMap shard_map, TimePoint now) {
   if (phase_ != Phase::kWaitingForServers) return;
   shard_map_ = std::move(shard_map);
   phase_ = Phase::kTraining;
-  last_with_workers_ = now;
+  idle_since_ = now;
+  due_ = now;
+  happened(TrainingStarted{}, now);
+  plan(now);
+  say_waits(now);
 }
 
-std::string Coordinator::waiting_for() const {
-  if (phase_ == Phase::kWaitingForServers) {
-    const int missing = options_.servers - live(wire::Role::kServer);
-    if (missing == 0) return "the parameter servers to take the model";
-    return std::to_string(missing) + " of " + std::to_string(options_.servers) +
-           " parameter server(s) to join";
-  }
-  if (phase_ == Phase::kTraining && live(wire::Role::kWorker) == 0) return "a worker to join";
-  return "";
-}
+// --- Leases ---
 
-Result<wire::AcquireReply> Coordinator::acquire(int64_t id, TimePoint now) {
-  Member* member = find_live(id);
-  if (member == nullptr) return unknown_member(id);
-  member->last_heard = now;
+Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& request,
+                                                TimePoint now) {
+  Member* member = hear(request.job, request.member, now);
+  if (member == nullptr) return unknown_member(request.member);
+  member->last_progress = now;
+  // It may ask although it holds a lease: the answer to its last call was lost.
+  if (phase_ == Phase::kTraining) requeue(*member);
   wire::AcquireReply reply;
-  reply.retry_after = kRetryAfter;
   if (phase_ == Phase::kAborted) {
     reply.kind = wire::AcquireReply::Kind::kAbort;
     reply.reason = abort_reason_;
   } else if (phase_ == Phase::kDone) {
     reply.kind = wire::AcquireReply::Kind::kDone;
   } else if (phase_ == Phase::kWaitingForServers) {
-    reply.reason = waiting_for();
-  } else if (member->partition >= 0) {
-    // It asks although it holds a lease: the answer to its last call was lost.
-    requeue(*member);
-    return grant(*member);
+    reply.reason = waits_for();
   } else if (queue_.empty()) {
-    reply.reason = "the last partitions to be finished by other workers";
+    reply.reason = whom_idle_workers_wait_for();
   } else {
-    return grant(*member);
+    reply = grant(*member, now);
   }
+  happened_to(*member, now);
   return reply;
 }
 
-wire::AcquireReply Coordinator::grant(Member& member) {
+std::string Coordinator::whom_idle_workers_wait_for() const {
+  std::string holders;
+  int named = 0;
+  for (const Partition& partition : partitions_) {
+    const auto holder = members_.find(partition.holder);
+    if (partition.finished || holder == members_.end()) continue;
+    if (++named > kMostNamed) {
+      holders += " and others";
+      break;
+    }
+    holders += (holders.empty() ? "" : ", ") + std::to_string(holder->second.name.index);
+  }
+  return "the last partitions to be finished by worker(s) " + holders;
+}
+
+wire::AcquireReply Coordinator::grant(Member& member, TimePoint now) {
   const int64_t index = queue_.front();
   queue_.pop_front();
   Partition& partition = partitions_[static_cast<size_t>(index)];
@@ -198,6 +309,7 @@ wire::AcquireReply Coordinator::grant(Member& member) {
   ++partition.incarnation;
   member.partition = index;
   member.step = 0;
+  member.last_progress = now;
   ++member.leases;
   wire::AcquireReply reply;
   reply.kind = wire::AcquireReply::Kind::kGranted;
@@ -207,16 +319,35 @@ wire::AcquireReply Coordinator::grant(Member& member) {
   return reply;
 }
 
-void Coordinator::granted(int64_t partition, int64_t incarnation, TimePoint now) {
-  const Partition& p = partitions_[static_cast<size_t>(partition)];
-  if (p.incarnation != incarnation) return;
-  if (Member* holder = find_live(p.holder)) holder->last_heard = now;
+bool Coordinator::granted(const wire::Lease& lease, TimePoint now) {
+  excuse(now);
+  ungranted_ = {};
+  const Partition& p = partitions_[static_cast<size_t>(lease.partition)];
+  Member* holder = p.incarnation == lease.incarnation ? find_live(p.holder) : nullptr;
+  if (holder != nullptr) {
+    holder->last_progress = now;
+    happened(LeaseGranted{holder->name, lease}, now);
+    happened_to(*holder, now);
+  }
+  say_waits(now);
+  return holder != nullptr;
 }
 
-void Coordinator::not_granted(int64_t partition, int64_t incarnation) {
-  const Partition& p = partitions_[static_cast<size_t>(partition)];
-  if (p.incarnation != incarnation) return;
-  if (Member* holder = find_live(p.holder)) requeue(*holder);
+void Coordinator::not_granted(const wire::Lease& lease, const std::string& why, TimePoint now) {
+  excuse(now);
+  const Partition& p = partitions_[static_cast<size_t>(lease.partition)];
+  Member* holder = p.incarnation == lease.incarnation ? find_live(p.holder) : nullptr;
+  if (holder != nullptr) {
+    requeue(*holder);
+    happened_to(*holder, now);
+  }
+  if (ungranted_.because.empty() || now - ungranted_.last > kAskedAgain) ungranted_.since = now;
+  ungranted_.because = why;
+  ungranted_.last = now;
+  if (now - ungranted_.since >= options_.server_timeout) {
+    abort("no lease could be granted for " + seconds(options_.server_timeout) + ": " + why, now);
+  }
+  say_waits(now);
 }
 
 void Coordinator::requeue(Member& member) {
@@ -225,40 +356,49 @@ void Coordinator::requeue(Member& member) {
   if (partition.holder == member.id && !partition.finished) {
     partition.holder = -1;
     queue_.push_front(member.partition);
+    due_ = TimePoint{};  // whoever has nothing to do is needed now
   }
   member.partition = -1;
 }
 
 Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest& request,
                                                     TimePoint now) {
-  Member* member = find_live(request.member);
+  Member* member = hear(request.job, request.member, now);
   if (member == nullptr) return unknown_member(request.member);
-  member->last_heard = now;
   member->waiting_for = request.waiting_for;
-  member->peak_memory_bytes = request.peak_memory_bytes;
-  wire::HeartbeatReply reply;
-  if (phase_ == Phase::kAborted) {
-    reply.kind = wire::HeartbeatReply::Kind::kAbort;
-    reply.reason = abort_reason_;
-    return reply;
+  member->peak_memory_bytes = std::max(member->peak_memory_bytes, request.peak_memory_bytes);
+  if (request.activity != member->activity || !request.waiting_for.empty()) {
+    member->activity = request.activity;
+    member->last_progress = now;
   }
-  if (request.partition < 0 || request.partition >= static_cast<int64_t>(partitions_.size())) {
-    return reply;
+  const wire::HeartbeatReply reply = answer(*member, request);
+  const bool holds = reply.kind == wire::HeartbeatReply::Kind::kContinue &&
+                     request.partition >= 0 && request.partition == member->partition;
+  if (holds) {
+    member->step = request.step;
+    if (request.step > 0) anybody_trained_ = true;
   }
-  const Partition& partition = partitions_[static_cast<size_t>(request.partition)];
-  if (partition.holder != member->id || partition.incarnation != request.incarnation) {
-    reply.kind = wire::HeartbeatReply::Kind::kLeaseLost;
-    reply.reason = "the partition was given to another worker";
-    return reply;
-  }
-  member->step = request.step;
+  happened_to(*member, now);
   return reply;
 }
 
+wire::HeartbeatReply Coordinator::answer(const Member& member,
+                                         const wire::HeartbeatRequest& request) const {
+  using Kind = wire::HeartbeatReply::Kind;
+  if (phase_ == Phase::kAborted) return {Kind::kAbort, abort_reason_};
+  if (closed_) return {Kind::kDone, ""};
+  if (request.partition < 0) return {};
+  const wire::HeartbeatReply lost{Kind::kLeaseLost, "the partition was given to another worker"};
+  if (request.partition >= static_cast<int64_t>(partitions_.size())) return lost;
+  const Partition& partition = partitions_[static_cast<size_t>(request.partition)];
+  if (partition.incarnation != request.incarnation) return lost;
+  // Its own Finish may have come before this.
+  return partition.finished || partition.holder == member.id ? wire::HeartbeatReply{} : lost;
+}
+
 Status Coordinator::finish(const wire::FinishRequest& request, TimePoint now) {
-  Member* member = find_live(request.member);
+  Member* member = hear(request.job, request.member, now);
   if (member == nullptr) return unknown_member(request.member);
-  member->last_heard = now;
   if (request.partition < 0 || request.partition >= static_cast<int64_t>(partitions_.size())) {
     return invalid_argument("there is no partition " + std::to_string(request.partition));
   }
@@ -270,81 +410,247 @@ Status Coordinator::finish(const wire::FinishRequest& request, TimePoint now) {
   }
   partition.finished = true;
   partition.holder = -1;
+  ++finished_;
   member->partition = -1;
-  if (phase_ == Phase::kTraining &&
-      finished_partitions() == static_cast<int64_t>(partitions_.size())) {
+  anybody_trained_ = true;
+  happened(PartitionFinished{member->name, request.partition}, now);
+  if (phase_ == Phase::kTraining && finished_ == static_cast<int64_t>(partitions_.size())) {
     phase_ = Phase::kDone;
+    say_waits(now);
+    happened(JobEnding{ok_status()}, now);
   }
+  happened_to(*member, now);
   return ok_status();
 }
 
-std::string Coordinator::end_membership(Member& member, const std::string& fate) {
-  const int64_t partition = member.partition;
-  requeue(member);
-  member.alive = false;
-  member.fate = fate;
-  std::string line = member.name() + " " + fate;
-  if (partition >= 0) {
-    line += ": partition " + std::to_string(partition) + " goes back to the queue";
-  }
-  notice(line);
-  return line;
-}
+// --- Ends ---
 
 // A parameter server takes its shards with it; a worker only its lease.
-void Coordinator::lose(Member& member, const std::string& fate) {
-  const std::string line = end_membership(member, fate);
-  if (member.role == wire::Role::kServer) abort(line + "; its parameters are gone");
+void Coordinator::end_membership(Member& member, MemberEnded::How how, const std::string& fate,
+                                 TimePoint now) {
+  const bool server = member.name.role == Role::kServer;
+  // It had nothing yet, and another is there.
+  const bool harmless = member.doubted && phase_ == Phase::kWaitingForServers && !servers_ready();
+  MemberEnded end{member.name, how, fate, over() ? -1 : member.partition};
+  requeue(member);
+  member.alive = false;
+  member.end = end;
+  --live_[static_cast<size_t>(member.name.role)];
+  news_.insert(member.id);
+  happened(end, now);
+  if (server && !harmless) {
+    abort(member.name.to_string() + " " + fate + "; its parameters are gone", now);
+  }
+  if (live(Role::kWorker) == 0) {
+    // One that is given up as stuck may join again at once, and again be of no use.
+    const bool useless = how == MemberEnded::How::kStuck && member.leases == 0;
+    if (!server && !useless && phase_ == Phase::kTraining) idle_since_ = now;
+    ungranted_ = {};
+  }
+  due_ = std::min(due_, idle_until());
+  say_waits(now);
 }
 
-Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint /*now*/) {
-  Member* member = find_live(request.member);
+Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint now) {
+  Member* member = hear(request.job, request.member, now);
   if (member == nullptr) return ok_status();  // gone already
   const StatusCode code = request.status.code();
+  using How = MemberEnded::How;
   if (code == StatusCode::kOk || code == StatusCode::kCancelled) {
-    lose(*member, "left");
+    end_membership(*member, How::kLeft, "left", now);
     return ok_status();
   }
-  lose(*member, "gave up: " + request.status.message());
-  // What one worker cannot make sense of, no other can either.
-  if (code == StatusCode::kInvalidArgument) abort(request.status.message());
+  const bool refused = code == StatusCode::kInvalidArgument;
+  end_membership(*member, refused ? How::kRefused : How::kGaveUp,
+                 "gave up: " + request.status.message(), now);
+  // One member may lack what the others have. But when nobody has trained anything, and the last
+  // one cannot make sense of the job, it is the job that makes none.
+  if (refused && !anybody_trained_ && live(Role::kWorker) == 0) {
+    abort(request.status.message(), now);
+  }
   return ok_status();
 }
 
-void Coordinator::process_ended(const std::string& host, int64_t pid, const std::string& fate) {
+void Coordinator::process_ended(const std::string& host, int64_t pid, const std::string& fate,
+                                TimePoint now) {
   for (auto& [id, member] : members_) {
-    if (member.alive && member.pid == pid && member.host == host) lose(member, fate);
+    if (member.alive && member.name.process.pid == pid && member.name.process.host == host) {
+      end_membership(member, MemberEnded::How::kDied, fate, now);
+    }
   }
 }
 
-void Coordinator::excuse(core::Duration gap, TimePoint now) {
-  for (auto& [id, member] : members_) member.last_heard = std::min(member.last_heard + gap, now);
-  last_with_workers_ = std::min(last_with_workers_ + gap, now);
+core::Duration Coordinator::timeout_of(const Member& member) const {
+  const core::Duration timeout =
+      member.name.role == Role::kServer ? options_.server_timeout : options_.lease_timeout;
+  return member.doubted ? std::min(timeout, kSilent) : timeout;
+}
+
+// Also without a lease, when there is one that it does not ask for.
+bool Coordinator::may_stall(const Member& member) const {
+  const bool needed = member.partition >= 0 || !queue_.empty();
+  return member.alive && member.name.role == Role::kWorker && needed && phase_ == Phase::kTraining;
+}
+
+std::string Coordinator::standstill(const Member& member, core::Duration time) const {
+  if (member.partition < 0) return "has got nothing done for " + seconds(time);
+  return "has stood at step " + std::to_string(member.step) + " of partition " +
+         std::to_string(member.partition) + " for " + seconds(time);
+}
+
+void Coordinator::expire(Member& member, TimePoint now) {
+  using How = MemberEnded::How;
+  if (now - member.last_heard >= timeout_of(member)) {
+    if (member.doubted) return end_membership(member, How::kDied, "was started again", now);
+    return end_membership(member, How::kUnheard,
+                          "has not been heard of for " + seconds(timeout_of(member)), now);
+  }
+  if (may_stall(member) && now - member.last_progress >= options_.stall_timeout) {
+    end_membership(member, How::kStuck,
+                   "is stuck: it " + standstill(member, options_.stall_timeout) +
+                       " (raise --stall-timeout if a step may take that long)",
+                   now);
+  }
 }
 
 void Coordinator::tick(TimePoint now) {
-  if (live(wire::Role::kWorker) > 0 && phase_ == Phase::kTraining) last_with_workers_ = now;
+  excuse(now);
+  if (now < due_) return;
   for (auto& [id, member] : members_) {
-    if (member.alive && now - member.last_heard >= options_.lease_timeout) {
-      lose(member, "has not been heard of for " + seconds(options_.lease_timeout));
-    }
+    if (member.alive) expire(member, now);
   }
-  const bool over = phase_ == Phase::kDone || phase_ == Phase::kAborted;
-  if (!over && now - last_with_workers_ >= options_.idle_timeout) {
-    abort("waited " + seconds(options_.idle_timeout) + " for " + waiting_for());
+  if (now >= idle_until()) {
+    abort("waited " + seconds(options_.idle_timeout) + " for " + waits_for(), now);
   }
+  for (auto& [id, member] : members_) look_at(member, now);
+  plan(now);
+  say_waits(now);
 }
 
-void Coordinator::abort(const std::string& reason) {
-  if (phase_ == Phase::kDone || phase_ == Phase::kAborted) return;
-  fail(reason);
+// Without whom nothing goes on.
+bool Coordinator::is_idle() const {
+  if (phase_ == Phase::kWaitingForServers) return !servers_ready();
+  return phase_ == Phase::kTraining && live(Role::kWorker) == 0;
 }
 
-void Coordinator::fail(const std::string& reason) {
+TimePoint Coordinator::idle_until() const {
+  return is_idle() ? idle_since_ + options_.idle_timeout : TimePoint::max();
+}
+
+void Coordinator::plan(TimePoint now) {
+  due_ = idle_until();
+  for (const auto& [id, member] : members_) due_ = std::min(due_, next_event_of(member, now));
+}
+
+TimePoint Coordinator::next_event_of(const Member& member, TimePoint now) const {
+  if (!member.alive) return TimePoint::max();
+  TimePoint at = member.last_heard + timeout_of(member);
+  if (may_stall(member)) at = std::min(at, member.last_progress + options_.stall_timeout);
+  for (const TimePoint named : {silent_at(member), stalled_at(member)}) {
+    if (named > now) at = std::min(at, named);
+  }
+  return at;
+}
+
+void Coordinator::abort(const std::string& reason, TimePoint now) {
+  if (!over()) fail(reason, now);
+}
+
+void Coordinator::fail(const std::string& reason, TimePoint now) {
   phase_ = Phase::kAborted;
   abort_reason_ = reason;
+  for (const auto& [id, member] : members_) {
+    if (member.alive) news_.insert(id);
+  }
+  say_waits(now);
+  happened(JobEnding{{StatusCode::kAborted, reason}}, now);
 }
 
-std::vector<std::string> Coordinator::take_notices() { return std::exchange(notices_, {}); }
+void Coordinator::close(TimePoint /*now*/) {
+  closed_ = true;
+  for (const auto& [id, member] : members_) {
+    if (member.alive) news_.insert(id);
+  }
+}
+
+// --- Waiting ---
+
+std::string Coordinator::waits_for() const {
+  if (phase_ == Phase::kWaitingForServers) {
+    const int missing = options_.servers - live(Role::kServer);
+    if (missing == 0) return "the parameter servers to take the model";
+    return std::to_string(missing) + " of " + std::to_string(options_.servers) +
+           " parameter server(s) to join";
+  }
+  if (phase_ != Phase::kTraining) return "";
+  if (live(Role::kWorker) == 0) return "a worker to join";
+  const std::string whom = members_waited_for();
+  if (whom.empty() && !ungranted_.because.empty()) {
+    return "a parameter server: " + ungranted_.because;
+  }
+  return whom;
+}
+
+// Workers that wait for a server say nothing new when a server is silent.
+std::string Coordinator::members_waited_for() const {
+  const bool server_named = std::any_of(members_.begin(), members_.end(), [](const auto& m) {
+    return m.second.alive && m.second.name.role == Role::kServer && !m.second.named_because.empty();
+  });
+  std::string whom;
+  int named = 0;
+  for (const auto& [id, member] : members_) {
+    if (!member.alive || member.named_because.empty()) continue;
+    if (server_named && !member.waiting_for.empty()) continue;
+    if (++named > kMostNamed) return whom + "; and others";
+    whom += (whom.empty() ? "" : "; ") + std::string(to_text(member.name.role)) + " " +
+            std::to_string(member.name.index) + ", which " + member.named_because;
+  }
+  return whom;
+}
+
+// When the job begins to wait for this member, unless something is heard of it before.
+TimePoint Coordinator::silent_at(const Member& member) const {
+  const bool needed = member.name.role == Role::kServer || member.partition >= 0;
+  const bool missed = member.alive && needed && phase_ == Phase::kTraining;
+  return missed ? member.last_heard + kSilent : TimePoint::max();
+}
+
+TimePoint Coordinator::stalled_at(const Member& member) const {
+  return may_stall(member) ? member.last_progress + options_.name_stalled_after : TimePoint::max();
+}
+
+std::string Coordinator::why_named(const Member& member, TimePoint now) const {
+  if (now >= silent_at(member)) return "has not been heard of for some seconds";
+  const bool holds = may_stall(member) && member.partition >= 0;
+  if (holds && !member.waiting_for.empty()) return "waits for " + member.waiting_for;
+  if (now < stalled_at(member)) return "";
+  return standstill(member, options_.name_stalled_after);
+}
+
+// Whether the job begins or ceases to wait for it.
+bool Coordinator::look_at(Member& member, TimePoint now) {
+  std::string why = member.alive ? why_named(member, now) : "";
+  if (why == member.named_because) return false;
+  member.named_because = std::move(why);
+  return true;
+}
+
+// What follows from something that a member did. Costs nothing where nothing follows: there may be
+// many members, and each is heard of every second.
+void Coordinator::happened_to(Member& member, TimePoint now) {
+  due_ = std::min(due_, next_event_of(member, now));
+  if (look_at(member, now)) say_waits(now);
+}
+
+void Coordinator::say_waits(TimePoint now) {
+  std::string whom = waits_for();
+  if (whom == said_) return;
+  said_ = whom;
+  happened(WaitsFor{std::move(whom)}, now);
+}
+
+std::vector<JobEvent> Coordinator::take_events() { return std::exchange(events_, {}); }
+
+std::set<int64_t> Coordinator::take_news() { return std::exchange(news_, {}); }
 
 }  // namespace sluice::driver

@@ -1,20 +1,24 @@
 // What the driver decides: who is a member, who trains which partition, when the job is over.
 //
 // Plain single-threaded code: every call is an event with the time it happened at, every effect is
-// in the answer or in notices(). Threads, calls and processes are the shell's (driver.h).
+// in the answer, in take_events() or in take_news(). Threads, calls and processes are the shell's
+// (driver.h).
 //
 //   waiting for servers --all have joined--> training --all partitions finished--> done
 //            \------------------------------------+---- a failure ----> aborted (with the reason)
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "core/clock.h"
+#include "driver/job_event.h"
 #include "wire/control.h"
 
 namespace sluice::driver {
@@ -23,8 +27,15 @@ struct CoordinatorOptions {
   uint64_t job = 0;
   int servers = 1;
   std::vector<int64_t> partition_records;
-  std::string job_spec;                                     // handed to whoever joins
-  core::Duration lease_timeout = std::chrono::seconds(10);  // without a heartbeat
+  std::string job_spec;  // handed to whoever joins
+  // A worker without a heartbeat for this long has lost its lease and its membership.
+  core::Duration lease_timeout = std::chrono::seconds(10);
+  // A server likewise; its parameters go with it, so it gets more time.
+  core::Duration server_timeout = std::chrono::seconds(30);
+  // A worker that holds a lease, waits for nobody and gets nothing done: named after the first,
+  // given up after the second.
+  core::Duration name_stalled_after = std::chrono::seconds(10);
+  core::Duration stall_timeout = std::chrono::seconds(120);
   core::Duration idle_timeout = std::chrono::seconds(300);  // without any server or worker
 };
 
@@ -32,23 +43,22 @@ enum class Phase { kWaitingForServers, kTraining, kDone, kAborted };
 
 struct Member {
   int64_t id = 0;
-  wire::Role role = wire::Role::kWorker;
-  int index = 0;
-  int slot = 0;  // among the living of its role on its host
-  std::string host;
-  int64_t pid = 0;
+  MemberName name;
+  int slot = 0;  // among the living of its role on its machine
   std::string address;
   uint64_t attempt = 0;  // of its join
   core::TimePoint last_heard;
+  core::TimePoint last_progress;  // when it last got something done, or was heard to wait
   bool alive = true;
-  std::string fate;        // how it ended: "left", "killed by signal 9", ...
+  bool doubted = false;  // its successor may have joined, and nothing was heard of it since
+  std::optional<MemberEnded> end;
   int64_t partition = -1;  // the lease it holds
   int64_t step = 0;        // steps trained of it
+  int64_t activity = 0;
   std::string waiting_for;
+  std::string named_because;  // why the job waits for it; empty: it does not
   int64_t peak_memory_bytes = 0;
   int leases = 0;  // granted so far
-
-  std::string name() const;  // "worker 2 (pid 4711 on hosta)"
 };
 
 class Coordinator {
@@ -59,27 +69,36 @@ class Coordinator {
 
   // kGranted: the caller must fence the partition at every server with the lease's incarnation and
   // then call granted() or not_granted(); until then nobody else gets the partition.
-  Result<wire::AcquireReply> acquire(int64_t member, core::TimePoint now);
-  void granted(int64_t partition, int64_t incarnation, core::TimePoint now);
-  void not_granted(int64_t partition, int64_t incarnation);
+  Result<wire::AcquireReply> acquire(const wire::AcquireRequest& request, core::TimePoint now);
+  // Whether the lease still stands: its holder may have been given up meanwhile.
+  bool granted(const wire::Lease& lease, core::TimePoint now);
+  // A server could not be asked, as `why` says. When that has been so for the server timeout, the
+  // job ends.
+  void not_granted(const wire::Lease& lease, const std::string& why, core::TimePoint now);
 
+  // What to answer at once; kContinue: there is no news, and the answer may be kept back.
   Result<wire::HeartbeatReply> heartbeat(const wire::HeartbeatRequest& request,
                                          core::TimePoint now);
   Status finish(const wire::FinishRequest& request, core::TimePoint now);
   Status leave(const wire::LeaveRequest& request, core::TimePoint now);
-  // The launcher saw a process of its own end, on this host. `fate`: "killed by signal 9".
-  void process_ended(const std::string& host, int64_t pid, const std::string& fate);
-  // The driver itself stood still for so long, as when it was suspended: nobody could be heard, and
-  // nobody's time runs out for it.
-  void excuse(core::Duration gap, core::TimePoint now);
-  // Expires leases and members; call it some ten times a second.
+  // The launcher saw a process of its own end, on this host. `fate`: "was killed by signal 9".
+  void process_ended(const std::string& host, int64_t pid, const std::string& fate,
+                     core::TimePoint now);
+  // Expires leases and members. To be called at next_event(); nothing happens when that is early,
+  // but when it is much later the driver must have been suspended: nobody is given up for time in
+  // which nobody could be heard.
   void tick(core::TimePoint now);
-  // No effect on a job that is done.
-  void abort(const std::string& reason);
+  // At the latest; what happens before may put it off.
+  core::TimePoint next_event() const;
+  // No effect on a job that is over.
+  void abort(const std::string& reason, core::TimePoint now);
   // All is trained, but the result cannot be had.
-  void fail(const std::string& reason);
+  void fail(const std::string& reason, core::TimePoint now);
+  // The result is had: members may leave.
+  void close(core::TimePoint now);
 
   Phase phase() const { return phase_; }
+  bool over() const { return phase_ == Phase::kDone || phase_ == Phase::kAborted; }
   const std::string& abort_reason() const { return abort_reason_; }
   // Every server has joined and parameters may be sent to them; training starts when the shell says
   // so.
@@ -88,12 +107,15 @@ class Coordinator {
   std::vector<std::string> server_addresses() const;  // by index
 
   const std::map<int64_t, Member>& members() const { return members_; }
-  int live(wire::Role role) const;
-  int64_t finished_partitions() const;
-  // For whom the job as a whole waits, or empty: "1 of 2 servers to join", "a worker to join".
-  std::string waiting_for() const;
-  // Lines for the log since the last call.
-  std::vector<std::string> take_notices();
+  int live(wire::Role role) const { return live_[static_cast<size_t>(role)]; }
+  int64_t finished_partitions() const { return finished_; }
+  // Whether an acquire() that had to wait would get another answer now.
+  bool has_work() const { return over() || (phase_ == Phase::kTraining && !queue_.empty()); }
+
+  std::vector<JobEvent> take_events();
+  // Members for whom a heartbeat that was kept back has something to say now: all of them when the
+  // job is over.
+  std::set<int64_t> take_news();
 
  private:
   struct Partition {
@@ -103,27 +125,63 @@ class Coordinator {
     bool finished = false;
   };
 
+  void excuse(core::TimePoint now);
+  Member* hear(uint64_t job, int64_t id, core::TimePoint now);
   Member* find_live(int64_t id);
   Member* find_attempt(uint64_t attempt);
+  Result<wire::JoinReply> refuse(const wire::JoinRequest& request, Status why, core::TimePoint now);
+  Status too_many_servers(core::TimePoint now) const;
+  void doubt_predecessors(const wire::JoinRequest& request, core::TimePoint now);
   int free_index(wire::Role role, int preferred) const;
-  int free_slot(wire::Role role, const std::string& host) const;
+  int free_slot(wire::Role role, const core::ProcessFacts& process) const;
   wire::JoinReply welcome(const Member& member) const;
-  wire::AcquireReply grant(Member& member);
-  std::string end_membership(Member& member, const std::string& fate);
-  void lose(Member& member, const std::string& fate);
+  wire::AcquireReply grant(Member& member, core::TimePoint now);
+  wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
+  void end_membership(Member& member, MemberEnded::How how, const std::string& fate,
+                      core::TimePoint now);
   void requeue(Member& member);
-  void notice(std::string text) { notices_.push_back(std::move(text)); }
+  void expire(Member& member, core::TimePoint now);
+  core::Duration timeout_of(const Member& member) const;
+  bool may_stall(const Member& member) const;
+  std::string standstill(const Member& member, core::Duration time) const;
+  bool is_idle() const;
+  void plan(core::TimePoint now);
+  core::TimePoint idle_until() const;
+  core::TimePoint next_event_of(const Member& member, core::TimePoint now) const;
+  core::TimePoint silent_at(const Member& member) const;
+  core::TimePoint stalled_at(const Member& member) const;
+  std::string why_named(const Member& member, core::TimePoint now) const;
+  bool look_at(Member& member, core::TimePoint now);
+  void happened_to(Member& member, core::TimePoint now);
+  std::string waits_for() const;
+  std::string members_waited_for() const;
+  std::string whom_idle_workers_wait_for() const;
+  void say_waits(core::TimePoint now);
+  void happened(decltype(JobEvent::what) what, core::TimePoint now);
 
   const CoordinatorOptions options_;
   Phase phase_ = Phase::kWaitingForServers;
+  bool closed_ = false;
   std::string abort_reason_;
   wire::ShardMap shard_map_;
   std::map<int64_t, Member> members_;  // by id, dead ones too
   int64_t next_member_;
+  std::array<int, 2> live_{};  // members, by role
   std::vector<Partition> partitions_;
+  int64_t finished_ = 0;       // of them
   std::deque<int64_t> queue_;  // partitions that nobody holds
-  core::TimePoint last_with_workers_;
-  std::vector<std::string> notices_;
+  bool anybody_trained_ = false;
+  core::TimePoint idle_since_;  // when idle
+  struct Ungranted {
+    std::string because;  // empty: leases can be granted
+    core::TimePoint since, last;
+  } ungranted_;
+  const core::Duration pulse_;
+  core::TimePoint last_event_;
+  core::TimePoint due_;  // no time runs out before
+  std::string said_;     // the last WaitsFor
+  std::vector<JobEvent> events_;
+  std::set<int64_t> news_;
 };
 
 }  // namespace sluice::driver

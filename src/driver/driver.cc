@@ -1,35 +1,40 @@
 #include "driver/driver.h"
 
 #include <algorithm>
-#include <thread>
+#include <numeric>
+#include <stdexcept>
+#include <utility>
 
 #include "core/log.h"
-#include "core/process_info.h"
-#include "core/rng.h"
 
 namespace sluice::driver {
 namespace {
 
-constexpr core::Duration kTick = std::chrono::milliseconds(50);
-constexpr int kTicksPerLedger = 4;
-constexpr core::Duration kControlCall = std::chrono::seconds(10);
-// How long the end may take: a person who has pressed Ctrl-C waits for it.
-constexpr core::Duration kGoodbye = std::chrono::milliseconds(300);
-constexpr core::Duration kLeaving = std::chrono::milliseconds(500);
-
-core::TimePoint now() { return std::chrono::steady_clock::now(); }
+constexpr core::Duration kPollEvery = std::chrono::milliseconds(200);
+constexpr core::Duration kPollCall = std::chrono::seconds(2);
+// How long members may take to leave: after a good end, and when a person may be waiting.
+constexpr core::Duration kLeaving = std::chrono::seconds(5);
+constexpr core::Duration kLeavingSoon = std::chrono::milliseconds(1500);
 
 data::Shuffle shuffle_of(const wire::TrainingSpec& spec) {
   return spec.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
 }
 
 CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t job,
-                                       const data::Partitioning& partitioning) {
+                                       const data::Partitioning& partitioning,
+                                       const wire::ShardMap& shard_map) {
   CoordinatorOptions result;
   result.job = job;
   result.servers = options.servers;
-  result.job_spec = wire::to_json(options.training);
+  wire::TrainingSpec training = options.training;
+  for (const wire::Shard& shard : shard_map.shards()) {
+    training.largest_shard = std::max(training.largest_shard, static_cast<int64_t>(shard.size));
+  }
+  result.job_spec = wire::to_json(training);
   result.lease_timeout = options.lease_timeout;
+  result.server_timeout = options.training.server_timeout;
+  result.stall_timeout = options.stall_timeout;
+  result.name_stalled_after = std::min(result.name_stalled_after, options.stall_timeout / 2);
   result.idle_timeout = options.idle_timeout;
   for (int64_t p = 0; p < partitioning.partitions(); ++p) {
     result.partition_records.push_back(partitioning.size(p));
@@ -37,209 +42,380 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   return result;
 }
 
+DriverOptions checked(DriverOptions options) {
+  if (static_cast<int64_t>(options.pushes.size()) != options.training.partitions) {
+    throw std::invalid_argument("a driver must know the pushes of each of its " +
+                                std::to_string(options.training.partitions) + " partitions");
+  }
+  return options;
+}
+
+Status miscounted(const std::string& what, int64_t counted, int64_t expected) {
+  return internal_error("the servers count " + std::to_string(counted) + " " + what +
+                        ", the job has " + std::to_string(expected) +
+                        ": this is a bug in Sluice, please report it with the log");
+}
+
 }  // namespace
 
-Driver::Driver(DriverOptions options, std::shared_ptr<const data::Records> records,
-               std::span<const float> parameters, wire::Transport& transport, JobObserver& observer)
-    : options_(std::move(options)),
-      job_(core::unique_number()),
+Driver::Driver(core::World& world, wire::Transport& transport, DriverOptions options,
+               std::shared_ptr<const data::Records> records, std::span<const float> parameters,
+               JobObserver& observer)
+    : world_(world),
+      transport_(transport),
+      observer_(observer),
+      options_(checked(std::move(options))),
+      job_(world.unique_number()),
       records_(std::move(records)),
       partitioning_(records_->info().records, options_.training.partitions, options_.training.seed,
                     shuffle_of(options_.training)),
-      parameters_(parameters.size()),
-      transport_(transport),
-      observer_(observer),
-      started_(now()),
-      last_tick_(started_),
-      coordinator_(coordinator_options(options_, job_, partitioning_), started_) {
-  std::copy(parameters.begin(), parameters.end(), parameters_.span().begin());
-  // Refuses what cannot be cut before anybody has joined.
-  (void)wire::ShardMap::even(parameters_.size(), options_.shards, options_.servers);
+      shard_map_(wire::ShardMap::even(parameters.size(), options_.shards, options_.servers)),
+      started_(world.now()),
+      record_server_(world, records_, partitioning_),
+      strand_(world.make_strand("driver")),
+      coordinator_(coordinator_options(options_, job_, partitioning_, shard_map_), started_),
+      parameters_(std::make_shared<core::AlignedBuffer>(parameters.size())),
+      alarm_(strand_),
+      poll_alarm_(strand_) {
+  std::copy(parameters.begin(), parameters.end(), parameters_->span().begin());
 }
 
-Result<JobResult> Driver::run(const std::atomic<bool>& stop) {
-  const Status trained = train(stop);
-  if (!trained.ok()) {
-    abort(trained.message());
-    shut_down_servers("the job was aborted: " + trained.message());
-    wait_for_members_to_leave(stop.load() ? kLeaving : 3 * kLeaving);
-    return trained;
-  }
-  training_time_ = now() - started_;
-  Result<JobResult> result = collect(stop);
-  if (!result.ok()) {
-    std::lock_guard lock(mutex_);
-    coordinator_.fail(result.status().message());
-  }
-  shut_down_servers(result.ok() ? "the job is done"
-                                : "the job failed: " + result.status().message());
-  wait_for_members_to_leave(std::chrono::seconds(5));
-  if (result.ok()) fill_members(*result);
-  return result;
+Driver::~Driver() {
+  strand_->close();
+  client_.reset();
+  const Status ended = cancelled("the driver has ended");
+  while (auto held = heartbeats_.take_first()) held->reply(ended);
+  while (auto held = acquires_.take_first()) held->reply(ended);
+  for (auto& [number, grant] : grants_) grant.reply(ended);
+  for (Pull& pull : pulls_) pull.reply(ended);
 }
 
-Status Driver::train(const std::atomic<bool>& stop) {
-  SLUICE_RETURN_IF_ERROR(wait_for_servers(stop));
-  SLUICE_RETURN_IF_ERROR(distribute_parameters(stop));
-  for (int ticks = 1;; ++ticks) {
-    // Before the tick: local workers that the same signal ended are not to be replaced.
-    if (stop.load()) return cancelled("stopped by a signal");
-    tick();
-    {
-      std::lock_guard lock(mutex_);
-      if (coordinator_.phase() == Phase::kDone) return ok_status();
-      if (coordinator_.phase() == Phase::kAborted)
-        return {StatusCode::kAborted, coordinator_.abort_reason()};
+void Driver::start(core::UniqueFunction<void(Result<JobResult>)> done) {
+  strand_->post([this, done = std::move(done)]() mutable {
+    done_ = std::move(done);
+    stage_ = Stage::kJoining;
+    on_time();
+  });
+}
+
+void Driver::stop(const std::string& reason) {
+  strand_->post([this, reason] {
+    fail(cancelled(reason));
+    if (stage_ == Stage::kEnding) leave_by_ = std::min(leave_by_, world_.now() + kLeavingSoon);
+    changed();
+  });
+}
+
+void Driver::abort(const std::string& reason) {
+  strand_->post([this, reason] {
+    fail({StatusCode::kAborted, reason});
+    changed();
+  });
+}
+
+void Driver::process_ended(int64_t pid, const std::string& fate) {
+  strand_->post([this, pid, fate] {
+    coordinator_.process_ended(world_.process().host, pid, fate, world_.now());
+    changed();
+  });
+}
+
+// --- The course of the job ---
+
+void Driver::on_time() {
+  const core::TimePoint now = world_.now();
+  coordinator_.tick(now);
+  release_held(now);
+  changed();
+}
+
+// After every event.
+void Driver::changed() {
+  advance();
+  answer_held();
+  publish();
+  if (may_end()) all_left();
+  set_alarm();
+}
+
+// Whoever is still there after that long is left alone.
+bool Driver::may_end() const {
+  const bool all_gone =
+      coordinator_.live(wire::Role::kWorker) == 0 && coordinator_.live(wire::Role::kServer) == 0;
+  return stage_ == Stage::kEnding && (all_gone || world_.now() >= leave_by_);
+}
+
+void Driver::publish() {
+  for (const JobEvent& event : coordinator_.take_events()) observer_.on_event(event);
+}
+
+void Driver::set_alarm() {
+  core::TimePoint at = std::min(coordinator_.next_event(), next_release());
+  if (stage_ == Stage::kEnding) at = std::min(at, leave_by_);
+  if (at == core::TimePoint::max() || stage_ == Stage::kNotStarted) return alarm_.clear();
+  if (alarm_.is_set() && alarm_set_for_ <= at) return;  // too early does no harm
+  alarm_set_for_ = at;
+  alarm_.set(at, [this] { on_time(); });
+}
+
+void Driver::advance() {
+  if (stage_ == Stage::kNotStarted || stage_ == Stage::kEnding || stage_ == Stage::kEnded) return;
+  if (stage_ == Stage::kCollecting && !coordinator_.servers_ready()) fail(lost_server());
+  if (coordinator_.phase() == Phase::kAborted) {
+    if (failure_.ok()) failure_ = {StatusCode::kAborted, coordinator_.abort_reason()};
+    return end(failure_);
+  }
+  if (stage_ == Stage::kJoining && coordinator_.servers_ready()) return set_up();
+  if (stage_ == Stage::kTraining && coordinator_.phase() == Phase::kDone) collect();
+}
+
+Status Driver::lost_server() const {
+  for (const auto& [id, member] : coordinator_.members()) {
+    if (member.name.role == wire::Role::kServer && member.end) {
+      return {StatusCode::kAborted,
+              member.name.to_string() + " " + member.end->fate + "; its parameters are gone"};
     }
-    if (ticks % kTicksPerLedger == 0) {
-      // Short, since nobody is watched meanwhile.
-      const Status read = read_ledgers(
-          std::min<core::Duration>(std::chrono::seconds(1), options_.lease_timeout / 8));
-      if (read.ok()) {
-        report_epochs();
-        observer_.on_progress(progress());
-      } else {
-        SLUICE_LOG(warn, "no progress to show: {}", read.message());
-      }
-    }
-    std::this_thread::sleep_for(kTick);
+  }
+  return internal_error("a parameter server is missing");
+}
+
+void Driver::fail(const Status& why) {
+  if (stage_ == Stage::kEnding || stage_ == Stage::kEnded) return;
+  if (failure_.ok()) failure_ = why;
+  const core::TimePoint now = world_.now();
+  if (stage_ == Stage::kCollecting) {
+    coordinator_.fail(why.message(), now);
+  } else {
+    coordinator_.abort(why.message(), now);
   }
 }
 
-void Driver::tick() {
-  std::vector<std::string> notices;
-  const core::TimePoint time = now();
-  const core::Duration gap = time - std::exchange(last_tick_, time);
-  {
-    std::lock_guard lock(mutex_);
-    if (gap > options_.lease_timeout / 2) coordinator_.excuse(gap, time);
-    coordinator_.tick(time);
-    notices = coordinator_.take_notices();
-  }
-  for (const std::string& line : notices) observer_.on_notice(line);
-  observer_.on_tick();
-}
-
-Status Driver::wait_for_servers(const std::atomic<bool>& stop) {
-  for (int ticks = 1;; ++ticks) {
-    if (stop.load()) return cancelled("stopped by a signal");
-    tick();
-    {
-      std::lock_guard lock(mutex_);
-      if (coordinator_.servers_ready()) return ok_status();
-      if (coordinator_.phase() == Phase::kAborted)
-        return {StatusCode::kAborted, coordinator_.abort_reason()};
-    }
-    if (ticks % kTicksPerLedger == 0) observer_.on_progress(progress());
-    std::this_thread::sleep_for(kTick / 5);
-  }
-}
-
-Status Driver::distribute_parameters(const std::atomic<bool>& stop) {
-  std::vector<std::string> addresses;
-  {
-    std::lock_guard lock(mutex_);
-    if (coordinator_.phase() == Phase::kAborted) {
-      return {StatusCode::kAborted, coordinator_.abort_reason()};
-    }
-    addresses = coordinator_.server_addresses();
-  }
-  const auto map = wire::ShardMap::even(parameters_.size(), options_.shards, options_.servers);
-  std::vector<std::shared_ptr<wire::ParameterChannel>> channels;
-  for (int server = 0; server < options_.servers; ++server) {
-    channels.push_back(transport_.connect_parameters(addresses[static_cast<size_t>(server)]));
-    SLUICE_RETURN_IF_ERROR(persist(stop, [&] {
-      return channels.back()->create({job_, map, server, options_.update_rule}, {kControlCall});
-    }));
-  }
-  // parameters_ outlives every call: it is a member, and run() ends after the last one.
-  const std::shared_ptr<const void> owner(std::shared_ptr<const void>(), parameters_.data());
-  for (const wire::Shard& shard : map.shards()) {
-    const wire::Payload values{owner, parameters_.span().subspan(shard.offset, shard.size)};
-    SLUICE_RETURN_IF_ERROR(persist(stop, [&] {
-      return channels[static_cast<size_t>(shard.server)]->assign({job_, shard.index}, values,
-                                                                 {kControlCall});
-    }));
-  }
-  ledgers_.resize(channels.size());
-  wire::ParameterClientOptions client;
-  client.give_up_after = options_.training.server_timeout;
-  client_ = std::make_unique<wire::ParameterClient>(
-      transport_, job_, map, addresses, client, [&stop] { return stop.load(); },
+// Every server is told which shards are its own, then all get their values.
+void Driver::set_up() {
+  stage_ = Stage::kSettingUp;
+  const std::vector<std::string> addresses = coordinator_.server_addresses();
+  client::ExchangeOptions exchange;
+  exchange.give_up_after = options_.training.server_timeout;
+  client_ = std::make_unique<client::ParameterClient>(
+      world_, transport_, strand_, job_, shard_map_, addresses, exchange,
       [](const std::string& whom) {
         if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
       });
-  std::lock_guard lock(mutex_);
-  channels_ = std::move(channels);
-  coordinator_.start_training(map, now());
-  return ok_status();
-}
-
-// Repeats a call to a server that may be repeated, until the server has been silent for too long.
-// Members are watched between the attempts, so a server's death ends it.
-Status Driver::persist(const std::atomic<bool>& stop, const std::function<Status()>& call) {
-  const core::TimePoint give_up = now() + options_.training.server_timeout;
-  for (;;) {
-    const Status status = call();
-    const bool may_pass =
-        status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDeadlineExceeded;
-    if (!may_pass || now() >= give_up) return status;
-    SLUICE_LOG(warn, "waiting for a parameter server: {}", status.message());
-    if (stop.load()) return cancelled("stopped by a signal");
-    tick();
-    {
-      std::lock_guard lock(mutex_);
-      if (coordinator_.phase() == Phase::kAborted) {
-        return {StatusCode::kAborted, coordinator_.abort_reason()};
-      }
-    }
-    std::this_thread::sleep_for(kTick);
+  ledgers_.resize(addresses.size());
+  calls_left_ = options_.servers;
+  for (int server = 0; server < options_.servers; ++server) {
+    const std::string& address = addresses[static_cast<size_t>(server)];
+    const auto channel = transport_.connect_parameters(address);
+    channels_.push_back(channel);
+    creates_.push_back(std::make_unique<client::PersistentCall<Status>>(world_, strand_));
+    const wire::CreateRequest request{job_, shard_map_, server, options_.update_rule,
+                                      options_.pushes};
+    creates_.back()->start(
+        "the parameter server at " + address, {.give_up_after = options_.training.server_timeout},
+        [channel, request](const wire::CallOptions& call, core::Reply<Status> reply) {
+          channel->create(request, call, std::move(reply));
+        },
+        [this](const Status& created) {
+          if (!created.ok()) {
+            fail(created);
+          } else if (--calls_left_ == 0 && stage_ == Stage::kSettingUp) {
+            assign();
+          }
+          changed();
+        });
   }
 }
 
-Status Driver::read_ledgers(core::Duration timeout) {
+void Driver::assign() {
+  client_->assign(parameters_, lifetime_->on(strand_, [this](const Status& assigned) {
+    begin_training(assigned);
+    changed();
+  }));
+}
+
+void Driver::begin_training(const Status& assigned) {
+  if (stage_ != Stage::kSettingUp) return;
+  if (!assigned.ok()) return fail(assigned);
+  stage_ = Stage::kTraining;
+  coordinator_.start_training(shard_map_, world_.now());
+  poll_ledgers();
+}
+
+// --- Progress ---
+
+void Driver::poll_ledgers() {
+  polls_left_ = options_.servers;
+  poll_complete_ = true;
   for (size_t server = 0; server < channels_.size(); ++server) {
-    SLUICE_ASSIGN_OR_RETURN(ledgers_[server], channels_[server]->ledger(job_, {timeout}));
+    channels_[server]->ledger(
+        {job_, false}, {kPollCall},
+        lifetime_->on(strand_, [this, server](Result<wire::LedgerReply> reply) {
+          polled(server, std::move(reply));
+        }));
   }
-  return ok_status();
+}
+
+void Driver::polled(size_t server, Result<wire::LedgerReply> reply) {
+  if (stage_ != Stage::kTraining) return;
+  if (reply.ok()) {
+    ledgers_[server] = *std::move(reply);
+  } else {
+    // Who is silent for long is named by the coordinator.
+    SLUICE_LOG(debug, "no progress to show: {}", reply.status().message());
+    poll_complete_ = false;
+  }
+  if (--polls_left_ > 0) return;
+  if (poll_complete_) report_progress();
+  poll_alarm_.set(world_.now() + kPollEvery, [this] {
+    if (stage_ == Stage::kTraining) poll_ledgers();
+  });
+}
+
+void Driver::report_progress() {
+  report_epochs();
+  const core::TimePoint now = world_.now();
+  Progress progress;
+  progress.elapsed_s = core::to_seconds(now - started_);
+  progress.total_samples = records_->info().records * options_.training.epochs;
+  progress.epochs = ledgers_.front().epochs;
+  for (const auto& epoch : progress.epochs) progress.samples += epoch.samples;
+  for (const auto& shard : ledgers_.front().shards) {
+    if (shard.shard == wire::ShardMap::kLedgerShard) progress.updates = shard.version;
+  }
+  for (const auto& [id, member] : coordinator_.members()) {
+    if (member.name.role != wire::Role::kWorker || !member.alive) continue;
+    progress.workers.push_back(
+        {member.name.index, member.partition, member.step, member.waiting_for});
+  }
+  observer_.on_event({now, std::move(progress)});
 }
 
 void Driver::report_epochs() {
-  const auto& epochs = ledgers_.front().epochs;  // shard 0 is server 0's
+  const auto& epochs = ledgers_.front().epochs;  // of the server of the ledger shard
   while (epochs_reported_ < static_cast<int>(epochs.size()) &&
          epochs[static_cast<size_t>(epochs_reported_)].samples == records_->info().records) {
-    observer_.on_epoch_end(epochs_reported_, epochs[static_cast<size_t>(epochs_reported_)],
-                           [this](std::span<float> into) { return client_->pull(into); });
+    observer_.on_event({world_.now(), EpochEnded{epochs[static_cast<size_t>(epochs_reported_)]}});
     ++epochs_reported_;
   }
 }
 
-JobProgress Driver::progress() {
-  JobProgress progress;
-  progress.elapsed_s = core::to_seconds(now() - started_);
-  progress.total_samples = records_->info().records * options_.training.epochs;
-  if (!ledgers_.empty()) {
-    progress.epochs = ledgers_.front().epochs;
-    for (const auto& epoch : progress.epochs) progress.samples += epoch.samples;
-    for (const auto& shard : ledgers_.front().shards) {
-      if (shard.shard == 0) progress.updates = shard.version;
+// --- Pulls ---
+
+void Driver::pull(std::span<float> into, core::Reply<Status> reply) {
+  strand_->post([this, into, reply = std::move(reply)]() mutable {
+    if (stage_ != Stage::kTraining && stage_ != Stage::kCollecting) {
+      return reply(cancelled("the job is not training"));
     }
-  }
-  std::lock_guard lock(mutex_);
-  for (const auto& [id, member] : coordinator_.members()) {
-    if (member.role != wire::Role::kWorker || !member.alive) continue;
-    progress.workers.push_back(
-        {member.index, true, member.partition, member.step, member.waiting_for});
-  }
-  progress.waiting_for = coordinator_.waiting_for();
-  return progress;
+    pulls_.push_back({into, std::move(reply)});
+    if (pulls_.size() == 1) next_pull();
+  });
 }
 
-Result<JobResult> Driver::collect(const std::atomic<bool>& stop) {
-  SLUICE_RETURN_IF_ERROR(client_->pull(parameters_.span()));
-  SLUICE_RETURN_IF_ERROR(persist(stop, [this] { return read_ledgers(kControlCall); }));
-  report_epochs();
-  observer_.on_progress(progress());
+void Driver::next_pull() {
+  client_->pull(pulls_.front().into, lifetime_->on(strand_, [this](const Status& status) {
+    pulled(status);
+    changed();
+  }));
+}
+
+void Driver::pulled(const Status& status) {
+  if (pulls_.empty()) return;  // the job has ended meanwhile
+  Pull pull = std::move(pulls_.front());
+  pulls_.erase(pulls_.begin());
+  if (!pulls_.empty()) next_pull();
+  pull.reply(status);
+}
+
+// --- The end ---
+
+void Driver::collect() {
+  stage_ = Stage::kCollecting;
+  training_time_ = world_.now() - started_;
+  pulls_.push_back({parameters_->span(), [this](const Status& status) {
+                      if (stage_ != Stage::kCollecting) return;
+                      if (!status.ok()) return fail(status);
+                      read_final_ledgers();
+                    }});
+  if (pulls_.size() == 1) next_pull();
+}
+
+void Driver::read_final_ledgers() {
+  calls_left_ = options_.servers;
+  for (size_t server = 0; server < channels_.size(); ++server) {
+    const auto channel = channels_[server];
+    final_ledgers_.push_back(
+        std::make_unique<client::PersistentCall<Result<wire::LedgerReply>>>(world_, strand_));
+    final_ledgers_.back()->start(
+        "the parameter server at " + channel->address(),
+        {.give_up_after = options_.training.server_timeout},
+        [channel, job = job_](const wire::CallOptions& call,
+                              core::Reply<Result<wire::LedgerReply>> reply) {
+          channel->ledger({job, true}, call, std::move(reply));
+        },
+        [this, server](Result<wire::LedgerReply> reply) {
+          if (!reply.ok()) {
+            fail(reply.status());
+          } else {
+            ledgers_[server] = *std::move(reply);
+            if (--calls_left_ == 0 && stage_ == Stage::kCollecting) conclude();
+          }
+          changed();
+        });
+  }
+}
+
+void Driver::conclude() {
+  report_progress();
+  if (const Status counted = check_counts(); !counted.ok()) return fail(counted);
+  end(result_from_ledgers());
+}
+
+Status Driver::check_partitions(const wire::LedgerReply& ledger) const {
+  std::vector<int64_t> sequences(options_.pushes.size());
+  for (const auto& count : ledger.partitions) {
+    const auto partition = static_cast<size_t>(count.partition);
+    if (count.partition < 0 || partition >= sequences.size()) {
+      return miscounted("pushes of partition " + std::to_string(count.partition), count.sequence,
+                        0);
+    }
+    sequences[partition] = count.sequence;
+  }
+  for (size_t p = 0; p < sequences.size(); ++p) {
+    if (sequences[p] == options_.pushes[p]) continue;
+    return miscounted("pushes of partition " + std::to_string(p), sequences[p], options_.pushes[p]);
+  }
+  return ok_status();
+}
+
+// The promise that the whole design stands for, looked at once more at every shard.
+Status Driver::check_counts() const {
+  const int64_t pushes =
+      std::accumulate(options_.pushes.begin(), options_.pushes.end(), int64_t{0});
+  for (size_t server = 0; server < ledgers_.size(); ++server) {
+    const wire::LedgerReply& ledger = ledgers_[server];
+    const auto shards = static_cast<int64_t>(ledger.shards.size());
+    const auto owned = static_cast<int64_t>(shard_map_.owned_by(static_cast<int>(server)).size());
+    if (shards != owned)
+      return miscounted("shards of " + channels_[server]->address(), shards, owned);
+    for (const auto& shard : ledger.shards) {
+      if (shard.version == pushes) continue;
+      return miscounted("updates of shard " + std::to_string(shard.shard), shard.version, pushes);
+    }
+    SLUICE_RETURN_IF_ERROR(check_partitions(ledger));
+  }
+  int64_t samples = 0;
+  for (const auto& epoch : ledgers_.front().epochs) samples += epoch.samples;
+  const int64_t expected = records_->info().records * options_.training.epochs;
+  if (samples != expected) return miscounted("samples", samples, expected);
+  for (const auto& epoch : ledgers_.front().epochs) {
+    if (epoch.samples == records_->info().records) continue;
+    return miscounted("samples of epoch " + std::to_string(epoch.epoch), epoch.samples,
+                      records_->info().records);
+  }
+  return ok_status();
+}
+
+JobResult Driver::result_from_ledgers() const {
   JobResult result;
   result.training_time_s = core::to_seconds(training_time_);
   result.epochs = ledgers_.front().epochs;
@@ -259,32 +435,50 @@ Result<JobResult> Driver::collect(const std::atomic<bool>& stop) {
   }
   result.server_updates = std::max<int64_t>(fewest, 0);
   result.staleness_mean = applied == 0 ? 0 : staleness / static_cast<double>(applied);
-  result.parameters = core::AlignedBuffer(parameters_.size());
-  std::copy(parameters_.span().begin(), parameters_.span().end(), result.parameters.span().begin());
-  const int64_t expected = records_->info().records * options_.training.epochs;
-  if (result.samples_trained != expected) {
-    return internal_error("the servers count " + std::to_string(result.samples_trained) +
-                          " samples, the job has " + std::to_string(expected) +
-                          ": this is a bug in Sluice, please report it with the log");
-  }
+  result.parameters = core::AlignedBuffer(parameters_->size());
+  std::copy(parameters_->span().begin(), parameters_->span().end(),
+            result.parameters.span().begin());
   return result;
 }
 
-void Driver::fill_members(JobResult& result) {
+// From here on members are told to leave, and waited for.
+void Driver::end(Result<JobResult> result) {
+  stage_ = Stage::kEnding;
+  const core::TimePoint now = world_.now();
+  leave_by_ = now + (result.ok() ? kLeaving : kLeavingSoon);
+  if (result.ok()) coordinator_.close(now);
+  result_ = std::move(result);
+  poll_alarm_.clear();
+  creates_.clear();
+  final_ledgers_.clear();
+  answer_grants();
+  client_.reset();  // before its buffers' owners are told
+  for (Pull& pull : std::exchange(pulls_, {})) pull.reply(cancelled("the job has ended"));
+}
+
+void Driver::all_left() {
+  stage_ = Stage::kEnded;
+  if (result_->ok()) fill_members(**result_);
+  auto done = std::exchange(done_, nullptr);
+  if (done) done(*std::move(result_));
+}
+
+void Driver::fill_members(JobResult& result) const {
   for (size_t server = 0; server < ledgers_.size(); ++server) {
     const wire::LedgerReply& ledger = ledgers_[server];
     result.servers.push_back({channels_[server]->address(), static_cast<int>(ledger.shards.size()),
                               ledger.update_seconds, ledger.peak_memory_bytes});
   }
   std::map<int, WorkerReport> workers;
-  std::lock_guard lock(mutex_);
   for (const auto& [id, member] : coordinator_.members()) {
-    if (member.role != wire::Role::kWorker) continue;
-    WorkerReport& report = workers[member.index];
+    if (member.name.role != wire::Role::kWorker) continue;
+    WorkerReport& report = workers[member.name.index];
     report.leases += member.leases;
     report.peak_memory_bytes = std::max(report.peak_memory_bytes, member.peak_memory_bytes);
-    report.processes.push_back("pid " + std::to_string(member.pid) + " on " + member.host + ": " +
-                               (member.alive ? "still there" : member.fate));
+    const core::ProcessFacts& process = member.name.process;
+    report.processes.push_back({"pid " + std::to_string(process.pid) + " on " + process.host,
+                                member.end ? member.end->fate : "still there",
+                                member.end && member.end->how == MemberEnded::How::kLeft});
   }
   for (const wire::WorkerCount& count : ledgers_.front().workers) {
     workers[count.worker].updates = count.pushes;
@@ -294,54 +488,6 @@ void Driver::fill_members(JobResult& result) {
     report.worker = index;
     result.workers.push_back(std::move(report));
   }
-}
-
-// All at once: one that is stopped or gone must not take the others' time.
-void Driver::shut_down_servers(const std::string& reason) {
-  std::vector<std::shared_ptr<wire::ParameterChannel>> channels = channels_;
-  if (channels.empty()) {  // they have joined, but training has not begun
-    std::lock_guard lock(mutex_);
-    for (const std::string& address : coordinator_.server_addresses()) {
-      if (!address.empty()) channels.push_back(transport_.connect_parameters(address));
-    }
-  }
-  std::vector<std::thread> calls;
-  for (const auto& channel : channels) {
-    calls.emplace_back([&reason, channel] {
-      const Status told = channel->shutdown(reason, {.timeout = kGoodbye});
-      if (!told.ok()) SLUICE_LOG(debug, "telling a server to end: {}", told.message());
-    });
-  }
-  for (std::thread& call : calls) call.join();
-}
-
-// Servers have been told and leave at once, or never.
-void Driver::wait_for_members_to_leave(core::Duration at_most) {
-  const core::TimePoint start = now();
-  while (now() - start < at_most) {
-    tick();
-    {
-      std::lock_guard lock(mutex_);
-      const bool servers = coordinator_.live(wire::Role::kServer) > 0 && now() - start < kLeaving;
-      if (coordinator_.live(wire::Role::kWorker) == 0 && !servers) return;
-    }
-    std::this_thread::sleep_for(kTick / 5);
-  }
-}
-
-void Driver::process_ended(int64_t pid, const std::string& fate) {
-  std::lock_guard lock(mutex_);
-  coordinator_.process_ended(core::host_name(), pid, fate);
-}
-
-bool Driver::over() const {
-  std::lock_guard lock(mutex_);
-  return coordinator_.phase() == Phase::kDone || coordinator_.phase() == Phase::kAborted;
-}
-
-void Driver::abort(const std::string& reason) {
-  std::lock_guard lock(mutex_);
-  coordinator_.abort(reason);
 }
 
 }  // namespace sluice::driver

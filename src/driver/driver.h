@@ -1,24 +1,31 @@
 // The driver role: owns a job from the first member's join to the last value pulled.
 //
-// The shell around Coordinator: serves the control plane, sends the initial parameters to the
-// servers, hands out records, reads the servers' ledgers for progress, and says what came of it
-// all.
+// The shell around Coordinator and GrantMachine: serves the control plane, sends the initial
+// parameters to the servers, hands out records, reads the servers' ledgers for progress, and says
+// what came of it all. Everything is decided on one strand, which is never busy for long: what
+// takes time (calls, records, evaluations) runs beside it.
 #pragma once
 
-#include <atomic>
-#include <functional>
+#include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "client/parameter_client.h"
+#include "client/persistent_call.h"
 #include "core/aligned_buffer.h"
+#include "core/reply.h"
+#include "core/world.h"
 #include "data/partition.h"
 #include "data/records.h"
 #include "driver/coordinator.h"
-#include "driver/job_observer.h"
-#include "wire/parameter_client.h"
+#include "driver/grant_machine.h"
+#include "driver/held_calls.h"
+#include "driver/job_event.h"
+#include "driver/job_result.h"
+#include "driver/record_server.h"
 #include "wire/training_spec.h"
 #include "wire/transport.h"
 
@@ -27,69 +34,145 @@ namespace sluice::driver {
 struct DriverOptions {
   wire::TrainingSpec training;  // records, partitions and dataset included
   std::string update_rule;      // JSON, for the servers
+  // By partition: how many pushes its training takes. At the end every shard must have had each.
+  std::vector<int64_t> pushes;
   int servers = 1;
   int shards = 0;  // 0: by size
   core::Duration lease_timeout = std::chrono::seconds(10);
+  core::Duration stall_timeout = std::chrono::seconds(120);
   core::Duration idle_timeout = std::chrono::seconds(300);
 };
 
 class Driver final : public wire::ControlService {
  public:
   // `records`: the training set. `parameters`: the initial values. Throws std::invalid_argument for
-  // options that make no sense together.
-  Driver(DriverOptions options, std::shared_ptr<const data::Records> records,
-         std::span<const float> parameters, wire::Transport& transport, JobObserver& observer);
+  // options that make no sense together. The observer, the world and the transport outlive it.
+  Driver(core::World& world, wire::Transport& transport, DriverOptions options,
+         std::shared_ptr<const data::Records> records, std::span<const float> parameters,
+         JobObserver& observer);
+  // Nobody may call it any more: the listener is gone. Not on its strand.
+  ~Driver() override;
 
-  // Runs the job, once. The control service must be listening by then and until the driver is
-  // destroyed. `stop` ends it with CANCELLED. Servers are told to end in every case.
-  Result<JobResult> run(const std::atomic<bool>& stop);
+  // Runs the job, once; `done` is called on the driver's strand when the members have left. The
+  // control service must be listening by then. Members are told to end in every case.
+  void start(core::UniqueFunction<void(Result<JobResult>)> done);
 
-  // A process that the caller had started has ended; see Coordinator. Thread-safe.
+  // All thread-safe.
+  // Ends the job with CANCELLED; members are told the reason.
+  void stop(const std::string& reason);
+  void abort(const std::string& reason);
+  // A process that the caller had started has ended; see Coordinator.
   void process_ended(int64_t pid, const std::string& fate);
-  void abort(const std::string& reason);  // thread-safe
-  bool over() const;  // done or aborted: nobody who ends now needs replacing; thread-safe
+  // Reads the parameters as they are now, while the job trains.
+  void pull(std::span<float> into, core::Reply<Status> reply);
 
-  Result<wire::JoinReply> join(const wire::JoinRequest& request) override;
-  Result<wire::AcquireReply> acquire(int64_t member) override;
-  Result<wire::HeartbeatReply> heartbeat(const wire::HeartbeatRequest& request) override;
-  Status finish(const wire::FinishRequest& request) override;
-  Status leave(const wire::LeaveRequest& request) override;
-  Status fetch_partition(int64_t partition, int64_t first,
-                         const std::function<bool(const wire::RecordChunk&)>& sink) override;
+  // For who shares the strand's thread, as a simulator does.
+  const std::map<int64_t, Member>& members() const { return coordinator_.members(); }
+
+  void join(const wire::JoinRequest& request, core::Reply<Result<wire::JoinReply>> reply) override;
+  void acquire(const wire::AcquireRequest& request,
+               core::Reply<Result<wire::AcquireReply>> reply) override;
+  void heartbeat(const wire::HeartbeatRequest& request,
+                 core::Reply<Result<wire::HeartbeatReply>> reply) override;
+  void finish(const wire::FinishRequest& request, core::Reply<Status> reply) override;
+  void leave(const wire::LeaveRequest& request, core::Reply<Status> reply) override;
+  void fetch(const wire::FetchRequest& request,
+             core::Reply<Result<wire::RecordChunk>> reply) override;
 
  private:
-  Status train(const std::atomic<bool>& stop);
-  Status wait_for_servers(const std::atomic<bool>& stop);
-  Status distribute_parameters(const std::atomic<bool>& stop);
-  Result<JobResult> collect(const std::atomic<bool>& stop);
-  Status persist(const std::atomic<bool>& stop, const std::function<Status()>& call);
-  Status read_ledgers(core::Duration timeout);
-  void report_epochs();
-  void tick();
-  JobProgress progress();
-  void wait_for_members_to_leave(core::Duration at_most);
-  void shut_down_servers(const std::string& reason);
-  void fill_members(JobResult& result);
+  enum class Stage { kNotStarted, kJoining, kSettingUp, kTraining, kCollecting, kEnding, kEnded };
+  struct Pull {
+    std::span<float> into;
+    core::Reply<Status> reply;
+  };
+  using HeldHeartbeats = HeldCalls<wire::HeartbeatRequest, wire::HeartbeatReply>;
+  using HeldAcquires = HeldCalls<wire::AcquireRequest, wire::AcquireReply>;
+  struct Grant {
+    GrantMachine machine;
+    int64_t member;
+    wire::AcquireReply answer;
+    core::Reply<Result<wire::AcquireReply>> reply;
+  };
 
+  // control_service.cc: answers to members. On the strand.
+  core::Duration within_an_attempt(core::Duration time) const;
+  void decide_acquire(HeldAcquires::Call call, bool may_hold);
+  void begin_grant(HeldAcquires::Call call, wire::AcquireReply answer);
+  void fenced(int64_t grant, const Result<wire::FenceReply>& reply);
+  void hold(HeldAcquires::Call call, core::TimePoint until);
+  void hold(HeldHeartbeats::Call call, core::TimePoint until);
+  void answer_held();
+  void answer_grants();
+  void release_held(core::TimePoint now);
+  core::TimePoint next_release() const;
+
+  // driver.cc: the course of the job. On the strand.
+  void changed();
+  void advance();
+  void publish();
+  void set_alarm();
+  void on_time();
+  Status lost_server() const;
+  void set_up();
+  void assign();
+  void begin_training(const Status& assigned);
+  void collect();
+  void read_final_ledgers();
+  void poll_ledgers();
+  void polled(size_t server, Result<wire::LedgerReply> reply);
+  void report_progress();
+  void report_epochs();
+  void next_pull();
+  void pulled(const Status& status);
+  void end(Result<JobResult> result);
+  bool may_end() const;
+  void all_left();
+  void fail(const Status& why);
+  void conclude();
+  JobResult result_from_ledgers() const;
+  Status check_partitions(const wire::LedgerReply& ledger) const;
+  Status check_counts() const;
+  void fill_members(JobResult& result) const;
+
+  core::World& world_;
+  wire::Transport& transport_;
+  JobObserver& observer_;
   const DriverOptions options_;
   const uint64_t job_;
   const std::shared_ptr<const data::Records> records_;
   const data::Partitioning partitioning_;
-  core::AlignedBuffer parameters_;  // the initial values, then the final ones
-  wire::Transport& transport_;
-  JobObserver& observer_;
+  const wire::ShardMap shard_map_;
   const core::TimePoint started_;
+  RecordServer record_server_;
+  const std::shared_ptr<core::Strand> strand_;
 
-  // Of the thread in run(), except that acquire() reads channels_ once training has started.
-  std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;
-  std::unique_ptr<wire::ParameterClient> client_;
+  // Everything below is the strand's.
+  Coordinator coordinator_;
+  Stage stage_ = Stage::kNotStarted;
+  Status failure_;                                   // what the job ends with, unless it is OK
+  std::shared_ptr<core::AlignedBuffer> parameters_;  // the initial values, then the final ones
+  HeldHeartbeats heartbeats_;
+  HeldAcquires acquires_;
+  std::map<int64_t, Grant> grants_;  // by a number of its own
+  int64_t last_grant_ = 0;
+  std::vector<Pull> pulls_;  // waiting; the first is under way
+  std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;  // by server
+  std::unique_ptr<client::ParameterClient> client_;
+  std::vector<std::unique_ptr<client::PersistentCall<Status>>> creates_;
+  std::vector<std::unique_ptr<client::PersistentCall<Result<wire::LedgerReply>>>> final_ledgers_;
+  int calls_left_ = 0;                      // of those two
   std::vector<wire::LedgerReply> ledgers_;  // by server, as last read
+  int polls_left_ = 0;
+  bool poll_complete_ = true;
   int epochs_reported_ = 0;
   core::Duration training_time_{};
-  core::TimePoint last_tick_;
-
-  mutable std::mutex mutex_;
-  Coordinator coordinator_;  // guarded by mutex_
+  core::TimePoint leave_by_{};  // members that have not left by then are left alone
+  std::optional<Result<JobResult>> result_;
+  core::UniqueFunction<void(Result<JobResult>)> done_;
+  core::Alarm alarm_;  // of the coordinator, what is held, and the end
+  core::TimePoint alarm_set_for_{};
+  core::Alarm poll_alarm_;  // of the ledgers
+  std::optional<core::Lifetime> lifetime_{std::in_place};
 };
 
 }  // namespace sluice::driver

@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "core/alternatives.h"
 #include "nn/initializers.h"
 #include "sluice/errors.h"
 
@@ -18,6 +19,16 @@ constexpr int64_t kLargestSize = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMostElements = int64_t{1} << 40;
 
 std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
+
+struct ActivationName {
+  const char* name;
+  backend::Activation activation;
+};
+constexpr ActivationName kActivations[] = {{"linear", backend::Activation::kLinear},
+                                           {"relu", backend::Activation::kRelu},
+                                           {"sigmoid", backend::Activation::kSigmoid},
+                                           {"tanh", backend::Activation::kTanh},
+                                           {"softmax", backend::Activation::kSoftmax}};
 
 }  // namespace
 
@@ -40,14 +51,12 @@ void require_padding(const Argument& argument, const std::string& value) {
 }
 
 backend::Activation parse_activation(const Argument& argument, const std::string& name) {
-  using backend::Activation;
-  if (name == "linear") return Activation::kLinear;
-  if (name == "relu") return Activation::kRelu;
-  if (name == "sigmoid") return Activation::kSigmoid;
-  if (name == "tanh") return Activation::kTanh;
-  if (name == "softmax") return Activation::kSoftmax;
+  for (const ActivationName& row : kActivations) {
+    if (row.name == name) return row.activation;
+  }
+  const auto quoted = [](const ActivationName& row) { return in_quotes(row.name); };
   refuse(argument, in_quotes(name),
-         "use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or \"softmax\", or a CustomLayer");
+         "use " + core::alternatives(kActivations, quoted) + ", or a CustomLayer");
 }
 
 std::string parse_initializer(const Argument& argument, const std::string& name) {

@@ -13,15 +13,11 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "optim/definition.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::optim {
 
-// A slot variable, by Keras' name, and what all its elements are before the first step.
-struct SlotSpec {
-  std::string name;
-  float initial_value = 0;
-};
 // In Keras' order. `spec` must be valid.
 std::vector<SlotSpec> slots_of(const OptimizerSpec& spec);
 
@@ -49,9 +45,10 @@ class Optimizer {
 
  private:
   OptimizerSpec spec_;
+  const Definition* definition_;
   size_t size_;
   int64_t iterations_ = 0;
-  float step_size_ = 0;  // Adam's bias-corrected learning rate of this step
+  float step_size_ = 0;  // of the step that was begun
   std::vector<std::pair<std::string, core::AlignedBuffer>> slots_;
 };
 

@@ -7,7 +7,7 @@
 
 namespace sluice {
 
-// Only the fields that the named optimizer uses.
+// Only the fields that the named optimizer uses. Throws std::invalid_argument for an unknown name.
 void to_json(nlohmann::ordered_json& json, const OptimizerSpec& spec);
 
 // An object as above, or just the name. Absent fields take the optimizer's defaults. Throws

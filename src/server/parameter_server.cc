@@ -2,29 +2,19 @@
 
 #include <algorithm>
 #include <map>
-#include <new>
 #include <stdexcept>
-#include <vector>
+#include <string>
+#include <utility>
 
+#include "algorithm/algorithm.h"
 #include "core/log.h"
-#include "core/process_info.h"
+#include "server/gathered.h"
+#include "server/guarded.h"
+#include "server/limits.h"
 #include "server/shard_store.h"
 
 namespace sluice::server {
 namespace {
-
-// Runs `call`, with what it throws turned into a Status.
-template <typename Call>
-auto guarded(const char* what, Call call) -> decltype(call()) {
-  try {
-    return call();
-  } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kResourceExhausted,
-                  std::string(what) + ": the server is out of memory");
-  } catch (const std::exception& error) {
-    return internal_error(std::string(what) + ": " + error.what());
-  }
-}
 
 std::shared_ptr<BufferPool> make_pool(const wire::ShardMap& map, const std::vector<int>& owned) {
   size_t largest = 0;
@@ -33,163 +23,207 @@ std::shared_ptr<BufferPool> make_pool(const wire::ShardMap& map, const std::vect
   return std::make_shared<BufferPool>(largest, 2 * owned.size() + 2);
 }
 
+Status check_pushes(const std::vector<int64_t>& pushes) {
+  if (pushes.size() > kMostPartitions) {
+    return invalid_argument("a job of " + std::to_string(pushes.size()) +
+                            " partitions; it may have " + std::to_string(kMostPartitions));
+  }
+  for (const int64_t n : pushes) {
+    if (n < 0 || n > kMostPushes) {
+      return invalid_argument("a partition of " + std::to_string(n) + " pushes makes no sense");
+    }
+  }
+  return ok_status();
+}
+
+Status check(const wire::CreateRequest& request) {
+  SLUICE_RETURN_IF_ERROR(request.shard_map.validate());
+  if (request.shard_map.owned_by(request.server).empty()) {
+    return invalid_argument("the shard map has no shards for server " +
+                            std::to_string(request.server));
+  }
+  SLUICE_RETURN_IF_ERROR(check_pushes(request.pushes));
+  try {
+    (void)algorithm::make_update_rule(request.update_rule, 0);
+  } catch (const std::invalid_argument& error) {
+    return invalid_argument(error.what());
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 struct ParameterServer::Job {
-  explicit Job(const wire::CreateRequest& r) : request(r) {
+  Job(const wire::CreateRequest& r, const core::World& world) : request(r) {
     const std::vector<int> owned = request.shard_map.owned_by(request.server);
     const auto pool = make_pool(request.shard_map, owned);
-    const auto make_rule = [rule = request.update_rule](size_t shard_size) {
-      return make_update_rule(rule, shard_size);
+    const auto make_rule = [this](size_t shard_size) {
+      return algorithm::make_update_rule(request.update_rule, shard_size);
     };
     for (const int index : owned) {
-      shards.emplace(index,
-                     std::make_unique<ShardStore>(request.shard_map[index], make_rule, pool));
+      shards.emplace(index, std::make_unique<ShardStore>(request.shard_map[index], request.pushes,
+                                                         make_rule, pool, world));
     }
-  }
-
-  Result<ShardStore*> find(int shard) const {
-    const auto it = shards.find(shard);
-    if (it != shards.end()) return it->second.get();
-    return not_found("shard " + std::to_string(shard) + " is not owned by server " +
-                     std::to_string(request.server));
   }
 
   bool is_made_by(const wire::CreateRequest& other) const {
     return request.shard_map == other.shard_map && request.server == other.server &&
-           request.update_rule == other.update_rule;
+           request.update_rule == other.update_rule && request.pushes == other.pushes;
   }
 
   const wire::CreateRequest request;
   std::map<int, std::unique_ptr<ShardStore>> shards;  // the table never changes
 };
 
-ParameterServer::ParameterServer(std::function<void(const std::string&)> on_shutdown)
-    : on_shutdown_(std::move(on_shutdown)) {}
+ParameterServer::ParameterServer(const core::World& world) : world_(world) {}
 
-ParameterServer::~ParameterServer() = default;
-
-Status ParameterServer::create(const wire::CreateRequest& request) {
-  return guarded("create", [&]() -> Status {
-    SLUICE_RETURN_IF_ERROR(request.shard_map.validate());
-    if (request.shard_map.owned_by(request.server).empty()) {
-      return invalid_argument("the shard map has no shards for server " +
-                              std::to_string(request.server));
-    }
-    try {
-      (void)make_update_rule(request.update_rule, 0);
-    } catch (const std::invalid_argument& error) {
-      return invalid_argument(error.what());
-    }
-    auto job = std::make_shared<Job>(request);
-    std::lock_guard lock(mutex_);
-    if (job_ && job_->request.job == request.job) {
-      if (job_->is_made_by(request)) return ok_status();
-      return {StatusCode::kAlreadyExists, "job " + std::to_string(request.job) +
-                                              " has been created with other shards or another "
-                                              "update rule; give the new job another number"};
-    }
-    job_.swap(job);
-    SLUICE_LOG(debug, "job {}: {} of {} shards", request.job, job_->shards.size(),
-               request.shard_map.size());
-    return ok_status();
-  });
+ParameterServer::~ParameterServer() {
+  for (HeldCreate& held : held_) held.reply(cancelled("the server ends without having had a job"));
 }
 
-Status ParameterServer::assign(const wire::AssignRequest& request,
-                               const wire::PayloadView& values) {
-  return guarded("assign", [&]() -> Status {
-    SLUICE_ASSIGN_OR_RETURN(const auto job, find(request.job));
-    SLUICE_ASSIGN_OR_RETURN(ShardStore* const shard, job->find(request.shard));
-    return shard->assign(values);
-  });
-}
-
-Result<wire::ExchangeReply> ParameterServer::exchange(const wire::PushHeader& header,
-                                                      const wire::PayloadView& update) {
-  return guarded("exchange", [&]() -> Result<wire::ExchangeReply> {
-    SLUICE_ASSIGN_OR_RETURN(const auto job, find(header.job));
-    SLUICE_ASSIGN_OR_RETURN(ShardStore* const shard, job->find(header.shard));
-    return shard->push(header, update);
-  });
-}
-
-Result<wire::PushReply> ParameterServer::push(const wire::PushHeader& header,
-                                              const wire::PayloadView& update) {
-  SLUICE_ASSIGN_OR_RETURN(const wire::ExchangeReply reply, exchange(header, update));
-  return reply.push;
-}
-
-Result<wire::PullReply> ParameterServer::pull(uint64_t job_id, int shard_index) {
-  SLUICE_ASSIGN_OR_RETURN(const auto job, find(job_id));
-  SLUICE_ASSIGN_OR_RETURN(ShardStore* const shard, job->find(shard_index));
-  return shard->pull();
-}
-
-Result<wire::FenceReply> ParameterServer::fence(const wire::FenceRequest& request) {
-  return guarded("fence", [&]() -> Result<wire::FenceReply> {
-    if (request.partition < 0 || request.incarnation < 0) {
-      return invalid_argument("cannot fence partition " + std::to_string(request.partition) +
-                              " at incarnation " + std::to_string(request.incarnation));
-    }
-    SLUICE_ASSIGN_OR_RETURN(const auto job, find(request.job));
-    int64_t least = INT64_MAX;
-    for (const auto& [index, shard] : job->shards) {
-      least = std::min(least, shard->fence(request.partition, request.incarnation));
-    }
-    return wire::FenceReply{least};
-  });
-}
-
-Result<wire::LedgerReply> ParameterServer::ledger(uint64_t job_id) {
-  return guarded("ledger", [&]() -> Result<wire::LedgerReply> {
-    SLUICE_ASSIGN_OR_RETURN(const auto job, find(job_id));
-    wire::LedgerReply reply;
-    TrainingTotals totals;
-    std::map<int64_t, wire::LedgerReply::PartitionCount> partitions;
-    std::map<int64_t, size_t> seen;  // shards that know the partition
-    for (const auto& [index, shard] : job->shards) {
-      const ShardStore::Report report = shard->report();
-      reply.shards.push_back(report.count);
-      reply.update_seconds += report.update_seconds;
-      totals.merge(report.totals);
-      for (const auto& [id, entry] : report.ledger.entries()) {
-        auto& count =
-            partitions.try_emplace(id, id, entry.incarnation, entry.sequence).first->second;
-        count.incarnation = std::max(count.incarnation, entry.incarnation);
-        count.sequence = std::min(count.sequence, entry.sequence);
-        ++seen[id];
-      }
-    }
-    for (auto& [id, count] : partitions) {
-      if (seen[id] < job->shards.size()) count.sequence = 0;
-      reply.partitions.push_back(count);
-    }
-    reply.epochs = totals.epochs();
-    reply.workers = totals.workers();
-    reply.peak_memory_bytes = core::peak_memory_bytes();
-    return reply;
-  });
-}
-
-Status ParameterServer::shutdown(const std::string& reason) {
+void ParameterServer::serve_job(uint64_t job) {
+  std::vector<HeldCreate> held;
+  std::shared_ptr<Job> given_up;  // freed after the lock
   {
     std::lock_guard lock(mutex_);
-    if (shutting_down_) return ok_status();
-    shutting_down_ = true;
+    if (serving_ == job) return;
+    serving_ = job;
+    given_up.swap(job_);
+    held.swap(held_);
   }
-  if (on_shutdown_) on_shutdown_(reason);
+  for (HeldCreate& one : held) create(one.request, std::move(one.reply));
+}
+
+void ParameterServer::create(const wire::CreateRequest& request, core::Reply<Status> reply) {
+  const Result<bool> held = guarded("create", [&]() -> Result<bool> {
+    SLUICE_RETURN_IF_ERROR(check(request));
+    return hold(request, reply);
+  });
+  if (!held.ok()) return reply(held.status());
+  if (!*held) reply(guarded("create", [&] { return make(request); }));
+}
+
+void ParameterServer::assign(const wire::AssignRequest& request, wire::ReceivedPayload values,
+                             core::Reply<Status> reply) {
+  const auto shard = guarded("assign", [&] { return find(request.job, request.shard); });
+  if (!shard.ok()) return reply(shard.status());
+  (*shard)->assign(std::move(values), std::move(reply));
+}
+
+void ParameterServer::exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
+                               core::Reply<Result<wire::ExchangeReply>> reply) {
+  const auto shard = guarded("exchange", [&] { return find(header.job, header.shard); });
+  if (!shard.ok()) return reply(shard.status());
+  (*shard)->exchange(header, std::move(update), std::move(reply));
+}
+
+void ParameterServer::pull(const wire::PullRequest& request,
+                           core::Reply<Result<wire::PullReply>> reply) {
+  reply(guarded("pull", [&]() -> Result<wire::PullReply> {
+    SLUICE_ASSIGN_OR_RETURN(const auto shard, find(request.job, request.shard));
+    return shard->pull();
+  }));
+}
+
+void ParameterServer::fence(const wire::FenceRequest& request,
+                            core::Reply<Result<wire::FenceReply>> reply) {
+  std::shared_ptr<GatheredFence> gathered;
+  const Status asked = guarded("fence", [&]() -> Status {
+    SLUICE_ASSIGN_OR_RETURN(const auto job, find(request.job));
+    gathered = std::make_shared<GatheredFence>(std::move(reply));
+    for (const auto& [index, shard] : job->shards) {
+      shard->fence(request.partition, request.incarnation,
+                   [gathered](const Result<int64_t>& sequence) { gathered->add(sequence); });
+    }
+    return ok_status();
+  });
+  if (asked.ok()) return;
+  // Some shards may have been fenced, which does no harm: whoever asked asks again.
+  if (gathered) {
+    gathered->add(asked);
+  } else {
+    reply(asked);
+  }
+}
+
+void ParameterServer::ledger(const wire::LedgerRequest& request,
+                             core::Reply<Result<wire::LedgerReply>> reply) {
+  reply(guarded("ledger", [&]() -> Result<wire::LedgerReply> {
+    SLUICE_ASSIGN_OR_RETURN(const auto job, find(request.job));
+    wire::LedgerReply result;
+    TrainingTotals totals;
+    GatheredPartitions partitions;
+    for (const auto& [index, shard] : job->shards) {
+      const ShardStore::Report report = shard->report();
+      result.shards.push_back(report.count);
+      result.update_seconds += report.update_seconds;
+      totals.merge(report.totals);
+      if (request.partitions) partitions.add(shard->partitions());
+    }
+    result.epochs = totals.epochs();
+    result.workers = totals.workers();
+    result.partitions = partitions.result();
+    result.peak_memory_bytes = world_.peak_memory_bytes();
+    return result;
+  }));
+}
+
+void ParameterServer::ping(uint64_t job, core::Reply<Status> reply) {
+  reply(guarded("ping", [&] {
+    std::lock_guard lock(mutex_);
+    return works_for(job);
+  }));
+}
+
+// Whether the request has been taken to be answered later.
+Result<bool> ParameterServer::hold(const wire::CreateRequest& request, core::Reply<Status>& reply) {
+  std::lock_guard lock(mutex_);
+  if (serving_) return false;
+  if (held_.size() == kMostHeldCreates) {
+    return Status(StatusCode::kResourceExhausted,
+                  "this server has not joined a job yet, and too many calls wait for that");
+  }
+  held_.push_back({request, {}});
+  held_.back().reply = std::move(reply);
+  return true;
+}
+
+Status ParameterServer::make(const wire::CreateRequest& request) {
+  std::lock_guard lock(mutex_);
+  SLUICE_RETURN_IF_ERROR(works_for(request.job));
+  if (job_ && !job_->is_made_by(request)) {
+    return {StatusCode::kAlreadyExists, "job " + std::to_string(request.job) +
+                                            " has been created with other shards, pushes or "
+                                            "another update rule; give the new job another number"};
+  }
+  if (job_) return ok_status();
+  job_ = std::make_shared<Job>(request, world_);
+  SLUICE_LOG(debug, "job {}: {} of {} shards", request.job, job_->shards.size(),
+             request.shard_map.size());
   return ok_status();
+}
+
+Status ParameterServer::works_for(uint64_t job) const {
+  if (!serving_) return failed_precondition("this server has not joined a job yet");
+  if (*serving_ == job) return ok_status();
+  return failed_precondition("this server works for job " + std::to_string(*serving_) +
+                             ", not for job " + std::to_string(job));
 }
 
 Result<std::shared_ptr<ParameterServer::Job>> ParameterServer::find(uint64_t job) const {
   std::lock_guard lock(mutex_);
-  if (!job_) return failed_precondition("this server has not been given a job yet");
-  if (job_->request.job != job) {
-    return failed_precondition("this server works for job " + std::to_string(job_->request.job) +
-                               ", not for job " + std::to_string(job));
-  }
-  return job_;
+  SLUICE_RETURN_IF_ERROR(works_for(job));
+  if (job_) return job_;
+  return failed_precondition("job " + std::to_string(job) +
+                             " has not been created at this server yet");
+}
+
+Result<std::shared_ptr<ShardStore>> ParameterServer::find(uint64_t job_id, int shard) const {
+  SLUICE_ASSIGN_OR_RETURN(const auto job, find(job_id));
+  const auto it = job->shards.find(shard);
+  if (it != job->shards.end()) return std::shared_ptr<ShardStore>(job, it->second.get());
+  return not_found("shard " + std::to_string(shard) + " is not owned by server " +
+                   std::to_string(job->request.server));
 }
 
 }  // namespace sluice::server

@@ -1,49 +1,72 @@
 // A parameter server: the shards it was told to own, behind the interface that a transport calls.
 //
-// Shards are independent of one another; calls for different shards run in parallel. Exceptions
-// (out of memory, a rule's) are answered as RESOURCE_EXHAUSTED or INTERNAL, and then nothing has
-// been applied. Thread-safe.
+// It works for one job, the one that its process has joined, and refuses every other: nothing that
+// comes over the network replaces parameters in training. A Create that comes before the server
+// knows its job is held until it does, for the driver may be faster than its answer to the join.
+//
+// Shards are independent of one another; calls for different shards run in parallel, and no thread
+// waits for another (shard_store.h). Exceptions (out of memory, a rule's) are answered as
+// RESOURCE_EXHAUSTED or INTERNAL, and then nothing has been applied. Thread-safe.
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <mutex>
-#include <string>
+#include <optional>
+#include <vector>
 
+#include "core/world.h"
 #include "wire/parameters.h"
 
 namespace sluice::server {
 
+class ShardStore;
+
 class ParameterServer final : public wire::ParameterService {
  public:
-  // `on_shutdown` runs once, on a thread of the transport, when the process is asked to end; it
-  // must return at once and must not stop the transport itself.
-  explicit ParameterServer(std::function<void(const std::string& reason)> on_shutdown = {});
+  // `world` outlives the server.
+  explicit ParameterServer(const core::World& world);
+  // Answers what is held with CANCELLED. No call may be in progress.
   ~ParameterServer() override;
 
-  // INVALID_ARGUMENT: the map or the rule makes no sense. ALREADY_EXISTS: this job has been created
-  // in another way.
-  Status create(const wire::CreateRequest& request) override;
-  Status assign(const wire::AssignRequest& request, const wire::PayloadView& values) override;
-  Result<wire::ExchangeReply> exchange(const wire::PushHeader& header,
-                                       const wire::PayloadView& update) override;
-  Result<wire::PushReply> push(const wire::PushHeader& header,
-                               const wire::PayloadView& update) override;
-  Result<wire::PullReply> pull(uint64_t job, int shard) override;
-  Result<wire::FenceReply> fence(const wire::FenceRequest& request) override;
-  Result<wire::LedgerReply> ledger(uint64_t job) override;
-  Status shutdown(const std::string& reason) override;
+  // From now on the server works for this job, and for it alone: what is held is answered. The
+  // shards of an earlier job are given up.
+  void serve_job(uint64_t job);
+
+  // INVALID_ARGUMENT: the map, the rule or a number makes no sense. ALREADY_EXISTS: this job has
+  // been created in another way. RESOURCE_EXHAUSTED: too many are held.
+  void create(const wire::CreateRequest& request, core::Reply<Status> reply) override;
+  void assign(const wire::AssignRequest& request, wire::ReceivedPayload values,
+              core::Reply<Status> reply) override;
+  void exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
+                core::Reply<Result<wire::ExchangeReply>> reply) override;
+  void pull(const wire::PullRequest& request, core::Reply<Result<wire::PullReply>> reply) override;
+  void fence(const wire::FenceRequest& request,
+             core::Reply<Result<wire::FenceReply>> reply) override;
+  void ledger(const wire::LedgerRequest& request,
+              core::Reply<Result<wire::LedgerReply>> reply) override;
+  void ping(uint64_t job, core::Reply<Status> reply) override;
 
  private:
   struct Job;
+  struct HeldCreate {
+    wire::CreateRequest request;
+    core::Reply<Status> reply;
+  };
 
+  Result<bool> hold(const wire::CreateRequest& request, core::Reply<Status>& reply);
+  Status make(const wire::CreateRequest& request);
+  Status works_for(uint64_t job) const;  // with mutex_
   Result<std::shared_ptr<Job>> find(uint64_t job) const;
+  // Keeps the shard's job alive, also when the server has gone on to another.
+  Result<std::shared_ptr<ShardStore>> find(uint64_t job, int shard) const;
 
-  const std::function<void(const std::string&)> on_shutdown_;
+  const core::World& world_;
 
   mutable std::mutex mutex_;
-  std::shared_ptr<Job> job_;  // calls in progress keep an earlier one alive
-  bool shutting_down_ = false;
+  std::optional<uint64_t> serving_;  // the job that the process has joined
+  std::shared_ptr<Job> job_;         // null until it has been created
+  std::vector<HeldCreate> held_;     // empty from serve_job() on
 };
 
 }  // namespace sluice::server

@@ -13,7 +13,8 @@ namespace sluice::server {
 
 class PayloadReader {
  public:
-  explicit PayloadReader(const wire::PayloadView& payload) : pieces_(payload.pieces) {}
+  // `payload` outlives the reader.
+  explicit PayloadReader(const wire::ReceivedPayload& payload) : pieces_(payload.pieces) {}
 
   // The next `scratch.size()` floats; at most that many must be left. Valid until the next call.
   std::span<const float> next(std::span<float> scratch);

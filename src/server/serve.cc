@@ -1,107 +1,118 @@
 #include "server/serve.h"
 
-#include <unistd.h>
-
-#include <condition_variable>
-#include <mutex>
+#include <future>
+#include <utility>
 
 #include "core/log.h"
-#include "core/process_info.h"
-#include "core/rng.h"
 #include "core/version.h"
-#include "server/parameter_server.h"
-#include "wire/heartbeat.h"
-#include "wire/patience.h"
-#include "wire/training_spec.h"
 
 namespace sluice::server {
 namespace {
 
-constexpr core::Duration kGoodbye = std::chrono::milliseconds(500);
-
-// Set once by whoever wants the server to end.
-class EndOfService {
- public:
-  void set(Status why) {
-    std::lock_guard lock(mutex_);
-    if (ended_) return;
-    ended_ = true;
-    why_ = std::move(why);
-    changed_.notify_all();
-  }
-  // Also ends when `stop` is set, with CANCELLED.
-  Status wait(const std::atomic<bool>& stop) {
-    std::unique_lock lock(mutex_);
-    while (!ended_) {
-      if (stop.load()) return cancelled("stopped by a signal");
-      changed_.wait_for(lock, std::chrono::milliseconds(50));
-    }
-    return why_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ended_ = false;
-  Status why_;
-};
+// Of a message, besides a shard's values: a shard map, at most.
+constexpr size_t kHeaderBytes = size_t{1} << 20;
 
 // What other hosts should call an address that says "any interface".
-std::string advertised(const std::string& listening) {
+std::string advertised(const std::string& listening, const std::string& host) {
   for (const std::string any : {"0.0.0.0:", "[::]:"}) {
-    if (listening.rfind(any, 0) == 0) return core::host_name() + ":" + listening.substr(any.size());
+    if (listening.rfind(any, 0) == 0) return host + ":" + listening.substr(any.size());
   }
   return listening;
 }
 
-// The driver ends the servers of a good job and of an aborted one with the same call. What it
-// answers to a heartbeat tells which it was; a driver that is gone by now has ended the job.
-Status how_it_ended(wire::ControlChannel& driver, int64_t member) {
-  wire::HeartbeatRequest request;
-  request.member = member;
-  const auto reply = driver.heartbeat(request, {.timeout = kGoodbye});
-  if (!reply.ok() || reply->kind != wire::HeartbeatReply::Kind::kAbort) return ok_status();
-  return cancelled(reply->reason);
-}
-
 }  // namespace
 
-Status serve(wire::Transport& transport, const ServeOptions& options,
-             const std::atomic<bool>& stop) {
-  EndOfService end;
-  ParameterServer server([&end](const std::string& reason) {
-    SLUICE_LOG(info, "ending: {}", reason);
-    end.set(ok_status());
+Server::Server(core::World& world, wire::Transport& transport, ServeOptions options,
+               std::function<void(Status)> on_end)
+    : world_(world),
+      transport_(transport),
+      options_(std::move(options)),
+      on_end_(std::move(on_end)),
+      strand_(world.make_strand("server")),
+      parameters_(world) {}
+
+// The strand first: the listener is its.
+Server::~Server() {
+  strand_->close();
+  listener_.reset();
+}
+
+void Server::start() {
+  strand_->post([this] { listen_and_join(); });
+}
+
+void Server::stop() {
+  strand_->post([this] {
+    if (member_) {
+      member_->leave(cancelled("stopped by a signal"));
+    } else {
+      end(cancelled("stopped by a signal"));
+    }
   });
-  SLUICE_ASSIGN_OR_RETURN(const auto listener,
-                          transport.listen(options.listen, &server, options.threads));
+}
+
+void Server::listen_and_join() {
+  if (ended_) return;
+  if (Status listening = listen(options_.listen); !listening.ok()) return end(listening);
   wire::JoinRequest request;
   request.role = wire::Role::kServer;
   request.version = core::version();
-  request.host = core::host_name();
-  request.pid = getpid();
-  request.address = options.advertise.empty() ? advertised(listener->address()) : options.advertise;
-  request.preferred_index = options.preferred_index;
-  request.attempt = core::unique_number();
-  SLUICE_LOG(info, "listening at {}; joining the driver at {}", request.address, options.driver);
-  const auto driver = transport.connect_control(options.driver);
-  SLUICE_ASSIGN_OR_RETURN(
-      const wire::JoinReply joined,
-      wire::call_patiently(
-          options.driver, wire::joining(options.join_timeout, stop),
-          [&](const wire::CallOptions& call) { return driver->join(request, call); }));
+  request.address = options_.advertise.empty()
+                        ? advertised(listener_->address(), world_.process().host)
+                        : options_.advertise;
+  request.preferred_index = options_.preferred_index;
+  SLUICE_LOG(info, "listening at {}; joining the driver at {}", request.address, options_.driver);
+  client::MemberEvents events;
+  events.on_joined = [this](const wire::JoinReply& joined, const wire::TrainingSpec& spec) {
+    serve(joined, spec);
+  };
+  events.on_lost = [this] { listen_anew(); };
+  events.on_lease_lost = [] {};
+  events.on_end = [this](Status why) { end(std::move(why)); };
+  member_.emplace(world_, strand_, transport_.connect_control(options_.driver), std::move(request),
+                  options_.join_timeout, std::move(events));
+  member_->start();
+}
+
+Status Server::listen(const std::string& address) {
+  wire::ListenOptions options;
+  options.threads = options_.threads;
+  options.max_message_bytes = wire::ListenOptions::kNotKnownYet;
+  SLUICE_ASSIGN_OR_RETURN(listener_, transport_.listen(address, &parameters_, options));
+  return ok_status();
+}
+
+void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec) {
   log::set_role("server " + std::to_string(joined.index));
-  const Result<wire::TrainingSpec> spec = wire::parse_training_spec(joined.job_spec);
-  Status status = spec.status();
-  if (spec.ok()) {
-    wire::Heartbeat heartbeat(driver, joined.member,
-                              {spec->heartbeat_interval, spec->driver_timeout},
-                              [&end](Status why) { end.set(std::move(why)); });
-    status = end.wait(stop);
-    if (status.ok()) status = how_it_ended(*driver, joined.member);
-  }
-  (void)driver->leave({joined.member, status}, {.timeout = kGoodbye});
-  return status;
+  parameters_.serve_job(joined.job);
+  const auto largest = static_cast<size_t>(spec.largest_shard) * sizeof(float);
+  const Status serving = listener_->serve(largest + kHeaderBytes);
+  if (!serving.ok()) member_->leave(serving);
+}
+
+// The next job's messages may have another size.
+void Server::listen_anew() {
+  const std::string address = listener_->address();
+  listener_.reset();
+  if (Status listening = listen(address); !listening.ok()) member_->leave(listening);
+}
+
+void Server::end(Status why) {
+  if (std::exchange(ended_, true)) return;
+  if (member_) ending_ = member_->ending();
+  if (why.ok()) SLUICE_LOG(info, "the job is over");
+  on_end_(std::move(why));
+}
+
+client::MemberEnd serve(core::World& world, wire::Transport& transport, const ServeOptions& options,
+                        std::stop_token stop) {
+  std::promise<Status> ended;
+  Server server(world, transport, options,
+                [&ended](Status why) { ended.set_value(std::move(why)); });
+  server.start();
+  const std::stop_callback on_stop(std::move(stop), [&server] { server.stop(); });
+  Status why = ended.get_future().get();
+  return {server.ending(), std::move(why)};
 }
 
 }  // namespace sluice::server

@@ -1,10 +1,16 @@
 // The server role: listens, joins a job, keeps its parameters until the driver says it is over.
 #pragma once
 
-#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
 #include <string>
 
+#include "client/member.h"
 #include "core/clock.h"
+#include "core/world.h"
+#include "server/parameter_server.h"
 #include "sluice/status.h"
 #include "wire/transport.h"
 
@@ -19,9 +25,42 @@ struct ServeOptions {
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
 };
 
-// OK: the driver has ended the job. Otherwise why it could not go on; `stop` makes it leave with
-// CANCELLED.
-Status serve(wire::Transport& transport, const ServeOptions& options,
-             const std::atomic<bool>& stop);
+class Server {
+ public:
+  // `on_end` is called once, on a strand of the server's, which must not be destroyed in it: OK,
+  // the job is done; otherwise why it could not go on. A driver that came back with another job is
+  // joined anew: what was kept for the old job is worth nothing any more.
+  Server(core::World& world, wire::Transport& transport, ServeOptions options,
+         std::function<void(Status)> on_end);
+  ~Server();
+
+  void start();
+  // Leaves the job with CANCELLED. Thread-safe.
+  void stop();
+  client::Ending ending() const { return ending_; }  // in on_end and after
+
+ private:
+  void listen_and_join();
+  // Takes calls only when it is known how large those of the job are.
+  Status listen(const std::string& address);
+  void serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec);
+  void listen_anew();
+  void end(Status why);
+
+  core::World& world_;
+  wire::Transport& transport_;
+  const ServeOptions options_;
+  const std::function<void(Status)> on_end_;
+  const std::shared_ptr<core::Strand> strand_;
+  ParameterServer parameters_;
+  std::unique_ptr<wire::Listener> listener_;
+  std::optional<client::Member> member_;
+  client::Ending ending_ = client::Ending::kFailed;
+  bool ended_ = false;
+};
+
+// A Server from its start to its end; a stop that is requested is Server::stop().
+client::MemberEnd serve(core::World& world, wire::Transport& transport, const ServeOptions& options,
+                        std::stop_token stop);
 
 }  // namespace sluice::server

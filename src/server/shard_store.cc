@@ -1,10 +1,9 @@
 #include "server/shard_store.h"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 
-#include "core/clock.h"
+#include "server/guarded.h"
 #include "server/payload_reader.h"
 
 namespace sluice::server {
@@ -14,119 +13,154 @@ namespace {
 // blocks of 32 KiB were a third slower.
 constexpr size_t kBlock = 2048;
 
-using SteadyClock = std::chrono::steady_clock;
-
 }  // namespace
 
-ShardStore::ShardStore(const wire::Shard& shard, MakeRule make_rule,
-                       std::shared_ptr<BufferPool> pool)
-    : shard_(shard), make_rule_(std::move(make_rule)), pool_(std::move(pool)) {
-  count_.shard = shard.index;
+ShardStore::ShardStore(const wire::Shard& shard, std::span<const int64_t> pushes,
+                       MakeRule make_rule, std::shared_ptr<BufferPool> pool,
+                       const core::World& world)
+    : shard_(shard),
+      make_rule_(std::move(make_rule)),
+      pool_(std::move(pool)),
+      world_(world),
+      machine_(shard, pushes) {}
+
+void ShardStore::assign(wire::ReceivedPayload values, core::Reply<Status> reply) {
+  take(Assign{std::move(values), std::move(reply)});
 }
 
-Status ShardStore::assign(const wire::PayloadView& values) {
-  if (values.bytes() != shard_.size * sizeof(float)) {
-    return invalid_argument(who() + ": expected " + std::to_string(shard_.size * sizeof(float)) +
-                            " bytes of values, got " + std::to_string(values.bytes()));
-  }
-  std::lock_guard lock(mutex_);
-  if (count_.version > 0) {
-    return {StatusCode::kAlreadyExists,
-            who() + ": has had " + std::to_string(count_.version) +
-                " pushes, values can be assigned only before the first"};
-  }
-  if (!rule_) rule_ = make_rule_(shard_.size);
-  auto buffer = pool_->take();
-  PayloadReader(values).copy(buffer->span().first(shard_.size));
-  publish(0, std::move(buffer));
-  return ok_status();
+void ShardStore::exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
+                          core::Reply<Result<wire::ExchangeReply>> reply) {
+  Push call{{}, std::move(update), std::move(reply)};
+  const Status copied = guarded("exchange", [&] {
+    call.header = header;
+    return ok_status();
+  });
+  if (!copied.ok()) return call.reply(copied);
+  take(std::move(call));
 }
 
-Result<wire::ExchangeReply> ShardStore::push(const wire::PushHeader& header,
-                                             const wire::PayloadView& update) {
-  SLUICE_RETURN_IF_ERROR(check(header, update));
-  std::lock_guard lock(mutex_);
-  const wire::PullReply before = current();
-  if (!before.values.owner) return failed_precondition(who() + ": no values assigned yet");
-  const PushDecision decision = ledger_.decide(header.id);
-  if (decision == PushDecision::kDuplicate) {
-    ledger_.fence(header.id.partition, header.id.incarnation);
-    ++count_.duplicates;
-    return wire::ExchangeReply{{before.version, true}, before};
-  }
-  if (decision != PushDecision::kApply) return refuse(decision, header.id);
-
-  // Everything that can fail comes before the first change.
-  ledger_.reserve(header.id.partition);
-  totals_.reserve(header);
-  const int64_t staleness = std::max<int64_t>(before.version - header.base_version, 0);
-  const PushContext context{before.version, staleness, header.steps, header.worker};
-  auto values = updated(before.values.values, update, context);
-
-  ledger_.record(header.id);
-  totals_.record(header);
-  count_.version = before.version + 1;
-  count_.staleness_sum += static_cast<double>(staleness);
-  count_.staleness_max = std::max(count_.staleness_max, staleness);
-  publish(count_.version, std::move(values));
-  return wire::ExchangeReply{{count_.version, false}, current()};
+void ShardStore::fence(int64_t partition, int64_t incarnation, core::Reply<Result<int64_t>> reply) {
+  take(Fence{partition, incarnation, std::move(reply)});
 }
 
 Result<wire::PullReply> ShardStore::pull() const {
-  wire::PullReply snapshot = current();
-  if (!snapshot.values.owner) return failed_precondition(who() + ": no values assigned yet");
-  return snapshot;
-}
-
-int64_t ShardStore::fence(int64_t partition, int64_t incarnation) {
   std::lock_guard lock(mutex_);
-  ledger_.fence(partition, incarnation);
-  return ledger_.entry(partition).sequence;
+  if (snapshot_.values.owner) return snapshot_;
+  return failed_precondition("shard " + std::to_string(shard_.index) + ": no values assigned yet");
 }
 
 ShardStore::Report ShardStore::report() const {
   std::lock_guard lock(mutex_);
-  return {count_, totals_, ledger_, update_seconds_};
+  return {machine_.count(), machine_.totals(), update_seconds_};
 }
 
-Status ShardStore::check(const wire::PushHeader& header, const wire::PayloadView& update) const {
-  if (update.bytes() != shard_.size * sizeof(float)) {
-    return invalid_argument(who() + ": expected an update of " +
-                            std::to_string(shard_.size * sizeof(float)) + " bytes, got " +
-                            std::to_string(update.bytes()));
+std::vector<wire::LedgerReply::PartitionCount> ShardStore::partitions() const {
+  std::vector<wire::LedgerReply::PartitionCount> result;
+  std::lock_guard lock(mutex_);
+  const auto& entries = machine_.ledger().entries();
+  result.reserve(entries.size());
+  for (const auto& [partition, entry] : entries) {
+    result.push_back({partition, entry.incarnation, entry.sequence});
   }
-  const wire::PushIdentity& id = header.id;
-  if (id.partition < 0 || id.incarnation < 0 || id.sequence < 1) {
-    return invalid_argument(who() + ": a push of partition " + std::to_string(id.partition) +
-                            " under incarnation " + std::to_string(id.incarnation) +
-                            " with sequence " + std::to_string(id.sequence) + " makes no sense");
+  return result;
+}
+
+// Serves the call, or holds it until it is its turn.
+void ShardStore::take(Call call) {
+  const Result<bool> its_turn = guarded("hold", [&]() -> Result<bool> {
+    std::lock_guard lock(mutex_);
+    return turns_.arrive(call);
+  });
+  if (!its_turn.ok()) {
+    std::visit([&](auto& refused) { refused.reply(its_turn.status()); }, call);
+  } else if (*its_turn) {
+    serve_turns(std::move(call));
   }
-  for (const wire::EpochMetrics& metrics : header.metrics) {
-    if (metrics.epoch < 0 || metrics.samples < 0) {
-      return invalid_argument(who() + ": metrics of a negative epoch or number of samples");
-    }
+}
+
+// Serves the call, whose turn it is, and then those that are held. If this could throw, the shard
+// would be left with a turn that nobody ends.
+void ShardStore::serve_turns(Call call) noexcept {
+  for (std::optional<Call> next = std::move(call); next; next = finish_turn()) {
+    std::visit([this](auto& its) { serve(its); }, *next);
   }
+}
+
+std::optional<ShardStore::Call> ShardStore::finish_turn() {
+  std::lock_guard lock(mutex_);
+  return turns_.finish();
+}
+
+void ShardStore::serve(Assign& call) {
+  const Status status = guarded("assign", [&] { return assign_now(call.values); });
+  call.values = {};
+  call.reply(status);
+}
+
+void ShardStore::serve(Push& call) {
+  Result<wire::ExchangeReply> result =
+      guarded("exchange", [&] { return push_now(call.header, call.update); });
+  call.update = {};
+  call.reply(std::move(result));
+}
+
+void ShardStore::serve(Fence& call) {
+  Result<int64_t> result = guarded("fence", [&] {
+    std::lock_guard lock(mutex_);
+    return machine_.fence(call.partition, call.incarnation);
+  });
+  call.reply(std::move(result));
+}
+
+Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
+  {
+    std::lock_guard lock(mutex_);
+    SLUICE_RETURN_IF_ERROR(machine_.assign(values.bytes()));
+  }
+  if (!rule_) rule_ = make_rule_(shard_.size);
+  auto buffer = pool_->take();
+  PayloadReader(values).copy(buffer->span().first(shard_.size));
+  wire::PullReply next = snapshot_of(0, std::move(buffer));
+  // What was there before may be freed here: after the lock.
+  std::lock_guard lock(mutex_);
+  machine_.assigned();
+  std::swap(snapshot_, next);
   return ok_status();
 }
 
-Status ShardStore::refuse(PushDecision decision, const wire::PushIdentity& id) {
-  const PushLedger::Entry entry = ledger_.entry(id.partition);
-  const std::string partition = who() + ": partition " + std::to_string(id.partition);
-  if (decision == PushDecision::kFenced) {
-    ++count_.fenced;
-    return {StatusCode::kAborted, partition + " has been taken over under incarnation " +
-                                      std::to_string(entry.incarnation) +
-                                      "; pushes under incarnation " +
-                                      std::to_string(id.incarnation) + " are refused"};
+Result<wire::ExchangeReply> ShardStore::push_now(const wire::PushHeader& header,
+                                                 const wire::ReceivedPayload& update) {
+  using Kind = ShardMachine::PushAction::Kind;
+  ShardMachine::PushAction action;
+  wire::PullReply now;
+  {
+    std::lock_guard lock(mutex_);
+    SLUICE_ASSIGN_OR_RETURN(action, machine_.push(header, update.bytes()));
+    now = snapshot_;
   }
-  return {StatusCode::kAborted, partition + " has a gap: push " + std::to_string(id.sequence) +
-                                    " came, " + std::to_string(entry.sequence + 1) + " is next"};
+  if (action.kind == Kind::kDuplicate) return wire::ExchangeReply{{now.version, true}, now};
+
+  const core::TimePoint start = world_.now();
+  auto values = updated(now.values.values, update, action.context);
+  const core::Duration taken = world_.now() - start;
+  const wire::PullReply next = snapshot_of(now.version + 1, std::move(values));
+  // `now`, and with it perhaps the old values, is let go after the lock.
+  std::lock_guard lock(mutex_);
+  machine_.applied(header);
+  snapshot_ = next;
+  update_seconds_ += core::to_seconds(taken);
+  return wire::ExchangeReply{{next.version, false}, next};
+}
+
+wire::PullReply ShardStore::snapshot_of(int64_t version,
+                                        std::shared_ptr<const core::AlignedBuffer> values) const {
+  const std::span<const float> span = values->span().first(shard_.size);
+  return {version, {std::move(values), span}};
 }
 
 std::shared_ptr<core::AlignedBuffer> ShardStore::updated(std::span<const float> old_values,
-                                                         const wire::PayloadView& update,
-                                                         const PushContext& context) {
-  const auto start = SteadyClock::now();
+                                                         const wire::ReceivedPayload& update,
+                                                         const algorithm::PushContext& context) {
   auto result = pool_->take();
   PayloadReader reader(update);
   alignas(64) float scratch[kBlock];
@@ -136,24 +170,7 @@ std::shared_ptr<core::AlignedBuffer> ShardStore::updated(std::span<const float> 
     rule_->apply(old_values.subspan(offset, n), reader.next({scratch, n}),
                  result->span().subspan(offset, n), offset, context);
   }
-  update_seconds_ += core::to_seconds(SteadyClock::now() - start);
   return result;
 }
-
-void ShardStore::publish(int64_t version,
-                         std::shared_ptr<const core::AlignedBuffer> values) noexcept {
-  const std::span<const float> span = values->span().first(shard_.size);
-  wire::PullReply next{version, {std::move(values), span}};
-  // What was there before may be freed here: after the lock.
-  std::lock_guard lock(snapshot_mutex_);
-  std::swap(snapshot_, next);
-}
-
-wire::PullReply ShardStore::current() const {
-  std::lock_guard lock(snapshot_mutex_);
-  return snapshot_;
-}
-
-std::string ShardStore::who() const { return "shard " + std::to_string(shard_.index); }
 
 }  // namespace sluice::server

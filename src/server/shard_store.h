@@ -6,19 +6,31 @@
 // waiting for a push that is being applied. A push that fails, for whatever reason, has changed
 // nothing.
 //
-// Errors: INVALID_ARGUMENT, the payload's size is not the shard's, or an identity that makes no
-// sense; FAILED_PRECONDITION, no values assigned yet; ALREADY_EXISTS, assigning after a push;
-// ABORTED, fenced off or a gap in the sequence. Thread-safe.
+// Pushes, fences and assignments are decided one at a time, in the order in which they came
+// (shard_machine.h), so that a fence's answer includes the push that was being applied. No thread
+// waits for its turn: a call that finds another one there is held with its message and its reply,
+// and the thread that is there goes on with it. Each call is answered exactly once, after its turn
+// and outside of the lock; what it received is let go before.
+//
+// Errors: those of ShardMachine; RESOURCE_EXHAUSTED when memory runs out, INTERNAL when the rule
+// throws. Thread-safe. Whoever calls keeps the store alive until the call returns; a call that is
+// held needs nobody for that, since another one has its turn.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
 
+#include "algorithm/update_rule.h"
+#include "core/reply.h"
+#include "core/world.h"
 #include "server/buffer_pool.h"
-#include "server/push_ledger.h"
-#include "server/training_totals.h"
-#include "server/update_rule.h"
+#include "server/shard_machine.h"
+#include "server/turns.h"
 #include "sluice/status.h"
 #include "wire/parameters.h"
 
@@ -26,54 +38,79 @@ namespace sluice::server {
 
 class ShardStore {
  public:
-  using MakeRule = std::function<std::unique_ptr<UpdateRule>(size_t shard_size)>;
+  using MakeRule = std::function<std::unique_ptr<algorithm::UpdateRule>(size_t shard_size)>;
 
   // Takes no memory for values, and makes no rule, before the first assign(). The pool's buffers
-  // are at least as large as the shard.
-  ShardStore(const wire::Shard& shard, MakeRule make_rule, std::shared_ptr<BufferPool> pool);
+  // are at least as large as the shard. `world`, and `pushes` by partition, outlive the store.
+  ShardStore(const wire::Shard& shard, std::span<const int64_t> pushes, MakeRule make_rule,
+             std::shared_ptr<BufferPool> pool, const core::World& world);
 
-  Status assign(const wire::PayloadView& values);
+  void assign(wire::ReceivedPayload values, core::Reply<Status> reply);
 
   // Applies the push once. The snapshot in the reply is of the version that the push produced; for
   // a duplicate, the present one.
-  Result<wire::ExchangeReply> push(const wire::PushHeader& header, const wire::PayloadView& update);
+  void exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
+                core::Reply<Result<wire::ExchangeReply>> reply);
+
+  // Answers with the last sequence of the partition that has been applied.
+  void fence(int64_t partition, int64_t incarnation, core::Reply<Result<int64_t>> reply);
 
   Result<wire::PullReply> pull() const;
-
-  // Returns the last sequence of the partition that has been applied.
-  int64_t fence(int64_t partition, int64_t incarnation);
 
   struct Report {
     wire::LedgerReply::ShardCount count;
     TrainingTotals totals;
-    PushLedger ledger;
     double update_seconds = 0;
   };
   Report report() const;
+  // Of the partitions that the shard has heard of, in order.
+  std::vector<wire::LedgerReply::PartitionCount> partitions() const;
 
  private:
-  Status check(const wire::PushHeader& header, const wire::PayloadView& update) const;
-  Status refuse(PushDecision decision, const wire::PushIdentity& id);
+  struct Assign {
+    wire::ReceivedPayload values;
+    core::Reply<Status> reply;
+  };
+  struct Push {
+    wire::PushHeader header;
+    wire::ReceivedPayload update;
+    core::Reply<Result<wire::ExchangeReply>> reply;
+  };
+  struct Fence {
+    int64_t partition;
+    int64_t incarnation;
+    core::Reply<Result<int64_t>> reply;
+  };
+  using Call = std::variant<Assign, Push, Fence>;
+
+  void take(Call call);
+  void serve_turns(Call call) noexcept;
+  std::optional<Call> finish_turn();
+  // At the call's turn.
+  void serve(Assign& call);
+  void serve(Push& call);
+  void serve(Fence& call);
+  Status assign_now(const wire::ReceivedPayload& values);
+  Result<wire::ExchangeReply> push_now(const wire::PushHeader& header,
+                                       const wire::ReceivedPayload& update);
+  wire::PullReply snapshot_of(int64_t version,
+                              std::shared_ptr<const core::AlignedBuffer> values) const;
   std::shared_ptr<core::AlignedBuffer> updated(std::span<const float> old_values,
-                                               const wire::PayloadView& update,
-                                               const PushContext& context);
-  void publish(int64_t version, std::shared_ptr<const core::AlignedBuffer> values) noexcept;
-  wire::PullReply current() const;
-  std::string who() const;
+                                               const wire::ReceivedPayload& update,
+                                               const algorithm::PushContext& context);
 
   const wire::Shard shard_;
   const MakeRule make_rule_;
   const std::shared_ptr<BufferPool> pool_;
+  const core::World& world_;
 
-  mutable std::mutex mutex_;  // held for a push from its decision to its record
-  std::unique_ptr<UpdateRule> rule_;
-  PushLedger ledger_;
-  TrainingTotals totals_;
-  wire::LedgerReply::ShardCount count_;
+  std::unique_ptr<algorithm::UpdateRule> rule_;  // used by the call whose turn it is
+
+  mutable std::mutex mutex_;  // for decisions; never held during a pass over the values
+  Turns<Call> turns_;
+  ShardMachine machine_;
+  wire::PullReply snapshot_;  // changed by the call whose turn it is
   double update_seconds_ = 0;
-
-  mutable std::mutex snapshot_mutex_;  // only for reading or exchanging the pointer
-  wire::PullReply snapshot_;           // written under both
 };
 
 }  // namespace sluice::server

@@ -17,7 +17,7 @@ void add(wire::WorkerCount& sum, const wire::WorkerCount& count) {
 }  // namespace
 
 void TrainingTotals::reserve(const wire::PushHeader& header) {
-  if (header.shard != 0) return;
+  if (header.shard != wire::ShardMap::kLedgerShard) return;
   workers_[header.worker].worker = header.worker;
   for (const wire::EpochMetrics& metrics : header.metrics) {
     epochs_[metrics.epoch].epoch = metrics.epoch;
@@ -25,7 +25,7 @@ void TrainingTotals::reserve(const wire::PushHeader& header) {
 }
 
 void TrainingTotals::record(const wire::PushHeader& header) noexcept {
-  if (header.shard != 0) return;
+  if (header.shard != wire::ShardMap::kLedgerShard) return;
   wire::WorkerCount count{header.worker, 1, 0};
   for (const wire::EpochMetrics& metrics : header.metrics) {
     add(epochs_.at(metrics.epoch), metrics);

@@ -1,5 +1,6 @@
-// Sums of the metrics that came with pushes, by epoch and by worker. A push is counted with shard
-// 0's part, which carries them; it may have trained on nothing (DOWNPOUR with a window of 1).
+// Sums of the metrics that came with pushes, by epoch and by worker. A push is counted with the
+// ledger shard's part, which carries them (wire::ShardMap::kLedgerShard); it may have trained on
+// nothing (DOWNPOUR with a window of 1).
 #pragma once
 
 #include <cstdint>

@@ -5,12 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
-#include <utility>
+#include <exception>
 
 namespace sluice::train {
 namespace {
@@ -60,44 +59,72 @@ Result<pid_t> ChildProcesses::start(const std::vector<std::string>& arguments,
     return unavailable("cannot start a process of " + arguments.front() + ": " +
                        std::strerror(error));
   }
-  running_.push_back(pid);
-  terminated_ = false;
+  std::lock_guard lock(mutex_);
+  try {
+    watches_.emplace_back([this, pid] { watch(pid); });
+  } catch (const std::exception& none) {  // no thread is to be had
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return unavailable("cannot watch over a process of " + arguments.front() + ": " + none.what());
+  }
+  running_.insert(pid);
   return pid;
 }
 
-std::vector<ChildProcesses::Ended> ChildProcesses::reap() {
-  std::vector<Ended> ended;
-  std::erase_if(running_, [&](pid_t pid) {
+// The child is taken from the kernel under the lock, so that nobody signals a process that has got
+// its number after it.
+void ChildProcesses::watch(pid_t pid) {
+  siginfo_t info{};
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+  Ended ended{pid, "ended, with what status is not known", true};
+  {
+    std::lock_guard lock(mutex_);
     int status = 0;
-    const pid_t got = waitpid(pid, &status, WNOHANG);
-    if (got == 0) return false;
-    const bool known = got == pid;  // or somebody else in this process has waited for it
-    std::string fate = known ? describe(status) : "ended, with what status is not known";
-    const bool failed = !known || !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    ended.push_back({pid, std::move(fate), failed});
-    return true;
-  });
-  return ended;
+    if (::waitpid(pid, &status, 0) == pid) {  // or somebody else in this process has waited for it
+      ended.fate = describe(status);
+      ended.failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    }
+    running_.erase(pid);
+    asked_.erase(pid);
+    ended_.notify_all();
+  }
+  on_end_(ended);
 }
 
-void ChildProcesses::signal_all(int signal) {
-  for (pid_t pid : running_) kill(pid, signal);
+bool ChildProcesses::empty() const {
+  std::lock_guard lock(mutex_);
+  return running_.empty();
+}
+
+void ChildProcesses::ask_to_end() {
+  for (const pid_t pid : running_) {
+    if (asked_.insert(pid).second) ::kill(pid, SIGTERM);
+  }
 }
 
 void ChildProcesses::terminate() {
-  if (!std::exchange(terminated_, true)) signal_all(SIGTERM);
+  std::lock_guard lock(mutex_);
+  ask_to_end();
+}
+
+void ChildProcesses::kill(pid_t pid) {
+  std::lock_guard lock(mutex_);
+  if (running_.contains(pid)) ::kill(pid, SIGKILL);
 }
 
 void ChildProcesses::stop(core::Duration grace) {
-  terminate();
-  const auto until = std::chrono::steady_clock::now() + grace;
-  while (!running_.empty() && std::chrono::steady_clock::now() < until) {
-    (void)reap();
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  std::vector<std::thread> watches;
+  {
+    std::unique_lock lock(mutex_);
+    ask_to_end();
+    if (!ended_.wait_for(lock, grace, [this] { return running_.empty(); })) {
+      for (const pid_t pid : running_) ::kill(pid, SIGKILL);
+      ended_.wait(lock, [this] { return running_.empty(); });
+    }
+    watches.swap(watches_);
   }
-  signal_all(SIGKILL);
-  for (pid_t pid : running_) waitpid(pid, nullptr, 0);
-  running_.clear();
+  for (std::thread& thread : watches) thread.join();
 }
 
 void die_with_parent(pid_t parent) {

@@ -1,12 +1,17 @@
 // Processes of this very program in other roles, watched over by the one that started them.
 //
-// A child dies with its parent, however that ends. Used by one thread, which must be the one that
-// lives as long as the children shall (main's).
+// A child dies with its parent, however that ends. The kernel takes the thread that started it for
+// the parent: it must live as long as the children shall.
 #pragma once
 
 #include <sys/types.h>
 
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/clock.h"
@@ -14,15 +19,17 @@
 
 namespace sluice::train {
 
+// Thread-safe.
 class ChildProcesses {
  public:
   struct Ended {
-    pid_t pid;
-    std::string fate;  // "killed by signal 9 (Killed)", "ended with exit status 3"
-    bool failed;       // anything but exit status 0
+    pid_t pid = 0;
+    std::string fate;     // "killed by signal 9 (Killed)", "ended with exit status 3"
+    bool failed = false;  // anything but exit status 0
   };
 
-  ChildProcesses() = default;
+  // `on_end` is told of every child, once, at once, on a thread of that child's own.
+  explicit ChildProcesses(std::function<void(const Ended&)> on_end) : on_end_(std::move(on_end)) {}
   ChildProcesses(const ChildProcesses&) = delete;
   ~ChildProcesses();  // as stop() with half a second
 
@@ -30,18 +37,23 @@ class ChildProcesses {
   // `defaults` counts where that does not have the name.
   Result<pid_t> start(const std::vector<std::string>& arguments,
                       const std::vector<std::string>& defaults = {});
-  // Children that have ended since the last call; never blocks.
-  std::vector<Ended> reap();
-  bool empty() const { return running_.empty(); }
-  void terminate();  // SIGTERM to all, once
-  // terminate(), SIGKILL to those that are still there after `grace`; returns when all are gone.
+  bool empty() const;
+  void terminate();      // SIGTERM to all, once: a second one would mean "at once"
+  void kill(pid_t pid);  // SIGKILL to one, if it is still there
+  // terminate(), SIGKILL to those that are still there after `grace`; returns when all are gone and
+  // on_end has been told.
   void stop(core::Duration grace);
 
  private:
-  void signal_all(int signal);
+  void watch(pid_t pid);
+  void ask_to_end();  // with the lock
 
-  std::vector<pid_t> running_;
-  bool terminated_ = false;
+  const std::function<void(const Ended&)> on_end_;
+  mutable std::mutex mutex_;
+  std::condition_variable ended_;
+  std::set<pid_t> running_;           // guarded by mutex_; not reaped
+  std::set<pid_t> asked_;             // guarded by mutex_; have had their SIGTERM
+  std::vector<std::thread> watches_;  // guarded by mutex_
 };
 
 // For the child: asks the kernel to kill this process when its parent dies, and ends it at once if

@@ -1,9 +1,8 @@
 // A distributed training job from a model and a dataset to a trained model, seen from the driver.
 #pragma once
 
-#include <atomic>
 #include <memory>
-#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -34,10 +33,10 @@ struct JobOutcome {
   std::vector<EpochHistory> history;
 };
 
-// Runs the job in the calling thread, which must be main's for a local cluster. On success `model`
+// Runs the job; returns when it has ended. On success `model`
 // has the trained weights. Throws std::invalid_argument or ShapeError for a job that makes no
 // sense.
 Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
-                                   const Dataset& dataset, const std::atomic<bool>& stop);
+                                   const Dataset& dataset, std::stop_token stop);
 
 }  // namespace sluice::train

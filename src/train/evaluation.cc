@@ -1,7 +1,6 @@
 #include "train/evaluation.h"
 
 #include <algorithm>
-#include <numeric>
 #include <stdexcept>
 
 #include "core/parameter_set.h"
@@ -9,29 +8,9 @@
 #include "nn/lowering.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
+#include "worker/partition_batches.h"
 
 namespace sluice::train {
-namespace {
-
-// Records `indices` as a batch, put together where the replica wants it.
-backend::Batch gather_batch(const data::Records& records, std::span<const uint32_t> indices,
-                            backend::Replica& replica) {
-  const size_t n = indices.size();
-  const auto target_size = static_cast<size_t>(replica.graph().target_size());
-  const backend::BatchBuffers buffers = replica.batch_buffers();
-  const auto x = buffers.x.first(n * static_cast<size_t>(replica.graph().input.size()));
-  const auto y = buffers.y.first(n * target_size);
-  records.gather(indices, x);
-  if (target_size == 1) {
-    records.gather_labels(indices, y);
-  } else {
-    records.gather_one_hot(indices, y);
-  }
-  return {static_cast<int64_t>(n), x, y};
-}
-
-}  // namespace
-
 backend::DeviceOptions device_options(const std::string& name, int64_t gpu_memory_mib) {
   return {.name = name, .gpu_memory_bytes = gpu_memory_mib << 20};
 }
@@ -85,12 +64,9 @@ Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Recor
   std::copy(parameters.begin(), parameters.end(), replica_->parameters().begin());
   replica_->parameters_changed();
   backend::StepMetrics sums;
-  std::vector<uint32_t> indices;
-  const int64_t total = records.info().records;
-  for (int64_t begin = 0; begin < total; begin += batch_size_) {
-    indices.resize(static_cast<size_t>(std::min(batch_size_, total - begin)));
-    std::iota(indices.begin(), indices.end(), static_cast<uint32_t>(begin));
-    sums += replica_->evaluate(gather_batch(records, indices, *replica_));
+  data::InOrderBatches batches(records, batch_size_);
+  for (int64_t batch = 0; batch < batches.batches(); ++batch) {
+    sums += replica_->evaluate(worker::make_batch(*replica_, batches, batch));
   }
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
   return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};

@@ -9,7 +9,7 @@
 #include "sluice/model.h"
 #include "train/evaluation.h"
 #include "train/progress_view.h"
-#include "worker/partition_data.h"
+#include "worker/partition_batches.h"
 
 namespace sluice {
 namespace {
@@ -29,27 +29,20 @@ backend::ReplicaOptions replica_options(const FitOptions& options) {
 // A device is not waited for more often than the bar is drawn.
 constexpr core::Duration kShowEvery = std::chrono::milliseconds(50);
 
-// One pass over the plan's epoch; tells `view` how far it is.
-backend::StepMetrics train_epoch(backend::Replica& replica, const worker::PartitionData& data,
-                                 data::BatchPlan& plan, int epoch, train::ProgressView& view) {
-  const int64_t target_size = replica.graph().target_size();
-  const auto input_size = static_cast<size_t>(replica.graph().input.size());
+// One of `epochs` passes over the batches; tells `view` how far it is.
+backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& batches, int epoch,
+                                 int epochs, int64_t records, train::ProgressView& view) {
   backend::StepMetrics sums;
-  const int64_t before = epoch * data.size();
-  const int64_t end = (epoch + 1) * plan.steps_per_epoch();
+  const int64_t per_epoch = batches.batches() / epochs;
+  const int64_t end = (epoch + 1) * per_epoch;
   core::TimePoint shown = now();
-  for (int64_t step = epoch * plan.steps_per_epoch(); step < end; ++step) {
-    const auto indices = plan.batch(step);
-    const backend::BatchBuffers buffers = replica.batch_buffers();
-    const auto x = buffers.x.first(indices.size() * input_size);
-    const auto y = buffers.y.first(indices.size() * static_cast<size_t>(target_size));
-    data.gather(indices, x, y, target_size);
-    replica.start_step({static_cast<int64_t>(indices.size()), x, y});
+  for (int64_t step = epoch * per_epoch; step < end; ++step) {
+    replica.start_step(worker::make_batch(replica, batches, step));
     if (step + 1 < end && now() - shown < kShowEvery) continue;
     shown = now();
     sums += replica.take_metrics();
     const auto samples = static_cast<double>(sums.samples);
-    view.update(epoch, sums.samples, before + sums.samples,
+    view.update(epoch, sums.samples, epoch * records + sums.samples,
                 {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples}, shown);
   }
   return sums;
@@ -73,8 +66,10 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
   // The one partition of a distributed job with one worker: the same batches in the same order.
   const auto shuffle = options.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
   const data::Partitioning whole(training->info().records, 1, options.seed, shuffle);
-  const worker::PartitionData data(training, whole.records(0));
-  data::BatchPlan plan(0, data.size(), options.batch_size, options.epochs, options.seed, shuffle);
+  const int64_t records = training->info().records;
+  worker::PartitionBatches batches(
+      worker::PartitionData(training, whole.records(0)),
+      data::BatchPlan(0, records, options.batch_size, options.epochs, options.seed, shuffle));
   const auto backend =
       train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
   const auto replica = backend->compile(nn::lower(*this, loss), replica_options(options));
@@ -93,7 +88,7 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
   std::vector<EpochHistory> history;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto begin = now();
-    const auto sums = train_epoch(*replica, data, plan, epoch, view);
+    const auto sums = train_epoch(*replica, batches, epoch, options.epochs, records, view);
     const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
     EpochHistory entry;
     entry.train = {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};

@@ -16,7 +16,6 @@
 #include "optim/optimizer_json.h"
 #include "train/suggestion.h"
 #include "transport/grpc/socket_address.h"
-#include "worker/worker_rule.h"
 
 namespace sluice::train {
 namespace {
@@ -29,9 +28,10 @@ std::string underscored(std::string name) {
 }
 
 std::vector<std::string> field_names() {
-  std::vector<std::string> names;
+  std::vector<std::string> names = {"trainer"};
   JobConfig config;
-  visit_fields(config, [&](const char* name, auto&, const char*) { names.emplace_back(name); });
+  visit_fields(config, [&](const char* name, auto&&...) { names.emplace_back(name); });
+  for (const auto& option : algorithm::all_options()) names.emplace_back(option.spec.name);
   return names;
 }
 
@@ -65,27 +65,62 @@ void read(const std::string& name, const Json& value, Int& field) {
 }
 void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
 
-void require(bool condition, const char* name, const std::string& what) {
-  if (!condition) throw InvalidField(name, what);
-}
-
-// Longer ones would overflow where they are added up.
-void require_seconds(double seconds, const char* name) {
-  require(seconds > 0 && seconds <= 1e9, name, "expected more than 0 and at most 1e9 seconds");
-}
-
-void require_address(const std::string& address, const char* name) {
-  if (address.empty()) return;
-  const auto parsed = transport::parse_address(address);
-  require(parsed.ok(), name, parsed.status().message());
+// Sets the option that `key` names, if some algorithm has it.
+bool read_option(const std::string& key, const Json& value, JobConfig& config) {
+  for (const auto& option : algorithm::all_options()) {
+    if (underscored(key) != option.spec.name) continue;
+    if (value.is_structured() || value.is_string() || value.is_null()) {
+      wrong_type(key, algorithm::expected_type(option.spec.fallback), value);
+    }
+    config.trainer_options[option.spec.name] = algorithm::option_from_json(key, value);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
 
+std::string check_loss(const std::string& value) {
+  (void)nn::parse_loss(value);  // throws with its own words
+  return "";
+}
+
+std::string check_learning_rate(const double& value) {
+  const auto rate = static_cast<float>(value);
+  const bool right = value == 0 || (std::isfinite(rate) && rate > 0);
+  return right ? "" : "expected a positive number, or 0 for the default";
+}
+
+std::string check_fraction(const double& value) {
+  return value >= 0 && value < 1 ? "" : "expected a fraction of at least 0 and below 1";
+}
+
+// Longer ones would overflow where they are added up.
+std::string check_seconds(const double& value) {
+  return value > 0 && value <= 1e9 ? "" : "expected more than 0 and at most 1e9 seconds";
+}
+
+std::string check_device(const std::string& value) {
+  return backend::check_device_name(value).message();
+}
+
+std::string check_precision(const std::string& value) {
+  (void)backend::parse_precision(value);  // throws with its own words
+  return "";
+}
+
+std::string check_address(const std::string& value) {
+  return value.empty() ? "" : transport::parse_address(value).status().message();
+}
+
 std::string to_json(const JobConfig& config) {
   Json json = Json::object();
-  visit_fields(config,
-               [&](const char* name, const auto& field, const char*) { json[name] = field; });
+  visit_fields(config, [&](const char* name, const auto& field, auto&&...) {
+    json[name] = field;
+    if (std::string_view(name) != "model") return;  // the algorithm comes behind the model
+    json["trainer"] = config.trainer;
+    json.update(algorithm::to_json(algorithm_of(config).options));
+  });
   return json.dump(2);
 }
 
@@ -99,7 +134,15 @@ void merge_json(const std::string& text, JobConfig& config) {
   if (!json.is_object()) throw std::invalid_argument("expected a JSON object with the job's flags");
   std::set<std::string> unread;
   for (const auto& [name, value] : json.items()) unread.insert(name);
-  visit_fields(config, [&](const char* name, auto& field, const char*) {
+  for (const auto& [key, value] : json.items()) {
+    if (key == "trainer") {
+      read(key, value, config.trainer);
+    } else if (!read_option(key, value, config)) {
+      continue;
+    }
+    unread.erase(key);
+  }
+  visit_fields(config, [&](const char* name, auto& field, auto&&...) {
     for (const auto& [key, value] : json.items()) {
       if (underscored(key) != name) continue;
       read(key, value, field);
@@ -113,37 +156,26 @@ void merge_json(const std::string& text, JobConfig& config) {
   }
 }
 
-void validate(const JobConfig& c) {
-  require(c.workers >= 1, "workers",
-          "expected at least 1 worker, got " + std::to_string(c.workers));
-  require(c.servers >= 1, "servers",
-          "expected at least 1 server, got " + std::to_string(c.servers));
-  require(c.shards >= 0, "shards", "expected 0 (by size) or more");
-  require(c.parallelism_factor >= 1, "parallelism_factor", "expected at least 1");
-  require(c.batch_size >= 1, "batch_size", "expected at least 1 sample");
-  require(c.window >= 1, "window", "expected at least 1 mini-batch");
-  require(c.epochs >= 1, "epochs", "expected at least 1 epoch");
-  require(c.learning_rate == 0 || (std::isfinite(static_cast<float>(c.learning_rate)) &&
-                                   static_cast<float>(c.learning_rate) > 0),
-          "learning_rate", "expected a positive number, or 0 for the default");
-  require(c.validation_split >= 0 && c.validation_split < 1, "validation_split",
-          "expected a fraction of at least 0 and below 1");
-  require(c.threads_per_worker >= 0 && c.threads_per_worker <= 256, "threads_per_worker",
-          "expected 0 (shared evenly) to 256");
-  require(c.max_restarts >= 0, "max_restarts", "expected 0 or more");
-  require_seconds(c.lease_timeout, "lease_timeout");
-  require_seconds(c.idle_timeout, "idle_timeout");
-  require_seconds(c.peer_timeout, "peer_timeout");
-  require_address(c.listen, "listen");
-  require(c.verbose >= 0 && c.verbose <= 2, "verbose", "expected 0, 1 or 2");
-  (void)worker::update_rule_for(c.trainer, c.optimizer);
-  (void)nn::parse_loss(c.loss);
-  (void)backend::parse_precision(c.precision);
-  optim::validate(effective_optimizer(c));
-  const Status device = backend::check_device_name(c.device);
-  require(device.ok(), "device", device.message());
-  require(c.gpu_memory >= 0 && c.gpu_memory <= (int64_t{1} << 30), "gpu_memory",
-          "expected 0 (no bound) to 2^30 MiB");
+void validate(const JobConfig& config) {
+  visit_fields(config, [](const char* name, const auto& field, const char*, const auto& check) {
+    const std::string wrong = check(field);
+    if (!wrong.empty()) throw InvalidField(name, wrong);
+  });
+  (void)algorithm_of(config);
+  optim::validate(effective_optimizer(config));
+}
+
+algorithm::Choice algorithm_of(const JobConfig& config) {
+  algorithm::Choice choice(config.trainer);
+  for (const auto& [name, value] : config.trainer_options) {
+    try {
+      choice.set(name, value);
+    } catch (const std::invalid_argument& error) {
+      const std::string text = error.what();
+      throw InvalidField(name, text.substr(text.find(": ") + 2));
+    }
+  }
+  return choice;
 }
 
 OptimizerSpec effective_optimizer(const JobConfig& config) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <stdexcept>
 #include <string>
 
+#include "algorithm/algorithm.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::train {
@@ -14,6 +16,8 @@ struct JobConfig {
   std::string data_dir;
   std::string model = "mnist_cnn";  // a built-in's name or a file with Keras' JSON
   std::string trainer = "adag";
+  // The algorithm's own, where they are not its defaults; see algorithm/.
+  std::map<std::string, algorithm::OptionValue> trainer_options;
   OptimizerSpec optimizer = "adam";
   std::string loss = "categorical_crossentropy";
   double learning_rate = 0;  // 0: the optimizer's own
@@ -22,11 +26,9 @@ struct JobConfig {
   int shards = 0;
   int parallelism_factor = 1;
   int64_t batch_size = 16;
-  int window = 5;
   int epochs = 5;
   uint64_t seed = 0;
   bool shuffle = true;
-  bool overlap = false;
   double validation_split = 0;
   int threads_per_worker = 0;
   std::string device = "auto";
@@ -36,6 +38,7 @@ struct JobConfig {
   std::string listen;
   int max_restarts = 3;
   double lease_timeout = 10;
+  double stall_timeout = 120;
   double idle_timeout = 300;
   double peer_timeout = 30;
   std::string save;
@@ -43,43 +46,87 @@ struct JobConfig {
   int verbose = 1;
 };
 
-// Calls visit(name, field, help) for every field, in the order of --help. Names have underscores.
+// What is wrong with a value; empty: nothing.
+template <typename T>
+using Check = std::string (*)(const T& value);
+
+std::string check_loss(const std::string& value);
+std::string check_learning_rate(const double& value);
+std::string check_fraction(const double& value);
+std::string check_seconds(const double& value);
+std::string check_device(const std::string& value);
+std::string check_precision(const std::string& value);
+std::string check_address(const std::string& value);
+
+inline std::string fine(const auto& /*value*/) { return ""; }
+
+// "expected at least 1 worker, got 0"; `of`: "1 worker".
+template <int64_t least>
+std::string at_least(const auto& value, const char* of) {
+  if (value >= least) return "";
+  return std::string("expected at least ") + of + ", got " + std::to_string(value);
+}
+
+// The one description of every field but the algorithm's: visit(name, field, help, check). Flag,
+// config name, default, help, check and message come from here. In the order of --help; names have
+// underscores.
 template <typename Config, typename Visit>
 void visit_fields(Config& c, Visit visit) {
-  visit("dataset", c.dataset, "mnist, fashion_mnist, digits (generated), or a CSV file");
-  visit("data_dir", c.data_dir, "folder to look for the dataset in first");
-  visit("model", c.model, "mnist_cnn, mnist_mlp, or a file with a Keras model's JSON");
-  visit("trainer", c.trainer, "algorithm: adag, downpour or async_sgd");
-  visit("optimizer", c.optimizer, "sgd, rmsprop, adagrad or adam");
-  visit("loss", c.loss, "categorical_crossentropy, sparse_categorical_crossentropy or mse");
-  visit("learning_rate", c.learning_rate, "0: the optimizer's default");
-  visit("workers", c.workers, "worker processes");
-  visit("servers", c.servers, "parameter servers");
-  visit("shards", c.shards, "pieces of the parameters, 0: as few as keep each within 4 MiB");
-  visit("parallelism_factor", c.parallelism_factor, "partitions of the dataset per worker");
-  visit("batch_size", c.batch_size, "samples in a mini-batch");
-  visit("window", c.window, "mini-batches between two exchanges with the servers");
-  visit("epochs", c.epochs, "passes over the dataset");
-  visit("seed", c.seed, "of initial weights, partitioning and shuffling");
-  visit("shuffle", c.shuffle, "shuffle once before partitioning and each epoch");
-  visit("overlap", c.overlap, "train the next window while an exchange is under way");
-  visit("validation_split", c.validation_split, "fraction of the training set kept for validation");
-  visit("threads_per_worker", c.threads_per_worker, "at most 256; 0: the cores, shared evenly");
-  visit("device", c.device, "auto (a GPU where there is one), cpu, cuda or cuda:N");
-  visit("gpu_memory", c.gpu_memory, "MiB of its GPU that each process takes at most, 0: no bound");
-  visit("precision", c.precision, "of training: float32, tf32 (GPUs) or mixed_bfloat16");
+  visit("dataset", c.dataset, "mnist, fashion_mnist, digits (generated), or a CSV file",
+        fine<std::string>);
+  visit("data_dir", c.data_dir, "folder to look for the dataset in first", fine<std::string>);
+  visit("model", c.model, "mnist_cnn, mnist_mlp, or a file with a Keras model's JSON",
+        fine<std::string>);
+  visit("optimizer", c.optimizer, "sgd, rmsprop, adagrad or adam", fine<OptimizerSpec>);
+  visit("loss", c.loss, "categorical_crossentropy, sparse_categorical_crossentropy or mse",
+        check_loss);
+  visit("learning_rate", c.learning_rate, "0: the optimizer's default", check_learning_rate);
+  visit("workers", c.workers, "worker processes",
+        [](const int& n) { return at_least<1>(n, "1 worker"); });
+  visit("servers", c.servers, "parameter servers",
+        [](const int& n) { return at_least<1>(n, "1 server"); });
+  visit("shards", c.shards, "pieces of the parameters, 0: as few as keep each within 4 MiB",
+        [](const int& n) { return at_least<0>(n, "0 (by size)"); });
+  visit("parallelism_factor", c.parallelism_factor, "partitions of the dataset per worker",
+        [](const int& n) { return at_least<1>(n, "1"); });
+  visit("batch_size", c.batch_size, "samples in a mini-batch",
+        [](const int64_t& n) { return at_least<1>(n, "1 sample"); });
+  visit("epochs", c.epochs, "passes over the dataset",
+        [](const int& n) { return at_least<1>(n, "1 epoch"); });
+  visit("seed", c.seed, "of initial weights, partitioning and shuffling", fine<uint64_t>);
+  visit("shuffle", c.shuffle, "shuffle once before partitioning and each epoch", fine<bool>);
+  visit("validation_split", c.validation_split, "fraction of the training set kept for validation",
+        check_fraction);
+  visit("threads_per_worker", c.threads_per_worker, "at most 256; 0: the cores, shared evenly",
+        [](const int& n) -> std::string {
+          return n >= 0 && n <= 256 ? "" : "expected 0 (shared evenly) to 256";
+        });
+  visit("device", c.device, "auto (a GPU where there is one), cpu, cuda or cuda:N", check_device);
+  visit("gpu_memory", c.gpu_memory, "MiB of its GPU that each process takes at most, 0: no bound",
+        [](const int64_t& mib) -> std::string {
+          return mib >= 0 && mib <= (int64_t{1} << 30) ? "" : "expected 0 (no bound) to 2^30 MiB";
+        });
+  visit("precision", c.precision, "of training: float32, tf32 (GPUs) or mixed_bfloat16",
+        check_precision);
   visit("deterministic", c.deterministic,
-        "only algorithms that give the same bits in every run (on GPUs)");
+        "only algorithms that give the same bits in every run (on GPUs)", fine<bool>);
   visit("listen", c.listen,
-        "the driver's address: HOST:PORT or unix:/path (for `sluice driver` 0.0.0.0:7070)");
-  visit("max_restarts", c.max_restarts, "dead workers that are replaced");
+        "the driver's address: HOST:PORT or unix:/path (for `sluice driver` 0.0.0.0:7070)",
+        check_address);
+  visit("max_restarts", c.max_restarts, "dead workers that are replaced",
+        [](const int& n) { return at_least<0>(n, "0"); });
   visit("lease_timeout", c.lease_timeout,
-        "seconds without a heartbeat until a worker counts as dead");
-  visit("idle_timeout", c.idle_timeout, "seconds to wait for servers or workers to join");
-  visit("peer_timeout", c.peer_timeout, "seconds a worker waits for a silent server or driver");
-  visit("save", c.save, "file to write the trained model to");
-  visit("report", c.report, "file to write the results to, as JSON");
-  visit("verbose", c.verbose, "0 silent, 1 progress, 2 a line for everything");
+        "seconds without a heartbeat until a worker counts as dead", check_seconds);
+  visit("stall_timeout", c.stall_timeout,
+        "seconds without a training step until a worker is given up as stuck", check_seconds);
+  visit("idle_timeout", c.idle_timeout, "seconds to wait for servers or workers to join",
+        check_seconds);
+  visit("peer_timeout", c.peer_timeout, "seconds until a silent server or driver is given up",
+        check_seconds);
+  visit("save", c.save, "file to write the trained model to", fine<std::string>);
+  visit("report", c.report, "file to write the results to, as JSON", fine<std::string>);
+  visit("verbose", c.verbose, "0 silent, 1 progress, 2 a line for everything",
+        [](const int& n) -> std::string { return n >= 0 && n <= 2 ? "" : "expected 0, 1 or 2"; });
 }
 
 // The config as JSON, two spaces deep.
@@ -101,6 +148,10 @@ struct InvalidField : std::invalid_argument {
 // Throws InvalidField, or std::invalid_argument for an unknown name, for what can be seen to make
 // no sense without the dataset: zero workers, a negative window, an unknown trainer or device.
 void validate(const JobConfig& config);
+
+// The algorithm with its options. Throws InvalidField for an option that it does not have or that
+// is out of range, std::invalid_argument for an unknown algorithm.
+algorithm::Choice algorithm_of(const JobConfig& config);
 
 // The optimizer with the learning rate that counts.
 OptimizerSpec effective_optimizer(const JobConfig& config);

@@ -9,8 +9,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <future>
+#include <utility>
 
 #include "core/log.h"
+#include "core/real_world.h"
 #include "train/signals.h"
 
 namespace sluice::train {
@@ -62,18 +65,12 @@ LocalCluster::LocalCluster(LocalClusterOptions options, std::string directory, i
     : options_(std::move(options)),
       directory_(std::move(directory)),
       lock_(lock),
-      children_(std::make_unique<ChildProcesses>()) {}
+      strand_(core::real_world().make_strand("cluster")),
+      children_([this](const ChildProcesses::Ended& ended) {
+        strand_->post([this, ended] { child_ended(ended); });
+      }) {}
 
-LocalCluster::LocalCluster(LocalCluster&& other) noexcept
-    : options_(std::move(other.options_)),
-      directory_(std::exchange(other.directory_, {})),
-      lock_(std::exchange(other.lock_, -1)),
-      driver_address_(std::move(other.driver_address_)),
-      children_(std::move(other.children_)),
-      workers_(std::move(other.workers_)),
-      restarts_(other.restarts_) {}
-
-Result<LocalCluster> LocalCluster::create(LocalClusterOptions options) {
+Result<std::unique_ptr<LocalCluster>> LocalCluster::create(LocalClusterOptions options) {
   // Not $TMPDIR: a socket's path may have no more than 107 characters.
   remove_left_over_folders();
   std::string directory = std::string(kFolders) + "/" + kPrefix + "XXXXXX";
@@ -83,23 +80,46 @@ Result<LocalCluster> LocalCluster::create(LocalClusterOptions options) {
   }
   remove_at_end(directory);
   const int lock = lock_folder(directory);
-  return LocalCluster(std::move(options), std::move(directory), lock);
+  return std::unique_ptr<LocalCluster>(
+      new LocalCluster(std::move(options), std::move(directory), lock));
 }
 
 LocalCluster::~LocalCluster() {
-  children_.reset();
+  stop(std::chrono::milliseconds(500));
+  strand_->close();
   std::error_code ignored;  // nobody is left to be told
-  if (directory_.empty()) return;
   fs::remove_all(directory_, ignored);
   forget_at_end(directory_);
   if (lock_ >= 0) ::close(lock_);
 }
 
-Status LocalCluster::start(const std::string& driver_address) {
-  driver_address_ = driver_address;
+void LocalCluster::terminate() {
+  strand_->post([this] { ending_ = true; });
+  children_.terminate();
+}
+
+void LocalCluster::stop(core::Duration grace) {
+  strand_->post([this] { ending_ = true; });
+  children_.stop(grace);
+}
+
+// On the strand, whose thread lives as long as the children shall.
+Status LocalCluster::start(const std::string& driver_address, driver::Driver& driver,
+                           std::stop_token stop) {
+  std::promise<Status> started;
+  strand_->post([&] {
+    driver_address_ = driver_address;
+    driver_ = &driver;
+    stop_ = std::move(stop);
+    started.set_value(start_all());
+  });
+  return started.get_future().get();
+}
+
+Status LocalCluster::start_all() {
   for (int i = 0; i < options_.servers; ++i) {
     RoleOptions role;
-    role.driver = driver_address;
+    role.driver = driver_address_;
     role.listen = "unix:" + directory_ + "/server-" + std::to_string(i);
     role.index = i;
     SLUICE_RETURN_IF_ERROR(start_child("server", role).status());
@@ -111,8 +131,8 @@ Status LocalCluster::start(const std::string& driver_address) {
 Result<pid_t> LocalCluster::start_child(const std::string& role, const RoleOptions& options) {
   // Several processes share the cores: a thread that waits in OpenMP must not spin on one that
   // another worker could use. OpenMP reads this when it is loaded.
-  return children_->start(child_arguments(options_.program, role, options, options_.log_level),
-                          {"OMP_WAIT_POLICY=passive"});
+  return children_.start(child_arguments(options_.program, role, options, options_.log_level),
+                         {"OMP_WAIT_POLICY=passive"});
 }
 
 Status LocalCluster::start_worker(int index) {
@@ -124,31 +144,49 @@ Status LocalCluster::start_worker(int index) {
   return ok_status();
 }
 
-void LocalCluster::look_after(driver::Driver& driver) {
-  for (const ChildProcesses::Ended& ended : children_->reap()) {
-    driver.process_ended(ended.pid, ended.fate);
-    const auto it = workers_.find(ended.pid);
-    if (it == workers_.end()) {
-      // Before it joined, a server is nobody that the driver could miss.
-      if (ended.failed)
-        driver.abort("a parameter server (pid " + std::to_string(ended.pid) + ") " + ended.fate);
-      continue;
+void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
+  driver_->process_ended(ended.pid, ended.fate);
+  const auto it = workers_.find(ended.pid);
+  if (it == workers_.end()) {
+    // Before it joined, a server is nobody that the driver could miss.
+    if (ended.failed) {
+      driver_->abort("a parameter server (pid " + std::to_string(ended.pid) + ") " + ended.fate);
     }
-    const int index = it->second;
-    workers_.erase(it);
-    if (!ended.failed || driver.over()) continue;
-    if (restarts_ < options_.max_restarts) {
-      ++restarts_;
-      SLUICE_LOG(warn, "starting worker {} again ({} of at most {} restarts)", index, restarts_,
-                 options_.max_restarts);
-      const Status started = start_worker(index);
-      if (!started.ok()) SLUICE_LOG(error, "{}", started.message());
-    }
-    if (workers_.empty()) {
-      driver.abort("every worker is gone; the last one, worker " + std::to_string(index) +
-                   " (pid " + std::to_string(ended.pid) + "), " + ended.fate);
-    }
+    return;
   }
+  const int index = it->second;
+  workers_.erase(it);
+  // Whoever the same signal has ended is not to be replaced.
+  if (ended.failed && !ending_ && !stop_.stop_requested()) worker_ended(index, ended);
+}
+
+void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
+  if (restarts_ < options_.max_restarts && !refused_.contains(ended.pid)) {
+    ++restarts_;
+    SLUICE_LOG(warn, "starting worker {} again ({} of at most {} restarts)", index, restarts_,
+               options_.max_restarts);
+    const Status started = start_worker(index);
+    if (!started.ok()) SLUICE_LOG(error, "{}", started.message());
+  }
+  if (workers_.empty()) {
+    driver_->abort("every worker is gone; the last one, worker " + std::to_string(index) +
+                   " (pid " + std::to_string(ended.pid) + "), " + ended.fate);
+  }
+}
+
+void LocalCluster::on_event(const driver::JobEvent& event) {
+  if (std::holds_alternative<driver::JobEnding>(event.what)) {
+    strand_->post([this] { ending_ = true; });
+  } else if (const auto* ended = std::get_if<driver::MemberEnded>(&event.what)) {
+    strand_->post([this, ended = *ended] { member_ended(ended); });
+  }
+}
+
+void LocalCluster::member_ended(const driver::MemberEnded& ended) {
+  const auto pid = static_cast<pid_t>(ended.who.process.pid);
+  if (!workers_.contains(pid)) return;
+  if (ended.how == driver::MemberEnded::How::kRefused) refused_.insert(pid);
+  if (ended.how == driver::MemberEnded::How::kStuck) children_.kill(pid);
 }
 
 }  // namespace sluice::train

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <map>
+#include <memory>
+#include <set>
+#include <stop_token>
 #include <string>
-#include <vector>
 
+#include "core/world.h"
 #include "driver/driver.h"
 #include "sluice/status.h"
 #include "train/child_processes.h"
@@ -20,39 +23,51 @@ struct LocalClusterOptions {
   int max_restarts = 3;  // dead workers that are replaced, in all
 };
 
-// Used by main's thread (see ChildProcesses). Its folder of sockets goes with it.
+// Thread-safe; children belong to a strand of its own. Its folder of sockets goes with it.
 class LocalCluster {
  public:
   // Makes the folder that the sockets will be in, readable by this user only, and removes those
   // that clusters left whose process was killed.
-  static Result<LocalCluster> create(LocalClusterOptions options);
-  LocalCluster(LocalCluster&& other) noexcept;
-  LocalCluster& operator=(LocalCluster&&) = delete;
+  static Result<std::unique_ptr<LocalCluster>> create(LocalClusterOptions options);
+  LocalCluster(const LocalCluster&) = delete;
   ~LocalCluster();
 
   // Where the driver should listen.
   std::string driver_address() const { return "unix:" + directory_ + "/driver"; }
 
-  Status start(const std::string& driver_address);
-  // Tells `driver` which children have ended and replaces dead workers, or aborts the job when
-  // there is nobody left to do the work. Call it often.
-  void look_after(driver::Driver& driver);
-  // Asks the children to end; stop() waits for that, and kills them after `grace`.
-  void terminate() { children_->terminate(); }
-  void stop(core::Duration grace) { children_->stop(grace); }
+  // Starts the children, and tells `driver`, which outlives the cluster's last child, when one has
+  // ended; dead workers are replaced, unless a stop was requested, and the job is aborted when
+  // nobody is left to do the work. Returns when all have been started, or one could not be.
+  Status start(const std::string& driver_address, driver::Driver& driver, std::stop_token stop);
+  // What happens in the job: nobody is replaced when it ends, whoever is stuck is killed.
+  void on_event(const driver::JobEvent& event);
+  // Asks the children to end; stop() waits for that, and kills them after `grace`. Nobody is
+  // replaced any more.
+  void terminate();
+  void stop(core::Duration grace);
 
  private:
   LocalCluster(LocalClusterOptions options, std::string directory, int lock);
+  // On the strand:
+  Status start_all();
   Result<pid_t> start_child(const std::string& role, const RoleOptions& options);
   Status start_worker(int index);
+  void child_ended(const ChildProcesses::Ended& ended);
+  void worker_ended(int index, const ChildProcesses::Ended& ended);
+  void member_ended(const driver::MemberEnded& ended);
 
-  LocalClusterOptions options_;
-  std::string directory_;
-  int lock_ = -1;  // an open file; locked, it says that the folder is in use
+  const LocalClusterOptions options_;
+  const std::string directory_;
+  const int lock_;  // an open file; locked, it says that the folder is in use; or -1
+  const std::shared_ptr<core::Strand> strand_;
   std::string driver_address_;
-  std::unique_ptr<ChildProcesses> children_;
+  driver::Driver* driver_ = nullptr;
+  std::stop_token stop_;
   std::map<pid_t, int> workers_;  // running, with their index
+  std::set<pid_t> refused_;       // another of their kind would be too
   int restarts_ = 0;
+  bool ending_ = false;
+  ChildProcesses children_;
 };
 
 }  // namespace sluice::train

@@ -38,6 +38,14 @@ Json history_json(const JobOutcome& outcome) {
   return history;
 }
 
+Json processes_json(const driver::WorkerReport& worker) {
+  Json processes = Json::array();
+  for (const auto& process : worker.processes) {
+    processes.push_back(process.name + ": " + process.fate);
+  }
+  return processes;
+}
+
 Json workers_json(const driver::JobResult& result) {
   Json workers = Json::array();
   for (const driver::WorkerReport& worker : result.workers) {
@@ -45,7 +53,7 @@ Json workers_json(const driver::JobResult& result) {
                        {"updates", worker.updates},
                        {"samples", worker.samples},
                        {"partitions", worker.leases},
-                       {"processes", worker.processes},
+                       {"processes", processes_json(worker)},
                        {"peak_memory_bytes", worker.peak_memory_bytes}});
   }
   return workers;
@@ -127,8 +135,8 @@ std::string to_text(const JobReport& report) {
                    worker.worker, with_separators(worker.updates).c_str(),
                    with_separators(worker.samples).c_str(), worker.leases,
                    static_cast<long>(worker.peak_memory_bytes >> 20));
-    for (const std::string& process : worker.processes) {
-      if (!process.ends_with(": left")) text += "  " + process + "\n";
+    for (const auto& process : worker.processes) {
+      if (!process.left) text += "  " + process.name + ": " + process.fate + "\n";
     }
   }
   return text;

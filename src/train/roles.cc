@@ -2,9 +2,13 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "core/log.h"
+#include "core/process_info.h"
+#include "core/real_world.h"
 #include "server/serve.h"
 #include "train/child_processes.h"
 #include "train/signals.h"
@@ -16,9 +20,22 @@ namespace {
 
 constexpr const char* kChildFlag = "--sluice-child";
 
+// How long the step that is under way when a membership ends may take: a step that never returns
+// must not keep the process.
+constexpr core::Duration kLastStep = std::chrono::seconds(10);
+
+void end_soon(const client::MemberEnd& end) {
+  std::thread([status = exit_status(end.how)] {
+    std::this_thread::sleep_for(kLastStep);
+    SLUICE_LOG(error, "a training step has not ended for {} s: this process ends without it",
+               static_cast<int>(core::to_seconds(kLastStep)));
+    _exit(status);
+  }).detach();
+}
+
 }  // namespace
 
-Status run_server_role(const RoleOptions& options, const std::atomic<bool>& stop) {
+client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token stop) {
   transport::GrpcTransport transport;
   server::ServeOptions serve;
   serve.driver = options.driver;
@@ -27,15 +44,31 @@ Status run_server_role(const RoleOptions& options, const std::atomic<bool>& stop
   serve.preferred_index = options.index;
   serve.threads = options.threads;
   serve.join_timeout = core::from_seconds(options.join_timeout_s);
-  return server::serve(transport, serve, stop);
+  return server::serve(core::real_world(), transport, serve, std::move(stop));
 }
 
-Status run_worker_role(const RoleOptions& options, const std::atomic<bool>& stop) {
+client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token stop) {
   transport::GrpcTransport transport;
   return worker::run_worker(
-      transport,
+      core::real_world(), transport,
       {options.driver, options.index, options.device, core::from_seconds(options.join_timeout_s)},
-      stop);
+      std::move(stop), end_soon);
+}
+
+int exit_status(client::Ending how) {
+  switch (how) {
+    case client::Ending::kDone:
+      return 0;
+    case client::Ending::kAborted:
+      return 3;
+    case client::Ending::kNoDriver:
+      return 4;
+    case client::Ending::kRefused:
+      return 5;
+    case client::Ending::kFailed:
+      break;
+  }
+  return 1;
 }
 
 std::vector<std::string> child_arguments(const std::string& program, const std::string& role,
@@ -52,9 +85,13 @@ std::vector<std::string> child_arguments(const std::string& program, const std::
 
 void run_if_child(int argc, char** argv) {
   if (argc != 8 || std::string(argv[1]) != kChildFlag) return;
+  core::raise_file_limit();
   const std::string role = argv[2];
-  // Whoever interrupts a job is told about it by the driver.
-  const std::atomic<bool>& stop = stop_on_signals(std::chrono::seconds(1), "");
+  // Whoever interrupts a job is told about it by the driver. What a terminal sends it sends to the
+  // driver too, which tells everybody why the job ends, or dies and takes its children with it.
+  const std::stop_token stop = stop_on_signals(std::chrono::seconds(1), "");
+  std::signal(SIGINT, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
   die_with_parent(static_cast<pid_t>(std::atoi(argv[3])));
   RoleOptions options;
   options.driver = argv[4];
@@ -62,13 +99,13 @@ void run_if_child(int argc, char** argv) {
   options.index = std::atoi(argv[6]);
   log::set_level(argv[7]);
   log::set_role(role + " " + argv[6]);
-  const Status status =
+  const client::MemberEnd end =
       role == "server" ? run_server_role(options, stop) : run_worker_role(options, stop);
-  if (stop.load()) std::exit(signal_exit_status());
+  if (stop.stop_requested()) std::exit(signal_exit_status());
   // What the driver ended for everybody it also reports; a member's own failure is told here.
-  if (status.ok() || status.code() == StatusCode::kCancelled) std::exit(0);
-  SLUICE_LOG(error, "{}", status.message());
-  std::exit(1);
+  if (end.how == client::Ending::kDone || end.how == client::Ending::kAborted) std::exit(0);
+  SLUICE_LOG(error, "{}", end.why.message());
+  std::exit(exit_status(end.how));
 }
 
 }  // namespace sluice::train

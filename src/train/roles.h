@@ -4,10 +4,11 @@
 
 #include <sys/types.h>
 
-#include <atomic>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "client/member.h"
 #include "sluice/status.h"
 
 namespace sluice::train {
@@ -22,9 +23,13 @@ struct RoleOptions {
   double join_timeout_s = 60;
 };
 
-// Each runs until the job is over; the status says how it went.
-Status run_server_role(const RoleOptions& options, const std::atomic<bool>& stop);
-Status run_worker_role(const RoleOptions& options, const std::atomic<bool>& stop);
+// Each runs until the job is over.
+client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token stop);
+client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token stop);
+
+// 0 done, 1 failed; of their own, for whoever starts members again: 3 the driver aborted the job, 4
+// no driver, 5 refused.
+int exit_status(client::Ending how);
 
 // The command line that starts this program as a child in a role, and its way back.
 std::vector<std::string> child_arguments(const std::string& program, const std::string& role,

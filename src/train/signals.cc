@@ -1,10 +1,13 @@
 #include "train/signals.h"
 
+#include <poll.h>
 #include <semaphore.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <mutex>
@@ -17,10 +20,15 @@ namespace sluice::train {
 namespace {
 
 // Signal handlers can reach nothing but globals.
-std::atomic<bool> g_stop{false};
 std::atomic<int> g_signal{0};
 std::atomic<int> g_signals{0};
 sem_t g_came;
+
+// Left to the process's very end, as the folders.
+std::stop_source& stop_source() {
+  static auto* const source = new std::stop_source;
+  return *source;
+}
 
 // Left to the process's very end: the watching thread may need them until then.
 struct Folders {
@@ -36,7 +44,6 @@ void on_signal(int signal) {
   const int before = g_signals.fetch_add(1);
   if (before >= 2) _exit(128 + signal);  // whoever is that impatient gets no tidying up
   g_signal = signal;
-  g_stop = true;
   const int error = errno;
   sem_post(&g_came);
   errno = error;
@@ -56,23 +63,35 @@ bool ignored(int signal) {
   return action.sa_handler == SIG_IGN;
 }
 
-// Until the first signal, then until the next or the end of the grace.
-void wait_for_the_end(core::Duration grace) {
+void wait_for_signal() {
   while (sem_wait(&g_came) != 0) {
   }
+}
+
+// Until the next signal or the end of the grace, by a clock that nobody sets.
+void wait_for_the_end(core::Duration grace) {
   timespec until{};
-  clock_gettime(CLOCK_REALTIME, &until);
+  clock_gettime(CLOCK_MONOTONIC, &until);
   const int64_t ns = until.tv_nsec + grace.count();
   until.tv_sec += ns / 1'000'000'000;
   until.tv_nsec = ns % 1'000'000'000;
-  while (sem_timedwait(&g_came, &until) != 0 && errno == EINTR) {
+  while (sem_clockwait(&g_came, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
   }
+}
+
+// Nobody may read standard error any more; this process ends all the same.
+void say_last(const std::string& words) {
+  pollfd writable{STDERR_FILENO, POLLOUT, 0};
+  if (::poll(&writable, 1, 0) != 1) return;
+  (void)core::write_fully(STDERR_FILENO, std::as_bytes(std::span(words)));
 }
 
 // A thread may do what a signal handler may not, and does it whatever the others are stuck in.
 void watch(core::Duration grace, const std::string& last_words) {
+  wait_for_signal();
+  stop_source().request_stop();
   wait_for_the_end(grace);
-  (void)core::write_fully(STDERR_FILENO, std::as_bytes(std::span(last_words)));
+  say_last(last_words);
   // Nobody may forget a folder from here on: this process is about to end.
   folders().mutex.lock();
   for (const std::string& name : folders().names) {
@@ -84,7 +103,7 @@ void watch(core::Duration grace, const std::string& last_words) {
 
 }  // namespace
 
-const std::atomic<bool>& stop_on_signals(core::Duration grace, const std::string& last_words) {
+std::stop_token stop_on_signals(core::Duration grace, const std::string& last_words) {
   static std::once_flag once;
   std::call_once(once, [&] {
     sem_init(&g_came, 0, 0);
@@ -97,10 +116,16 @@ const std::atomic<bool>& stop_on_signals(core::Duration grace, const std::string
   handle(SIGINT);
   handle(SIGTERM);
   if (!ignored(SIGHUP)) handle(SIGHUP);
-  return g_stop;
+  return stop_source().get_token();
 }
 
 int signal_exit_status() { return 128 + g_signal.load(); }
+
+std::string signal_name() {
+  const char* abbreviation = sigabbrev_np(g_signal.load());
+  return abbreviation == nullptr ? std::to_string(g_signal.load())
+                                 : std::string("SIG") + abbreviation;
+}
 
 void remove_at_end(const std::string& folder) {
   std::lock_guard lock(folders().mutex);

@@ -24,11 +24,12 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   config.shards = options.shards;
   config.parallelism_factor = options.parallelism_factor;
   config.batch_size = options.batch_size;
-  config.window = options.window;
+  config.trainer_options["window"] = int64_t{options.window};
+  config.trainer_options["overlap"] = options.overlap;
+  for (const auto& [name, value] : options.hyperparameters) config.trainer_options[name] = value;
   config.epochs = options.epochs;
   config.seed = options.seed;
   config.shuffle = options.shuffle;
-  config.overlap = options.overlap;
   config.validation_split = options.validation_split;
   config.threads_per_worker = options.threads_per_worker;
   config.device = options.device;
@@ -56,9 +57,9 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   train::DistributedJob job;
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
-  const std::atomic<bool>& stop = train::stop_on_signals(std::chrono::seconds(2));
+  const std::stop_token stop = train::stop_on_signals(std::chrono::seconds(2));
   auto outcome = train::run_distributed(job, model, dataset, stop);
-  if (stop.load()) std::exit(train::signal_exit_status());
+  if (stop.stop_requested()) std::exit(train::signal_exit_status());
   if (!outcome.ok()) throw RuntimeError(outcome.status().message());
   const driver::JobResult& result = outcome->result;
   return {result.training_time_s, result.server_updates, result.samples_trained,

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "core/clock.h"
+#include "core/reply.h"
+#include "core/world.h"
 #include "sluice/status.h"
 #include "wire/parameters.h"
 #include "wire/shard_map.h"
@@ -21,8 +21,7 @@ enum class Role { kServer, kWorker };
 struct JoinRequest {
   Role role = Role::kWorker;
   std::string version;  // of the program; the driver refuses another one
-  std::string host;
-  int64_t pid = 0;
+  core::ProcessFacts process;
   std::string address;       // servers: where the data plane listens
   int preferred_index = -1;  // the index this process was started as; -1: any
   // Random, the same when the request is repeated because its answer was lost; 0: never repeated.
@@ -30,12 +29,12 @@ struct JoinRequest {
 };
 
 struct JoinReply {
-  int64_t member = 0;  // names the process in all later calls; never used twice
-  int index = 0;       // "worker 2": the lowest free number, used again after a death
   uint64_t job = 0;
+  int64_t member = 0;    // names the process in all later calls; never used twice
+  int index = 0;         // "worker 2": the lowest free number, used again after a death
   std::string job_spec;  // JSON, the job as the driver runs it; see driver/job_spec.h
-  // Workers: the lowest number that no other living worker of the same host has. Spreads the
-  // workers of a host over its GPUs.
+  // Workers: the lowest number that no other living worker of the same machine has. Spreads the
+  // workers of a machine over its GPUs.
   int slot = 0;
 };
 
@@ -62,21 +61,37 @@ struct AcquireReply {
   std::vector<std::string> servers;  // addresses by server index
 };
 
+// Every later call of a member names the job, so that a driver never takes it for one of its own.
+struct AcquireRequest {
+  uint64_t job = 0;
+  int64_t member = 0;
+};
+
 struct HeartbeatRequest {
+  uint64_t job = 0;
   int64_t member = 0;
   int64_t partition = -1;  // the lease it holds; -1: none
   int64_t incarnation = 0;
-  int64_t step = 0;         // steps trained of that partition, pushed or not; for progress only
+  int64_t step = 0;         // steps trained of that partition, pushed or not
+  int64_t activity = 0;     // grows with everything that the member gets done
   std::string waiting_for;  // empty, or what the member waits for ("server 0 at ..."), to be shown
   int64_t peak_memory_bytes = 0;
+  // How long the driver may keep the answer back for want of news.
+  core::Duration hold{};
 };
 
 struct HeartbeatReply {
-  enum class Kind { kContinue, kLeaseLost, kAbort } kind = Kind::kContinue;
+  enum class Kind {
+    kContinue,
+    kLeaseLost,  // the lease that the request named is another's now
+    kDone,       // the job has come to its end: leave
+    kAbort,      // it has failed or was cancelled: leave; `reason` says why
+  } kind = Kind::kContinue;
   std::string reason;
 };
 
 struct FinishRequest {
+  uint64_t job = 0;
   int64_t member = 0;
   int64_t partition = 0;
   int64_t incarnation = 0;
@@ -84,50 +99,62 @@ struct FinishRequest {
 };
 
 struct LeaveRequest {
+  uint64_t job = 0;
   int64_t member = 0;
   // OK: ended as it should. Otherwise what made it give up; the driver reports it.
   Status status;
 };
 
+struct FetchRequest {
+  uint64_t job = 0;
+  int64_t partition = 0;
+  int64_t first = 0;  // index in the partition of the first record wanted
+};
+
 // A run of a partition's records, as the dataset stores them.
 struct RecordChunk {
   int64_t first = 0;  // index in the partition
-  int64_t records = 0;
-  std::span<const std::byte> features;
-  std::span<const int32_t> labels;
+  std::vector<std::byte> features;
+  std::vector<int32_t> labels;  // one per record
 };
 
-// The driver as its transport sees it. Calls come from several threads at once; none blocks for
-// long. NOT_FOUND: a member or partition that the driver does not know (it has been declared dead).
+// The driver as its transport sees it. Calls come from several threads at once; none blocks. Each
+// is answered exactly once, now or later, from any thread. NOT_FOUND: a member or partition that
+// the driver does not know (it has been declared dead, or is another job's).
 class ControlService {
  public:
   virtual ~ControlService() = default;
-  virtual Result<JoinReply> join(const JoinRequest& request) = 0;
-  virtual Result<AcquireReply> acquire(int64_t member) = 0;
-  virtual Result<HeartbeatReply> heartbeat(const HeartbeatRequest& request) = 0;
+  virtual void join(const JoinRequest& request, core::Reply<Result<JoinReply>> reply) = 0;
+  virtual void acquire(const AcquireRequest& request, core::Reply<Result<AcquireReply>> reply) = 0;
+  // Answered as soon as there is news for the member, at the latest after `hold`.
+  virtual void heartbeat(const HeartbeatRequest& request,
+                         core::Reply<Result<HeartbeatReply>> reply) = 0;
   // Idempotent. FAILED_PRECONDITION: the lease was lost before.
-  virtual Status finish(const FinishRequest& request) = 0;
-  virtual Status leave(const LeaveRequest& request) = 0;
-  // Hands out the records of a partition from `first` on, chunk after chunk, until `sink` says
-  // false. Views are valid only during the call of `sink`.
-  virtual Status fetch_partition(int64_t partition, int64_t first,
-                                 const std::function<bool(const RecordChunk&)>& sink) = 0;
+  virtual void finish(const FinishRequest& request, core::Reply<Status> reply) = 0;
+  virtual void leave(const LeaveRequest& request, core::Reply<Status> reply) = 0;
+  // The next records of a partition, some MiB; none: `first` is its end.
+  virtual void fetch(const FetchRequest& request, core::Reply<Result<RecordChunk>> reply) = 0;
 };
 
-// The driver as seen from a member's process. Thread-safe; every call is over within its timeout
-// (fetch_partition: each chunk is). UNAVAILABLE names the driver's address.
+// The driver as seen from a member's process. Thread-safe. Calls return at once; each is answered
+// exactly once within its timeout, on any thread, which must not be blocked, perhaps before the
+// call has returned. UNAVAILABLE names the driver's address. Destroying the channel cuts off what
+// is under way: it has been answered when the destructor returns, except on the answering thread.
 class ControlChannel {
  public:
   virtual ~ControlChannel() = default;
-  virtual Result<JoinReply> join(const JoinRequest& request, const CallOptions& options) = 0;
-  virtual Result<AcquireReply> acquire(int64_t member, const CallOptions& options) = 0;
-  virtual Result<HeartbeatReply> heartbeat(const HeartbeatRequest& request,
-                                           const CallOptions& options) = 0;
-  virtual Status finish(const FinishRequest& request, const CallOptions& options) = 0;
-  virtual Status leave(const LeaveRequest& request, const CallOptions& options) = 0;
-  virtual Status fetch_partition(int64_t partition, int64_t first,
-                                 const std::function<bool(const RecordChunk&)>& sink,
-                                 const CallOptions& options) = 0;
+  virtual void join(const JoinRequest& request, const CallOptions& options,
+                    core::Reply<Result<JoinReply>> reply) = 0;
+  virtual void acquire(const AcquireRequest& request, const CallOptions& options,
+                       core::Reply<Result<AcquireReply>> reply) = 0;
+  virtual void heartbeat(const HeartbeatRequest& request, const CallOptions& options,
+                         core::Reply<Result<HeartbeatReply>> reply) = 0;
+  virtual void finish(const FinishRequest& request, const CallOptions& options,
+                      core::Reply<Status> reply) = 0;
+  virtual void leave(const LeaveRequest& request, const CallOptions& options,
+                     core::Reply<Status> reply) = 0;
+  virtual void fetch(const FetchRequest& request, const CallOptions& options,
+                     core::Reply<Result<RecordChunk>> reply) = 0;
   virtual const std::string& address() const = 0;
 };
 

@@ -12,14 +12,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/byte_order.h"
 #include "core/clock.h"
+#include "core/reply.h"
 #include "sluice/status.h"
 #include "wire/shard_map.h"
 
@@ -50,7 +51,8 @@ struct PushHeader {
   int worker = 0;            // who pushes; for the per-worker report only
   int64_t base_version = 0;  // the shard's version that the worker started from
   int32_t steps = 0;         // optimizer steps that the payload sums up
-  // Recorded once with the push it came with. Only shard 0's push carries them.
+  // Recorded once with the push it came with. Only the ledger shard's push carries them
+  // (ShardMap::kLedgerShard).
   std::vector<EpochMetrics> metrics;
 };
 
@@ -59,10 +61,12 @@ struct PushReply {
   bool duplicate = false;  // this sequence had been applied before
 };
 
-// The floats of a message that came in: views of the transport's buffers, in order, cut anywhere
-// (also inside a float), valid only during the call that hands them over.
-struct PayloadView {
+// Floats of a message that came in, in the order of bytes that core/byte_order.h asserts: views of
+// the transport's buffers, in order, cut anywhere (also inside a float), valid as long as `owner`
+// lives.
+struct ReceivedPayload {
   std::vector<std::span<const std::byte>> pieces;
+  std::shared_ptr<const void> owner;
   size_t bytes() const {
     size_t n = 0;
     for (const auto& piece : pieces) n += piece.size();
@@ -71,10 +75,15 @@ struct PayloadView {
 };
 
 // Floats of a message that goes out. The transport keeps `owner` alive until the bytes are on the
-// way, which may be after the call has returned (a deadline, a cancel).
+// way, which may be after the call has been answered (a deadline, a cancel).
 struct Payload {
   std::shared_ptr<const void> owner;
   std::span<const float> values;
+};
+
+struct PullRequest {
+  uint64_t job = 0;
+  int shard = 0;
 };
 
 struct PullReply {
@@ -91,8 +100,9 @@ struct ExchangeReply {
 struct CreateRequest {
   uint64_t job = 0;
   ShardMap shard_map;
-  int server = 0;           // which of the map's servers the receiver is
-  std::string update_rule;  // JSON; see server/update_rule.h
+  int server = 0;               // which of the map's servers the receiver is
+  std::string update_rule;      // JSON; see algorithm/algorithm.h
+  std::vector<int64_t> pushes;  // by partition: how many there will be; others are refused
 };
 
 struct AssignRequest {
@@ -111,6 +121,11 @@ struct FenceReply {
   int64_t sequence = 0;
 };
 
+struct LedgerRequest {
+  uint64_t job = 0;
+  bool partitions = false;  // also LedgerReply::partitions, which costs shards x partitions
+};
+
 struct WorkerCount {
   int worker = 0;
   int64_t pushes = 0;
@@ -127,42 +142,46 @@ struct LedgerReply {
     int64_t fenced = 0;        // pushes refused for an old incarnation
     double staleness_sum = 0;  // over applied pushes: version at apply - base_version
     int64_t staleness_max = 0;
+    friend bool operator==(const ShardCount&, const ShardCount&) = default;
   };
   std::vector<ShardCount> shards;
-  std::vector<EpochMetrics> epochs;  // of pushes to shard 0
+  std::vector<EpochMetrics> epochs;  // of pushes to the ledger shard
   std::vector<WorkerCount> workers;  // likewise
   struct PartitionCount {
     int64_t partition = 0;
     int64_t incarnation = 0;
     int64_t sequence = 0;  // applied by every shard of this server
+    friend bool operator==(const PartitionCount&, const PartitionCount&) = default;
   };
   std::vector<PartitionCount> partitions;
   int64_t peak_memory_bytes = 0;  // of the server's process
   double update_seconds = 0;      // time spent applying updates, all shards
 };
 
-// A parameter server as its transport sees it. Calls come from several threads at once.
-// INVALID_ARGUMENT: the payload's size is not the shard's. NOT_FOUND: not this server's shard.
-// FAILED_PRECONDITION: another job, or no values assigned yet. ABORTED: fenced off, or a gap in the
-// sequence; the caller must give up its lease. ALREADY_EXISTS: creating a job again in another way,
-// or assigning values after the first push. RESOURCE_EXHAUSTED, INTERNAL: nothing was applied.
+// A parameter server as its transport sees it. Calls come from several threads at once; none
+// blocks. Each is answered exactly once, now or later, from any thread.
+// INVALID_ARGUMENT: the payload's size is not the shard's, or a push that the job does not have.
+// NOT_FOUND: not this server's shard. FAILED_PRECONDITION: another job, or no values assigned yet.
+// ABORTED: fenced off, or a gap in the sequence; the caller must give up its lease. ALREADY_EXISTS:
+// creating a job again in another way, or assigning values after the first push.
+// RESOURCE_EXHAUSTED, INTERNAL: nothing was applied.
 class ParameterService {
  public:
   virtual ~ParameterService() = default;
 
-  // Makes the shards of one job, dropping those of an earlier one. Idempotent for the same request.
-  virtual Status create(const CreateRequest& request) = 0;
+  // Makes the shards of the job. Idempotent for the same request.
+  virtual void create(const CreateRequest& request, core::Reply<Status> reply) = 0;
   // Sets a shard's values before the first push. Idempotent.
-  virtual Status assign(const AssignRequest& request, const PayloadView& values) = 0;
+  virtual void assign(const AssignRequest& request, ReceivedPayload values,
+                      core::Reply<Status> reply) = 0;
   // Applies the update and answers with the new values. Idempotent by identity.
-  virtual Result<ExchangeReply> exchange(const PushHeader& header, const PayloadView& update) = 0;
-  // Applies the update only. Idempotent by identity.
-  virtual Result<PushReply> push(const PushHeader& header, const PayloadView& update) = 0;
-  virtual Result<PullReply> pull(uint64_t job, int shard) = 0;
-  virtual Result<FenceReply> fence(const FenceRequest& request) = 0;
-  virtual Result<LedgerReply> ledger(uint64_t job) = 0;
-  // Asks the server's process to end; returns at once. Idempotent.
-  virtual Status shutdown(const std::string& reason) = 0;
+  virtual void exchange(const PushHeader& header, ReceivedPayload update,
+                        core::Reply<Result<ExchangeReply>> reply) = 0;
+  virtual void pull(const PullRequest& request, core::Reply<Result<PullReply>> reply) = 0;
+  virtual void fence(const FenceRequest& request, core::Reply<Result<FenceReply>> reply) = 0;
+  virtual void ledger(const LedgerRequest& request, core::Reply<Result<LedgerReply>> reply) = 0;
+  // Shows that the server lives and works for the job, while a long message is under way.
+  virtual void ping(uint64_t job, core::Reply<Status> reply) = 0;
 };
 
 // One call that a channel makes: when it must be over.
@@ -170,33 +189,37 @@ struct CallOptions {
   core::Duration timeout = std::chrono::seconds(30);
 };
 
-// One parameter server as seen from another process. Thread-safe. Large transfers are asynchronous,
-// so that several are in flight; `done` runs on a thread of the channel (inproc: on the caller's)
-// and must not block. Every call ends within its timeout; UNAVAILABLE and DEADLINE_EXCEEDED may be
-// retried with the same bytes, for nothing is applied twice. Messages name the server's address.
+// One parameter server as seen from another process. Thread-safe. Calls return at once; each is
+// answered exactly once within its timeout, on any thread, which must not be blocked, perhaps
+// before the call has returned. UNAVAILABLE and DEADLINE_EXCEEDED may be repeated with the same
+// bytes, for nothing is applied twice. Messages name the server's address. Destroying the channel
+// is a cut(): everything has been answered when the destructor returns, except on the answering
+// thread.
 class ParameterChannel {
  public:
   virtual ~ParameterChannel() = default;
 
-  // `into` receives the shard's values (its size is the shard's) and must stay valid until `done`.
   struct PulledVersion {
     PushReply push;  // left empty by pull()
     int64_t version = 0;
   };
+  // `into` receives the shard's values (its size is the shard's) and stays valid until the answer.
   virtual void exchange(const PushHeader& header, Payload update, std::span<float> into,
-                        const CallOptions& options,
-                        std::function<void(Result<PulledVersion>)> done) = 0;
-  virtual void push(const PushHeader& header, Payload update, const CallOptions& options,
-                    std::function<void(Result<PushReply>)> done) = 0;
-  virtual void pull(uint64_t job, int shard, std::span<float> into, const CallOptions& options,
-                    std::function<void(Result<PulledVersion>)> done) = 0;
+                        const CallOptions& options, core::Reply<Result<PulledVersion>> reply) = 0;
+  virtual void pull(const PullRequest& request, std::span<float> into, const CallOptions& options,
+                    core::Reply<Result<PulledVersion>> reply) = 0;
+  virtual void create(const CreateRequest& request, const CallOptions& options,
+                      core::Reply<Status> reply) = 0;
+  virtual void assign(const AssignRequest& request, Payload values, const CallOptions& options,
+                      core::Reply<Status> reply) = 0;
+  virtual void fence(const FenceRequest& request, const CallOptions& options,
+                     core::Reply<Result<FenceReply>> reply) = 0;
+  virtual void ledger(const LedgerRequest& request, const CallOptions& options,
+                      core::Reply<Result<LedgerReply>> reply) = 0;
+  virtual void ping(uint64_t job, const CallOptions& options, core::Reply<Status> reply) = 0;
 
-  virtual Status create(const CreateRequest& request, const CallOptions& options) = 0;
-  virtual Status assign(const AssignRequest& request, Payload values,
-                        const CallOptions& options) = 0;
-  virtual Result<FenceReply> fence(const FenceRequest& request, const CallOptions& options) = 0;
-  virtual Result<LedgerReply> ledger(uint64_t job, const CallOptions& options) = 0;
-  virtual Status shutdown(const std::string& reason, const CallOptions& options) = 0;
+  // Ends what is under way: each call is answered soon, with CANCELLED unless it just ended.
+  virtual void cut() = 0;
 
   virtual const std::string& address() const = 0;
 };

@@ -14,6 +14,10 @@ constexpr size_t kLargestShard = (size_t{1} << 30) - (size_t{1} << 18);
 ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
   if (servers < 1) throw std::invalid_argument("a job needs at least one parameter server");
   if (shards < 0) throw std::invalid_argument("the number of shards cannot be negative");
+  if (parameters > kMostParameters || servers > kMostShards) {
+    throw std::invalid_argument(std::to_string(parameters) + " parameters on " +
+                                std::to_string(servers) + " servers are too many");
+  }
   // In whole cache lines, so that no two shards share one; the last shard takes what is left over.
   const size_t lines = (parameters + kCacheLineFloats - 1) / kCacheLineFloats;
   if (shards == 0) {
@@ -24,6 +28,10 @@ ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
   if (shards < servers) {
     throw std::invalid_argument(std::to_string(shards) + " shards cannot be spread over " +
                                 std::to_string(servers) + " servers: ask for at least one each");
+  }
+  if (shards > kMostShards) {
+    throw std::invalid_argument(std::to_string(shards) + " shards are too many: ask for at most " +
+                                std::to_string(kMostShards));
   }
   if (static_cast<size_t>(shards) > lines) {
     throw std::invalid_argument(std::to_string(parameters) + " parameters cannot be cut into " +
@@ -42,6 +50,10 @@ ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
 
 Status ShardMap::validate() const {
   if (shards_.empty()) return invalid_argument("the shard map is empty");
+  if (shards_.size() > static_cast<size_t>(kMostShards)) {
+    return invalid_argument("the shard map has " + std::to_string(shards_.size()) +
+                            " entries; it may have " + std::to_string(kMostShards));
+  }
   size_t offset = 0;
   for (size_t i = 0; i < shards_.size(); ++i) {
     const Shard& shard = shards_[i];
@@ -57,8 +69,16 @@ Status ShardMap::validate() const {
       return invalid_argument(who + " has " + std::to_string(shard.size) +
                               " floats; a shard has 1 to " + std::to_string(kLargestShard));
     }
-    if (shard.server < 0) return invalid_argument(who + " belongs to no server");
-    offset += shard.size;
+    // No server is without a shard, so there are not more servers than shards.
+    if (shard.server < 0 || shard.server >= size()) {
+      return invalid_argument(who + " belongs to server " + std::to_string(shard.server) + " of " +
+                              std::to_string(size()) + " at most");
+    }
+    offset += shard.size;  // at most 2^46: see the bounds above
+    if (offset > kMostParameters) {
+      return invalid_argument(who + " ends at " + std::to_string(offset) +
+                              "; a map covers at most " + std::to_string(kMostParameters));
+    }
   }
   return ok_status();
 }

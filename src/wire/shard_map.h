@@ -24,26 +24,33 @@ struct Shard {
 
 // The most floats in a shard when nobody says how many shards there are: 4 MiB.
 inline constexpr size_t kDefaultShardSize = size_t{1} << 20;
+// The most shards in a map, and floats in them all: 4 TiB.
+inline constexpr int kMostShards = 1 << 16;
+inline constexpr size_t kMostParameters = size_t{1} << 40;
 
 class ShardMap {
  public:
+  // The shard whose pushes carry what they trained on, so that it is counted once.
+  static constexpr int kLedgerShard = 0;
+
   ShardMap() = default;
   explicit ShardMap(std::vector<Shard> shards) : shards_(std::move(shards)) {}
 
   // `parameters` floats in `shards` pieces whose sizes differ by at most one cache line (16
   // floats), contiguous runs of shards on each of `servers`. shards = 0: as few as keep each within
   // kDefaultShardSize, a multiple of `servers`. Throws std::invalid_argument when there are fewer
-  // shards than servers, or more shards than parameters.
+  // shards than servers, more shards than parameters, or too many of either.
   static ShardMap even(size_t parameters, int shards, int servers);
 
-  // INVALID_ARGUMENT unless the shards are numbered in order, contiguous from 0, none empty, and
-  // small enough for one message each (4 GiB). For maps that came over the network.
+  // INVALID_ARGUMENT unless the shards are numbered in order, contiguous from 0, none empty, small
+  // enough for one message each (4 GiB), not too many, and on no more servers than there are
+  // shards. For maps that came over the network.
   Status validate() const;
 
   const std::vector<Shard>& shards() const { return shards_; }
   const Shard& operator[](int index) const { return shards_[static_cast<size_t>(index)]; }
   int size() const { return static_cast<int>(shards_.size()); }
-  int servers() const;        // one more than the largest server index
+  int servers() const;        // one more than the largest server index, of a valid map
   size_t parameters() const;  // floats in all
   std::vector<int> owned_by(int server) const;
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/json_depth.h"
 #include "optim/optimizer_json.h"
 
 namespace sluice::wire {
@@ -16,14 +17,13 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("loss", spec.loss);
   visit("optimizer", spec.optimizer);
   visit("trainer", spec.trainer);
-  visit("window", spec.window);
-  visit("overlap", spec.overlap);
   visit("batch_size", spec.batch_size);
   visit("epochs", spec.epochs);
   visit("seed", spec.seed);
   visit("shuffle", spec.shuffle);
   visit("records", spec.records);
   visit("partitions", spec.partitions);
+  visit("largest_shard", spec.largest_shard);
   visit("dataset", spec.dataset);
   visit("threads", spec.threads);
   visit("device", spec.device);
@@ -41,9 +41,14 @@ void write(Json& json, const T& value) {
 }
 void write(Json& json, const core::Duration& value) { json = core::to_seconds(value); }
 
+void write(Json& json, const algorithm::Choice& value) { json = Json::parse(value.to_json()); }
+
 template <typename T>
 void read(const Json& json, T& value) {
   value = json.get<T>();
+}
+void read(const Json& json, algorithm::Choice& value) {
+  value = algorithm::Choice::from_json(json.dump());
 }
 void read(const Json& json, core::Duration& value) {
   value = core::from_seconds(json.get<double>());
@@ -58,6 +63,10 @@ std::string to_json(const TrainingSpec& spec) {
 }
 
 Result<TrainingSpec> parse_training_spec(const std::string& text) {
+  if (core::deeper_than(text, core::kJsonLevels)) {
+    return invalid_argument("training spec: nested more than " + std::to_string(core::kJsonLevels) +
+                            " levels deep");
+  }
   TrainingSpec spec;
   std::string at = "the text";
   try {

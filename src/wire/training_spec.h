@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "algorithm/algorithm.h"
 #include "core/clock.h"
 #include "sluice/optimizers.h"
 #include "sluice/status.h"
@@ -14,9 +15,7 @@ struct TrainingSpec {
   std::string model;  // architecture, Keras' JSON
   std::string loss = "categorical_crossentropy";
   OptimizerSpec optimizer;  // at the workers, or, for async_sgd, at the servers
-  std::string trainer = "adag";
-  int window = 5;        // mini-batches between two exchanges
-  bool overlap = false;  // train the next window while an exchange is under way
+  algorithm::Choice trainer;
   int64_t batch_size = 16;
   int epochs = 5;
   uint64_t seed = 0;
@@ -24,6 +23,7 @@ struct TrainingSpec {
 
   int64_t records = 0;  // in the training set
   int64_t partitions = 0;
+  int64_t largest_shard = 0;  // floats; what a server's messages are bounded by
   std::string dataset;  // data::describe(): how to read the records without the driver; or empty
 
   int threads = 1;              // per worker; 0: all cores that it finds

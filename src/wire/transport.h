@@ -4,6 +4,8 @@
 // Addresses: "HOST:PORT", "unix:/path" (a socket file on this host), or, inproc, any name.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -13,13 +15,27 @@
 
 namespace sluice::wire {
 
-// A service that is being listened for; stops when destroyed, after calls in flight have ended
-// (within a second).
+// How the data plane is listened for.
+struct ListenOptions {
+  static constexpr size_t kAnySize = SIZE_MAX;
+  static constexpr size_t kNotKnownYet = 0;
+
+  int threads = 1;  // that call the service
+  // Larger messages are refused with RESOURCE_EXHAUSTED. kNotKnownYet, for a server that has an
+  // address before it has a job: calls wait until Listener::serve() tells it.
+  size_t max_message_bytes = kAnySize;
+};
+
+// A service that is being listened for; stops when destroyed: the service hears nothing more then,
+// and calls that it has not answered are cut off after half a second. It may still answer them.
 class Listener {
  public:
   virtual ~Listener() = default;
   // Where it listens, with the port that the system chose when port 0 was asked for.
   virtual const std::string& address() const = 0;
+  // Takes calls from now on. Once, and only when opened with kNotKnownYet. INTERNAL: the transport
+  // cannot.
+  virtual Status serve(size_t max_message_bytes) = 0;
 };
 
 class Transport {
@@ -27,9 +43,10 @@ class Transport {
   virtual ~Transport() = default;
 
   // `service` must outlive the listener. UNAVAILABLE: the address is in use or not this host's; the
-  // message says which and what to do. `threads` serve the data plane.
+  // message says which and what to do.
   virtual Result<std::unique_ptr<Listener>> listen(const std::string& address,
-                                                   ParameterService* service, int threads) = 0;
+                                                   ParameterService* service,
+                                                   const ListenOptions& options) = 0;
   virtual Result<std::unique_ptr<Listener>> listen(const std::string& address,
                                                    ControlService* service) = 0;
 

@@ -1,18 +1,20 @@
 #include "worker/partition_trainer.h"
 
 #include <algorithm>
-#include <optional>
-#include <stdexcept>
+#include <utility>
 #include <variant>
 
+#include "core/check.h"
 #include "core/rng.h"
 #include "nn/lowering.h"
 #include "sluice/model.h"
+#include "worker/caught.h"
 
 namespace sluice::worker {
 namespace {
 
-backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec, const WorkerRule& rule) {
+backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec,
+                                        const algorithm::WorkerRule& rule) {
   backend::ReplicaOptions options;
   options.batch_size = spec.batch_size;
   options.threads = spec.threads;
@@ -43,136 +45,222 @@ void give_own_masks(backend::Graph& graph, int worker) {
 
 }  // namespace
 
+// A partition's training. Its tasks and answers are nobody's when it is gone.
+struct PartitionTrainer::Run {
+  client::ParameterClient& client;
+  std::function<void(int64_t)> on_step;
+  core::UniqueFunction<void(Status)> done;
+  core::Lifetime lifetime{};
+
+  std::optional<PartitionBatches> batches{};
+  wire::PushIdentity id{};       // of the window that is being trained
+  int64_t pushes = 0;            // of the whole partition
+  int64_t step = 0, end = 0;     // the next one, and the end of the window
+  Push push{};                   // of the window
+  std::optional<Push> unsent{};  // with overlap, until the device has written its update
+
+  enum class Exchange { kNone, kUnderWay, kAnswered } exchange = Exchange::kNone;
+  bool pulling = false;      // the exchange is the first pull
+  bool window_over = false;  // with overlap: and waits for the answer to the push before
+  bool draining = false;
+  bool winding_up = false;       // only answers are missing
+  std::optional<Status> ends{};  // with this, when the client has let go
+};
+
 PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend,
-                                   int worker)
-    : spec_(spec), worker_(worker), rule_(make_worker_rule(spec)) {
+                                   int worker, std::shared_ptr<core::Strand> strand)
+    : spec_(spec), worker_(worker), strand_(std::move(strand)), rule_(spec.trainer.worker_rule()) {
   const Sequential model = Sequential::from_json(spec.model);
   backend::Graph graph = nn::lower(model, nn::parse_loss(spec.loss));
   give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, *rule_));
   pulled_ = replica_->make_exchange_buffer();
+  updates_.emplace([this] { return replica_->make_exchange_buffer(); });
 }
 
-// A buffer may still be read by the transport after its exchange has ended (see Payload).
-std::shared_ptr<core::AlignedBuffer> PartitionTrainer::free_update_buffer() {
-  for (const auto& buffer : update_buffers_) {
-    if (buffer.use_count() == 1) return buffer;
-  }
-  update_buffers_.push_back(replica_->make_exchange_buffer());
-  return update_buffers_.back();
+PartitionTrainer::~PartitionTrainer() = default;
+
+// Nothing that a step throws leaves the strand.
+template <typename F>
+void PartitionTrainer::guarded(F f) {
+  if (Status status = caught(f); !status.ok()) end(std::move(status));
 }
 
-// Adds the metrics of all epochs but the last to the push; that one's come with the update.
-Status PartitionTrainer::train_window(data::BatchPlan& plan, const PartitionData& data,
-                                      int64_t begin, int64_t end, const TrainerHooks& hooks,
-                                      Push& push, const std::function<void()>& between) {
-  const backend::Graph& graph = replica_->graph();
-  const int64_t target_size = graph.target_size();
-  for (int64_t step = begin; step < end; ++step) {
-    between();
-    if (hooks.should_stop()) return cancelled("stopped");
-    const int epoch = plan.epoch_of(step);
-    if (step == begin) push.last_epoch = epoch;
-    if (epoch != push.last_epoch) {
-      add_metrics(push.header.metrics, push.last_epoch, replica_->take_metrics());
-      push.last_epoch = epoch;
-    }
-    const std::span<const uint32_t> indices = plan.batch(step);
-    const size_t n = indices.size();
-    const backend::BatchBuffers buffers = replica_->batch_buffers();
-    const auto x = buffers.x.first(n * static_cast<size_t>(graph.input.size()));
-    const auto y = buffers.y.first(n * static_cast<size_t>(target_size));
-    data.gather(indices, x, y, target_size);
-    replica_->start_step({static_cast<int64_t>(n), x, y});
-    hooks.on_step(step + 1);
-  }
-  return ok_status();
+void PartitionTrainer::train(const wire::Lease& lease, PartitionData data,
+                             client::ParameterClient& client, std::function<void(int64_t)> on_step,
+                             core::UniqueFunction<void(Status)> done) {
+  SLUICE_CHECK(!run_) << "a partition is being trained";
+  run_ = std::make_unique<Run>(Run{client, std::move(on_step), std::move(done)});
+  last_sequence_ = lease.next_sequence - 1;
+  guarded([&] { begin(lease, std::move(data)); });
 }
 
-Status PartitionTrainer::train(const wire::Lease& lease, const PartitionData& data,
-                               wire::ParameterClient& client, const TrainerHooks& hooks) {
-  Status status = train_from(lease, data, client, hooks);
-  if (!status.ok()) client.settle();
-  return status;
+void PartitionTrainer::begin(const wire::Lease& lease, PartitionData data) {
+  Run& run = *run_;
+  const data::BatchPlan plan(lease.partition, data.size(), spec_.batch_size, spec_.epochs,
+                             spec_.seed,
+                             spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone);
+  run.batches.emplace(std::move(data), plan);
+  run.pushes = rule_->pushes(run.batches->batches());
+  run.id = {lease.partition, lease.incarnation, lease.next_sequence - 1};
+  // Nothing of a window that was cut short goes into the next, nor does its centre or update travel
+  // any more.
+  (void)replica_->finish_update();
+  (void)replica_->take_metrics();
+  run.pulling = true;
+  run.exchange = Run::Exchange::kUnderWay;
+  run.client.pull(pulled_->span(), answer_to(&PartitionTrainer::pulled));
 }
 
-Status PartitionTrainer::adopt_centre(wire::ParameterClient& client) {
-  SLUICE_RETURN_IF_ERROR(client.pull(pulled_->span()));
-  replica_->adopt(pulled_->span(), backend::OwnUpdate::kIncluded);
-  base_versions_ = client.versions();
-  return ok_status();
+// `method` runs on the strand when the client has answered OK.
+core::Reply<Status> PartitionTrainer::answer_to(void (PartitionTrainer::*method)()) {
+  return run_->lifetime.on(strand_, [this, method](Status status) {
+    run_->exchange = Run::Exchange::kAnswered;
+    if (run_->ends) return end(*std::exchange(run_->ends, std::nullopt));
+    if (!status.ok()) return end(std::move(status));
+    guarded([&] { (this->*method)(); });
+  });
 }
 
-void PartitionTrainer::send(Push& push, wire::ParameterClient& client) {
-  add_metrics(push.header.metrics, push.last_epoch, replica_->finish_update());
-  client.start_exchange(push.header, push.update, pulled_->span(), push.base_versions);
-}
-
-Status PartitionTrainer::await_answer(wire::ParameterClient& client, int64_t sequence,
-                                      backend::OwnUpdate own) {
-  SLUICE_RETURN_IF_ERROR(client.wait());
-  last_sequence_ = sequence;
+void PartitionTrainer::adopt(backend::OwnUpdate own) {
+  run_->exchange = Run::Exchange::kNone;
   replica_->adopt(pulled_->span(), own);
-  base_versions_ = client.versions();
-  return ok_status();
+  base_versions_ = run_->client.versions();
+}
+
+void PartitionTrainer::pulled() {
+  run_->pulling = false;
+  adopt(backend::OwnUpdate::kIncluded);
+  next_window();
 }
 
 // Faithful to the original: train a window, push it, wait for the new centre, go on from there.
 // With overlap the answer to a push is waited for only after the next window, which starts from the
 // replica as it is; the replica then becomes the centre plus the push that is not in it yet. A push
 // leaves as soon as the device has written it, between two steps of the next window.
-Status PartitionTrainer::train_from(const wire::Lease& lease, const PartitionData& data,
-                                    wire::ParameterClient& client, const TrainerHooks& hooks) {
-  data::BatchPlan plan(lease.partition, data.size(), spec_.batch_size, spec_.epochs, spec_.seed,
-                       spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone);
-  const int64_t pushes = rule_->pushes(plan.steps());
-  last_sequence_ = lease.next_sequence - 1;
-  // Nothing of a window that was cut short goes into the next, nor does its centre or update travel
-  // any more.
-  (void)replica_->finish_update();
-  (void)replica_->take_metrics();
-  SLUICE_RETURN_IF_ERROR(adopt_centre(client));
+void PartitionTrainer::next_window() {
+  Run& run = *run_;
+  if (run.id.sequence >= run.pushes || run.draining) return wind_up();
+  const int64_t sequence = ++run.id.sequence;
+  run.step = rule_->push_end(sequence - 1);
+  run.end = std::min(rule_->push_end(sequence), run.batches->batches());
+  run.push = {};
+  run.push.header.id = run.id;
+  run.push.header.worker = worker_;
+  run.push.header.steps = static_cast<int32_t>(run.end - run.step);
+  if (run.step == run.end) return window_trained();
+  run.push.last_epoch = run.batches->epoch_of(run.step);
+  post_step();
+}
 
-  std::optional<Push> unsent;  // with overlap, until the device has written its update
-  bool exchanging = false;
-  const auto send_unsent = [&] {
-    send(*unsent, client);
-    unsent.reset();
-    exchanging = true;
-  };
-  const auto send_when_ready = [&] {
-    if (unsent && replica_->update_ready()) send_unsent();
-  };
-  for (int64_t sequence = lease.next_sequence; sequence <= pushes; ++sequence) {
-    const int64_t begin = rule_->push_end(sequence - 1);
-    const int64_t end = std::min(rule_->push_end(sequence), plan.steps());
-    Push push;
-    push.header.id = {lease.partition, lease.incarnation, sequence};
-    push.header.worker = worker_;
-    push.header.steps = static_cast<int32_t>(end - begin);
-    SLUICE_RETURN_IF_ERROR(train_window(plan, data, begin, end, hooks, push, send_when_ready));
-    if (unsent) send_unsent();
+void PartitionTrainer::post_step() {
+  run_->lifetime.on(strand_, [this] { guarded([this] { step(); }); })();
+}
 
-    push.update = free_update_buffer();
-    push.base_versions = base_versions_;
-    replica_->start_update(rule_->update_scale(end - begin), push.update->span());
-    if (!spec_.overlap) {
-      send(push, client);
-      SLUICE_RETURN_IF_ERROR(await_answer(client, sequence, backend::OwnUpdate::kIncluded));
-      continue;
-    }
-    if (exchanging) {
-      SLUICE_RETURN_IF_ERROR(await_answer(client, sequence - 1, backend::OwnUpdate::kMissing));
-    } else {
-      replica_->begin_window();
-    }
-    unsent = std::move(push);
-    send_when_ready();
+void PartitionTrainer::step() {
+  send_when_ready();
+  train_batch();
+  run_->on_step(++run_->step);
+  if (run_->step < run_->end) return post_step();
+  window_trained();
+}
+
+// Adds the metrics of all epochs but the last to the push; that one's come with the update.
+void PartitionTrainer::train_batch() {
+  Run& run = *run_;
+  const int epoch = run.batches->epoch_of(run.step);
+  if (epoch != run.push.last_epoch) {
+    add_metrics(run.push.header.metrics, run.push.last_epoch, replica_->take_metrics());
+    run.push.last_epoch = epoch;
   }
-  if (unsent) send_unsent();
-  if (exchanging) SLUICE_RETURN_IF_ERROR(client.wait());
-  last_sequence_ = pushes;
-  return ok_status();
+  replica_->start_step(make_batch(*replica_, *run.batches, run.step));
+}
+
+void PartitionTrainer::window_trained() {
+  Run& run = *run_;
+  send_unsent();
+  run.push.update = updates_->lend();
+  run.push.base_versions = base_versions_;
+  replica_->start_update(rule_->update_scale(run.push.header.steps), run.push.update->span());
+  if (!spec_.trainer.options.flag("overlap")) return send(run.push);  // answered() goes on
+  run.window_over = true;
+  if (run.exchange != Run::Exchange::kUnderWay) overlap_next_window();
+}
+
+void PartitionTrainer::send(Push& push) {
+  add_metrics(push.header.metrics, push.last_epoch, replica_->finish_update());
+  run_->exchange = Run::Exchange::kUnderWay;
+  run_->client.exchange(push.header, std::move(push.update), pulled_->span(), push.base_versions,
+                        answer_to(&PartitionTrainer::answered));
+}
+
+void PartitionTrainer::send_unsent() {
+  if (run_->unsent) send(*run_->unsent);
+  run_->unsent.reset();
+}
+
+void PartitionTrainer::send_when_ready() {
+  if (run_->unsent && replica_->update_ready()) send_unsent();
+}
+
+void PartitionTrainer::answered() {
+  Run& run = *run_;
+  if (run.winding_up) return wind_up();
+  if (spec_.trainer.options.flag("overlap")) {
+    if (run.window_over) overlap_next_window();
+    return;
+  }
+  last_sequence_ = run.id.sequence;
+  adopt(backend::OwnUpdate::kIncluded);
+  next_window();
+}
+
+// The window is over, and the push before it, if there was one, is answered.
+void PartitionTrainer::overlap_next_window() {
+  Run& run = *run_;
+  run.window_over = false;
+  if (run.exchange == Run::Exchange::kAnswered) {
+    last_sequence_ = run.id.sequence - 1;
+    // An update that is a gradient moves nothing before an optimizer has taken it: the plain
+    // centre.
+    adopt(rule_->trains_locally() ? backend::OwnUpdate::kMissing : backend::OwnUpdate::kIncluded);
+  } else {
+    replica_->begin_window();
+  }
+  // The push that leaves now is not in that centre, and is no staleness of the next: only the
+  // pushes of others are.
+  for (int64_t& version : base_versions_) ++version;
+  run.unsent = std::move(run.push);
+  send_when_ready();
+  next_window();
+}
+
+void PartitionTrainer::wind_up() {
+  Run& run = *run_;
+  run.winding_up = true;
+  send_unsent();
+  if (run.exchange == Run::Exchange::kUnderWay) return;  // its answer comes back here
+  last_sequence_ = std::min(run.id.sequence, run.pushes);
+  end(run.id.sequence >= run.pushes ? ok_status() : cancelled("stopped"));
+}
+
+void PartitionTrainer::drain() {
+  if (!run_) return;
+  if (run_->pulling) return cancel();
+  run_->draining = true;
+}
+
+void PartitionTrainer::cancel() {
+  if (run_) end(cancelled("stopped"));
+}
+
+void PartitionTrainer::end(Status status) {
+  if (run_->exchange == Run::Exchange::kUnderWay) {  // the client writes to the buffers until then
+    if (!run_->ends) run_->ends = std::move(status);
+    return run_->client.stop();
+  }
+  const auto run = std::exchange(run_, nullptr);
+  run->done(std::move(status));  // may begin the next
 }
 
 }  // namespace sluice::worker

@@ -1,42 +1,52 @@
 // Trains one partition from the step its lease starts at to its end: window, exchange, window, ...
+//
+// Every step is a task of the training strand that posts the next one, so that answers, signals and
+// lost leases are heard between two steps. Exchanges are issued from the strand itself.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "algorithm/worker_rule.h"
 #include "backend/replica.h"
+#include "client/parameter_client.h"
 #include "core/aligned_buffer.h"
+#include "core/unique_function.h"
+#include "core/world.h"
 #include "data/partition.h"
 #include "wire/control.h"
-#include "wire/parameter_client.h"
 #include "wire/training_spec.h"
+#include "worker/partition_batches.h"
 #include "worker/partition_data.h"
-#include "worker/worker_rule.h"
+#include "worker/update_buffers.h"
 
 namespace sluice::worker {
 
-// What the trainer asks its surroundings while it works.
-struct TrainerHooks {
-  std::function<bool()> should_stop;          // asked before every step
-  std::function<void(int64_t step)> on_step;  // told after every step
-};
-
-// Keeps its replica, and with it the optimizer's state, from one partition to the next.
+// Keeps its replica, and with it the optimizer's state, from one partition to the next. Used, and
+// destroyed, on its strand; destroyed, it is silent.
 class PartitionTrainer {
  public:
   // Compiles the model. Throws ShapeError or std::invalid_argument for a job that makes no sense.
-  PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend, int worker);
+  PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend, int worker,
+                   std::shared_ptr<core::Strand> strand);
+  ~PartitionTrainer();
 
   size_t parameter_size() const { return replica_->graph().parameter_size; }
 
-  // OK: every push of the partition is acknowledged by every shard. ABORTED: the lease is lost.
-  // CANCELLED: hooks.should_stop() said so. Others: as the client's.
-  Status train(const wire::Lease& lease, const PartitionData& data, wire::ParameterClient& client,
-               const TrainerHooks& hooks);
+  // One partition at a time. `client` outlives the training; `on_step` is told how many steps of
+  // the partition are trained. `done`, once, on the strand: OK, every push of the partition is
+  // acknowledged by every shard; ABORTED, the lease is lost; CANCELLED, drain() or cancel();
+  // INVALID_ARGUMENT or INTERNAL, what a step threw; others, as the client's.
+  void train(const wire::Lease& lease, PartitionData data, client::ParameterClient& client,
+             std::function<void(int64_t step)> on_step, core::UniqueFunction<void(Status)> done);
+  // The window that is being trained is finished, pushed and acknowledged; then the training ends.
+  void drain();
+  // The training ends as soon as the client has let go of the buffers.
+  void cancel();
 
-  // The last sequence that train() has seen acknowledged.
+  // The last sequence that this training has seen acknowledged.
   int64_t last_sequence() const { return last_sequence_; }
 
  private:
@@ -47,25 +57,39 @@ class PartitionTrainer {
     std::shared_ptr<core::AlignedBuffer> update;
     std::vector<int64_t> base_versions;  // of the centre that its window began from, by shard
   };
+  struct Run;
 
-  Status train_from(const wire::Lease& lease, const PartitionData& data,
-                    wire::ParameterClient& client, const TrainerHooks& hooks);
-  Status adopt_centre(wire::ParameterClient& client);
-  Status train_window(data::BatchPlan& plan, const PartitionData& data, int64_t begin, int64_t end,
-                      const TrainerHooks& hooks, Push& push, const std::function<void()>& between);
-  void send(Push& push, wire::ParameterClient& client);
-  Status await_answer(wire::ParameterClient& client, int64_t sequence, backend::OwnUpdate own);
-  std::shared_ptr<core::AlignedBuffer> free_update_buffer();
+  void begin(const wire::Lease& lease, PartitionData data);
+  void pulled();
+  void next_window();
+  void post_step();
+  void step();
+  void train_batch();
+  void window_trained();
+  void send_unsent();
+  void send_when_ready();
+  void answered();
+  void overlap_next_window();
+  void wind_up();
+  void end(Status status);
+
+  void send(Push& push);
+  void adopt(backend::OwnUpdate own);
+  core::Reply<Status> answer_to(void (PartitionTrainer::*method)());
+  template <typename F>
+  void guarded(F f);
 
   const wire::TrainingSpec spec_;
   const int worker_;
-  std::unique_ptr<WorkerRule> rule_;
+  const std::shared_ptr<core::Strand> strand_;
+  std::unique_ptr<algorithm::WorkerRule> rule_;
   std::shared_ptr<core::AlignedBuffer> pulled_;  // the centre, as of the last exchange
   std::vector<int64_t> base_versions_;           // of the centre in the replica, by shard
-  std::vector<std::shared_ptr<core::AlignedBuffer>> update_buffers_;
+  std::optional<UpdateBuffers> updates_;
   // Behind the buffers: when it goes, it waits until the device reads and writes none of them.
   std::unique_ptr<backend::Replica> replica_;
   int64_t last_sequence_ = 0;
+  std::unique_ptr<Run> run_;  // the training that is under way
 };
 
 }  // namespace sluice::worker

@@ -1,248 +1,209 @@
 #include "worker/worker.h"
 
-#include <unistd.h>
-
-#include <exception>
-#include <mutex>
-#include <thread>
+#include <future>
+#include <utility>
 
 #include "core/log.h"
-#include "core/process_info.h"
-#include "core/rng.h"
 #include "core/version.h"
-#include "wire/heartbeat.h"
-#include "wire/parameter_client.h"
-#include "wire/patience.h"
-#include "worker/partition_data.h"
-#include "worker/partition_trainer.h"
 
 namespace sluice::worker {
 namespace {
 
-// A driver that does not know this member has given it up for dead: ABORTED, and it may join again.
-Status as_membership(Status status) {
-  if (status.code() != StatusCode::kNotFound) return status;
-  return {StatusCode::kAborted, status.message()};
-}
-
-// One membership: from a successful join to the leave.
-class Session {
- public:
-  Session(wire::Transport& transport, std::shared_ptr<wire::ControlChannel> driver,
-          const wire::JoinReply& joined, const wire::TrainingSpec& spec,
-          std::shared_ptr<backend::Backend> backend, const std::atomic<bool>& stop)
-      : transport_(transport),
-        driver_(std::move(driver)),
-        joined_(joined),
-        spec_(spec),
-        external_stop_(stop),
-        heartbeat_(driver_, joined.member, {spec.heartbeat_interval, spec.driver_timeout},
-                   [this](Status why) { end(std::move(why)); }),
-        source_(spec),
-        trainer_(spec, *backend, joined.index) {}
-
-  Status run() {
-    for (;;) {
-      if (should_stop()) return why_stopped();
-      const auto reply = wire::call_patiently(driver_->address(), patience(),
-                                              [this](const wire::CallOptions& options) {
-                                                return driver_->acquire(joined_.member, options);
-                                              });
-      if (!reply.ok()) return should_stop() ? why_stopped() : as_membership(reply.status());
-      switch (reply->kind) {
-        case wire::AcquireReply::Kind::kDone:
-          return ok_status();
-        case wire::AcquireReply::Kind::kAbort:
-          return cancelled(reply->reason);
-        case wire::AcquireReply::Kind::kWait:
-          pause(reply->retry_after, reply->reason);
-          break;
-        case wire::AcquireReply::Kind::kGranted:
-          SLUICE_RETURN_IF_ERROR(work(*reply));
-          break;
-      }
-    }
-  }
-
- private:
-  // Trains one lease. Losing it is not a failure: somebody else has the partition now.
-  Status work(const wire::AcquireReply& granted) {
-    const wire::Lease& lease = granted.lease;
-    waits_for("");
-    SLUICE_RETURN_IF_ERROR(check_grant(granted));
-    heartbeat_.hold(lease);
-    auto data = source_.open(lease, *driver_, [this] { return should_stop(); });
-    if (!data.ok()) return should_stop() ? why_stopped() : data.status();
-    SLUICE_LOG(info, "partition {}: {} records {}, from push {}", lease.partition, data->size(),
-               source_.origin(), lease.next_sequence);
-    connect(granted);
-    const TrainerHooks hooks{
-        .should_stop = [this] { return should_stop() || heartbeat_.lease_lost(); },
-        .on_step = [this](int64_t step) { heartbeat_.set_step(step); }};
-    const Status trained = trainer_.train(lease, *data, *client_, hooks);
-    if (trained.code() == StatusCode::kAborted || (!trained.ok() && heartbeat_.lease_lost())) {
-      SLUICE_LOG(warn, "partition {} was taken away: {}", lease.partition, trained.message());
-      heartbeat_.release();
-      return ok_status();
-    }
-    if (!trained.ok()) return should_stop() ? why_stopped() : trained;
-    const Status finished =
-        wire::call_patiently(driver_->address(), patience(), [&](const wire::CallOptions& options) {
-          return driver_->finish(
-              {joined_.member, lease.partition, lease.incarnation, trainer_.last_sequence()},
-              options);
-        });
-    heartbeat_.release();
-    if (finished.code() == StatusCode::kFailedPrecondition) {
-      SLUICE_LOG(warn, "partition {} was taken away at its end", lease.partition);
-      return ok_status();
-    }
-    if (!finished.ok() && should_stop()) return why_stopped();
-    return as_membership(finished);
-  }
-
-  // Both sides must cut the same parameters in the same way.
-  Status check_grant(const wire::AcquireReply& granted) const {
-    const wire::ShardMap& map = granted.shard_map;
-    const std::string who = "the driver at " + driver_->address();
-    if (const Status valid = map.validate(); !valid.ok()) return valid.with_context(who);
-    if (map.servers() > static_cast<int>(granted.servers.size())) {
-      return invalid_argument(who + " puts shards on " + std::to_string(map.servers()) +
-                              " servers, and names " + std::to_string(granted.servers.size()));
-    }
-    if (map.parameters() != trainer_.parameter_size()) {
-      return invalid_argument(who + " has shards of " + std::to_string(map.parameters()) +
-                              " parameters, the model has " +
-                              std::to_string(trainer_.parameter_size()));
-    }
-    return ok_status();
-  }
-
-  void connect(const wire::AcquireReply& granted) {
-    if (client_ && client_->shard_map() == granted.shard_map && servers_ == granted.servers) return;
-    servers_ = granted.servers;
-    client_.reset();
-    wire::ParameterClientOptions options;
-    options.give_up_after = spec_.server_timeout;
-    client_ = std::make_unique<wire::ParameterClient>(
-        transport_, joined_.job, granted.shard_map, servers_, options,
-        [this] { return should_stop(); },
-        [this](const std::string& whom) {
-          if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
-          heartbeat_.set_waiting_for(whom);
-        });
-  }
-
-  void pause(core::Duration time, const std::string& reason) {
-    waits_for(reason);
-    const auto until = std::chrono::steady_clock::now() + time;
-    while (!should_stop() && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-  }
-
-  // The same reason again is not news.
-  void waits_for(const std::string& reason) {
-    if (reason == waiting_for_) return;
-    waiting_for_ = reason;
-    if (!reason.empty()) SLUICE_LOG(info, "waiting: {}", reason);
-    heartbeat_.set_waiting_for(reason);
-  }
-
-  wire::PatienceOptions patience() {
-    return {.give_up_after = spec_.driver_timeout, .stop = [this] { return should_stop(); }};
-  }
-
-  bool should_stop() const {
-    return external_stop_.load(std::memory_order_relaxed) || stop_.load(std::memory_order_relaxed);
-  }
-
-  void end(Status why) {
-    std::lock_guard lock(mutex_);
-    why_ = as_membership(std::move(why));
-    stop_.store(true);
-  }
-
-  Status why_stopped() {
-    std::lock_guard lock(mutex_);
-    return why_.ok() ? cancelled("stopped by a signal") : why_;
-  }
-
-  wire::Transport& transport_;
-  const std::shared_ptr<wire::ControlChannel> driver_;
-  const wire::JoinReply joined_;
-  const wire::TrainingSpec spec_;
-  const std::atomic<bool>& external_stop_;
-  std::atomic<bool> stop_{false};
-  std::mutex mutex_;
-  Status why_;  // guarded by mutex_
-  // Early: the driver must hear of this member while its model is being compiled. And it outlives
-  // the client, which tells it of waits.
-  wire::Heartbeat heartbeat_;
-
-  PartitionSource source_;
-  PartitionTrainer trainer_;
-  std::vector<std::string> servers_;
-  std::string waiting_for_;  // of pause()
-  std::unique_ptr<wire::ParameterClient> client_;
-};
-
-// Every failure of a session, also what the job's own description throws, becomes a status.
-Status run_session(wire::Transport& transport, const std::shared_ptr<wire::ControlChannel>& driver,
-                   const wire::JoinReply& joined, const std::string& device,
-                   const std::atomic<bool>& stop) {
-  try {
-    SLUICE_ASSIGN_OR_RETURN(wire::TrainingSpec spec, wire::parse_training_spec(joined.job_spec));
-    if (spec.threads <= 0) spec.threads = core::available_cores();
-    SLUICE_ASSIGN_OR_RETURN(const auto backend,
-                            backend::open_backend({.name = device.empty() ? spec.device : device,
-                                                   .slot = joined.slot,
-                                                   .gpu_memory_bytes = spec.gpu_memory_mib << 20}));
-    SLUICE_LOG(info, "joined the driver at {}; trains on {}, {} thread(s)", driver->address(),
-               backend->name(), spec.threads);
-    Session session(transport, driver, joined, spec, backend, stop);
-    return session.run();
-  } catch (const std::invalid_argument& error) {
-    return invalid_argument(error.what());
-  } catch (const std::exception& error) {
-    return internal_error(error.what());
-  }
-}
-
-Result<wire::JoinReply> join(wire::ControlChannel& driver, const WorkerOptions& options,
-                             const std::atomic<bool>& stop) {
+wire::JoinRequest join_request(const WorkerOptions& options) {
   wire::JoinRequest request;
   request.role = wire::Role::kWorker;
   request.version = core::version();
-  request.host = core::host_name();
-  request.pid = getpid();
   request.preferred_index = options.preferred_index;
-  request.attempt = core::unique_number();
-  SLUICE_LOG(info, "joining the driver at {}", options.driver);
-  return wire::call_patiently(
-      options.driver, wire::joining(options.join_timeout, stop),
-      [&](const wire::CallOptions& call) { return driver.join(request, call); });
+  return request;
 }
 
 }  // namespace
 
-Status run_worker(wire::Transport& transport, const WorkerOptions& options,
-                  const std::atomic<bool>& stop) {
-  const auto driver = transport.connect_control(options.driver);
-  for (;;) {
-    const auto joined = join(*driver, options, stop);
-    if (!joined.ok()) return joined.status();
-    log::set_role("worker " + std::to_string(joined->index));
-    const Status status = run_session(transport, driver, *joined, options.device, stop);
-    if (status.code() == StatusCode::kAborted) {
-      SLUICE_LOG(warn, "joining again: {}", status.message());
-      continue;
-    }
-    const Status left =
-        driver->leave({joined->member, status}, {.timeout = std::chrono::seconds(1)});
-    if (!left.ok()) SLUICE_LOG(debug, "leaving: {}", left.message());
-    return status;
+Worker::Worker(core::World& world, wire::Transport& transport, WorkerOptions options,
+               WorkerParts parts, std::function<void(Status)> on_end)
+    : world_(world),
+      transport_(transport),
+      options_(std::move(options)),
+      parts_(std::move(parts)),
+      on_end_(std::move(on_end)),
+      network_(world.make_strand("network")),
+      training_(world.make_strand("training")),
+      driver_(transport.connect_control(options_.driver)),
+      member_(world, network_, driver_, join_request(options_), options_.join_timeout,
+              member_events()),
+      acquire_(world, network_, [this](const std::string& whom) { member_.set_waiting_for(whom); }),
+      finish_(world, network_, [this](const std::string& whom) { member_.set_waiting_for(whom); }),
+      alarm_(network_) {}
+
+Worker::~Worker() {
+  network_->close();
+  training_->post([session = std::move(session_)]() mutable { session = nullptr; });
+  training_->close();
+}
+
+void Worker::start() {
+  network_->post([this] {
+    SLUICE_LOG(info, "joining the driver at {}", options_.driver);
+    member_.start();
+  });
+}
+
+void Worker::stop() {
+  network_->post([this] { act(machine_.stop(world_.now())); });
+}
+
+client::MemberEvents Worker::member_events() {
+  return {.on_joined = [this](const wire::JoinReply& reply,
+                              const wire::TrainingSpec& spec) { joined(reply, spec); },
+          .on_lost = [this] { act(machine_.membership_lost()); },
+          .on_lease_lost = [this] { act(machine_.lease_lost()); },
+          .on_end = [this](Status why) { ended(std::move(why)); }};
+}
+
+void Worker::joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec) {
+  log::set_role("worker " + std::to_string(reply.index));
+  spec_ = spec;
+  act(machine_.joined());
+}
+
+void Worker::ended(Status why) {
+  act(machine_.ended());
+  on_end_(std::move(why));
+}
+
+// What ends a membership comes last: the machine may hear of it at once.
+void Worker::act(LeaseMachine::Actions actions) {
+  if (!actions.say.empty()) SLUICE_LOG(warn, "{}", actions.say);
+  if (actions.waiting_for) set_waiting_for(*actions.waiting_for);
+  if (actions.cancel) cancel();
+  if (actions.drain) {
+    training_->post([session = session_] { session->drain(); });
   }
+  if (actions.wake) {
+    alarm_.set(*actions.wake, [this] { act(machine_.time(world_.now())); });
+  }
+  begin(actions.begin);
+  if (actions.unknown) member_.rejoin(*actions.unknown);
+  if (actions.leave) member_.leave(*std::move(actions.leave));
+}
+
+void Worker::begin(LeaseMachine::Step step) {
+  switch (step) {
+    case LeaseMachine::Step::kNone:
+      return;
+    case LeaseMachine::Step::kPrepare:
+      return prepare();
+    case LeaseMachine::Step::kAcquire:
+      return acquire();
+    case LeaseMachine::Step::kOpen:
+      return open();
+    case LeaseMachine::Step::kTrain:
+      return train();
+    case LeaseMachine::Step::kFinish:
+      return finish();
+  }
+}
+
+void Worker::cancel() {
+  acquire_.stop();
+  finish_.stop();
+  alarm_.clear();
+  if (!session_) return;
+  training_->post([session = session_] { session->cancel(); });
+}
+
+void Worker::set_waiting_for(const std::string& whom) {
+  if (!whom.empty()) SLUICE_LOG(info, "waiting: {}", whom);
+  member_.set_waiting_for(whom);
+}
+
+// For events of the training's strand: `event` makes the machine's actions.
+template <typename Event>
+auto Worker::on_network(Event event) {
+  return [this, event = std::move(event)](Status status) {
+    network_->post([this, event, status = std::move(status)] { act(event(status)); });
+  };
+}
+
+SessionParts Worker::session_parts() {
+  return {.world = world_,
+          .transport = transport_,
+          .strand = training_,
+          .timers = network_,
+          .driver = driver_,
+          .open_backend = parts_.open_backend,
+          .got_on = [this] { member_.got_on(); },
+          .on_step = [this](int64_t step) { member_.set_step(step); },
+          .waiting_for = [this](const std::string& whom) { member_.set_waiting_for(whom); }};
+}
+
+// A session of an earlier membership gives its device back before the next one takes it.
+void Worker::prepare() {
+  training_->post([earlier = std::move(session_)]() mutable { earlier = nullptr; });
+  session_ = std::make_shared<Session>(session_parts(), member_.joined(), spec_, options_.device);
+  training_->post([session = session_, done = on_network([this](const Status& status) {
+                                         return machine_.prepared(status);
+                                       })]() mutable { done(session->prepare()); });
+}
+
+void Worker::acquire() {
+  member_.release();
+  const wire::JoinReply& joined = member_.joined();
+  acquire_.start(
+      "the driver at " + options_.driver, patience(),
+      [this, request = wire::AcquireRequest{joined.job, joined.member}](
+          const wire::CallOptions& options, core::Reply<Result<wire::AcquireReply>> reply) {
+        driver_->acquire(request, options, std::move(reply));
+      },
+      [this](const Result<wire::AcquireReply>& reply) {
+        act(machine_.acquired(reply, world_.now()));
+      });
+}
+
+void Worker::open() {
+  const wire::AcquireReply& granted = machine_.granted();
+  member_.hold(granted.lease);
+  training_->post(
+      [session = session_, granted, done = on_network([this](const Status& status) {
+                                      return machine_.opened(status);
+                                    })]() mutable { session->open(granted, std::move(done)); });
+}
+
+void Worker::train() {
+  training_->post([this, session = session_]() {
+    session->train([this, session = session.get()](Status status) {
+      on_network([this, last = session->last_sequence()](const Status& trained) {
+        return machine_.trained(trained, last);
+      })(std::move(status));
+    });
+  });
+}
+
+void Worker::finish() {
+  const wire::JoinReply& joined = member_.joined();
+  const wire::Lease& lease = machine_.granted().lease;
+  const wire::FinishRequest request{joined.job, joined.member, lease.partition, lease.incarnation,
+                                    machine_.last_sequence()};
+  finish_.start(
+      "the driver at " + options_.driver, patience(),
+      [this, request](const wire::CallOptions& options, core::Reply<Status> reply) {
+        driver_->finish(request, options, std::move(reply));
+      },
+      [this](const Status& status) { act(machine_.finished(status)); });
+}
+
+client::MemberEnd run_worker(core::World& world, wire::Transport& transport,
+                             const WorkerOptions& options, std::stop_token stop,
+                             const std::function<void(const client::MemberEnd&)>& before_tidying) {
+  std::promise<Status> ended;
+  Worker worker(world, transport, options, {},
+                [&ended](Status why) { ended.set_value(std::move(why)); });
+  worker.start();
+  const std::stop_callback on_stop(stop, [&worker] { worker.stop(); });
+  Status why = ended.get_future().get();
+  const client::MemberEnd end{worker.ending(), std::move(why)};
+  if (before_tidying) before_tidying(end);
+  return end;
 }
 
 }  // namespace sluice::worker

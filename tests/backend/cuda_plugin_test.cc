@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "backend/interface_id.h"
 #include "core/version.h"
 
 namespace sluice::backend {
@@ -42,12 +43,23 @@ TEST(CudaPluginTest, AFileThatIsNoLibraryIsSaidToBeNone) {
 
 TEST(CudaPluginTest, AMissingSymbolIsNamed) {
   EXPECT_THAT(refusal(test_plugin("no_version")), HasSubstr(kCudaPluginVersion));
+  EXPECT_THAT(refusal(test_plugin("no_interface")), HasSubstr(kCudaPluginInterface));
   EXPECT_THAT(refusal(test_plugin("no_entry")), HasSubstr(kCudaPluginEntry));
 }
 
 TEST(CudaPluginTest, AnotherVersionIsRefusedWithBoth) {
   EXPECT_THAT(refusal(test_plugin("other_version")),
               AllOf(HasSubstr("is of Sluice 0.0.1"), HasSubstr(core::version())));
+}
+
+TEST(CudaPluginTest, AnotherInterfaceOfTheSameVersionIsRefusedWithBoth) {
+  EXPECT_THAT(refusal(test_plugin("other_interface")),
+              AllOf(HasSubstr("(Other 1.0, 0123456789ab)"), HasSubstr(interface_id()),
+                    HasSubstr("install the one that was built with this program")));
+}
+
+TEST(CudaPluginTest, TheInterfaceIsACompilerAndAHash) {
+  EXPECT_THAT(interface_id(), ::testing::MatchesRegex("[A-Za-z]+ [0-9.]+, [0-9a-f]{12}"));
 }
 
 TEST(CudaPluginTest, AMissingLibraryIsNamed) {

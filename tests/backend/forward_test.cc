@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "tests/backend/graph_builder.h"
@@ -15,8 +16,9 @@ using ::testing::FloatEq;
 using ::testing::Pointwise;
 
 std::vector<float> predict(const Graph& graph, const std::vector<float>& parameters,
-                           const std::vector<float>& x, int64_t n = 1) {
-  auto replica = make_replica(graph, {.batch_size = n});
+                           const std::vector<float>& x, int64_t n = 1,
+                           Precision precision = Precision::kFloat32) {
+  auto replica = make_replica(graph, {.batch_size = n, .precision = precision});
   EXPECT_EQ(replica->parameters().size(), parameters.size());
   std::copy(parameters.begin(), parameters.end(), replica->parameters().begin());
   replica->parameters_changed();
@@ -129,6 +131,28 @@ TEST(Pool2DForwardTest, ChannelsArePooledApart) {
   }
 }
 
+// Of both sizes of window, in float32 and bfloat16: a model that diverged must not look finite.
+TEST(Pool2DForwardTest, AWindowWithNanInItGivesNan) {
+  for (Precision precision : {Precision::kFloat32, Precision::kMixedBfloat16}) {
+    for (Kind kind : {Kind::kMax, Kind::kAverage}) {
+      for (int64_t size : {2, 4}) {
+        const Pool2DOp op{kind, size, size, 2, 2, {}};
+        // A dense layer over the channels: a pixel that is NaN is so in all of them.
+        const Graph graph = GraphBuilder({4, 4, 1}).dense(16).pool(op).build(kMse);
+        for (size_t pixel = 0; pixel < 16; ++pixel) {
+          std::vector<float> x(16, 1);
+          x[pixel] = std::numeric_limits<float>::quiet_NaN();
+          const std::vector<float> y = predict(graph, std::vector<float>(32, 1), x, 1, precision);
+          const size_t window = size == 4 ? 0 : pixel / 8 * 2 + pixel % 4 / 2;
+          for (size_t i = 0; i < y.size(); ++i) {
+            ASSERT_EQ(std::isnan(y[i]), i / 16 == window) << "pixel " << pixel << ", output " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(DenseForwardTest, ComputesOverTheLastAxis) {
   const Graph graph = GraphBuilder({2, 2}).dense(3).build(kMse);
   const std::vector<float> parameters{1, 2, 3, 4, 5, 6, 0.5f, 0, -0.5f};  // W [2, 3], b
@@ -149,6 +173,26 @@ TEST(ActivationForwardTest, MatchesTheFormulas) {
   // exp(-3), exp(-2) and 1 over their sum 1.185122.
   EXPECT_THAT(apply(Activation::kSoftmax),
               ElementsAre(near(0.0420101f), near(0.1141952f), near(0.8437947f)));
+}
+
+// oneDNN's ReLU is max(x, 0), which drops NaN, wherever it is fused to; all others keep it.
+TEST(ActivationForwardTest, ReluOfNanIsZero) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  const auto relu = Activation::kRelu;
+  for (const Graph& graph :
+       {GraphBuilder({1, 1, 2}).conv({.kernel_h = 1, .kernel_w = 1}).activation(relu).build(kMse),
+        GraphBuilder({1, 1, 2}).flatten().dense(1).activation(relu).build(kMse),
+        GraphBuilder({1, 1, 2})
+            .conv({.kernel_h = 1, .kernel_w = 1})
+            .host(std::make_shared<IdentityKernel>())
+            .activation(relu)
+            .build(kMse)}) {
+    EXPECT_THAT(predict(graph, {1, 1, 1}, {kNan, 1}), ElementsAre(0));
+  }
+  for (Activation other : {Activation::kLinear, Activation::kSigmoid, Activation::kTanh}) {
+    const Graph graph = GraphBuilder({2}).dense(1).activation(other).build(kMse);
+    EXPECT_TRUE(std::isnan(predict(graph, {1, 1, 1}, {kNan, 1})[0]));
+  }
 }
 
 TEST(ActivationForwardTest, PredictGivesProbabilitiesWhereTheLossTakesLogits) {

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -19,17 +19,20 @@
 #include <optional>
 #include <stdexcept>
 
+#include "client/parameter_client.h"
+#include "core/real_world.h"
 #include "server/parameter_server.h"
-#include "server/update_rule.h"
 #include "tests/bench/exchange_child.h"
 #include "tests/bench/exchange_echo.h"
+#include "tests/support/await.h"
+#include "tests/support/update_rules.h"
 #include "transport/grpc/grpc_transport.h"
-#include "wire/parameter_client.h"
 
 namespace sluice::bench {
 namespace {
 
 constexpr uint64_t kJob = 1;
+constexpr int64_t kMostPushes = int64_t{1} << 40;
 constexpr wire::CallOptions kCall{std::chrono::seconds(60)};
 
 struct Options {
@@ -51,17 +54,15 @@ class ExchangeClient {
       : update_(std::make_shared<core::AlignedBuffer>(parameters)), values_(parameters) {
     const auto map = wire::ShardMap::even(parameters, options.shards, 1);
     const auto channel = transport_.connect_parameters(address);
-    check(channel->create({kJob, map, 0, server::add_rule_json()}, kCall));
-    for (const wire::Shard& shard : map.shards()) {
-      const auto part = std::as_const(*update_).span().subspan(shard.offset, shard.size);
-      check(channel->assign({kJob, shard.index}, {update_, part}, kCall));
-    }
-    wire::ParameterClientOptions client;
+    const wire::CreateRequest request{kJob, map, 0, add_rule_json(), {kMostPushes}};
+    check(await_status([&](auto reply) { channel->create(request, kCall, std::move(reply)); }));
+    client::ExchangeOptions client;
     client.call_timeout = kCall.timeout;
     if (options.calls > 0) client.calls_per_server = options.calls;
-    client_.emplace(
-        transport_, kJob, map, std::vector{address}, client, [] { return false; },
-        [](const std::string&) {});
+    core::World& world = core::real_world();
+    client_.emplace(world, transport_, world.make_strand("timers"), kJob, map, std::vector{address},
+                    client, nullptr);
+    check(await_status([&](auto reply) { client_->assign(update_, std::move(reply)); }));
   }
 
   int shards() const { return client_->shard_map().size(); }
@@ -69,8 +70,9 @@ class ExchangeClient {
   void exchange() {
     wire::PushHeader header;
     header.id = {0, 1, ++sequence_};
-    client_->start_exchange(header, update_, values_.span());
-    check(client_->wait());
+    check(await_status([&](auto reply) {
+      client_->exchange(header, update_, values_.span(), {}, std::move(reply));
+    }));
   }
 
  private:
@@ -78,7 +80,7 @@ class ExchangeClient {
   core::AlignedBuffer values_;
   transport::GrpcTransport transport_;
   int64_t sequence_ = 0;
-  std::optional<wire::ParameterClient> client_;
+  std::optional<client::ParameterClient> client_;
 };
 
 // What one call of something costs.
@@ -184,9 +186,10 @@ nlohmann::ordered_json report(const std::string& socket, size_t parameters,
 }
 
 void serve(const std::string& address, int threads) {
-  server::ParameterServer server;
+  server::ParameterServer server(core::real_world());
+  server.serve_job(kJob);
   transport::GrpcTransport transport;
-  const auto listener = transport.listen(address, &server, threads);
+  const auto listener = transport.listen(address, &server, {.threads = threads});
   check(listener.status());
   report_and_wait((*listener)->address());
 }

@@ -14,8 +14,9 @@
 #include <stdexcept>
 
 #include "core/aligned_buffer.h"
+#include "core/real_world.h"
 #include "server/parameter_server.h"
-#include "server/update_rule.h"
+#include "tests/support/update_rules.h"
 
 namespace sluice::bench {
 namespace {
@@ -26,6 +27,9 @@ constexpr size_t kPiece = size_t{64} << 10;
 void check(const Status& status) {
   if (!status.ok()) throw std::runtime_error(status.to_string());
 }
+
+// Of a call that a server with nothing else to do answers before it returns.
+void check_exchanged(const Result<wire::ExchangeReply>& reply) { check(reply.status()); }
 
 double seconds_of(int times, const std::function<void()>& call) {
   const auto start = std::chrono::steady_clock::now();
@@ -43,9 +47,10 @@ class Updates {
  public:
   Updates(size_t parameters, const std::string& rule)
       : map_(wire::ShardMap::even(parameters, 0, 1)), update_(parameters + 1) {
-    check(server_.create({kJob, map_, 0, rule}));
+    server_.serve_job(kJob);
+    server_.create({kJob, map_, 0, rule, {int64_t{1} << 40}}, &check);
     for (const wire::Shard& shard : map_.shards()) {
-      check(server_.assign({kJob, shard.index}, pieces(shard)));
+      server_.assign({kJob, shard.index}, pieces(shard), &check);
     }
   }
 
@@ -56,23 +61,24 @@ class Updates {
       header.job = kJob;
       header.shard = shard.index;
       header.id = {0, 1, sequence_};
-      check(server_.exchange(header, pieces(shard)).status());
+      server_.exchange(header, pieces(shard), &check_exchanged);
     }
   }
 
  private:
-  wire::PayloadView pieces(const wire::Shard& shard) const {
+  // Of a buffer that outlives the call.
+  wire::ReceivedPayload pieces(const wire::Shard& shard) const {
     auto rest = std::as_bytes(update_.span()).subspan(shard.offset * 4 + 1, shard.size * 4);
-    wire::PayloadView view;
-    for (; !rest.empty(); rest = rest.subspan(view.pieces.back().size())) {
-      view.pieces.push_back(rest.first(std::min(kPiece, rest.size())));
+    wire::ReceivedPayload payload;
+    for (; !rest.empty(); rest = rest.subspan(payload.pieces.back().size())) {
+      payload.pieces.push_back(rest.first(std::min(kPiece, rest.size())));
     }
-    return view;
+    return payload;
   }
 
   const wire::ShardMap map_;
   const core::AlignedBuffer update_;
-  server::ParameterServer server_;
+  server::ParameterServer server_{core::real_world()};
   int64_t sequence_ = 0;
 };
 
@@ -114,9 +120,9 @@ int run(const std::vector<std::string>& arguments) {
   }
   nlohmann::ordered_json cases;
   for (const size_t parameters : {size_t{1'048'853}, size_t{16'000'000}}) {
-    cases.push_back(measure("add", server::add_rule_json(), parameters, rounds));
-    cases.push_back(measure("sgd", server::optimizer_rule_json("sgd"), parameters, rounds));
-    cases.push_back(measure("adam", server::optimizer_rule_json("adam"), parameters, rounds));
+    cases.push_back(measure("add", add_rule_json(), parameters, rounds));
+    cases.push_back(measure("sgd", optimizer_rule_json("sgd"), parameters, rounds));
+    cases.push_back(measure("adam", optimizer_rule_json("adam"), parameters, rounds));
   }
   if (!file.empty()) {
     std::ofstream(file) << nlohmann::ordered_json{{"benchmark", "update"}, {"cases", cases}}.dump(2)

@@ -63,13 +63,14 @@ class ClusterTest : public testing::TestWithParam<Case> {
 
 // sum over partitions of ceil(steps / window), steps = epochs * ceil(records / batch)
 int64_t expected_updates(int64_t records, const LocalJobOptions& options) {
+  const int64_t window = options.training.trainer.options.whole("window");
   int64_t updates = 0;
   const int64_t partitions = options.training.partitions;
   for (int64_t p = 0; p < partitions; ++p) {
     const int64_t size = records / partitions + (p < records % partitions ? 1 : 0);
     const int64_t batch = options.training.batch_size;
     const int64_t steps = options.training.epochs * ((size + batch - 1) / batch);
-    updates += (steps + options.training.window - 1) / options.training.window;
+    updates += (steps + window - 1) / window;
   }
   return updates;
 }
@@ -98,7 +99,7 @@ TEST_P(ClusterTest, OverlapCountsTheSame) {
   const Sequential model = small_model();
   const Dataset dataset = small_dataset(200);
   auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
-  options.training.overlap = true;
+  options.training.trainer.set("overlap", true);
   const LocalJobResult result = run(options, model, dataset);
   ASSERT_TRUE(result.job.ok()) << result.job.status();
   EXPECT_EQ(result.job->samples_trained, 400);
@@ -127,7 +128,7 @@ TEST_P(LockStepTest, OneWorkerEqualsLocalTrainingBitForBit) {
     auto options = small_job(local, dataset, 1, GetParam().shards);
     options.training.trainer = "async_sgd";
     options.training.optimizer = optimizer;
-    options.training.window = 1;
+    options.training.trainer.set("window", int64_t{1});
     options.training.seed = 5;
     const LocalJobResult result = run(options, local, dataset);
     ASSERT_TRUE(result.job.ok()) << result.job.status();
@@ -162,7 +163,8 @@ TEST(ClusterDownpourTest, PushesOneStepBeforeTheWindowIsFull) {
   auto options = small_job(model, dataset, 1, 1);
   options.training.trainer = "downpour";
   options.training.optimizer = "sgd";
-  options.training.window = 4;  // 24 steps: after 3, 7, 11, 15, 19, 23 and the last
+  options.training.trainer.set("window",
+                               int64_t{4});  // 24 steps: after 3, 7, 11, 15, 19, 23 and the last
   transport::InprocTransport transport;
   driver::JobObserver observer;
   const auto result = run_local_job(transport, options, model, dataset, observer);

@@ -123,6 +123,28 @@ TEST_F(DescribeTest, WhatIsNoDescriptionIsRefused) {
   }
 }
 
+// Its parts are walked by recursion where it is read.
+TEST_F(DescribeTest, DeepNestingIsRefusedInOneLine) {
+  const std::string deep(100'000, '[');
+  for (const Status& status : {open_described(deep).status(), parse_description(deep).status()}) {
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(status.message(), "description of records: nested more than 64 levels deep");
+  }
+}
+
+TEST_F(DescribeTest, ASourceWithAnotherNumberOfFilesHasNoReader) {
+  auto description = describe(*idx(false));
+  ASSERT_TRUE(description.ok());
+  const auto as = [&](const std::string& kind) {
+    std::string text = *description;
+    return open_described(text.replace(text.find("\"idx\""), 5, "\"" + kind + "\"")).status();
+  };
+  for (const char* kind : {"csv", "digits", ""}) {
+    EXPECT_EQ(as(kind).code(), StatusCode::kFailedPrecondition) << kind;
+    EXPECT_THAT(as(kind).message(), HasSubstr("no reader for source")) << kind;
+  }
+}
+
 TEST_F(DescribeTest, ValuesThatMakeNoSenseAreRefused) {
   auto description = describe(*generate_digits(0, 3, 1));
   ASSERT_TRUE(description.ok());

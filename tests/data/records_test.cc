@@ -42,6 +42,20 @@ TEST(RecordsTest, GatherScalesBytesToUnitRangeInTheOrderAsked) {
   EXPECT_FLOAT_EQ(x[5], 0.8f);
 }
 
+TEST(RecordsTest, StoredFloatsAreLittleEndian) {
+  const std::vector<uint8_t> bytes = {0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc1};
+  const std::vector<int32_t> labels = {0};
+  RecordsInfo info;
+  info.sample_shape = Shape{2};
+  info.element = Element::kFloat32;
+  info.scale = 1;
+  info.records = 1;
+  const Records records(info, std::as_bytes(std::span(bytes)), labels, nullptr);
+  std::vector<float> x(2);
+  records.gather(std::vector<uint32_t>{0}, x);
+  EXPECT_THAT(x, ElementsAre(1.0f, -10.0f));
+}
+
 TEST(RecordsTest, GatherOfALargeRecordScalesEveryPixel) {
   std::vector<uint8_t> pixels(2 * 1031);
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 7);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "core/real_world.h"
 #include "tests/data/test_files.h"
 
 namespace sluice::data {
@@ -19,7 +20,7 @@ RecordsInfo pairs() {
 }
 
 TEST(RecordsSpoolTest, BecomesTheRecordsThatWereAppended) {
-  auto spool = RecordsSpool::create(pairs());
+  auto spool = RecordsSpool::create(core::real_world().disk(), pairs());
   ASSERT_TRUE(spool.ok()) << spool.status();
   const std::vector<uint8_t> first = {1, 2, 3, 4}, second = {5, 6};
   const std::vector<int32_t> first_labels = {2, 1}, second_labels = {0};
@@ -40,7 +41,7 @@ TEST(RecordsSpoolTest, BecomesTheRecordsThatWereAppended) {
 }
 
 TEST(RecordsSpoolTest, RecordsMayBeNone) {
-  auto spool = RecordsSpool::create(pairs());
+  auto spool = RecordsSpool::create(core::real_world().disk(), pairs());
   ASSERT_TRUE(spool.ok());
   auto records = spool->finish();
   ASSERT_TRUE(records.ok());
@@ -48,7 +49,7 @@ TEST(RecordsSpoolTest, RecordsMayBeNone) {
 }
 
 TEST(RecordsSpoolTest, WhatDoesNotFitIsRefusedAndLeavesTheSpoolUsable) {
-  auto spool = RecordsSpool::create(pairs());
+  auto spool = RecordsSpool::create(core::real_world().disk(), pairs());
   ASSERT_TRUE(spool.ok());
   const std::vector<uint8_t> two = {1, 2}, three = {1, 2, 3};
   const std::vector<int32_t> good = {0}, bad = {3};
@@ -67,7 +68,8 @@ TEST(RecordsSpoolTest, WhatDoesNotFitIsRefusedAndLeavesTheSpoolUsable) {
 TEST(RecordsSpoolTest, AFolderThatIsNotThereIsAnError) {
   TestFolder folder;
   ScopedEnv tmpdir("TMPDIR", folder.path("gone").c_str());
-  EXPECT_THAT(RecordsSpool::create(pairs()).status().message(), HasSubstr("TMPDIR"));
+  EXPECT_THAT(RecordsSpool::create(core::real_world().disk(), pairs()).status().message(),
+              HasSubstr("TMPDIR"));
 }
 
 }  // namespace

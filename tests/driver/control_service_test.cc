@@ -1,28 +1,29 @@
 // The driver's answers that take more than the coordinator: leases, which every server must fence,
-// and the records of a partition.
+// what is kept back until there is news, and the records of a partition.
 #include <gmock/gmock.h>
 
-#include <cstring>
-
-#include "data/partition.h"
 #include "tests/driver/driver_fixture.h"
 
 namespace sluice::driver {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using Kind = wire::AcquireReply::Kind;
+using Says = wire::HeartbeatReply::Kind;
+
+// --- Leases ---
 
 class AcquireTest : public DriverFixture {};
 
 TEST_F(AcquireTest, ALeaseStartsBehindTheLastPushThatEveryServerHas) {
   start();
-  servers[0].answer_fence(wire::FenceReply{5});
-  servers[1].answer_fence(wire::FenceReply{3});
-  const auto granted = acquire(join(wire::Role::kWorker, 10));
+  servers[0].answer_fence(wire::FenceReply{2});
+  servers[1].answer_fence(wire::FenceReply{1});
+  const auto granted = acquire(join_worker());
   ASSERT_EQ(granted.kind, Kind::kGranted);
-  EXPECT_EQ(granted.lease.next_sequence, 4);
+  EXPECT_EQ(granted.lease.next_sequence, 2);
   EXPECT_EQ(granted.lease.records, 4);
   EXPECT_THAT(granted.servers, ElementsAre("server 0", "server 1"));
   for (const FakeServer& server : servers) {
@@ -32,101 +33,249 @@ TEST_F(AcquireTest, ALeaseStartsBehindTheLastPushThatEveryServerHas) {
     EXPECT_EQ(told.fences[0].partition, granted.lease.partition);
     EXPECT_EQ(told.fences[0].incarnation, granted.lease.incarnation);
   }
+  const auto said = observer.last<LeaseGranted>();
+  EXPECT_EQ(said.lease.next_sequence, 2);
 }
 
 TEST_F(AcquireTest, WithoutEveryServersFenceNobodyGetsThePartition) {
   start();
   servers[1].answer_fence(unavailable("server 1 does not answer"));
-  const auto refused = acquire(join(wire::Role::kWorker, 10));
+  const auto refused = acquire(join_worker(10));
   EXPECT_EQ(refused.kind, Kind::kWait);
   EXPECT_THAT(refused.reason, HasSubstr("server 1 does not answer"));
   EXPECT_GT(refused.retry_after, core::Duration::zero());
+  EXPECT_THAT(observer.last<WaitsFor>().whom, HasSubstr("server 1 does not answer"));
   const wire::FenceRequest fenced = servers[0].told().fences.back();
 
   servers[1].answer_fence(wire::FenceReply{0});
-  const auto granted = acquire(join(wire::Role::kWorker, 11));  // whoever asks next
+  const auto granted = acquire(join_worker(11));  // whoever asks next
   ASSERT_EQ(granted.kind, Kind::kGranted);
   EXPECT_EQ(granted.lease.partition, fenced.partition);
   EXPECT_GT(granted.lease.incarnation, fenced.incarnation);  // what server 0 had fenced stays old
   EXPECT_EQ(granted.lease.next_sequence, 1);
+  EXPECT_EQ(observer.last<WaitsFor>().whom, "");
 }
 
-class FetchPartitionTest : public DriverFixture {
+TEST_F(AcquireTest, AServerThatDoesNotAnswerAFenceIsAskedAgain) {
+  start();
+  servers[1].keep_silent(ServerCall::kFence);
+  const int64_t worker = join_worker();
+  const auto waiting = ask_for_lease(worker);
+  world.advance(2900ms);  // a tenth of the time after which a worker gives its driver up
+  EXPECT_FALSE(waiting.is_there());
+  world.advance(100ms);
+  ASSERT_TRUE(waiting.is_there());
+  EXPECT_EQ(waiting.get()->kind, Kind::kWait);
+  EXPECT_THAT(waiting.get()->reason, HasSubstr("server 1"));
+  servers[1].speak();
+  EXPECT_EQ(acquire(worker).kind, Kind::kGranted);
+}
+
+TEST_F(AcquireTest, AServerThatRefusesAFenceEndsTheJobWithItsWords) {
+  start();
+  servers[1].answer_fence(not_found("server 1 works for another job"));
+  const int64_t worker = join_worker();
+  const auto refused = acquire(worker);
+  EXPECT_EQ(refused.kind, Kind::kAbort);
+  EXPECT_EQ(refused.reason, "server 1 works for another job");
+  leave(worker, cancelled(refused.reason));
+  servers_leave();
+  EXPECT_EQ(result.status(), not_found("server 1 works for another job"));
+}
+
+TEST_F(AcquireTest, AServerThatHasMorePushesThanThereAreEndsTheJob) {
+  start();
+  servers[0].answer_fence(wire::FenceReply{99});
+  EXPECT_EQ(acquire(join_worker()).kind, Kind::kAbort);
+  EXPECT_THAT(observer.last<JobEnding>().why.message(), HasSubstr("push 99 of partition 0"));
+}
+
+TEST_F(AcquireTest, WhoeverIsGivenUpWhileItsLeaseIsFencedDoesNotGetIt) {
+  start();
+  servers[1].keep_silent(ServerCall::kFence);
+  const auto lost = ask_for_lease(join_worker(10));
+  process_ended(10, "was killed");
+  servers[1].speak();
+  world.run();
+  ASSERT_TRUE(lost.is_there());
+  EXPECT_EQ(lost.get()->kind, Kind::kWait);
+  EXPECT_THAT(observer.all<LeaseGranted>(), testing::IsEmpty());
+  EXPECT_EQ(acquire(join_worker(11)).lease.partition, 0);
+}
+
+// The answer to its first call was lost, and comes after all.
+TEST_F(AcquireTest, OfTwoCallsOfAMemberTheLaterOneGetsTheLease) {
+  start();
+  servers[1].keep_silent(ServerCall::kFence);
+  const int64_t worker = join_worker();
+  const auto first = ask_for_lease(worker);
+  const auto second = ask_for_lease(worker);
+  servers[1].speak();
+  world.run();
+  ASSERT_TRUE(first.is_there() && second.is_there());
+  EXPECT_EQ(first.get()->kind, Kind::kWait);
+  ASSERT_EQ(second.get()->kind, Kind::kGranted);
+  EXPECT_TRUE(finish(worker, second.get()->lease).ok());
+}
+
+// --- What is kept back ---
+
+TEST_F(AcquireTest, WhoeverFindsNothingToDoHearsWhyAfterASecond) {
+  make_driver();
+  run();
+  const auto waiting = ask_for_lease(join_worker());
+  world.advance(999ms);
+  EXPECT_FALSE(waiting.is_there());
+  world.advance(1ms);
+  ASSERT_TRUE(waiting.is_there());
+  EXPECT_EQ(waiting.get()->kind, Kind::kWait);
+  EXPECT_EQ(waiting.get()->reason, "2 of 2 parameter server(s) to join");
+}
+
+TEST_F(AcquireTest, WhoeverWaitsGetsThePartitionOfTheDeadAtOnce) {
+  start();
+  for (int64_t pid = 10; pid < 13; ++pid) acquire(join_worker(pid));
+  const auto waiting = ask_for_lease(join_worker(13));
+  EXPECT_FALSE(waiting.is_there());
+  process_ended(11, "was killed");
+  ASSERT_TRUE(waiting.is_there());
+  EXPECT_EQ(waiting.get()->kind, Kind::kGranted);
+  EXPECT_EQ(waiting.get()->lease.partition, 1);
+}
+
+TEST_F(AcquireTest, WhoeverWaitsForServersBeginsWhenTrainingDoes) {
+  make_driver();
+  run();
+  const auto waiting = ask_for_lease(join_worker());
+  join_servers();
+  ASSERT_TRUE(waiting.is_there());
+  EXPECT_EQ(waiting.get()->kind, Kind::kGranted);
+}
+
+TEST_F(AcquireTest, WhoeverWaitsHearsOfTheEndAtOnce) {
+  start();
+  const int64_t last = join_worker(10);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(finish(last, acquire(last).lease).ok());
+  const auto lease = acquire(last).lease;
+  const auto waiting = ask_for_lease(join_worker(11));
+  EXPECT_FALSE(waiting.is_there());
+  EXPECT_TRUE(finish(last, lease).ok());
+  ASSERT_TRUE(waiting.is_there());
+  EXPECT_EQ(waiting.get()->kind, Kind::kDone);
+}
+
+TEST_F(AcquireTest, AMemberThatAsksAgainIsAnsweredTwice) {
+  make_driver();
+  run();
+  const int64_t worker = join_worker();
+  const auto first = ask_for_lease(worker);
+  const auto second = ask_for_lease(worker);
+  ASSERT_TRUE(first.is_there());
+  EXPECT_EQ(first.get()->kind, Kind::kWait);
+  EXPECT_FALSE(second.is_there());
+  join_servers();
+  EXPECT_EQ(second.get()->kind, Kind::kGranted);
+}
+
+TEST_F(AcquireTest, StrangersAreNotFoundAtOnce) {
+  start();
+  const auto stranger = ask_for_lease(4711);
+  ASSERT_TRUE(stranger.is_there());
+  EXPECT_EQ(stranger.get().status().code(), StatusCode::kNotFound);
+}
+
+class HeartbeatTest : public DriverFixture {};
+
+TEST_F(HeartbeatTest, WithoutNewsItIsAnsweredWhenTheMemberWants) {
+  start();
+  const auto heard = send_heartbeat(join_worker(), 700ms);
+  world.advance(699ms);
+  EXPECT_FALSE(heard.is_there());
+  world.advance(1ms);
+  ASSERT_TRUE(heard.is_there());
+  EXPECT_EQ(heard.get()->kind, Says::kContinue);
+}
+
+TEST_F(HeartbeatTest, OneThatMayNotBeKeptIsAnsweredAtOnce) {
+  start();
+  EXPECT_TRUE(send_heartbeat(join_worker(), 0s).is_there());
+}
+
+TEST_F(HeartbeatTest, NoneIsKeptForLongerThanAMemberCanBear) {
+  start();
+  const int64_t worker = join_worker();
+  const auto heard = send_heartbeat(worker, core::Duration::max());
+  live_for(10s, {server_members[0], server_members[1]});
+  EXPECT_TRUE(heard.is_there());
+}
+
+TEST_F(HeartbeatTest, AnOlderOneIsAnsweredWhenANewerComes) {
+  start();
+  const int64_t worker = join_worker();
+  const auto older = send_heartbeat(worker);
+  const auto newer = send_heartbeat(worker);
+  ASSERT_TRUE(older.is_there() && older.get().ok());
+  EXPECT_EQ(older.get()->kind, Says::kContinue);
+  EXPECT_FALSE(newer.is_there());
+}
+
+TEST_F(HeartbeatTest, AnAbortIsHeardByEverybodyAtOnce) {
+  start();
+  const auto worker = send_heartbeat(join_worker());
+  const auto server = send_heartbeat(server_members[0]);
+  driver->abort("every worker is gone");
+  world.run();
+  for (const auto& heard : {worker, server}) {
+    ASSERT_TRUE(heard.is_there());
+    EXPECT_EQ(heard.get()->kind, Says::kAbort);
+    EXPECT_EQ(heard.get()->reason, "every worker is gone");
+  }
+  EXPECT_TRUE(send_heartbeat(server_members[1]).is_there()) << "and by who asks later";
+}
+
+TEST_F(HeartbeatTest, WhoeverIsGivenUpHearsItAtOnce) {
+  start();
+  const auto given_up = send_heartbeat(join_worker(10));
+  const auto other = send_heartbeat(join_worker(11));
+  process_ended(10, "was killed");
+  ASSERT_TRUE(given_up.is_there());
+  EXPECT_EQ(given_up.get().status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(other.is_there());
+}
+
+TEST_F(HeartbeatTest, TheEndIsHeardWhenTheResultIsHad) {
+  start();
+  const int64_t worker = join_worker();
+  servers[1].keep_silent(ServerCall::kPull);
+  const auto server = send_heartbeat(server_members[0]);
+  train_everything(worker);
+  EXPECT_FALSE(server.is_there()) << "the parameters are still wanted";
+  servers[1].speak();
+  world.run();
+  ASSERT_TRUE(server.is_there());
+  EXPECT_EQ(server.get()->kind, Says::kDone);
+  EXPECT_EQ(send_heartbeat(worker).get()->kind, Says::kDone);
+}
+
+// --- Records ---
+
+class FetchTest : public DriverFixture {
  protected:
-  struct Fetched {
-    std::vector<std::pair<int64_t, int64_t>> chunks;  // first, records
-    std::vector<float> x;                             // the first float of each record
-    std::vector<int32_t> labels;
-    Status status;
-  };
-  Fetched fetch(int64_t partition, int64_t first, size_t at_most = 100) {
-    Fetched fetched;
-    fetched.status = driver->fetch_partition(partition, first, [&](const wire::RecordChunk& chunk) {
-      fetched.chunks.emplace_back(chunk.first, chunk.records);
-      const size_t stride = chunk.features.size() / static_cast<size_t>(chunk.records);
-      for (size_t at = 0; at < chunk.features.size(); at += stride) {
-        fetched.x.emplace_back();
-        std::memcpy(&fetched.x.back(), chunk.features.data() + at, sizeof(float));
-      }
-      fetched.labels.insert(fetched.labels.end(), chunk.labels.begin(), chunk.labels.end());
-      return fetched.chunks.size() < at_most;
-    });
-    return fetched;
+  Result<wire::RecordChunk> fetch(uint64_t of_job, int64_t partition) {
+    Pending<Result<wire::RecordChunk>> fetched;
+    driver->fetch({of_job, partition, 0}, fetched.reply());
+    world.run();
+    return fetched.get();
   }
 };
 
-// Workers that can read the dataset themselves take the same.
-TEST_F(FetchPartitionTest, ItsRecordsAreThoseOfThePartitioning) {
-  make_driver();
-  const data::Partitioning partitioning(12, 3, 5, data::Shuffle::kEachEpoch);
-  for (int64_t p = 0; p < 3; ++p) {
-    std::vector<float> x;
-    std::vector<int32_t> labels;
-    for (uint32_t index : partitioning.records(p)) {
-      x.push_back(static_cast<float>(index));
-      labels.push_back(static_cast<int32_t>(index % 3));
-    }
-    const Fetched fetched = fetch(p, 0);
-    EXPECT_TRUE(fetched.status.ok());
-    EXPECT_EQ(fetched.x, x);
-    EXPECT_EQ(fetched.labels, labels);
-  }
-}
-
-TEST_F(FetchPartitionTest, UnknownPartitionsAreNotFound) {
-  make_driver();
-  for (int64_t partition : {-1, 3}) {
-    const Fetched fetched = fetch(partition, 0);
-    EXPECT_EQ(fetched.status.code(), StatusCode::kNotFound);
-    EXPECT_TRUE(fetched.chunks.empty());
-  }
-}
-
-// Five records of 1 MiB come two to a message.
-TEST_F(FetchPartitionTest, LargePartitionsComeInChunksFromAnyRecordOn) {
-  constexpr size_t kFloats = size_t{1} << 18;
-  std::vector<float> x(5 * kFloats);
-  for (size_t i = 0; i < 5; ++i) x[i * kFloats] = static_cast<float>(i);
-  options.training.partitions = 1;
-  options.training.shuffle = false;
-  make_driver(Dataset::from_arrays(x, std::vector<int32_t>{0, 1, 2, 0, 1},
-                                   {static_cast<int64_t>(kFloats)}, 3));
-  using Chunk = std::pair<int64_t, int64_t>;
-  Fetched fetched = fetch(0, 0);
-  EXPECT_THAT(fetched.chunks, ElementsAre(Chunk{0, 2}, Chunk{2, 2}, Chunk{4, 1}));
-  EXPECT_THAT(fetched.x, ElementsAre(0, 1, 2, 3, 4));
-  EXPECT_THAT(fetched.labels, ElementsAre(0, 1, 2, 0, 1));
-
-  fetched = fetch(0, 3);
-  EXPECT_THAT(fetched.chunks, ElementsAre(Chunk{3, 2}));
-  EXPECT_THAT(fetched.x, ElementsAre(3, 4));
-  EXPECT_THAT(fetched.labels, ElementsAre(0, 1));
-  EXPECT_TRUE(fetch(0, 5).status.ok());
-  EXPECT_TRUE(fetch(0, 5).chunks.empty());
-
-  fetched = fetch(0, 0, 1);  // the worker has gone
-  EXPECT_EQ(fetched.status.code(), StatusCode::kCancelled);
-  EXPECT_EQ(fetched.chunks.size(), 1u);
+TEST_F(FetchTest, RecordsAreForMembersOfThisJob) {
+  start();
+  const auto chunk = fetch(job, 1);
+  ASSERT_TRUE(chunk.ok()) << chunk.status();
+  EXPECT_EQ(chunk->labels.size(), 4u);
+  EXPECT_EQ(fetch(job + 1, 1).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(fetch(job, 3).status().code(), StatusCode::kNotFound);
 }
 
 }  // namespace

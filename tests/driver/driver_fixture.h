@@ -1,117 +1,81 @@
-// A driver whose parameter servers are the test's: they remember what they were told and answer
-// what the test wants. Workers are the test itself, calling the driver as a transport would.
+// A driver whose parameter servers are the test's, in a world whose time is the test's too. Members
+// are the test itself, calling the driver as a transport would.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <map>
-#include <mutex>
-#include <thread>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/version.h"
 #include "driver/driver.h"
 #include "sluice/dataset.h"
+#include "tests/driver/coordinator_fixture.h"
+#include "tests/driver/fake_server.h"
+#include "tests/support/manual_world.h"
 #include "transport/inproc/inproc_transport.h"
 
 namespace sluice::driver {
 
-class FakeServer final : public wire::ParameterService {
+// Remembers everything.
+class EventRecorder : public JobObserver {
  public:
-  struct Told {
-    std::vector<wire::CreateRequest> created;
-    std::map<int, std::vector<float>> assigned;  // by shard
-    std::vector<wire::FenceRequest> fences;
-    std::vector<std::string> shutdowns;
-  };
-  Told told() const {
-    std::lock_guard lock(mutex_);
-    return told_;
+  void on_event(const JobEvent& event) override { events.push_back(event); }
+  template <typename Kind>
+  std::vector<Kind> all() const {
+    return of_kind<Kind>(events);
   }
-  void answer_create(Status status) {
-    std::lock_guard lock(mutex_);
-    create_answer_ = std::move(status);
-  }
-  void answer_fence(Result<wire::FenceReply> reply) {
-    std::lock_guard lock(mutex_);
-    fence_answer_ = std::move(reply);
-  }
-  void answer_ledger(wire::LedgerReply reply) {
-    std::lock_guard lock(mutex_);
-    ledger_answer_ = std::move(reply);
-  }
-  void set_values(float value) {  // of every shard, from now on
-    std::lock_guard lock(mutex_);
-    for (auto& [shard, values] : told_.assigned) std::fill(values.begin(), values.end(), value);
+  template <typename Kind>
+  Kind last() const {
+    const auto found = all<Kind>();
+    return found.empty() ? Kind{} : found.back();
   }
 
-  Status create(const wire::CreateRequest& request) override {
-    std::lock_guard lock(mutex_);
-    told_.created.push_back(request);
-    return create_answer_;
+  std::vector<JobEvent> events;
+};
+
+// The answer to one call, once it is there.
+template <typename Answer>
+class Pending {
+ public:
+  core::Reply<Answer> reply() {
+    return [answer = answer_](Answer given) { *answer = std::move(given); };
   }
-  Status assign(const wire::AssignRequest& request, const wire::PayloadView& values) override {
-    std::lock_guard lock(mutex_);
-    const auto* floats = reinterpret_cast<const float*>(values.pieces.front().data());
-    told_.assigned[request.shard] = {floats, floats + values.bytes() / sizeof(float)};
-    return ok_status();
-  }
-  Result<wire::ExchangeReply> exchange(const wire::PushHeader&, const wire::PayloadView&) override {
-    return internal_error("the driver does not push");
-  }
-  Result<wire::PushReply> push(const wire::PushHeader&, const wire::PayloadView&) override {
-    return internal_error("the driver does not push");
-  }
-  Result<wire::PullReply> pull(uint64_t, int shard) override {
-    std::lock_guard lock(mutex_);
-    const auto values = std::make_shared<const std::vector<float>>(told_.assigned.at(shard));
-    return wire::PullReply{1, {values, *values}};
-  }
-  Result<wire::FenceReply> fence(const wire::FenceRequest& request) override {
-    std::lock_guard lock(mutex_);
-    told_.fences.push_back(request);
-    return fence_answer_;
-  }
-  Result<wire::LedgerReply> ledger(uint64_t) override {
-    std::lock_guard lock(mutex_);
-    return ledger_answer_;
-  }
-  Status shutdown(const std::string& reason) override {
-    std::lock_guard lock(mutex_);
-    told_.shutdowns.push_back(reason);
-    return ok_status();
-  }
+  bool is_there() const { return answer_->has_value(); }
+  // Only when it is there.
+  const Answer& get() const { return **answer_; }
 
  private:
-  mutable std::mutex mutex_;
-  Told told_;
-  Status create_answer_;
-  Result<wire::FenceReply> fence_answer_ = wire::FenceReply{};
-  wire::LedgerReply ledger_answer_;
+  std::shared_ptr<std::optional<Answer>> answer_ = std::make_shared<std::optional<Answer>>();
 };
 
 // Two servers with two shards of sixteen parameters each; twelve records in three partitions, two
-// epochs.
+// epochs; 2, 3 and 3 pushes.
 class DriverFixture : public ::testing::Test {
  protected:
+  using Acquired = Pending<Result<wire::AcquireReply>>;
+  using Heard = Pending<Result<wire::HeartbeatReply>>;
+
   static constexpr int kServers = 2;
+  static constexpr const char* kHost = "manual-host";  // the driver's own
 
   DriverFixture() {
     for (size_t i = 0; i < kServers; ++i) {
-      listeners_.push_back(*transport_.listen("server " + std::to_string(i), &servers[i], 1));
+      listeners_.push_back(*transport_.listen("server " + std::to_string(i), &servers[i], {}));
+      servers[i].answer_ledger(complete_ledger(static_cast<int>(i)));
     }
     for (int i = 0; i < 64; ++i) initial.push_back(static_cast<float>(i));
     options.training.partitions = 3;
     options.training.epochs = 2;
     options.training.seed = 5;
     options.update_rule = "the rule";
+    options.pushes = {2, 3, 3};
     options.servers = kServers;
     options.shards = 4;
-  }
-  void TearDown() override {
-    stop = true;
-    for (int64_t worker : workers_) (void)driver->leave({worker, ok_status()});  // run() waits
-    if (thread_.joinable()) thread_.join();
   }
 
   static Dataset twelve_records() {
@@ -123,23 +87,55 @@ class DriverFixture : public ::testing::Test {
     }
     return Dataset::from_arrays(x, labels, {1}, 3);
   }
+  // Every record of the first `whole` epochs, and half of them in the next.
+  static std::vector<wire::EpochMetrics> epochs_until(int whole) {
+    std::vector<wire::EpochMetrics> epochs;
+    for (int epoch = 0; epoch < whole; ++epoch) epochs.push_back({epoch, 12, 6.0, 9});
+    if (whole < 2) epochs.push_back({whole, 6, 3.0, 3});
+    return epochs;
+  }
+  // What a server counts when everything is trained.
+  static wire::LedgerReply complete_ledger(int server) {
+    wire::LedgerReply ledger;
+    for (const int shard : {2 * server, 2 * server + 1}) {
+      ledger.shards.push_back({.shard = shard, .version = 8});
+    }
+    ledger.partitions = {{0, 1, 2}, {1, 1, 3}, {2, 1, 3}};
+    if (server == 0) ledger.epochs = epochs_until(2);
+    return ledger;
+  }
 
   void make_driver(const Dataset& dataset = twelve_records()) {
-    driver = std::make_unique<Driver>(options, dataset.records(), initial, transport_, *observer);
+    driver =
+        std::make_unique<Driver>(world, transport_, options, dataset.records(), initial, observer);
   }
   void run() {
-    thread_ = std::thread([this] { result = driver->run(stop); });
+    driver->start([this](Result<JobResult> ended) {
+      ++ends;
+      result = std::move(ended);
+    });
+    world.run();
   }
+
   int64_t join(wire::Role role, int64_t pid, const std::string& address = "") {
-    const auto reply = driver->join({role, core::version(), "hosta", pid, address, -1});
-    EXPECT_TRUE(reply.ok()) << reply.status();
-    if (!reply.ok()) return -1;
-    if (role == wire::Role::kWorker) workers_.push_back(reply->member);
-    return reply->member;
+    wire::JoinRequest request;
+    request.role = role;
+    request.version = core::version();
+    request.process = {kHost, "machine", pid, 1};
+    request.address = address;
+    Pending<Result<wire::JoinReply>> joined;
+    driver->join(request, joined.reply());
+    world.run();
+    EXPECT_TRUE(joined.is_there() && joined.get().ok());
+    if (!joined.is_there() || !joined.get().ok()) return -1;
+    job = joined.get()->job;
+    job_spec = joined.get()->job_spec;
+    return joined.get()->member;
   }
+  int64_t join_worker(int64_t pid = 10) { return join(wire::Role::kWorker, pid); }
   void join_servers() {
     for (int i = 0; i < kServers; ++i) {
-      join(wire::Role::kServer, 100 + i, "server " + std::to_string(i));
+      server_members[i] = join(wire::Role::kServer, 100 + i, "server " + std::to_string(i));
     }
   }
   // A running job that has begun to train.
@@ -147,56 +143,83 @@ class DriverFixture : public ::testing::Test {
     make_driver();
     join_servers();
     run();
-    ASSERT_TRUE(wait_for([&] { return servers[1].told().assigned.size() == 2; }));
+    ASSERT_EQ(observer.all<TrainingStarted>().size(), 1u);
   }
 
-  // The first answer that is not about the job's beginning.
+  Acquired ask_for_lease(int64_t member) {
+    Acquired acquired;
+    driver->acquire({job, member}, acquired.reply());
+    world.run();
+    return acquired;
+  }
   wire::AcquireReply acquire(int64_t member) {
-    Result<wire::AcquireReply> reply = internal_error("never");
-    EXPECT_TRUE(wait_for([&] {
-      reply = driver->acquire(member);
-      return !reply.ok() || reply->kind != wire::AcquireReply::Kind::kWait ||
-             !servers[1].told().fences.empty() || !servers[0].told().fences.empty();
-    }));
-    EXPECT_TRUE(reply.ok()) << reply.status();
-    return reply.ok() ? *reply : wire::AcquireReply{};
+    const Acquired acquired = ask_for_lease(member);
+    if (!acquired.is_there()) world.advance(std::chrono::seconds(1));
+    EXPECT_TRUE(acquired.is_there() && acquired.get().ok());
+    return acquired.is_there() && acquired.get().ok() ? *acquired.get() : wire::AcquireReply{};
+  }
+  // One that the driver may keep back.
+  Heard send_heartbeat(int64_t member, core::Duration hold = std::chrono::seconds(1)) {
+    wire::HeartbeatRequest request;
+    request.job = job;
+    request.member = member;
+    request.hold = hold;
+    Heard heard;
+    driver->heartbeat(request, heard.reply());
+    world.run();
+    return heard;
+  }
+  Status finish(int64_t member, const wire::Lease& lease) {
+    Pending<Status> finished;
+    driver->finish({job, member, lease.partition, lease.incarnation, 1}, finished.reply());
+    world.run();
+    return finished.get();
+  }
+  void leave(int64_t member, const Status& why = ok_status()) {
+    Pending<Status> left;
+    driver->leave({job, member, why}, left.reply());
+    world.run();
+    EXPECT_TRUE(left.is_there() && left.get().ok());
+  }
+  void servers_leave() {
+    for (const int64_t member : server_members) leave(member);
   }
   void train_everything(int64_t member) {
-    for (int i = 0; i < 3; ++i) {
-      const wire::Lease lease = acquire(member).lease;
-      EXPECT_TRUE(driver->finish({member, lease.partition, lease.incarnation, 1}).ok());
-    }
-    EXPECT_TRUE(driver->leave({member, ok_status()}).ok());
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(finish(member, acquire(member).lease).ok());
   }
-  // Of run().
-  const Result<JobResult>& end() {
-    thread_.join();
-    return result;
+  void process_ended(int64_t pid, const std::string& fate) {
+    driver->process_ended(pid, fate);
+    world.run();
   }
 
-  static bool wait_for(const std::function<bool()>& condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > until) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  // Time passes, and these members' heartbeats come every second.
+  void live_for(core::Duration time, const std::vector<int64_t>& members) {
+    for (core::Duration passed{}; passed < time; passed += std::chrono::seconds(1)) {
+      for (const int64_t member : members) send_heartbeat(member, core::Duration{});
+      world.advance(std::min<core::Duration>(time - passed, std::chrono::seconds(1)));
     }
-    return true;
+  }
+  std::vector<int64_t> with_servers(int64_t member) const {
+    return {server_members[0], server_members[1], member};
   }
 
+  ManualWorld world;
   FakeServer servers[kServers];
   std::vector<float> initial;
   DriverOptions options;
-  JobObserver quiet;
-  JobObserver* observer = &quiet;
-  std::unique_ptr<Driver> driver;
-  std::atomic<bool> stop{false};
-  Result<JobResult> result = internal_error("not run");
+  EventRecorder observer;
+  uint64_t job = 0;
+  std::string job_spec;
+  int64_t server_members[kServers] = {};
+  int ends = 0;  // how often the job has ended
+  Result<JobResult> result = internal_error("the job has not ended");
 
  private:
-  transport::InprocTransport transport_;
+  transport::InprocTransport transport_{{}, world};
   std::vector<std::unique_ptr<wire::Listener>> listeners_;
-  std::vector<int64_t> workers_;
-  std::thread thread_;
+
+ protected:
+  std::unique_ptr<Driver> driver;  // goes first
 };
 
 }  // namespace sluice::driver

@@ -2,58 +2,41 @@
 
 #include <gmock/gmock.h>
 
+#include "core/real_world.h"
 #include "tests/driver/driver_fixture.h"
+#include "tests/support/await.h"
+#include "wire/training_spec.h"
 
 namespace sluice::driver {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// Remembers which epochs ended, and the parameters as they were then.
-class EpochObserver final : public JobObserver {
- public:
-  void on_epoch_end(int epoch, const wire::EpochMetrics& metrics,
-                    const std::function<Status(std::span<float>)>& pull) override {
-    std::vector<float> parameters(64);
-    EXPECT_TRUE(pull(parameters).ok());
-    EXPECT_EQ(metrics.samples, 12);
-    std::lock_guard lock(mutex_);
-    ended_.emplace_back(epoch, parameters.front());
-  }
-  void on_progress(const JobProgress& progress) override {
-    std::lock_guard lock(mutex_);
-    samples_ = progress.samples;
-  }
-  std::vector<std::pair<int, float>> ended() {
-    std::lock_guard lock(mutex_);
-    return ended_;
-  }
-  int64_t samples() {
-    std::lock_guard lock(mutex_);
-    return samples_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::pair<int, float>> ended_;
-  int64_t samples_ = 0;
-};
+using testing::IsEmpty;
+using Says = wire::HeartbeatReply::Kind;
 
 class DriverTest : public DriverFixture {
  protected:
-  // Every record of the first `whole` epochs, and half of them in the next.
-  static wire::LedgerReply ledger_of(int whole) {
-    wire::LedgerReply ledger;
-    for (int epoch = 0; epoch < whole; ++epoch) ledger.epochs.push_back({epoch, 12, 6.0, 9});
-    if (whole < 2) ledger.epochs.push_back({whole, 6, 3.0, 3});
-    return ledger;
+  // The job ends, as everybody else leaves.
+  const Result<JobResult>& end() {
+    servers_leave();
+    EXPECT_EQ(ends, 1);
+    return result;
   }
-
-  EpochObserver epochs;
+  // What a server that counts wrongly makes of the job.
+  Status status_with(const wire::LedgerReply& first, const wire::LedgerReply& second) {
+    start();
+    servers[0].answer_ledger(first);
+    servers[1].answer_ledger(second);
+    const int64_t worker = join_worker();
+    train_everything(worker);
+    leave(worker);
+    return end().status();
+  }
 };
 
-TEST_F(DriverTest, ServersGetTheirShardsTheRuleAndTheInitialValues) {
+TEST_F(DriverTest, ServersGetTheirShardsTheRuleThePushesAndTheInitialValues) {
   start();
   size_t next = 0;
   for (int i = 0; i < kServers; ++i) {
@@ -61,7 +44,8 @@ TEST_F(DriverTest, ServersGetTheirShardsTheRuleAndTheInitialValues) {
     ASSERT_EQ(told.created.size(), 1u);
     EXPECT_EQ(told.created[0].server, i);
     EXPECT_EQ(told.created[0].update_rule, "the rule");
-    EXPECT_EQ(told.created[0].job, servers[0].told().created[0].job);
+    EXPECT_THAT(told.created[0].pushes, ElementsAre(2, 3, 3));
+    EXPECT_EQ(told.created[0].job, job);
     for (const wire::Shard& shard : told.created[0].shard_map.shards()) {
       EXPECT_EQ(told.assigned.contains(shard.index), shard.server == i);
       if (shard.server != i) continue;
@@ -74,136 +58,305 @@ TEST_F(DriverTest, ServersGetTheirShardsTheRuleAndTheInitialValues) {
   EXPECT_EQ(next, initial.size());
 }
 
+TEST_F(DriverTest, MembersAreToldHowLargeShardsAre) {
+  start();
+  const auto spec = wire::parse_training_spec(job_spec);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->largest_shard, 16);
+  EXPECT_EQ(spec->partitions, 3);
+}
+
 TEST_F(DriverTest, TheResultIsWhatTheServersCounted) {
   start();
-  const int64_t worker = join(wire::Role::kWorker, 10);
-  wire::LedgerReply first = ledger_of(2), second;
+  const int64_t worker = join_worker();
+  wire::LedgerReply first = complete_ledger(0), second = complete_ledger(1);
   first.shards = {{0, 8, 1, 2, 4.0, 3}, {1, 8, 0, 0, 4.0, 2}};
   first.workers = {{0, 8, 24}};
   first.peak_memory_bytes = 1000;
   first.update_seconds = 0.5;
-  second.shards = {{2, 7, 1, 0, 15.0, 5}, {3, 7, 0, 1, 7.0, 1}};
-  second.workers = {{0, 99, 99}};  // only shard 0's server counts what was trained
+  second.shards = {{2, 8, 1, 0, 16.0, 5}, {3, 8, 0, 1, 8.0, 1}};
+  second.workers = {{0, 99, 99}};  // only the ledger shard's server counts what was trained
   second.epochs = {{0, 99, 99, 99}};
   servers[0].answer_ledger(first);
   servers[1].answer_ledger(second);
   servers[0].set_values(0.25f);
   servers[1].set_values(0.5f);
   train_everything(worker);
+  leave(worker);
 
-  const auto& job = end();
-  ASSERT_TRUE(job.ok()) << job.status();
-  EXPECT_EQ(job->samples_trained, 24);
-  EXPECT_EQ(job->server_updates, 7);  // applied by every shard
-  EXPECT_EQ(job->duplicate_pushes, 2);
-  EXPECT_EQ(job->fenced_pushes, 3);
-  EXPECT_DOUBLE_EQ(job->staleness_mean, 1.0);  // 30 over 8 + 8 + 7 + 7 pushes
-  EXPECT_EQ(job->staleness_max, 5);
-  EXPECT_EQ(job->epochs, first.epochs);
-  ASSERT_EQ(job->workers.size(), 1u);
-  EXPECT_EQ(job->workers[0].updates, 8);
-  EXPECT_EQ(job->workers[0].samples, 24);
-  EXPECT_EQ(job->workers[0].leases, 3);
-  EXPECT_THAT(job->workers[0].processes, ElementsAre("pid 10 on hosta: left"));
-  ASSERT_EQ(job->servers.size(), 2u);
-  EXPECT_EQ(job->servers[0].shards, 2);
-  EXPECT_EQ(job->servers[0].peak_memory_bytes, 1000);
-  EXPECT_EQ(job->servers[0].update_seconds, 0.5);
-  const std::span<const float> parameters = job->parameters.span();
+  const auto& report = end();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->samples_trained, 24);
+  EXPECT_EQ(report->server_updates, 8);
+  EXPECT_EQ(report->duplicate_pushes, 2);
+  EXPECT_EQ(report->fenced_pushes, 3);
+  EXPECT_DOUBLE_EQ(report->staleness_mean, 1.0);  // 32 over 4 x 8 pushes
+  EXPECT_EQ(report->staleness_max, 5);
+  EXPECT_EQ(report->epochs, first.epochs);
+  ASSERT_EQ(report->workers.size(), 1u);
+  EXPECT_EQ(report->workers[0].updates, 8);
+  EXPECT_EQ(report->workers[0].samples, 24);
+  EXPECT_EQ(report->workers[0].leases, 3);
+  ASSERT_EQ(report->workers[0].processes.size(), 1u);
+  EXPECT_EQ(report->workers[0].processes[0].name, "pid 10 on manual-host");
+  EXPECT_EQ(report->workers[0].processes[0].fate, "left");
+  EXPECT_TRUE(report->workers[0].processes[0].left);
+  ASSERT_EQ(report->servers.size(), 2u);
+  EXPECT_EQ(report->servers[0].address, "server 0");
+  EXPECT_EQ(report->servers[0].shards, 2);
+  EXPECT_EQ(report->servers[0].peak_memory_bytes, 1000);
+  EXPECT_EQ(report->servers[0].update_seconds, 0.5);
+  const std::span<const float> parameters = report->parameters.span();
   ASSERT_EQ(parameters.size(), 64u);
   EXPECT_EQ(parameters.front(), 0.25f);
   EXPECT_EQ(parameters.back(), 0.5f);
-  for (const FakeServer& server : servers) {
-    EXPECT_THAT(server.told().shutdowns, ElementsAre("the job is done"));
-  }
-  EXPECT_TRUE(driver->over());
+}
+
+TEST_F(DriverTest, WorkersThatCameAfterOneAnotherAreReportedTogether) {
+  start();
+  acquire(join_worker(10));
+  process_ended(10, "was killed by signal 9 (Killed)");
+  const int64_t next = join_worker(11);
+  train_everything(next);
+  leave(next);
+  const auto& report = end();
+  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_EQ(report->workers.size(), 1u);
+  ASSERT_EQ(report->workers[0].processes.size(), 2u);
+  EXPECT_EQ(report->workers[0].processes[0].fate, "was killed by signal 9 (Killed)");
+  EXPECT_FALSE(report->workers[0].processes[0].left);
+  EXPECT_TRUE(report->workers[0].processes[1].left);
+  EXPECT_EQ(report->workers[0].leases, 4);
+}
+
+// --- Progress ---
+
+TEST_F(DriverTest, ProgressIsWhatTheServersHave) {
+  start();
+  const int64_t worker = join_worker();
+  acquire(worker);
+  wire::LedgerReply ledger = complete_ledger(0);
+  ledger.epochs = epochs_until(0);
+  ledger.shards[0].version = 3;
+  servers[0].answer_ledger(ledger);
+  world.advance(200ms);
+  const auto progress = observer.last<Progress>();
+  EXPECT_EQ(progress.samples, 6);
+  EXPECT_EQ(progress.total_samples, 24);
+  EXPECT_EQ(progress.updates, 3);
+  ASSERT_EQ(progress.workers.size(), 1u);
+  EXPECT_EQ(progress.workers[0].partition, 0);
+  EXPECT_FALSE(servers[0].told().ledgers.back()) << "what costs shards x partitions";
 }
 
 TEST_F(DriverTest, AnEpochEndsOnceWhenEveryRecordOfItIsPushed) {
-  observer = &epochs;
+  const auto have_trained = [this](int whole) {
+    wire::LedgerReply ledger = complete_ledger(0);
+    ledger.epochs = epochs_until(whole);
+    servers[0].answer_ledger(ledger);
+  };
+  const auto ended = [this] {
+    std::vector<int> epochs;
+    for (const EpochEnded& epoch : observer.all<EpochEnded>()) {
+      EXPECT_EQ(epoch.metrics.samples, 12);
+      epochs.push_back(epoch.metrics.epoch);
+    }
+    return epochs;
+  };
+  have_trained(0);
   start();
-  servers[0].answer_ledger(ledger_of(0));
-  ASSERT_TRUE(wait_for([&] { return epochs.samples() == 6; }));
-  EXPECT_TRUE(epochs.ended().empty());
-  servers[0].set_values(0.25f);
-  servers[0].answer_ledger(ledger_of(1));
-  ASSERT_TRUE(wait_for([&] { return epochs.samples() == 18; }));
-  EXPECT_THAT(epochs.ended(), ElementsAre(std::pair(0, 0.25f)));
+  const int64_t worker = join_worker();
+  world.advance(500ms);
+  EXPECT_THAT(ended(), IsEmpty());
+  have_trained(1);
+  world.advance(500ms);
+  EXPECT_THAT(ended(), ElementsAre(0));
   // The last one may end together with the job.
-  servers[0].set_values(0.5f);
-  servers[0].answer_ledger(ledger_of(2));
-  train_everything(join(wire::Role::kWorker, 10));
+  have_trained(2);
+  train_everything(worker);
+  leave(worker);
   ASSERT_TRUE(end().ok()) << result.status();
-  EXPECT_THAT(epochs.ended(), ElementsAre(std::pair(0, 0.25f), std::pair(1, 0.5f)));
+  EXPECT_THAT(ended(), ElementsAre(0, 1));
 }
 
 TEST_F(DriverTest, EpochsThatEndTogetherAreAllReported) {
-  observer = &epochs;
   start();
-  servers[0].set_values(0.5f);
-  servers[0].answer_ledger(ledger_of(2));
-  train_everything(join(wire::Role::kWorker, 10));
+  const int64_t worker = join_worker();
+  train_everything(worker);
+  leave(worker);
   ASSERT_TRUE(end().ok()) << result.status();
-  EXPECT_THAT(epochs.ended(), ElementsAre(std::pair(0, 0.5f), std::pair(1, 0.5f)));
+  EXPECT_EQ(observer.all<EpochEnded>().size(), 2u);
 }
 
-TEST_F(DriverTest, SamplesThatDoNotAddUpAreNotTakenForASuccess) {
-  start();
-  servers[0].answer_ledger(ledger_of(1));
-  train_everything(join(wire::Role::kWorker, 10));
-  EXPECT_EQ(end().status().code(), StatusCode::kInternal);
-  EXPECT_THAT(result.status().message(), HasSubstr("count 18 samples, the job has 24"));
-  EXPECT_EQ(servers[0].told().shutdowns.size(), 1u);
+TEST_F(DriverTest, ParametersCanBePulledWhileTheJobTrains) {
+  std::vector<float> into(64);
+  const auto pull = [&] {
+    Pending<Status> pulled;
+    driver->pull(into, pulled.reply());
+    world.run();
+    return pulled;
+  };
+  make_driver();
+  EXPECT_EQ(pull().get().code(), StatusCode::kCancelled);
+  join_servers();
+  run();
+  servers[0].set_values(0.25f);
+  EXPECT_TRUE(pull().get().ok());
+  EXPECT_EQ(into[0], 0.25f);
+  EXPECT_EQ(into[63], 63.0f);
+
+  servers[1].keep_silent(ServerCall::kPull);
+  const auto first = pull();
+  const auto second = pull();  // after the first
+  EXPECT_FALSE(first.is_there());
+  servers[1].speak();
+  world.run();
+  EXPECT_TRUE(first.get().ok() && second.get().ok());
+
+  servers[1].keep_silent(ServerCall::kPull);
+  const auto third = pull();
+  const auto fourth = pull();
+  driver->abort("every worker is gone");
+  world.run();
+  ASSERT_TRUE(third.is_there() && fourth.is_there());
+  EXPECT_EQ(third.get().code(), StatusCode::kCancelled);
+  EXPECT_EQ(fourth.get().code(), StatusCode::kCancelled);
+  EXPECT_EQ(pull().get().code(), StatusCode::kCancelled);
 }
+
+// --- The final check ---
+
+TEST_F(DriverTest, SamplesThatDoNotAddUpAreNotTakenForASuccess) {
+  wire::LedgerReply first = complete_ledger(0);
+  first.epochs = epochs_until(1);
+  const Status status = status_with(first, complete_ledger(1));
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_THAT(status.message(), HasSubstr("count 18 samples, the job has 24"));
+}
+
+TEST_F(DriverTest, NorIsAnEpochThatHasAnothersSamples) {
+  wire::LedgerReply first = complete_ledger(0);
+  first.epochs[0].samples += 1;
+  first.epochs[1].samples -= 1;
+  EXPECT_THAT(status_with(first, complete_ledger(1)).message(),
+              HasSubstr("count 13 samples of epoch 0, the job has 12"));
+}
+
+TEST_F(DriverTest, NorIsAShardThatHasAPushTooManyOrTooFew) {
+  wire::LedgerReply second = complete_ledger(1);
+  second.shards[1].version = 9;
+  EXPECT_THAT(status_with(complete_ledger(0), second).message(),
+              HasSubstr("count 9 updates of shard 3, the job has 8"));
+}
+
+TEST_F(DriverTest, NorIsAShardThatIsMissing) {
+  wire::LedgerReply second = complete_ledger(1);
+  second.shards.pop_back();
+  EXPECT_THAT(status_with(complete_ledger(0), second).message(),
+              HasSubstr("count 1 shards of server 1, the job has 2"));
+}
+
+TEST_F(DriverTest, NorIsAPartitionThatIsNotTrainedToItsEnd) {
+  wire::LedgerReply second = complete_ledger(1);
+  second.partitions = {{0, 1, 3}, {1, 1, 2}, {2, 1, 3}};
+  EXPECT_THAT(status_with(complete_ledger(0), second).message(),
+              HasSubstr("count 3 pushes of partition 0, the job has 2"));
+}
+
+TEST_F(DriverTest, NorIsAPartitionThatIsMissing) {
+  wire::LedgerReply second = complete_ledger(1);
+  second.partitions.pop_back();
+  EXPECT_THAT(status_with(complete_ledger(0), second).message(),
+              HasSubstr("count 0 pushes of partition 2, the job has 3"));
+}
+
+TEST_F(DriverTest, NorIsAPartitionThatTheJobDoesNotHave) {
+  wire::LedgerReply second = complete_ledger(1);
+  second.partitions.push_back({77, 1, 1});
+  EXPECT_THAT(status_with(complete_ledger(0), second).message(),
+              HasSubstr("count 1 pushes of partition 77, the job has 0"));
+}
+
+TEST_F(DriverTest, WhatWasMiscountedIsToldToTheMembers) {
+  start();
+  wire::LedgerReply second = complete_ledger(1);
+  second.shards[1].version = 9;
+  servers[1].answer_ledger(second);
+  const auto server = send_heartbeat(server_members[0]);
+  train_everything(join_worker());
+  ASSERT_TRUE(server.is_there());
+  EXPECT_EQ(server.get()->kind, Says::kAbort);
+  EXPECT_THAT(server.get()->reason, HasSubstr("9 updates of shard 3"));
+}
+
+// --- Ends ---
 
 TEST_F(DriverTest, StoppingEndsTheJobForEverybody) {
   start();
-  const int64_t worker = join(wire::Role::kWorker, 10);
+  const int64_t worker = join_worker();
   EXPECT_EQ(acquire(worker).kind, wire::AcquireReply::Kind::kGranted);
-  stop = true;
-  ASSERT_TRUE(wait_for([&] { return driver->over(); }));
-  EXPECT_EQ(driver->acquire(worker)->kind, wire::AcquireReply::Kind::kAbort);
-  EXPECT_TRUE(driver->leave({worker, cancelled("stopped")}).ok());
-  EXPECT_EQ(end().status().code(), StatusCode::kCancelled);
-  for (const FakeServer& server : servers) {
-    EXPECT_THAT(server.told().shutdowns, ElementsAre(HasSubstr("stopped by a signal")));
-  }
+  const auto server = send_heartbeat(server_members[0]);
+  driver->stop("stopped by a signal");
+  world.run();
+  EXPECT_EQ(acquire(worker).kind, wire::AcquireReply::Kind::kAbort);
+  ASSERT_TRUE(server.is_there());
+  EXPECT_EQ(server.get()->kind, Says::kAbort);
+  EXPECT_EQ(server.get()->reason, "stopped by a signal");
+  leave(worker, cancelled("stopped"));
+  EXPECT_EQ(end().status(), cancelled("stopped by a signal"));
 }
 
-TEST_F(DriverTest, AnAbortCarriesItsReasonToTheResultAndTheServers) {
+TEST_F(DriverTest, AnAbortCarriesItsReasonToTheResult) {
   start();
   driver->abort("every worker is gone");
+  driver->stop("later");
+  world.run();
   EXPECT_EQ(end().status(), Status(StatusCode::kAborted, "every worker is gone"));
-  EXPECT_THAT(servers[1].told().shutdowns, ElementsAre(HasSubstr("every worker is gone")));
-}
-
-TEST_F(DriverTest, StopIsSeenWhileServersAreWaitedFor) {
-  make_driver();
-  join(wire::Role::kServer, 100, "server 0");
-  run();
-  stop = true;
-  EXPECT_EQ(end().status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(observer.all<JobEnding>().size(), 1u);
 }
 
 TEST_F(DriverTest, AServerThatRefusesItsShardsEndsTheJobWithItsWords) {
   servers[1].answer_create(Status(StatusCode::kInvalidArgument, "no such rule"));
   make_driver();
   join_servers();
+  const auto server = send_heartbeat(server_members[0]);
   run();
+  ASSERT_TRUE(server.is_there()) << "members are told to end in every case";
+  EXPECT_EQ(server.get()->kind, Says::kAbort);
+  EXPECT_THAT(server.get()->reason, HasSubstr("no such rule"));
   EXPECT_EQ(end().status().code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(result.status().message(), HasSubstr("no such rule"));
 }
 
-// driver.h: servers are told to end in every case.
-TEST_F(DriverTest, ServersAreToldToEndAlsoWhenTheJobFailsBeforeTraining) {
-  servers[1].answer_create(Status(StatusCode::kInvalidArgument, "no such rule"));
-  make_driver();
-  join_servers();
-  run();
-  EXPECT_FALSE(end().ok());
-  for (const FakeServer& server : servers) {
-    EXPECT_THAT(server.told().shutdowns, ElementsAre(HasSubstr("no such rule")));
-  }
+TEST_F(DriverTest, WhoeverDoesNotLeaveIsLeftAlone) {
+  start();
+  const int64_t worker = join_worker();
+  train_everything(worker);
+  EXPECT_EQ(ends, 0);
+  world.advance(4900ms);
+  EXPECT_EQ(ends, 0);
+  world.advance(100ms);
+  EXPECT_EQ(ends, 1);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->workers[0].processes[0].fate, "still there");
+}
+
+TEST_F(DriverTest, WhoeverStopsAJobDoesNotWaitForLong) {
+  start();
+  join_worker();
+  driver->stop("stopped by a signal");
+  world.advance(1500ms);
+  EXPECT_EQ(ends, 1);
+}
+
+TEST_F(DriverTest, NorWhoeverStopsOneThatIsAboutToEnd) {
+  start();
+  train_everything(join_worker());
+  world.advance(1s);
+  driver->stop("stopped by a signal");
+  world.advance(1500ms);
+  EXPECT_EQ(ends, 1);
+  EXPECT_TRUE(result.ok()) << "it was trained";
 }
 
 TEST_F(DriverTest, WhatCannotBeCutIsRefusedBeforeAnybodyJoins) {
@@ -211,7 +364,288 @@ TEST_F(DriverTest, WhatCannotBeCutIsRefusedBeforeAnybodyJoins) {
   EXPECT_THROW(make_driver(), std::invalid_argument);
   options.shards = 4;
   options.training.partitions = 13;
+  options.pushes.assign(13, 1);
   EXPECT_THROW(make_driver(), std::invalid_argument);
+}
+
+TEST_F(DriverTest, APartitionWhosePushesAreNotKnownIsRefused) {
+  options.pushes.pop_back();
+  EXPECT_THROW(make_driver(), std::invalid_argument);
+}
+
+TEST_F(DriverTest, AJobThatWasStoppedBeforeItStartedEndsAtOnce) {
+  make_driver();
+  join_servers();
+  driver->stop("stopped by a signal");
+  world.run();
+  EXPECT_EQ(ends, 0);
+  run();
+  EXPECT_THAT(servers[0].told().created, IsEmpty());
+  EXPECT_EQ(end().status(), cancelled("stopped by a signal"));
+}
+
+// The driver's time begins when it is started, however long its members have been there.
+TEST_F(DriverTest, NobodyIsGivenUpBeforeTheJobStarts) {
+  make_driver();
+  join_servers();
+  world.advance(100s);
+  run();
+  EXPECT_EQ(observer.all<TrainingStarted>().size(), 1u);
+  EXPECT_THAT(observer.all<MemberEnded>(), IsEmpty());
+}
+
+// --- Silence ---
+
+// Where a server falls silent.
+enum class At { kCreate, kAssign, kFence, kLedger, kPull, kFinalLedger };
+
+class SilentServerTest : public DriverFixture, public testing::WithParamInterface<At> {
+ protected:
+  // Brings the job to where server 1 owes an answer, and a worker lives.
+  void fall_silent() {
+    const At at = GetParam();
+    FakeServer& server = servers[1];
+    if (at == At::kCreate) server.keep_silent(ServerCall::kCreate);
+    if (at == At::kAssign) server.keep_silent(ServerCall::kAssign);
+    make_driver();
+    join_servers();
+    worker = join_worker(10);
+    run();
+    if (at == At::kFence) {
+      server.keep_silent(ServerCall::kFence);
+      acquired = ask_for_lease(worker);
+    }
+    if (at == At::kLedger) {
+      server.keep_silent(ServerCall::kLedger);
+      world.advance(200ms);
+    }
+    if (at == At::kPull || at == At::kFinalLedger) {
+      server.keep_silent(at == At::kPull ? ServerCall::kPull : ServerCall::kLedger);
+      train_everything(worker);
+    }
+    ASSERT_GT(server.kept(), 0u);
+    ASSERT_EQ(ends, 0);
+  }
+  bool trains() const { return GetParam() == At::kFence || GetParam() == At::kLedger; }
+
+  int64_t worker = -1;
+  std::optional<Acquired> acquired;
+};
+
+TEST_P(SilentServerTest, TheDeathOfAWorkerIsNoticedAtOnce) {
+  fall_silent();
+  const core::TimePoint before = world.now();
+  process_ended(10, "was killed by signal 9 (Killed)");
+  EXPECT_EQ(world.now(), before);
+  const auto ended = observer.last<MemberEnded>();
+  EXPECT_EQ(ended.who.process.pid, 10);
+  EXPECT_EQ(ended.fate, "was killed by signal 9 (Killed)");
+  EXPECT_EQ(ends, 0) << "that alone ends no job";
+}
+
+// M1: it was "does not answer", 40 s later.
+TEST_P(SilentServerTest, ItsOwnDeathEndsTheJobAtOnceWithItsFate) {
+  fall_silent();
+  const core::TimePoint before = world.now();
+  const auto heard = send_heartbeat(worker);
+  process_ended(101, "was killed by signal 9 (Killed)");
+  ASSERT_TRUE(heard.is_there());
+  EXPECT_EQ(heard.get()->kind, Says::kAbort);
+  if (acquired) {
+    ASSERT_TRUE(acquired->is_there());
+    EXPECT_EQ(acquired->get()->kind, wire::AcquireReply::Kind::kAbort);
+  }
+  leave(server_members[0]);
+  leave(worker);
+  EXPECT_EQ(world.now(), before);
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(result.status(), Status(StatusCode::kAborted,
+                                    "server 1 (pid 101 on manual-host) was killed by signal 9 "
+                                    "(Killed); its parameters are gone"));
+}
+
+TEST_P(SilentServerTest, StoppingEndsTheJobOnceAndAnswersEverybody) {
+  fall_silent();
+  const core::TimePoint before = world.now();
+  const auto heard = send_heartbeat(worker);
+  const auto waiting = ask_for_lease(worker);
+  driver->stop("stopped by a signal");
+  driver->stop("again");
+  world.run();
+  ASSERT_TRUE(heard.is_there() && waiting.is_there());
+  EXPECT_EQ(heard.get()->kind, Says::kAbort);
+  EXPECT_EQ(heard.get()->reason, "stopped by a signal");
+  if (acquired) {
+    EXPECT_TRUE(acquired->is_there());
+  }
+  leave(worker, cancelled("stopped"));
+  servers_leave();
+  EXPECT_EQ(world.now(), before);
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(result.status(), cancelled("stopped by a signal"));
+  servers[1].speak();  // too late
+  world.advance(100s);
+  EXPECT_EQ(ends, 1);
+}
+
+TEST_P(SilentServerTest, TheJobGoesOnWhenItSpeaksAgain) {
+  fall_silent();
+  live_for(4s, with_servers(worker));
+  EXPECT_EQ(ends, 0);
+  servers[1].speak();
+  live_for(12s, with_servers(worker));
+  if (trains() || GetParam() == At::kCreate || GetParam() == At::kAssign) train_everything(worker);
+  leave(worker);
+  servers_leave();
+  EXPECT_EQ(ends, 1);
+  EXPECT_TRUE(result.ok()) << result.status();
+}
+
+// Its heartbeats come, its data plane is dead.
+TEST_P(SilentServerTest, TheJobEndsWithItsNameWhenItStaysSilent) {
+  fall_silent();
+  servers[1].keep_silent();
+  for (int i = 0; i < 60 && ends == 0; ++i) {
+    const auto waiting = ask_for_lease(worker);
+    live_for(1s, with_servers(worker));
+    if (observer.all<JobEnding>().size() > 0 && !observer.last<JobEnding>().why.ok()) break;
+  }
+  world.advance(2s);
+  ASSERT_EQ(ends, 1);
+  EXPECT_THAT(result.status().message(), HasSubstr("server 1"));
+}
+
+TEST_P(SilentServerTest, WhateverIsHeldIsAnsweredWhenTheDriverGoes) {
+  fall_silent();
+  const auto heard = send_heartbeat(worker);
+  const auto waiting = ask_for_lease(worker);
+  std::vector<float> into(64);
+  Pending<Status> pulled;
+  driver->pull(into, pulled.reply());
+  world.run();
+  driver.reset();
+  EXPECT_TRUE(heard.is_there());
+  EXPECT_TRUE(waiting.is_there());
+  EXPECT_TRUE(pulled.is_there());
+  if (acquired) {
+    EXPECT_TRUE(acquired->is_there());
+  }
+  servers[1].speak();
+  world.advance(100s);
+  EXPECT_EQ(ends, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stages, SilentServerTest,
+                         testing::Values(At::kCreate, At::kAssign, At::kFence, At::kLedger,
+                                         At::kPull, At::kFinalLedger));
+
+TEST_F(DriverTest, WhateverIsHeldWhileServersAreWaitedForIsAnsweredWhenTheDriverGoes) {
+  make_driver();
+  run();
+  const int64_t worker = join_worker();
+  const auto heard = send_heartbeat(worker);
+  const auto waiting = ask_for_lease(worker);
+  driver.reset();
+  ASSERT_TRUE(heard.is_there() && waiting.is_there());
+  EXPECT_EQ(heard.get().status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(waiting.get().status().code(), StatusCode::kCancelled);
+}
+
+TEST_F(DriverTest, StopIsSeenWhileServersAreWaitedFor) {
+  make_driver();
+  const int64_t server = join(wire::Role::kServer, 100, "server 0");
+  run();
+  driver->stop("stopped by a signal");
+  world.run();
+  leave(server);
+  EXPECT_EQ(ends, 1);
+  EXPECT_EQ(result.status().code(), StatusCode::kCancelled);
+}
+
+// --- In the real world ---
+
+// The strand, the transport and the test are threads of their own.
+TEST(DriverThreadsTest, MembersMayCallFromAnyThreadUntilTheDriverGoes) {
+  core::World& world = core::real_world();
+  transport::InprocTransport transport;
+  FakeServer server;
+  wire::LedgerReply ledger;
+  ledger.shards = {{.shard = 0, .version = 3}};
+  ledger.partitions = {{0, 1, 1}, {1, 1, 1}, {2, 1, 1}};
+  ledger.epochs = {{0, 3, 1.0, 1}};
+  server.answer_ledger(ledger);
+  const auto listening = transport.listen("server", &server, {});
+  ASSERT_TRUE(listening.ok());
+  DriverOptions options;
+  options.training.partitions = 3;
+  options.training.epochs = 1;
+  options.pushes = {1, 1, 1};
+  const std::vector<float> initial(64, 1.0f);
+  JobObserver quiet;
+  Driver driver(
+      world, transport, options,
+      Dataset::from_arrays(std::vector<float>(3), std::vector<int32_t>{0, 1, 2}, {1}, 3).records(),
+      initial, quiet);
+  auto control = transport.listen("driver", &driver);
+  ASSERT_TRUE(control.ok());
+  Awaited<Result<JobResult>> job;
+  driver.start([reply = std::make_shared<core::Reply<Result<JobResult>>>(job.reply())](
+                   Result<JobResult> result) { (*reply)(std::move(result)); });
+
+  const auto channel = transport.connect_control("driver");
+  const auto joined = [&](wire::Role role, int64_t pid) {
+    wire::JoinRequest request = join_request(role, pid);
+    request.address = "server";
+    return await_result<wire::JoinReply>(
+        [&](auto reply) { channel->join(request, {}, std::move(reply)); });
+  };
+  const auto member = joined(wire::Role::kServer, 1);
+  ASSERT_TRUE(member.ok()) << member.status();
+  Awaited<Result<wire::HeartbeatReply>> held;
+  wire::HeartbeatRequest heartbeat;
+  heartbeat.job = member->job;
+  heartbeat.member = member->member;
+  heartbeat.hold = 10s;
+  channel->heartbeat(heartbeat, {}, held.reply());
+  std::vector<std::thread> workers;
+  for (int64_t pid = 10; pid < 13; ++pid) {
+    workers.emplace_back([&, pid] {
+      const auto worker = joined(wire::Role::kWorker, pid);
+      ASSERT_TRUE(worker.ok()) << worker.status();
+      for (;;) {
+        const auto acquired = await_result<wire::AcquireReply>([&](auto reply) {
+          channel->acquire({worker->job, worker->member}, {}, std::move(reply));
+        });
+        ASSERT_TRUE(acquired.ok()) << acquired.status();
+        if (acquired->kind == wire::AcquireReply::Kind::kDone) break;
+        if (acquired->kind == wire::AcquireReply::Kind::kWait) continue;
+        const wire::Lease& lease = acquired->lease;
+        EXPECT_TRUE(await_status([&](auto reply) {
+                      channel->finish(
+                          {worker->job, worker->member, lease.partition, lease.incarnation, 1}, {},
+                          std::move(reply));
+                    }).ok());
+      }
+      EXPECT_TRUE(
+          await_status([&](auto reply) {
+            channel->leave({worker->job, worker->member, ok_status()}, {}, std::move(reply));
+          }).ok());
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  const auto heard = held.get();
+  ASSERT_TRUE(heard.ok()) << heard.status();
+  EXPECT_EQ(heard->kind, Says::kDone);
+  Awaited<Result<wire::HeartbeatReply>> last;  // is answered, whoever does it
+  heartbeat.member = 7;
+  channel->heartbeat(heartbeat, {}, last.reply());
+  EXPECT_TRUE(await_status([&](auto reply) {
+                channel->leave({member->job, member->member, ok_status()}, {}, std::move(reply));
+              }).ok());
+  const auto result = job.get();
+  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(last.get().ok());
+  control->reset();
 }
 
 }  // namespace

@@ -247,7 +247,7 @@ TEST(CommandLineTest, PrintedConfigCanBeReadBack) {
 TEST(CommandLineTest, UnreachableDriverIsNamedAndGivenUp) {
   const Outcome run = sluice_command(
       {"worker", "--driver", "127.0.0.1:1", "--join-timeout", "1", "--log-level", "off"});
-  EXPECT_EQ(run.status, 1);
+  EXPECT_EQ(run.status, 4) << "which looks like no failure of the training";
   EXPECT_THAT(run.output, HasSubstr("127.0.0.1:1"));
 }
 
@@ -286,13 +286,60 @@ TEST(CommandLineTest, UnknownCommandIsNamed) {
             "sluice: unknown command \"trian\"; did you mean train? see sluice --help\n");
 }
 
+TEST(CommandLineTest, RolesSayWhatTheirExitStatusMeans) {
+  for (const char* role : {"server", "worker"}) {
+    const Outcome run = sluice_command({role, "--help"});
+    EXPECT_EQ(run.status, 0);
+    EXPECT_THAT(run.output, HasSubstr("Exit status: 0 the job is done"));
+    for (const char* meaning : {"3 the driver ended", "4 no driver", "5 refused"}) {
+      EXPECT_THAT(run.output, HasSubstr(meaning)) << role;
+    }
+  }
+}
+
+// As under a pager that was stopped.
+TEST(CommandLineTest, InterruptEndsAJobWhoseOutputNobodyReads) {
+  Process process({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
+                   "--epochs", "100000", "--verbose", "2", "--workers", "2", "--batch-size", "8"});
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/", 60s)) << process.output();
+  const auto children = process.children();
+  ASSERT_EQ(children.size(), 3u);
+  // The pipe is full when nothing goes into it any more.
+  ASSERT_TRUE(process.wait_until_output_is_stuck(60s));
+  const auto begin = std::chrono::steady_clock::now();
+  process.signal(SIGINT);
+  while (process.running() && std::chrono::steady_clock::now() - begin < 20s) usleep(1000);
+  EXPECT_FALSE(process.running());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+  for (pid_t pid : children) {
+    for (int i = 0; i < 1000 && testing_support::alive(pid); ++i) usleep(10000);
+    EXPECT_FALSE(testing_support::alive(pid)) << pid;
+  }
+}
+
 TEST(CommandLineTest, HelpIsEnoughToGetGoing) {
   const Outcome run = sluice_command({"train", "--help"});
   EXPECT_EQ(run.status, 0);
-  for (const char* flag :
-       {"--dataset", "--data-dir", "--model", "--trainer", "--optimizer", "--loss", "--workers",
-        "--batch-size", "--window", "--epochs", "--learning-rate", "--seed", "--threads-per-worker",
-        "--validation-split", "--save", "--report", "--device", "--listen", "--config"}) {
+  for (const char* flag : {"--dataset",
+                           "--data-dir",
+                           "--model",
+                           "--trainer",
+                           "--optimizer",
+                           "--loss",
+                           "--workers",
+                           "--batch-size",
+                           "--window",
+                           "--epochs",
+                           "--learning-rate",
+                           "--seed",
+                           "--threads-per-worker",
+                           "--validation-split",
+                           "--save",
+                           "--report",
+                           "--device",
+                           "--listen",
+                           "--config",
+                           "--stall-timeout"}) {
     EXPECT_THAT(run.output, HasSubstr(flag));
   }
   EXPECT_THAT(run.output, HasSubstr("--shuffle,--no-shuffle (default: on)"));

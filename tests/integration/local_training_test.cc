@@ -6,6 +6,7 @@
 
 #include "tests/support/digits_folder.h"
 #include "tests/support/process.h"
+#include "tests/support/stopped_thread.h"
 
 namespace sluice {
 namespace {
@@ -18,6 +19,7 @@ using testing_support::alive;
 using testing_support::command_line;
 using testing_support::DigitsFolder;
 using testing_support::Process;
+using testing_support::StoppedThread;
 
 constexpr int64_t kRecords = 1800;
 
@@ -87,6 +89,23 @@ TEST_F(LocalTrainingTest, KilledWorkerIsNamedAndReplacedAndNothingIsLostOrDouble
   expect_exact_counts(report(), 8);
 }
 
+// Its heartbeats still come: only the thread that trains stands still.
+TEST_F(LocalTrainingTest, AWorkerThatIsStuckIsNamedAndReplacedAndNothingIsLostOrDoubled) {
+  Process process(train(10, {"--stall-timeout", "3"}));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/10", 120s)) << process.output();
+  const pid_t victim = child(process, "worker");
+  ASSERT_GT(victim, 0);
+  const StoppedThread stuck(victim, "training");
+  if (!stuck.ok()) GTEST_SKIP() << "no thread may be traced here";
+  ASSERT_TRUE(process.wait_for_output("which has stood at step ", 60s)) << process.output();
+  ASSERT_TRUE(process.wait_for_output("is stuck: it has stood at step ", 60s)) << process.output();
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("(pid " + std::to_string(victim) + " on "));
+  EXPECT_THAT(process.output(), HasSubstr("starting worker "));
+  EXPECT_FALSE(alive(victim));
+  expect_exact_counts(report(), 10);
+}
+
 TEST_F(LocalTrainingTest, SurvivorsFinishTheWorkOfADeadWorkerThatIsNotReplaced) {
   Process process(train(6, {"--max-restarts", "0"}));
   ASSERT_TRUE(process.wait_for_output("Epoch 1/6", 120s)) << process.output();
@@ -118,6 +137,22 @@ TEST_F(LocalTrainingTest, DeadServerEndsTheJobWithItsName) {
   EXPECT_THAT(process.output(), HasSubstr("killed by signal 9"));
 }
 
+// Calls to it are under way: each worker's, and the driver's for the validation.
+TEST_F(LocalTrainingTest, DeadServerIsNamedAtOnceAlsoWhenItWasSilentBefore) {
+  Process process(train(50, {"--validation-split", "0.1"}));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/50", 120s)) << process.output();
+  const pid_t victim = child(process, "server");
+  ASSERT_GT(victim, 0);
+  kill(victim, SIGSTOP);
+  ASSERT_TRUE(process.wait_for_output("waiting for server 0, which has not been heard of", 30s))
+      << process.output();
+  const auto begin = std::chrono::steady_clock::now();
+  kill(victim, SIGKILL);
+  EXPECT_EQ(process.wait(30s), 1) << process.output();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+  EXPECT_THAT(process.output(), HasSubstr("killed by signal 9"));
+}
+
 TEST_F(LocalTrainingTest, InterruptEndsAllProcessesWithinTwoSeconds) {
   Process process(train(200));
   ASSERT_TRUE(process.wait_for_output("Epoch 1/200", 120s)) << process.output();
@@ -130,6 +165,7 @@ TEST_F(LocalTrainingTest, InterruptEndsAllProcessesWithinTwoSeconds) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
   for (pid_t pid : children) EXPECT_FALSE(alive(pid)) << pid;
   EXPECT_THAT(process.output(), HasSubstr("interrupted"));
+  EXPECT_THAT(process.output(), HasSubstr("the driver was stopped by SIGINT"));
   EXPECT_THAT(process.output(), Not(HasSubstr("starting worker")));
 }
 

@@ -1,6 +1,7 @@
 // Who may include whom: the table of docs/architecture.md, checked against every #include.
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <regex>
@@ -14,19 +15,23 @@ namespace fs = std::filesystem;
 const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"core", {}},
     {"optim", {"core"}},
+    {"algorithm", {"core", "optim"}},
     {"backend", {"core", "optim"}},
     {"nn", {"core", "backend", "optim"}},
     {"data", {"core"}},
-    {"wire", {"core", "optim"}},
+    {"wire", {"core", "optim", "algorithm"}},
+    {"client", {"core", "wire"}},
+    {"client", {"core", "wire"}},
     {"transport", {"core", "wire"}},
-    {"server", {"core", "optim", "wire"}},
-    {"worker", {"core", "backend", "nn", "optim", "data", "wire"}},
-    {"driver", {"core", "data", "wire"}},
+    {"server", {"core", "algorithm", "wire", "client"}},
+    {"worker", {"core", "backend", "nn", "algorithm", "data", "wire", "client"}},
+    {"driver", {"core", "data", "wire", "client"}},
     {"train",
-     {"core", "backend", "nn", "optim", "data", "wire", "transport", "server", "worker", "driver"}},
+     {"core", "backend", "nn", "optim", "algorithm", "data", "wire", "client", "transport",
+      "server", "worker", "driver"}},
     {"cli",
-     {"core", "backend", "nn", "optim", "data", "wire", "transport", "server", "worker", "driver",
-      "train"}},
+     {"core", "backend", "nn", "optim", "algorithm", "data", "wire", "client", "transport",
+      "server", "worker", "driver", "train"}},
 };
 
 // The folder that a public header is the face of.
@@ -43,6 +48,69 @@ const std::vector<std::pair<std::regex, std::string>> kPrivateLibraries = {
     {std::regex("cuda.*|cudnn.*|cublas.*"), "backend/cuda"},
     {std::regex("CLI/.*"), "cli"},
 };
+
+// The roles and their clients: what they want of the world, they ask a core::World for, so that a
+// simulator can put another around them.
+const std::vector<std::string> kInsideAWorld = {"wire",   "client", "server",
+                                                "worker", "driver", "algorithm"};
+
+// How code reaches the world by itself, as whole words; calls of members are somebody else's.
+const std::vector<std::pair<std::string, std::string>> kWorldly = {
+    {"steady_clock::now", "reads a clock"},
+    {"system_clock::now", "reads a clock"},
+    {"high_resolution_clock::now", "reads a clock"},
+    {"SteadyClock", "reads a clock"},
+    {"clock_gettime", "reads a clock"},
+    {"gettimeofday", "reads a clock"},
+    {"sleep_for", "sleeps"},
+    {"sleep_until", "sleeps"},
+    {"usleep", "sleeps"},
+    {"nanosleep", "sleeps"},
+    {"wait_for", "waits by a clock"},
+    {"wait_until", "waits by a clock"},
+    {"std::thread", "starts a thread"},
+    {"std::jthread", "starts a thread"},
+    {"std::async", "starts a thread"},
+    {"pthread_create", "starts a thread"},
+    {"ifstream", "opens a file"},
+    {"ofstream", "opens a file"},
+    {"fstream", "opens a file"},
+    {"fopen", "opens a file"},
+    {"mkstemp", "opens a file"},
+    {"random_device", "draws a number"},
+    {"core::unique_number", "draws a number"},
+    {"real_world", "takes a world for granted"},
+    {"getpid", "asks for its process"},
+    {"gethostname", "asks for its process"},
+    {"host_name", "asks for its process"},
+    {"core::peak_memory_bytes", "asks for its process"},
+};
+// What none of it needs.
+const std::set<std::string> kWorldlyHeaders = {"thread",     "fstream", "filesystem", "random",
+                                               "unistd.h",   "fcntl.h", "cstdio",     "ctime",
+                                               "sys/stat.h", "time.h",  "stdio.h",    "pthread.h"};
+
+bool is_part_of_name(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+}
+
+bool has_word(const std::string& line, const std::string& word) {
+  for (size_t at = line.find(word); at != std::string::npos; at = line.find(word, at + 1)) {
+    const bool begins = at == 0 || !is_part_of_name(line[at - 1]);
+    const size_t end = at + word.size();
+    if (begins && (end == line.size() || !is_part_of_name(line[end]))) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> code_of(const fs::path& path) {
+  std::vector<std::string> result;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    result.push_back(line.substr(0, line.find("//")));
+  }
+  return result;
+}
 
 std::vector<std::string> includes_of(const fs::path& path) {
   static const std::regex kInclude(R"(^\s*#\s*include\s+[<"]([^>"]+)[>"])");
@@ -91,6 +159,25 @@ TEST(LayeringTest, FoldersIncludeOnlyWhatTheTableAllows) {
     }
   }
   EXPECT_GT(checked, 100) << "the sources were not found";
+}
+
+TEST(LayeringTest, RolesReachTheWorldOnlyThroughItsInterface) {
+  size_t lines = 0;
+  for (const std::string& folder : kInsideAWorld) {
+    for (const fs::path& source : sources_below("src/" + folder)) {
+      for (const std::string& include : includes_of(source)) {
+        EXPECT_FALSE(kWorldlyHeaders.contains(include)) << source << " includes " << include;
+      }
+      const std::vector<std::string> code = code_of(source);
+      lines += code.size();
+      for (size_t i = 0; i < code.size(); ++i) {
+        for (const auto& [word, what] : kWorldly) {
+          EXPECT_FALSE(has_word(code[i], word)) << source << ":" << i + 1 << " " << what;
+        }
+      }
+    }
+  }
+  EXPECT_GT(lines, 3000u) << "the sources were not found";
 }
 
 TEST(LayeringTest, EveryFolderIsInTheTable) {

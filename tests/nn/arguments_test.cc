@@ -36,6 +36,14 @@ TEST(ArgumentsTest, SizesInTwoDimensionsAreReadFromOneNumberOrTwo) {
   EXPECT_THROW(get_size2d(config, "text", 7), std::invalid_argument);
 }
 
+TEST(ArgumentsTest, ActivationsAreFoundByName) {
+  EXPECT_EQ(parse_activation(kArgument, "linear"), backend::Activation::kLinear);
+  EXPECT_EQ(parse_activation(kArgument, "softmax"), backend::Activation::kSoftmax);
+  EXPECT_EQ(message_of([] { parse_activation(kArgument, "ReLU"); }),
+            "Conv2D: strides = \"ReLU\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or "
+            "\"softmax\", or a CustomLayer");
+}
+
 TEST(ArgumentsTest, ShapesHaveNoZeroAndAtMost2To40Elements) {
   const Dense layer({.units = 1, .name = "d"});
   const auto refused = [&](const Shape& shape) {

@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "server/update_rule.h"
+#include "core/real_world.h"
+#include "server/limits.h"
+#include "tests/support/await.h"
+#include "tests/support/update_rules.h"
 
 namespace sluice::server {
 namespace {
@@ -16,17 +20,37 @@ using ::testing::HasSubstr;
 constexpr uint64_t kJob = 42;
 
 // Server 1 of a map of 4 shards on 2 servers: it owns shards 2 and 3, of 16 floats.
-wire::CreateRequest request() { return {kJob, wire::ShardMap::even(64, 4, 2), 1, add_rule_json()}; }
+wire::CreateRequest request() {
+  return {kJob, wire::ShardMap::even(64, 4, 2), 1, add_rule_json(), {9, 9, 9, 9, 9, 9}};
+}
 
-class ParameterServerTest : public ::testing::Test {
+// A server that does not know its job yet.
+class UnemployedServerTest : public ::testing::Test {
  protected:
-  void create_and_assign() {
-    ASSERT_TRUE(server_.create(request()).ok());
-    for (const int shard : {2, 3}) ASSERT_TRUE(server_.assign({kJob, shard}, ones()).ok());
+  Status create(const wire::CreateRequest& request) {
+    return await_status([&](auto reply) { server().create(request, std::move(reply)); });
   }
-
-  wire::PayloadView ones() const { return {{std::as_bytes(std::span(ones_))}}; }
-
+  Status assign(uint64_t job, int shard) {
+    return await_status([&](auto reply) {
+      server().assign({job, shard}, ones(), std::move(reply));
+    });
+  }
+  Result<wire::PullReply> pull(uint64_t job, int shard) {
+    return await_result<wire::PullReply>([&](auto reply) {
+      server().pull({job, shard}, std::move(reply));
+    });
+  }
+  Result<wire::FenceReply> fence(const wire::FenceRequest& request) {
+    return await_result<wire::FenceReply>(
+        [&](auto reply) { server().fence(request, std::move(reply)); });
+  }
+  Result<wire::LedgerReply> ledger(const wire::LedgerRequest& request) {
+    return await_result<wire::LedgerReply>(
+        [&](auto reply) { server().ledger(request, std::move(reply)); });
+  }
+  Status ping(uint64_t job) {
+    return await_status([&](auto reply) { server().ping(job, std::move(reply)); });
+  }
   Result<wire::PushReply> push(int shard, int64_t partition, int64_t incarnation,
                                int64_t sequence) {
     wire::PushHeader header;
@@ -34,71 +58,181 @@ class ParameterServerTest : public ::testing::Test {
     header.shard = shard;
     header.id = {partition, incarnation, sequence};
     header.metrics = {{0, 10, 0.5, 9}};
-    return server_.push(header, ones());
+    const auto reply = await_result<wire::ExchangeReply>(
+        [&](auto answer) { server().exchange(header, ones(), std::move(answer)); });
+    if (!reply.ok()) return reply.status();
+    return reply->push;
   }
 
-  std::vector<std::string> reasons_;
-  ParameterServer server_{[this](const std::string& reason) { reasons_.push_back(reason); }};
+  wire::ReceivedPayload ones() const { return {{std::as_bytes(std::span(ones_))}, {}}; }
+  ParameterServer& server() { return *server_; }
+
+  std::optional<ParameterServer> server_{std::in_place, core::real_world()};
   const std::vector<float> ones_ = std::vector<float>(16, 1);
 };
 
-TEST_F(ParameterServerTest, BeforeAJobEverythingIsRefused) {
-  EXPECT_EQ(server_.pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(server_.assign({kJob, 2}, ones()).code(), StatusCode::kFailedPrecondition);
+class ParameterServerTest : public UnemployedServerTest {
+ protected:
+  void SetUp() override { server().serve_job(kJob); }
+  void create_and_assign() {
+    ASSERT_TRUE(create(request()).ok());
+    for (const int shard : {2, 3}) ASSERT_TRUE(assign(kJob, shard).ok());
+  }
+};
+
+TEST_F(UnemployedServerTest, RefusesEverythingButACreate) {
+  EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(assign(kJob, 2).code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(push(2, 0, 1, 1).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(server_.fence({kJob, 0, 1}).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(server_.ledger(kJob).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(fence({kJob, 0, 1}).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ledger({kJob}).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ping(kJob).code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(UnemployedServerTest, HoldsACreateUntilItKnowsItsJob) {
+  Awaited<Status> mine;
+  Awaited<Status> again;
+  Awaited<Status> other;
+  wire::CreateRequest others = request();
+  others.job = 7;
+  server().create(request(), mine.reply());
+  server().create(others, other.reply());
+  server().create(request(), again.reply());
+  EXPECT_FALSE(mine.is_there_within(std::chrono::seconds(0)));
+  server().serve_job(kJob);
+  EXPECT_EQ(mine.get(), ok_status());
+  EXPECT_EQ(again.get(), ok_status());
+  const Status refused = other.get();
+  EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused.message(), "this server works for job 42, not for job 7");
+  EXPECT_TRUE(assign(kJob, 2).ok());
+}
+
+TEST_F(UnemployedServerTest, RefusesASenselessCreateAtOnce) {
+  wire::CreateRequest bad_rule = request();
+  bad_rule.update_rule = "add";
+  EXPECT_EQ(create(bad_rule).code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(UnemployedServerTest, HoldsSoManyCreatesAndNoMore) {
+  std::vector<Awaited<Status>> held(kMostHeldCreates);
+  for (Awaited<Status>& one : held) server().create(request(), one.reply());
+  EXPECT_EQ(create(request()).code(), StatusCode::kResourceExhausted);
+  server().serve_job(kJob);
+  for (Awaited<Status>& one : held) EXPECT_EQ(one.get(), ok_status());
+}
+
+TEST_F(UnemployedServerTest, AnswersWhatItHoldsWhenItEnds) {
+  Awaited<Status> held;
+  server().create(request(), held.reply());
+  server_.reset();
+  EXPECT_EQ(held.get().code(), StatusCode::kCancelled);
+}
+
+TEST_F(ParameterServerTest, BeforeItsShardsAreMadeItIsThereAndHasNothing) {
+  EXPECT_EQ(ping(kJob), ok_status());
+  EXPECT_EQ(pull(kJob, 2).status().message(), "job 42 has not been created at this server yet");
+  EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(push(2, 0, 1, 1).status().code(), StatusCode::kFailedPrecondition);
 }
 
 TEST_F(ParameterServerTest, AnotherJobIsRefusedByName) {
   create_and_assign();
-  const Status status = server_.pull(7, 2).status();
+  const Status status = pull(7, 2).status();
   EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(), "this server works for job 42, not for job 7");
+  EXPECT_EQ(ping(7), status);
+  EXPECT_EQ(assign(7, 2), status);
+  EXPECT_EQ(fence({7, 0, 1}).status(), status);
+  EXPECT_EQ(ledger({7}).status(), status);
 }
 
 TEST_F(ParameterServerTest, ShardsOfOtherServersAreNotFound) {
   create_and_assign();
   for (const int shard : {0, 1, 4, -1}) {
-    EXPECT_EQ(server_.pull(kJob, shard).status().code(), StatusCode::kNotFound) << shard;
+    EXPECT_EQ(pull(kJob, shard).status().code(), StatusCode::kNotFound) << shard;
   }
 }
 
 TEST_F(ParameterServerTest, CreatingTheSameJobAgainKeepsItsValues) {
   create_and_assign();
   ASSERT_TRUE(push(2, 0, 1, 1).ok());
-  ASSERT_TRUE(server_.create(request()).ok());
-  EXPECT_EQ(server_.pull(kJob, 2)->version, 1);
+  ASSERT_TRUE(create(request()).ok());
+  EXPECT_EQ(pull(kJob, 2)->version, 1);
 }
 
 TEST_F(ParameterServerTest, TheSameJobWithOtherShardsIsRefused) {
   create_and_assign();
   wire::CreateRequest other = request();
   other.shard_map = wire::ShardMap::even(128, 4, 2);
-  EXPECT_EQ(server_.create(other).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(create(other).code(), StatusCode::kAlreadyExists);
 }
 
-TEST_F(ParameterServerTest, ANewJobReplacesTheOld) {
+TEST_F(ParameterServerTest, TheSameJobWithOtherPushesIsRefused) {
   create_and_assign();
+  wire::CreateRequest other = request();
+  other.pushes.back() = 8;
+  EXPECT_EQ(create(other).code(), StatusCode::kAlreadyExists);
+}
+
+// The driver of another job that is told this server's address, or was here before.
+TEST_F(ParameterServerTest, AnotherJobNeverReplacesTheOneInTraining) {
+  create_and_assign();
+  ASSERT_TRUE(push(2, 0, 1, 1).ok());
   wire::CreateRequest next = request();
   next.job = 43;
-  ASSERT_TRUE(server_.create(next).ok());
-  EXPECT_EQ(server_.pull(43, 2).status().code(), StatusCode::kFailedPrecondition) << "unassigned";
-  EXPECT_EQ(server_.pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(create(next).code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(pull(kJob, 2)->version, 1);
+}
+
+TEST_F(ParameterServerTest, JoiningAnotherJobGivesUpTheOld) {
+  create_and_assign();
+  server().serve_job(43);
+  EXPECT_EQ(ping(43), ok_status());
+  EXPECT_EQ(ping(kJob).code(), StatusCode::kFailedPrecondition);
+  wire::CreateRequest next = request();
+  next.job = 43;
+  ASSERT_TRUE(create(next).ok());
+  EXPECT_EQ(pull(43, 2).status().code(), StatusCode::kFailedPrecondition) << "unassigned";
+  EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ParameterServerTest, JoiningTheSameJobAgainKeepsItsValues) {
+  create_and_assign();
+  server().serve_job(kJob);
+  EXPECT_TRUE(pull(kJob, 2).ok());
 }
 
 TEST_F(ParameterServerTest, SenselessJobsAreRefused) {
   wire::CreateRequest bad_rule = request();
   bad_rule.update_rule = "add";
-  EXPECT_EQ(server_.create(bad_rule).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create(bad_rule).code(), StatusCode::kInvalidArgument);
 
   wire::CreateRequest no_shards = request();
   no_shards.server = 2;
-  EXPECT_EQ(server_.create(no_shards).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create(no_shards).code(), StatusCode::kInvalidArgument);
 
   wire::CreateRequest damaged = request();
   damaged.shard_map = wire::ShardMap({{0, 0, size_t{1} << 62, 1}});
-  EXPECT_EQ(server_.create(damaged).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(create(damaged).code(), StatusCode::kInvalidArgument);
+
+  for (const int server : {-1, INT32_MAX, INT32_MIN}) {
+    wire::CreateRequest nobody = request();
+    nobody.server = server;
+    EXPECT_EQ(create(nobody).code(), StatusCode::kInvalidArgument) << server;
+  }
+  for (const int64_t pushes : {int64_t{-1}, kMostPushes + 1, INT64_MAX}) {
+    wire::CreateRequest endless = request();
+    endless.pushes = {1, pushes};
+    EXPECT_EQ(create(endless).code(), StatusCode::kInvalidArgument) << pushes;
+  }
+  wire::CreateRequest crowded = request();
+  crowded.pushes.resize(kMostPartitions + 1);
+  EXPECT_EQ(create(crowded).code(), StatusCode::kInvalidArgument);
+
+  wire::CreateRequest deep = request();
+  deep.update_rule = std::string(100'000, '[');
+  EXPECT_EQ(create(deep).code(), StatusCode::kInvalidArgument);
 }
 
 // 4 GiB of values and Adam's slots are promised, and none of it is taken.
@@ -106,8 +240,8 @@ TEST_F(ParameterServerTest, CreatingTakesNoMemoryForValues) {
   wire::CreateRequest large = request();
   large.shard_map = wire::ShardMap({{0, 0, size_t{1} << 29, 1}, {1, size_t{1} << 29, 1 << 29, 1}});
   large.update_rule = optimizer_rule_json("adam");
-  ASSERT_TRUE(server_.create(large).ok());
-  EXPECT_LT(server_.ledger(kJob)->peak_memory_bytes, int64_t{1} << 30);
+  ASSERT_TRUE(create(large).ok());
+  EXPECT_LT(ledger({kJob})->peak_memory_bytes, int64_t{1} << 30);
 }
 
 TEST_F(ParameterServerTest, FenceAnswersTheLastSequenceThatEveryShardHas) {
@@ -115,7 +249,7 @@ TEST_F(ParameterServerTest, FenceAnswersTheLastSequenceThatEveryShardHas) {
   ASSERT_TRUE(push(2, 0, 1, 1).ok());
   ASSERT_TRUE(push(2, 0, 1, 2).ok());
   ASSERT_TRUE(push(3, 0, 1, 1).ok());
-  const auto fenced = server_.fence({kJob, 0, 2});
+  const auto fenced = fence({kJob, 0, 2});
   ASSERT_TRUE(fenced.ok());
   EXPECT_EQ(fenced->sequence, 1);
   for (const int shard : {2, 3}) {
@@ -129,34 +263,47 @@ TEST_F(ParameterServerTest, FenceAnswersTheLastSequenceThatEveryShardHas) {
 TEST_F(ParameterServerTest, LedgerSumsItsShards) {
   wire::CreateRequest first = request();
   first.server = 0;  // shards 0 and 1
-  ASSERT_TRUE(server_.create(first).ok());
-  for (const int shard : {0, 1}) ASSERT_TRUE(server_.assign({kJob, shard}, ones()).ok());
+  ASSERT_TRUE(create(first).ok());
+  for (const int shard : {0, 1}) ASSERT_TRUE(assign(kJob, shard).ok());
   ASSERT_TRUE(push(0, 0, 1, 1).ok());
   ASSERT_TRUE(push(0, 0, 1, 1).ok());
   ASSERT_TRUE(push(1, 0, 1, 1).ok());
   ASSERT_TRUE(push(0, 5, 3, 1).ok());
-  const auto ledger = server_.ledger(kJob);
-  ASSERT_TRUE(ledger.ok());
-  ASSERT_EQ(ledger->shards.size(), 2u);
-  EXPECT_EQ(ledger->shards[0].shard, 0);
-  EXPECT_EQ(ledger->shards[0].version, 2);
-  EXPECT_EQ(ledger->shards[0].duplicates, 1);
-  EXPECT_EQ(ledger->shards[1].version, 1);
+  const auto report = ledger({kJob, true});
+  ASSERT_TRUE(report.ok());
+  ASSERT_EQ(report->shards.size(), 2u);
+  EXPECT_EQ(report->shards[0].shard, 0);
+  EXPECT_EQ(report->shards[0].version, 2);
+  EXPECT_EQ(report->shards[0].duplicates, 1);
+  EXPECT_EQ(report->shards[1].version, 1);
   // Shard 0 stands for the push: two were applied.
-  EXPECT_EQ(ledger->epochs, (std::vector<wire::EpochMetrics>{{0, 20, 1.0, 18}}));
-  EXPECT_EQ(ledger->workers, (std::vector<wire::WorkerCount>{{0, 2, 20}}));
-  ASSERT_EQ(ledger->partitions.size(), 2u);
-  EXPECT_EQ(ledger->partitions[0].sequence, 1);
-  EXPECT_EQ(ledger->partitions[1].partition, 5);
-  EXPECT_EQ(ledger->partitions[1].incarnation, 3);
-  EXPECT_EQ(ledger->partitions[1].sequence, 0) << "shard 1 has not seen it";
-  EXPECT_GT(ledger->peak_memory_bytes, 0);
+  EXPECT_EQ(report->epochs, (std::vector<wire::EpochMetrics>{{0, 20, 1.0, 18}}));
+  EXPECT_EQ(report->workers, (std::vector<wire::WorkerCount>{{0, 2, 20}}));
+  ASSERT_EQ(report->partitions.size(), 2u);
+  EXPECT_EQ(report->partitions[0].sequence, 1);
+  EXPECT_EQ(report->partitions[1].partition, 5);
+  EXPECT_EQ(report->partitions[1].incarnation, 3);
+  EXPECT_EQ(report->partitions[1].sequence, 0) << "shard 1 has not seen it";
+  EXPECT_GT(report->peak_memory_bytes, 0);
 }
 
-TEST_F(ParameterServerTest, ShutdownIsReportedOnce) {
-  EXPECT_TRUE(server_.shutdown("the job is done").ok());
-  EXPECT_TRUE(server_.shutdown("again").ok());
-  EXPECT_EQ(reasons_, std::vector<std::string>{"the job is done"});
+TEST_F(ParameterServerTest, LedgerTellsOfPartitionsWhenAsked) {
+  create_and_assign();
+  ASSERT_TRUE(push(2, 0, 1, 1).ok());
+  EXPECT_TRUE(ledger({kJob})->partitions.empty());
+  EXPECT_EQ(ledger({kJob})->shards.size(), 2u);
+  EXPECT_EQ(ledger({kJob, true})->partitions.size(), 1u);
+}
+
+TEST_F(ParameterServerTest, FencesOfWhatTheJobDoesNotHaveAreRefused) {
+  create_and_assign();
+  for (const int64_t partition : {int64_t{-1}, int64_t{6}, INT64_MAX}) {
+    EXPECT_EQ(fence({kJob, partition, 1}).status().code(), StatusCode::kInvalidArgument);
+  }
+  for (const int64_t incarnation : {int64_t{-1}, INT64_MAX}) {
+    EXPECT_EQ(fence({kJob, 0, incarnation}).status().code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_TRUE(ledger({kJob, true})->partitions.empty());
 }
 
 TEST_F(ParameterServerTest, OptimizerRuleStepsTheValues) {
@@ -164,10 +311,10 @@ TEST_F(ParameterServerTest, OptimizerRuleStepsTheValues) {
   OptimizerSpec spec("sgd");
   spec.learning_rate = 0.25f;
   sgd.update_rule = optimizer_rule_json(spec);
-  ASSERT_TRUE(server_.create(sgd).ok());
-  ASSERT_TRUE(server_.assign({kJob, 2}, ones()).ok());
+  ASSERT_TRUE(create(sgd).ok());
+  ASSERT_TRUE(assign(kJob, 2).ok());
   ASSERT_TRUE(push(2, 0, 1, 1).ok());
-  EXPECT_EQ(server_.pull(kJob, 2)->values.values[15], 0.75f);
+  EXPECT_EQ(pull(kJob, 2)->values.values[15], 0.75f);
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 namespace sluice::server {
 namespace {
 
-wire::PayloadView cut(const std::vector<float>& values, const std::vector<size_t>& sizes) {
-  wire::PayloadView view;
+wire::ReceivedPayload cut(const std::vector<float>& values, const std::vector<size_t>& sizes) {
+  wire::ReceivedPayload view;
   std::span<const std::byte> rest = std::as_bytes(std::span(values));
   for (size_t i = 0; !rest.empty(); i = (i + 1) % sizes.size()) {
     const size_t n = std::min(sizes[i], rest.size());
@@ -24,7 +24,7 @@ TEST(PayloadReaderTest, ReadsTheSameFloatsHoweverTheyAreCut) {
   std::iota(values.begin(), values.end(), -500.0f);
   for (const std::vector<size_t>& sizes : std::vector<std::vector<size_t>>{
            {4000}, {1}, {3}, {4}, {5, 7}, {1, 64, 2}, {0, 9}, {399, 1}}) {
-    const wire::PayloadView view = cut(values, sizes);
+    const wire::ReceivedPayload view = cut(values, sizes);
     PayloadReader blocks(view);
     std::vector<float> read;
     std::vector<float> scratch(64);
@@ -40,7 +40,7 @@ TEST(PayloadReaderTest, ReadsTheSameFloatsHoweverTheyAreCut) {
 
 TEST(PayloadReaderTest, LendsABlockThatLiesInOnePiece) {
   const std::vector<float> values{1, 2, 3, 4};
-  const wire::PayloadView view = cut(values, {16});
+  const wire::ReceivedPayload view = cut(values, {16});
   PayloadReader reader(view);
   std::vector<float> scratch(2);
   EXPECT_EQ(reader.next(scratch).data(), values.data());
@@ -49,7 +49,7 @@ TEST(PayloadReaderTest, LendsABlockThatLiesInOnePiece) {
 
 TEST(PayloadReaderTest, CopiesABlockThatStartsInsideAFloat) {
   alignas(float) const std::byte bytes[9] = {};
-  wire::PayloadView view;
+  wire::ReceivedPayload view;
   view.pieces = {{bytes + 1, 8}};
   PayloadReader reader(view);
   std::vector<float> scratch(2);

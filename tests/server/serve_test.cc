@@ -3,15 +3,15 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <condition_variable>
 #include <future>
-#include <mutex>
 
-#include "core/process_info.h"
+#include "core/real_world.h"
 #include "core/version.h"
-#include "server/update_rule.h"
+#include "tests/support/await.h"
+#include "tests/support/manual_world.h"
+#include "tests/support/scripted_driver.h"
+#include "tests/support/update_rules.h"
 #include "wire/training_spec.h"
 
 namespace sluice::server {
@@ -19,23 +19,27 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
+using Kind = wire::HeartbeatReply::Kind;
 
-std::string spec_with(core::Duration heartbeat_interval) {
+std::string spec_with(int64_t largest_shard) {
   wire::TrainingSpec spec;
-  spec.heartbeat_interval = heartbeat_interval;
+  spec.model = "{}";
+  spec.heartbeat_interval = 1s;
+  spec.driver_timeout = 30s;
+  spec.largest_shard = largest_shard;
   return to_json(spec);
 }
 
-// A driver and the network around it: keeps the service that listens, and answers what it is told.
-class FakeDriver final : public wire::Transport, public wire::ControlChannel {
+// The network of one server: keeps the service that listens, and leads to the test's driver.
+class FakeNetwork final : public wire::Transport {
  public:
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
                                                  wire::ParameterService* service,
-                                                 int threads) override {
+                                                 const wire::ListenOptions& options) override {
     if (!listen_result.ok()) return listen_result;
-    std::lock_guard lock(mutex_);
-    service_ = service;
-    server_threads = threads;
+    listening = service;
+    listened.push_back(options);
+    served.reset();
     return std::unique_ptr<wire::Listener>(std::make_unique<FakeListener>(*this, address));
   }
   Result<std::unique_ptr<wire::Listener>> listen(const std::string&,
@@ -45,138 +49,132 @@ class FakeDriver final : public wire::Transport, public wire::ControlChannel {
   std::shared_ptr<wire::ParameterChannel> connect_parameters(const std::string&) override {
     return nullptr;
   }
-  // Lent: the test outlives what it plays for.
   std::shared_ptr<wire::ControlChannel> connect_control(const std::string& address) override {
-    address_ = address;
-    return {std::shared_ptr<void>(), this};
+    EXPECT_EQ(address, driver->address());
+    return driver;
   }
 
-  Result<wire::JoinReply> join(const wire::JoinRequest& request,
-                               const wire::CallOptions&) override {
-    std::lock_guard lock(mutex_);
-    joined = request;
-    listening_at_join = service_ != nullptr;
-    if (++joins <= join_failures) return unavailable("broken pipe");
-    return join_reply;
-  }
-  Result<wire::AcquireReply> acquire(int64_t, const wire::CallOptions&) override {
-    return internal_error("servers hold no leases");
-  }
-  Result<wire::HeartbeatReply> heartbeat(const wire::HeartbeatRequest& request,
-                                         const wire::CallOptions&) override {
-    std::lock_guard lock(mutex_);
-    heartbeat_from = request.member;
-    changed_.notify_all();
-    return heartbeat_reply;
-  }
-  Status finish(const wire::FinishRequest&, const wire::CallOptions&) override {
-    return internal_error("servers hold no leases");
-  }
-  Status leave(const wire::LeaveRequest& request, const wire::CallOptions&) override {
-    std::lock_guard lock(mutex_);
-    leaves.push_back(request);
-    return leave_result;
-  }
-  Status fetch_partition(int64_t, int64_t, const std::function<bool(const wire::RecordChunk&)>&,
-                         const wire::CallOptions&) override {
-    return internal_error("servers read no records");
-  }
-  const std::string& address() const override { return address_; }
-
-  // Returns the service when its process has told that it lives.
-  wire::ParameterService* wait_for_heartbeat() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return heartbeat_from == 7; });
-    return service_;
-  }
-  void set_heartbeat_reply(wire::HeartbeatReply reply) {
-    std::lock_guard lock(mutex_);
-    heartbeat_reply = std::move(reply);
-  }
-  bool listening() {
-    std::lock_guard lock(mutex_);
-    return service_ != nullptr;
-  }
-
+  const std::shared_ptr<ScriptedDriver> driver = std::make_shared<ScriptedDriver>("driver:1");
   Status listen_result;
-  Result<wire::JoinReply> join_reply = wire::JoinReply{7, 2, 42, spec_with(1ms)};
-  Result<wire::HeartbeatReply> heartbeat_reply = wire::HeartbeatReply{};
-  Status leave_result;
-
-  wire::JoinRequest joined;
-  int joins = 0;
-  int join_failures = 0;  // of the first calls
-  bool listening_at_join = false;
-  int64_t heartbeat_from = 0;
-  std::vector<wire::LeaveRequest> leaves;
-  int server_threads = 0;
+  Status serve_result;
+  wire::ParameterService* listening = nullptr;  // null: nobody listens
+  std::vector<wire::ListenOptions> listened;    // with what, each time
+  std::optional<size_t> served;                 // the largest message, once calls are taken
 
  private:
   class FakeListener final : public wire::Listener {
    public:
-    FakeListener(FakeDriver& driver, std::string address)
-        : driver_(driver), address_(std::move(address)) {}
-    ~FakeListener() override {
-      std::lock_guard lock(driver_.mutex_);
-      driver_.service_ = nullptr;
-    }
+    FakeListener(FakeNetwork& network, std::string address)
+        : network_(network), address_(std::move(address)) {}
+    ~FakeListener() override { network_.listening = nullptr; }
     const std::string& address() const override { return address_; }
+    Status serve(size_t max_message_bytes) override {
+      if (network_.serve_result.ok()) network_.served = max_message_bytes;
+      return network_.serve_result;
+    }
 
    private:
-    FakeDriver& driver_;
+    FakeNetwork& network_;
     const std::string address_;
   };
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  wire::ParameterService* service_ = nullptr;
-  std::string address_;
 };
 
 class ServeTest : public testing::Test {
  protected:
+  ServeTest() {
+    options_.driver = "driver:1";
+    options_.listen = "10.0.0.7:7001";
+    driver_.joins.answer = [this](const wire::JoinRequest&) {
+      listening_at_join_ = network_.listening != nullptr;
+      return join_reply_;
+    };
+    driver_.leaves.answer = [](const wire::LeaveRequest&) { return ok_status(); };
+  }
+
   void start() {
-    status_ = std::async(std::launch::async, [this] { return serve(driver_, options_, stop_); });
+    server_.emplace(world_, network_, options_, [this](Status why) { ended_ = std::move(why); });
+    server_->start();
+    world_.run();
+  }
+  // Answers the heartbeat that is held.
+  void tell(Result<wire::HeartbeatReply> news) {
+    ASSERT_FALSE(driver_.heartbeats.held.empty());
+    driver_.heartbeats.answer_held(std::move(news));
+    world_.run();
   }
   // Starts it, ends it as a driver does, and returns how it ended.
   Status serve_once() {
     start();
-    (void)driver_.wait_for_heartbeat()->shutdown("over");
-    return status_.get();
+    tell(wire::HeartbeatReply{Kind::kDone, ""});
+    return ended_.value_or(internal_error("it goes on"));
+  }
+  const wire::JoinRequest& joined() { return driver_.joins.requests.back(); }
+  wire::LeaveRequest only_leave() {
+    EXPECT_EQ(driver_.leaves.requests.size(), 1u);
+    return driver_.leaves.requests.empty() ? wire::LeaveRequest{} : driver_.leaves.requests[0];
+  }
+  // Gives the job its four parameters.
+  Status create(uint64_t job) {
+    const wire::CreateRequest request{job, wire::ShardMap::even(4, 1, 1), 0, add_rule_json(), {1}};
+    SLUICE_RETURN_IF_ERROR(
+        await_status([&](auto reply) { network_.listening->create(request, std::move(reply)); }));
+    static const std::vector<float> values = {1, 2, 3, 4};
+    return await_status([&](auto reply) {
+      network_.listening->assign({job, 0}, {{std::as_bytes(std::span(values))}, nullptr},
+                                 std::move(reply));
+    });
+  }
+  Result<wire::PullReply> pull(uint64_t job) {
+    return await_result<wire::PullReply>([&](auto reply) {
+      network_.listening->pull({job, 0}, std::move(reply));
+    });
   }
 
-  FakeDriver driver_;
-  ServeOptions options_ = [] {
-    ServeOptions options;
-    options.driver = "driver:1";
-    options.listen = "10.0.0.7:7001";
-    return options;
-  }();
-  std::atomic<bool> stop_ = false;
-  std::future<Status> status_;
+  ManualWorld world_;
+  FakeNetwork network_;
+  ScriptedDriver& driver_ = *network_.driver;
+  ServeOptions options_;
+  std::optional<Result<wire::JoinReply>> join_reply_ = wire::JoinReply{42, 7, 2, spec_with(4), 0};
+  bool listening_at_join_ = false;
+  std::optional<Status> ended_;
+  std::optional<Server> server_;
 };
 
 TEST_F(ServeTest, JoinsAsAServerThatListensAlready) {
   options_.preferred_index = 3;
   options_.threads = 5;
   EXPECT_TRUE(serve_once().ok());
-  EXPECT_EQ(driver_.joined.role, wire::Role::kServer);
-  EXPECT_EQ(driver_.joined.version, core::version());
-  EXPECT_EQ(driver_.joined.host, core::host_name());
-  EXPECT_EQ(driver_.joined.pid, getpid());
-  EXPECT_EQ(driver_.joined.address, "10.0.0.7:7001");
-  EXPECT_EQ(driver_.joined.preferred_index, 3);
-  EXPECT_EQ(driver_.address(), "driver:1");
-  EXPECT_EQ(driver_.server_threads, 5);
-  EXPECT_TRUE(driver_.listening_at_join) << "workers may come before join() has returned";
+  EXPECT_EQ(joined().role, wire::Role::kServer);
+  EXPECT_EQ(joined().version, core::version());
+  EXPECT_EQ(joined().process, world_.process());
+  EXPECT_EQ(joined().address, "10.0.0.7:7001");
+  EXPECT_EQ(joined().preferred_index, 3);
+  EXPECT_EQ(network_.listened.back().threads, 5);
+  EXPECT_TRUE(listening_at_join_) << "workers may come before join() has returned";
+}
+
+TEST_F(ServeTest, TakesNoCallBeforeItKnowsHowLargeTheJobsAre) {
+  join_reply_.reset();  // no answer yet
+  start();
+  EXPECT_EQ(network_.listened.back().max_message_bytes, wire::ListenOptions::kNotKnownYet);
+  EXPECT_EQ(network_.served, std::nullopt);
+  driver_.joins.answer_held(wire::JoinReply{42, 7, 2, spec_with(1'000'000), 0});
+  world_.run();
+  EXPECT_EQ(network_.served, size_t{4'000'000} + (1 << 20));
+}
+
+TEST_F(ServeTest, AListenerThatCannotTakeCallsIsAnErrorThatTheDriverHears) {
+  network_.serve_result = internal_error("too late");
+  start();
+  EXPECT_EQ(ended_, internal_error("too late"));
+  EXPECT_EQ(only_leave().status, internal_error("too late"));
 }
 
 TEST_F(ServeTest, AnyInterfaceIsAdvertisedByTheHostsName) {
   for (const char* any : {"0.0.0.0:7001", "[::]:7001"}) {
     options_.listen = any;
-    driver_.heartbeat_from = 0;
     EXPECT_TRUE(serve_once().ok());
-    EXPECT_EQ(driver_.joined.address, core::host_name() + ":7001");
+    EXPECT_EQ(joined().address, "manual-host:7001");
   }
 }
 
@@ -184,91 +182,171 @@ TEST_F(ServeTest, AdvertisesWhatItIsTold) {
   options_.listen = "0.0.0.0:7001";
   options_.advertise = "node-7.cluster:9000";
   EXPECT_TRUE(serve_once().ok());
-  EXPECT_EQ(driver_.joined.address, "node-7.cluster:9000");
+  EXPECT_EQ(joined().address, "node-7.cluster:9000");
 }
 
 TEST_F(ServeTest, ServesUntilTheDriverEndsIt) {
   start();
-  wire::ParameterService* service = driver_.wait_for_heartbeat();
-  ASSERT_NE(service, nullptr);
-  const std::vector<float> values = {1, 2, 3, 4};
-  EXPECT_TRUE(service->create({42, wire::ShardMap::even(4, 1, 1), 0, add_rule_json()}).ok());
-  EXPECT_TRUE(service->assign({42, 0}, {{std::as_bytes(std::span(values))}}).ok());
-  EXPECT_EQ(service->pull(42, 0)->values.values[3], 4.0f);
-  EXPECT_EQ(status_.wait_for(0s), std::future_status::timeout);
-  EXPECT_TRUE(service->shutdown("the job is done").ok());
-  EXPECT_TRUE(status_.get().ok());
-  ASSERT_EQ(driver_.leaves.size(), 1u);
-  EXPECT_EQ(driver_.leaves[0].member, 7);
-  EXPECT_TRUE(driver_.leaves[0].status.ok());
-  EXPECT_FALSE(driver_.listening());
+  ASSERT_NE(network_.listening, nullptr);
+  EXPECT_TRUE(create(42).ok());
+  EXPECT_EQ(pull(42)->values.values[3], 4.0f);
+  world_.advance(5s);
+  EXPECT_EQ(ended_, std::nullopt);
+  tell(wire::HeartbeatReply{Kind::kDone, ""});
+  EXPECT_EQ(ended_, ok_status());
+  EXPECT_EQ(only_leave().job, 42u);
+  EXPECT_EQ(only_leave().member, 7);
+  EXPECT_TRUE(only_leave().status.ok());
+  server_.reset();
+  EXPECT_EQ(network_.listening, nullptr);
 }
 
 TEST_F(ServeTest, StopLeavesAsCancelled) {
   start();
-  driver_.wait_for_heartbeat();
-  stop_ = true;
-  const Status status = status_.get();
-  EXPECT_EQ(status.code(), StatusCode::kCancelled);
-  ASSERT_EQ(driver_.leaves.size(), 1u);
-  EXPECT_EQ(driver_.leaves[0].status, status);
+  server_->stop();
+  world_.run();
+  ASSERT_TRUE(ended_.has_value());
+  EXPECT_EQ(ended_->code(), StatusCode::kCancelled);
+  EXPECT_EQ(only_leave().status, *ended_);
+}
+
+TEST_F(ServeTest, StopBeforeAnythingElseLeavesNothingBehind) {
+  server_.emplace(world_, network_, options_, [this](Status why) { ended_ = std::move(why); });
+  server_->stop();
+  server_->start();
+  world_.run();
+  ASSERT_TRUE(ended_.has_value());
+  EXPECT_EQ(ended_->code(), StatusCode::kCancelled);
+  EXPECT_TRUE(network_.listened.empty());
 }
 
 TEST_F(ServeTest, AbortedJobEndsWithItsReason) {
   start();
-  driver_.wait_for_heartbeat();
-  driver_.set_heartbeat_reply(
-      {wire::HeartbeatReply::Kind::kAbort, "worker 1 found a damaged file"});
-  const Status status = status_.get();
-  EXPECT_EQ(status, cancelled("worker 1 found a damaged file"));
-  ASSERT_EQ(driver_.leaves.size(), 1u);
-  EXPECT_EQ(driver_.leaves[0].status, status);
-}
-
-// The driver's two ways to tell must not race for the exit status.
-TEST_F(ServeTest, AbortedJobEndsWithItsReasonAlsoByTheDriversCall) {
-  driver_.join_reply = wire::JoinReply{7, 2, 42, spec_with(1h)};  // one heartbeat, at the start
-  start();
-  wire::ParameterService* service = driver_.wait_for_heartbeat();
-  driver_.set_heartbeat_reply({wire::HeartbeatReply::Kind::kAbort, "worker 1 died"});
-  (void)service->shutdown("the job was aborted: worker 1 died");
-  EXPECT_EQ(status_.get(), cancelled("worker 1 died"));
+  tell(wire::HeartbeatReply{Kind::kAbort, "worker 1 found a damaged file"});
+  EXPECT_EQ(ended_, cancelled("worker 1 found a damaged file"));
+  EXPECT_EQ(only_leave().status, *ended_);
 }
 
 TEST_F(ServeTest, BrokenConnectionDoesNotEndTheJoin) {
-  driver_.join_failures = 2;
-  EXPECT_TRUE(serve_once().ok());
-  EXPECT_EQ(driver_.joins, 3);
+  int left = 2;
+  driver_.joins.answer = [&](const wire::JoinRequest&) -> Result<wire::JoinReply> {
+    if (left-- > 0) return unavailable("broken pipe");
+    return *join_reply_;
+  };
+  start();
+  world_.advance(5s);
+  tell(wire::HeartbeatReply{Kind::kDone, ""});
+  EXPECT_EQ(ended_, ok_status());
+  EXPECT_EQ(driver_.joins.requests.size(), 3u);
+  EXPECT_EQ(driver_.joins.requests[0].attempt, driver_.joins.requests[2].attempt)
+      << "the driver may have taken the first";
 }
 
 TEST_F(ServeTest, DriverGoneAtTheEndDoesNotSpoilIt) {
-  driver_.leave_result = unavailable("connection refused");
+  driver_.leaves.answer = [](const wire::LeaveRequest&) {
+    return unavailable("connection refused");
+  };
   EXPECT_TRUE(serve_once().ok());
 }
 
+// As a driver that was started again at its address: what was kept is of no use to its job.
+TEST_F(ServeTest, JoinsTheNextJobOfADriverThatDoesNotKnowItAnyMore) {
+  start();
+  EXPECT_TRUE(create(42).ok());
+  const uint64_t attempt = joined().attempt;
+  join_reply_ = wire::JoinReply{43, 9, 0, spec_with(1'000'000), 0};
+  tell(not_found("the driver does not know member 7 (any more)"));
+  EXPECT_EQ(driver_.joins.requests.size(), 2u);
+  EXPECT_NE(joined().attempt, attempt);
+  EXPECT_EQ(joined().address, "10.0.0.7:7001");
+  EXPECT_EQ(network_.served, size_t{4'000'000} + (1 << 20)) << "the next job's messages";
+  EXPECT_EQ(pull(42).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(create(43).ok());
+  EXPECT_EQ(pull(43)->values.values[0], 1.0f);
+  EXPECT_EQ(ended_, std::nullopt);
+  tell(wire::HeartbeatReply{Kind::kDone, ""});
+  EXPECT_EQ(ended_, ok_status());
+  EXPECT_EQ(only_leave().job, 43u);
+}
+
+TEST_F(ServeTest, AnAddressThatIsTakenMeanwhileEndsIt) {
+  start();
+  network_.listen_result = unavailable("cannot listen on 10.0.0.7:7001: the port is in use");
+  join_reply_.reset();
+  tell(not_found("the driver does not know member 7 (any more)"));
+  EXPECT_EQ(ended_, network_.listen_result);
+  server_.reset();
+}
+
+TEST_F(ServeTest, ADriverThatIsSilentForTooLongEndsIt) {
+  start();
+  driver_.heartbeats.answer = [](const wire::HeartbeatRequest&) {
+    return unavailable("connection refused");
+  };
+  tell(unavailable("connection reset"));
+  world_.advance(29s);
+  EXPECT_EQ(ended_, std::nullopt);
+  world_.advance(2s);
+  ASSERT_TRUE(ended_.has_value());
+  EXPECT_EQ(ended_->code(), StatusCode::kUnavailable);
+  EXPECT_THAT(ended_->message(), HasSubstr("the driver at driver:1 has not answered"));
+}
+
 TEST_F(ServeTest, NoDriverIsAnErrorAndNothingIsLeft) {
-  driver_.join_reply = unavailable("connection refused");
+  join_reply_ = unavailable("connection refused");
   options_.join_timeout = 60ms;
-  const Status status = serve(driver_, options_, stop_);
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr("the driver at driver:1 has not answered"));
-  EXPECT_FALSE(driver_.listening());
-  EXPECT_TRUE(driver_.leaves.empty()) << "it has never been a member";
+  start();
+  world_.advance(1s);
+  ASSERT_TRUE(ended_.has_value());
+  EXPECT_EQ(ended_->code(), StatusCode::kUnavailable);
+  EXPECT_THAT(ended_->message(), HasSubstr("the driver at driver:1 has not answered"));
+  EXPECT_EQ(server_->ending(), client::Ending::kNoDriver);
+  EXPECT_TRUE(driver_.leaves.requests.empty()) << "it has never been a member";
+  server_.reset();
+  EXPECT_EQ(network_.listening, nullptr);
 }
 
 TEST_F(ServeTest, AddressInUseIsAnErrorBeforeJoining) {
-  driver_.listen_result = unavailable("cannot listen on 10.0.0.7:7001: the port is in use");
-  EXPECT_EQ(serve(driver_, options_, stop_), driver_.listen_result);
-  EXPECT_EQ(driver_.joined.address, "");
+  network_.listen_result = unavailable("cannot listen on 10.0.0.7:7001: the port is in use");
+  start();
+  EXPECT_EQ(ended_, network_.listen_result);
+  EXPECT_EQ(server_->ending(), client::Ending::kFailed) << "there may well be a driver";
+  EXPECT_TRUE(driver_.joins.requests.empty());
 }
 
 TEST_F(ServeTest, SpecThatCannotBeReadIsAnErrorThatTheDriverHears) {
-  driver_.join_reply = wire::JoinReply{7, 2, 42, "{}"};
-  const Status status = serve(driver_, options_, stop_);
-  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("training spec"));
-  ASSERT_EQ(driver_.leaves.size(), 1u);
-  EXPECT_EQ(driver_.leaves[0].status, status);
+  join_reply_ = wire::JoinReply{42, 7, 2, "{}", 0};
+  start();
+  ASSERT_TRUE(ended_.has_value());
+  EXPECT_EQ(ended_->code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(ended_->message(), HasSubstr("training spec"));
+  EXPECT_EQ(only_leave().status, *ended_);
+}
+
+// The blocking form, in the world that ships.
+TEST(BlockingServeTest, ReturnsWhenAStopIsRequested) {
+  FakeNetwork network;
+  network.driver->joins.answer = [](const wire::JoinRequest&) {
+    return wire::JoinReply{42, 7, 2, spec_with(4), 0};
+  };
+  network.driver->leaves.answer = [](const wire::LeaveRequest&) { return ok_status(); };
+  std::promise<void> serving;
+  network.driver->heartbeats.answer =
+      [&](const wire::HeartbeatRequest&) -> std::optional<Result<wire::HeartbeatReply>> {
+    serving.set_value();
+    return std::nullopt;  // held
+  };
+  ServeOptions options;
+  options.driver = "driver:1";
+  std::stop_source stop;
+  auto ended = std::async(std::launch::async, [&] {
+    return serve(core::real_world(), network, options, stop.get_token());
+  });
+  serving.get_future().get();
+  stop.request_stop();
+  const client::MemberEnd end = ended.get();
+  EXPECT_EQ(end.how, client::Ending::kAborted);
+  EXPECT_EQ(end.why.code(), StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -4,17 +4,28 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
+#include <future>
+#include <new>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
+
+#include "core/real_world.h"
+#include "tests/support/await.h"
+#include "tests/support/update_rules.h"
 
 namespace sluice::server {
 namespace {
 
+using core::Reply;
+
 constexpr size_t kSize = 20'000;  // several blocks, the last one short
 
-wire::PayloadView whole(const std::vector<float>& values) {
-  return {{std::as_bytes(std::span(values))}};
+wire::ReceivedPayload whole(std::vector<float> values) {
+  const auto owner = std::make_shared<const std::vector<float>>(std::move(values));
+  return {{std::as_bytes(std::span(*owner))}, owner};
 }
 
 wire::PushHeader push_of(int64_t partition, int64_t incarnation, int64_t sequence) {
@@ -23,44 +34,102 @@ wire::PushHeader push_of(int64_t partition, int64_t incarnation, int64_t sequenc
   return header;
 }
 
+// A second passes whenever somebody looks at the clock.
+class TickingWorld final : public core::World {
+ public:
+  core::TimePoint now() const override { return core::TimePoint(std::chrono::seconds(++seconds_)); }
+  std::shared_ptr<core::Strand> make_strand(const std::string&) override { return nullptr; }
+  uint64_t unique_number() override { return 1; }
+  core::ProcessFacts process() const override { return {}; }
+  int64_t peak_memory_bytes() const override { return 0; }
+  core::Disk& disk() override { return core::real_world().disk(); }
+
+ private:
+  mutable std::atomic<int> seconds_ = 0;
+};
+
+// Stops whoever comes through it until it is opened.
+class Gate {
+ public:
+  void close() { closed_ = true; }
+  void pass() {
+    if (!closed_) return;
+    somebody_.set_value();
+    opened_.get_future().wait();
+  }
+  void wait_for_somebody() { somebody_.get_future().wait(); }
+  void open() {
+    closed_ = false;
+    opened_.set_value();
+  }
+
+ private:
+  std::atomic<bool> closed_ = false;
+  std::promise<void> somebody_;
+  std::promise<void> opened_;
+};
+
 // theta + update, or an exception when told so.
-class FragileRule final : public UpdateRule {
+class FragileRule final : public algorithm::UpdateRule {
  public:
   enum class Fails { kNever, kAtBegin, kHalfway };
-  explicit FragileRule(const Fails* fails) : fails_(*fails) {}
+  FragileRule(const std::atomic<Fails>* fails, Gate* gate) : fails_(*fails), gate_(*gate) {}
 
-  void begin(const PushContext& context) override {
+  void begin(const algorithm::PushContext& context) override {
     last_context = context;
+    gate_.pass();
     if (fails_ == Fails::kAtBegin) throw std::runtime_error("begin failed");
   }
   void apply(std::span<const float> old_values, std::span<const float> update,
-             std::span<float> result, size_t offset, const PushContext&) override {
+             std::span<float> result, size_t offset, const algorithm::PushContext&) override {
     if (fails_ == Fails::kHalfway && offset > kSize / 2) throw std::runtime_error("apply failed");
     std::transform(old_values.begin(), old_values.end(), update.begin(), result.begin(),
                    std::plus<>());
   }
 
-  static inline PushContext last_context;
+  static inline algorithm::PushContext last_context;
 
  private:
-  const Fails& fails_;
+  const std::atomic<Fails>& fails_;
+  Gate& gate_;
 };
 
 class ShardStoreTest : public ::testing::Test {
  protected:
-  void SetUp() override { ASSERT_TRUE(store_.assign(whole(std::vector<float>(kSize, 1))).ok()); }
+  void SetUp() override { ASSERT_TRUE(assign(std::vector<float>(kSize, 1)).ok()); }
 
+  Status assign(std::vector<float> values) {
+    return await_status(
+        [&](auto reply) { store_.assign(whole(std::move(values)), std::move(reply)); });
+  }
+  Result<wire::ExchangeReply> push(const wire::PushHeader& header, wire::ReceivedPayload update) {
+    return await_result<wire::ExchangeReply>(
+        [&](auto reply) { store_.exchange(header, std::move(update), std::move(reply)); });
+  }
+  Result<wire::ExchangeReply> push(const wire::PushHeader& header) {
+    return push(header, whole(ones_));
+  }
+  Result<int64_t> fence(int64_t partition, int64_t incarnation) {
+    return await_result<int64_t>(
+        [&](auto reply) { store_.fence(partition, incarnation, std::move(reply)); });
+  }
   float value_at(size_t i) { return store_.pull()->values.values[i]; }
 
-  FragileRule::Fails fails_ = FragileRule::Fails::kNever;
+  std::atomic<FragileRule::Fails> fails_ = FragileRule::Fails::kNever;
+  Gate gate_;
+  TickingWorld world_;
+  const std::vector<int64_t> pushes_{50, 50, 50, 50};
   std::shared_ptr<BufferPool> pool_ = std::make_shared<BufferPool>(kSize, 4);
-  ShardStore store_{
-      {0, 0, kSize, 0}, [this](size_t) { return std::make_unique<FragileRule>(&fails_); }, pool_};
+  ShardStore store_{{0, 0, kSize, 0},
+                    pushes_,
+                    [this](size_t) { return std::make_unique<FragileRule>(&fails_, &gate_); },
+                    pool_,
+                    world_};
   const std::vector<float> ones_ = std::vector<float>(kSize, 1);
 };
 
 TEST_F(ShardStoreTest, PushAddsAndCountsAVersion) {
-  const auto reply = store_.push(push_of(0, 1, 1), whole(ones_));
+  const auto reply = push(push_of(0, 1, 1));
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_EQ(reply->push.version, 1);
   EXPECT_FALSE(reply->push.duplicate);
@@ -71,8 +140,8 @@ TEST_F(ShardStoreTest, PushAddsAndCountsAVersion) {
 }
 
 TEST_F(ShardStoreTest, PushedAgainIsADuplicateAndChangesNothing) {
-  ASSERT_TRUE(store_.push(push_of(0, 1, 1), whole(ones_)).ok());
-  const auto again = store_.push(push_of(0, 1, 1), whole(ones_));
+  ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
+  const auto again = push(push_of(0, 1, 1));
   ASSERT_TRUE(again.ok());
   EXPECT_TRUE(again->push.duplicate);
   EXPECT_EQ(again->push.version, 1);
@@ -81,14 +150,14 @@ TEST_F(ShardStoreTest, PushedAgainIsADuplicateAndChangesNothing) {
 }
 
 TEST_F(ShardStoreTest, DuplicateUnderANewerIncarnationFencesTheOlder) {
-  ASSERT_TRUE(store_.push(push_of(0, 1, 1), whole(ones_)).ok());
-  ASSERT_TRUE(store_.push(push_of(0, 2, 1), whole(ones_)).ok());
-  EXPECT_EQ(store_.push(push_of(0, 1, 2), whole(ones_)).status().code(), StatusCode::kAborted);
+  ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
+  ASSERT_TRUE(push(push_of(0, 2, 1)).ok());
+  EXPECT_EQ(push(push_of(0, 1, 2)).status().code(), StatusCode::kAborted);
   EXPECT_EQ(store_.report().count.fenced, 1);
 }
 
 TEST_F(ShardStoreTest, GapIsRefused) {
-  const auto reply = store_.push(push_of(3, 1, 2), whole(ones_));
+  const auto reply = push(push_of(3, 1, 2));
   EXPECT_EQ(reply.status().code(), StatusCode::kAborted);
   EXPECT_EQ(reply.status().message(), "shard 0: partition 3 has a gap: push 2 came, 1 is next");
   EXPECT_EQ(value_at(0), 1.0f);
@@ -99,13 +168,15 @@ TEST_F(ShardStoreTest, FailedPushIsNeitherAppliedNorRecorded) {
   header.metrics = {{0, 80, 1.5, 70}};
   for (const auto fails : {FragileRule::Fails::kAtBegin, FragileRule::Fails::kHalfway}) {
     fails_ = fails;
-    EXPECT_THROW((void)store_.push(header, whole(ones_)), std::runtime_error);
+    const Status status = push(header).status();
+    EXPECT_EQ(status.code(), StatusCode::kInternal);
+    EXPECT_TRUE(status.message().ends_with(" failed")) << status;
     EXPECT_EQ(store_.pull()->version, 0);
     EXPECT_EQ(value_at(0), 1.0f);
     EXPECT_EQ(store_.report().totals.epochs().size(), 0u);
   }
   fails_ = FragileRule::Fails::kNever;
-  const auto retried = store_.push(header, whole(ones_));
+  const auto retried = push(header);
   ASSERT_TRUE(retried.ok());
   EXPECT_FALSE(retried->push.duplicate);
   EXPECT_EQ(value_at(kSize - 1), 2.0f);
@@ -113,12 +184,12 @@ TEST_F(ShardStoreTest, FailedPushIsNeitherAppliedNorRecorded) {
 }
 
 TEST_F(ShardStoreTest, StalenessIsThePushesAppliedInBetween) {
-  ASSERT_TRUE(store_.push(push_of(0, 1, 1), whole(ones_)).ok());
-  ASSERT_TRUE(store_.push(push_of(0, 1, 2), whole(ones_)).ok());
+  ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
+  ASSERT_TRUE(push(push_of(0, 1, 2)).ok());
   wire::PushHeader late = push_of(1, 1, 1);
   late.base_version = 0;
   late.steps = 5;
-  ASSERT_TRUE(store_.push(late, whole(ones_)).ok());
+  ASSERT_TRUE(push(late).ok());
   EXPECT_EQ(FragileRule::last_context.staleness, 2);
   EXPECT_EQ(FragileRule::last_context.version, 2);
   EXPECT_EQ(FragileRule::last_context.steps, 5);
@@ -131,7 +202,7 @@ TEST_F(ShardStoreTest, MetricsAreCountedOncePerPush) {
   wire::PushHeader header = push_of(0, 1, 1);
   header.worker = 7;
   header.metrics = {{0, 48, 2.5, 40}, {1, 32, 1.0, 30}};
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(store_.push(header, whole(ones_)).ok());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(push(header).ok());
   const auto report = store_.report();
   EXPECT_EQ(report.totals.epochs(),
             (std::vector<wire::EpochMetrics>{{0, 48, 2.5, 40}, {1, 32, 1.0, 30}}));
@@ -141,7 +212,7 @@ TEST_F(ShardStoreTest, MetricsAreCountedOncePerPush) {
 TEST_F(ShardStoreTest, SnapshotsNeverChange) {
   const auto before = store_.pull();
   for (int64_t i = 1; i <= 10; ++i) {
-    ASSERT_TRUE(store_.push(push_of(0, 1, i), whole(ones_)).ok());
+    ASSERT_TRUE(push(push_of(0, 1, i)).ok());
   }
   EXPECT_EQ(before->version, 0);
   EXPECT_TRUE(std::all_of(before->values.values.begin(), before->values.values.end(),
@@ -150,46 +221,179 @@ TEST_F(ShardStoreTest, SnapshotsNeverChange) {
 
 TEST_F(ShardStoreTest, OneWriterNeedsNoMoreThanTwoBuffers) {
   for (int64_t i = 1; i <= 10; ++i) {
-    ASSERT_TRUE(store_.push(push_of(0, 1, i), whole(ones_)).ok());
+    ASSERT_TRUE(push(push_of(0, 1, i)).ok());
   }
   EXPECT_EQ(pool_->idle(), 1u);
 }
 
 TEST_F(ShardStoreTest, WrongSizesAreRefused) {
   const std::vector<float> short_update(kSize - 1);
-  EXPECT_EQ(store_.push(push_of(0, 1, 1), whole(short_update)).status().code(),
+  EXPECT_EQ(push(push_of(0, 1, 1), whole(short_update)).status().code(),
             StatusCode::kInvalidArgument);
-  EXPECT_EQ(store_.assign(whole(short_update)).code(), StatusCode::kInvalidArgument);
-  wire::PayloadView odd{{std::as_bytes(std::span(ones_)).first(kSize * 4 - 1)}};
-  EXPECT_EQ(store_.push(push_of(0, 1, 1), odd).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(assign(short_update).code(), StatusCode::kInvalidArgument);
+  const wire::ReceivedPayload odd{{std::as_bytes(std::span(ones_)).first(kSize * 4 - 1)}, {}};
+  EXPECT_EQ(push(push_of(0, 1, 1), odd).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(ShardStoreTest, SenselessHeadersAreRefused) {
   for (const auto& header :
        {push_of(-1, 1, 1), push_of(0, -1, 1), push_of(0, 1, 0), push_of(0, 1, INT64_MIN)}) {
-    EXPECT_EQ(store_.push(header, whole(ones_)).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(push(header).status().code(), StatusCode::kInvalidArgument);
   }
   wire::PushHeader header = push_of(0, 1, 1);
   header.metrics = {{-1, 1, 0, 0}};
-  EXPECT_EQ(store_.push(header, whole(ones_)).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(push(header).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(ShardStoreTest, AssignedAgainBeforeTheFirstPushIsFineAndAfterItIsRefused) {
-  ASSERT_TRUE(store_.assign(whole(std::vector<float>(kSize, 5))).ok());
+  ASSERT_TRUE(assign(std::vector<float>(kSize, 5)).ok());
   EXPECT_EQ(value_at(0), 5.0f);
-  ASSERT_TRUE(store_.push(push_of(0, 1, 1), whole(ones_)).ok());
-  EXPECT_EQ(store_.assign(whole(ones_)).code(), StatusCode::kAlreadyExists);
+  ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
+  EXPECT_EQ(assign(ones_).code(), StatusCode::kAlreadyExists);
   EXPECT_EQ(value_at(0), 6.0f);
 }
 
 TEST(UnassignedShardStoreTest, HasNothingToPullOrToPushTo) {
+  const TickingWorld world;
+  const std::vector<int64_t> pushes{1};
   ShardStore store(
-      {0, 0, 16, 0}, [](size_t n) { return make_update_rule(add_rule_json(), n); },
-      std::make_shared<BufferPool>(16, 1));
+      {0, 0, 16, 0}, pushes,
+      [](size_t n) { return algorithm::make_update_rule(add_rule_json(), n); },
+      std::make_shared<BufferPool>(16, 1), world);
   EXPECT_EQ(store.pull().status().code(), StatusCode::kFailedPrecondition);
-  const std::vector<float> update(16);
-  EXPECT_EQ(store.push(push_of(0, 1, 1), whole(update)).status().code(),
-            StatusCode::kFailedPrecondition);
+  const auto reply = await_result<wire::ExchangeReply>([&](auto answer) {
+    store.exchange(push_of(0, 1, 1), whole(std::vector<float>(16)), std::move(answer));
+  });
+  EXPECT_EQ(reply.status().code(), StatusCode::kFailedPrecondition);
+}
+
+TEST(UnassignedShardStoreTest, WithoutMemoryForTheRuleItSaysSoAndGoesOn) {
+  const TickingWorld world;
+  const std::vector<int64_t> pushes{1};
+  bool memory = false;
+  const auto make_rule = [&](size_t n) {
+    if (!memory) throw std::bad_alloc();
+    return algorithm::make_update_rule(add_rule_json(), n);
+  };
+  ShardStore store({0, 0, 16, 0}, pushes, make_rule, std::make_shared<BufferPool>(16, 1), world);
+  const auto assign = [&] {
+    return await_status(
+        [&](auto reply) { store.assign(whole(std::vector<float>(16)), std::move(reply)); });
+  };
+  EXPECT_EQ(assign().code(), StatusCode::kResourceExhausted);
+  EXPECT_FALSE(store.pull().ok());
+  memory = true;
+  EXPECT_TRUE(assign().ok());
+  EXPECT_TRUE(store.pull().ok());
+}
+
+TEST_F(ShardStoreTest, TheTimeThatUpdatesTakeIsTheWorlds) {
+  ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
+  ASSERT_TRUE(push(push_of(0, 1, 2)).ok());
+  ASSERT_TRUE(push(push_of(0, 1, 2)).ok());  // a duplicate takes none
+  EXPECT_EQ(store_.report().update_seconds, 2);
+}
+
+TEST_F(ShardStoreTest, TheMessageIsLetGoBeforeTheAnswer) {
+  wire::ReceivedPayload update = whole(ones_);
+  const std::weak_ptr<const void> bytes = update.owner;
+  bool gone = false;
+  store_.exchange(push_of(0, 1, 1), std::move(update),
+                  [&](const Result<wire::ExchangeReply>&) { gone = bytes.expired(); });
+  EXPECT_TRUE(gone);
+}
+
+// One push is being applied by a thread that stands in the rule, and others come.
+class HeldCallsTest : public ShardStoreTest {
+ protected:
+  void start_a_push() {
+    gate_.close();
+    thread_ = std::thread([this] {
+      store_.exchange(push_of(0, 1, 1), whole(ones_), noting<wire::ExchangeReply>("running"));
+    });
+    gate_.wait_for_somebody();
+  }
+  void let_it_go_on() {
+    gate_.open();
+    thread_.join();
+  }
+  void hold_a_push(const std::string& name, const wire::PushHeader& header) {
+    store_.exchange(header, whole(ones_), noting<wire::ExchangeReply>(name));
+  }
+
+  // Notes the answer as "name" or "name: CODE".
+  template <typename T>
+  Reply<Result<T>> noting(const std::string& name) {
+    return [this, name](const Result<T>& result) {
+      answers_.push_back(
+          result.ok() ? name : name + ": " + std::string(to_string(result.status().code())));
+    };
+  }
+
+  std::thread thread_;
+  std::vector<std::string> answers_;  // by the thread that goes on with what is held
+};
+
+TEST_F(HeldCallsTest, AreAnsweredInOrderAfterTheRunningOneAndOnce) {
+  start_a_push();
+  hold_a_push("next", push_of(0, 1, 2));
+  hold_a_push("other", push_of(1, 1, 1));
+  hold_a_push("again", push_of(0, 1, 1));
+  hold_a_push("gap", push_of(1, 1, 3));
+  EXPECT_TRUE(answers_.empty()) << "nobody waited, and nobody was answered";
+  EXPECT_EQ(store_.pull()->version, 0) << "whoever pulls does not wait";
+  let_it_go_on();
+  EXPECT_EQ(answers_,
+            (std::vector<std::string>{"running", "next", "other", "again", "gap: ABORTED"}));
+  EXPECT_EQ(store_.report().count.version, 3);
+  EXPECT_EQ(store_.report().count.duplicates, 1);
+  EXPECT_EQ(value_at(kSize - 1), 4.0f);
+}
+
+TEST_F(HeldCallsTest, AFenceAnswersWithThePushThatWasBeingApplied) {
+  start_a_push();
+  Awaited<Result<int64_t>> fenced;
+  store_.fence(0, 2, fenced.reply());
+  hold_a_push("late", push_of(0, 1, 2));
+  EXPECT_FALSE(fenced.is_there_within(std::chrono::seconds(0)));
+  let_it_go_on();
+  EXPECT_EQ(*fenced.get(), 1);
+  EXPECT_EQ(answers_, (std::vector<std::string>{"running", "late: ABORTED"}));
+}
+
+TEST_F(HeldCallsTest, AnAssignmentIsDecidedAfterThePush) {
+  start_a_push();
+  Awaited<Status> assigned;
+  store_.assign(whole(ones_), assigned.reply());
+  let_it_go_on();
+  EXPECT_EQ(assigned.get().code(), StatusCode::kAlreadyExists);
+}
+
+TEST_F(HeldCallsTest, GoOnWhenTheRuleThrows) {
+  fails_ = FragileRule::Fails::kHalfway;
+  start_a_push();
+  hold_a_push("again", push_of(0, 1, 1));
+  let_it_go_on();
+  EXPECT_EQ(answers_, (std::vector<std::string>{"running: INTERNAL", "again: INTERNAL"}));
+  fails_ = FragileRule::Fails::kNever;
+  EXPECT_FALSE(push(push_of(0, 1, 1))->push.duplicate) << "the shard is free again";
+  EXPECT_EQ(value_at(0), 2.0f);
+}
+
+// Whoever is answered pushes again at once, on the thread that answers: it comes after the others,
+// and not upon the stack of the one before.
+TEST_F(HeldCallsTest, AnAnswerThatPushesAgainIsHeld) {
+  std::vector<std::string>& answers = answers_;
+  start_a_push();
+  store_.exchange(push_of(1, 1, 1), whole(ones_), [&](const Result<wire::ExchangeReply>&) {
+    answers.push_back("first");
+    hold_a_push("third", push_of(1, 1, 2));
+    answers.push_back("first's end");
+  });
+  hold_a_push("second", push_of(2, 1, 1));
+  let_it_go_on();
+  EXPECT_EQ(answers,
+            (std::vector<std::string>{"running", "first", "first's end", "second", "third"}));
 }
 
 // Every push adds 1 everywhere, so a torn snapshot would hold two different values, and the value
@@ -208,7 +412,7 @@ TEST_F(ShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
   for (int64_t partition = 0; partition < 3; ++partition) {
     writers.emplace_back([this, partition] {
       for (int64_t i = 1; i <= 50; ++i) {
-        EXPECT_TRUE(store_.push(push_of(partition, 1, i), whole(ones_)).ok());
+        EXPECT_TRUE(push(push_of(partition, 1, i)).ok());
       }
     });
   }
@@ -218,6 +422,40 @@ TEST_F(ShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
   EXPECT_EQ(torn, 0);
   EXPECT_EQ(store_.pull()->version, 150);
   EXPECT_EQ(value_at(kSize - 1), 151.0f);
+}
+
+// Two threads train each partition, since a lease is taken over again and again: every push comes
+// twice or more, and fences come in between. Each is counted once all the same.
+TEST_F(ShardStoreTest, ManyThreadsPushAndFenceAndEveryPushCountsOnce) {
+  constexpr int kPartitions = 2;
+  std::atomic<int64_t> incarnations[kPartitions] = {};
+  std::atomic<int> applied = 0;
+  const auto train = [&](int partition) {
+    for (int64_t sequence = 1; sequence <= 50;) {
+      const auto reply = push(push_of(partition, incarnations[partition], sequence));
+      if (reply.ok()) {
+        applied += reply->push.duplicate ? 0 : 1;
+        ++sequence;
+      } else {
+        ASSERT_EQ(reply.status().code(), StatusCode::kAborted) << reply.status();
+        sequence = *fence(partition, incarnations[partition]) + 1;
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2 * kPartitions; ++i) threads.emplace_back(train, i % kPartitions);
+  for (int64_t incarnation = 1; incarnation <= 20; ++incarnation) {
+    for (int partition = 0; partition < kPartitions; ++partition) {
+      incarnations[partition] = incarnation;
+      EXPECT_TRUE(fence(partition, incarnation).ok());
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(applied, 100);
+  EXPECT_EQ(store_.report().count.version, 100);
+  EXPECT_EQ(value_at(0), 101.0f);
+  EXPECT_EQ(value_at(kSize - 1), 101.0f);
+  for (const auto& count : store_.partitions()) EXPECT_EQ(count.sequence, 50);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // A whole job inside the test's process: the driver, servers and workers that ship, as threads.
 #pragma once
 
-#include <atomic>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +10,7 @@
 
 #include "core/log.h"
 #include "core/parameter_set.h"
+#include "core/real_world.h"
 #include "data/describe.h"
 #include "data/records.h"
 #include "driver/driver.h"
@@ -18,8 +19,8 @@
 #include "sluice/layers.h"
 #include "sluice/model.h"
 #include "wire/transport.h"
+#include "worker/pushes.h"
 #include "worker/worker.h"
-#include "worker/worker_rule.h"
 
 namespace sluice::testing_support {
 
@@ -64,7 +65,7 @@ inline LocalJobOptions small_job(const Sequential& model, const Dataset& dataset
   LocalJobOptions options;
   options.training.model = model.to_json();
   options.training.optimizer = Adam({.learning_rate = 0.01f});
-  options.training.window = 3;
+  options.training.trainer.set("window", int64_t{3});
   options.training.batch_size = 4;
   options.training.epochs = 2;
   options.training.records = dataset.size();
@@ -86,15 +87,16 @@ struct LocalJobResult {
 inline LocalJobResult run_local_job(wire::Transport& transport, const LocalJobOptions& options,
                                     const Sequential& model, const Dataset& dataset,
                                     driver::JobObserver& observer) {
+  core::World& world = core::real_world();
   driver::DriverOptions driver_options;
   driver_options.training = options.training;
-  driver_options.update_rule =
-      worker::update_rule_for(options.training.trainer, options.training.optimizer);
+  driver_options.update_rule = options.training.trainer.to_update_rule(options.training.optimizer);
+  driver_options.pushes = worker::pushes_by_partition(options.training);
   driver_options.servers = options.servers;
   driver_options.shards = options.shards;
   driver_options.idle_timeout = std::chrono::seconds(30);
-  driver::Driver driver(driver_options, dataset.records(), model.parameters().values(), transport,
-                        observer);
+  driver::Driver driver(world, transport, driver_options, dataset.records(),
+                        model.parameters().values(), observer);
   const auto listener = transport.listen(options.driver_address, &driver);
   LocalJobResult result;
   if (!listener.ok()) {
@@ -102,7 +104,6 @@ inline LocalJobResult run_local_job(wire::Transport& transport, const LocalJobOp
     return result;
   }
   const std::string address = (*listener)->address();
-  const std::atomic<bool> stop{false};
   result.servers.resize(static_cast<size_t>(options.servers));
   result.workers.resize(static_cast<size_t>(options.workers));
   std::vector<std::thread> threads;
@@ -111,13 +112,15 @@ inline LocalJobResult run_local_job(wire::Transport& transport, const LocalJobOp
       server::ServeOptions serve;
       serve.driver = address;
       serve.listen = options.server_address;
-      status = server::serve(transport, serve, stop);
+      status = server::serve(world, transport, serve, {}).why;
     });
   }
   for (Status& status : result.workers) {
-    threads.emplace_back([&] { status = worker::run_worker(transport, {address}, stop); });
+    threads.emplace_back([&] { status = worker::run_worker(world, transport, {address}, {}).why; });
   }
-  result.job = driver.run(stop);
+  std::promise<Result<driver::JobResult>> ended;
+  driver.start([&ended](Result<driver::JobResult> job) { ended.set_value(std::move(job)); });
+  result.job = ended.get_future().get();
   for (std::thread& thread : threads) thread.join();
   return result;
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,18 @@ namespace sluice::testing_support {
 // A program in the folder of this one.
 inline std::string program_beside_this(const std::string& name) {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
+}
+
+// Processes that any thread of this one has started and that have not been waited for.
+inline std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> result;
+  std::error_code gone;
+  const std::string threads = "/proc/" + std::to_string(pid) + "/task";
+  for (const auto& thread : std::filesystem::directory_iterator(threads, gone)) {
+    std::ifstream file(thread.path() / "children");
+    for (pid_t child; file >> child;) result.push_back(child);
+  }
+  return result;
 }
 
 // Used by one thread.
@@ -70,6 +83,19 @@ class Process {
     return true;
   }
 
+  // Waits until the pipe of its output, which the test leaves unread, has had no room for a second.
+  bool wait_until_output_is_stuck(std::chrono::seconds timeout) const {
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    for (int before = -1, seconds = 0; std::chrono::steady_clock::now() < until; ++seconds) {
+      int unread = 0;
+      if (ioctl(output_fd_, FIONREAD, &unread) != 0) return false;
+      if (unread == before && unread > 60000) return true;
+      before = unread;
+      usleep(1000000);
+    }
+    return false;
+  }
+
   // Waits for the end and returns the exit status, 128 + n for signal n, -1 after `timeout`.
   int wait(std::chrono::seconds timeout) {
     const auto until = std::chrono::steady_clock::now() + timeout;
@@ -91,14 +117,7 @@ class Process {
     return false;
   }
 
-  // Processes that this one has started and that still run.
-  std::vector<pid_t> children() const {
-    const std::string pid = std::to_string(pid_);
-    std::ifstream file("/proc/" + pid + "/task/" + pid + "/children");
-    std::vector<pid_t> result;
-    for (pid_t child; file >> child;) result.push_back(child);
-    return result;
-  }
+  std::vector<pid_t> children() const { return children_of(pid_); }
 
  private:
   bool read_some(std::chrono::steady_clock::time_point until) {

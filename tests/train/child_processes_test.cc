@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <condition_variable>
+#include <mutex>
+
 #include "tests/support/process.h"
 
 // This very program is what it starts again: the last argument says what it does there.
@@ -12,86 +15,128 @@ namespace {
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-ChildProcesses::Ended wait_for_one(ChildProcesses& children) {
-  for (int i = 0; i < 2000; ++i) {
-    const auto ended = children.reap();
-    if (!ended.empty()) return ended.front();
-    usleep(5000);
-  }
-  return {};
-}
-
 // gtest runs no test that is filtered out, so this child ends at once with status 0.
 const std::vector<std::string> kQuick = {"train_test", "--gtest_filter=NoSuchTest"};
 // Ends only by a signal.
 const std::vector<std::string> kForever = {"train_test", "--gtest_also_run_disabled_tests",
                                            "--gtest_filter=*DISABLED_SleepsForever"};
 
-TEST(ChildProcessesTest, DISABLED_SleepsForever) {
+TEST(ChildProcessesChild, DISABLED_SleepsForever) {
   for (;;) pause();
 }
 
-TEST(ChildProcessesTest, EndOfAChildIsReportedWithItsStatus) {
-  ChildProcesses children;
-  const auto pid = children.start(kQuick);
-  ASSERT_TRUE(pid.ok()) << pid.status();
-  const auto ended = wait_for_one(children);
-  EXPECT_EQ(ended.pid, *pid);
+class ChildProcessesTest : public testing::Test {
+ protected:
+  // Returns the next end that was told.
+  ChildProcesses::Ended wait_for_end() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, 60s, [this] { return ends_.size() > seen_; });
+    return ends_.size() > seen_ ? ends_[seen_++] : ChildProcesses::Ended{};
+  }
+  std::vector<ChildProcesses::Ended> ends() {
+    std::lock_guard lock(mutex_);
+    return ends_;
+  }
+  pid_t start(const std::vector<std::string>& arguments) {
+    const auto pid = children_.start(arguments);
+    EXPECT_TRUE(pid.ok()) << pid.status();
+    return pid.ok() ? *pid : -1;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<ChildProcesses::Ended> ends_;
+  size_t seen_ = 0;
+  core::Duration slow_{};  // how long on_end takes
+  ChildProcesses children_{[this](const ChildProcesses::Ended& ended) {
+    std::this_thread::sleep_for(slow_);
+    std::lock_guard lock(mutex_);
+    ends_.push_back(ended);
+    changed_.notify_all();
+  }};
+};
+
+TEST_F(ChildProcessesTest, EndOfAChildIsReportedWithItsStatus) {
+  const pid_t pid = start(kQuick);
+  const auto ended = wait_for_end();
+  EXPECT_EQ(ended.pid, pid);
   EXPECT_EQ(ended.fate, "ended with exit status 0");
   EXPECT_FALSE(ended.failed);
-  EXPECT_TRUE(children.empty());
+  EXPECT_TRUE(children_.empty());
 }
 
-TEST(ChildProcessesTest, KilledChildIsReportedWithItsSignal) {
-  ChildProcesses children;
-  const auto pid = children.start(kForever);
-  ASSERT_TRUE(pid.ok()) << pid.status();
-  EXPECT_TRUE(children.reap().empty());
-  kill(*pid, SIGKILL);
-  const auto ended = wait_for_one(children);
+TEST_F(ChildProcessesTest, KilledChildIsReportedWithItsSignal) {
+  const pid_t pid = start(kForever);
+  EXPECT_FALSE(children_.empty());
+  kill(pid, SIGKILL);
+  const auto ended = wait_for_end();
+  EXPECT_EQ(ended.pid, pid);
   EXPECT_EQ(ended.fate, "was killed by signal 9 (Killed)");
   EXPECT_TRUE(ended.failed);
 }
 
-TEST(ChildProcessesTest, StopLeavesNobodyBehind) {
-  ChildProcesses children;
-  const auto a = children.start(kForever);
-  const auto b = children.start(kForever);
-  ASSERT_TRUE(a.ok() && b.ok());
-  kill(*a, SIGSTOP);  // cannot take the SIGTERM
-  children.stop(50ms);
-  EXPECT_TRUE(children.empty());
-  EXPECT_FALSE(testing_support::alive(*a));
-  EXPECT_FALSE(testing_support::alive(*b));
+TEST_F(ChildProcessesTest, OneCanBeKilledAndTheOthersLive) {
+  const pid_t victim = start(kForever), other = start(kForever);
+  kill(victim, SIGSTOP);  // which takes no other signal
+  children_.kill(victim);
+  EXPECT_EQ(wait_for_end().pid, victim);
+  children_.kill(victim);  // nobody any more, and not who may have its number by now
+  EXPECT_TRUE(testing_support::alive(other));
+  EXPECT_FALSE(children_.empty());
+}
+
+TEST_F(ChildProcessesTest, EveryEndIsToldOnce) {
+  std::vector<pid_t> started;
+  for (int i = 0; i < 6; ++i) started.push_back(start(i % 2 == 0 ? kQuick : kForever));
+  for (int i = 0; i < 3; ++i) wait_for_end();
+  children_.stop(50ms);
+  std::vector<pid_t> told;
+  for (const auto& ended : ends()) told.push_back(ended.pid);
+  EXPECT_THAT(told, testing::UnorderedElementsAreArray(started));
+}
+
+TEST_F(ChildProcessesTest, StopReturnsWhenEveryEndHasBeenTold) {
+  slow_ = 100ms;
+  start(kForever);
+  start(kForever);
+  children_.stop(5s);
+  EXPECT_EQ(ends().size(), 2u);
+}
+
+TEST_F(ChildProcessesTest, StopLeavesNobodyBehind) {
+  const pid_t a = start(kForever), b = start(kForever);
+  kill(a, SIGSTOP);  // cannot take the SIGTERM
+  children_.stop(50ms);
+  EXPECT_TRUE(children_.empty());
+  EXPECT_FALSE(testing_support::alive(a));
+  EXPECT_FALSE(testing_support::alive(b));
+  EXPECT_EQ(ends().size(), 2u);
+  children_.stop(0s);  // nobody is left
 }
 
 // As under `trap '' CHLD` in a shell.
-TEST(ChildProcessesTest, EndsAreNoticedWhereSigchldWasIgnored) {
+TEST_F(ChildProcessesTest, EndsAreNoticedWhereSigchldWasIgnored) {
   signal(SIGCHLD, SIG_IGN);
-  ChildProcesses children;
-  const auto pid = children.start(kQuick);
-  ASSERT_TRUE(pid.ok()) << pid.status();
-  EXPECT_EQ(wait_for_one(children).fate, "ended with exit status 0");
+  start(kQuick);
+  EXPECT_EQ(wait_for_end().fate, "ended with exit status 0");
   signal(SIGCHLD, SIG_DFL);
 }
 
-TEST(ChildProcessesTest, ChildThatSomebodyElseHasWaitedForHasEnded) {
-  ChildProcesses children;
-  const auto pid = children.start(kQuick);
-  ASSERT_TRUE(pid.ok()) << pid.status();
-  ASSERT_EQ(waitpid(*pid, nullptr, 0), *pid);
-  EXPECT_EQ(wait_for_one(children).pid, *pid);
-  EXPECT_TRUE(children.empty());
+TEST_F(ChildProcessesTest, ChildThatSomebodyElseHasWaitedForHasEnded) {
+  const pid_t pid = start(kQuick);
+  const pid_t waited = waitpid(pid, nullptr, 0);  // unless the child has been waited for before
+  EXPECT_TRUE(waited == pid || waited == -1);
+  EXPECT_EQ(wait_for_end().pid, pid);
+  EXPECT_TRUE(children_.empty());
 }
 
-TEST(ChildProcessesTest, DefaultsAreAddedToTheEnvironmentAndDoNotOverrideIt) {
+TEST_F(ChildProcessesTest, DefaultsAreAddedToTheEnvironmentAndDoNotOverrideIt) {
   const auto environment_of = [](pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
     return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   };
   setenv("SLUICE_TEST_SET", "before", 1);
-  ChildProcesses children;
-  const auto pid = children.start(kForever, {"SLUICE_TEST_SET=after", "SLUICE_TEST_NEW=1"});
+  const auto pid = children_.start(kForever, {"SLUICE_TEST_SET=after", "SLUICE_TEST_NEW=1"});
   unsetenv("SLUICE_TEST_SET");
   ASSERT_TRUE(pid.ok()) << pid.status();
   std::string environment;  // there when the child has got as far as to be another program

@@ -27,7 +27,7 @@ TEST(JobConfigTest, DefaultsAreTheMnistJobOfDistKeras) {
   EXPECT_EQ(c.trainer, "adag");
   EXPECT_EQ(c.optimizer.name, "adam");
   EXPECT_EQ(c.batch_size, 16);
-  EXPECT_EQ(c.window, 5);
+  EXPECT_EQ(algorithm_of(c).options.whole("window"), 5);
   EXPECT_EQ(c.epochs, 5);
   EXPECT_EQ(c.workers, 3);
   EXPECT_NO_THROW(validate(c));
@@ -61,7 +61,7 @@ TEST(JobConfigTest, MistakesInJsonAreNamed) {
   EXPECT_THAT(merge(R"({"shuffle": 1})"), HasSubstr("expected true or false"));
   EXPECT_THAT(merge(R"({"seed": -1})"), HasSubstr("not negative"));
   EXPECT_THAT(merge(R"({"workers": 99999999999})"), HasSubstr("99999999999 is out of range"));
-  EXPECT_THAT(merge(R"({"window": -2147483649})"), HasSubstr("out of range"));
+  EXPECT_THAT(merge(R"({"workers": -2147483649})"), HasSubstr("out of range"));
   EXPECT_THAT(merge(R"({"batch_size": 18446744073709551615})"), HasSubstr("out of range"));
   EXPECT_EQ(merge(R"({"frobnicate": 1})"), "unknown name \"frobnicate\"");
   EXPECT_THAT(merge("[1]"), HasSubstr("expected a JSON object"));
@@ -73,8 +73,10 @@ TEST(JobConfigTest, PrintedConfigReadsBackEqual) {
   c.optimizer = Adam({.learning_rate = 0.0007f});
   c.save = "a \"quoted\" name";
   c.seed = ~uint64_t{0};
+  c.stall_timeout = 7.5;
   JobConfig back;
   merge_json(to_json(c), back);
+  EXPECT_EQ(back.stall_timeout, 7.5);
   EXPECT_EQ(to_json(back), to_json(c));
   EXPECT_EQ(back.optimizer, c.optimizer);
   EXPECT_THAT(to_json(c), HasSubstr("0.0007"));
@@ -116,6 +118,9 @@ TEST(JobConfigTest, TimesAndRatesThatAreNoFiniteNumbersAreRefused) {
     JobConfig c;
     c.lease_timeout = wrong;
     EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("lease_timeout: ")) << wrong;
+    c = {};
+    c.stall_timeout = wrong;
+    EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("stall_timeout: ")) << wrong;
     c = {};
     c.idle_timeout = wrong;
     EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("idle_timeout: ")) << wrong;

@@ -10,17 +10,20 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 #include "tests/support/local_job.h"
 #include "tests/support/process.h"
+#include "tests/support/update_rules.h"
 #include "transport/grpc/grpc_transport.h"
 
 namespace sluice::train {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::HasSubstr;
 
-constexpr const char* kPlan = "SLUICE_TEST_PLAN";    // "all end", "all fail", "0 fails"
+constexpr const char* kPlan = "SLUICE_TEST_PLAN";  // "all end", "all fail", "0 fails", "none ends"
 constexpr const char* kStarts = "SLUICE_TEST_FILE";  // where each child writes its index
 
 TEST(LocalClusterChild, DISABLED_Runs) {
@@ -42,8 +45,11 @@ class LocalClusterTest : public testing::Test {
     const Dataset data = testing_support::small_dataset(30);
     driver::DriverOptions options;
     options.training = testing_support::small_job(model, data, 2, 1).training;
-    driver_ = std::make_unique<driver::Driver>(options, data.records(), model.parameters().values(),
-                                               transport_, observer_);
+    options.update_rule = add_rule_json();
+    options.pushes = worker::pushes_by_partition(options.training);
+    driver_ =
+        std::make_unique<driver::Driver>(core::real_world(), transport_, options, data.records(),
+                                         model.parameters().values(), observer_);
   }
   void TearDown() override {
     for (const char* name :
@@ -53,7 +59,7 @@ class LocalClusterTest : public testing::Test {
     log::set_level("info");
   }
 
-  static LocalCluster make(int servers, int workers, int max_restarts) {
+  static std::unique_ptr<LocalCluster> make(int servers, int workers, int max_restarts) {
     auto cluster = LocalCluster::create({.program = "train_test",
                                          .servers = servers,
                                          .workers = workers,
@@ -65,15 +71,17 @@ class LocalClusterTest : public testing::Test {
     return std::filesystem::path(cluster.driver_address().substr(5)).parent_path();
   }
 
-  void start(LocalCluster& cluster, const char* plan) {
+  void start(LocalCluster& cluster, const char* plan, std::stop_token stop = {}) {
+    observer_.cluster = &cluster;
     starts_ = folder_of(cluster) / "starts";
     setenv(kPlan, plan, 1);
     setenv(kStarts, starts_.c_str(), 1);
     setenv("GTEST_FILTER", "LocalClusterChild.DISABLED_Runs", 1);
     setenv("GTEST_ALSO_RUN_DISABLED_TESTS", "1", 1);
     setenv("GTEST_BRIEF", "1", 1);
-    const Status started = cluster.start("unix:/nowhere");
+    const Status started = cluster.start("unix:/nowhere", *driver_, std::move(stop));
     ASSERT_TRUE(started.ok()) << started;
+    driver_->start([this](Result<driver::JobResult> result) { ended_.set_value(result.status()); });
   }
   // The indices of all children that were started, sorted.
   std::string starts() const {
@@ -83,51 +91,58 @@ class LocalClusterTest : public testing::Test {
     std::sort(indices.begin(), indices.end());
     return indices;
   }
-  static size_t running() {
-    std::ifstream file("/proc/self/task/" + std::to_string(getpid()) + "/children");
-    size_t count = 0;
-    for (pid_t child; file >> child;) ++count;
-    return count;
-  }
-  // Looks after the children until `condition`.
-  bool look_after_until(LocalCluster& cluster, const std::function<bool()>& condition) {
-    for (int i = 0; i < 20000; ++i) {
-      cluster.look_after(*driver_);
+  static std::vector<pid_t> running() { return testing_support::children_of(getpid()); }
+  static bool wait_until(const std::function<bool()>& condition) {
+    for (int i = 0; i < 30000; ++i) {
       if (condition()) return true;
       usleep(1000);
     }
     return false;
   }
-  std::string abort_reason() { return driver_->run(stop_).status().message(); }
+  bool over() { return end_.wait_for(0s) == std::future_status::ready; }
+  std::string abort_reason() { return end_.get().message(); }
+  // As the driver does, of the only process that runs.
+  static driver::JobEvent ended(driver::MemberEnded::How how) {
+    core::ProcessFacts process = core::real_world().process();
+    process.pid = running().front();
+    return {core::real_world().now(), driver::MemberEnded{{.process = process}, how, "", -1}};
+  }
+
+  // What happens in the job is for the cluster too.
+  class Observer final : public driver::JobObserver {
+   public:
+    void on_event(const driver::JobEvent& event) override {
+      if (cluster != nullptr) cluster->on_event(event);
+    }
+    LocalCluster* cluster = nullptr;
+  };
 
   transport::GrpcTransport transport_;  // nobody listens and nobody connects
-  driver::JobObserver observer_;
+  Observer observer_;
+  std::promise<Status> ended_;
+  std::future<Status> end_ = ended_.get_future();
   std::unique_ptr<driver::Driver> driver_;
-  std::atomic<bool> stop_{false};
   std::filesystem::path starts_;
 };
 
 TEST_F(LocalClusterTest, ItsFolderIsForThisUserOnlyAndGoesWithIt) {
-  LocalCluster cluster = make(1, 1, 0);
-  const std::filesystem::path folder = folder_of(cluster);
+  auto cluster = make(1, 1, 0);
+  const std::filesystem::path folder = folder_of(*cluster);
   struct stat info {};
   ASSERT_EQ(stat(folder.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0700u);
-  {
-    const LocalCluster moved = std::move(cluster);
-    EXPECT_TRUE(std::filesystem::exists(folder));
-  }
+  cluster.reset();
   EXPECT_FALSE(std::filesystem::exists(folder));
 }
 
 TEST_F(LocalClusterTest, FoldersWhoseProcessWasKilledAreRemovedAndOthersStay) {
-  const LocalCluster other = make(1, 1, 0);
+  const auto other = make(1, 1, 0);
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
   const pid_t pid = fork();
   if (pid == 0) {
-    const LocalCluster killed = make(1, 1, 0);
-    const std::string folder = folder_of(killed);
+    const auto killed = make(1, 1, 0);
+    const std::string folder = folder_of(*killed);
     if (write(ends[1], folder.data(), folder.size()) < 0) _exit(1);
     kill(getpid(), SIGKILL);
   }
@@ -135,54 +150,115 @@ TEST_F(LocalClusterTest, FoldersWhoseProcessWasKilledAreRemovedAndOthersStay) {
   ASSERT_GT(read(ends[0], folder, sizeof(folder) - 1), 0);
   ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
   ASSERT_TRUE(std::filesystem::exists(folder));
-  const LocalCluster cluster = make(1, 1, 0);
+  const auto cluster = make(1, 1, 0);
   EXPECT_FALSE(std::filesystem::exists(folder));
-  EXPECT_TRUE(std::filesystem::exists(folder_of(other)));
+  EXPECT_TRUE(std::filesystem::exists(folder_of(*other)));
   close(ends[0]);
   close(ends[1]);
 }
 
 TEST_F(LocalClusterTest, AServerThatFailsAbortsTheJobBeforeItHasJoined) {
-  LocalCluster cluster = make(1, 0, 5);
-  start(cluster, "all fail");
-  ASSERT_TRUE(look_after_until(cluster, [&] { return driver_->over(); }));
+  const auto cluster = make(1, 0, 5);
+  start(*cluster, "all fail");
   EXPECT_THAT(abort_reason(),
               testing::MatchesRegex("a parameter server .pid [0-9]+. ended with exit status 1"));
   EXPECT_EQ(starts(), "0");
 }
 
 TEST_F(LocalClusterTest, WorkersAreReplacedAsOftenAsAllowedInAllAndThenTheJobIsAborted) {
-  LocalCluster cluster = make(0, 2, 3);
-  start(cluster, "all fail");
-  ASSERT_TRUE(look_after_until(cluster, [&] { return driver_->over(); }));
+  const auto cluster = make(0, 2, 3);
+  start(*cluster, "all fail");
   EXPECT_THAT(abort_reason(), testing::MatchesRegex("every worker is gone; the last one, worker "
                                                     "[01] .pid [0-9]+., ended with exit status 1"));
   EXPECT_EQ(starts().size(), 2u + 3u);
 }
 
 TEST_F(LocalClusterTest, AReplacementHasTheNumberOfTheDeadAndSurvivorsGoOnAlone) {
-  LocalCluster cluster = make(0, 2, 1);
-  start(cluster, "0 fails");
-  ASSERT_TRUE(look_after_until(cluster, [&] { return starts().size() == 3 && running() == 1; }));
+  const auto cluster = make(0, 2, 1);
+  start(*cluster, "0 fails");
+  ASSERT_TRUE(wait_until([&] { return starts().size() == 3 && running().size() == 1; }));
   EXPECT_EQ(starts(), "001");
-  EXPECT_FALSE(driver_->over());
+  EXPECT_FALSE(over());
 }
 
 TEST_F(LocalClusterTest, WorkersThatEndWellAreNotReplaced) {
-  LocalCluster cluster = make(0, 1, 5);
-  start(cluster, "all end");
-  ASSERT_TRUE(look_after_until(cluster, [&] { return running() == 0; }));
+  const auto cluster = make(0, 1, 5);
+  start(*cluster, "all end");
+  ASSERT_TRUE(wait_until([&] { return !starts().empty() && running().empty(); }));
+  cluster->stop(0s);
   EXPECT_EQ(starts(), "0");
-  EXPECT_FALSE(driver_->over());
+  EXPECT_FALSE(over());
 }
 
 TEST_F(LocalClusterTest, NobodyIsReplacedWhenTheJobIsOver) {
-  LocalCluster cluster = make(0, 1, 5);
-  start(cluster, "all fail");
+  const auto cluster = make(0, 1, 5);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
   driver_->abort("somebody said so");
-  ASSERT_TRUE(look_after_until(cluster, [&] { return running() == 0; }));
-  EXPECT_EQ(starts(), "0");
   EXPECT_EQ(abort_reason(), "somebody said so");
+  kill(running().front(), SIGKILL);
+  ASSERT_TRUE(wait_until([&] { return running().empty(); }));
+  cluster->stop(0s);
+  EXPECT_EQ(starts(), "0");
+}
+
+// As when a signal has come for the whole group of processes.
+TEST_F(LocalClusterTest, NobodyIsReplacedWhenAStopWasRequested) {
+  std::stop_source stop;
+  const auto cluster = make(0, 1, 5);
+  start(*cluster, "none ends", stop.get_token());
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  stop.request_stop();
+  cluster->terminate();
+  ASSERT_TRUE(wait_until([&] { return running().empty(); }));
+  cluster->stop(0s);
+  EXPECT_EQ(starts(), "0");
+}
+
+TEST_F(LocalClusterTest, NobodyIsReplacedWhenTheClusterIsStopped) {
+  auto cluster = make(0, 2, 5);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "01"; }));
+  kill(running().front(), SIGSTOP);
+  cluster->stop(10ms);
+  EXPECT_TRUE(running().empty());
+  EXPECT_EQ(starts(), "01");
+  cluster.reset();
+  EXPECT_TRUE(running().empty());
+}
+
+TEST_F(LocalClusterTest, AWorkerThatIsStuckIsKilledAndReplaced) {
+  const auto cluster = make(0, 1, 1);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  const pid_t stuck = running().front();
+  kill(stuck, SIGSTOP);  // as stuck as one can be
+  cluster->on_event(ended(driver::MemberEnded::How::kStuck));
+  ASSERT_TRUE(wait_until([&] { return starts() == "00"; }));
+  EXPECT_NE(running().front(), stuck);
+  EXPECT_FALSE(over());
+}
+
+TEST_F(LocalClusterTest, AWorkerThatIsOnlyUnheardIsLeftAlone) {
+  const auto cluster = make(0, 1, 1);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  const pid_t sleeper = running().front();
+  cluster->on_event(ended(driver::MemberEnded::How::kUnheard));
+  cluster->on_event(ended(driver::MemberEnded::How::kLeft));
+  usleep(50000);
+  EXPECT_THAT(running(), testing::ElementsAre(sleeper));
+}
+
+// What one cannot do, another of its kind could not either.
+TEST_F(LocalClusterTest, AWorkerThatWasRefusedIsNotReplaced) {
+  const auto cluster = make(0, 1, 5);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  cluster->on_event(ended(driver::MemberEnded::How::kRefused));
+  kill(running().front(), SIGKILL);
+  EXPECT_THAT(abort_reason(), HasSubstr("every worker is gone; the last one, worker 0"));
+  EXPECT_EQ(starts(), "0");
 }
 
 }  // namespace

@@ -25,8 +25,9 @@ JobReport sample_report() {
   result.samples_trained = 300000;
   result.staleness_mean = 1.99;
   result.staleness_max = 7;
-  result.workers = {{0, 1250, 100000, 1, {"pid 7 on a: left"}, 1 << 27},
-                    {1, 2500, 200000, 2, {"pid 8 on a: was killed by signal 9 (Killed)"}, 1 << 27}};
+  result.workers = {
+      {0, 1250, 100000, 1, {{"pid 7 on a", "left", true}}, 1 << 27},
+      {1, 2500, 200000, 2, {{"pid 8 on a", "was killed by signal 9 (Killed)", false}}, 1 << 27}};
   result.servers = {{"unix:/s", 1, 2.5, 1 << 26}};
   report.outcome.history = {{{0.2, 0.94}, Metrics{0.1, 0.97}, 10}, {{0.1, 0.98}, {}, 11}};
   return report;

@@ -1,12 +1,16 @@
 // Each in a process of its own, since what a signal changes stays changed.
 #include "train/signals.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 namespace sluice::train {
 namespace {
@@ -19,14 +23,19 @@ class SignalsDeathTest : public testing::Test {
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 
-TEST_F(SignalsDeathTest, TheFirstSignalSetsTheFlagAndTheProgramGoesOn) {
+bool comes_within(const std::stop_token& stop, std::chrono::seconds time) {
+  for (int64_t i = 0; i < 1000 * time.count() && !stop.stop_requested(); ++i) usleep(1000);
+  return stop.stop_requested();
+}
+
+TEST_F(SignalsDeathTest, TheFirstSignalRequestsAStopAndTheProgramGoesOn) {
   for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
     EXPECT_EXIT(
         {
-          const std::atomic<bool>& stop = stop_on_signals(60s);
-          if (stop) std::_Exit(1);
+          const std::stop_token stop = stop_on_signals(60s);
+          if (stop.stop_requested()) std::_Exit(1);
           raise(signal);
-          std::_Exit(stop ? signal_exit_status() : 2);
+          std::_Exit(comes_within(stop, 30s) ? signal_exit_status() : 2);
         },
         ExitedWithCode(128 + signal), "");
   }
@@ -69,9 +78,87 @@ TEST_F(SignalsDeathTest, AHangUpThatNohupIgnoresStaysIgnored) {
   EXPECT_EXIT(
       {
         signal(SIGHUP, SIG_IGN);
-        const std::atomic<bool>& stop = stop_on_signals(60s);
+        const std::stop_token stop = stop_on_signals(60s);
         raise(SIGHUP);
-        std::_Exit(stop ? 1 : 0);
+        std::_Exit(comes_within(stop, 1s) ? 1 : 0);
+      },
+      ExitedWithCode(0), "");
+}
+
+TEST_F(SignalsDeathTest, AStopMayBeAnsweredByWhoeverWaitsForIt) {
+  EXPECT_EXIT(
+      {
+        const std::stop_token stop = stop_on_signals(60s);
+        const std::stop_callback end(stop, [] { std::_Exit(signal_exit_status()); });
+        raise(SIGINT);
+        for (;;) pause();
+      },
+      ExitedWithCode(128 + SIGINT), "");
+}
+
+TEST_F(SignalsDeathTest, TheSignalHasAName) {
+  EXPECT_EXIT(
+      {
+        const std::stop_token stop = stop_on_signals(60s);
+        raise(SIGTERM);
+        std::_Exit(comes_within(stop, 30s) && signal_name() == "SIGTERM" ? 0 : 1);
+      },
+      ExitedWithCode(0), "");
+}
+
+// Standard error becomes a pipe that nobody reads and that takes nothing more.
+void fill_standard_error() {
+  int ends[2];
+  if (pipe(ends) != 0) std::_Exit(98);
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  const std::string some(4096, 'x');
+  while (write(ends[1], some.data(), some.size()) > 0) {
+  }
+  fcntl(ends[1], F_SETFL, 0);
+  dup2(ends[1], STDERR_FILENO);
+}
+
+TEST_F(SignalsDeathTest, TheProgramEndsThoughNobodyReadsItsStandardError) {
+  EXPECT_EXIT(
+      {
+        alarm(60);  // or, if this fails, it never ends
+        fill_standard_error();
+        stop_on_signals(50ms);
+        raise(SIGINT);
+        std::fprintf(stderr, "stuck for ever\n");  // and keeps others from writing
+        std::_Exit(99);
+      },
+      ExitedWithCode(128 + SIGINT), "");
+}
+
+enum class Waits { kNo, kByTheClockThatIsSet, kByTheSteadyClock };
+
+// How a thread waits with a timeout, as the kernel tells it.
+Waits waits(const std::filesystem::path& thread) {
+  constexpr long kFutexClockRealtime = 256;
+  std::ifstream file(thread / "syscall");
+  std::string number, address, operation, value, timeout;
+  file >> number >> address >> operation >> value >> timeout;
+  if (number != std::to_string(SYS_futex) || timeout == "0x0") return Waits::kNo;
+  return std::stol(operation, nullptr, 16) & kFutexClockRealtime ? Waits::kByTheClockThatIsSet
+                                                                 : Waits::kByTheSteadyClock;
+}
+
+// Whoever sets the clock back, as at the end of summer time, must not lengthen it.
+TEST_F(SignalsDeathTest, TheGraceIsNotCountedByTheWallClock) {
+  if (!std::ifstream("/proc/thread-self/syscall")) GTEST_SKIP() << "this kernel does not tell";
+  EXPECT_EXIT(
+      {
+        const std::stop_token stop = stop_on_signals(60s);
+        raise(SIGTERM);
+        if (!comes_within(stop, 30s)) std::_Exit(2);
+        for (;;) {
+          for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+            const Waits how = waits(thread.path());
+            if (how != Waits::kNo) std::_Exit(how == Waits::kByTheSteadyClock ? 0 : 3);
+          }
+          usleep(1000);
+        }
       },
       ExitedWithCode(0), "");
 }

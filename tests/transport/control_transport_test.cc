@@ -2,7 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <thread>
+#include <algorithm>
+#include <mutex>
 
 #include "tests/transport/transport_fixture.h"
 
@@ -14,47 +15,71 @@ using ::testing::HasSubstr;
 // Remembers what it was asked, and answers what it was told to.
 class FakeDriver final : public wire::ControlService {
  public:
-  Result<wire::JoinReply> join(const wire::JoinRequest& request) override {
-    join_request = request;
-    return wire::JoinReply{7, 2, 0xfedcba9876543210, R"({"window": 5})", 4};
+  struct Seen {
+    wire::JoinRequest join;
+    wire::AcquireRequest acquire;
+    wire::HeartbeatRequest heartbeat;
+    wire::FinishRequest finish;
+    wire::LeaveRequest leave;
+    wire::FetchRequest fetch;
+  };
+  Seen seen() const {
+    std::lock_guard lock(mutex_);
+    return seen_;
   }
-  Result<wire::AcquireReply> acquire(int64_t member) override {
-    if (member != 7) return not_found("member " + std::to_string(member) + " is not known: ä\n%");
-    return acquire_reply;
-  }
-  Result<wire::HeartbeatReply> heartbeat(const wire::HeartbeatRequest& request) override {
-    heartbeat_request = request;
-    return wire::HeartbeatReply{wire::HeartbeatReply::Kind::kLeaseLost, "too late"};
-  }
-  Status finish(const wire::FinishRequest& request) override {
-    finish_request = request;
-    return failed_precondition("the lease was lost");
-  }
-  Status leave(const wire::LeaveRequest& request) override {
-    leave_request = request;
-    if (request.member < 0) throw std::runtime_error("a mistake in the driver");
-    return ok_status();
-  }
-  // 1000 records of 16 KiB of features, whose bytes are the record's number, handed out at once.
-  Status fetch_partition(int64_t partition, int64_t first,
-                         const std::function<bool(const wire::RecordChunk&)>& sink) override {
-    if (partition != 3) return not_found("no such partition");
-    std::vector<std::byte> features;
-    std::vector<int32_t> labels;
-    for (int64_t i = first; i < 1000; ++i) {
-      features.insert(features.end(), 16384, static_cast<std::byte>(i));
-      labels.push_back(static_cast<int32_t>(-i));
-    }
-    sink_said_more = sink({first, 1000 - first, features, labels});
-    return ok_status();
+  void will_answer(const wire::AcquireReply& reply) {
+    std::lock_guard lock(mutex_);
+    acquire_reply_ = reply;
   }
 
-  wire::JoinRequest join_request;
-  wire::AcquireReply acquire_reply;
-  wire::HeartbeatRequest heartbeat_request;
-  wire::FinishRequest finish_request;
-  wire::LeaveRequest leave_request;
-  std::atomic<bool> sink_said_more = true;
+  void join(const wire::JoinRequest& request, core::Reply<Result<wire::JoinReply>> reply) override {
+    std::lock_guard lock(mutex_);
+    seen_.join = request;
+    reply(wire::JoinReply{0xfedcba9876543210, 7, 2, R"({"window": 5})", 4});
+  }
+  void acquire(const wire::AcquireRequest& request,
+               core::Reply<Result<wire::AcquireReply>> reply) override {
+    std::lock_guard lock(mutex_);
+    seen_.acquire = request;
+    if (request.member == 7) return reply(acquire_reply_);
+    reply(not_found("member " + std::to_string(request.member) + " is not known: ä\n%"));
+  }
+  void heartbeat(const wire::HeartbeatRequest& request,
+                 core::Reply<Result<wire::HeartbeatReply>> reply) override {
+    std::lock_guard lock(mutex_);
+    seen_.heartbeat = request;
+    reply(wire::HeartbeatReply{wire::HeartbeatReply::Kind::kLeaseLost, "too late"});
+  }
+  void finish(const wire::FinishRequest& request, core::Reply<Status> reply) override {
+    std::lock_guard lock(mutex_);
+    seen_.finish = request;
+    reply(failed_precondition("the lease was lost"));
+  }
+  void leave(const wire::LeaveRequest& request, core::Reply<Status> reply) override {
+    std::lock_guard lock(mutex_);
+    seen_.leave = request;
+    reply(ok_status());
+  }
+  // Partition 3: 1000 records of 16 KiB of features, whose bytes are the record's number, 100 at a
+  // time.
+  void fetch(const wire::FetchRequest& request,
+             core::Reply<Result<wire::RecordChunk>> reply) override {
+    std::lock_guard lock(mutex_);
+    seen_.fetch = request;
+    if (request.partition != 3) return reply(not_found("no such partition"));
+    wire::RecordChunk chunk;
+    chunk.first = request.first;
+    for (int64_t i = request.first; i < std::min<int64_t>(request.first + 100, 1000); ++i) {
+      chunk.features.insert(chunk.features.end(), 16384, static_cast<std::byte>(i));
+      chunk.labels.push_back(static_cast<int32_t>(-i));
+    }
+    reply(std::move(chunk));
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Seen seen_;
+  wire::AcquireReply acquire_reply_;
 };
 
 class ControlTransportTest : public ::testing::TestWithParam<TransportKind> {
@@ -64,6 +89,11 @@ class ControlTransportTest : public ::testing::TestWithParam<TransportKind> {
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
     channel_ = transport_->connect_control(listener_->address());
+  }
+
+  Result<wire::RecordChunk> fetch(const wire::FetchRequest& request) {
+    return await_result<wire::RecordChunk>(
+        [&](auto reply) { channel_->fetch(request, kSoon, std::move(reply)); });
   }
 
   const std::unique_ptr<wire::Transport> transport_ = make_transport(GetParam());
@@ -76,18 +106,18 @@ TEST_P(ControlTransportTest, JoinCarriesEveryField) {
   wire::JoinRequest request;
   request.role = wire::Role::kServer;
   request.version = "1.2.3";
-  request.host = "node-7";
-  request.pid = 4711;
+  request.process = {"node-7", "boot-1", 4711, 99};
   request.address = "10.0.0.7:7001";
   request.preferred_index = -1;
-  const auto reply = channel_->join(request, kSoon);
+  request.attempt = 0x8000000000000001;
+  const auto reply = join(*channel_, request);
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(driver_.join_request.role, wire::Role::kServer);
-  EXPECT_EQ(driver_.join_request.version, "1.2.3");
-  EXPECT_EQ(driver_.join_request.host, "node-7");
-  EXPECT_EQ(driver_.join_request.pid, 4711);
-  EXPECT_EQ(driver_.join_request.address, "10.0.0.7:7001");
-  EXPECT_EQ(driver_.join_request.preferred_index, -1);
+  EXPECT_EQ(driver_.seen().join.role, wire::Role::kServer);
+  EXPECT_EQ(driver_.seen().join.version, "1.2.3");
+  EXPECT_EQ(driver_.seen().join.process, request.process);
+  EXPECT_EQ(driver_.seen().join.address, "10.0.0.7:7001");
+  EXPECT_EQ(driver_.seen().join.preferred_index, -1);
+  EXPECT_EQ(driver_.seen().join.attempt, request.attempt);
   EXPECT_EQ(reply->member, 7);
   EXPECT_EQ(reply->index, 2);
   EXPECT_EQ(reply->job, 0xfedcba9876543210);
@@ -98,14 +128,17 @@ TEST_P(ControlTransportTest, JoinCarriesEveryField) {
 TEST_P(ControlTransportTest, AcquireCarriesEveryKindAndField) {
   using Kind = wire::AcquireReply::Kind;
   for (const Kind kind : {Kind::kGranted, Kind::kWait, Kind::kDone, Kind::kAbort}) {
-    driver_.acquire_reply.kind = kind;
-    driver_.acquire_reply.lease = {3, 4, 5, 20'000};
-    driver_.acquire_reply.retry_after = std::chrono::milliseconds(250);
-    driver_.acquire_reply.reason = "server 1";
-    driver_.acquire_reply.shard_map = wire::ShardMap::even(1000, 4, 2);
-    driver_.acquire_reply.servers = {"a:1", "b:2"};
-    const auto reply = channel_->acquire(7, kSoon);
+    wire::AcquireReply sent;
+    sent.kind = kind;
+    sent.lease = {3, 4, 5, 20'000};
+    sent.retry_after = std::chrono::milliseconds(250);
+    sent.reason = "server 1";
+    sent.shard_map = wire::ShardMap::even(1000, 4, 2);
+    sent.servers = {"a:1", "b:2"};
+    driver_.will_answer(sent);
+    const auto reply = acquire(*channel_, 7);
     ASSERT_TRUE(reply.ok()) << reply.status();
+    EXPECT_EQ(driver_.seen().acquire.job, 1u);
     EXPECT_EQ(reply->kind, kind);
     EXPECT_EQ(reply->lease.partition, 3);
     EXPECT_EQ(reply->lease.incarnation, 4);
@@ -113,86 +146,91 @@ TEST_P(ControlTransportTest, AcquireCarriesEveryKindAndField) {
     EXPECT_EQ(reply->lease.records, 20'000);
     EXPECT_EQ(reply->retry_after, std::chrono::milliseconds(250));
     EXPECT_EQ(reply->reason, "server 1");
-    EXPECT_EQ(reply->shard_map, driver_.acquire_reply.shard_map);
-    EXPECT_EQ(reply->servers, driver_.acquire_reply.servers);
+    EXPECT_EQ(reply->shard_map, sent.shard_map);
+    EXPECT_EQ(reply->servers, sent.servers);
   }
 }
 
 TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
-  const auto reply = channel_->heartbeat({7, -1, 2, 99, "server 0 at a:1", 1 << 30}, kSoon);
+  wire::HeartbeatRequest request;
+  request.job = 0xfedcba9876543210;
+  request.member = 7;
+  request.partition = -1;
+  request.incarnation = 2;
+  request.step = 99;
+  request.activity = 1234;
+  request.waiting_for = "server 0 at a:1";
+  request.peak_memory_bytes = 1 << 30;
+  request.hold = std::chrono::milliseconds(700);
+  const auto reply = await_result<wire::HeartbeatReply>(
+      [&](auto r) { channel_->heartbeat(request, kSoon, std::move(r)); });
   ASSERT_TRUE(reply.ok()) << reply.status();
-  EXPECT_EQ(driver_.heartbeat_request.member, 7);
-  EXPECT_EQ(driver_.heartbeat_request.partition, -1);
-  EXPECT_EQ(driver_.heartbeat_request.incarnation, 2);
-  EXPECT_EQ(driver_.heartbeat_request.step, 99);
-  EXPECT_EQ(driver_.heartbeat_request.waiting_for, "server 0 at a:1");
-  EXPECT_EQ(driver_.heartbeat_request.peak_memory_bytes, 1 << 30);
+  EXPECT_EQ(driver_.seen().heartbeat.job, request.job);
+  EXPECT_EQ(driver_.seen().heartbeat.member, 7);
+  EXPECT_EQ(driver_.seen().heartbeat.partition, -1);
+  EXPECT_EQ(driver_.seen().heartbeat.incarnation, 2);
+  EXPECT_EQ(driver_.seen().heartbeat.step, 99);
+  EXPECT_EQ(driver_.seen().heartbeat.activity, 1234);
+  EXPECT_EQ(driver_.seen().heartbeat.waiting_for, "server 0 at a:1");
+  EXPECT_EQ(driver_.seen().heartbeat.peak_memory_bytes, 1 << 30);
+  EXPECT_EQ(driver_.seen().heartbeat.hold, std::chrono::milliseconds(700));
   EXPECT_EQ(reply->kind, wire::HeartbeatReply::Kind::kLeaseLost);
   EXPECT_EQ(reply->reason, "too late");
 }
 
 TEST_P(ControlTransportTest, FinishAndLeaveCarryEveryField) {
-  EXPECT_EQ(channel_->finish({7, 3, 2, 125}, kSoon), failed_precondition("the lease was lost"));
-  EXPECT_EQ(driver_.finish_request.member, 7);
-  EXPECT_EQ(driver_.finish_request.partition, 3);
-  EXPECT_EQ(driver_.finish_request.incarnation, 2);
-  EXPECT_EQ(driver_.finish_request.last_sequence, 125);
-  EXPECT_TRUE(channel_->leave({7, data_loss("a damaged file")}, kSoon).ok());
-  EXPECT_EQ(driver_.leave_request.member, 7);
-  EXPECT_EQ(driver_.leave_request.status, data_loss("a damaged file"));
+  const Status finished = await_status([&](auto reply) {
+    channel_->finish({9, 7, 3, 2, 125}, kSoon, std::move(reply));
+  });
+  EXPECT_EQ(finished, failed_precondition("the lease was lost"));
+  EXPECT_EQ(driver_.seen().finish.job, 9u);
+  EXPECT_EQ(driver_.seen().finish.member, 7);
+  EXPECT_EQ(driver_.seen().finish.partition, 3);
+  EXPECT_EQ(driver_.seen().finish.incarnation, 2);
+  EXPECT_EQ(driver_.seen().finish.last_sequence, 125);
+  const Status left = await_status([&](auto reply) {
+    channel_->leave({9, 7, data_loss("a damaged file")}, kSoon, std::move(reply));
+  });
+  EXPECT_TRUE(left.ok()) << left;
+  EXPECT_EQ(driver_.seen().leave.job, 9u);
+  EXPECT_EQ(driver_.seen().leave.member, 7);
+  EXPECT_EQ(driver_.seen().leave.status, data_loss("a damaged file"));
 }
 
 TEST_P(ControlTransportTest, StatusCrossesUnchanged) {
-  EXPECT_EQ(channel_->acquire(8, kSoon).status(), not_found("member 8 is not known: ä\n%"));
+  EXPECT_EQ(acquire(*channel_, 8).status(), not_found("member 8 is not known: ä\n%"));
 }
 
 TEST_P(ControlTransportTest, PartitionArrivesRecordByRecord) {
   int64_t next = 250;
-  const Status status = channel_->fetch_partition(
-      3, 250,
-      [&](const wire::RecordChunk& chunk) {
-        EXPECT_EQ(chunk.first, next);
-        EXPECT_EQ(chunk.features.size(), static_cast<size_t>(chunk.records) * 16384);
-        EXPECT_EQ(chunk.labels.size(), static_cast<size_t>(chunk.records));
-        for (int64_t i = 0; i < chunk.records; ++i) {
-          const auto at = static_cast<size_t>(i);
-          EXPECT_EQ(chunk.features[at * 16384], static_cast<std::byte>(next + i));
-          EXPECT_EQ(chunk.features[at * 16384 + 16383], static_cast<std::byte>(next + i));
-          EXPECT_EQ(chunk.labels[at], -(next + i));
-        }
-        next += chunk.records;
-        return true;
-      },
-      kSoon);
-  EXPECT_TRUE(status.ok()) << status;
+  for (;;) {
+    const Result<wire::RecordChunk> chunk = fetch({9, 3, next});
+    ASSERT_TRUE(chunk.ok()) << chunk.status();
+    EXPECT_EQ(driver_.seen().fetch.job, 9u);
+    EXPECT_EQ(chunk->first, next);
+    const size_t records = chunk->labels.size();
+    if (records == 0) break;
+    ASSERT_EQ(chunk->features.size(), records * 16384);
+    for (size_t i = 0; i < records; ++i, ++next) {
+      EXPECT_EQ(chunk->features[i * 16384], static_cast<std::byte>(next));
+      EXPECT_EQ(chunk->features[i * 16384 + 16383], static_cast<std::byte>(next));
+      EXPECT_EQ(chunk->labels[i], -next);
+    }
+  }
   EXPECT_EQ(next, 1000);
 }
 
-TEST_P(ControlTransportTest, FetchEndsWhenTheReceiverHasEnough) {
-  int chunks = 0;
-  const Status status = channel_->fetch_partition(
-      3, 0, [&](const wire::RecordChunk&) { return ++chunks < 1; }, kSoon);
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(chunks, 1);
-}
-
 TEST_P(ControlTransportTest, FetchOfAnUnknownPartitionFails) {
-  const Status status = channel_->fetch_partition(
-      4, 0, [](const wire::RecordChunk&) { return true; }, kSoon);
-  EXPECT_EQ(status, not_found("no such partition"));
+  EXPECT_EQ(fetch({9, 4, 0}).status(), not_found("no such partition"));
 }
 
 TEST_P(ControlTransportTest, NobodyThereIsUnavailable) {
   const std::string address = listener_->address();
   listener_.reset();
   const auto lonely = transport_->connect_control(address);
-  const wire::CallOptions soon{std::chrono::milliseconds(200)};
-  for (const Status& status :
-       {lonely->join({}, soon).status(), lonely->fetch_partition(
-                                             3, 0, [](const auto&) { return true; }, soon)}) {
-    EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
-    EXPECT_THAT(status.message(), HasSubstr(address));
-  }
+  const Status status = join(*lonely, {}, {std::chrono::milliseconds(200)}).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
+  EXPECT_THAT(status.message(), HasSubstr(address));
 }
 
 std::string case_name(const ::testing::TestParamInfo<TransportKind>& info) {

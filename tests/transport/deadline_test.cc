@@ -17,18 +17,17 @@ constexpr uint64_t kJob = 9;
 class DeadlineTest : public ::testing::TestWithParam<TransportKind> {
  protected:
   void start(size_t parameters) {
-    auto listener = transport_->listen(any_address(GetParam()), &service_, 2);
+    auto listener = transport_->listen(any_address(GetParam()), &service_, {.threads = 2});
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
     channel_ = transport_->connect_parameters(listener_->address());
-    const wire::ShardMap map = wire::ShardMap::even(parameters, 1, 1);
-    ASSERT_TRUE(channel_->create({kJob, map, 0, server::add_rule_json()}, kSoon).ok());
-    ASSERT_TRUE(
-        channel_->assign({kJob, 0}, payload_of(std::vector<float>(parameters, 0)), kSoon).ok());
+    const Status created = create(*channel_, adding(kJob, wire::ShardMap::even(parameters, 1, 1)));
+    ASSERT_TRUE(created.ok()) << created;
+    ASSERT_TRUE(assign(*channel_, {kJob, 0}, std::vector<float>(parameters, 0)).ok());
     into_.resize(parameters);
   }
 
-  GatedService service_;
+  GatedService service_{kJob};
   const std::unique_ptr<wire::Transport> transport_ = make_transport(GetParam());
   std::unique_ptr<wire::Listener> listener_;
   std::shared_ptr<wire::ParameterChannel> channel_;

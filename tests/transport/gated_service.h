@@ -1,63 +1,86 @@
-// A parameter server that lets pushes wait at a gate before it does them.
+// A parameter server behind a gate, where exchanges wait while it is closed.
 #pragma once
 
 #include <condition_variable>
 #include <mutex>
+#include <utility>
+#include <vector>
 
+#include "core/real_world.h"
 #include "server/parameter_server.h"
 
 namespace sluice::transport {
 
 class GatedService final : public wire::ParameterService {
  public:
+  explicit GatedService(uint64_t job) { server_.serve_job(job); }
+  ~GatedService() override { open_gate(); }
+
   void close_gate() {
     std::lock_guard lock(mutex_);
     open_ = false;
   }
+  // What waits is done on this thread.
   void open_gate() {
-    std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
+    std::vector<core::Task> waiting;
+    {
+      std::lock_guard lock(mutex_);
+      open_ = true;
+      waiting.swap(waiting_);
+    }
+    for (core::Task& exchange : waiting) exchange();
   }
-  // Returns when `n` pushes have arrived so far.
+  // Returns when `n` exchanges have arrived so far.
   void wait_for_arrivals(int n) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return arrived_ >= n; });
   }
 
-  Status create(const wire::CreateRequest& request) override { return server_.create(request); }
-  Status assign(const wire::AssignRequest& request, const wire::PayloadView& values) override {
-    return server_.assign(request, values);
+  void create(const wire::CreateRequest& request, core::Reply<Status> reply) override {
+    server_.create(request, std::move(reply));
   }
-  Result<wire::ExchangeReply> exchange(const wire::PushHeader& header,
-                                       const wire::PayloadView& update) override {
+  void assign(const wire::AssignRequest& request, wire::ReceivedPayload values,
+              core::Reply<Status> reply) override {
+    server_.assign(request, std::move(values), std::move(reply));
+  }
+  void exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
+                core::Reply<Result<wire::ExchangeReply>> reply) override {
     {
-      std::unique_lock lock(mutex_);
+      std::lock_guard lock(mutex_);
       ++arrived_;
       changed_.notify_all();
-      changed_.wait(lock, [&] { return open_; });
+      if (!open_) {
+        waiting_.emplace_back(
+            [this, header, update = std::move(update), reply = std::move(reply)]() mutable {
+              server_.exchange(header, std::move(update), std::move(reply));
+            });
+        return;
+      }
     }
-    return server_.exchange(header, update);
+    server_.exchange(header, std::move(update), std::move(reply));
   }
-  Result<wire::PushReply> push(const wire::PushHeader& header,
-                               const wire::PayloadView& update) override {
-    return server_.push(header, update);
+  void pull(const wire::PullRequest& request, core::Reply<Result<wire::PullReply>> reply) override {
+    server_.pull(request, std::move(reply));
   }
-  Result<wire::PullReply> pull(uint64_t job, int shard) override {
-    return server_.pull(job, shard);
+  void fence(const wire::FenceRequest& request,
+             core::Reply<Result<wire::FenceReply>> reply) override {
+    server_.fence(request, std::move(reply));
   }
-  Result<wire::FenceReply> fence(const wire::FenceRequest& request) override {
-    return server_.fence(request);
+  void ledger(const wire::LedgerRequest& request,
+              core::Reply<Result<wire::LedgerReply>> reply) override {
+    server_.ledger(request, std::move(reply));
   }
-  Result<wire::LedgerReply> ledger(uint64_t job) override { return server_.ledger(job); }
-  Status shutdown(const std::string& reason) override { return server_.shutdown(reason); }
+  void ping(uint64_t job, core::Reply<Status> reply) override {
+    server_.ping(job, std::move(reply));
+  }
 
  private:
-  server::ParameterServer server_;
+  server::ParameterServer server_{core::real_world()};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool open_ = true;
   int arrived_ = 0;
+  std::vector<core::Task> waiting_;
 };
 
 }  // namespace sluice::transport

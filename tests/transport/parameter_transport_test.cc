@@ -18,8 +18,10 @@ constexpr size_t kParameters = 100'003;
 class ParameterTransportTest : public ::testing::TestWithParam<std::tuple<TransportKind, int>> {
  protected:
   void SetUp() override {
+    server_.serve_job(kJob);
     transport_ = make_transport(std::get<0>(GetParam()));
-    auto listener = transport_->listen(any_address(std::get<0>(GetParam())), &server_, 2);
+    auto listener =
+        transport_->listen(any_address(std::get<0>(GetParam())), &server_, {.threads = 2});
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
     channel_ = transport_->connect_parameters(listener_->address());
@@ -28,11 +30,11 @@ class ParameterTransportTest : public ::testing::TestWithParam<std::tuple<Transp
   // Every shard assigned with `value`.
   void start_job(size_t parameters, float value) {
     map_ = wire::ShardMap::even(parameters, std::get<1>(GetParam()), 1);
-    const Status created = channel_->create({kJob, map_, 0, server::add_rule_json()}, kSoon);
+    const Status created = create(*channel_, adding(kJob, map_));
     ASSERT_TRUE(created.ok()) << created;
     for (const wire::Shard& shard : map_.shards()) {
-      const Status assigned = channel_->assign(
-          {kJob, shard.index}, payload_of(std::vector<float>(shard.size, value)), kSoon);
+      const Status assigned =
+          assign(*channel_, {kJob, shard.index}, std::vector<float>(shard.size, value));
       ASSERT_TRUE(assigned.ok()) << assigned;
     }
   }
@@ -54,7 +56,7 @@ class ParameterTransportTest : public ::testing::TestWithParam<std::tuple<Transp
                     payload_of(std::vector<float>(map_[shard].size, value)), into);
   }
 
-  server::ParameterServer server_;
+  server::ParameterServer server_{core::real_world()};
   std::unique_ptr<wire::Transport> transport_;
   std::unique_ptr<wire::Listener> listener_;
   std::shared_ptr<wire::ParameterChannel> channel_;
@@ -66,7 +68,7 @@ TEST_P(ParameterTransportTest, AssignedValuesArePulledBitForBit) {
   for (const wire::Shard& shard : map_.shards()) {
     std::vector<float> values(shard.size);
     std::iota(values.begin(), values.end(), static_cast<float>(shard.offset) + 0.25f);
-    ASSERT_TRUE(channel_->assign({kJob, shard.index}, payload_of(values), kSoon).ok());
+    ASSERT_TRUE(assign(*channel_, {kJob, shard.index}, values).ok());
     std::vector<float> pulled(shard.size);
     const auto version = pull(*channel_, kJob, shard.index, pulled);
     ASSERT_TRUE(version.ok()) << version.status();
@@ -96,10 +98,6 @@ TEST_P(ParameterTransportTest, DuplicatesAreAppliedOnce) {
       ASSERT_TRUE(reply.ok());
       EXPECT_EQ(reply->push.duplicate, attempt > 0);
     }
-    const auto pushed = push(*channel_, header_of(kJob, shard.index, {0, 1, 1}),
-                             payload_of(std::vector<float>(shard.size, 1)));
-    ASSERT_TRUE(pushed.ok());
-    EXPECT_TRUE(pushed->duplicate);
   }
   EXPECT_EQ(pull_all(), std::vector<float>(kParameters, 1));
 }
@@ -129,9 +127,9 @@ TEST_P(ParameterTransportTest, ConcurrentPushesAddUpExactly) {
   }
   for (std::thread& worker : workers) worker.join();
   EXPECT_EQ(pull_all(), std::vector<float>(kParameters, kPushes * (1 + 2 + 3 + 4)));
-  const auto ledger = channel_->ledger(kJob, kSoon);
-  ASSERT_TRUE(ledger.ok());
-  for (const auto& shard : ledger->shards) {
+  const auto counted = ledger(*channel_, kJob);
+  ASSERT_TRUE(counted.ok());
+  for (const auto& shard : counted->shards) {
     EXPECT_EQ(shard.version, kThreads * kPushes);
     EXPECT_EQ(shard.duplicates, kThreads * kPushes);
   }
@@ -161,7 +159,9 @@ TEST_P(ParameterTransportTest, FencedAndGappedPushesAreAborted) {
   start_job(kParameters, 0);
   std::vector<float> into(map_[0].size);
   ASSERT_TRUE(exchange_shard(0, {3, 1, 1}, 1, into).ok());
-  const auto fenced = channel_->fence({kJob, 3, 2}, kSoon);
+  const auto fenced = await_result<wire::FenceReply>([&](auto reply) {
+    channel_->fence({kJob, 3, 2}, kSoon, std::move(reply));
+  });
   ASSERT_TRUE(fenced.ok()) << fenced.status();
   EXPECT_EQ(fenced->sequence, map_.size() == 1 ? 1 : 0);
   EXPECT_EQ(exchange_shard(0, {3, 1, 2}, 1, into).status(),
@@ -182,8 +182,7 @@ TEST_P(ParameterTransportTest, WrongJobShardAndSizeAreRefused) {
                 .status()
                 .code(),
             StatusCode::kInvalidArgument);
-  EXPECT_EQ(channel_->assign({kJob, 0}, payload_of({}), kSoon).code(),
-            StatusCode::kInvalidArgument);
+  EXPECT_EQ(assign(*channel_, {kJob, 0}, {}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(pull_all(), std::vector<float>(kParameters, 0));
 }
 
@@ -200,15 +199,18 @@ TEST_P(ParameterTransportTest, MetricsArriveOnceInTheLedger) {
   header.steps = 5;
   header.metrics = {{0, 80, 12.25, 70}, {1, 16, 0.5, 16}};
   for (int attempt = 0; attempt < 2; ++attempt) {
-    ASSERT_TRUE(push(*channel_, header, payload_of(std::vector<float>(map_[0].size, 1))).ok());
+    std::vector<float> into(map_[0].size);
+    const auto pushed =
+        exchange(*channel_, header, payload_of(std::vector<float>(map_[0].size, 1)), into);
+    ASSERT_TRUE(pushed.ok()) << pushed.status();
   }
-  const auto ledger = channel_->ledger(kJob, kSoon);
-  ASSERT_TRUE(ledger.ok()) << ledger.status();
-  EXPECT_EQ(ledger->epochs, header.metrics);
-  EXPECT_EQ(ledger->workers, (std::vector<wire::WorkerCount>{{3, 1, 96}}));
-  ASSERT_EQ(ledger->partitions.size(), 1u);
-  EXPECT_EQ(ledger->partitions[0].incarnation, 1);
-  EXPECT_GT(ledger->peak_memory_bytes, 0);
+  const auto counted = ledger(*channel_, kJob);
+  ASSERT_TRUE(counted.ok()) << counted.status();
+  EXPECT_EQ(counted->epochs, header.metrics);
+  EXPECT_EQ(counted->workers, (std::vector<wire::WorkerCount>{{3, 1, 96}}));
+  ASSERT_EQ(counted->partitions.size(), 1u);
+  EXPECT_EQ(counted->partitions[0].incarnation, 1);
+  EXPECT_GT(counted->peak_memory_bytes, 0);
 }
 
 // Each push adds 1 everywhere: a torn shard would hold two values.
@@ -236,7 +238,7 @@ TEST_P(ParameterTransportTest, NewListenerOnTheAddressIsFound) {
   start_job(kParameters, 0);
   const std::string address = listener_->address();
   listener_.reset();
-  auto again = transport_->listen(address, &server_, 1);
+  auto again = transport_->listen(address, &server_, {});
   ASSERT_TRUE(again.ok()) << again.status();
   std::vector<float> into(map_[0].size);
   // The first attempts may still meet the end of the old connection.
@@ -248,8 +250,8 @@ TEST_P(ParameterTransportTest, NewListenerOnTheAddressIsFound) {
 }
 
 TEST_P(ParameterTransportTest, AddressInUseIsRefused) {
-  server::ParameterServer other;
-  const auto second = transport_->listen(listener_->address(), &other, 1);
+  server::ParameterServer other(core::real_world());
+  const auto second = transport_->listen(listener_->address(), &other, {});
   ASSERT_EQ(second.status().code(), StatusCode::kUnavailable);
   EXPECT_THAT(second.status().message(),
               HasSubstr("cannot listen on " + listener_->address() + ": the "));
@@ -261,7 +263,7 @@ TEST_P(ParameterTransportTest, NobodyThereIsUnavailableAfterTheTimeout) {
   listener_.reset();
   const auto lonely = transport_->connect_parameters(address);
   const auto start = std::chrono::steady_clock::now();
-  const Status status = lonely->ledger(kJob, {std::chrono::milliseconds(300)}).status();
+  const Status status = ledger(*lonely, kJob, {std::chrono::milliseconds(300)}).status();
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(290));
   EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
   EXPECT_THAT(status.message(), HasSubstr(address));
@@ -272,23 +274,17 @@ TEST_P(ParameterTransportTest, ServerThatComesLaterIsWaitedFor) {
   const std::string address = listener_->address();
   listener_.reset();
   const auto early = transport_->connect_parameters(address);
-  auto answer = std::async(std::launch::async, [&] { return early->ledger(kJob, kSoon); });
+  auto answer = std::async(std::launch::async, [&] { return ledger(*early, kJob); });
   ASSERT_EQ(answer.wait_for(std::chrono::milliseconds(150)), std::future_status::timeout);
-  auto listener = transport_->listen(address, &server_, 1);
+  auto listener = transport_->listen(address, &server_, {});
   ASSERT_TRUE(listener.ok()) << listener.status();
   EXPECT_EQ(answer.get().status().code(), StatusCode::kFailedPrecondition) << "no job yet";
 }
 
-TEST_P(ParameterTransportTest, ShutdownReachesTheServer) {
-  std::string heard;
-  server::ParameterServer server([&](const std::string& reason) { heard = reason; });
-  const TransportKind kind = std::get<0>(GetParam());
-  auto listener = transport_->listen(any_address(kind), &server, 1);
-  ASSERT_TRUE(listener.ok());
-  const auto channel = transport_->connect_parameters((*listener)->address());
-  EXPECT_TRUE(channel->shutdown("over", kSoon).ok());
-  EXPECT_TRUE(channel->shutdown("over again", kSoon).ok());
-  EXPECT_EQ(heard, "over");
+TEST_P(ParameterTransportTest, PingShowsThatTheServerWorksForTheJob) {
+  start_job(kParameters, 0);
+  EXPECT_TRUE(ping(*channel_, kJob).ok());
+  EXPECT_EQ(ping(*channel_, 5).code(), StatusCode::kFailedPrecondition);
 }
 
 TEST_P(ParameterTransportTest, ShardsOf64MiBPass) {

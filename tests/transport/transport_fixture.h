@@ -5,14 +5,15 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <future>
 #include <memory>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "core/real_world.h"
 #include "server/parameter_server.h"
-#include "server/update_rule.h"
+#include "tests/support/await.h"
+#include "tests/support/update_rules.h"
 #include "transport/grpc/grpc_transport.h"
 #include "transport/inproc/inproc_transport.h"
 #include "wire/transport.h"
@@ -64,34 +65,63 @@ inline wire::Payload payload_of(std::vector<float> values) {
   return {std::move(owner), span};
 }
 
-// Starts a call, and hands out its result when it is there.
-template <typename T, typename Start>
-Result<T> wait_for(Start start) {
-  const auto promise = std::make_shared<std::promise<Result<T>>>();
-  start([promise](Result<T> result) { promise->set_value(std::move(result)); });
-  return promise->get_future().get();
-}
-
 using PulledVersion = wire::ParameterChannel::PulledVersion;
 
 inline Result<PulledVersion> exchange(wire::ParameterChannel& channel,
                                       const wire::PushHeader& header, wire::Payload update,
                                       std::span<float> into,
                                       const wire::CallOptions& options = kSoon) {
-  return wait_for<PulledVersion>(
-      [&](auto done) { channel.exchange(header, std::move(update), into, options, done); });
-}
-
-inline Result<wire::PushReply> push(wire::ParameterChannel& channel, const wire::PushHeader& header,
-                                    wire::Payload update,
-                                    const wire::CallOptions& options = kSoon) {
-  return wait_for<wire::PushReply>(
-      [&](auto done) { channel.push(header, std::move(update), options, done); });
+  return await_result<PulledVersion>([&](auto reply) {
+    channel.exchange(header, std::move(update), into, options, std::move(reply));
+  });
 }
 
 inline Result<PulledVersion> pull(wire::ParameterChannel& channel, uint64_t job, int shard,
                                   std::span<float> into, const wire::CallOptions& options = kSoon) {
-  return wait_for<PulledVersion>([&](auto done) { channel.pull(job, shard, into, options, done); });
+  return await_result<PulledVersion>([&](auto reply) {
+    channel.pull({job, shard}, into, options, std::move(reply));
+  });
+}
+
+inline Status create(wire::ParameterChannel& channel, const wire::CreateRequest& request) {
+  return await_status([&](auto reply) { channel.create(request, kSoon, std::move(reply)); });
+}
+
+inline Status assign(wire::ParameterChannel& channel, const wire::AssignRequest& request,
+                     std::vector<float> values) {
+  return await_status([&](auto reply) {
+    channel.assign(request, payload_of(std::move(values)), kSoon, std::move(reply));
+  });
+}
+
+inline Result<wire::LedgerReply> ledger(wire::ParameterChannel& channel, uint64_t job,
+                                        const wire::CallOptions& options = kSoon) {
+  return await_result<wire::LedgerReply>([&](auto reply) {
+    channel.ledger({job, true}, options, std::move(reply));
+  });
+}
+
+inline Status ping(wire::ParameterChannel& channel, uint64_t job,
+                   const wire::CallOptions& options = kSoon) {
+  return await_status([&](auto reply) { channel.ping(job, options, std::move(reply)); });
+}
+
+inline Result<wire::AcquireReply> acquire(wire::ControlChannel& channel, int64_t member,
+                                          const wire::CallOptions& options = kSoon) {
+  return await_result<wire::AcquireReply>([&](auto reply) {
+    channel.acquire({.job = 1, .member = member}, options, std::move(reply));
+  });
+}
+
+inline Result<wire::JoinReply> join(wire::ControlChannel& channel, const wire::JoinRequest& request,
+                                    const wire::CallOptions& options = kSoon) {
+  return await_result<wire::JoinReply>(
+      [&](auto reply) { channel.join(request, options, std::move(reply)); });
+}
+
+// A job that adds what is pushed, for eight partitions of as many pushes as one likes.
+inline wire::CreateRequest adding(uint64_t job, const wire::ShardMap& map) {
+  return {job, map, 0, add_rule_json(), std::vector<int64_t>(8, 1'000'000'000)};
 }
 
 inline wire::PushHeader header_of(uint64_t job, int shard, const wire::PushIdentity& id) {

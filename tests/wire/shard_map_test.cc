@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <stdexcept>
+#include <vector>
 
 namespace sluice::wire {
 namespace {
@@ -60,6 +62,13 @@ TEST(ShardMapTest, ImpossibleCutsThrow) {
   EXPECT_THROW((void)ShardMap::even(16, 2, 1), std::invalid_argument);
 }
 
+TEST(ShardMapTest, MapsThatNobodyCouldUseThrow) {
+  EXPECT_THROW((void)ShardMap::even(kMostParameters + 1, 0, 1), std::invalid_argument);
+  EXPECT_THROW((void)ShardMap::even(SIZE_MAX, 0, 1), std::invalid_argument);
+  EXPECT_THROW((void)ShardMap::even(kMostParameters, kMostShards + 1, 1), std::invalid_argument);
+  EXPECT_THROW((void)ShardMap::even(kMostParameters, 0, INT32_MAX), std::invalid_argument);
+}
+
 TEST(ShardMapTest, EvenMapsAreValid) {
   EXPECT_TRUE(ShardMap::even(1'048'853, 4, 2).validate().ok());
 }
@@ -76,6 +85,20 @@ TEST(ShardMapTest, DamagedMapsAreFoundOut) {
   EXPECT_EQ(code({{0, 0, 0, 0}}), StatusCode::kInvalidArgument) << "empty shard";
   EXPECT_EQ(code({{0, 0, size_t{1} << 60, 0}}), StatusCode::kInvalidArgument) << "huge shard";
   EXPECT_EQ(code({{0, 0, 16, -1}}), StatusCode::kInvalidArgument) << "no server";
+  EXPECT_EQ(code({{0, 0, 16, 1}}), StatusCode::kInvalidArgument) << "more servers than shards";
+  EXPECT_EQ(code({{0, 0, 16, INT32_MAX}}), StatusCode::kInvalidArgument) << "one more overflows";
+}
+
+TEST(ShardMapTest, MapsOfTooManyShardsOrParametersAreFoundOut) {
+  const auto map_of = [](int shards, size_t size) {
+    std::vector<Shard> result;
+    for (int i = 0; i < shards; ++i) result.push_back({i, static_cast<size_t>(i) * size, size, 0});
+    return ShardMap(std::move(result));
+  };
+  EXPECT_TRUE(map_of(kMostShards, 16).validate().ok());
+  EXPECT_EQ(map_of(kMostShards + 1, 16).validate().code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(map_of(2048, kMostParameters / 2048).validate().ok());
+  EXPECT_EQ(map_of(2049, kMostParameters / 2048).validate().code(), StatusCode::kInvalidArgument);
 }
 
 }  // namespace

@@ -11,8 +11,8 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   spec.loss = "mse";
   spec.optimizer = RMSprop({.learning_rate = 0.0123f, .rho = 0.8f, .centered = true});
   spec.trainer = "downpour";
-  spec.window = 7;
-  spec.overlap = true;
+  spec.trainer.set("window", int64_t{7});
+  spec.trainer.set("overlap", true);
   spec.batch_size = 33;
   spec.epochs = 4;
   spec.seed = 0xFFFFFFFFFFFFFFFFu;
@@ -47,6 +47,12 @@ TEST(TrainingSpecTest, DamageNamesTheField) {
   EXPECT_THAT(result.status().message(), testing::HasSubstr("window"));
   EXPECT_FALSE(parse_training_spec("").ok());
   EXPECT_FALSE(parse_training_spec("[]").ok());
+}
+
+TEST(TrainingSpecTest, DeepNestingIsRefusedInOneLine) {
+  const auto result = parse_training_spec(R"({"model": )" + std::string(100'000, '['));
+  EXPECT_EQ(result.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(result.status().message(), "training spec: nested more than 64 levels deep");
 }
 
 }  // namespace

@@ -1,55 +1,78 @@
-// One partition against a real parameter server in this process, which remembers what it was
-// pushed.
+// One partition against a real parameter server, which remembers what it was pushed, in a world of
+// one thread.
 #include "worker/partition_trainer.h"
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "server/parameter_server.h"
 #include "sluice/dataset.h"
 #include "sluice/layers.h"
 #include "sluice/model.h"
+#include "tests/support/await.h"
+#include "tests/support/manual_world.h"
 #include "transport/inproc/inproc_transport.h"
 
 namespace sluice::worker {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 constexpr uint64_t kJob = 42;
 
 class RecordingServer final : public wire::ParameterService {
  public:
-  Status create(const wire::CreateRequest& request) override { return server_.create(request); }
-  Status assign(const wire::AssignRequest& request, const wire::PayloadView& values) override {
-    return server_.assign(request, values);
+  explicit RecordingServer(const core::World& world) : server_(world) { server_.serve_job(kJob); }
+
+  void create(const wire::CreateRequest& request, core::Reply<Status> reply) override {
+    server_.create(request, std::move(reply));
   }
-  Result<wire::ExchangeReply> exchange(const wire::PushHeader& header,
-                                       const wire::PayloadView& update) override {
-    auto reply = server_.exchange(header, update);
-    if (!reply.ok()) return reply;
-    headers.push_back(header);
+  void assign(const wire::AssignRequest& request, wire::ReceivedPayload values,
+              core::Reply<Status> reply) override {
+    server_.assign(request, std::move(values), std::move(reply));
+  }
+  void exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
+                core::Reply<Result<wire::ExchangeReply>> reply) override {
     const std::span<const std::byte> bytes = update.pieces.front();  // inproc: one piece
-    updates.emplace_back(bytes.size() / sizeof(float));
-    std::memcpy(updates.back().data(), bytes.data(), bytes.size());
-    return reply;
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    server_.exchange(header, std::move(update),
+                     [this, header, values = std::move(values),
+                      reply = std::move(reply)](Result<wire::ExchangeReply> answer) mutable {
+                       if (answer.ok()) {
+                         headers.push_back(header);
+                         updates.push_back(std::move(values));
+                       }
+                       if (mute) return held.push_back(std::move(reply));
+                       reply(std::move(answer));
+                     });
   }
-  Result<wire::PushReply> push(const wire::PushHeader& header,
-                               const wire::PayloadView& update) override {
-    return server_.push(header, update);
+  void pull(const wire::PullRequest& request, core::Reply<Result<wire::PullReply>> reply) override {
+    server_.pull(request, std::move(reply));
   }
-  Result<wire::PullReply> pull(uint64_t job, int shard) override {
-    return server_.pull(job, shard);
+  void fence(const wire::FenceRequest& request,
+             core::Reply<Result<wire::FenceReply>> reply) override {
+    server_.fence(request, std::move(reply));
   }
-  Result<wire::FenceReply> fence(const wire::FenceRequest& request) override {
-    return server_.fence(request);
+  void ledger(const wire::LedgerRequest& request,
+              core::Reply<Result<wire::LedgerReply>> reply) override {
+    server_.ledger(request, std::move(reply));
   }
-  Result<wire::LedgerReply> ledger(uint64_t job) override { return server_.ledger(job); }
-  Status shutdown(const std::string& reason) override { return server_.shutdown(reason); }
+  void ping(uint64_t job, core::Reply<Status> reply) override {
+    server_.ping(job, std::move(reply));
+  }
+  ~RecordingServer() override {
+    for (auto& reply : held) reply(cancelled("the server is gone"));
+  }
 
   std::vector<wire::PushHeader> headers;  // of exchanges that were applied
   std::vector<std::vector<float>> updates;
+  bool mute = false;  // applies, and does not answer
+  std::vector<core::Reply<Result<wire::ExchangeReply>>> held;
 
  private:
   server::ParameterServer server_;
@@ -59,62 +82,92 @@ wire::TrainingSpec spec_of(const Sequential& model, const std::string& trainer, 
   wire::TrainingSpec spec;
   spec.model = model.to_json();
   spec.trainer = trainer;
-  spec.window = window;
+  spec.trainer.set("window", int64_t{window});
   spec.optimizer = SGD({.learning_rate = 0.25f});
   spec.seed = 7;
   return spec;
 }
 
-// A job of one server, one shard and one partition.
+// A job of one server, one shard and two partitions, of which the second is somebody else's.
 class Job {
  public:
   Job(const Dataset& dataset, const wire::TrainingSpec& training, std::vector<float> parameters)
       : spec_(training), data_(dataset.records(), order(dataset.size())) {
     const auto map = wire::ShardMap::even(parameters.size(), 1, 1);
-    listener_ = *transport_.listen("server", &server, 1);
+    listener_ = *transport_.listen("server", &server, {});
+    EXPECT_TRUE(await_status([&](auto reply) {
+                  const auto rule = spec_.trainer.to_update_rule(spec_.optimizer);
+                  server.create({kJob, map, 0, rule, {1000, 1000}}, std::move(reply));
+                }).ok());
     EXPECT_TRUE(
-        server.create({kJob, map, 0, update_rule_for(spec_.trainer, spec_.optimizer)}).ok());
-    EXPECT_TRUE(server.assign({kJob, 0}, {{std::as_bytes(std::span(parameters))}}).ok());
-    client_ = std::make_unique<wire::ParameterClient>(
-        transport_, kJob, map, std::vector<std::string>{"server"}, wire::ParameterClientOptions{},
-        [] { return false; }, [](const std::string&) {});
+        await_status([&](auto reply) {
+          server.assign({kJob, 0}, {{std::as_bytes(std::span(parameters))}, {}}, std::move(reply));
+        }).ok());
+    client_ = std::make_unique<client::ParameterClient>(
+        world, transport_, world.make_strand("network"), kJob, map,
+        std::vector<std::string>{"server"}, client::ExchangeOptions{}, [](const std::string&) {});
   }
 
   PartitionTrainer trainer(int worker = 0) {
-    return {spec_, **backend::open_backend({.name = "cpu"}), worker};
+    return {spec_, **backend::open_backend({.name = "cpu"}), worker, strand};
   }
 
-  // As a lease of `incarnation` that owes the pushes from `sequence` on; `steps` before it is told
-  // to stop.
-  Status train(PartitionTrainer& trainer, int64_t incarnation, int64_t sequence,
-               int64_t steps = 1000) {
-    EXPECT_TRUE(server.fence({kJob, 0, incarnation}).ok());
-    int64_t trained = 0;
-    const TrainerHooks hooks{.should_stop = [&] { return trained == steps; },
-                             .on_step =
-                                 [&](int64_t step) {
-                                   ++trained;
-                                   if (on_step) on_step(step);
-                                 }};
-    return trainer.train({0, incarnation, sequence, data_.size()}, data_, *client_, hooks);
+  // As a lease of `incarnation` that owes the pushes from `sequence` on.
+  void start(PartitionTrainer& trainer, int64_t incarnation, int64_t sequence) {
+    fence(incarnation);
+    ended.clear();
+    trainer.train(
+        {0, incarnation, sequence, data_.size()}, data_, *client_,
+        [this](int64_t step) {
+          if (on_step) on_step(step);
+        },
+        [this](Status status) { ended.push_back(std::move(status)); });
+  }
+  Status train(PartitionTrainer& trainer, int64_t incarnation, int64_t sequence) {
+    start(trainer, incarnation, sequence);
+    world.run();
+    EXPECT_EQ(ended.size(), 1u);
+    return ended.at(0);
+  }
+  // `do_it` is the strand's next task after so many steps of this training.
+  void after_steps(int64_t steps, std::function<void()> do_it) {
+    on_step = [this, steps, trained = int64_t{0}, do_it = std::move(do_it)](int64_t) mutable {
+      if (++trained == steps) strand->post(do_it);
+    };
   }
 
+  void fence(int64_t incarnation) {
+    EXPECT_TRUE(await_result<wire::FenceReply>([&](auto reply) {
+                  server.fence({kJob, 0, incarnation}, std::move(reply));
+                }).ok());
+  }
   // Somebody else's push, of another partition.
   void push(float value) {
     wire::PushHeader header;
     header.job = kJob;
     header.id = {1, 1, ++others_};
-    EXPECT_TRUE(server.push(header, {{std::as_bytes(std::span(&value, 1))}}).ok());
+    EXPECT_TRUE(await_result<wire::ExchangeReply>([&](auto reply) {
+                  others_values_ = {value};
+                  server.exchange(header, {{std::as_bytes(std::span(others_values_))}, {}},
+                                  std::move(reply));
+                }).ok());
+    server.headers.pop_back();
+    server.updates.pop_back();
   }
 
   std::vector<float> centre() {
-    const auto reply = server.pull(kJob, 0);
+    const auto reply = await_result<wire::PullReply>([&](auto answer) {
+      server.pull({kJob, 0}, std::move(answer));
+    });
     EXPECT_TRUE(reply.ok());
     return {reply->values.values.begin(), reply->values.values.end()};
   }
 
-  RecordingServer server;
+  ManualWorld world;
+  std::shared_ptr<core::Strand> strand = world.make_strand("training");
+  RecordingServer server{world};
   std::function<void(int64_t step)> on_step;
+  std::vector<Status> ended;
 
  private:
   static std::vector<uint32_t> order(int64_t records) {
@@ -124,11 +177,12 @@ class Job {
   }
 
   const wire::TrainingSpec spec_;
-  transport::InprocTransport transport_;
+  transport::InprocTransport transport_{{}, world};
   std::unique_ptr<wire::Listener> listener_;
   const PartitionData data_;
   int64_t others_ = 0;
-  std::unique_ptr<wire::ParameterClient> client_;
+  std::vector<float> others_values_;
+  std::unique_ptr<client::ParameterClient> client_;
 };
 
 // --- Ten records in batches of four: three steps in each of two epochs, windows of four. ---
@@ -143,13 +197,13 @@ Dataset ten_records() {
   return Dataset::from_arrays(x, labels, {2}, 2);
 }
 
-Job ten_record_job(const std::string& trainer, bool overlap = false) {
+Job ten_record_job(const std::string& trainer, bool overlap = false, int epochs = 2) {
   Sequential model;
   model.add(Input({2})).add(Dense({.units = 2, .activation = "softmax"}));
   wire::TrainingSpec spec = spec_of(model, trainer, 4);
   spec.batch_size = 4;
-  spec.epochs = 2;
-  spec.overlap = overlap;
+  spec.epochs = epochs;
+  spec.trainer.set("overlap", overlap);
   return {ten_records(), spec, {0.5f, -0.5f, 0.25f, 1, 0, 0.125f}};
 }
 
@@ -191,7 +245,8 @@ std::vector<float> centre_after_whole_training() {
 TEST(PartitionTrainerTest, ASuccessorGoesOnWithTheSameBatches) {
   Job job = ten_record_job("async_sgd");
   PartitionTrainer first = job.trainer(0), successor = job.trainer(1);
-  EXPECT_EQ(job.train(first, 1, 1, 4).code(), StatusCode::kCancelled);
+  job.after_steps(3, [&] { first.drain(); });
+  EXPECT_EQ(job.train(first, 1, 1).code(), StatusCode::kCancelled);
   EXPECT_EQ(first.last_sequence(), 1);
   ASSERT_TRUE(job.train(successor, 2, 2).ok());
   EXPECT_EQ(successor.last_sequence(), 2);
@@ -201,7 +256,8 @@ TEST(PartitionTrainerTest, ASuccessorGoesOnWithTheSameBatches) {
 TEST(PartitionTrainerTest, NothingOfAWindowThatWasCutShortGoesIntoTheNext) {
   Job job = ten_record_job("async_sgd");
   PartitionTrainer trainer = job.trainer();
-  EXPECT_EQ(job.train(trainer, 1, 1, 3).code(), StatusCode::kCancelled);
+  job.after_steps(3, [&] { trainer.cancel(); });
+  EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kCancelled);
   EXPECT_EQ(trainer.last_sequence(), 0);
   EXPECT_TRUE(job.server.headers.empty());
   ASSERT_TRUE(job.train(trainer, 2, 1).ok());
@@ -220,7 +276,7 @@ TEST(PartitionTrainerTest, ALostLeaseEndsItWithTheLastPushThatCounted) {
   Job job = ten_record_job("adag");
   PartitionTrainer trainer = job.trainer();
   job.on_step = [&](int64_t step) {
-    if (step == 5) (void)job.server.fence({kJob, 0, 2});  // somebody else has it now
+    if (step == 5) job.fence(2);  // somebody else has it now
   };
   EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kAborted);
   EXPECT_EQ(trainer.last_sequence(), 1);
@@ -228,14 +284,14 @@ TEST(PartitionTrainerTest, ALostLeaseEndsItWithTheLastPushThatCounted) {
 
 // --- y = w x at x = 1 towards 0: loss w^2, and a step at learning rate 1/4 halves w. ---
 
-Job halving_job(bool overlap) {
+Job halving_job(bool overlap, const std::string& trainer = "adag") {
   Sequential model;
   model.add(Input({1})).add(Dense({.units = 1, .use_bias = false}));
-  wire::TrainingSpec spec = spec_of(model, "adag", 1);
+  wire::TrainingSpec spec = spec_of(model, trainer, 1);
   spec.loss = "mse";
   spec.batch_size = 1;
   spec.epochs = 1;
-  spec.overlap = overlap;
+  spec.trainer.set("overlap", overlap);
   const Dataset data =
       Dataset::from_arrays(std::vector<float>(3, 1), std::vector<int32_t>(3, 0), {1}, 1);
   return {data, spec, {8}};
@@ -274,7 +330,8 @@ TEST(PartitionTrainerTest, WithOverlapTheCentreComesOneWindowLater) {
 TEST(PartitionTrainerTest, WithOverlapAPushCountsWhenItsAnswerWasAwaited) {
   Job job = halving_job(true);
   PartitionTrainer trainer = job.trainer();
-  EXPECT_EQ(job.train(trainer, 1, 1, 2).code(), StatusCode::kCancelled);
+  job.after_steps(2, [&] { trainer.cancel(); });
+  EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kCancelled);
   EXPECT_EQ(trainer.last_sequence(), 1);
   ASSERT_TRUE(job.train(trainer, 2, 3).ok());
   EXPECT_EQ(trainer.last_sequence(), 3);
@@ -293,7 +350,159 @@ std::vector<int64_t> base_versions(bool overlap) {
 // Push n makes version n; its staleness is n - 1 - base.
 TEST(PartitionTrainerTest, APushNamesTheVersionThatItsWindowBeganFrom) {
   EXPECT_THAT(base_versions(false), ElementsAre(0, 1, 2));
-  EXPECT_THAT(base_versions(true), ElementsAre(0, 0, 1)) << "the answer comes one window later";
+  // One worker alone is never stale: the push that was not answered yet is its own.
+  EXPECT_THAT(base_versions(true), ElementsAre(0, 1, 2));
+}
+
+// --- With the optimizer at the servers: the gradient of w^2 is 2 w, and a step there halves w. ---
+
+TEST(PartitionTrainerTest, GradientsInLockStep) {
+  Job job = halving_job(false, "async_sgd");
+  PartitionTrainer trainer = job.trainer();
+  ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+  EXPECT_THAT(flat(job.server.updates), ElementsAre(16, 8, 4));
+  EXPECT_THAT(job.centre(), ElementsAre(1));
+}
+
+TEST(PartitionTrainerTest, WithOverlapAGradientIsNotAddedToTheCentre) {
+  Job job = halving_job(true, "async_sgd");
+  PartitionTrainer trainer = job.trainer();
+  ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+  // At 8; at 8 again, for the answer comes one window later; then at the centre of the first push,
+  // 8 - 4. The centre: 8, 4, 0, -2.
+  EXPECT_THAT(flat(job.server.updates), ElementsAre(16, 16, 8));
+  EXPECT_THAT(job.centre(), ElementsAre(-2));
+}
+
+TEST(PartitionTrainerTest, TheLossFallsWithEveryTrainerAndWithOverlap) {
+  for (const char* name : {"adag", "downpour", "async_sgd"}) {
+    for (const bool overlap : {false, true}) {
+      Job job = ten_record_job(name, overlap, 40);
+      PartitionTrainer trainer = job.trainer();
+      ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+      std::map<int, std::pair<double, int64_t>> epochs;  // sum of losses, samples
+      for (const auto& header : job.server.headers) {
+        for (const auto& metrics : header.metrics) {
+          epochs[metrics.epoch].first += metrics.loss_sum;
+          epochs[metrics.epoch].second += metrics.samples;
+        }
+      }
+      ASSERT_EQ(epochs.size(), 40u);
+      for (const auto& [epoch, sums] : epochs) EXPECT_EQ(sums.second, 10) << name << epoch;
+      EXPECT_LT(epochs[39].first, 0.9 * epochs[0].first) << name << (overlap ? " overlap" : "");
+      for (const float value : job.centre()) EXPECT_TRUE(std::isfinite(value));
+    }
+  }
+}
+
+// --- Between two steps ---
+
+TEST(PartitionTrainerTest, EveryStepIsATaskOfItsOwn) {
+  Job job = ten_record_job("adag");
+  PartitionTrainer trainer = job.trainer();
+  std::vector<std::string> order;
+  job.on_step = [&](int64_t step) {
+    order.push_back(std::to_string(step));
+    job.strand->post([&] { order.emplace_back("other"); });
+  };
+  ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+  EXPECT_THAT(order, ElementsAre("1", "other", "2", "other", "3", "other", "4", "other", "5",
+                                 "other", "6", "other"));
+}
+
+TEST(PartitionTrainerTest, DrainingFinishesTheWindowAndPushesIt) {
+  for (const bool overlap : {false, true}) {
+    Job job = ten_record_job("adag", overlap, 10);
+    PartitionTrainer trainer = job.trainer();
+    job.after_steps(6, [&] { trainer.drain(); });
+    EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kCancelled);
+    EXPECT_EQ(trainer.last_sequence(), 2);
+    ASSERT_EQ(job.server.headers.size(), 2u);
+    EXPECT_EQ(job.server.headers[1].steps, 4);
+  }
+}
+
+TEST(PartitionTrainerTest, DrainingTheLastWindowIsATrainedPartition) {
+  Job job = ten_record_job("adag");
+  PartitionTrainer trainer = job.trainer();
+  job.after_steps(5, [&] { trainer.drain(); });
+  EXPECT_TRUE(job.train(trainer, 1, 1).ok());
+}
+
+TEST(PartitionTrainerTest, ALostLeaseIsNoticedInTheMiddleOfAnOverlappedWindow) {
+  Job job = ten_record_job("adag", true, 10);
+  PartitionTrainer trainer = job.trainer();
+  int64_t trained = 0;
+  job.on_step = [&](int64_t step) {
+    trained = step;
+    if (step == 4) job.fence(2);
+  };
+  EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kAborted);
+  EXPECT_EQ(trained, 4) << "the answer came before the next step";
+}
+
+TEST(PartitionTrainerTest, CancelEndsAWaitForAServerOnceTheBuffersAreFree) {
+  Job job = ten_record_job("adag");
+  job.server.mute = true;
+  PartitionTrainer trainer = job.trainer();
+  job.start(trainer, 1, 1);
+  job.world.advance(1min);  // it answers pings
+  EXPECT_TRUE(job.ended.empty());
+  trainer.cancel();
+  trainer.cancel();
+  job.world.run();
+  EXPECT_THAT(job.ended, ElementsAre(cancelled("stopped")));
+  EXPECT_EQ(trainer.last_sequence(), 0);
+  job.server.mute = false;
+  EXPECT_TRUE(job.train(trainer, 2, 2).ok()) << "it can be used again";
+}
+
+TEST(PartitionTrainerTest, DestroyedItIsSilent) {
+  Job job = ten_record_job("adag");
+  {
+    PartitionTrainer trainer = job.trainer();
+    job.after_steps(2, [&] { job.world.run(); });
+    job.start(trainer, 1, 1);
+  }
+  job.world.run();
+  EXPECT_TRUE(job.ended.empty());
+}
+
+// --- What a step throws ---
+
+TEST(PartitionTrainerTest, APartitionSmallerThanABatchIsAStatus) {
+  Sequential model;
+  model.add(Input({2})).add(Dense({.units = 2, .activation = "softmax"}));
+  wire::TrainingSpec spec = spec_of(model, "adag", 1);
+  spec.batch_size = 11;
+  Job job(ten_records(), spec, std::vector<float>(6));
+  PartitionTrainer trainer = job.trainer();
+  EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kInvalidArgument);
+}
+
+class FailingLayer final : public CustomLayer {
+ public:
+  std::string class_name() const override { return "FailingLayer"; }
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<FailingLayer>(*this); }
+  void forward(const Forward&) const override { throw std::runtime_error("of the user's"); }
+  void backward(const Backward&) const override {}
+};
+
+TEST(PartitionTrainerTest, WhatTheUsersProgramThrowsIsAStatus) {
+  static const bool registered = [] {
+    register_layer("FailingLayer", [](const Config&) { return std::make_unique<FailingLayer>(); });
+    return true;
+  }();
+  ASSERT_TRUE(registered);
+  Sequential model;
+  model.add(Input({2})).add(FailingLayer()).add(Dense({.units = 2, .activation = "softmax"}));
+  wire::TrainingSpec spec = spec_of(model, "adag", 1);
+  spec.batch_size = 4;
+  Job job(ten_records(), spec, std::vector<float>(6));
+  PartitionTrainer trainer = job.trainer();
+  const Status status = job.train(trainer, 1, 1);
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_THAT(status.message(), HasSubstr("of the user's"));
 }
 
 // --- Dropout ---

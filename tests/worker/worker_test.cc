@@ -9,14 +9,16 @@
 #include <mutex>
 
 #include "core/log.h"
+#include "core/real_world.h"
 #include "data/describe.h"
 #include "server/parameter_server.h"
 #include "sluice/dataset.h"
 #include "sluice/layers.h"
 #include "sluice/model.h"
+#include "tests/support/await.h"
 #include "transport/inproc/inproc_transport.h"
 #include "wire/training_spec.h"
-#include "worker/worker_rule.h"
+#include "worker/pushes.h"
 
 namespace sluice::worker {
 namespace {
@@ -62,37 +64,55 @@ AcquireReply of_kind(AcquireReply::Kind kind, std::string reason = "") {
   return reply;
 }
 
-// Keeps calls until it is destroyed, as a server does that has stopped.
+// Keeps calls until it is cut, as a server does that has stopped.
 class SilentChannel final : public wire::ParameterChannel {
  public:
-  ~SilentChannel() override {
-    for (const auto& done : waiting_) done(cancelled("the channel closed"));
-  }
+  ~SilentChannel() override { cut(); }
   void exchange(const wire::PushHeader&, wire::Payload, std::span<float>, const wire::CallOptions&,
-                std::function<void(Result<PulledVersion>)> done) override {
-    waiting_.push_back(std::move(done));
+                core::Reply<Result<PulledVersion>> reply) override {
+    keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
   }
-  void pull(uint64_t, int, std::span<float>, const wire::CallOptions&,
-            std::function<void(Result<PulledVersion>)> done) override {
-    waiting_.push_back(std::move(done));
+  void pull(const wire::PullRequest&, std::span<float>, const wire::CallOptions&,
+            core::Reply<Result<PulledVersion>> reply) override {
+    keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
   }
-  void push(const wire::PushHeader&, wire::Payload, const wire::CallOptions&,
-            std::function<void(Result<wire::PushReply>)>) override {}
-  Status create(const wire::CreateRequest&, const wire::CallOptions&) override { return {}; }
-  Status assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&) override {
-    return {};
+  void create(const wire::CreateRequest&, const wire::CallOptions&,
+              core::Reply<Status> reply) override {
+    reply(ok_status());
   }
-  Result<wire::FenceReply> fence(const wire::FenceRequest&, const wire::CallOptions&) override {
-    return wire::FenceReply{};
+  void assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&,
+              core::Reply<Status> reply) override {
+    reply(ok_status());
   }
-  Result<wire::LedgerReply> ledger(uint64_t, const wire::CallOptions&) override {
-    return wire::LedgerReply{};
+  void fence(const wire::FenceRequest&, const wire::CallOptions&,
+             core::Reply<Result<wire::FenceReply>> reply) override {
+    reply(wire::FenceReply{});
   }
-  Status shutdown(const std::string&, const wire::CallOptions&) override { return {}; }
+  void ledger(const wire::LedgerRequest&, const wire::CallOptions&,
+              core::Reply<Result<wire::LedgerReply>> reply) override {
+    reply(wire::LedgerReply{});
+  }
+  void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
+    keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
+  }
+  void cut() override {
+    std::vector<core::Task> waiting;
+    {
+      std::lock_guard lock(mutex_);
+      waiting.swap(waiting_);
+    }
+    for (core::Task& end : waiting) end();
+  }
   const std::string& address() const override { return address_; }
 
  private:
-  std::vector<std::function<void(Result<PulledVersion>)>> waiting_;
+  void keep(core::Task end) {
+    std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(end));
+  }
+
+  std::mutex mutex_;
+  std::vector<core::Task> waiting_;
   const std::string address_ = "nobody";
 };
 
@@ -102,7 +122,7 @@ class FakeDriver final : public wire::Transport, public wire::ControlService {
   FakeDriver() { listener_ = *inproc.listen("driver", this); }
 
   Result<std::unique_ptr<wire::Listener>> listen(const std::string&, wire::ParameterService*,
-                                                 int) override {
+                                                 const wire::ListenOptions&) override {
     return internal_error("workers do not listen");
   }
   Result<std::unique_ptr<wire::Listener>> listen(const std::string&,
@@ -117,39 +137,47 @@ class FakeDriver final : public wire::Transport, public wire::ControlService {
     return inproc.connect_control(address);
   }
 
-  Result<wire::JoinReply> join(const wire::JoinRequest&) override {
-    if (fails(join_failures)) return unavailable("broken pipe");
-    return wire::JoinReply{7, 0, kJob, to_json(spec)};
+  void join(const wire::JoinRequest&, core::Reply<Result<wire::JoinReply>> reply) override {
+    if (fails(join_failures)) return reply(unavailable("broken pipe"));
+    reply(wire::JoinReply{kJob, ++last_member_, 0, to_json(spec), 0});
   }
-  Result<AcquireReply> acquire(int64_t) override {
-    if (fails(acquire_failures)) return unavailable("broken pipe");
+  void acquire(const wire::AcquireRequest& request,
+               core::Reply<Result<AcquireReply>> reply) override {
+    if (fails(acquire_failures)) return reply(unavailable("broken pipe"));
     std::lock_guard lock(mutex_);
-    if (answers.empty()) return of_kind(AcquireReply::Kind::kDone);
+    if (request.member == forgotten) return reply(not_found("member 7"));
+    if (answers.empty()) return reply(of_kind(AcquireReply::Kind::kDone));
     AcquireReply next = answers.front();
     answers.pop_front();
-    return next;
+    reply(std::move(next));
   }
-  Result<wire::HeartbeatReply> heartbeat(const wire::HeartbeatRequest& request) override {
-    std::lock_guard lock(mutex_);
-    heartbeats_.push_back(request);
-    changed_.notify_all();
-    return wire::HeartbeatReply{};
+  void heartbeat(const wire::HeartbeatRequest& request,
+                 core::Reply<Result<wire::HeartbeatReply>> reply) override {
+    {
+      std::lock_guard lock(mutex_);
+      heartbeats_.push_back(request);
+      changed_.notify_all();
+    }
+    reply(wire::HeartbeatReply{});
   }
-  Status finish(const wire::FinishRequest& request) override {
-    if (fails(finish_failures)) return unavailable("broken pipe");
+  void finish(const wire::FinishRequest& request, core::Reply<Status> reply) override {
+    if (fails(finish_failures)) return reply(unavailable("broken pipe"));
     finished.push_back(request);
-    return ok_status();
+    reply(ok_status());
   }
-  Status leave(const wire::LeaveRequest& request) override {
-    std::lock_guard lock(mutex_);
-    left.push_back(request.status);
-    return ok_status();
+  void leave(const wire::LeaveRequest& request, core::Reply<Status> reply) override {
+    {
+      std::lock_guard lock(mutex_);
+      left.push_back(request.status);
+    }
+    reply(ok_status());
   }
-  Status fetch_partition(int64_t, int64_t first,
-                         const std::function<bool(const wire::RecordChunk&)>& sink) override {
+  void fetch(const wire::FetchRequest& request,
+             core::Reply<Result<wire::RecordChunk>> reply) override {
     const auto records = two_records().records();
-    sink({first, 2, records->features(), records->labels()});
-    return ok_status();
+    reply(wire::RecordChunk{request.first,
+                            {records->features().begin(), records->features().end()},
+                            {records->labels().begin(), records->labels().end()}});
   }
 
   bool wait_for_heartbeat(const std::function<bool(const wire::HeartbeatRequest&)>& wanted) {
@@ -162,6 +190,7 @@ class FakeDriver final : public wire::Transport, public wire::ControlService {
   wire::TrainingSpec spec = a_spec();
   std::atomic<int> join_failures = 0, acquire_failures = 0, finish_failures = 0;
   std::deque<AcquireReply> answers;  // of acquire(); then: done
+  int64_t forgotten = 0;             // the member that the driver does not know
   std::vector<wire::FinishRequest> finished;
   std::vector<Status> left;
 
@@ -170,37 +199,97 @@ class FakeDriver final : public wire::Transport, public wire::ControlService {
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  int64_t last_member_ = 6;
   std::vector<wire::HeartbeatRequest> heartbeats_;
   std::unique_ptr<wire::Listener> listener_;
 };
 
+// A server for the job of a_spec(), where granted() with the address "server" leads.
+class AServer {
+ public:
+  explicit AServer(transport::InprocTransport& inproc) {
+    server_.serve_job(kJob);
+    const std::vector<float> parameters(kParameters);
+    EXPECT_TRUE(
+        await_status([&](auto reply) {
+          server_.create(
+              {kJob, granted().shard_map, 0, algorithm::Choice("adag").to_update_rule({}), {1000}},
+              std::move(reply));
+        }).ok());
+    EXPECT_TRUE(
+        await_status([&](auto reply) {
+          server_.assign({kJob, 0}, {{std::as_bytes(std::span(parameters))}, {}}, std::move(reply));
+        }).ok());
+    fence(1);
+    listener_ = *inproc.listen("server", &server_, {});
+  }
+  void fence(int64_t incarnation) {
+    EXPECT_TRUE(await_result<wire::FenceReply>([&](auto reply) {
+                  server_.fence({kJob, 0, incarnation}, std::move(reply));
+                }).ok());
+  }
+
+ private:
+  server::ParameterServer server_{core::real_world()};
+  std::unique_ptr<wire::Listener> listener_;
+};
+
+AcquireReply granted_at_the_server() {
+  AcquireReply reply = granted();
+  reply.servers = {"server"};
+  return reply;
+}
+
 class WorkerTest : public testing::Test {
  protected:
-  Status run() { return run_worker(driver_, {"driver"}, stop_); }
+  Status run() {
+    return run_worker(core::real_world(), driver_, {"driver"}, stop_.get_token()).why;
+  }
+  Status run_with(WorkerParts parts) {
+    std::promise<Status> ended;
+    Worker worker(core::real_world(), driver_, {"driver"}, std::move(parts),
+                  [&](Status why) { ended.set_value(std::move(why)); });
+    worker.start();
+    return ended.get_future().get();
+  }
 
   FakeDriver driver_;
-  std::atomic<bool> stop_{false};
+  std::stop_source stop_;
 };
 
 TEST_F(WorkerTest, BrokenConnectionsToTheDriverAreNoEnd) {
   driver_.join_failures = driver_.acquire_failures = driver_.finish_failures = 2;
-  server::ParameterServer server;
-  const auto listener = *driver_.inproc.listen("server", &server, 1);
-  const std::vector<float> parameters(kParameters);
-  ASSERT_TRUE(server.create({kJob, granted().shard_map, 0, update_rule_for("adag", {})}).ok());
-  ASSERT_TRUE(server.assign({kJob, 0}, {{std::as_bytes(std::span(parameters))}}).ok());
-  ASSERT_TRUE(server.fence({kJob, 0, 1}).ok());
-  driver_.answers = {granted()};
-  driver_.answers[0].servers = {"server"};
+  AServer server(driver_.inproc);
+  driver_.answers = {granted_at_the_server()};
   EXPECT_TRUE(run().ok());
   EXPECT_EQ(driver_.finished.size(), 1u);
   EXPECT_EQ(driver_.finish_failures, 0);
 }
 
+TEST_F(WorkerTest, ALeaseThatWasTakenAwayIsNoEnd) {
+  AServer server(driver_.inproc);
+  server.fence(2);
+  driver_.answers = {granted_at_the_server(), granted_at_the_server()};
+  driver_.answers[1].lease.incarnation = 2;
+  EXPECT_TRUE(run().ok());
+  ASSERT_EQ(driver_.finished.size(), 1u);
+  EXPECT_EQ(driver_.finished[0].incarnation, 2);
+}
+
+TEST_F(WorkerTest, AMemberThatTheDriverDoesNotKnowJoinsAgain) {
+  AServer server(driver_.inproc);
+  driver_.answers = {granted_at_the_server()};
+  driver_.forgotten = 7;
+  EXPECT_TRUE(run().ok());
+  ASSERT_EQ(driver_.finished.size(), 1u);
+  EXPECT_EQ(driver_.finished[0].member, 8);
+  EXPECT_THAT(driver_.left, testing::ElementsAre(ok_status()));
+}
+
 // --- While the model is being compiled ---
 
 FakeDriver* g_driver = nullptr;
-bool g_heard = false;
+std::atomic<bool> g_heard = false;
 
 // Takes as long to be built as the driver takes to hear of the worker.
 class SlowLayer final : public CustomLayer {
@@ -231,6 +320,30 @@ TEST_F(WorkerTest, IsHeardOfWhileItsModelIsBeingCompiled) {
   EXPECT_TRUE(g_heard);
 }
 
+TEST_F(WorkerTest, IsHeardOfWhileItsDeviceIsBeingOpened) {
+  bool heard = false;
+  EXPECT_TRUE(run_with({.open_backend = [&](const backend::DeviceOptions& options) {
+                heard = driver_.wait_for_heartbeat([](const auto& r) { return r.member == 7; });
+                return backend::open_backend(options);
+              }}).ok());
+  EXPECT_TRUE(heard);
+}
+
+TEST_F(WorkerTest, LeavesWithTheReasonWhyItHasNoDevice) {
+  const Status broken = not_found("no GPU here");
+  EXPECT_EQ(run_with({.open_backend = [&](const backend::DeviceOptions&)
+                          -> Result<std::shared_ptr<backend::Backend>> { return broken; }}),
+            broken);
+  EXPECT_THAT(driver_.left, testing::ElementsAre(broken));
+}
+
+TEST_F(WorkerTest, LeavesAModelThatMakesNoSense) {
+  driver_.spec.model = R"({"no": "model"})";
+  EXPECT_EQ(run().code(), StatusCode::kInvalidArgument);
+  ASSERT_EQ(driver_.left.size(), 1u);
+  EXPECT_EQ(driver_.left[0].code(), StatusCode::kInvalidArgument);
+}
+
 // --- Waits ---
 
 TEST_F(WorkerTest, SaysInItsLogForWhomItWaitsOnce) {
@@ -254,9 +367,9 @@ TEST_F(WorkerTest, StopEndsAWaitForAServerAndTheDriverHearsOfIt) {
   driver_.answers = {granted()};
   auto status = std::async(std::launch::async, [this] { return run(); });
   EXPECT_TRUE(driver_.wait_for_heartbeat([](const auto& r) {
-    return r.partition == 0 && r.waiting_for == "server at nobody has not answered yet";
+    return r.partition == 0 && r.waiting_for == "server at nobody, which has not answered yet";
   }));
-  stop_ = true;
+  stop_.request_stop();
   ASSERT_EQ(status.wait_for(5s), std::future_status::ready) << "the calls' deadline is 10 s away";
   EXPECT_EQ(status.get(), cancelled("stopped by a signal"));
   EXPECT_THAT(driver_.left, testing::ElementsAre(cancelled("stopped by a signal")));

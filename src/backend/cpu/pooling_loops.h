@@ -1,4 +1,8 @@
 // The loops of pooling, over images in either layout, sixteen channels at a time.
+//
+// The largest cell of a window is the first of equals, row by row, or, where one is NaN, the last
+// NaN (as PyTorch has it): a model that diverged must not look finite. TensorFlow on CPUs drops or
+// keeps NaN as the number of channels has it.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +23,8 @@ struct ImageView {
 struct Pooling {
   Pool2DOp op;
   ImageView x, y;
-  // Outputs whose value is not above zero pass no gradient on: x comes from a ReLU.
+  // Outputs whose value is not above zero, NaN among them, pass no gradient on: x comes from a
+  // ReLU.
   enum class Mask { kNone, kRelu } mask = Mask::kNone;
 };
 
@@ -37,7 +42,7 @@ void max_pool(const Pooling& p, int64_t begin, int64_t end, const Bfloat16* x, B
               uint8_t* cells);
 
 // dx from dy for the output rows [begin, end), which are whole images unless remembers_cells().
-// A maximum's gradient goes to the first largest cell of its window.
+// A maximum's gradient goes to the largest cell of its window.
 void max_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* x,
                        const uint8_t* cells, const float* dy, float* dx);
 void average_pool_gradient(const Pooling& p, int64_t begin, int64_t end, const float* dy,

@@ -4,7 +4,8 @@
 //
 //   w, g, slots [P] float32        bfloat16_w [P], where there is one: w rounded, for the kernels
 #include "backend/cuda/device_math.cuh"
-#include "optim/update_loops.h"
+#include "optim/decimal.h"
+#include "optim/kind.h"
 
 namespace sluice::backend::cuda {
 namespace {
@@ -92,28 +93,28 @@ void step(const Rule& rule, const OptimizerArena& arena, cudaStream_t stream) {
 void optimizer_step(const OptimizerSpec& spec, const OptimizerArena& arena, const StepState* state,
                     cudaStream_t stream) {
   const std::vector<float*>& slots = arena.slots;
-  if (spec.name == "sgd") {
-    if (slots.empty()) return step(Sgd{spec.learning_rate}, arena, stream);
-    return step(SgdMomentum{slots[0], spec.learning_rate, spec.momentum, spec.nesterov}, arena,
-                stream);
+  switch (optim::kind_of(spec)) {
+    case optim::Kind::kSgd:
+      if (slots.empty()) return step(Sgd{spec.learning_rate}, arena, stream);
+      return step(SgdMomentum{slots[0], spec.learning_rate, spec.momentum, spec.nesterov}, arena,
+                  stream);
+    case optim::Kind::kRmsprop:
+      return step(Rmsprop{.v = slots[0],
+                          .m = spec.momentum > 0 ? slots[1] : nullptr,
+                          .a = spec.centered ? slots.back() : nullptr,
+                          .learning_rate = spec.learning_rate,
+                          .rho = spec.rho,
+                          .one_minus_rho = optim::one_minus(spec.rho),
+                          .momentum = spec.momentum,
+                          .epsilon = spec.epsilon},
+                  arena, stream);
+    case optim::Kind::kAdagrad:
+      return step(Adagrad{slots[0], spec.learning_rate, spec.epsilon}, arena, stream);
+    case optim::Kind::kAdam:
+      return step(Adam{slots[0], slots[1], state, optim::one_minus(spec.beta_1),
+                       optim::one_minus(spec.beta_2), spec.epsilon},
+                  arena, stream);
   }
-  if (spec.name == "rmsprop") {
-    const Rmsprop rule{.v = slots[0],
-                       .m = spec.momentum > 0 ? slots[1] : nullptr,
-                       .a = spec.centered ? slots.back() : nullptr,
-                       .learning_rate = spec.learning_rate,
-                       .rho = spec.rho,
-                       .one_minus_rho = optim::one_minus(spec.rho),
-                       .momentum = spec.momentum,
-                       .epsilon = spec.epsilon};
-    return step(rule, arena, stream);
-  }
-  if (spec.name == "adagrad") {
-    return step(Adagrad{slots[0], spec.learning_rate, spec.epsilon}, arena, stream);
-  }
-  step(Adam{slots[0], slots[1], state, optim::one_minus(spec.beta_1), optim::one_minus(spec.beta_2),
-            spec.epsilon},
-       arena, stream);
 }
 
 }  // namespace sluice::backend::cuda

@@ -7,6 +7,7 @@
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/rates.h"
+#include "backend/interface_id.h"
 #include "core/version.h"
 
 namespace sluice::backend::cuda {
@@ -164,6 +165,8 @@ class Plugin final : public CudaPlugin {
 #define SLUICE_EXPORT extern "C" __attribute__((visibility("default")))
 
 SLUICE_EXPORT const char* sluice_cuda_plugin_version() { return sluice::core::version(); }
+
+SLUICE_EXPORT const char* sluice_cuda_plugin_interface() { return sluice::backend::interface_id(); }
 
 SLUICE_EXPORT sluice::backend::CudaPlugin* sluice_cuda_plugin() {
   static sluice::backend::cuda::Plugin plugin;

@@ -3,7 +3,10 @@
 //   y[n, a, b, c] = max or mean of x[n, h, w, c] over the window of (a, b):
 //     h in [a s_h - top, a s_h - top + pool_h) and w likewise, inside the image
 //
-// Backward, max: the gradient of a window goes to its first largest cell (row by row). Mean: to all
+// The largest of a window with NaN in it is the last NaN; otherwise the first of equals (row by
+// row).
+//
+// Backward, max: the gradient of a window goes to its largest cell. Mean: to all
 // its cells alike. Both as a gather: a cell adds up what the windows that contain it give it, so
 // that overlapping windows need no atomic additions. The derivative of an activation f fused in
 // front of the pooling comes along: x = f(z) is at hand.
@@ -30,7 +33,7 @@ __device__ int64_t cell(const PoolingShape& s, int64_t n, int64_t h, int64_t w, 
   return ((n * s.height + h) * s.width + w) * s.channels + c;
 }
 
-// The place of the first largest cell in x.
+// The place of the largest cell in x.
 template <typename T>
 __device__ int64_t largest(const PoolingShape& s, const Window& window, int64_t n, int64_t c,
                            const T* x) {
@@ -40,7 +43,7 @@ __device__ int64_t largest(const PoolingShape& s, const Window& window, int64_t 
     for (int64_t w = window.w_begin; w < window.w_end; ++w) {
       const int64_t at = cell(s, n, h, w, c);
       const float value = to_float(x[at]);
-      if (value > most) {
+      if (value > most || isnan(value)) {
         most = value;
         best = at;
       }

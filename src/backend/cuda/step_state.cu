@@ -4,6 +4,7 @@
 //   loss_sum += sum_n loss_n      correct += sum_n correct_n      t = step += 1
 //   Adam: step_size = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)     as optim::Optimizer
 #include "backend/cuda/device_math.cuh"
+#include "optim/kind.h"
 
 namespace sluice::backend::cuda {
 namespace {
@@ -52,8 +53,9 @@ __global__ void count_step_kernel(AdamRates adam, int64_t batch, const float* lo
 void count_step(const OptimizerSpec& spec, int64_t batch, const float* losses, const int* correct,
                 StepState* state, cudaStream_t stream) {
   launch(count_step_kernel, Grid{dim3(1), dim3(kBlock)}, stream,
-         AdamRates{spec.name == "adam", spec.learning_rate, spec.beta_1, spec.beta_2}, batch,
-         losses, correct, state);
+         AdamRates{optim::kind_of(spec) == optim::Kind::kAdam, spec.learning_rate, spec.beta_1,
+                   spec.beta_2},
+         batch, losses, correct, state);
 }
 
 }  // namespace sluice::backend::cuda

@@ -1,17 +1,17 @@
-// Unary calls of bytes to one peer, many in flight, completed by a thread of their own. Internal.
+// Unary calls of bytes to one peer, many in flight, answered by a thread of their own. Internal.
 //
-// `done` runs on that thread. Destroying the object cuts off what is in flight; every `done` has
-// run when the destructor returns, except when it is called from within one.
+// Destroying the object cuts off what is in flight; everything has been answered when the
+// destructor returns, except when it is called from within a reply.
 #pragma once
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 
-#include <functional>
 #include <memory>
 #include <thread>
 
 #include "core/clock.h"
+#include "core/reply.h"
 #include "sluice/status.h"
 #include "transport/grpc/call_status.h"
 
@@ -19,7 +19,7 @@ namespace sluice::transport {
 
 class AsyncCalls {
  public:
-  using Reply = Result<::grpc::ByteBuffer>;
+  using Answer = Result<::grpc::ByteBuffer>;
 
   explicit AsyncCalls(Peer peer);
   ~AsyncCalls();
@@ -28,7 +28,9 @@ class AsyncCalls {
 
   // `method`: "/package.Service/Method".
   void start(const char* method, const ::grpc::ByteBuffer& request, core::Duration timeout,
-             std::function<void(Reply)> done);
+             core::Reply<Answer> reply);
+  // What is in flight is answered with CANCELLED, unless it just ended.
+  void cut();
 
  private:
   struct Call;

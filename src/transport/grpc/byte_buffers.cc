@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "transport/grpc/hand_over.h"
 #include "transport/grpc/raw_message.h"
 
 namespace sluice::transport {
@@ -13,13 +15,15 @@ namespace {
 // A slice that is the payload's memory; its owner is let go when gRPC has done with it, which may
 // be after the call is over.
 ::grpc::Slice borrowed_slice(const wire::Payload& payload) {
-  auto owner = std::make_unique<std::shared_ptr<const void>>(payload.owner);
+  using Owner = std::shared_ptr<const void>;
+  auto owner = std::make_unique<Owner>(payload.owner);
+  hand_over(owner.get());
   // gRPC only reads it.
   auto* data = const_cast<float*>(payload.values.data());
   return {data, payload.values.size_bytes(),
           [](void* held) {
-            std::unique_ptr<std::shared_ptr<const void>>(
-                static_cast<std::shared_ptr<const void>*>(held));
+            take_over(held);
+            std::unique_ptr<Owner>(static_cast<Owner*>(held));
           },
           owner.release()};
 }
@@ -46,15 +50,16 @@ bool parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {
   return reader.status().ok() && message.ParseFromZeroCopyStream(&reader);
 }
 
-Result<ReceivedPayload> parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& header,
-                              const char* what) {
-  ReceivedPayload received;
-  if (!buffer.Valid() || !buffer.Dump(&received.slices).ok()) {
+Result<wire::ReceivedPayload> parse(::grpc::ByteBuffer& buffer,
+                                    google::protobuf::MessageLite& header, const char* what) {
+  // Where they lie for good: a small slice keeps its bytes within itself.
+  const auto slices = std::make_shared<std::vector<::grpc::Slice>>();
+  if (!buffer.Valid() || !buffer.Dump(slices.get()).ok()) {
     return invalid_argument(std::string(what) + ": the message is empty");
   }
   std::vector<std::span<const std::byte>> pieces;
-  pieces.reserve(received.slices.size());
-  for (const ::grpc::Slice& slice : received.slices) {
+  pieces.reserve(slices->size());
+  for (const ::grpc::Slice& slice : *slices) {
     pieces.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
   }
   Result<RawMessage> message = decode(pieces);
@@ -62,8 +67,7 @@ Result<ReceivedPayload> parse(::grpc::ByteBuffer& buffer, google::protobuf::Mess
   if (!header.ParseFromString(message->header)) {
     return invalid_argument(std::string(what) + ": the header is damaged");
   }
-  received.payload = std::move(message->payload);
-  return received;
+  return wire::ReceivedPayload{std::move(message->payload), slices};
 }
 
 }  // namespace sluice::transport

@@ -5,8 +5,6 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
-#include <vector>
-
 #include "sluice/status.h"
 #include "wire/parameters.h"
 
@@ -21,17 +19,9 @@ namespace sluice::transport {
 // False: the bytes are no such message. `buffer` is used up.
 bool parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message);
 
-// A received message of raw_message.h; `payload` views `slices`, and a small slice keeps its bytes
-// within itself, so it can only be moved.
-struct ReceivedPayload {
-  ReceivedPayload() = default;
-  ReceivedPayload(ReceivedPayload&&) = default;
-
-  std::vector<::grpc::Slice> slices;
-  wire::PayloadView payload;
-};
-// INVALID_ARGUMENT: the bytes are no such message. `buffer` is used up.
-Result<ReceivedPayload> parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& header,
-                              const char* what);
+// A received message of raw_message.h: its payload, which owns the buffer's slices, and, in
+// `header`, the rest. INVALID_ARGUMENT: the bytes are no such message. `buffer` is used up.
+Result<wire::ReceivedPayload> parse(::grpc::ByteBuffer& buffer,
+                                    google::protobuf::MessageLite& header, const char* what);
 
 }  // namespace sluice::transport

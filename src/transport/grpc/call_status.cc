@@ -7,6 +7,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 namespace sluice::transport {
 namespace {
@@ -21,9 +22,9 @@ std::string seconds(core::Duration duration) {
   return text;
 }
 
-// The last part of gRPC's "failed to connect to all addresses; last error: UNKNOWN:
-// ipv4:127.0.0.1:7001: Failed to connect to remote host: Connection refused".
-std::string reason_of(const std::string& message) {
+// gRPC says "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7001: Failed
+// to connect to remote host: Connection refused". The last part of it.
+std::string last_part(const std::string& message) {
   const size_t colon = message.rfind(": ");
   std::string reason = colon == std::string::npos ? message : message.substr(colon + 2);
   const bool is_word = reason.size() > 1 && std::islower(static_cast<unsigned char>(reason[1]));
@@ -33,9 +34,47 @@ std::string reason_of(const std::string& message) {
   return reason;
 }
 
+// The address in such a message as we write it, or nothing.
+std::string address_in(const std::string& message) {
+  for (const std::string kind : {": ipv4:", ": ipv6:", ": unix:"}) {
+    const size_t begin = message.rfind(kind);
+    if (begin == std::string::npos) continue;
+    const size_t end = message.find(": ", begin + kind.size());
+    const bool is_unix = kind == ": unix:";
+    const size_t text = begin + (is_unix ? 2 : kind.size());
+    std::string address = message.substr(text, end - text);
+    for (const auto& [code, bracket] : {std::pair("%5B", "["), std::pair("%5D", "]")}) {
+      const size_t at = address.find(code);
+      if (at != std::string::npos) address.replace(at, 3, bracket);
+    }
+    return address;
+  }
+  return "";
+}
+
+// Why the peer cannot be reached, with the address that its name stood for.
+std::string reason_of(const std::string& message, const Peer& peer) {
+  const std::string tried = address_in(message);
+  const bool is_news = !tried.empty() && tried != peer.address;
+  return (is_news ? tried + ": " : "") + last_part(message);
+}
+
+// "Received message larger than max (5242880 vs. 4194304)", whichever end says so.
+std::string about_size(const std::string& message) {
+  size_t bytes = 0;
+  size_t most = 0;
+  const size_t numbers = message.find("larger than max (");
+  if (numbers == std::string::npos ||
+      std::sscanf(message.c_str() + numbers, "larger than max (%zu vs. %zu)", &bytes, &most) != 2) {
+    return message;
+  }
+  return "a message of " + std::to_string(bytes) + " bytes is larger than the " +
+         std::to_string(most) + " that are taken";
+}
+
 // Why there is no connection: in this state a call that does not wait fails at once and says so.
-std::string connection_problem(::grpc::Channel& channel) {
-  if (channel.GetState(false) != GRPC_CHANNEL_TRANSIENT_FAILURE) return "no connection yet";
+std::string connection_problem(const Peer& peer) {
+  if (peer.channel->GetState(false) != GRPC_CHANNEL_TRANSIENT_FAILURE) return "no connection yet";
   ::grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
   const ::grpc::internal::RpcMethod method("/sluice.v1.Nobody/Probe",
@@ -45,9 +84,9 @@ std::string connection_problem(::grpc::Channel& channel) {
   ::grpc::ByteBuffer reply;
   const ::grpc::Status status =
       ::grpc::internal::BlockingUnaryCall<::grpc::ByteBuffer, ::grpc::ByteBuffer>(
-          &channel, method, &context, request, &reply);
+          peer.channel.get(), method, &context, request, &reply);
   if (status.error_code() != ::grpc::StatusCode::UNAVAILABLE) return "no connection yet";
-  return reason_of(status.error_message());
+  return reason_of(status.error_message(), peer);
 }
 
 }  // namespace
@@ -71,17 +110,20 @@ Status from_grpc(const ::grpc::Status& status, const ::grpc::ClientContext& cont
         return deadline_exceeded(who + " did not answer within " + seconds(timeout));
       }
       return unavailable(who + " does not answer: waited " + seconds(timeout) + " (" +
-                         connection_problem(*peer.channel) + ")");
+                         connection_problem(peer) + ")");
     case StatusCode::kUnavailable:
-      return unavailable(who + " does not answer (" + reason_of(status.error_message()) + ")");
+      return unavailable(who + " does not answer (" + reason_of(status.error_message(), peer) +
+                         ")");
     // How gRPC reports a connection or a peer that broke off in the middle: worth another attempt.
     case StatusCode::kCancelled:
     case StatusCode::kUnknown:
     case StatusCode::kInternal:
-      return unavailable(who + " broke off the call (" + reason_of(status.error_message()) + ")");
+      return unavailable(who + " broke off the call (" + last_part(status.error_message()) + ")");
     case StatusCode::kUnimplemented:
       return {code, who + " does not know this call; is it a Sluice " + peer.role +
                         " of the same version?"};
+    case StatusCode::kResourceExhausted:
+      return {code, who + ": " + about_size(status.error_message())};
     default:
       return Status(code, status.error_message()).with_context(who);
   }

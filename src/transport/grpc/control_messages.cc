@@ -1,5 +1,9 @@
 #include "transport/grpc/control_messages.h"
 
+#include <algorithm>
+#include <span>
+#include <string>
+
 #include "transport/grpc/parameter_messages.h"
 
 namespace sluice::transport {
@@ -10,7 +14,8 @@ constexpr v1::AcquireReply::Kind kAcquireKinds[] = {v1::AcquireReply::GRANTED,
                                                     v1::AcquireReply::WAIT, v1::AcquireReply::DONE,
                                                     v1::AcquireReply::ABORT};
 constexpr v1::HeartbeatReply::Kind kHeartbeatKinds[] = {
-    v1::HeartbeatReply::CONTINUE, v1::HeartbeatReply::LEASE_LOST, v1::HeartbeatReply::ABORT};
+    v1::HeartbeatReply::CONTINUE, v1::HeartbeatReply::LEASE_LOST, v1::HeartbeatReply::DONE,
+    v1::HeartbeatReply::ABORT};
 
 // The index of `kind` in the table; a kind that this version does not know becomes `unknown`.
 template <typename Kind, typename Proto, size_t n>
@@ -19,6 +24,14 @@ Kind kind_from(Proto kind, const Proto (&table)[n], Kind unknown) {
     if (table[i] == kind) return static_cast<Kind>(i);
   }
   return unknown;
+}
+
+// What a member has to say must not be too long to be heard.
+constexpr size_t kLongestReason = size_t{64} << 10;
+
+core::Duration duration_from(int64_t nanoseconds) {
+  constexpr core::Duration kLongest = std::chrono::hours(24);
+  return std::clamp(core::Duration(nanoseconds), core::Duration(), kLongest);
 }
 
 wire::Lease from_proto(const v1::Lease& lease) {
@@ -31,20 +44,25 @@ v1::JoinRequest to_proto(const wire::JoinRequest& request) {
   v1::JoinRequest message;
   message.set_role(request.role == wire::Role::kServer ? v1::ROLE_SERVER : v1::ROLE_WORKER);
   message.set_version(request.version);
-  message.set_host(request.host);
-  message.set_pid(request.pid);
+  message.set_host(request.process.host);
+  message.set_machine(request.process.machine);
+  message.set_pid(request.process.pid);
+  message.set_started(request.process.started);
   message.set_address(request.address);
   message.set_preferred_index(request.preferred_index);
   message.set_attempt(request.attempt);
   return message;
 }
 
-wire::JoinRequest from_proto(const v1::JoinRequest& request) {
+Result<wire::JoinRequest> from_proto(const v1::JoinRequest& request) {
+  if (request.role() != v1::ROLE_SERVER && request.role() != v1::ROLE_WORKER) {
+    return invalid_argument("Join: expected a role, server or worker, got " +
+                            std::to_string(request.role()));
+  }
   wire::JoinRequest result;
   result.role = request.role() == v1::ROLE_SERVER ? wire::Role::kServer : wire::Role::kWorker;
   result.version = request.version();
-  result.host = request.host();
-  result.pid = request.pid();
+  result.process = {request.host(), request.machine(), request.pid(), request.started()};
   result.address = request.address();
   result.preferred_index = request.preferred_index();
   result.attempt = request.attempt();
@@ -62,7 +80,18 @@ v1::JoinReply to_proto(const wire::JoinReply& reply) {
 }
 
 wire::JoinReply from_proto(const v1::JoinReply& reply) {
-  return {reply.member(), reply.index(), reply.job(), reply.job_spec(), reply.slot()};
+  return {reply.job(), reply.member(), reply.index(), reply.job_spec(), reply.slot()};
+}
+
+v1::AcquireRequest to_proto(const wire::AcquireRequest& request) {
+  v1::AcquireRequest message;
+  message.set_job(request.job);
+  message.set_member(request.member);
+  return message;
+}
+
+wire::AcquireRequest from_proto(const v1::AcquireRequest& request) {
+  return {request.job(), request.member()};
 }
 
 v1::AcquireReply to_proto(const wire::AcquireReply& reply) {
@@ -88,7 +117,7 @@ wire::AcquireReply from_proto(const v1::AcquireReply& reply) {
   wire::AcquireReply result;
   result.kind = kind_from(reply.kind(), kAcquireKinds, Kind::kAbort);
   result.lease = from_proto(reply.lease());
-  result.retry_after = core::Duration(reply.retry_after_ns());
+  result.retry_after = duration_from(reply.retry_after_ns());
   result.reason = reply.reason();
   result.shard_map = shard_map_from(reply.shards());
   result.servers.assign(reply.servers().begin(), reply.servers().end());
@@ -97,18 +126,30 @@ wire::AcquireReply from_proto(const v1::AcquireReply& reply) {
 
 v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request) {
   v1::HeartbeatRequest message;
+  message.set_job(request.job);
   message.set_member(request.member);
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
   message.set_step(request.step);
+  message.set_activity(request.activity);
   message.set_waiting_for(request.waiting_for);
   message.set_peak_memory_bytes(request.peak_memory_bytes);
+  message.set_hold_ns(request.hold.count());
   return message;
 }
 
 wire::HeartbeatRequest from_proto(const v1::HeartbeatRequest& request) {
-  return {request.member(), request.partition(),   request.incarnation(),
-          request.step(),   request.waiting_for(), request.peak_memory_bytes()};
+  wire::HeartbeatRequest result;
+  result.job = request.job();
+  result.member = request.member();
+  result.partition = request.partition();
+  result.incarnation = request.incarnation();
+  result.step = request.step();
+  result.activity = request.activity();
+  result.waiting_for = request.waiting_for();
+  result.peak_memory_bytes = request.peak_memory_bytes();
+  result.hold = duration_from(request.hold_ns());
+  return result;
 }
 
 v1::HeartbeatReply to_proto(const wire::HeartbeatReply& reply) {
@@ -126,6 +167,7 @@ wire::HeartbeatReply from_proto(const v1::HeartbeatReply& reply) {
 
 v1::FinishRequest to_proto(const wire::FinishRequest& request) {
   v1::FinishRequest message;
+  message.set_job(request.job);
   message.set_member(request.member);
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
@@ -134,14 +176,16 @@ v1::FinishRequest to_proto(const wire::FinishRequest& request) {
 }
 
 wire::FinishRequest from_proto(const v1::FinishRequest& request) {
-  return {request.member(), request.partition(), request.incarnation(), request.last_sequence()};
+  return {request.job(), request.member(), request.partition(), request.incarnation(),
+          request.last_sequence()};
 }
 
 v1::LeaveRequest to_proto(const wire::LeaveRequest& request) {
   v1::LeaveRequest message;
+  message.set_job(request.job);
   message.set_member(request.member);
   message.set_code(static_cast<int>(request.status.code()));
-  message.set_message(request.status.message());
+  message.set_message(request.status.message().substr(0, kLongestReason));
   return message;
 }
 
@@ -149,23 +193,34 @@ wire::LeaveRequest from_proto(const v1::LeaveRequest& request) {
   const bool known =
       request.code() >= 0 && request.code() <= static_cast<int>(StatusCode::kDataLoss);
   const auto code = known ? static_cast<StatusCode>(request.code()) : StatusCode::kUnknown;
-  return {request.member(), Status(code, request.message())};
+  return {request.job(), request.member(), Status(code, request.message())};
+}
+
+v1::FetchRequest to_proto(const wire::FetchRequest& request) {
+  v1::FetchRequest message;
+  message.set_job(request.job);
+  message.set_partition(request.partition);
+  message.set_first(request.first);
+  return message;
+}
+
+wire::FetchRequest from_proto(const v1::FetchRequest& request) {
+  return {request.job(), request.partition(), request.first()};
 }
 
 v1::RecordChunk to_proto(const wire::RecordChunk& chunk) {
   v1::RecordChunk message;
   message.set_first(chunk.first);
-  message.set_records(chunk.records);
   message.set_features(chunk.features.data(), chunk.features.size());
   message.mutable_labels()->Add(chunk.labels.begin(), chunk.labels.end());
   return message;
 }
 
 wire::RecordChunk from_proto(const v1::RecordChunk& chunk) {
-  const auto labels = static_cast<size_t>(chunk.labels_size());
-  return {chunk.first(), chunk.records(),
-          std::as_bytes(std::span(chunk.features().data(), chunk.features().size())),
-          std::span(chunk.labels().data(), labels)};
+  const auto features = std::as_bytes(std::span(chunk.features()));
+  return {chunk.first(),
+          {features.begin(), features.end()},
+          {chunk.labels().begin(), chunk.labels().end()}};
 }
 
 }  // namespace sluice::transport

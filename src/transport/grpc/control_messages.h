@@ -1,4 +1,8 @@
 // The control plane's structs as the protobuf messages of proto/control.proto, and back. Internal.
+//
+// What comes from the network is checked here for being representable: durations are between
+// nothing and a day, and kinds that this version does not know mean to leave. Whether it makes
+// sense is the service's to say.
 #pragma once
 
 #include "control.pb.h"
@@ -7,10 +11,14 @@
 namespace sluice::transport {
 
 v1::JoinRequest to_proto(const wire::JoinRequest& request);
-wire::JoinRequest from_proto(const v1::JoinRequest& request);
+// INVALID_ARGUMENT: neither a server nor a worker.
+Result<wire::JoinRequest> from_proto(const v1::JoinRequest& request);
 
 v1::JoinReply to_proto(const wire::JoinReply& reply);
 wire::JoinReply from_proto(const v1::JoinReply& reply);
+
+v1::AcquireRequest to_proto(const wire::AcquireRequest& request);
+wire::AcquireRequest from_proto(const v1::AcquireRequest& request);
 
 v1::AcquireReply to_proto(const wire::AcquireReply& reply);
 wire::AcquireReply from_proto(const v1::AcquireReply& reply);
@@ -27,8 +35,10 @@ wire::FinishRequest from_proto(const v1::FinishRequest& request);
 v1::LeaveRequest to_proto(const wire::LeaveRequest& request);
 wire::LeaveRequest from_proto(const v1::LeaveRequest& request);
 
+v1::FetchRequest to_proto(const wire::FetchRequest& request);
+wire::FetchRequest from_proto(const v1::FetchRequest& request);
+
 v1::RecordChunk to_proto(const wire::RecordChunk& chunk);
-// A view of `chunk`.
 wire::RecordChunk from_proto(const v1::RecordChunk& chunk);
 
 }  // namespace sluice::transport

@@ -2,34 +2,29 @@
 #pragma once
 
 #include <grpcpp/channel.h>
-#include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
-#include <functional>
+#include <cstddef>
 #include <memory>
 #include <string>
 
 #include "sluice/status.h"
 #include "transport/grpc/call_status.h"
-#include "transport/grpc/socket_address.h"
 
 namespace sluice::transport {
 
-// A started server and where it listens.
-struct Endpoint {
-  std::string address;  // with the real port
-  std::unique_ptr<SocketFile> file;
-  std::unique_ptr<::grpc::Server> server;
-};
+// How long a peer may leave what was sent to it unacknowledged.
+inline constexpr int kSilenceMilliseconds = 10'000;
 
-// `add_services` completes the builder. INVALID_ARGUMENT, UNAVAILABLE: see GrpcTransport::listen().
-Result<Endpoint> open_endpoint(const std::string& address,
-                               const std::function<void(::grpc::ServerBuilder&)>& add_services);
+// Settings of a server, whose connections an Acceptor brings. Larger messages are refused with
+// RESOURCE_EXHAUSTED before they are received.
+void configure(::grpc::ServerBuilder& builder, size_t max_message_bytes);
 
 // How long calls in progress may take to end when a listener is destroyed.
 inline constexpr auto kShutdownGrace = std::chrono::milliseconds(500);
 
-// A connection of its own to the peer. INVALID_ARGUMENT: the address is none.
-Result<Peer> connect_to(const char* role, const std::string& address);
+// A connection of its own to the peer; larger answers are refused with RESOURCE_EXHAUSTED.
+// INVALID_ARGUMENT: the address is none.
+Result<Peer> connect_to(const char* role, const std::string& address, size_t max_answer_bytes);
 
 }  // namespace sluice::transport

@@ -9,12 +9,16 @@
 
 #include "core/log.h"
 #include "transport/grpc/control_channel.h"
-#include "transport/grpc/control_listener.h"
+#include "transport/grpc/control_methods.h"
+#include "transport/grpc/listener.h"
 #include "transport/grpc/parameter_channel.h"
-#include "transport/grpc/parameter_listener.h"
+#include "transport/grpc/parameter_methods.h"
 
 namespace sluice::transport {
 namespace {
+
+// Members send a driver names, numbers, and what went wrong.
+constexpr size_t kLargestRequestToDriver = size_t{512} << 10;
 
 // What matters to people reaches them as a Status; the rest is for those who look for bugs, except
 // a last word before gRPC ends the process.
@@ -46,13 +50,14 @@ GrpcTransport::GrpcTransport() { start_grpc(); }
 
 Result<std::unique_ptr<wire::Listener>> GrpcTransport::listen(const std::string& address,
                                                               wire::ParameterService* service,
-                                                              int threads) {
-  return listen_for_parameters(address, service, threads);
+                                                              const wire::ListenOptions& options) {
+  return listen_for(address, parameter_methods(*service), options);
 }
 
 Result<std::unique_ptr<wire::Listener>> GrpcTransport::listen(const std::string& address,
                                                               wire::ControlService* service) {
-  return listen_for_control(address, service);
+  return listen_for(address, control_methods(*service),
+                    {.threads = 1, .max_message_bytes = kLargestRequestToDriver});
 }
 
 std::shared_ptr<wire::ParameterChannel> GrpcTransport::connect_parameters(

@@ -4,6 +4,11 @@
 // wait, within their timeout, for a server that is not there yet, and find one that came back
 // within two seconds. gRPC's own log lines appear at log level debug.
 //
+// Nobody makes a process receive more than it can use: requests to a driver have at most 512 KiB,
+// its answers 256 MiB, requests to a server what its ListenOptions say, and its answers the shard
+// that was asked for and 1 MiB (5 MiB, if that is more). Connections take at most three quarters of
+// the files that the process may open; others wait.
+//
 // gRPC starts with the first object of this class, for the rest of the process's life: fork before
 // that, or exec afterwards. From then on the process also keeps memory that it frees (up to 512
 // MiB, mallopt), to be used for the next messages. Thread-safe. Channels and listeners may outlive
@@ -26,11 +31,12 @@ class GrpcTransport final : public wire::Transport {
   // INVALID_ARGUMENT: not an address. UNAVAILABLE: in use, or not this host's.
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
                                                  wire::ParameterService* service,
-                                                 int threads) override;
+                                                 const wire::ListenOptions& options) override;
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
                                                  wire::ControlService* service) override;
 
-  // Each channel is one connection. Calls on an address that is none fail with INVALID_ARGUMENT.
+  // Each channel is a connection of its own. Calls on an address that is none fail with
+  // INVALID_ARGUMENT.
   std::shared_ptr<wire::ParameterChannel> connect_parameters(const std::string& address) override;
   std::shared_ptr<wire::ControlChannel> connect_control(const std::string& address) override;
 };

@@ -1,45 +1,36 @@
 #include "transport/grpc/parameter_channel.h"
 
 #include <cstring>
-#include <future>
-#include <optional>
 
-#include "transport/grpc/async_calls.h"
 #include "transport/grpc/byte_buffers.h"
-#include "transport/grpc/endpoint.h"
+#include "transport/grpc/channel_calls.h"
 #include "transport/grpc/parameter_messages.h"
 
 namespace sluice::transport {
 namespace {
 
-using Buffer = ::grpc::ByteBuffer;
 using PulledVersion = wire::ParameterChannel::PulledVersion;
 
-// Free functions: they run for calls that are cut off when their channel is destroyed.
-
-Status read(AsyncCalls::Reply reply, google::protobuf::MessageLite& message,
-            const std::string& address) {
-  SLUICE_RETURN_IF_ERROR(reply.status());
-  if (parse(*reply, message)) return ok_status();
-  return data_loss("server at " + address + " sent a damaged answer");
-}
+// What an answer may have beside the values of a shard.
+constexpr size_t kHeaderBytes = size_t{1} << 20;
+// Answers without values, such as a ledger's, and shards of the default size.
+constexpr size_t kUsualAnswer = wire::kDefaultShardSize * sizeof(float) + kHeaderBytes;
 
 // The one copy at this end.
-Result<PulledVersion> receive(AsyncCalls::Reply reply, std::span<float> into,
+Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
                               const std::string& address) {
-  SLUICE_RETURN_IF_ERROR(reply.status());
+  SLUICE_RETURN_IF_ERROR(answer.status());
   v1::ValuesHeader header;
-  const Result<ReceivedPayload> received = parse(*reply, header, "the answer");
+  const Result<wire::ReceivedPayload> received = parse(*answer, header, "the answer");
   if (!received.ok()) {
     return data_loss("server at " + address + ": " + received.status().message());
   }
-  const wire::PayloadView& payload = received->payload;
-  if (payload.bytes() != into.size_bytes()) {
-    return data_loss("server at " + address + " sent " + std::to_string(payload.bytes()) +
+  if (received->bytes() != into.size_bytes()) {
+    return data_loss("server at " + address + " sent " + std::to_string(received->bytes()) +
                      " bytes of values, expected " + std::to_string(into.size_bytes()));
   }
   auto* to = reinterpret_cast<std::byte*>(into.data());
-  for (const std::span<const std::byte> piece : payload.pieces) {
+  for (const std::span<const std::byte> piece : received->pieces) {
     std::memcpy(to, piece.data(), piece.size());
     to += piece.size();
   }
@@ -48,103 +39,66 @@ Result<PulledVersion> receive(AsyncCalls::Reply reply, std::span<float> into,
 
 class GrpcParameterChannel final : public wire::ParameterChannel {
  public:
-  explicit GrpcParameterChannel(std::string address) : address_(std::move(address)) {
-    Result<Peer> peer = connect_to("server", address_);
-    if (peer.ok()) {
-      calls_.emplace(*std::move(peer));
-    } else {
-      no_address_ = peer.status();
-    }
-  }
+  explicit GrpcParameterChannel(const std::string& address)
+      : calls_("server", address, kUsualAnswer) {}
 
   void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
                 const wire::CallOptions& options,
-                std::function<void(Result<PulledVersion>)> done) override {
-    start("/sluice.v1.Parameters/Exchange", to_buffer(to_proto(header), update), options,
-          [address = address_, into, done = std::move(done)](AsyncCalls::Reply reply) {
-            done(receive(std::move(reply), into, address));
-          });
+                core::Reply<Result<PulledVersion>> reply) override {
+    start("/sluice.v1.Parameters/Exchange", to_buffer(to_proto(header), update), into, options,
+          std::move(reply));
   }
 
-  void push(const wire::PushHeader& header, wire::Payload update, const wire::CallOptions& options,
-            std::function<void(Result<wire::PushReply>)> done) override {
-    start("/sluice.v1.Parameters/Push", to_buffer(to_proto(header), update), options,
-          [address = address_, done = std::move(done)](AsyncCalls::Reply reply) {
-            v1::PushReply message;
-            const Status status = read(std::move(reply), message, address);
-            done(status.ok() ? Result<wire::PushReply>(from_proto(message)) : status);
-          });
+  void pull(const wire::PullRequest& request, std::span<float> into,
+            const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) override {
+    start("/sluice.v1.Parameters/Pull", to_buffer(to_proto(request)), into, options,
+          std::move(reply));
   }
 
-  void pull(uint64_t job, int shard, std::span<float> into, const wire::CallOptions& options,
-            std::function<void(Result<PulledVersion>)> done) override {
-    v1::PullRequest request;
+  void create(const wire::CreateRequest& request, const wire::CallOptions& options,
+              core::Reply<Status> reply) override {
+    calls_.call("/sluice.v1.Parameters/Create", to_proto(request), options, std::move(reply));
+  }
+
+  void assign(const wire::AssignRequest& request, wire::Payload values,
+              const wire::CallOptions& options, core::Reply<Status> reply) override {
+    calls_.call("/sluice.v1.Parameters/Assign", to_buffer(to_proto(request), values), options,
+                std::move(reply));
+  }
+
+  void fence(const wire::FenceRequest& request, const wire::CallOptions& options,
+             core::Reply<Result<wire::FenceReply>> reply) override {
+    calls_.call<v1::FenceReply>("/sluice.v1.Parameters/Fence", to_proto(request), options,
+                                std::move(reply), from_proto);
+  }
+
+  void ledger(const wire::LedgerRequest& request, const wire::CallOptions& options,
+              core::Reply<Result<wire::LedgerReply>> reply) override {
+    calls_.call<v1::LedgerReply>("/sluice.v1.Parameters/Ledger", to_proto(request), options,
+                                 std::move(reply), from_proto);
+  }
+
+  void ping(uint64_t job, const wire::CallOptions& options, core::Reply<Status> reply) override {
+    v1::PingRequest request;
     request.set_job(job);
-    request.set_shard(shard);
-    start("/sluice.v1.Parameters/Pull", to_buffer(request), options,
-          [address = address_, into, done = std::move(done)](AsyncCalls::Reply reply) {
-            done(receive(std::move(reply), into, address));
-          });
+    calls_.call("/sluice.v1.Parameters/Ping", request, options, std::move(reply));
   }
 
-  Status create(const wire::CreateRequest& request, const wire::CallOptions& options) override {
-    v1::Empty reply;
-    return call("/sluice.v1.Parameters/Create", to_buffer(to_proto(request)), options, reply);
-  }
-
-  Status assign(const wire::AssignRequest& request, wire::Payload values,
-                const wire::CallOptions& options) override {
-    v1::Empty reply;
-    return call("/sluice.v1.Parameters/Assign", to_buffer(to_proto(request), values), options,
-                reply);
-  }
-
-  Result<wire::FenceReply> fence(const wire::FenceRequest& request,
-                                 const wire::CallOptions& options) override {
-    v1::FenceReply reply;
-    SLUICE_RETURN_IF_ERROR(
-        call("/sluice.v1.Parameters/Fence", to_buffer(to_proto(request)), options, reply));
-    return wire::FenceReply{reply.sequence()};
-  }
-
-  Result<wire::LedgerReply> ledger(uint64_t job, const wire::CallOptions& options) override {
-    v1::LedgerRequest request;
-    request.set_job(job);
-    v1::LedgerReply reply;
-    SLUICE_RETURN_IF_ERROR(
-        call("/sluice.v1.Parameters/Ledger", to_buffer(request), options, reply));
-    return from_proto(reply);
-  }
-
-  Status shutdown(const std::string& reason, const wire::CallOptions& options) override {
-    v1::ShutdownRequest request;
-    request.set_reason(reason);
-    v1::Empty reply;
-    return call("/sluice.v1.Parameters/Shutdown", to_buffer(request), options, reply);
-  }
-
-  const std::string& address() const override { return address_; }
+  void cut() override { calls_.cut(); }
+  const std::string& address() const override { return calls_.address(); }
 
  private:
-  void start(const char* method, const Buffer& request, const wire::CallOptions& options,
-             std::function<void(AsyncCalls::Reply)> done) {
-    if (!calls_) return done(no_address_);
-    calls_->start(method, request, options.timeout, std::move(done));
+  // A call that is answered with a shard's values.
+  void start(const char* method, const ::grpc::ByteBuffer& request, std::span<float> into,
+             const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) {
+    calls_.start(
+        method, request, into.size_bytes() + kHeaderBytes, options,
+        [address = address(), into, reply = std::move(reply)](AsyncCalls::Answer answer) mutable {
+          reply(receive(std::move(answer), into, address));
+        });
   }
 
-  // Makes the call and waits for its end, which the timeout bounds.
-  Status call(const char* method, const Buffer& request, const wire::CallOptions& options,
-              google::protobuf::MessageLite& reply) {
-    // Shared: the waiting thread may be gone before set_value() has returned.
-    const auto promise = std::make_shared<std::promise<AsyncCalls::Reply>>();
-    start(method, request, options,
-          [promise](AsyncCalls::Reply received) { promise->set_value(std::move(received)); });
-    return read(promise->get_future().get(), reply, address_);
-  }
-
-  const std::string address_;
-  Status no_address_;  // why there are no calls_
-  std::optional<AsyncCalls> calls_;
+  ChannelCalls calls_;
 };
 
 }  // namespace

@@ -58,11 +58,16 @@ v1::CreateRequest to_proto(const wire::CreateRequest& request) {
   }
   message.set_server(request.server);
   message.set_update_rule(request.update_rule);
+  message.mutable_pushes()->Add(request.pushes.begin(), request.pushes.end());
   return message;
 }
 
 wire::CreateRequest from_proto(const v1::CreateRequest& request) {
-  return {request.job(), shard_map_from(request.shards()), request.server(), request.update_rule()};
+  return {request.job(),
+          shard_map_from(request.shards()),
+          request.server(),
+          request.update_rule(),
+          {request.pushes().begin(), request.pushes().end()}};
 }
 
 v1::AssignHeader to_proto(const wire::AssignRequest& request) {
@@ -115,6 +120,17 @@ wire::PushReply from_proto(const v1::PushReply& reply) {
   return {reply.version(), reply.duplicate()};
 }
 
+v1::PullRequest to_proto(const wire::PullRequest& request) {
+  v1::PullRequest message;
+  message.set_job(request.job);
+  message.set_shard(request.shard);
+  return message;
+}
+
+wire::PullRequest from_proto(const v1::PullRequest& request) {
+  return {request.job(), request.shard()};
+}
+
 v1::FenceRequest to_proto(const wire::FenceRequest& request) {
   v1::FenceRequest message;
   message.set_job(request.job);
@@ -125,6 +141,25 @@ v1::FenceRequest to_proto(const wire::FenceRequest& request) {
 
 wire::FenceRequest from_proto(const v1::FenceRequest& request) {
   return {request.job(), request.partition(), request.incarnation()};
+}
+
+v1::FenceReply to_proto(const wire::FenceReply& reply) {
+  v1::FenceReply message;
+  message.set_sequence(reply.sequence);
+  return message;
+}
+
+wire::FenceReply from_proto(const v1::FenceReply& reply) { return {reply.sequence()}; }
+
+v1::LedgerRequest to_proto(const wire::LedgerRequest& request) {
+  v1::LedgerRequest message;
+  message.set_job(request.job);
+  message.set_partitions(request.partitions);
+  return message;
+}
+
+wire::LedgerRequest from_proto(const v1::LedgerRequest& request) {
+  return {request.job(), request.partitions()};
 }
 
 v1::LedgerReply to_proto(const wire::LedgerReply& reply) {

@@ -32,8 +32,17 @@ wire::PushHeader from_proto(const v1::PushHeader& header);
 v1::PushReply to_proto(const wire::PushReply& reply);
 wire::PushReply from_proto(const v1::PushReply& reply);
 
+v1::PullRequest to_proto(const wire::PullRequest& request);
+wire::PullRequest from_proto(const v1::PullRequest& request);
+
 v1::FenceRequest to_proto(const wire::FenceRequest& request);
 wire::FenceRequest from_proto(const v1::FenceRequest& request);
+
+v1::FenceReply to_proto(const wire::FenceReply& reply);
+wire::FenceReply from_proto(const v1::FenceReply& reply);
+
+v1::LedgerRequest to_proto(const wire::LedgerRequest& request);
+wire::LedgerRequest from_proto(const v1::LedgerRequest& request);
 
 v1::LedgerReply to_proto(const wire::LedgerReply& reply);
 wire::LedgerReply from_proto(const v1::LedgerReply& reply);

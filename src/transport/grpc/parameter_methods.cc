@@ -1,98 +1,65 @@
 #include "transport/grpc/parameter_methods.h"
 
-#include "transport/grpc/byte_buffers.h"
-#include "transport/grpc/parameter_messages.h"
+#include "transport/grpc/message_method.h"
 
 namespace sluice::transport {
 namespace {
 
-using Buffer = ::grpc::ByteBuffer;
-using wire::ParameterService;
+using Reply = Method::Reply;
 
-Status damaged(const char* what) {
-  return invalid_argument(std::string(what) + ": the message is damaged: it is no valid protobuf");
-}
-
-Result<Buffer> empty_or(const Status& status) {
-  SLUICE_RETURN_IF_ERROR(status);
-  return to_buffer(v1::Empty());
-}
-
-Buffer values_message(const wire::PullReply& values, const wire::PushReply* push) {
+::grpc::ByteBuffer values_message(const wire::PullReply& values, const wire::PushReply* push) {
   v1::ValuesHeader header;
   header.set_version(values.version);
   if (push) *header.mutable_push() = to_proto(*push);
   return to_buffer(header, values.values);
 }
 
-Result<Buffer> create(ParameterService& service, Buffer& request) {
-  v1::CreateRequest message;
-  if (!parse(request, message)) return damaged("Create");
-  return empty_or(service.create(from_proto(message)));
-}
-
-Result<Buffer> assign(ParameterService& service, Buffer& request) {
-  v1::AssignHeader header;
-  SLUICE_ASSIGN_OR_RETURN(const ReceivedPayload received, parse(request, header, "Assign"));
-  return empty_or(service.assign(from_proto(header), received.payload));
-}
-
-Result<Buffer> exchange(ParameterService& service, Buffer& request) {
-  v1::PushHeader header;
-  SLUICE_ASSIGN_OR_RETURN(const ReceivedPayload received, parse(request, header, "Exchange"));
-  SLUICE_ASSIGN_OR_RETURN(const wire::ExchangeReply reply,
-                          service.exchange(from_proto(header), received.payload));
+::grpc::ByteBuffer exchanged(const wire::ExchangeReply& reply) {
   return values_message(reply.pull, &reply.push);
 }
 
-Result<Buffer> push(ParameterService& service, Buffer& request) {
-  v1::PushHeader header;
-  SLUICE_ASSIGN_OR_RETURN(const ReceivedPayload received, parse(request, header, "Push"));
-  SLUICE_ASSIGN_OR_RETURN(const wire::PushReply reply,
-                          service.push(from_proto(header), received.payload));
-  return to_buffer(to_proto(reply));
-}
-
-Result<Buffer> pull(ParameterService& service, Buffer& request) {
-  v1::PullRequest message;
-  if (!parse(request, message)) return damaged("Pull");
-  SLUICE_ASSIGN_OR_RETURN(const wire::PullReply reply,
-                          service.pull(message.job(), message.shard()));
-  return values_message(reply, nullptr);
-}
-
-Result<Buffer> fence(ParameterService& service, Buffer& request) {
-  v1::FenceRequest message;
-  if (!parse(request, message)) return damaged("Fence");
-  SLUICE_ASSIGN_OR_RETURN(const wire::FenceReply reply, service.fence(from_proto(message)));
-  v1::FenceReply result;
-  result.set_sequence(reply.sequence);
-  return to_buffer(result);
-}
-
-Result<Buffer> ledger(ParameterService& service, Buffer& request) {
-  v1::LedgerRequest message;
-  if (!parse(request, message)) return damaged("Ledger");
-  SLUICE_ASSIGN_OR_RETURN(const wire::LedgerReply reply, service.ledger(message.job()));
-  return to_buffer(to_proto(reply));
-}
-
-Result<Buffer> shutdown(ParameterService& service, Buffer& request) {
-  v1::ShutdownRequest message;
-  if (!parse(request, message)) return damaged("Shutdown");
-  return empty_or(service.shutdown(message.reason()));
-}
+::grpc::ByteBuffer pulled(const wire::PullReply& reply) { return values_message(reply, nullptr); }
 
 }  // namespace
 
-std::span<const ParameterMethod> parameter_methods() {
-  static constexpr ParameterMethod kMethods[] = {
-      {&RawParameters::RequestCreate, create},     {&RawParameters::RequestAssign, assign},
-      {&RawParameters::RequestExchange, exchange}, {&RawParameters::RequestPush, push},
-      {&RawParameters::RequestPull, pull},         {&RawParameters::RequestFence, fence},
-      {&RawParameters::RequestLedger, ledger},     {&RawParameters::RequestShutdown, shutdown},
+std::vector<Method> parameter_methods(wire::ParameterService& service) {
+  return {
+      message_method<v1::CreateRequest>("/sluice.v1.Parameters/Create",
+                                        [&service](const v1::CreateRequest& message, Reply reply) {
+                                          service.create(from_proto(message),
+                                                         as_empty(std::move(reply)));
+                                        }),
+      payload_method<v1::AssignHeader>(
+          "/sluice.v1.Parameters/Assign",
+          [&service](const v1::AssignHeader& header, wire::ReceivedPayload values, Reply reply) {
+            service.assign(from_proto(header), std::move(values), as_empty(std::move(reply)));
+          }),
+      payload_method<v1::PushHeader>(
+          "/sluice.v1.Parameters/Exchange",
+          [&service](const v1::PushHeader& header, wire::ReceivedPayload update, Reply reply) {
+            service.exchange(from_proto(header), std::move(update),
+                             as_buffer<wire::ExchangeReply>(std::move(reply), exchanged));
+          }),
+      message_method<v1::PullRequest>(
+          "/sluice.v1.Parameters/Pull",
+          [&service](const v1::PullRequest& message, Reply reply) {
+            service.pull(from_proto(message), as_buffer<wire::PullReply>(std::move(reply), pulled));
+          }),
+      message_method<v1::FenceRequest>(
+          "/sluice.v1.Parameters/Fence",
+          [&service](const v1::FenceRequest& message, Reply reply) {
+            service.fence(from_proto(message), as_message<wire::FenceReply>(std::move(reply)));
+          }),
+      message_method<v1::LedgerRequest>(
+          "/sluice.v1.Parameters/Ledger",
+          [&service](const v1::LedgerRequest& message, Reply reply) {
+            service.ledger(from_proto(message), as_message<wire::LedgerReply>(std::move(reply)));
+          }),
+      message_method<v1::PingRequest>("/sluice.v1.Parameters/Ping",
+                                      [&service](const v1::PingRequest& message, Reply reply) {
+                                        service.ping(message.job(), as_empty(std::move(reply)));
+                                      }),
   };
-  return kMethods;
 }
 
 }  // namespace sluice::transport

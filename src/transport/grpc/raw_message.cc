@@ -110,8 +110,8 @@ Result<RawMessage> decode(const std::vector<std::span<const std::byte>>& pieces)
       return malformed;
     }
     if (tag == (kPayloadField << 3 | kLength)) {
-      message.payload.pieces.clear();
-      cursor.take(size, [&](auto piece) { message.payload.pieces.push_back(piece); });
+      message.payload.clear();
+      cursor.take(size, [&](auto piece) { message.payload.push_back(piece); });
     } else if (tag == (kHeaderField << 3 | kLength)) {
       if (size + message.header.size() > kLargestHeader) return malformed;
       cursor.take(size, [&](auto piece) {

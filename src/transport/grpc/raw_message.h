@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "sluice/status.h"
-#include "wire/parameters.h"
 
 namespace sluice::transport {
 
@@ -21,8 +20,8 @@ namespace sluice::transport {
 std::string encode_prefix(std::string_view header, size_t payload_bytes);
 
 struct RawMessage {
-  std::string header;         // serialised XHeader
-  wire::PayloadView payload;  // views of the pieces that were decoded
+  std::string header;                               // serialised XHeader
+  std::vector<std::span<const std::byte>> payload;  // views of the pieces that were decoded
 };
 
 // Reads a message that came in pieces cut anywhere. As protobuf does: fields may come in any order,

@@ -20,15 +20,6 @@ struct SocketAddress {
 // INVALID_ARGUMENT says what is wrong with the text.
 Result<SocketAddress> parse_address(const std::string& text);
 
-// The host's first address, as a number, so that a listener is bound to one address only.
-// UNAVAILABLE: there is no such host.
-Result<SocketAddress> resolve(const SocketAddress& address);
-
-// Why nobody can listen on a resolved address, found out by binding to it or, for a Unix socket, by
-// connecting to whoever is there: UNAVAILABLE says what to do. A socket file that nobody listens on
-// any more is in nobody's way.
-Status check_free(const SocketAddress& address);
-
 // Removes the socket file of a listener when it goes out of scope, unless the file has been
 // replaced by another listener's. Does nothing for a TCP address.
 class SocketFile {

@@ -3,36 +3,48 @@
 #include <stdexcept>
 
 #include "transport/inproc/channels.h"
-#include "transport/inproc/registry.h"
+#include "transport/inproc/network.h"
 
 namespace sluice::transport {
 namespace {
 
 class InprocListener final : public wire::Listener {
  public:
-  InprocListener(std::shared_ptr<InprocRegistry> registry, std::string name)
-      : registry_(std::move(registry)), name_(std::move(name)) {}
-  ~InprocListener() override { registry_->remove(name_); }
+  InprocListener(std::shared_ptr<InprocNetwork> network, std::string name,
+                 const InprocService& service)
+      : network_(std::move(network)), name_(std::move(name)), service_(service) {
+    if (service_.max_message_bytes != wire::ListenOptions::kNotKnownYet) {
+      network_->serve(name_, service_);
+    }
+  }
+  ~InprocListener() override { network_->remove(name_); }
+
   const std::string& address() const override { return name_; }
+  Status serve(size_t max_message_bytes) override {
+    service_.max_message_bytes = max_message_bytes;
+    network_->serve(name_, service_);
+    return ok_status();
+  }
 
  private:
-  const std::shared_ptr<InprocRegistry> registry_;
+  const std::shared_ptr<InprocNetwork> network_;
   const std::string name_;
+  InprocService service_;
 };
 
-Result<std::unique_ptr<wire::Listener>> listen_for(const std::shared_ptr<InprocRegistry>& registry,
+Result<std::unique_ptr<wire::Listener>> listen_for(const std::shared_ptr<InprocNetwork>& network,
                                                    const std::string& address,
-                                                   InprocRegistry::Service service) {
-  SLUICE_ASSIGN_OR_RETURN(std::string name, registry->add(address, service));
+                                                   const InprocService& service) {
+  SLUICE_ASSIGN_OR_RETURN(std::string name, network->take(address));
   std::unique_ptr<wire::Listener> listener =
-      std::make_unique<InprocListener>(registry, std::move(name));
+      std::make_unique<InprocListener>(network, std::move(name), service);
   return listener;
 }
 
 }  // namespace
 
-InprocTransport::InprocTransport(InprocOptions options)
-    : options_(std::move(options)), registry_(std::make_shared<InprocRegistry>()) {
+InprocTransport::InprocTransport(InprocOptions options, core::World& world)
+    : options_(std::move(options)), network_(std::make_shared<InprocNetwork>(world)) {
   for (const size_t size : options_.piece_sizes) {
     if (size == 0) throw std::invalid_argument("InprocOptions: a piece size of 0");
   }
@@ -40,24 +52,25 @@ InprocTransport::InprocTransport(InprocOptions options)
 
 InprocTransport::~InprocTransport() = default;
 
-Result<std::unique_ptr<wire::Listener>> InprocTransport::listen(const std::string& address,
-                                                                wire::ParameterService* service,
-                                                                int) {
-  return listen_for(registry_, address, {.parameters = service});
+Result<std::unique_ptr<wire::Listener>> InprocTransport::listen(
+    const std::string& address, wire::ParameterService* service,
+    const wire::ListenOptions& options) {
+  return listen_for(network_, address,
+                    {.parameters = service, .max_message_bytes = options.max_message_bytes});
 }
 
 Result<std::unique_ptr<wire::Listener>> InprocTransport::listen(const std::string& address,
                                                                 wire::ControlService* service) {
-  return listen_for(registry_, address, {.control = service});
+  return listen_for(network_, address, {.control = service});
 }
 
 std::shared_ptr<wire::ParameterChannel> InprocTransport::connect_parameters(
     const std::string& address) {
-  return make_inproc_parameter_channel(registry_, address, options_.piece_sizes);
+  return make_inproc_parameter_channel(network_, address, options_.piece_sizes);
 }
 
 std::shared_ptr<wire::ControlChannel> InprocTransport::connect_control(const std::string& address) {
-  return make_inproc_control_channel(registry_, address);
+  return make_inproc_control_channel(network_, address);
 }
 
 }  // namespace sluice::transport

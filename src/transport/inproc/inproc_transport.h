@@ -2,9 +2,10 @@
 //
 // Addresses are names, known only within one InprocTransport. Everything that a network promises
 // holds here too, so that code can be tested on it: a call to a name where nobody listens yet waits
-// for it and is then UNAVAILABLE, one that took longer than its timeout is DEADLINE_EXCEEDED though
-// the service has done it, and payloads may come in pieces. `done` runs on the caller's thread.
-// Thread-safe. Channels may outlive the transport and the listeners.
+// for it and is then UNAVAILABLE, one that is not answered within its timeout is DEADLINE_EXCEEDED
+// and a later answer is dropped, and payloads may come in pieces. A service is called on the
+// caller's thread, and answers on the service's. Time and timers are the world's. Thread-safe.
+// Channels may outlive the transport and the listeners.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +13,12 @@
 #include <string>
 #include <vector>
 
+#include "core/real_world.h"
 #include "wire/transport.h"
 
 namespace sluice::transport {
 
-class InprocRegistry;
+class InprocNetwork;
 
 struct InprocOptions {
   // Bytes in the pieces that a service gets its payloads in, over and over; empty: one piece.
@@ -26,14 +28,14 @@ struct InprocOptions {
 class InprocTransport final : public wire::Transport {
  public:
   // Throws std::invalid_argument for a piece size of 0.
-  explicit InprocTransport(InprocOptions options = {});
+  explicit InprocTransport(InprocOptions options = {}, core::World& world = core::real_world());
   ~InprocTransport() override;
 
   // UNAVAILABLE: the name is taken. The empty name stands for one that is free. Listeners wait for
-  // the calls in progress when they are destroyed.
+  // the calls that are inside the service when they are destroyed, not for its answers.
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
                                                  wire::ParameterService* service,
-                                                 int threads) override;
+                                                 const wire::ListenOptions& options) override;
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
                                                  wire::ControlService* service) override;
 
@@ -42,7 +44,7 @@ class InprocTransport final : public wire::Transport {
 
  private:
   const InprocOptions options_;
-  const std::shared_ptr<InprocRegistry> registry_;
+  const std::shared_ptr<InprocNetwork> network_;
 };
 
 }  // namespace sluice::transport

@@ -9,8 +9,10 @@ namespace {
 
 using PulledVersion = wire::ParameterChannel::PulledVersion;
 
-wire::PayloadView view(const wire::Payload& payload, const std::vector<size_t>& piece_sizes) {
-  wire::PayloadView result;
+wire::ReceivedPayload received(const wire::Payload& payload,
+                               const std::vector<size_t>& piece_sizes) {
+  wire::ReceivedPayload result;
+  result.owner = payload.owner;
   std::span<const std::byte> rest = std::as_bytes(payload.values);
   if (piece_sizes.empty()) {
     result.pieces.push_back(rest);
@@ -27,100 +29,129 @@ wire::PayloadView view(const wire::Payload& payload, const std::vector<size_t>& 
 Result<PulledVersion> hand_over(const wire::PullReply& pulled, const wire::PushReply& push,
                                 std::span<float> into, const std::string& name) {
   if (pulled.values.values.size() != into.size()) {
-    return invalid_argument(name + " has " + std::to_string(pulled.values.values.size()) +
-                            " floats in the shard, " + std::to_string(into.size()) +
-                            " were asked for");
+    return data_loss(name + " has " + std::to_string(pulled.values.values.size()) +
+                     " floats in the shard, " + std::to_string(into.size()) + " were asked for");
   }
   std::memcpy(into.data(), pulled.values.values.data(), into.size_bytes());
   return PulledVersion{push, pulled.version};
 }
 
+// What goes along with a payload does not count.
+Status check_size(const wire::Payload& payload, const InprocService& service,
+                  const std::string& name) {
+  if (payload.values.size_bytes() <= service.max_message_bytes) return ok_status();
+  return {StatusCode::kResourceExhausted,
+          name + " takes messages of at most " + std::to_string(service.max_message_bytes) +
+              " bytes, this one has " + std::to_string(payload.values.size_bytes())};
+}
+
 class InprocParameterChannel final : public wire::ParameterChannel {
  public:
-  InprocParameterChannel(std::shared_ptr<InprocRegistry> registry, std::string name,
+  InprocParameterChannel(std::shared_ptr<InprocNetwork> network, const std::string& name,
                          std::vector<size_t> piece_sizes)
-      : registry_(std::move(registry)),
-        name_(std::move(name)),
-        piece_sizes_(std::move(piece_sizes)) {}
+      : piece_sizes_(std::move(piece_sizes)), calls_(std::move(network), name) {}
 
   void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
                 const wire::CallOptions& options,
-                std::function<void(Result<PulledVersion>)> done) override {
-    done(call_service(options, [&](wire::ParameterService& service) -> Result<PulledVersion> {
-      SLUICE_ASSIGN_OR_RETURN(const wire::ExchangeReply reply,
-                              service.exchange(header, view(update, piece_sizes_)));
-      return hand_over(reply.pull, reply.push, into, name_);
-    }));
+                core::Reply<Result<PulledVersion>> reply) override {
+    start(options, std::move(reply), update,
+          [header, update, into, sizes = piece_sizes_, name = address()](
+              wire::ParameterService& service, InprocAnswer<Result<PulledVersion>> answer) {
+            service.exchange(header, received(update, sizes),
+                             [into, name, answer = std::move(answer)](
+                                 Result<wire::ExchangeReply> exchanged) mutable {
+                               answer.with([&]() -> Result<PulledVersion> {
+                                 SLUICE_RETURN_IF_ERROR(exchanged.status());
+                                 return hand_over(exchanged->pull, exchanged->push, into, name);
+                               });
+                             });
+          });
   }
 
-  void push(const wire::PushHeader& header, wire::Payload update, const wire::CallOptions& options,
-            std::function<void(Result<wire::PushReply>)> done) override {
-    done(call_service(options, [&](wire::ParameterService& service) {
-      return service.push(header, view(update, piece_sizes_));
-    }));
+  void pull(const wire::PullRequest& request, std::span<float> into,
+            const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) override {
+    start(options, std::move(reply), {},
+          [request, into, name = address()](wire::ParameterService& service,
+                                            InprocAnswer<Result<PulledVersion>> answer) {
+            service.pull(request, [into, name, answer = std::move(answer)](
+                                      Result<wire::PullReply> pulled) mutable {
+              answer.with([&]() -> Result<PulledVersion> {
+                SLUICE_RETURN_IF_ERROR(pulled.status());
+                return hand_over(*pulled, {}, into, name);
+              });
+            });
+          });
   }
 
-  void pull(uint64_t job, int shard, std::span<float> into, const wire::CallOptions& options,
-            std::function<void(Result<PulledVersion>)> done) override {
-    done(call_service(options, [&](wire::ParameterService& service) -> Result<PulledVersion> {
-      SLUICE_ASSIGN_OR_RETURN(const wire::PullReply reply, service.pull(job, shard));
-      return hand_over(reply, {}, into, name_);
-    }));
+  void create(const wire::CreateRequest& request, const wire::CallOptions& options,
+              core::Reply<Status> reply) override {
+    start(options, std::move(reply), {},
+          [request](wire::ParameterService& service, InprocAnswer<Status> answer) {
+            service.create(request, std::move(answer));
+          });
   }
 
-  Status create(const wire::CreateRequest& request, const wire::CallOptions& options) override {
-    return call_service(options,
-                        [&](wire::ParameterService& service) { return service.create(request); });
+  void assign(const wire::AssignRequest& request, wire::Payload values,
+              const wire::CallOptions& options, core::Reply<Status> reply) override {
+    start(options, std::move(reply), values,
+          [request, values, sizes = piece_sizes_](wire::ParameterService& service,
+                                                  InprocAnswer<Status> answer) {
+            service.assign(request, received(values, sizes), std::move(answer));
+          });
   }
 
-  Status assign(const wire::AssignRequest& request, wire::Payload values,
-                const wire::CallOptions& options) override {
-    return call_service(options, [&](wire::ParameterService& service) {
-      return service.assign(request, view(values, piece_sizes_));
-    });
+  void fence(const wire::FenceRequest& request, const wire::CallOptions& options,
+             core::Reply<Result<wire::FenceReply>> reply) override {
+    start(
+        options, std::move(reply), {},
+        [request](wire::ParameterService& service, InprocAnswer<Result<wire::FenceReply>> answer) {
+          service.fence(request, std::move(answer));
+        });
   }
 
-  Result<wire::FenceReply> fence(const wire::FenceRequest& request,
-                                 const wire::CallOptions& options) override {
-    return call_service(options,
-                        [&](wire::ParameterService& service) { return service.fence(request); });
+  void ledger(const wire::LedgerRequest& request, const wire::CallOptions& options,
+              core::Reply<Result<wire::LedgerReply>> reply) override {
+    start(
+        options, std::move(reply), {},
+        [request](wire::ParameterService& service, InprocAnswer<Result<wire::LedgerReply>> answer) {
+          service.ledger(request, std::move(answer));
+        });
   }
 
-  Result<wire::LedgerReply> ledger(uint64_t job, const wire::CallOptions& options) override {
-    return call_service(options,
-                        [&](wire::ParameterService& service) { return service.ledger(job); });
+  void ping(uint64_t job, const wire::CallOptions& options, core::Reply<Status> reply) override {
+    start(options, std::move(reply), {},
+          [job](wire::ParameterService& service, InprocAnswer<Status> answer) {
+            service.ping(job, std::move(answer));
+          });
   }
 
-  Status shutdown(const std::string& reason, const wire::CallOptions& options) override {
-    return call_service(options,
-                        [&](wire::ParameterService& service) { return service.shutdown(reason); });
-  }
-
-  const std::string& address() const override { return name_; }
+  void cut() override { calls_.cut(); }
+  const std::string& address() const override { return calls_.name(); }
 
  private:
-  template <typename Invoke>
-  auto call_service(const wire::CallOptions& options, Invoke invoke)
-      -> decltype(invoke(std::declval<wire::ParameterService&>())) {
-    return call_inproc(registry_, name_, options.timeout,
-                       [&](const InprocRegistry::Service& service)
-                           -> decltype(invoke(std::declval<wire::ParameterService&>())) {
-                         if (!service.parameters) return wrong_kind(name_, "parameter server");
-                         return invoke(*service.parameters);
-                       });
+  template <typename Answer, typename Enter>
+  void start(const wire::CallOptions& options, core::Reply<Answer> reply,
+             const wire::Payload& payload, Enter enter) {
+    calls_.start(options, std::move(reply),
+                 [payload, name = address(), enter = std::move(enter)](
+                     const InprocService& service, InprocAnswer<Answer> answer) mutable {
+                   if (!service.parameters) return answer(wrong_kind(name, "parameter server"));
+                   const Status fits = check_size(payload, service, name);
+                   if (!fits.ok()) return answer(fits);
+                   enter(*service.parameters, std::move(answer));
+                 });
   }
 
-  const std::shared_ptr<InprocRegistry> registry_;
-  const std::string name_;
   const std::vector<size_t> piece_sizes_;
+  InprocCalls calls_;
 };
 
 }  // namespace
 
 std::shared_ptr<wire::ParameterChannel> make_inproc_parameter_channel(
-    std::shared_ptr<InprocRegistry> registry, const std::string& address,
+    std::shared_ptr<InprocNetwork> network, const std::string& address,
     std::vector<size_t> piece_sizes) {
-  return std::make_shared<InprocParameterChannel>(std::move(registry), address,
+  return std::make_shared<InprocParameterChannel>(std::move(network), address,
                                                   std::move(piece_sizes));
 }
 

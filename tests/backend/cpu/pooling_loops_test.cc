@@ -1,8 +1,11 @@
-// Pooling against plain loops: odd windows, both layouts, equal values, the ReLU's mask.
+// Pooling against plain loops: odd windows, both layouts, equal values, NaN and infinities, the
+// ReLU's mask.
 #include "backend/cpu/pooling_loops.h"
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cmath>
 #include <limits>
 #include <ostream>
 
@@ -14,6 +17,8 @@ namespace {
 
 using Kind = Pool2DOp::Kind;
 constexpr int64_t kBatch = 3;
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Case {
   std::string name;
@@ -39,6 +44,19 @@ size_t index_of(const Shape& s, Layout layout, int64_t n, int64_t h, int64_t w, 
 struct Images {
   std::vector<float> y, dx;
 };
+
+// Near each other, or both NaN, or the same infinity.
+void expect_near(const std::vector<float>& got, const std::vector<float>& expected, float error) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(expected[i]) && std::isnan(got[i])) continue;
+    if (got[i] == expected[i]) continue;
+    ASSERT_NEAR(got[i], expected[i], error) << i;
+  }
+}
+void expect_same(const std::vector<float>& got, const std::vector<float>& expected) {
+  expect_near(got, expected, 0);
+}
 
 // One output at a time; x and dy lie as `p` says, and so do the results.
 Images plain_loops(const Case& c, Layout x_layout, Layout y_layout, bool relu,
@@ -69,32 +87,42 @@ Images plain_loops(const Case& c, Layout x_layout, Layout y_layout, bool relu,
       return;
     }
     size_t best = cells.front();
-    for (size_t cell : cells) best = x[cell] > x[best] ? cell : best;
+    for (size_t cell : cells) best = x[cell] > x[best] || std::isnan(x[cell]) ? cell : best;
     result.y[at] = x[best];
     if (!relu || x[best] > 0) result.dx[best] += dy[at];
   });
   return result;
 }
 
+// What images are made of. Few different values, so that most windows have several largest cells.
+// Both signs of NaN: processors make negative ones.
+using Palette = std::array<float, 8>;
+constexpr Palette kNumbers = {-2, -1, 0, 1, -2, -1, 0, 1};
+constexpr Palette kBehindRelu = {0, 1, 2, 3, 0, 1, 2, 3};
+constexpr Palette kInfinities = {-2, -1, 0, 1, kInfinity, -kInfinity, -kInfinity, -kInfinity};
+constexpr Palette kOneSign = {-2, -1, 0, 1, -kInfinity, -kInfinity, -kInfinity, -kInfinity};
+constexpr Palette kNans = {-2, -1, 0, 1, kNan, -kNan, kInfinity, -kInfinity};
+constexpr Palette kMostlyNan = {kNan, kNan, -kNan, -kNan, kNan, kNan, -1, 1};
+constexpr Palette kNanBehindRelu = {0, 1, 0, 3, 0, 0, kInfinity, kNan};
+
 class PoolingLoopsTest : public ::testing::TestWithParam<Case> {
  protected:
-  void expect_plain_loops(Layout x_layout, Layout y_layout, Pooling::Mask mask) {
+  void expect_plain_loops(Layout x_layout, Layout y_layout, Pooling::Mask mask,
+                          const Palette& palette) {
     const Case& c = GetParam();
     const Shape out = output_of(c);
     const Pooling p{c.op, ImageView(c.x, x_layout), ImageView(out, y_layout), mask};
     const bool relu = mask == Pooling::Mask::kRelu;
     SCOPED_TRACE(testing::Message()
                  << "layouts " << static_cast<int>(x_layout) << " to " << static_cast<int>(y_layout)
-                 << (relu ? ", behind a ReLU" : ""));
+                 << (relu ? ", behind a ReLU" : "") << ", " << palette[4] << " " << palette[7]);
     core::Rng rng(1);
     std::vector<float> x(static_cast<size_t>(kBatch * c.x.size()));
     std::vector<float> dy(static_cast<size_t>(kBatch * out.size()));
-    // Few different values: most windows have several largest cells. Behind a ReLU many are zero.
-    for (float& value : x) value = static_cast<float>(rng.below(4)) - (relu ? 0 : 2);
+    for (float& value : x) value = palette[rng.below(palette.size())];
     for (float& value : dy) value = rng.uniform(-1, 1);
 
-    const float nan = std::numeric_limits<float>::quiet_NaN();
-    std::vector<float> y(dy.size(), nan), dx(x.size(), nan);
+    std::vector<float> y(dy.size(), -7), dx(x.size(), -7);
     const int64_t blocks = (c.x[2] + 15) / 16, rows = kBatch * out[0];
     std::vector<uint8_t> cells(static_cast<size_t>(rows * blocks * out[1] * 16));
     // In two pieces, as two threads would: the gradient's at an image's edge unless cells are
@@ -115,8 +143,8 @@ class PoolingLoopsTest : public ::testing::TestWithParam<Case> {
       }
     }
     const Images expected = plain_loops(c, x_layout, y_layout, relu, x, dy);
-    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected.y[i], 1e-6) << "y " << i;
-    for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(dx[i], expected.dx[i], 2e-6) << "dx " << i;
+    expect_near(y, expected.y, 1e-6f);
+    expect_near(dx, expected.dx, 2e-6f);
     if (remembers_cells(p)) expect_same_in_bfloat16(p, x, dy, y, cells);
   }
 
@@ -137,11 +165,11 @@ class PoolingLoopsTest : public ::testing::TestWithParam<Case> {
       convert(static_cast<int64_t>(from.size()), from.data(), to.data());
       return to;
     };
-    EXPECT_EQ(widened(y_16), y);
+    expect_same(widened(y_16), y);
     const std::vector<float> dy_rounded = widened(dy_16);
     std::vector<float> dx(x.size());
     max_pool_gradient(p, 0, rows, x.data(), cells.data(), dy_rounded.data(), dx.data());
-    EXPECT_EQ(widened(dx_16), dx);
+    expect_same(widened(dx_16), dx);
   }
 };
 
@@ -150,8 +178,13 @@ TEST_P(PoolingLoopsTest, EqualPlainLoopsInEveryLayout) {
   if (GetParam().x[2] % 16 == 0) layouts.push_back(Layout::kBlocked16);
   for (Layout x : layouts) {
     for (Layout y : layouts) {
-      expect_plain_loops(x, y, Pooling::Mask::kNone);
-      if (GetParam().op.kind == Kind::kMax) expect_plain_loops(x, y, Pooling::Mask::kRelu);
+      for (const Palette& palette : {kNumbers, kInfinities, kOneSign, kNans, kMostlyNan}) {
+        expect_plain_loops(x, y, Pooling::Mask::kNone, palette);
+      }
+      if (GetParam().op.kind != Kind::kMax) continue;
+      for (const Palette& palette : {kBehindRelu, kNanBehindRelu}) {
+        expect_plain_loops(x, y, Pooling::Mask::kRelu, palette);
+      }
     }
   }
 }
@@ -185,6 +218,58 @@ std::vector<Case> cases() {
 
 INSTANTIATE_TEST_SUITE_P(All, PoolingLoopsTest, ::testing::ValuesIn(cases()),
                          [](const auto& param_info) { return param_info.param.name; });
+
+// One window of 2 x 2 over 16 channels: the value of the first, and which cell got the gradient.
+struct Routed {
+  float value;
+  int cell;  // -1: none
+};
+Routed pool_one_window(const std::array<float, 4>& window, Pooling::Mask mask) {
+  const Pooling p{
+      {}, ImageView({2, 2, 16}, Layout::kPlain), ImageView({1, 1, 16}, Layout::kPlain), mask};
+  std::vector<float> x(64), y(16), dx(64);
+  const std::vector<float> dy(16, 1);
+  std::vector<uint8_t> cells(16);
+  for (size_t i = 0; i < 64; ++i) x[i] = window[i / 16];
+  max_pool(p, 0, 1, x.data(), y.data(), cells.data());
+  max_pool_gradient(p, 0, 1, x.data(), cells.data(), dy.data(), dx.data());
+  Routed routed{y[0], -1};
+  for (int cell = 0; cell < 4; ++cell) {
+    if (dx[static_cast<size_t>(cell) * 16] != 0) routed.cell = cell;
+  }
+  return routed;
+}
+
+TEST(MaxPoolTest, TheLastNanOfAWindowIsItsLargestCell) {
+  const auto cell_of = [](const std::array<float, 4>& window) {
+    const Routed routed = pool_one_window(window, Pooling::Mask::kNone);
+    EXPECT_TRUE(std::isnan(routed.value));
+    return routed.cell;
+  };
+  EXPECT_EQ(cell_of({kNan, 1, 2, 3}), 0);
+  EXPECT_EQ(cell_of({1, 2, 3, kNan}), 3);
+  EXPECT_EQ(cell_of({1, -kNan, 9, kInfinity}), 1);
+  EXPECT_EQ(cell_of({kNan, 1, kNan, 3}), 2);
+  EXPECT_EQ(cell_of({kNan, kNan, kNan, kNan}), 3);
+}
+
+TEST(MaxPoolTest, InfinitiesAreNumbers) {
+  const auto expect = [](const std::array<float, 4>& window, float value, int cell) {
+    const Routed routed = pool_one_window(window, Pooling::Mask::kNone);
+    EXPECT_EQ(routed.value, value);
+    EXPECT_EQ(routed.cell, cell);
+  };
+  expect({-kInfinity, -kInfinity, -kInfinity, -kInfinity}, -kInfinity, 0);
+  expect({-1, kInfinity, -kInfinity, kInfinity}, kInfinity, 1);
+}
+
+// ReLU's derivative at NaN is 0, as TensorFlow has it: NaN is not above zero.
+TEST(MaxPoolTest, NanBehindAReluIsKeptAndPassesNoGradientOn) {
+  const Routed routed = pool_one_window({5, kNan, 1, 0}, Pooling::Mask::kRelu);
+  EXPECT_TRUE(std::isnan(routed.value));
+  EXPECT_EQ(routed.cell, -1);
+  EXPECT_EQ(pool_one_window({5, 0, 1, 0}, Pooling::Mask::kRelu).cell, 0);
+}
 
 TEST(RemembersCellsTest, OnlyForMaximaOfTwoByTwoWindowsSideBySideOverWholeBlocks) {
   const auto remembers = [](const Pool2DOp& op, const Shape& x) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <ostream>
 
 #include "tests/cuda/parity/comparison.h"
@@ -302,6 +303,27 @@ INSTANTIATE_TEST_SUITE_P(All, KinkParityTest,
                            return std::string(std::get<0>(instance.param).name) +
                                   std::get<1>(instance.param).name;
                          });
+
+// Behind a dense layer over the channels: a pixel that is NaN is so in all of them.
+TEST(MaxPoolingParityTest, NanIsLargerThanNumbers) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Pool2DOp overlapping{.pool_h = 3, .stride_h = 1, .stride_w = 1};
+  for (const Pool2DOp& op : {Pool2DOp{}, overlapping}) {
+    const Graph graph = GraphBuilder({6, 8, 1}).dense(16).pool(op).build(kMse);
+    const Pair pair(graph, {.batch_size = 4}, 1);
+    Samples samples(graph, 4, 1);
+    Rng rng(2);
+    for (float& value : samples.x) {
+      if (rng.below(10) == 0) value = std::numeric_limits<float>::quiet_NaN();
+    }
+    std::vector<float> y(static_cast<size_t>(4 * graph.output().size())), reference(y.size());
+    pair.ours->predict(4, samples.x, y);
+    pair.cpu->predict(4, samples.x, reference);
+    for (size_t i = 0; i < y.size(); ++i) {
+      ASSERT_EQ(std::isnan(y[i]), std::isnan(reference[i])) << i;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace sluice::backend::testing

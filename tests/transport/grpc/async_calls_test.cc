@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <future>
+#include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include "tests/transport/grpc/raw_server.h"
 #include "tests/transport/transport_fixture.h"
@@ -36,21 +37,13 @@ class Waiting {
 
 class GrpcAsyncCallsTest : public ::testing::Test {
  protected:
-  // Setting a promise again throws, on a thread where nobody catches it.
-  std::function<void(AsyncCalls::Reply)> set(int i) {
-    return [promise = promises_[static_cast<size_t>(i)]](AsyncCalls::Reply reply) {
-      promise->set_value(std::move(reply));
-    };
-  }
-  AsyncCalls::Reply result(int i) { return promises_[static_cast<size_t>(i)]->get_future().get(); }
+  // Answering again throws, on a thread where nobody catches it.
+  core::Reply<AsyncCalls::Answer> set(int i) { return awaited_[static_cast<size_t>(i)].reply(); }
+  AsyncCalls::Answer result(int i) { return awaited_[static_cast<size_t>(i)].get(); }
 
   Waiting waiting_;
   RawServer server_{[this](RawServer::Call& call) { waiting_.add(call); }};
-  const std::vector<std::shared_ptr<std::promise<AsyncCalls::Reply>>> promises_ = [] {
-    std::vector<std::shared_ptr<std::promise<AsyncCalls::Reply>>> result(kCalls);
-    for (auto& promise : result) promise = std::make_shared<std::promise<AsyncCalls::Reply>>();
-    return result;
-  }();
+  std::vector<Awaited<AsyncCalls::Answer>> awaited_{kCalls};
 };
 
 TEST_F(GrpcAsyncCallsTest, AnswersInAnyOrderReachTheirOwnCalls) {
@@ -60,12 +53,12 @@ TEST_F(GrpcAsyncCallsTest, AnswersInAnyOrderReachTheirOwnCalls) {
   }
   const auto waiting = waiting_.wait_for(kCalls);
   for (auto call = waiting.rbegin(); call != waiting.rend(); ++call) {
-    (*call)->answer({"answer to " + (*call)->request()});
+    (*call)->answer("answer to " + (*call)->request());
   }
   for (int i = 0; i < kCalls; ++i) {
-    const AsyncCalls::Reply reply = result(i);
-    ASSERT_TRUE(reply.ok()) << reply.status();
-    EXPECT_EQ(bytes_of(*reply), "answer to " + std::to_string(i));
+    const AsyncCalls::Answer answer = result(i);
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(bytes_of(*answer), "answer to " + std::to_string(i));
   }
 }
 
@@ -78,14 +71,13 @@ TEST_F(GrpcAsyncCallsTest, DestructionEndsEachCallInFlightOnceAndNamesTheChannel
     waiting_.wait_for(kCalls);
   }
   for (int i = 0; i < kCalls; ++i) {
-    std::future<AsyncCalls::Reply> ended = promises_[static_cast<size_t>(i)]->get_future();
-    ASSERT_EQ(ended.wait_for(std::chrono::seconds(0)), std::future_status::ready) << i;
-    EXPECT_EQ(ended.get().status(), cancelled("the channel to " + server_.address() + " closed"));
+    ASSERT_TRUE(awaited_[static_cast<size_t>(i)].is_there_within(std::chrono::seconds(0))) << i;
+    EXPECT_EQ(result(i).status(), cancelled("the channel to " + server_.address() + " closed"));
   }
 }
 
 TEST_F(GrpcAsyncCallsTest, DestructionEndsCallsThatStillWaitForAPeer) {
-  const Result<Peer> nobody = connect_to("server", any_address(TransportKind::kGrpcUnix));
+  const Result<Peer> nobody = connect_to("server", any_address(TransportKind::kGrpcUnix), 1000);
   ASSERT_TRUE(nobody.ok()) << nobody.status();
   {
     AsyncCalls calls(*nobody);
@@ -96,41 +88,64 @@ TEST_F(GrpcAsyncCallsTest, DestructionEndsCallsThatStillWaitForAPeer) {
   for (int i = 0; i < kCalls; ++i) EXPECT_EQ(result(i).status().code(), StatusCode::kCancelled);
 }
 
-TEST_F(GrpcAsyncCallsTest, LastReferenceDroppedInsideDoneEndsTheOthersOnce) {
+TEST_F(GrpcAsyncCallsTest, LastReferenceDroppedInsideAReplyEndsTheOthersOnce) {
   auto calls = std::make_shared<AsyncCalls>(server_.peer("server"));
   for (int i = 1; i < kCalls; ++i) calls->start(kMethod, buffer_of("x"), kSoon.timeout, set(i));
   waiting_.wait_for(kCalls - 1);
   AsyncCalls& last = *calls;
   last.start(kMethod, buffer_of("drop"), kSoon.timeout,
-             [held = std::move(calls), done = set(0)](AsyncCalls::Reply reply) mutable {
+             [held = std::move(calls), reply = set(0)](AsyncCalls::Answer answer) mutable {
                held.reset();
-               done(std::move(reply));
+               reply(std::move(answer));
              });
   for (RawServer::Call* call : waiting_.wait_for(kCalls)) {
-    if (call->request() == "drop") call->answer({"dropped"});
+    if (call->request() == "drop") call->answer("dropped");
   }
   EXPECT_EQ(bytes_of(*result(0)), "dropped");
   for (int i = 1; i < kCalls; ++i) EXPECT_EQ(result(i).status().code(), StatusCode::kCancelled);
+}
+
+TEST_F(GrpcAsyncCallsTest, CutEndsWhatIsInFlightAndNothingElse) {
+  AsyncCalls calls(server_.peer("server"));
+  for (int i = 1; i < kCalls; ++i) calls.start(kMethod, buffer_of("x"), kSoon.timeout, set(i));
+  waiting_.wait_for(kCalls - 1);
+  calls.cut();
+  for (int i = 1; i < kCalls; ++i) {
+    EXPECT_EQ(result(i).status(), cancelled("the call to " + server_.address() + " was cut off"));
+  }
+  calls.start(kMethod, buffer_of("after"), kSoon.timeout, set(0));
+  waiting_.wait_for(kCalls).back()->answer("answered");
+  EXPECT_EQ(bytes_of(*result(0)), "answered");
+}
+
+TEST_F(GrpcAsyncCallsTest, CallStartedWhileTheChannelGoesIsCancelled) {
+  std::optional<AsyncCalls> calls(server_.peer("server"));
+  calls->start(kMethod, buffer_of("x"), kSoon.timeout, [&](AsyncCalls::Answer) {
+    calls->start(kMethod, buffer_of("again"), kSoon.timeout, set(0));
+  });
+  waiting_.wait_for(1);
+  calls.reset();
+  EXPECT_EQ(result(0).status(), cancelled("the channel to " + server_.address() + " closed"));
 }
 
 // Only this end may say CANCELLED: callers do not try again after it.
 TEST_F(GrpcAsyncCallsTest, CancelledByThePeerIsUnavailable) {
   AsyncCalls calls(server_.peer("server"));
   calls.start(kMethod, buffer_of("x"), kSoon.timeout, set(0));
-  waiting_.wait_for(1)[0]->answer({}, grpc::Status(grpc::StatusCode::CANCELLED, "going away"));
+  waiting_.wait_for(1)[0]->fail(grpc::Status(grpc::StatusCode::CANCELLED, "going away"));
   EXPECT_EQ(result(0).status(),
             unavailable("server at " + server_.address() + " broke off the call (going away)"));
 }
 
-TEST_F(GrpcAsyncCallsTest, DoneMayStartTheNextCall) {
+TEST_F(GrpcAsyncCallsTest, ReplyMayStartTheNextCall) {
   AsyncCalls calls(server_.peer("server"));
-  calls.start(kMethod, buffer_of("first"), kSoon.timeout, [&](AsyncCalls::Reply first) {
+  calls.start(kMethod, buffer_of("first"), kSoon.timeout, [&](AsyncCalls::Answer first) {
     calls.start(kMethod, *first, kSoon.timeout, set(0));
   });
-  waiting_.wait_for(1)[0]->answer({"second"});
+  waiting_.wait_for(1)[0]->answer("second");
   RawServer::Call& second = *waiting_.wait_for(2)[1];
   EXPECT_EQ(second.request(), "second");
-  second.answer({"third"});
+  second.answer("third");
   EXPECT_EQ(bytes_of(*result(0)), "third");
 }
 

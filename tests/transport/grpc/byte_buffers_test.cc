@@ -38,7 +38,7 @@ wire::Payload counted(size_t floats) {
   return payload_of(std::move(values));
 }
 
-std::string joined(const wire::PayloadView& payload) {
+std::string joined(const wire::ReceivedPayload& payload) {
   std::string bytes;
   for (const auto piece : payload.pieces) {
     bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
@@ -54,12 +54,12 @@ TEST(GrpcByteBuffersTest, PayloadInOddSlicesIsReadWholeAndMayBeMoved) {
   const wire::Payload sent = counted(1001);
   grpc::ByteBuffer buffer = cut(bytes_of(to_buffer(header(), sent)));
   v1::PushHeader read;
-  Result<ReceivedPayload> received = parse(buffer, read, "Push");
+  Result<wire::ReceivedPayload> received = parse(buffer, read, "Push");
   ASSERT_TRUE(received.ok()) << received.status();
   EXPECT_EQ(read.DebugString(), header().DebugString());
   buffer.Clear();
-  const ReceivedPayload moved = *std::move(received);
-  EXPECT_EQ(joined(moved.payload), bytes_in(sent));
+  const wire::ReceivedPayload moved = *std::move(received);
+  EXPECT_EQ(joined(moved), bytes_in(sent));
 }
 
 TEST(GrpcByteBuffersTest, MessageInOddSlicesIsReadWhole) {
@@ -95,7 +95,7 @@ TEST(GrpcByteBuffersTest, PayloadOfNothingCrosses) {
   const auto received = parse(buffer, read, "Push");
   ASSERT_TRUE(received.ok()) << received.status();
   EXPECT_EQ(read.sequence(), 1'000'000'007);
-  EXPECT_EQ(received->payload.bytes(), 0u);
+  EXPECT_EQ(received->bytes(), 0u);
 }
 
 TEST(GrpcByteBuffersTest, BufferWithoutAMessageIsRefused) {

@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <future>
-
 #include "tests/transport/grpc/raw_server.h"
 #include "tests/transport/transport_fixture.h"
 #include "transport/grpc/async_calls.h"
@@ -15,14 +13,18 @@ using std::chrono::system_clock;
 
 // Also those that, coming from gRPC itself, would mean something else.
 TEST(GrpcCallStatusTest, EveryCodeOfAServiceArrivesUnchanged) {
-  Status said;
-  RawServer server([&](RawServer::Call& call) { call.answer({}, to_grpc(said, call.context())); });
+  const auto said = [](const std::string& code) {
+    return Status(static_cast<StatusCode>(std::stoi(code)), "shard 3: 100 %: a\nb: " + code);
+  };
+  RawServer server(
+      [&](RawServer::Call& call) { call.fail(to_grpc(said(call.request()), call.context())); });
   AsyncCalls calls(server.peer("server"));
   for (int code = 1; code <= static_cast<int>(StatusCode::kDataLoss); ++code) {
-    said = {static_cast<StatusCode>(code), "shard 3: 100 %: a\nb: " + std::to_string(code)};
-    const auto heard = wait_for<grpc::ByteBuffer>(
-        [&](auto done) { calls.start("/sluice.test/Say", buffer_of("x"), kSoon.timeout, done); });
-    EXPECT_EQ(heard.status(), said);
+    const std::string text = std::to_string(code);
+    const auto heard = await_result<grpc::ByteBuffer>([&](auto reply) {
+      calls.start("/sluice.test/Say", buffer_of(text), kSoon.timeout, std::move(reply));
+    });
+    EXPECT_EQ(heard.status(), said(text));
   }
 }
 
@@ -34,7 +36,7 @@ class GrpcReportTest : public ::testing::Test {
     return from_grpc({code, message}, context, peer_, std::chrono::milliseconds(2500));
   }
 
-  const Peer peer_ = *connect_to("driver", "127.0.0.1:7001");
+  const Peer peer_ = *connect_to("driver", "127.0.0.1:7001", 1000);
 };
 
 TEST_F(GrpcReportTest, NoConnectionIsUnavailableForTheLastReason) {
@@ -42,6 +44,29 @@ TEST_F(GrpcReportTest, NoConnectionIsUnavailableForTheLastReason) {
                      "failed to connect to all addresses; last error: UNKNOWN: "
                      "ipv4:127.0.0.1:7001: Failed to connect to remote host: Connection refused"),
             unavailable("driver at 127.0.0.1:7001 does not answer (connection refused)"));
+}
+
+// A name may stand for the wrong machine.
+TEST_F(GrpcReportTest, AddressThatWasTriedIsNamedUnlessItIsTheOneGiven) {
+  for (const auto& [tried, named] : {std::pair("ipv4:10.0.0.7:7001", "10.0.0.7:7001: "),
+                                     std::pair("ipv6:%5B::1%5D:7001", "[::1]:7001: "),
+                                     std::pair("unix:/run/sluice", "unix:/run/sluice: "),
+                                     std::pair("ipv4:127.0.0.1:7001", "")}) {
+    EXPECT_EQ(
+        reported(grpc::StatusCode::UNAVAILABLE,
+                 "failed to connect to all addresses; last error: UNKNOWN: " + std::string(tried) +
+                     ": Failed to connect to remote host: Connection refused"),
+        unavailable("driver at 127.0.0.1:7001 does not answer (" + std::string(named) +
+                    "connection refused)"));
+  }
+}
+
+TEST_F(GrpcReportTest, MessageThatIsTooLargeIsTold) {
+  EXPECT_EQ(reported(grpc::StatusCode::RESOURCE_EXHAUSTED,
+                     "Received message larger than max (5242880 vs. 4194304)")
+                .to_string(),
+            "RESOURCE_EXHAUSTED: driver at 127.0.0.1:7001: a message of 5242880 bytes is larger "
+            "than the 4194304 that are taken");
 }
 
 TEST_F(GrpcReportTest, BrokenOffCallIsUnavailable) {

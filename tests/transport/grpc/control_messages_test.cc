@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <utility>
 
 #include "tests/transport/grpc/filled_message.h"
@@ -9,17 +10,27 @@
 namespace sluice::transport {
 namespace {
 
+template <typename T>
+const T& value_of(const T& value) {
+  return value;
+}
+template <typename T>
+const T& value_of(const Result<T>& result) {
+  return *result;
+}
+
 template <typename Message>
 class ControlMessageTest : public ::testing::Test {};
 
 using ControlMessages =
-    ::testing::Types<v1::JoinRequest, v1::JoinReply, v1::AcquireReply, v1::HeartbeatRequest,
-                     v1::HeartbeatReply, v1::FinishRequest, v1::LeaveRequest, v1::RecordChunk>;
+    ::testing::Types<v1::JoinRequest, v1::JoinReply, v1::AcquireRequest, v1::AcquireReply,
+                     v1::HeartbeatRequest, v1::HeartbeatReply, v1::FinishRequest, v1::LeaveRequest,
+                     v1::FetchRequest, v1::RecordChunk>;
 TYPED_TEST_SUITE(ControlMessageTest, ControlMessages);
 
 TYPED_TEST(ControlMessageTest, EveryFieldIsReadAndWritten) {
   const auto message = filled<TypeParam>();
-  EXPECT_EQ(to_proto(from_proto(message)).DebugString(), message.DebugString());
+  EXPECT_EQ(to_proto(value_of(from_proto(message))).DebugString(), message.DebugString());
 }
 
 TEST(ControlMessagesTest, RolesAreThoseOfTheProto) {
@@ -28,7 +39,27 @@ TEST(ControlMessagesTest, RolesAreThoseOfTheProto) {
                                     std::pair(wire::Role::kWorker, v1::ROLE_WORKER)}) {
     request.role = role;
     EXPECT_EQ(to_proto(request).role(), proto);
-    EXPECT_EQ(from_proto(to_proto(request)).role, role);
+    EXPECT_EQ(from_proto(to_proto(request))->role, role);
+  }
+}
+
+TEST(ControlMessagesTest, WhoSaysNoRoleIsRefused) {
+  v1::JoinRequest request = to_proto(wire::JoinRequest{});
+  for (const int role : {0, 3, -1}) {
+    request.set_role(static_cast<v1::Role>(role));
+    EXPECT_EQ(from_proto(request).status().code(), StatusCode::kInvalidArgument) << role;
+  }
+}
+
+TEST(ControlMessagesTest, DurationsAreBetweenNothingAndADay) {
+  v1::HeartbeatRequest heartbeat;
+  v1::AcquireReply acquire;
+  for (const auto& [sent, read] : {std::pair(INT64_MIN, 0L), std::pair(-1L, 0L), std::pair(7L, 7L),
+                                   std::pair(INT64_MAX, 24 * 3600 * 1'000'000'000L)}) {
+    heartbeat.set_hold_ns(sent);
+    EXPECT_EQ(from_proto(heartbeat).hold.count(), read);
+    acquire.set_retry_after_ns(sent);
+    EXPECT_EQ(from_proto(acquire).retry_after.count(), read);
   }
 }
 
@@ -49,6 +80,7 @@ TEST(ControlMessagesTest, HeartbeatKindsAreThoseOfTheProto) {
   using Kind = wire::HeartbeatReply::Kind;
   for (const auto& [kind, proto] : {std::pair(Kind::kContinue, v1::HeartbeatReply::CONTINUE),
                                     std::pair(Kind::kLeaseLost, v1::HeartbeatReply::LEASE_LOST),
+                                    std::pair(Kind::kDone, v1::HeartbeatReply::DONE),
                                     std::pair(Kind::kAbort, v1::HeartbeatReply::ABORT)}) {
     EXPECT_EQ(to_proto(wire::HeartbeatReply{kind, ""}).kind(), proto);
     EXPECT_EQ(from_proto(to_proto(wire::HeartbeatReply{kind, ""})).kind, kind);
@@ -76,7 +108,7 @@ TEST(ControlMessagesTest, CodesThatNobodyKnowsAreUnknown) {
 
 // A path of another time, in Latin 1: the driver must still hear that the worker gave up.
 TEST(ControlMessagesTest, ReasonThatIsNoUtf8IsStillRead) {
-  const wire::LeaveRequest leave{7, data_loss("/data/M\xfcnchen.csv is damaged")};
+  const wire::LeaveRequest leave{1, 7, data_loss("/data/M\xfcnchen.csv is damaged")};
   v1::LeaveRequest read;
   EXPECT_TRUE(read.ParseFromString(to_proto(leave).SerializeAsString()));
   EXPECT_EQ(from_proto(read).status.code(), StatusCode::kDataLoss);

@@ -22,16 +22,16 @@ using ::testing::StartsWith;
 class GrpcListenTest : public ::testing::Test {
  protected:
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address) {
-    return transport_.listen(address, &server_, 1);
+    return transport_.listen(address, &server_, {});
   }
 
   bool answers(const std::string& address) {
     const auto channel = transport_.connect_parameters(address);
-    return channel->ledger(1, kSoon).status().code() == StatusCode::kFailedPrecondition;
+    return ledger(*channel, 1).status().code() == StatusCode::kFailedPrecondition;
   }
 
   GrpcTransport transport_;
-  server::ParameterServer server_;
+  server::ParameterServer server_{core::real_world()};
 };
 
 TEST_F(GrpcListenTest, PortZeroTellsTheRealPort) {
@@ -71,10 +71,10 @@ TEST_F(GrpcListenTest, TextThatIsNoAddressIsRefused) {
   EXPECT_EQ(listen("nonsense").status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(listen("unix:/" + std::string(107, 'x')).status().code(), StatusCode::kInvalidArgument);
   const auto channel = transport_.connect_parameters("nonsense");
-  EXPECT_EQ(channel->ledger(1, kSoon).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(ledger(*channel, 1).status().code(), StatusCode::kInvalidArgument);
   std::vector<float> into(1);
   EXPECT_EQ(pull(*channel, 1, 0, into).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(transport_.connect_control("nonsense")->acquire(1, kSoon).status().code(),
+  EXPECT_EQ(acquire(*transport_.connect_control("nonsense"), 1).status().code(),
             StatusCode::kInvalidArgument);
 }
 

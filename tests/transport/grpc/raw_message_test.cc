@@ -23,9 +23,9 @@ Pieces cut(const std::string& bytes, size_t size) {
   return pieces;
 }
 
-std::string joined(const wire::PayloadView& payload) {
+std::string joined(const Pieces& payload) {
   std::string bytes;
-  for (const auto piece : payload.pieces) {
+  for (const auto piece : payload) {
     bytes.append(reinterpret_cast<const char*>(piece.data()), piece.size());
   }
   return bytes;
@@ -106,7 +106,7 @@ TEST(RawMessageTest, NothingIsAnEmptyMessage) {
   const auto read = decode({});
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(read->header, "");
-  EXPECT_EQ(read->payload.bytes(), 0u);
+  EXPECT_EQ(read->payload.size(), 0u);
 }
 
 TEST(RawMessageTest, EveryTruncationIsFoundOutOrWholeFields) {

@@ -4,15 +4,20 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <mutex>
 #include <string>
+#include <thread>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "transport/grpc/acceptor.h"
 #include "transport/grpc/endpoint.h"
+#include "transport/grpc/listening_socket.h"
+#include "transport/grpc/operation_queue.h"
+#include "wire/transport.h"
 
 namespace sluice::transport {
 
@@ -31,86 +36,98 @@ inline std::string bytes_of(const ::grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
-class RawServer final : private ::grpc::CallbackGenericService {
+class RawServer final {
  public:
-  // A call whose request has come. Lives until it has been answered or cut off.
-  class Call final : private ::grpc::ServerGenericBidiReactor {
+  // A call whose request has come. Lives until its answer was sent, or as long as the server.
+  class Call final {
    public:
     const std::string& request() const { return request_; }
-    ::grpc::CallbackServerContext& context() { return context_; }
+    ::grpc::GenericServerContext& context() { return context_; }
 
-    // Sends the messages, one after the other, and then, unless it is to stay open, the end.
-    void answer(std::vector<std::string> messages,
-                std::optional<::grpc::Status> end = ::grpc::Status::OK) {
-      messages_ = std::move(messages);
-      end_ = std::move(end);
-      go_on();
+    void answer(const std::string& bytes) {
+      state_ = kAnswered;
+      queue_.start([&] { stream_.WriteAndFinish(buffer_of(bytes), {}, ::grpc::Status::OK, this); });
+    }
+    void fail(const ::grpc::Status& status) {
+      state_ = kAnswered;
+      queue_.start([&] { stream_.Finish(status, this); });
     }
 
    private:
     friend class RawServer;
-    Call(const std::function<void(Call&)>& handler, ::grpc::CallbackServerContext& context)
-        : handler_(handler), context_(context) {
-      StartRead(&buffer_);
-    }
+    explicit Call(OperationQueue& queue) : queue_(queue) {}
 
-    void OnReadDone(bool ok) override {
-      if (!ok) return;
-      request_ = bytes_of(buffer_);
-      handler_(*this);
-    }
-    void OnWriteDone(bool ok) override {
-      if (ok) go_on();
-    }
-    void OnCancel() override { finish(::grpc::Status::CANCELLED); }
-    void OnDone() override { const std::unique_ptr<Call> self(this); }
-
-    void go_on() {
-      if (sent_ < messages_.size()) {
-        buffer_ = buffer_of(messages_[sent_++]);
-        StartWrite(&buffer_);
-      } else if (end_) {
-        finish(*end_);
-      }
-    }
-    void finish(const ::grpc::Status& status) {
-      if (!finished_.exchange(true)) Finish(status);
-    }
-
-    const std::function<void(Call&)>& handler_;
-    ::grpc::CallbackServerContext& context_;
+    OperationQueue& queue_;
+    ::grpc::GenericServerContext context_;
+    ::grpc::GenericServerAsyncReaderWriter stream_{&context_};
     ::grpc::ByteBuffer buffer_;
     std::string request_;
-    std::vector<std::string> messages_;
-    std::optional<::grpc::Status> end_;
-    size_t sent_ = 0;
-    std::atomic<bool> finished_ = false;
+    enum { kAwaited, kReading, kAnswered } state_ = kAwaited;
   };
 
-  // `handler` runs on gRPC's threads; it answers the call or keeps it for later.
-  explicit RawServer(std::function<void(Call&)> handler) : handler_(std::move(handler)) {
-    auto opened = open_endpoint("127.0.0.1:0", [this](::grpc::ServerBuilder& builder) {
-      builder.RegisterCallbackGenericService(this);
-    });
-    EXPECT_TRUE(opened.ok()) << opened.status();
-    if (opened.ok()) endpoint_ = *std::move(opened);
+  // `handler` runs on the server's thread; it answers the call or keeps it for later.
+  explicit RawServer(std::function<void(Call&)> handler)
+      : handler_(std::move(handler)), socket_(*ListeningSocket::open("127.0.0.1:0")) {
+    ::grpc::ServerBuilder builder;
+    configure(builder, wire::ListenOptions::kAnySize);
+    builder.RegisterAsyncGenericService(&service_);
+    auto queue = builder.AddCompletionQueue();
+    server_queue_ = queue.get();
+    queue_ = std::make_unique<OperationQueue>(std::move(queue));
+    server_ = builder.BuildAndStart();
+    wait_for_call();
+    thread_ = std::thread([this] { take_calls(); });
+    acceptor_ = *Acceptor::start(socket_, *server_);
   }
-  ~RawServer() override {
-    if (endpoint_.server) endpoint_.server->Shutdown(std::chrono::system_clock::now());
+  ~RawServer() {
+    acceptor_.reset();
+    server_->Shutdown(std::chrono::system_clock::now());
+    queue_->shut_down();
+    thread_.join();
   }
 
-  const std::string& address() const { return endpoint_.address; }
-  Peer peer(const char* role) const { return *connect_to(role, endpoint_.address); }
+  const std::string& address() const { return socket_.address(); }
+  Peer peer(const char* role, size_t max_answer_bytes = wire::ListenOptions::kAnySize) const {
+    return *connect_to(role, address(), max_answer_bytes);
+  }
 
  private:
-  ::grpc::ServerGenericBidiReactor* CreateReactor(
-      ::grpc::GenericCallbackServerContext* context) override {
-    // Deletes itself in OnDone().
-    return std::unique_ptr<Call>(new Call(handler_, *context)).release();
+  void wait_for_call() {
+    auto owned = std::unique_ptr<Call>(new Call(*queue_));
+    Call* call = owned.get();
+    calls_.emplace(call, std::move(owned));
+    queue_->start([&] {
+      service_.RequestCall(&call->context_, &call->stream_, server_queue_, server_queue_, call);
+    });
+  }
+
+  void take_calls() {
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_->next(&tag, &ok)) {
+      Call* call = static_cast<Call*>(tag);
+      if (!ok || call->state_ == Call::kAnswered) {
+        calls_.erase(call);
+      } else if (call->state_ == Call::kAwaited) {
+        wait_for_call();
+        call->state_ = Call::kReading;
+        queue_->start([&] { call->stream_.Read(&call->buffer_, call); });
+      } else {
+        call->request_ = bytes_of(call->buffer_);
+        handler_(*call);
+      }
+    }
   }
 
   const std::function<void(Call&)> handler_;
-  Endpoint endpoint_;
+  const ListeningSocket socket_;
+  ::grpc::AsyncGenericService service_;
+  std::unique_ptr<OperationQueue> queue_;
+  ::grpc::ServerCompletionQueue* server_queue_ = nullptr;
+  std::unordered_map<Call*, std::unique_ptr<Call>> calls_;  // the thread's own, once it runs
+  std::unique_ptr<::grpc::Server> server_;
+  std::unique_ptr<Acceptor> acceptor_;
+  std::thread thread_;
 };
 
 }  // namespace sluice::transport

@@ -14,8 +14,9 @@
 #include "control.grpc.pb.h"
 #include "parameters.grpc.pb.h"
 #include "tests/transport/gated_service.h"
+#include "tests/transport/grpc/raw_server.h"
 #include "tests/transport/transport_fixture.h"
-#include "transport/grpc/raw_message.h"
+#include "transport/grpc/byte_buffers.h"
 
 namespace sluice::transport {
 namespace {
@@ -28,15 +29,14 @@ constexpr size_t kFloats = 1000;
 class GrpcRobustnessTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto listener = transport_.listen("127.0.0.1:0", &server_, 1);
+    auto listener = transport_.listen("127.0.0.1:0", &server_, {});
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
     channel_ = transport_.connect_parameters(listener_->address());
     stranger_ = grpc::CreateChannel(listener_->address(), grpc::InsecureChannelCredentials());
-    const wire::ShardMap map = wire::ShardMap::even(kFloats, 1, 1);
-    ASSERT_TRUE(channel_->create({kJob, map, 0, server::add_rule_json()}, kSoon).ok());
-    ASSERT_TRUE(
-        channel_->assign({kJob, 0}, payload_of(std::vector<float>(kFloats, 1)), kSoon).ok());
+    const Status created = create(*channel_, adding(kJob, wire::ShardMap::even(kFloats, 1, 1)));
+    ASSERT_TRUE(created.ok()) << created;
+    ASSERT_TRUE(assign(*channel_, {kJob, 0}, std::vector<float>(kFloats, 1)).ok());
   }
 
   // Sends bytes of our own making.
@@ -61,7 +61,7 @@ class GrpcRobustnessTest : public ::testing::Test {
   }
 
   GrpcTransport transport_;
-  GatedService server_;
+  GatedService server_{kJob};
   std::unique_ptr<wire::Listener> listener_;
   std::shared_ptr<wire::ParameterChannel> channel_;
   std::shared_ptr<grpc::Channel> stranger_;
@@ -69,8 +69,7 @@ class GrpcRobustnessTest : public ::testing::Test {
 
 TEST_F(GrpcRobustnessTest, DamagedMessagesAreRefusedByEveryMethod) {
   const std::string endless("\x7a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
-  for (const char* method :
-       {"Create", "Assign", "Exchange", "Push", "Pull", "Fence", "Ledger", "Shutdown"}) {
+  for (const char* method : {"Create", "Assign", "Exchange", "Pull", "Fence", "Ledger", "Ping"}) {
     for (const std::string& bytes : {endless, std::string("\x0a\x05zz", 4), std::string("\x0f")}) {
       const grpc::Status status = send(method, bytes);
       EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << method;
@@ -85,7 +84,7 @@ TEST_F(GrpcRobustnessTest, RandomMessagesDoNoHarm) {
   for (int i = 0; i < 400; ++i) {
     std::string bytes(random() % 300, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
-    const char* methods[] = {"Create", "Assign", "Exchange", "Push", "Pull", "Fence", "Ledger"};
+    const char* methods[] = {"Create", "Assign", "Exchange", "Pull", "Fence", "Ledger", "Ping"};
     EXPECT_NE(send(methods[i % 7], bytes).error_code(), grpc::UNAVAILABLE);
   }
   expect_untouched();
@@ -116,7 +115,7 @@ TEST_F(GrpcRobustnessTest, UnknownMethodIsUnimplemented) {
 
 TEST_F(GrpcRobustnessTest, ServerOfAnotherKindIsNamed) {
   const auto wrong = transport_.connect_control(listener_->address());
-  EXPECT_EQ(wrong->acquire(1, kSoon).status(),
+  EXPECT_EQ(acquire(*wrong, 1).status(),
             Status(StatusCode::kUnimplemented,
                    "driver at " + listener_->address() +
                        " does not know this call; is it a Sluice driver of the same version?"));
@@ -168,7 +167,7 @@ TEST_F(GrpcRobustnessTest, ChannelDestroyedWithCallsInFlightEndsThemAll) {
   std::atomic<int> cancelled = 0;
   for (int i = 0; i < 5; ++i) {
     channel_->exchange(header_of(kJob, 0, {i, 1, 1}), payload_of(std::vector<float>(kFloats, 0)),
-                       into, kSoon, [&](Result<PulledVersion> result) {
+                       into, kSoon, [&](const Result<PulledVersion>& result) {
                          cancelled += result.status().code() == StatusCode::kCancelled;
                        });
   }
@@ -181,8 +180,8 @@ TEST_F(GrpcRobustnessTest, ChannelDestroyedWithCallsInFlightEndsThemAll) {
 TEST_F(GrpcRobustnessTest, ChannelMayBeLetGoByItsOwnCallback) {
   std::vector<float> into(kFloats);
   std::promise<void> called;
-  channel_->pull(kJob, 0, into, kSoon,
-                 [channel = channel_, &called](Result<PulledVersion>) mutable {
+  channel_->pull({kJob, 0}, into, kSoon,
+                 [channel = channel_, &called](const Result<PulledVersion>&) mutable {
                    channel.reset();
                    called.set_value();
                  });
@@ -193,20 +192,19 @@ TEST_F(GrpcRobustnessTest, ChannelMayBeLetGoByItsOwnCallback) {
 TEST_F(GrpcRobustnessTest, ListenerCutsOffASlowCallWithinASecond) {
   server_.close_gate();
   std::vector<float> into(kFloats);
-  std::promise<Status> result;
+  Awaited<Result<PulledVersion>> result;
   channel_->exchange(header_of(kJob, 0, {0, 1, 1}), payload_of(std::vector<float>(kFloats, 0)),
-                     into, kSoon, [&](Result<PulledVersion> r) { result.set_value(r.status()); });
+                     into, kSoon, result.reply());
   server_.wait_for_arrivals(1);
   const auto begin = std::chrono::steady_clock::now();
-  // The service's method has to return; the client need not wait for it.
-  std::thread closer([&] { listener_.reset(); });
-  const Status status = result.get_future().get();
+  listener_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+  const Status status = result.get().status();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
   EXPECT_EQ(status.code(), StatusCode::kUnavailable)
       << "so that the caller tries again: " << status;
   EXPECT_THAT(status.message(), HasSubstr("server at 127.0.0.1:"));
-  server_.open_gate();
-  closer.join();
+  server_.open_gate();  // the service answers when nobody listens any more
 }
 
 TEST_F(GrpcRobustnessTest, ConnectionRefusedIsNamed) {
@@ -214,39 +212,74 @@ TEST_F(GrpcRobustnessTest, ConnectionRefusedIsNamed) {
   listener_.reset();
   const auto channel = transport_.connect_parameters(address);
   EXPECT_EQ(
-      channel->ledger(kJob, {std::chrono::milliseconds(500)}).status(),
+      ledger(*channel, kJob, {std::chrono::milliseconds(500)}).status(),
       unavailable("server at " + address + " does not answer: waited 0.5 s (connection refused)"));
 }
 
-// A driver whose stream stops, throws, or answers at length.
+TEST_F(GrpcRobustnessTest, AddressThatANameStandsForIsNamedToo) {
+  const std::string address = listener_->address();
+  const std::string port = address.substr(address.rfind(':'));
+  listener_.reset();
+  const auto channel = transport_.connect_parameters("localhost" + port);
+  const Status status = ledger(*channel, kJob, {std::chrono::milliseconds(500)}).status();
+  EXPECT_THAT(status.message(), HasSubstr("server at localhost" + port + " does not answer"));
+  EXPECT_THAT(status.message(),
+              ::testing::AnyOf(HasSubstr("(127.0.0.1" + port + ": connection refused)"),
+                               HasSubstr("([::1]" + port + ": connection refused)")));
+}
+
+TEST(GrpcAnswerSizeTest, ServerThatSendsMoreThanAShardIsNotReceived) {
+  RawServer server([](RawServer::Call& call) {
+    const wire::Payload values = payload_of(std::vector<float>(2'000'000));
+    call.answer(bytes_of(to_buffer(v1::ValuesHeader(), values)));
+  });
+  const auto channel = GrpcTransport().connect_parameters(server.address());
+  std::vector<float> small(10);
+  const Status status = pull(*channel, kJob, 0, small).status();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(status.message(),
+              HasSubstr("server at " + server.address() + ": a message of 80000"));
+  EXPECT_THAT(status.message(), HasSubstr("is larger than the 5242880 that are taken"));
+  std::vector<float> whole(2'000'000);
+  EXPECT_TRUE(pull(*channel, kJob, 0, whole).ok()) << "the same from who expects it";
+}
+
+// A driver that throws, answers at length, or takes its time.
 class BadDriver final : public wire::ControlService {
  public:
-  Result<wire::JoinReply> join(const wire::JoinRequest&) override {
+  void join(const wire::JoinRequest&, core::Reply<Result<wire::JoinReply>>) override {
     throw std::runtime_error("a mistake in the driver");
   }
-  Result<wire::AcquireReply> acquire(int64_t) override {
-    return unavailable(std::string(100'000, 'x'));
+  void acquire(const wire::AcquireRequest&,
+               core::Reply<Result<wire::AcquireReply>> reply) override {
+    reply(unavailable(std::string(100'000, 'x')));
   }
-  Result<wire::HeartbeatReply> heartbeat(const wire::HeartbeatRequest&) override {
-    return wire::HeartbeatReply{};
+  void heartbeat(const wire::HeartbeatRequest&,
+                 core::Reply<Result<wire::HeartbeatReply>> reply) override {
+    reply(wire::HeartbeatReply{});
   }
-  Status finish(const wire::FinishRequest&) override { return ok_status(); }
-  Status leave(const wire::LeaveRequest&) override { return ok_status(); }
+  // Answers, and throws then.
+  void finish(const wire::FinishRequest&, core::Reply<Status> reply) override {
+    reply(ok_status());
+    throw std::runtime_error("a mistake in the driver");
+  }
+  void leave(const wire::LeaveRequest&, core::Reply<Status> reply) override { reply(ok_status()); }
+  // Partition 1 is never answered until released.
+  void fetch(const wire::FetchRequest& request,
+             core::Reply<Result<wire::RecordChunk>> reply) override {
+    if (request.partition != 1) return reply(wire::RecordChunk{});
+    std::lock_guard lock(mutex_);
+    held_.push_back(std::move(reply));
+  }
+  void release() {
+    std::lock_guard lock(mutex_);
+    for (auto& reply : held_) reply(wire::RecordChunk{});
+    held_.clear();
+  }
 
-  // Partition 0: never ends. 1: one record, then nothing until released. 2: slow but steady.
-  Status fetch_partition(int64_t partition, int64_t,
-                         const std::function<bool(const wire::RecordChunk&)>& sink) override {
-    const std::vector<std::byte> features(1 << 20);
-    const std::vector<int32_t> labels(1);
-    for (int64_t i = 0; partition == 0 || i < 5; ++i) {
-      if (!sink({i, 1, features, labels})) return ok_status();
-      if (partition == 1) released.get_future().wait();
-      if (partition == 2) std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-    return ok_status();
-  }
-
-  std::promise<void> released;
+ private:
+  std::mutex mutex_;
+  std::vector<core::Reply<Result<wire::RecordChunk>>> held_;
 };
 
 class GrpcBadDriverTest : public ::testing::Test {
@@ -257,6 +290,13 @@ class GrpcBadDriverTest : public ::testing::Test {
     listener_ = *std::move(listener);
     channel_ = transport_.connect_control(listener_->address());
   }
+  void TearDown() override { driver_.release(); }
+
+  Result<wire::RecordChunk> fetch(int64_t partition, core::Duration timeout) {
+    return await_result<wire::RecordChunk>([&](auto reply) {
+      channel_->fetch({1, partition, 0}, {timeout}, std::move(reply));
+    });
+  }
 
   GrpcTransport transport_;
   BadDriver driver_;
@@ -265,58 +305,61 @@ class GrpcBadDriverTest : public ::testing::Test {
 };
 
 TEST_F(GrpcBadDriverTest, ExceptionsBecomeInternalErrors) {
-  EXPECT_EQ(channel_->join({}, kSoon).status(), internal_error("a mistake in the driver"));
+  EXPECT_EQ(join(*channel_, {}).status(), internal_error("a mistake in the driver"));
+}
+
+TEST_F(GrpcBadDriverTest, ExceptionAfterTheAnswerChangesNothing) {
+  EXPECT_TRUE(
+      await_status([&](auto reply) { channel_->finish({}, kSoon, std::move(reply)); }).ok());
+}
+
+// Who does not say what it is must not be taken for a worker.
+TEST_F(GrpcBadDriverTest, JoinWithoutARoleIsRefused) {
+  const auto stub = v1::Control::NewStub(
+      grpc::CreateChannel(listener_->address(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::JoinReply reply;
+  const grpc::Status status = stub->Join(&context, v1::JoinRequest(), &reply);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "Join: expected a role, server or worker, got 0");
+}
+
+TEST_F(GrpcBadDriverTest, RequestsThatNoMemberSendsAreNotReceived) {
+  wire::JoinRequest request;
+  request.address = std::string(size_t{1} << 20, 'x');
+  const Status status = join(*channel_, request).status();
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), HasSubstr("is larger than the 524288 that are taken"));
+}
+
+TEST_F(GrpcBadDriverTest, ReasonsOfAnyLengthAreHeard) {
+  const Status left = await_status([&](auto reply) {
+    channel_->leave({1, 1, data_loss(std::string(size_t{1} << 20, 'x'))}, kSoon, std::move(reply));
+  });
+  EXPECT_TRUE(left.ok()) << left;
 }
 
 TEST_F(GrpcBadDriverTest, EndlessMessagesAreCut) {
-  const Status status = channel_->acquire(1, kSoon).status();
+  const Status status = acquire(*channel_, 1).status();
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
   EXPECT_EQ(status.message(), std::string(2000, 'x'));
 }
 
-TEST_F(GrpcBadDriverTest, StreamThatStopsIsGivenUpAfterTheTimeoutOfOneChunk) {
-  int chunks = 0;
-  const Status status =
-      channel_->fetch_partition(1, 0, [&](const wire::RecordChunk&) { return ++chunks > 0; },
-                                {std::chrono::milliseconds(200)});
-  EXPECT_EQ(status, deadline_exceeded("driver at " + listener_->address() +
-                                      " did not answer within 0.2 s"));
-  EXPECT_EQ(chunks, 1);
-  driver_.released.set_value();
+TEST_F(GrpcBadDriverTest, FetchThatIsNotAnsweredIsGivenUpAfterItsTimeout) {
+  EXPECT_EQ(
+      fetch(1, std::chrono::milliseconds(200)).status(),
+      deadline_exceeded("driver at " + listener_->address() + " did not answer within 0.2 s"));
+  EXPECT_TRUE(fetch(2, kSoon.timeout).ok());
 }
 
-TEST_F(GrpcBadDriverTest, SlowButSteadyStreamIsReadToItsEnd) {
-  int chunks = 0;
-  const Status status =
-      channel_->fetch_partition(2, 0, [&](const wire::RecordChunk&) { return ++chunks > 0; },
-                                {std::chrono::milliseconds(400)});
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(chunks, 5);
-}
-
-TEST_F(GrpcBadDriverTest, ListenerEndsWithinASecondThoughAReaderIsStuck) {
-  std::promise<void> stuck;
-  std::promise<void> go_on;
-  std::thread reader([&] {
-    bool first = true;
-    const Status status = channel_->fetch_partition(
-        0, 0,
-        [&](const wire::RecordChunk&) {
-          if (std::exchange(first, false)) {
-            stuck.set_value();
-            go_on.get_future().wait();
-          }
-          return true;
-        },
-        kSoon);
-    EXPECT_FALSE(status.ok());
-  });
-  stuck.get_future().wait();
+TEST_F(GrpcBadDriverTest, ListenerEndsWithinASecondThoughAFetchIsNotAnswered) {
+  Awaited<Result<wire::RecordChunk>> fetched;
+  channel_->fetch({1, 1, 0}, kSoon, fetched.reply());
+  ASSERT_TRUE(fetch(2, kSoon.timeout).ok());  // that one has arrived, too
   const auto begin = std::chrono::steady_clock::now();
   listener_.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
-  go_on.set_value();
-  reader.join();
+  EXPECT_EQ(fetched.get().status().code(), StatusCode::kUnavailable);
 }
 
 }  // namespace

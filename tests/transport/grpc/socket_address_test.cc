@@ -50,26 +50,6 @@ TEST(SocketAddressTest, UnixPathsLongerThanTheSystemTakesAreRefused) {
   EXPECT_NE(status.message().find("at most 107 characters, this one has 108"), std::string::npos);
 }
 
-TEST(SocketAddressTest, HostsResolveToNumbers) {
-  const auto resolved = resolve(*parse_address("localhost:7000"));
-  ASSERT_TRUE(resolved.ok()) << resolved.status();
-  EXPECT_TRUE(resolved->host == "127.0.0.1" || resolved->host == "::1") << resolved->host;
-  EXPECT_EQ(resolved->port, 7000);
-}
-
-TEST(SocketAddressTest, UnknownHostIsUnavailable) {
-  const Status status = resolve(*parse_address("no-such-host.invalid:7000")).status();
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_NE(status.message().find("there is no host no-such-host.invalid"), std::string::npos);
-}
-
-TEST(SocketAddressTest, OtherHostsAddressIsNotFree) {
-  // 192.0.2.0/24 is reserved for documentation (RFC 5737).
-  const Status status = check_free({"192.0.2.1", 7000, ""});
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_NE(status.message().find("not an address of this host"), std::string::npos);
-}
-
 class SocketFileTest : public ::testing::Test {
  protected:
   const std::filesystem::path path_ =
@@ -92,19 +72,6 @@ TEST_F(SocketFileTest, LeavesAFileThatTookItsPlace) {
     std::filesystem::rename(other, path_);
   }
   EXPECT_TRUE(std::filesystem::exists(path_));
-}
-
-TEST_F(SocketFileTest, OrdinaryFileIsNotFree) {
-  std::ofstream(path_) << "precious";
-  const Status status = check_free({"", 0, path_.string()});
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_TRUE(std::filesystem::exists(path_));
-}
-
-TEST_F(SocketFileTest, MissingDirectoryIsNamed) {
-  const Status status = check_free({"", 0, path_.string() + "-none/socket"});
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_NE(status.message().find("No such file or directory"), std::string::npos) << status;
 }
 
 }  // namespace

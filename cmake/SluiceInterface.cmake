@@ -1,0 +1,40 @@
+# Tells builds apart whose C++ does not fit together.
+
+# sluice_own_headers(RESULT a.h ...): the headers, as #include names them, and all of ours that they
+# include.
+function(sluice_own_headers result)
+  set(found)
+  set(left ${ARGN})
+  while(left)
+    list(POP_FRONT left header)
+    foreach(folder src include)
+      set(path ${CMAKE_SOURCE_DIR}/${folder}/${header})
+      if(path IN_LIST found OR NOT EXISTS ${path})
+        continue()
+      endif()
+      list(APPEND found ${path})
+      file(STRINGS ${path} lines REGEX "^#include \"")
+      foreach(line IN LISTS lines)
+        string(REGEX REPLACE "^#include \"([^\"]+)\".*" "\\1" included "${line}")
+        list(APPEND left ${included})
+      endforeach()
+    endforeach()
+  endwhile()
+  list(SORT found)
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
+# sluice_interface_id(RESULT a.h ...): a line of text that changes with what these headers declare
+# and with what they are compiled with: "GNU 12.2.0, 9f86d081884c". Reconfigures when one changes.
+function(sluice_interface_id result)
+  sluice_own_headers(headers ${ARGN})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${headers})
+  set(all "${CMAKE_SYSTEM_PROCESSOR} ${CMAKE_CXX_STANDARD} ${CMAKE_CXX_FLAGS} ${SLUICE_SANITIZE}")
+  foreach(header IN LISTS headers)
+    file(SHA256 ${header} hash)
+    string(APPEND all " ${hash}")
+  endforeach()
+  string(SHA256 hash "${all}")
+  string(SUBSTRING ${hash} 0 12 hash)
+  set(${result} "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}, ${hash}" PARENT_SCOPE)
+endfunction()

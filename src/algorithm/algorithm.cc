@@ -1,0 +1,107 @@
+#include "algorithm/algorithm.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include "core/json_depth.h"
+#include "optim/optimizer_json.h"
+
+namespace sluice::algorithm {
+
+// Each in the file of its name.
+extern const Algorithm kAdag, kDownpour, kAsyncSgd;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const Algorithm* const kAlgorithms[] = {&kAdag, &kDownpour, &kAsyncSgd};
+
+Json as_json(const Choice& choice) {
+  Json json = {{"name", choice.algorithm->name}};
+  json.update(to_json(choice.options));
+  return json;
+}
+
+// An object with a name.
+Json parse(const std::string& text) {
+  if (core::deeper_than(text, core::kJsonLevels)) {
+    throw std::invalid_argument("algorithm: nested more than " + std::to_string(core::kJsonLevels) +
+                                " levels deep");
+  }
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) {
+    throw std::invalid_argument("algorithm: expected an object like {\"name\": \"adag\"}, got " +
+                                (text.empty() ? "nothing" : text.substr(0, 200)));
+  }
+  return json;
+}
+
+Choice choice_from(Json json) {
+  Choice choice(json["name"].get<std::string>());
+  json.erase("name");
+  from_json(json, choice.options);
+  return choice;
+}
+
+}  // namespace
+
+std::span<const Algorithm* const> algorithms() { return kAlgorithms; }
+
+const Algorithm& find_algorithm(const std::string& name) {
+  std::string known;
+  for (const Algorithm* algorithm : kAlgorithms) {
+    if (name == algorithm->name) return *algorithm;
+    known += (known.empty() ? "" : ", ") + std::string(algorithm->name);
+  }
+  throw std::invalid_argument("unknown trainer \"" + name + "\": use one of " + known);
+}
+
+std::vector<std::string> algorithm_names() {
+  std::vector<std::string> names;
+  for (const Algorithm* algorithm : kAlgorithms) names.emplace_back(algorithm->name);
+  return names;
+}
+
+std::vector<SharedOption> all_options() {
+  std::vector<SharedOption> all;
+  for (const Algorithm* algorithm : kAlgorithms) {
+    for (const OptionSpec& spec : algorithm->options) {
+      const auto known = std::find_if(all.begin(), all.end(), [&](const SharedOption& option) {
+        return std::string_view(option.spec.name) == spec.name;
+      });
+      if (known == all.end()) {
+        all.push_back({spec, {algorithm->name}});
+      } else {
+        known->algorithms.emplace_back(algorithm->name);
+      }
+    }
+  }
+  return all;
+}
+
+std::string Choice::to_json() const { return as_json(*this).dump(); }
+
+std::string Choice::to_update_rule(const OptimizerSpec& optimizer) const {
+  Json json = as_json(*this);
+  json["optimizer"] = optimizer;
+  return json.dump();
+}
+
+Choice Choice::from_json(const std::string& text) { return choice_from(parse(text)); }
+
+std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size) {
+  Json json = parse(text);
+  if (!json.contains("optimizer")) {
+    throw std::invalid_argument("update rule: expected an \"optimizer\" besides the algorithm");
+  }
+  const OptimizerSpec optimizer = json["optimizer"].get<OptimizerSpec>();
+  json.erase("optimizer");
+  const Choice choice = choice_from(std::move(json));
+  return choice.algorithm->server(choice.options, optimizer, shard_size);
+}
+
+}  // namespace sluice::algorithm

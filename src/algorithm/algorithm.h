@@ -1,0 +1,79 @@
+// An algorithm of asynchronous training: what workers push and when, and what servers do with it.
+//
+// One file per algorithm holds both halves and its options; `kAlgorithms` in algorithm.cc lists
+// them. To add one: a source in this folder, and a line there. To add a hyperparameter to one: its
+// file alone.
+//
+// Letters: W window, t steps trained of a partition (counted over all its epochs, never reset),
+// theta the replica's parameters, theta~ the servers' (the centre).
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "algorithm/options.h"
+#include "algorithm/update_rule.h"
+#include "algorithm/worker_rule.h"
+#include "sluice/optimizers.h"
+
+namespace sluice::algorithm {
+
+struct Algorithm {
+  const char* name;     // "adag", as --trainer has it
+  const char* summary;  // half a sentence for people
+  std::span<const OptionSpec> options;
+  // The worker's half.
+  std::unique_ptr<WorkerRule> (*worker)(const Options& options);
+  // The server's half, for a shard of `shard_size` floats. `optimizer`: the job's.
+  std::unique_ptr<UpdateRule> (*server)(const Options& options, const OptimizerSpec& optimizer,
+                                        size_t shard_size);
+};
+
+std::span<const Algorithm* const> algorithms();
+// Throws std::invalid_argument, with the names that there are, for one that there is not.
+const Algorithm& find_algorithm(const std::string& name);
+std::vector<std::string> algorithm_names();
+
+// An option and the algorithms that have it.
+struct SharedOption {
+  OptionSpec spec;
+  std::vector<std::string> algorithms;
+};
+// Every option that some algorithm has, once, in the order of the algorithms.
+std::vector<SharedOption> all_options();
+
+// An algorithm with its options, and the job's optimizer: what a job is told of it, and what
+// crosses the wire. {"name": "adag", "window": 5, "overlap": false}; servers get "optimizer"
+// besides.
+struct Choice {
+  Choice() : Choice("adag") {}
+  Choice(const char* name) : Choice(std::string(name)) {}  // NOLINT: meant to be implicit
+  Choice(const std::string& name)                          // NOLINT: meant to be implicit
+      : algorithm(&find_algorithm(name)), options(algorithm->options) {}
+
+  const Algorithm* algorithm;
+  Options options;
+
+  const char* name() const { return algorithm->name; }
+  Choice& set(const std::string& option, const OptionValue& value) {
+    options.set(option, value);
+    return *this;
+  }
+  std::unique_ptr<WorkerRule> worker_rule() const { return algorithm->worker(options); }
+  std::string to_json() const;
+  // For CreateRequest::update_rule.
+  std::string to_update_rule(const OptimizerSpec& optimizer) const;
+  // Throws std::invalid_argument.
+  static Choice from_json(const std::string& text);
+
+  friend bool operator==(const Choice&, const Choice&) = default;
+};
+
+// The rule that to_update_rule() describes. Throws std::invalid_argument for text that describes
+// none; size 0 checks the text at no cost.
+std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size);
+
+}  // namespace sluice::algorithm

@@ -1,0 +1,74 @@
+#include "algorithm/options.h"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+namespace sluice::algorithm {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+[[noreturn]] void wrong(const std::string& name, const std::string& what) {
+  throw std::invalid_argument(name + ": " + what);
+}
+
+}  // namespace
+
+const char* expected_type(const OptionValue& value) {
+  if (std::holds_alternative<bool>(value)) return "true or false";
+  return std::holds_alternative<int64_t>(value) ? "a whole number" : "a number";
+}
+
+const OptionSpec* Options::find(const std::string& name) const {
+  for (const OptionSpec& spec : specs_) {
+    if (name == spec.name) return &spec;
+  }
+  return nullptr;
+}
+
+void Options::set(const std::string& name, const OptionValue& asked) {
+  const OptionSpec* spec = find(name);
+  if (spec == nullptr) wrong(name, "the algorithm has no such option");
+  OptionValue value = asked;
+  if (std::holds_alternative<double>(spec->fallback) && std::holds_alternative<int64_t>(value)) {
+    value = static_cast<double>(std::get<int64_t>(value));
+  }
+  if (value.index() != spec->fallback.index()) {
+    wrong(name, std::string("expected ") + expected_type(spec->fallback));
+  }
+  if (const char* why = spec->check(value)) wrong(name, why);
+  values_[name] = value;
+}
+
+OptionValue Options::get(const std::string& name) const {
+  const auto it = values_.find(name);
+  if (it != values_.end()) return it->second;
+  const OptionSpec* spec = find(name);
+  if (spec == nullptr) wrong(name, "the algorithm has no such option");
+  return spec->fallback;
+}
+
+bool operator==(const Options& a, const Options& b) {
+  return a.specs_.data() == b.specs_.data() && to_json(a) == to_json(b);
+}
+
+Json to_json(const Options& options) {
+  Json json = Json::object();
+  for (const OptionSpec& spec : options.specs()) {
+    std::visit([&](const auto& value) { json[spec.name] = value; }, options.get(spec.name));
+  }
+  return json;
+}
+
+void from_json(const Json& json, Options& options) {
+  for (const auto& [name, value] : json.items()) options.set(name, option_from_json(name, value));
+}
+
+OptionValue option_from_json(const std::string& name, const Json& json) {
+  if (json.is_boolean()) return json.get<bool>();
+  if (json.is_number_integer()) return json.get<int64_t>();
+  if (json.is_number()) return json.get<double>();
+  wrong(name, "expected a number, true or false");
+}
+
+}  // namespace sluice::algorithm

@@ -1,0 +1,43 @@
+// The server's half of an algorithm: theta' = rule(theta, update), elementwise over one shard.
+//
+// A rule belongs to one shard, which calls it for one push at a time: begin() once per push, then
+// apply() for blocks that together cover the shard once, in order. When either throws, the push
+// counts as not applied and may come again, so a rule with state of its own must throw before it
+// changes it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "sluice/optimizers.h"
+
+namespace sluice::algorithm {
+
+struct PushContext {
+  int64_t version = 0;    // pushes that the shard had applied before this one
+  int64_t staleness = 0;  // version - the version that the worker started from
+  int32_t steps = 0;      // optimizer steps that the update sums up
+  int worker = 0;
+};
+
+class UpdateRule {
+ public:
+  virtual ~UpdateRule() = default;
+  virtual void begin(const PushContext& context) = 0;
+  // The three spans have one size and start at float `offset` of the shard. `result` overlaps
+  // neither of the others and holds anything.
+  virtual void apply(std::span<const float> old_values, std::span<const float> update,
+                     std::span<float> result, size_t offset, const PushContext& context) = 0;
+};
+
+// Rules that several algorithms share.
+
+// theta' = theta + update: for weight deltas, and for whatever a worker has scaled already.
+std::unique_ptr<UpdateRule> make_add_rule();
+// One optimizer step per push, the update being a mean gradient (Li et al., 2014). The optimizer's
+// slots live here, at the shard, and count one iteration per applied push.
+std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer, size_t shard_size);
+
+}  // namespace sluice::algorithm

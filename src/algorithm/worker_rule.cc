@@ -1,0 +1,16 @@
+#include "algorithm/worker_rule.h"
+
+#include <algorithm>
+
+namespace sluice::algorithm {
+
+int64_t WorkerRule::pushes(int64_t steps) const {
+  int64_t due = steps / window_;  // push_end grows by one window a push
+  while (push_end(due + 1) <= steps) ++due;
+  while (push_end(due) > steps) --due;
+  return due + (push_end(due) < steps ? 1 : 0);
+}
+
+float mean_over(int64_t steps) { return 1.0f / static_cast<float>(std::max<int64_t>(steps, 1)); }
+
+}  // namespace sluice::algorithm

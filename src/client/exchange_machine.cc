@@ -1,0 +1,261 @@
+#include "client/exchange_machine.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+
+namespace sluice::client {
+
+using core::TimePoint;
+
+namespace {
+
+// A pong is a small message, but may stand in line behind large ones; and several must fit into the
+// time after which a server is given up.
+constexpr int kPingsUntilGivenUp = 6;
+constexpr int kMostStretch = 10;
+
+// "server at host:1, which did not answer within 10.0 s": for "waiting for ..." to go before.
+std::string who_failed(const std::string& who, const std::string& how) {
+  if (how.starts_with(who + " ")) return who + ", which " + how.substr(who.size() + 1);
+  return who + ": " + how;
+}
+
+void keep_earlier(std::optional<TimePoint>& at, TimePoint other) {
+  at = at ? std::min(*at, other) : other;
+}
+
+}  // namespace
+
+ExchangeMachine::ExchangeMachine(wire::ShardMap shard_map, std::vector<std::string> servers,
+                                 const ExchangeOptions& options, uint64_t seed)
+    : shard_map_(std::move(shard_map)),
+      addresses_(std::move(servers)),
+      options_(options),
+      chance_(seed),
+      shards_(static_cast<size_t>(shard_map_.size())),
+      servers_(addresses_.size()) {
+  SLUICE_CHECK(options.calls_per_server > 0);
+  SLUICE_CHECK(shard_map_.servers() <= static_cast<int>(servers_.size()));
+}
+
+ExchangeMachine::Server& ExchangeMachine::server_of(int shard) {
+  return servers_[static_cast<size_t>(shard_map_[shard].server)];
+}
+
+ExchangeMachine::Actions ExchangeMachine::start(TimePoint now) {
+  SLUICE_CHECK(idle()) << "an exchange is under way";
+  running_ = true;
+  said_ = Said::kNothing;
+  for (Server& server : servers_) {
+    server.last_heard = now;
+    server.last_failure = ok_status();
+  }
+  for (const wire::Shard& shard : shard_map_.shards()) {
+    shards_[static_cast<size_t>(shard.index)] = {.state = State::kQueued};
+    server_of(shard.index).queued.push_back(shard.index);
+  }
+  unfinished_ = shard_map_.size();
+  Actions actions;
+  advance(now, actions);
+  return actions;
+}
+
+ExchangeMachine::Actions ExchangeMachine::answered(int index, const Status& status, TimePoint now) {
+  Shard& shard = shards_[static_cast<size_t>(index)];
+  Server& server = server_of(index);
+  SLUICE_CHECK(shard.state == State::kInFlight) << "shard " << index << " was not asked for";
+  std::erase(server.in_flight, index);
+  --in_flight_;
+  Actions actions;
+  if (status.ok()) {
+    server.last_heard = now;
+    shard.state = State::kDone;
+    --unfinished_;
+  } else {
+    failed(index, status, now, actions);
+  }
+  advance(now, actions);
+  return actions;
+}
+
+ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status, TimePoint now) {
+  Server& server = servers_[static_cast<size_t>(index)];
+  server.pinging = false;
+  Actions actions;
+  if (!running_) return actions;
+  if (status.ok()) {
+    server.last_heard = now;
+  } else if (may_pass(status.code())) {
+    server.last_failure = status;
+  } else if (status.code() != StatusCode::kCancelled) {  // cut with an exchange that has ended
+    fail(status, actions);                               // it works for another job
+  }
+  advance(now, actions);
+  return actions;
+}
+
+ExchangeMachine::Actions ExchangeMachine::time(TimePoint now) {
+  Actions actions;
+  if (running_) advance(now, actions);
+  return actions;
+}
+
+ExchangeMachine::Actions ExchangeMachine::stop(TimePoint now) {
+  Actions actions;
+  if (!running_) return actions;
+  fail(cancelled("stopped"), actions);
+  advance(now, actions);
+  return actions;
+}
+
+void ExchangeMachine::failed(int index, const Status& status, TimePoint now, Actions& actions) {
+  Shard& shard = shards_[static_cast<size_t>(index)];
+  Server& server = server_of(index);
+  if (failure_) {
+    shard.state = State::kDone;
+    return;
+  }
+  if (!may_pass(status.code())) {
+    shard.state = State::kDone;
+    return fail(status, actions);
+  }
+  server.last_failure = status;
+  const bool lives = server.last_heard > shard.issued_at;
+  if (status.code() == StatusCode::kDeadlineExceeded && lives) {
+    server.stretch = std::max(server.stretch, std::min(shard.stretch + 1, kMostStretch));
+  }
+  if (status.code() == StatusCode::kResourceExhausted) {
+    server.last_heard = now;
+    if (shard.exhausted_since == TimePoint{}) shard.exhausted_since = now;
+    if (now - shard.exhausted_since >= options_.give_up_after) {
+      shard.state = State::kDone;
+      return fail(status, actions);
+    }
+  }
+  retry(index, now);
+  if (said_ != Said::kFailed) {
+    said_ = Said::kFailed;
+    say(who_failed("server at " + addresses_[static_cast<size_t>(shard_map_[index].server)],
+                   status.message()),
+        actions);
+  }
+}
+
+void ExchangeMachine::retry(int index, TimePoint now) {
+  Shard& shard = shards_[static_cast<size_t>(index)];
+  shard.state = State::kWaiting;
+  waiting_.emplace(now + options_.backoff.after(shard.attempts, chance_), index);
+  ++server_of(index).waiting;
+}
+
+// Nothing new is started any more; the end comes when nothing is in flight.
+void ExchangeMachine::fail(Status status, Actions& actions) {
+  if (failure_) return;
+  failure_ = std::move(status);
+  drop_what_waits();
+  actions.cut = in_flight_ > 0;
+}
+
+void ExchangeMachine::drop_what_waits() {
+  waiting_.clear();
+  for (Server& server : servers_) {
+    server.queued.clear();
+    server.waiting = 0;
+  }
+}
+
+void ExchangeMachine::advance(TimePoint now, Actions& actions) {
+  requeue_due(now);
+  for (size_t server = 0; server < servers_.size() && !failure_; ++server) {
+    watch(static_cast<int>(server), now, actions);
+  }
+  if (failure_) {
+    if (in_flight_ == 0) finish(*std::exchange(failure_, std::nullopt), actions);
+    return;
+  }
+  if (unfinished_ == 0) return finish(ok_status(), actions);
+  start_queued(now, actions);
+  actions.wake = next_event();
+}
+
+void ExchangeMachine::requeue_due(TimePoint now) {
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    const int index = waiting_.begin()->second;
+    waiting_.erase(waiting_.begin());
+    shards_[static_cast<size_t>(index)].state = State::kQueued;
+    Server& server = server_of(index);
+    server.queued.push_back(index);
+    --server.waiting;
+  }
+}
+
+void ExchangeMachine::start_queued(TimePoint now, Actions& actions) {
+  for (Server& server : servers_) {
+    while (!server.queued.empty() &&
+           static_cast<int>(server.in_flight.size()) < options_.calls_per_server) {
+      const int index = server.queued.front();
+      server.queued.pop_front();
+      server.in_flight.push_back(index);
+      ++in_flight_;
+      Shard& shard = shards_[static_cast<size_t>(index)];
+      shard.state = State::kInFlight;
+      shard.issued_at = now;
+      shard.stretch = server.stretch;
+      ++shard.attempts;
+      const auto timeout = std::min(options_.call_timeout, options_.give_up_after);
+      actions.calls.push_back({index, timeout * (1 << server.stretch)});
+    }
+  }
+}
+
+TimePoint ExchangeMachine::oldest_call(const Server& server) const {
+  return shards_[static_cast<size_t>(server.in_flight.front())].issued_at;
+}
+
+// Looks after a server that has not answered a call yet.
+void ExchangeMachine::watch(int index, TimePoint now, Actions& actions) {
+  Server& server = servers_[static_cast<size_t>(index)];
+  if (server.in_flight.empty() && server.waiting == 0) return;
+  const auto who = [&] { return "server at " + addresses_[static_cast<size_t>(index)]; };
+  const core::Duration silence = now - server.last_heard;
+  if (silence >= options_.give_up_after) {
+    const bool failed = !server.last_failure.ok();
+    return fail(silent_for(who(), silence, failed ? server.last_failure : unavailable("no answer")),
+                actions);
+  }
+  if (server.in_flight.empty() || now - oldest_call(server) < options_.speak_after) return;
+  if (said_ == Said::kNothing) {
+    said_ = Said::kOverdue;
+    say(who() + ", which has not answered yet", actions);
+  }
+  if (!server.pinging && now - server.last_ping >= options_.speak_after) {
+    server.pinging = true;
+    server.last_ping = now;
+    actions.pings.push_back({index, options_.give_up_after / kPingsUntilGivenUp});
+  }
+}
+
+std::optional<TimePoint> ExchangeMachine::next_event() const {
+  std::optional<TimePoint> at;
+  if (!waiting_.empty()) at = waiting_.begin()->first;
+  for (const Server& server : servers_) {
+    if (server.in_flight.empty() && server.waiting == 0) continue;
+    keep_earlier(at, server.last_heard + core::bounded(options_.give_up_after));
+    if (server.in_flight.empty() || server.pinging) continue;
+    keep_earlier(at, std::max(oldest_call(server), server.last_ping) + options_.speak_after);
+  }
+  return at;
+}
+
+void ExchangeMachine::say(std::string whom, Actions& actions) {
+  actions.waiting_for = std::move(whom);
+}
+
+void ExchangeMachine::finish(Status status, Actions& actions) {
+  running_ = false;
+  if (said_ != Said::kNothing) actions.waiting_for = "";
+  actions.end = std::move(status);
+}
+
+}  // namespace sluice::client

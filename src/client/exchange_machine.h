@@ -1,0 +1,121 @@
+// What is decided during an exchange of all shards with their servers: which call starts when,
+// which is repeated, for whom it waits, and when it gives up.
+//
+// A few calls at a time are under way to each server, so that a shard's deadline does not run while
+// others take the line. A call that fails in a way that may pass is repeated with the same bytes
+// after a short, growing pause; nothing is applied twice. A server is given up when nothing was
+// heard of it for `give_up_after`, neither an answer nor a pong: it is asked for one while a call
+// is overdue. Deadlines therefore follow silence, not the size of messages: a call that ran out of
+// time at a server that lives gets twice the time.
+//
+// Plain decisions: an event and the time in, actions out. Calls that are under way when an exchange
+// fails are cut, and it ends when the last of them has.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/retry_machine.h"
+#include "core/clock.h"
+#include "core/rng.h"
+#include "sluice/status.h"
+#include "wire/shard_map.h"
+
+namespace sluice::client {
+
+struct ExchangeOptions {
+  core::Duration give_up_after = std::chrono::seconds(30);  // of a server's silence
+  core::Duration call_timeout = std::chrono::seconds(10);   // the first; at most give_up_after
+  core::Duration speak_after = std::chrono::seconds(2);     // of waiting for one call's answer
+  Backoff backoff{std::chrono::milliseconds(50), std::chrono::seconds(2)};
+  int calls_per_server = 3;  // in flight at once: one comes, one is applied, one goes
+};
+
+class ExchangeMachine {
+ public:
+  struct Call {
+    int shard;
+    core::Duration timeout;
+  };
+  struct Ping {
+    int server;
+    core::Duration timeout;
+  };
+  // To be done in this order. Empty members: nothing.
+  struct Actions {
+    std::vector<Call> calls;                 // start them
+    std::vector<Ping> pings;                 // ask these servers whether they live
+    bool cut = false;                        // end all calls that are under way
+    std::optional<std::string> waiting_for;  // whom this waits for has changed; empty: nobody
+    std::optional<core::TimePoint> wake;     // call time() then, unless something comes before
+    std::optional<Status> end;               // the exchange is over
+  };
+
+  // `servers`: their addresses.
+  ExchangeMachine(wire::ShardMap shard_map, std::vector<std::string> servers,
+                  const ExchangeOptions& options, uint64_t seed);
+
+  bool idle() const { return !running_; }
+
+  // Begins an exchange of every shard. Only when idle.
+  Actions start(core::TimePoint now);
+  Actions answered(int shard, const Status& status, core::TimePoint now);
+  Actions ponged(int server, const Status& status, core::TimePoint now);
+  Actions time(core::TimePoint now);
+  // Nobody wants the exchange any more: it ends with CANCELLED.
+  Actions stop(core::TimePoint now);
+
+ private:
+  enum class State { kDone, kQueued, kInFlight, kWaiting };
+  struct Shard {
+    State state = State::kDone;
+    int attempts = 0;
+    int stretch = 0;  // of the server, when the call was issued
+    core::TimePoint issued_at{};
+    core::TimePoint exhausted_since{};  // answered RESOURCE_EXHAUSTED ever since
+  };
+  struct Server {
+    std::deque<int> queued;      // shards
+    std::vector<int> in_flight;  // shards, the oldest call first
+    int waiting = 0;             // shards to be repeated
+    core::TimePoint last_heard{};
+    core::TimePoint last_ping{};
+    bool pinging = false;
+    Status last_failure;
+    int stretch = 0;  // call_timeout is doubled so many times
+  };
+
+  Server& server_of(int shard);
+  void failed(int shard, const Status& status, core::TimePoint now, Actions& actions);
+  void retry(int shard, core::TimePoint now);
+  void fail(Status status, Actions& actions);
+  // Whatever follows from the state as it is now.
+  void advance(core::TimePoint now, Actions& actions);
+  void start_queued(core::TimePoint now, Actions& actions);
+  void requeue_due(core::TimePoint now);
+  void drop_what_waits();
+  void watch(int server, core::TimePoint now, Actions& actions);
+  core::TimePoint oldest_call(const Server& server) const;
+  void say(std::string whom, Actions& actions);
+  std::optional<core::TimePoint> next_event() const;
+  void finish(Status status, Actions& actions);
+
+  const wire::ShardMap shard_map_;
+  const std::vector<std::string> addresses_;
+  const ExchangeOptions options_;
+  core::Rng chance_;
+  std::vector<Shard> shards_;
+  std::vector<Server> servers_;
+  std::set<std::pair<core::TimePoint, int>> waiting_;  // shards to be repeated, and when
+  int unfinished_ = 0;                                 // shards
+  int in_flight_ = 0;
+  bool running_ = false;
+  std::optional<Status> failure_;  // what the exchange ends with when nothing is in flight
+  enum class Said { kNothing, kOverdue, kFailed } said_ = Said::kNothing;
+};
+
+}  // namespace sluice::client

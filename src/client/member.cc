@@ -1,0 +1,127 @@
+#include "client/member.h"
+
+#include <utility>
+
+#include "core/log.h"
+
+namespace sluice::client {
+namespace {
+
+// How long a process that ends waits for the driver to hear of it.
+constexpr core::Duration kGoodbye = std::chrono::seconds(1);
+
+}  // namespace
+
+Member::Member(core::World& world, std::shared_ptr<core::Strand> strand,
+               std::shared_ptr<wire::ControlChannel> driver, wire::JoinRequest request,
+               core::Duration join_timeout, MemberEvents events)
+    : world_(world),
+      strand_(strand),
+      driver_(std::move(driver)),
+      request_(std::move(request)),
+      events_(std::move(events)),
+      machine_(driver_->address(), join_timeout, world.unique_number()),
+      alarm_(std::move(strand)),
+      lifetime_(std::in_place) {
+  request_.process = world.process();
+}
+
+void Member::start() {
+  request_.attempt = world_.unique_number();
+  act(machine_.start(world_.now()));
+}
+
+void Member::leave(Status why) { act(machine_.leave(std::move(why), world_.now())); }
+
+void Member::rejoin(const Status& why) { act(machine_.unknown(why, world_.now())); }
+
+void Member::hold(const wire::Lease& lease) {
+  lease_ = lease;
+  holds_ = true;
+  step_ = 0;
+}
+
+void Member::release() { holds_ = false; }
+
+void Member::set_waiting_for(std::string whom) {
+  std::lock_guard lock(mutex_);
+  waiting_for_ = std::move(whom);
+}
+
+// The owner hears of it last: it may ask for the next thing at once, or destroy this.
+void Member::act(MembershipMachine::Actions actions) {
+  if (!actions.say.empty()) SLUICE_LOG(warn, "{}", actions.say);
+  if (actions.lost || actions.lease_lost) holds_ = false;
+  if (actions.lost) request_.attempt = world_.unique_number();
+  if (actions.join) send_join(*actions.join);
+  if (actions.heartbeat) send_heartbeat(*actions.heartbeat);
+  if (actions.leave) send_leave(*actions.leave);
+  if (actions.wake) alarm_.set(*actions.wake, [this] { act(machine_.time(world_.now())); });
+  if (actions.lost) return events_.on_lost();
+  if (actions.lease_lost) return events_.on_lease_lost();
+  if (actions.end) end(actions.ending, *std::move(actions.end));
+}
+
+void Member::end(Ending ending, Status why) {
+  ending_ = ending;
+  alarm_.clear();
+  lifetime_.reset();
+  const auto on_end = events_.on_end;  // this may be destroyed in it
+  on_end(std::move(why));
+}
+
+void Member::send_join(core::Duration timeout) {
+  driver_->join(request_, {timeout}, lifetime_->on(strand_, [this](Result<wire::JoinReply> reply) {
+    join_answered(std::move(reply));
+  }));
+}
+
+void Member::join_answered(Result<wire::JoinReply> reply) {
+  if (!reply.ok()) return act(machine_.join_answered(reply.status(), world_.now()));
+  joined_ = *std::move(reply);
+  const auto spec = wire::parse_training_spec(joined_.job_spec);
+  interval_ = spec.ok() ? spec->heartbeat_interval : HeartbeatTimes{}.interval;
+  const HeartbeatTimes times{interval_,
+                             spec.ok() ? spec->driver_timeout : HeartbeatTimes{}.give_up_after};
+  act(machine_.join_answered(MembershipMachine::Joined{joined_.member, times}, world_.now()));
+  if (!spec.ok()) return leave(spec.status());
+  events_.on_joined(joined_, *spec);
+}
+
+void Member::send_heartbeat(core::Duration timeout) {
+  wire::HeartbeatRequest request;
+  request.job = joined_.job;
+  request.member = joined_.member;
+  if (holds_) {
+    request.partition = lease_.partition;
+    request.incarnation = lease_.incarnation;
+  }
+  request.step = step_.load(std::memory_order_relaxed);
+  request.activity = activity_.load(std::memory_order_relaxed);
+  {
+    std::lock_guard lock(mutex_);
+    request.waiting_for = waiting_for_;
+  }
+  request.peak_memory_bytes = world_.peak_memory_bytes();
+  request.hold = interval_;
+  driver_->heartbeat(
+      request, {timeout},
+      lifetime_->on(
+          strand_, [this, member = request.member, partition = request.partition,
+                    incarnation = request.incarnation](Result<wire::HeartbeatReply> reply) {
+            if (member != joined_.member) return;  // of an earlier membership
+            const bool held =
+                holds_ && lease_.partition == partition && lease_.incarnation == incarnation;
+            act(machine_.heartbeat_answered(reply, held, world_.now()));
+          }));
+}
+
+void Member::send_leave(const Status& why) {
+  driver_->leave({joined_.job, joined_.member, why}, {kGoodbye},
+                 lifetime_->on(strand_, [this](const Status& left) {
+                   if (!left.ok()) SLUICE_LOG(debug, "leaving: {}", left.message());
+                   act(machine_.left(world_.now(), left));
+                 }));
+}
+
+}  // namespace sluice::client

@@ -1,0 +1,91 @@
+// A process's membership in a job: MembershipMachine with a driver, a clock and a strand around it.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "client/membership_machine.h"
+#include "core/world.h"
+#include "wire/training_spec.h"
+#include "wire/transport.h"
+
+namespace sluice::client {
+
+// How a role has ended, and why.
+struct MemberEnd {
+  Ending how = Ending::kFailed;
+  Status why;
+};
+
+// What a membership tells its owner, on its strand.
+struct MemberEvents {
+  // Joined, for the first time or again.
+  std::function<void(const wire::JoinReply&, const wire::TrainingSpec&)> on_joined;
+  // The driver does not know this member any more; it joins again. What it held is another's.
+  std::function<void()> on_lost;
+  std::function<void()> on_lease_lost;
+  // The last word: OK, the job is over, or leave() said so; CANCELLED, it was aborted; or why this
+  // could be no member. The owner may destroy the Member in it.
+  std::function<void(Status)> on_end;
+};
+
+// Used on its strand but for what says otherwise. Silent when destroyed.
+class Member {
+ public:
+  // `request`: all but what the world knows of the process, and the attempt.
+  Member(core::World& world, std::shared_ptr<core::Strand> strand,
+         std::shared_ptr<wire::ControlChannel> driver, wire::JoinRequest request,
+         core::Duration join_timeout, MemberEvents events);
+
+  void start();
+  // Tells the driver and ends with this status.
+  void leave(Status why);
+  // Another call was answered with `why`: the driver does not know this member, which joins again.
+  void rejoin(const Status& why);
+
+  // From now on heartbeats renew this lease.
+  void hold(const wire::Lease& lease);
+  void release();
+  // Something was done: a step of the lease trained, records read, a model compiled. A member that
+  // holds a lease and gets nothing done is given up. Thread-safe.
+  void set_step(int64_t step) {
+    step_.store(step, std::memory_order_relaxed);
+    got_on();
+  }
+  void got_on() { activity_.fetch_add(1, std::memory_order_relaxed); }
+  void set_waiting_for(std::string whom);  // thread-safe
+
+  const wire::JoinReply& joined() const { return joined_; }  // in on_joined and after
+  Ending ending() const { return ending_; }                  // in on_end
+
+ private:
+  void act(MembershipMachine::Actions actions);
+  void end(Ending ending, Status why);
+  void send_join(core::Duration timeout);
+  void send_heartbeat(core::Duration timeout);
+  void send_leave(const Status& why);
+  void join_answered(Result<wire::JoinReply> reply);
+
+  core::World& world_;
+  const std::shared_ptr<core::Strand> strand_;
+  const std::shared_ptr<wire::ControlChannel> driver_;
+  wire::JoinRequest request_;
+  const MemberEvents events_;
+  MembershipMachine machine_;
+  wire::JoinReply joined_;
+  core::Duration interval_{};
+  Ending ending_ = Ending::kFailed;
+  wire::Lease lease_;
+  bool holds_ = false;
+  std::atomic<int64_t> step_{0};
+  std::atomic<int64_t> activity_{0};
+  std::mutex mutex_;
+  std::string waiting_for_;  // guarded by mutex_
+  core::Alarm alarm_;
+  std::optional<core::Lifetime> lifetime_;  // last: answers that come later are nobody's
+};
+
+}  // namespace sluice::client

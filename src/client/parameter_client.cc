@@ -1,0 +1,231 @@
+#include "client/parameter_client.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <utility>
+
+#include "core/check.h"
+
+namespace sluice::client {
+
+using core::TimePoint;
+using Actions = ExchangeMachine::Actions;
+using PulledVersion = wire::ParameterChannel::PulledVersion;
+
+namespace {
+enum class Kind { kPull, kExchange, kAssign };
+}  // namespace
+
+// The threads around one ExchangeMachine: whoever brings an event does what follows from it, unless
+// somebody is at it already, who then does that too. So calls that are answered at once do not pile
+// up on the stack, and actions are done in the order in which they were decided.
+class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges> {
+ public:
+  Exchanges(core::World& world, wire::Transport& transport, std::shared_ptr<core::Strand> timers,
+            uint64_t job, const wire::ShardMap& shard_map, const std::vector<std::string>& servers,
+            const ExchangeOptions& options, std::function<void(const std::string&)> waiting_for)
+      : shard_map_(shard_map),
+        versions_(static_cast<size_t>(shard_map.size())),
+        world_(world),
+        timers_(std::move(timers)),
+        job_(job),
+        waiting_for_(std::move(waiting_for)),
+        machine_(shard_map, servers, options, world.unique_number()) {
+    for (const std::string& address : servers) {
+      channels_.push_back(transport.connect_parameters(address));
+    }
+  }
+
+  void start(Kind kind, wire::PushHeader header, std::shared_ptr<const core::AlignedBuffer> update,
+             std::span<float> into, std::span<const int64_t> base_versions,
+             core::Reply<Status> done) {
+    bring([&](TimePoint now) {
+      SLUICE_CHECK(!done_) << "an exchange is under way";
+      kind_ = kind;
+      header_ = std::move(header);
+      header_.job = job_;
+      metrics_ = std::move(header_.metrics);
+      header_.metrics.clear();
+      update_ = std::move(update);
+      into_ = into;
+      base_versions_.assign(base_versions.begin(), base_versions.end());
+      done_ = std::move(done);
+      return machine_.start(now);
+    });
+  }
+
+  void stop() {
+    bring([this](TimePoint now) { return machine_.stop(now); });
+  }
+
+  // Nothing touches the caller's buffers after this.
+  void close() {
+    stop();
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return machine_.idle() && !busy_; });
+    if (timer_ != 0) timers_->cancel(std::exchange(timer_, 0));
+    waiting_for_ = nullptr;
+    lock.unlock();
+    for (const auto& channel : channels_) channel->cut();  // pings hold on to them
+  }
+
+  const wire::ShardMap shard_map_;
+  std::vector<int64_t> versions_;  // by shard, as last pulled
+
+ private:
+  template <typename Event>
+  void bring(Event event) {
+    std::unique_lock lock(mutex_);
+    Actions actions = event(world_.now());
+    rearm(actions.wake);
+    todo_.push_back(std::move(actions));
+    if (busy_) return;
+    busy_ = true;
+    while (!todo_.empty()) {
+      Actions next = std::move(todo_.front());
+      todo_.pop_front();
+      lock.unlock();
+      perform(std::move(next));
+      lock.lock();
+    }
+    busy_ = false;
+    ended_.notify_all();
+  }
+
+  // Without the lock.
+  void perform(Actions actions) {
+    for (const ExchangeMachine::Call& call : actions.calls) issue(call);
+    for (const ExchangeMachine::Ping& ping : actions.pings) {
+      channels_[static_cast<size_t>(ping.server)]->ping(
+          job_, {ping.timeout}, [self = shared_from_this(), ping](const Status& status) {
+            self->bring(
+                [&](TimePoint now) { return self->machine_.ponged(ping.server, status, now); });
+          });
+    }
+    if (actions.cut) {
+      for (const auto& channel : channels_) channel->cut();
+    }
+    if (actions.waiting_for && waiting_for_) waiting_for_(*actions.waiting_for);
+    if (actions.end) finish(*std::move(actions.end));
+  }
+
+  void issue(const ExchangeMachine::Call& call) {
+    const wire::Shard& shard = shard_map_[call.shard];
+    wire::ParameterChannel& channel = *channels_[static_cast<size_t>(shard.server)];
+    const wire::CallOptions options{call.timeout};
+    if (kind_ == Kind::kAssign) {
+      return channel.assign({job_, call.shard}, part_of_update(shard), options,
+                            [self = shared_from_this(), index = call.shard](const Status& status) {
+                              self->answered(index, status, 0);
+                            });
+    }
+    const auto into = into_.subspan(shard.offset, shard.size);
+    core::Reply<Result<PulledVersion>> reply(
+        [self = shared_from_this(), index = call.shard](const Result<PulledVersion>& result) {
+          self->answered(index, result.status(), result.ok() ? result->version : 0);
+        });
+    if (kind_ == Kind::kPull) {
+      return channel.pull({job_, call.shard}, into, options, std::move(reply));
+    }
+    wire::PushHeader header = header_;
+    header.shard = call.shard;
+    header.base_version = base_versions_[static_cast<size_t>(call.shard)];
+    if (call.shard == wire::ShardMap::kLedgerShard) header.metrics = metrics_;
+    channel.exchange(header, part_of_update(shard), into, options, std::move(reply));
+  }
+
+  wire::Payload part_of_update(const wire::Shard& shard) const {
+    return {update_, update_->span().subspan(shard.offset, shard.size)};
+  }
+
+  void answered(int shard, const Status& status, int64_t version) {
+    bring([&](TimePoint now) {
+      if (status.ok()) versions_[static_cast<size_t>(shard)] = version;
+      return machine_.answered(shard, status, now);
+    });
+  }
+
+  // The last touch of the caller's buffers was before this.
+  void finish(Status status) {
+    update_ = nullptr;
+    core::Reply<Status> done = std::move(done_);
+    done(std::move(status));  // may start the next exchange
+  }
+
+  // With the lock. A timer that is set for an earlier time finds nothing to do then.
+  void rearm(std::optional<TimePoint> wake) {
+    if (!wake || (timer_ != 0 && armed_for_ <= *wake)) return;
+    if (timer_ != 0) timers_->cancel(timer_);
+    armed_for_ = *wake;
+    timer_ = timers_->at(*wake, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->wake();
+    });
+  }
+  void wake() {
+    bring([this](TimePoint now) {
+      timer_ = 0;
+      return machine_.time(now);
+    });
+  }
+
+  core::World& world_;
+  const std::shared_ptr<core::Strand> timers_;
+  const uint64_t job_;
+  std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;  // by server
+
+  // Of the exchange that is under way; written before its first call.
+  Kind kind_ = Kind::kPull;
+  wire::PushHeader header_;
+  std::vector<wire::EpochMetrics> metrics_;            // of the ledger shard's message
+  std::shared_ptr<const core::AlignedBuffer> update_;  // or what is assigned
+  std::span<float> into_;
+  std::vector<int64_t> base_versions_;  // by shard
+  core::Reply<Status> done_;
+  std::function<void(const std::string&)> waiting_for_;
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  ExchangeMachine machine_;   // guarded by mutex_
+  std::deque<Actions> todo_;  // guarded by mutex_
+  bool busy_ = false;         // somebody is performing; guarded by mutex_
+  core::TimerId timer_ = 0;   // guarded by mutex_
+  TimePoint armed_for_{};     // guarded by mutex_
+};
+
+ParameterClient::ParameterClient(core::World& world, wire::Transport& transport,
+                                 std::shared_ptr<core::Strand> timers, uint64_t job,
+                                 wire::ShardMap shard_map, const std::vector<std::string>& servers,
+                                 const ExchangeOptions& options,
+                                 std::function<void(const std::string&)> waiting_for)
+    : exchanges_(std::make_shared<Exchanges>(world, transport, std::move(timers), job, shard_map,
+                                             servers, options, std::move(waiting_for))) {}
+
+ParameterClient::~ParameterClient() { exchanges_->close(); }
+
+const wire::ShardMap& ParameterClient::shard_map() const { return exchanges_->shard_map_; }
+
+void ParameterClient::pull(std::span<float> into, core::Reply<Status> done) {
+  exchanges_->start(Kind::kPull, {}, nullptr, into, {}, std::move(done));
+}
+
+void ParameterClient::exchange(const wire::PushHeader& header,
+                               std::shared_ptr<const core::AlignedBuffer> update,
+                               std::span<float> into, std::span<const int64_t> base_versions,
+                               core::Reply<Status> done) {
+  exchanges_->start(
+      Kind::kExchange, header, std::move(update), into,
+      base_versions.empty() ? std::span<const int64_t>(exchanges_->versions_) : base_versions,
+      std::move(done));
+}
+
+void ParameterClient::assign(std::shared_ptr<const core::AlignedBuffer> values,
+                             core::Reply<Status> done) {
+  exchanges_->start(Kind::kAssign, {}, std::move(values), {}, {}, std::move(done));
+}
+
+const std::vector<int64_t>& ParameterClient::versions() const { return exchanges_->versions_; }
+
+void ParameterClient::stop() { exchanges_->stop(); }
+
+}  // namespace sluice::client

@@ -1,0 +1,59 @@
+// All shards of the servers as one: the whole parameter vector pulled, exchanged or assigned.
+//
+// Every shard is its own message; ExchangeMachine decides which goes when. One call at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/exchange_machine.h"
+#include "core/aligned_buffer.h"
+#include "core/reply.h"
+#include "core/world.h"
+#include "wire/transport.h"
+
+namespace sluice::client {
+
+class ParameterClient {
+ public:
+  // `timers`: a strand that is never busy for long. `waiting_for` is told whom a wait is for once
+  // an answer is overdue or a call has to be repeated, and the empty string when that wait is over,
+  // however it ended; on any thread, and it must not block.
+  ParameterClient(core::World& world, wire::Transport& transport,
+                  std::shared_ptr<core::Strand> timers, uint64_t job, wire::ShardMap shard_map,
+                  const std::vector<std::string>& servers, const ExchangeOptions& options,
+                  std::function<void(const std::string&)> waiting_for);
+  // Cuts off what is under way and returns when no call can touch the caller's buffers any more.
+  // Not on the thread of an answer.
+  ~ParameterClient();
+
+  const wire::ShardMap& shard_map() const;
+
+  // Reads all parameters into `into` and remembers their versions. Answers, on any thread: OK;
+  // CANCELLED, stop() was called; UNAVAILABLE with the name of a server that was silent for too
+  // long; or what a server said. `into` belongs to the client until then.
+  void pull(std::span<float> into, core::Reply<Status> done);
+  // Pushes `update` and pulls the result into `into`. `header` needs neither job nor shard nor base
+  // version. `base_versions`, by shard: of the parameters that the update was computed from; empty:
+  // versions(). Answers as pull(), and ABORTED: fenced off, the lease is gone. Both buffers belong
+  // to the client until then; the update, until the transport lets go of it.
+  void exchange(const wire::PushHeader& header, std::shared_ptr<const core::AlignedBuffer> update,
+                std::span<float> into, std::span<const int64_t> base_versions,
+                core::Reply<Status> done);
+  // Sets all parameters before the first push. Answers as pull(). `values` as `update` above.
+  void assign(std::shared_ptr<const core::AlignedBuffer> values, core::Reply<Status> done);
+  // The versions that were last pulled, by shard. Not while a call is under way.
+  const std::vector<int64_t>& versions() const;
+
+  // Ends what is under way, with CANCELLED. Thread-safe.
+  void stop();
+
+ private:
+  class Exchanges;
+  const std::shared_ptr<Exchanges> exchanges_;  // shared with the calls that are under way
+};
+
+}  // namespace sluice::client

@@ -1,0 +1,46 @@
+#include "client/retry_machine.h"
+
+#include <algorithm>
+
+namespace sluice::client {
+namespace {
+
+// Less makes no sense of a call over a network.
+constexpr core::Duration kShortestAttempt = std::chrono::milliseconds(100);
+
+}  // namespace
+
+bool may_pass(StatusCode code) {
+  return code == StatusCode::kUnavailable || code == StatusCode::kDeadlineExceeded ||
+         code == StatusCode::kResourceExhausted;
+}
+
+core::Duration Backoff::after(int attempt, core::Rng& chance) const {
+  const auto pause = std::min(first * (1 << std::clamp(attempt - 1, 0, 10)), largest);
+  return core::from_seconds(core::to_seconds(pause) * (0.5 + 0.5 * chance.uniform()));
+}
+
+// One message that is lost without a word must not cost all of the time.
+core::Duration RetryMachine::timeout(core::TimePoint now) const {
+  const core::Duration most = std::min(options_.give_up_after / 5, options_.longest_attempt);
+  return std::clamp(options_.give_up_after - silence(now), std::min(kShortestAttempt, most), most);
+}
+
+void RetryMachine::heard(core::TimePoint now) {
+  last_heard_ = now;
+  failures_ = 0;
+}
+
+std::optional<core::TimePoint> RetryMachine::after(const Status& failed, core::TimePoint now) {
+  if (!may_pass(failed.code()) || silence(now) >= options_.give_up_after) return std::nullopt;
+  const core::TimePoint end = last_heard_ + core::bounded(options_.give_up_after);
+  return std::min(now + options_.backoff.after(++failures_, chance_), end);
+}
+
+Status silent_for(const std::string& whom, core::Duration silence, const Status& last) {
+  return unavailable(whom + " has not answered for " +
+                     std::to_string(static_cast<int64_t>(core::to_seconds(silence))) +
+                     " s: " + last.message());
+}
+
+}  // namespace sluice::client

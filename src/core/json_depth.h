@@ -1,0 +1,18 @@
+// How deeply a JSON text nests, found out without parsing it.
+//
+// Parsers build what they read, and what they built is walked by recursion: some hundred thousand
+// brackets from the network would end the process. Readers of such texts ask first.
+#pragma once
+
+#include <string_view>
+
+namespace sluice::core {
+
+// More than anything that Sluice writes.
+inline constexpr int kJsonLevels = 64;
+
+// Whether objects and arrays are nested more than `levels` deep: "[[1]]" is two levels. Brackets in
+// strings are text. For what is no JSON the answer is as good as any, since it will not parse.
+bool deeper_than(std::string_view json, int levels);
+
+}  // namespace sluice::core

@@ -1,0 +1,36 @@
+#include "data/batch_source.h"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+namespace sluice::data {
+
+void gather_targets(const Records& records, std::span<const uint32_t> indices, std::span<float> y) {
+  if (y.size() == indices.size()) {
+    records.gather_labels(indices, y);
+  } else {
+    records.gather_one_hot(indices, y);
+  }
+}
+
+int64_t InOrderBatches::batches() const {
+  return (records_.info().records + batch_size_ - 1) / batch_size_;
+}
+
+int64_t InOrderBatches::size(int64_t batch) const {
+  if (batch < 0 || batch >= batches()) {
+    throw std::out_of_range("batch " + std::to_string(batch) + " of " + std::to_string(batches()));
+  }
+  return std::min(batch_size_, records_.info().records - batch * batch_size_);
+}
+
+void InOrderBatches::fill(int64_t batch, std::span<float> x, std::span<float> y) {
+  indices_.resize(static_cast<size_t>(size(batch)));
+  std::iota(indices_.begin(), indices_.end(), static_cast<uint32_t>(batch * batch_size_));
+  records_.gather(indices_, x);
+  gather_targets(records_, indices_, y);
+}
+
+}  // namespace sluice::data

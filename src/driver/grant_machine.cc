@@ -1,0 +1,35 @@
+#include "driver/grant_machine.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "client/retry_machine.h"
+
+namespace sluice::driver {
+
+std::optional<GrantMachine::Decision> GrantMachine::fenced(const Result<wire::FenceReply>& reply) {
+  if (decided_) return std::nullopt;
+  if (!reply.ok()) {
+    const bool later = client::may_pass(reply.status().code());
+    return decide(later ? Outcome::kWait : Outcome::kFailed, reply.status());
+  }
+  if (reply->sequence < 0 || reply->sequence > pushes_) {
+    return decide(
+        Outcome::kFailed,
+        internal_error("a server says that it has applied push " + std::to_string(reply->sequence) +
+                       " of partition " + std::to_string(lease_.partition) + ", which has " +
+                       std::to_string(pushes_)));
+  }
+  least_ = std::min(least_, reply->sequence);
+  if (--missing_ > 0) return std::nullopt;
+  lease_.next_sequence = least_ + 1;
+  return decide(Outcome::kGranted, ok_status());
+}
+
+GrantMachine::Decision GrantMachine::decide(Outcome outcome, Status why) {
+  decided_ = true;
+  return {outcome, lease_, std::move(why)};
+}
+
+}  // namespace sluice::driver

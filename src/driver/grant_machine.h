@@ -1,0 +1,47 @@
+// How a lease is granted: the coordinator has raised the partition's incarnation; now every server
+// must refuse pushes under an older one, before the new holder may hear where to start.
+//
+//   raised --every server has fenced--> granted, from the push behind the last that all shards have
+//      |--a server cannot be reached--> wait: the partition goes back to the queue
+//      +--a server refuses, or answers nonsense--> failed: asking again would not help
+//
+// Plain decisions; the calls are the driver's. A decision is made once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "sluice/status.h"
+#include "wire/control.h"
+#include "wire/parameters.h"
+
+namespace sluice::driver {
+
+class GrantMachine {
+ public:
+  enum class Outcome { kGranted, kWait, kFailed };
+  struct Decision {
+    Outcome outcome;
+    wire::Lease lease;  // kGranted: with its first push
+    Status why;         // kWait, kFailed
+  };
+
+  // `pushes`: how many the partition has in all.
+  GrantMachine(const wire::Lease& lease, int servers, int64_t pushes)
+      : lease_(lease), missing_(servers), pushes_(pushes), least_(pushes) {}
+
+  const wire::Lease& lease() const { return lease_; }
+  // One server's answer.
+  std::optional<Decision> fenced(const Result<wire::FenceReply>& reply);
+
+ private:
+  Decision decide(Outcome outcome, Status why);
+
+  wire::Lease lease_;
+  int missing_;  // servers that have not answered
+  const int64_t pushes_;
+  int64_t least_;
+  bool decided_ = false;
+};
+
+}  // namespace sluice::driver

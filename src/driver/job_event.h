@@ -1,0 +1,116 @@
+// What happens in a job, as it happens: one stream for the log, the progress line, the report, and
+// whatever else comes to watch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/world.h"
+#include "sluice/status.h"
+#include "wire/control.h"
+#include "wire/parameters.h"
+
+namespace sluice::driver {
+
+// Which process something happened to.
+struct MemberName {
+  wire::Role role = wire::Role::kWorker;
+  int index = 0;
+  core::ProcessFacts process;
+
+  std::string to_string() const;  // "worker 2 (pid 4711 on hosta)"
+};
+
+struct MemberJoined {
+  MemberName who;
+  std::string address;  // servers: where the data plane listens
+};
+
+// A process that asked to become a member and may not.
+struct JoinRefused {
+  wire::Role role = wire::Role::kWorker;
+  core::ProcessFacts process;
+  Status why;
+};
+
+struct MemberEnded {
+  enum class How {
+    kLeft,     // as it should
+    kRefused,  // it cannot do the job: it lacks the precision, a layer, ...
+    kGaveUp,   // it said why
+    kDied,     // its launcher saw it end, or it was replaced
+    kUnheard,  // no heartbeat for the lease timeout
+    kStuck,    // heartbeats, but nothing done for the stall timeout
+  };
+  MemberName who;
+  How how = How::kLeft;
+  std::string fate;        // "left", "was killed by signal 9 (Killed)", ...
+  int64_t partition = -1;  // goes back to the queue
+};
+
+struct LeaseGranted {
+  MemberName who;
+  wire::Lease lease;
+};
+
+struct PartitionFinished {
+  MemberName who;
+  int64_t partition = 0;
+};
+
+// For whom the job waits has changed; empty: it goes on.
+struct WaitsFor {
+  std::string whom;
+};
+
+struct TrainingStarted {};
+
+struct WorkerProgress {
+  int index = 0;
+  int64_t partition = -1;
+  int64_t step = 0;
+  std::string waiting_for;
+};
+
+// What has been pushed so far; some five times a second.
+struct Progress {
+  double elapsed_s = 0;
+  int64_t samples = 0;  // trained and pushed, over all epochs
+  int64_t total_samples = 0;
+  int64_t updates = 0;
+  std::vector<wire::EpochMetrics> epochs;  // by epoch
+  std::vector<WorkerProgress> workers;     // the living
+};
+
+// Every record of the epoch is trained and pushed.
+struct EpochEnded {
+  wire::EpochMetrics metrics;
+};
+
+// Nobody who ends from now on needs replacing. OK: everything is trained.
+struct JobEnding {
+  Status why;
+};
+
+struct JobEvent {
+  core::TimePoint at;
+  std::variant<MemberJoined, JoinRefused, MemberEnded, LeaseGranted, PartitionFinished, WaitsFor,
+               TrainingStarted, Progress, EpochEnded, JobEnding>
+      what;
+};
+
+// One line for people: "worker 1 (pid 4711 on hosta) was killed by signal 9 (Killed): partition 2
+// goes back to the queue". Empty for what comes too often for a log.
+std::string to_text(const JobEvent& event);
+
+// Called on the driver's own strand: must return at once.
+class JobObserver {
+ public:
+  virtual ~JobObserver() = default;
+  virtual void on_event(const JobEvent& /*event*/) {}
+};
+
+}  // namespace sluice::driver

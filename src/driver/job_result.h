@@ -1,0 +1,48 @@
+// What came of a job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "wire/parameters.h"
+
+namespace sluice::driver {
+
+struct WorkerReport {
+  int worker = 0;
+  int64_t updates = 0;
+  int64_t samples = 0;
+  int leases = 0;
+  struct Process {
+    std::string name;  // "pid 4711 on hosta"
+    std::string fate;
+    bool left = false;  // as it should
+  };
+  std::vector<Process> processes;  // in the order they joined
+  int64_t peak_memory_bytes = 0;
+};
+
+struct ServerReport {
+  std::string address;
+  int shards = 0;
+  double update_seconds = 0;
+  int64_t peak_memory_bytes = 0;
+};
+
+struct JobResult {
+  double training_time_s = 0;
+  int64_t server_updates = 0;    // pushes applied by every shard
+  int64_t duplicate_pushes = 0;  // answered, not applied again
+  int64_t fenced_pushes = 0;     // refused: the worker had lost its lease
+  int64_t samples_trained = 0;
+  double staleness_mean = 0;
+  int64_t staleness_max = 0;
+  std::vector<wire::EpochMetrics> epochs;
+  std::vector<WorkerReport> workers;
+  std::vector<ServerReport> servers;
+  core::AlignedBuffer parameters;  // the final values
+};
+
+}  // namespace sluice::driver

@@ -1,0 +1,69 @@
+#include "driver/record_server.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace sluice::driver {
+namespace {
+
+constexpr size_t kChunkBytes = size_t{2} << 20;
+
+}  // namespace
+
+RecordServer::RecordServer(core::World& world, std::shared_ptr<const data::Records> records,
+                           const data::Partitioning& partitioning)
+    : records_(std::move(records)),
+      partitioning_(partitioning),
+      strand_(world.make_strand("records")) {}
+
+RecordServer::~RecordServer() { strand_->close(); }
+
+void RecordServer::fetch(int64_t partition, int64_t first,
+                         core::Reply<Result<wire::RecordChunk>> reply) {
+  if (partition < 0 || partition >= partitioning_.partitions()) {
+    return reply(not_found("there is no partition " + std::to_string(partition)));
+  }
+  if (first < 0 || first > partitioning_.size(partition)) {
+    return reply(invalid_argument("partition " + std::to_string(partition) + " has " +
+                                  std::to_string(partitioning_.size(partition)) +
+                                  " records, record " + std::to_string(first) + " was asked for"));
+  }
+  strand_->post([this, partition, first, reply = std::move(reply)]() mutable {
+    reply(read_or_say_why(partition, first));
+  });
+}
+
+Result<wire::RecordChunk> RecordServer::read_or_say_why(int64_t partition, int64_t first) {
+  try {
+    return read(partition, first);
+  } catch (const std::exception& error) {
+    return internal_error(error.what());
+  }
+}
+
+Result<wire::RecordChunk> RecordServer::read(int64_t partition, int64_t first) {
+  const std::vector<uint32_t>& indices = indices_of(partition);
+  const size_t record_bytes = records_->info().record_bytes();
+  const size_t most = std::max<size_t>(kChunkBytes / record_bytes, 1);
+  const auto begin = static_cast<size_t>(first);
+  const size_t count = std::min(most, indices.size() - begin);
+  wire::RecordChunk chunk;
+  chunk.first = first;
+  chunk.features.reserve(count * record_bytes);
+  chunk.labels.reserve(count);
+  for (size_t i = begin; i < begin + count; ++i) {
+    const auto record = records_->features().subspan(indices[i] * record_bytes, record_bytes);
+    chunk.features.insert(chunk.features.end(), record.begin(), record.end());
+    chunk.labels.push_back(records_->labels()[indices[i]]);
+  }
+  return chunk;
+}
+
+const std::vector<uint32_t>& RecordServer::indices_of(int64_t partition) {
+  const auto known = indices_.find(partition);
+  if (known != indices_.end()) return known->second;
+  return indices_.emplace(partition, partitioning_.records(partition)).first->second;
+}
+
+}  // namespace sluice::driver

@@ -1,0 +1,50 @@
+// What the shards of a server say, put together to the server's answer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/reply.h"
+#include "wire/parameters.h"
+
+namespace sluice::server {
+
+// One fence of all shards. Each of them holds a reference until it has answered; when nobody does
+// any more, the fence is answered: with the least sequence, or with what kept a shard from saying
+// one. Thread-safe.
+class GatheredFence {
+ public:
+  explicit GatheredFence(core::Reply<Result<wire::FenceReply>> reply);
+  ~GatheredFence();
+  GatheredFence(const GatheredFence&) = delete;
+  GatheredFence& operator=(const GatheredFence&) = delete;
+
+  void add(const Result<int64_t>& sequence);
+
+ private:
+  core::Reply<Result<wire::FenceReply>> reply_;
+
+  std::mutex mutex_;
+  int64_t least_ = INT64_MAX;
+  Status status_;
+};
+
+// The partitions that any shard has heard of, with the last sequence that all of them have.
+class GatheredPartitions {
+ public:
+  using Counts = std::vector<wire::LedgerReply::PartitionCount>;
+
+  void add(const Counts& shard);
+  Counts result() const;
+
+ private:
+  size_t shards_ = 0;
+  // By partition, with the number of shards that know it.
+  std::map<int64_t, std::pair<wire::LedgerReply::PartitionCount, size_t>> counts_;
+};
+
+}  // namespace sluice::server

@@ -1,0 +1,19 @@
+// How large the numbers may be that a server is told. Far above what any job has, and far below
+// what a sum of them, or a table made by them, could not hold.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sluice::server {
+
+inline constexpr size_t kMostPartitions = size_t{1} << 20;
+inline constexpr int64_t kMostPushes = int64_t{1} << 40;  // of one partition
+inline constexpr int64_t kMostIncarnations = int64_t{1} << 62;
+inline constexpr int kMostWorkers = 1 << 20;
+inline constexpr int32_t kMostEpochs = 1 << 20;
+inline constexpr int64_t kMostSamples = int64_t{1} << 32;  // of one push and epoch
+// Creates that are held until the server knows its job; a driver makes one and repeats it.
+inline constexpr size_t kMostHeldCreates = 64;
+
+}  // namespace sluice::server

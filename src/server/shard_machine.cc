@@ -1,0 +1,141 @@
+#include "server/shard_machine.h"
+
+#include <algorithm>
+
+#include "server/limits.h"
+
+namespace sluice::server {
+namespace {
+
+// Not the loss: it is only shown, and that of a training that diverges is no number.
+bool makes_sense(const wire::EpochMetrics& metrics) {
+  return metrics.epoch >= 0 && metrics.epoch < kMostEpochs && metrics.samples >= 0 &&
+         metrics.samples <= kMostSamples && metrics.correct >= 0 &&
+         metrics.correct <= metrics.samples;
+}
+
+bool is_incarnation(int64_t incarnation) {
+  return incarnation >= 0 && incarnation <= kMostIncarnations;
+}
+
+}  // namespace
+
+ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes)
+    : shard_(shard), pushes_(pushes) {
+  count_.shard = shard.index;
+}
+
+Status ShardMachine::assign(size_t bytes) const {
+  SLUICE_RETURN_IF_ERROR(check_size("values", bytes));
+  if (count_.version == 0) return ok_status();
+  return {StatusCode::kAlreadyExists, who() + ": has had " + std::to_string(count_.version) +
+                                          " pushes, values can be assigned only before the first"};
+}
+
+Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& header, size_t bytes) {
+  SLUICE_RETURN_IF_ERROR(check(header, bytes));
+  if (!assigned_) return failed_precondition(who() + ": no values assigned yet");
+  const int64_t version = count_.version;
+  const algorithm::PushContext context{version, version - header.base_version, header.steps,
+                                       header.worker};
+  const PushDecision decision = ledger_.decide(header.id);
+  if (decision == PushDecision::kDuplicate) {
+    ledger_.fence(header.id.partition, header.id.incarnation);
+    ++count_.duplicates;
+    return PushAction{PushAction::Kind::kDuplicate, context};
+  }
+  if (decision != PushDecision::kApply) return refuse(decision, header.id);
+  // Everything that can fail comes before the first change.
+  ledger_.reserve(header.id.partition);
+  totals_.reserve(header);
+  return PushAction{PushAction::Kind::kApply, context};
+}
+
+void ShardMachine::applied(const wire::PushHeader& header) noexcept {
+  const int64_t staleness = count_.version - header.base_version;
+  ledger_.record(header.id);
+  totals_.record(header);
+  ++count_.version;
+  count_.staleness_sum += static_cast<double>(staleness);
+  count_.staleness_max = std::max(count_.staleness_max, staleness);
+}
+
+Result<int64_t> ShardMachine::fence(int64_t partition, int64_t incarnation) {
+  if (!has_partition(partition) || !is_incarnation(incarnation)) {
+    return invalid_argument("cannot fence partition " + std::to_string(partition) + " of " +
+                            std::to_string(pushes_.size()) + " at incarnation " +
+                            std::to_string(incarnation));
+  }
+  ledger_.fence(partition, incarnation);
+  return ledger_.entry(partition).sequence;
+}
+
+Status ShardMachine::check(const wire::PushHeader& header, size_t bytes) const {
+  SLUICE_RETURN_IF_ERROR(check_size("an update", bytes));
+  SLUICE_RETURN_IF_ERROR(check_identity(header.id));
+  if (header.base_version < 0 || header.base_version > count_.version) {
+    return invalid_argument(who() + ": a push that started from version " +
+                            std::to_string(header.base_version) + ", the shard is at version " +
+                            std::to_string(count_.version));
+  }
+  return check_metrics(header);
+}
+
+Status ShardMachine::check_size(const char* what, size_t bytes) const {
+  if (bytes == shard_.size * sizeof(float)) return ok_status();
+  return invalid_argument(who() + ": expected " + what + " of " +
+                          std::to_string(shard_.size * sizeof(float)) + " bytes, got " +
+                          std::to_string(bytes));
+}
+
+Status ShardMachine::check_identity(const wire::PushIdentity& id) const {
+  if (!has_partition(id.partition)) {
+    return invalid_argument(who() + ": a push of partition " + std::to_string(id.partition) +
+                            ", the job has " + std::to_string(pushes_.size()));
+  }
+  const int64_t most = pushes_[static_cast<size_t>(id.partition)];
+  if (is_incarnation(id.incarnation) && id.sequence >= 1 && id.sequence <= most) {
+    return ok_status();
+  }
+  return invalid_argument(who() + ": push " + std::to_string(id.sequence) + " of partition " +
+                          std::to_string(id.partition) + " under incarnation " +
+                          std::to_string(id.incarnation) + " makes no sense, there are " +
+                          std::to_string(most));
+}
+
+Status ShardMachine::check_metrics(const wire::PushHeader& header) const {
+  if (header.worker < 0 || header.worker >= kMostWorkers || header.steps < 0) {
+    return invalid_argument(who() + ": a push of " + std::to_string(header.steps) +
+                            " steps by worker " + std::to_string(header.worker) +
+                            " makes no sense");
+  }
+  for (const wire::EpochMetrics& metrics : header.metrics) {
+    if (makes_sense(metrics)) continue;
+    return invalid_argument(who() + ": metrics of epoch " + std::to_string(metrics.epoch) +
+                            " that make no sense: " + std::to_string(metrics.correct) + " of " +
+                            std::to_string(metrics.samples) + " samples correct");
+  }
+  return ok_status();
+}
+
+Status ShardMachine::refuse(PushDecision decision, const wire::PushIdentity& id) {
+  const PushLedger::Entry entry = ledger_.entry(id.partition);
+  const std::string partition = who() + ": partition " + std::to_string(id.partition);
+  if (decision == PushDecision::kFenced) {
+    ++count_.fenced;
+    return {StatusCode::kAborted, partition + " has been taken over under incarnation " +
+                                      std::to_string(entry.incarnation) +
+                                      "; pushes under incarnation " +
+                                      std::to_string(id.incarnation) + " are refused"};
+  }
+  return {StatusCode::kAborted, partition + " has a gap: push " + std::to_string(id.sequence) +
+                                    " came, " + std::to_string(entry.sequence + 1) + " is next"};
+}
+
+bool ShardMachine::has_partition(int64_t partition) const {
+  return partition >= 0 && static_cast<uint64_t>(partition) < pushes_.size();
+}
+
+std::string ShardMachine::who() const { return "shard " + std::to_string(shard_.index); }
+
+}  // namespace sluice::server

@@ -1,0 +1,203 @@
+#include "train/job_view.h"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+#include <variant>
+
+#include "core/log.h"
+#include "core/parameter_set.h"
+
+namespace sluice::train {
+namespace {
+
+// Starting up takes a moment and needs no words.
+constexpr core::Duration kStarting = std::chrono::seconds(2);
+// Nor does a wait that is over sooner; and several come together.
+constexpr core::Duration kSettling = std::chrono::seconds(1);
+
+ShownMetrics shown(const wire::EpochMetrics& sums) {
+  const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
+  return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
+}
+
+}  // namespace
+
+JobView::JobView(core::World& world, const JobConfig& config, const Sequential& model,
+                 int64_t records, std::shared_ptr<const data::Records> validation,
+                 const EvaluateOptions& options)
+    : world_(world),
+      verbose_(config.verbose),
+      records_(records),
+      validation_(std::move(validation)),
+      view_(ProgressView::style_for(config.verbose), config.epochs, records, world.now()),
+      epoch_start_(world.now()),
+      evaluating_(world.make_strand("evaluate")),
+      showing_(world.make_strand("show")) {
+  if (validation_) {
+    evaluator_.emplace(model, options);
+    pulled_ = core::AlignedBuffer(model.parameters().values().size());
+  }
+  say_waits_in(kStarting);
+}
+
+JobView::~JobView() {
+  evaluating_->close();
+  showing_->close();
+}
+
+// Joining and leaving is daily business; a death is not.
+class JobView::Show {
+ public:
+  Show(JobView& view, const driver::JobEvent& event) : view_(view), event_(event) {}
+
+  void operator()(const driver::MemberJoined&) { daily(); }
+  void operator()(const driver::LeaseGranted&) { daily(); }
+  void operator()(const driver::PartitionFinished&) { daily(); }
+  void operator()(const driver::TrainingStarted&) { daily(); }
+  void operator()(const driver::JobEnding&) { daily(); }
+  void operator()(const driver::JoinRefused&) { say(); }
+  void operator()(const driver::MemberEnded& ended) {
+    ended.how == driver::MemberEnded::How::kLeft ? daily() : say();
+  }
+  void operator()(const driver::WaitsFor& waits) { view_.show(waits); }
+  void operator()(const driver::Progress& progress) { view_.show(progress, event_.at); }
+  void operator()(const driver::EpochEnded& ended) { view_.show(ended, event_.at); }
+
+ private:
+  void daily() {
+    if (view_.verbose_ >= 2) say();
+  }
+  void say() { view_.view_.message(to_text(event_)); }
+
+  JobView& view_;
+  const driver::JobEvent& event_;
+};
+
+void JobView::on_event(const driver::JobEvent& event) {
+  showing_->post([this, event] { std::visit(Show(*this, event), event.what); });
+}
+
+void JobView::message(const std::string& line) {
+  showing_->post([this, line] { view_.message(line); });
+}
+
+void JobView::show(const driver::Progress& progress, core::TimePoint at) {
+  // Workers are in different epochs; the bar is of the first that is not complete.
+  int epoch = 0;
+  for (const auto& sums : progress.epochs) {
+    if (sums.samples == records_) epoch = std::max(epoch, sums.epoch + 1);
+  }
+  if (epoch * records_ >= progress.total_samples) return;
+  wire::EpochMetrics current{epoch, 0, 0, 0};
+  for (const auto& sums : progress.epochs) {
+    if (sums.epoch == epoch) current = sums;
+  }
+  view_.update(epoch, current.samples, progress.samples, shown(current), at);
+}
+
+void JobView::show(const driver::WaitsFor& waits) {
+  waiting_for_ = waits.whom;
+  if (!settling_) say_waits_in(kSettling);
+}
+
+void JobView::say_waits_in(core::Duration time) {
+  settling_ = true;
+  showing_->at(world_.now() + time, [this] { say_waits(); });
+}
+
+void JobView::say_waits() {
+  settling_ = false;
+  if (waiting_for_ == said_) return;
+  said_ = waiting_for_;
+  if (!said_.empty()) view_.message("waiting for " + said_);
+}
+
+// --- Epochs ---
+
+void JobView::show(const driver::EpochEnded& ended, core::TimePoint at) {
+  ended_.push_back({ended.metrics.epoch, shown(ended.metrics), at});
+  if (!evaluator_) {
+    show_epochs_until(ended.metrics.epoch, std::nullopt);
+  } else if (!validating_) {
+    validate_next();
+  }
+}
+
+// Epochs of asynchronous workers may end together. The parameters are then the newest one's: the
+// others have no validation.
+void JobView::validate_next() {
+  validating_ = true;
+  const int epoch = ended_.back().epoch;
+  pull_(pulled_.span(), [this, epoch](const Status& pulled) {
+    if (!pulled.ok()) return showing_->post([this, epoch, pulled] { not_pulled(epoch, pulled); });
+    evaluating_->post([this, epoch] {
+      const auto metrics = evaluate(pulled_.span());
+      showing_->post([this, epoch, metrics] { evaluated(epoch, metrics); });
+    });
+  });
+}
+
+// The job has ended, and finish() has the final parameters; or the next epoch's end tries again.
+void JobView::not_pulled(int epoch, const Status& why) {
+  SLUICE_LOG(debug, "no validation of epoch {} yet: {}", epoch + 1, why.message());
+  validating_ = false;
+  if (when_shown_) std::exchange(when_shown_, nullptr)();
+}
+
+// What fails here (a layer of the program's own, a device) must not cost the training.
+std::optional<Metrics> JobView::evaluate(std::span<const float> parameters) {
+  try {
+    return evaluator_->evaluate(parameters, *validation_);
+  } catch (const std::exception& error) {
+    SLUICE_LOG(error, "no validation figures: {}", error.what());
+    return std::nullopt;
+  }
+}
+
+void JobView::evaluated(int epoch, std::optional<Metrics> validation) {
+  validating_ = false;
+  show_epochs_until(epoch, validation);
+  if (when_shown_) return std::exchange(when_shown_, nullptr)();
+  if (!ended_.empty()) validate_next();
+}
+
+void JobView::show_epochs_until(int epoch, std::optional<Metrics> validation) {
+  while (!ended_.empty() && ended_.front().epoch <= epoch) {
+    const EndedEpoch ended = ended_.front();
+    ended_.erase(ended_.begin());
+    show_epoch(ended, ended.epoch == epoch ? validation : std::nullopt);
+  }
+}
+
+void JobView::show_epoch(const EndedEpoch& ended, std::optional<Metrics> validation) {
+  EpochHistory entry;
+  entry.train = {ended.metrics.loss, ended.metrics.accuracy};
+  entry.validation = validation;
+  entry.seconds = core::to_seconds(ended.at - epoch_start_);
+  epoch_start_ = ended.at;
+  history_.push_back(entry);
+  std::optional<ShownMetrics> metrics;
+  if (validation) metrics = {validation->loss, validation->accuracy};
+  view_.epoch_end(ended.epoch, ended.metrics, metrics, ended.at);
+}
+
+std::vector<EpochHistory> JobView::finish(std::span<const float> parameters) {
+  std::promise<std::vector<EpochHistory>> finished;
+  const auto conclude = [&] {
+    if (!ended_.empty() && evaluator_ && !parameters.empty()) {
+      show_epochs_until(ended_.back().epoch, evaluate(parameters));
+    }
+    finished.set_value(std::move(history_));
+  };
+  showing_->post([&] {
+    if (validating_) {
+      when_shown_ = conclude;
+    } else {
+      conclude();
+    }
+  });
+  return finished.get_future().get();
+}
+
+}  // namespace sluice::train

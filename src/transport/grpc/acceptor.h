@@ -1,0 +1,59 @@
+// Accepts a listening socket's connections by a thread of its own, and gives them to a gRPC server.
+//
+// gRPC's own listener is deaf for good after the process has once run out of descriptors (gRPC
+// before 1.56, CVE-2023-4785). This one leaves connections in the kernel's queue meanwhile, tries
+// again ten times a second, and says so once. It also leaves a quarter of the descriptors that the
+// process may have (ulimit -n) to others. Internal: includes gRPC.
+#pragma once
+
+#include <grpcpp/server.h>
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "sluice/status.h"
+#include "transport/grpc/descriptor.h"
+#include "transport/grpc/listening_socket.h"
+
+namespace sluice::transport {
+
+class Acceptor {
+ public:
+  // Both must outlive it. RESOURCE_EXHAUSTED: there is not even one descriptor left.
+  static Result<std::unique_ptr<Acceptor>> start(const ListeningSocket& socket,
+                                                 ::grpc::Server& server);
+  ~Acceptor();
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+ private:
+  // A descriptor that gRPC owns; it is closed when the number is another file's, or nobody's.
+  struct Connection {
+    int fd = -1;
+    uint64_t inode = 0;
+  };
+  enum class Wait { kForConnections, kForDescriptors };
+
+  Acceptor(const ListeningSocket& socket, ::grpc::Server& server, Descriptor stop);
+  void run();
+  bool wait(Wait what);
+  void accept_all();
+  void add(Descriptor connection);
+  bool has_room();
+  void pause(const char* why);
+
+  const ListeningSocket& socket_;
+  ::grpc::Server& server_;
+  const Descriptor stop_;  // an eventfd
+
+  // The thread's own.
+  std::vector<Connection> connections_;
+  Wait next_wait_ = Wait::kForConnections;
+  bool told_ = false;  // that connections wait, since they last did not
+
+  std::thread thread_;
+};
+
+}  // namespace sluice::transport

@@ -1,0 +1,47 @@
+#include "transport/grpc/control_methods.h"
+
+#include "transport/grpc/message_method.h"
+
+namespace sluice::transport {
+
+using Reply = Method::Reply;
+
+std::vector<Method> control_methods(wire::ControlService& service) {
+  return {
+      message_method<v1::JoinRequest>(
+          "/sluice.v1.Control/Join",
+          [&service](const v1::JoinRequest& message, Reply reply) {
+            const Result<wire::JoinRequest> request = from_proto(message);
+            if (!request.ok()) return reply(request.status());
+            service.join(*request, as_message<wire::JoinReply>(std::move(reply)));
+          }),
+      message_method<v1::AcquireRequest>(
+          "/sluice.v1.Control/Acquire",
+          [&service](const v1::AcquireRequest& message, Reply reply) {
+            service.acquire(from_proto(message), as_message<wire::AcquireReply>(std::move(reply)));
+          }),
+      message_method<v1::HeartbeatRequest>(
+          "/sluice.v1.Control/Heartbeat",
+          [&service](const v1::HeartbeatRequest& message, Reply reply) {
+            service.heartbeat(from_proto(message),
+                              as_message<wire::HeartbeatReply>(std::move(reply)));
+          }),
+      message_method<v1::FinishRequest>("/sluice.v1.Control/Finish",
+                                        [&service](const v1::FinishRequest& message, Reply reply) {
+                                          service.finish(from_proto(message),
+                                                         as_empty(std::move(reply)));
+                                        }),
+      message_method<v1::LeaveRequest>("/sluice.v1.Control/Leave",
+                                       [&service](const v1::LeaveRequest& message, Reply reply) {
+                                         service.leave(from_proto(message),
+                                                       as_empty(std::move(reply)));
+                                       }),
+      message_method<v1::FetchRequest>(
+          "/sluice.v1.Control/Fetch",
+          [&service](const v1::FetchRequest& message, Reply reply) {
+            service.fetch(from_proto(message), as_message<wire::RecordChunk>(std::move(reply)));
+          }),
+  };
+}
+
+}  // namespace sluice::transport

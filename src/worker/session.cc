@@ -1,0 +1,95 @@
+#include "worker/session.h"
+
+#include <utility>
+
+#include "core/log.h"
+#include "core/process_info.h"
+#include "worker/caught.h"
+
+namespace sluice::worker {
+
+Session::Session(SessionParts parts, const wire::JoinReply& joined, const wire::TrainingSpec& spec,
+                 const std::string& device)
+    : parts_(std::move(parts)),
+      joined_(joined),
+      spec_(spec),
+      device_(device.empty() ? spec.device : device),
+      source_(parts_.world, parts_.strand, parts_.driver, joined.job, spec, parts_.got_on,
+              parts_.waiting_for) {
+  if (spec_.threads <= 0) spec_.threads = core::available_cores();
+}
+
+Status Session::prepare() {
+  return caught([this] { return open_and_compile(); });
+}
+
+Status Session::open_and_compile() {
+  SLUICE_ASSIGN_OR_RETURN(
+      backend_,
+      parts_.open_backend(
+          {.name = device_, .slot = joined_.slot, .gpu_memory_bytes = spec_.gpu_memory_mib << 20}));
+  parts_.got_on();
+  SLUICE_LOG(info, "joined the driver at {}; trains on {}, {} thread(s)", parts_.driver->address(),
+             backend_->name(), spec_.threads);
+  trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand);
+  parts_.got_on();
+  source_.find_files();
+  parts_.got_on();
+  return ok_status();
+}
+
+void Session::open(const wire::AcquireReply& granted, Done done) {
+  if (Status fits = check(granted); !fits.ok()) return done(std::move(fits));
+  connect(granted);
+  lease_ = granted.lease;
+  source_.open(lease_, [this, done = std::move(done)](Result<PartitionData> data) mutable {
+    if (!data.ok()) return done(data.status());
+    SLUICE_LOG(info, "partition {}: {} records {}, from push {}", lease_.partition, data->size(),
+               source_.origin(), lease_.next_sequence);
+    parts_.got_on();
+    data_ = *std::move(data);
+    done(ok_status());
+  });
+}
+
+// Both sides must cut the same parameters in the same way.
+Status Session::check(const wire::AcquireReply& granted) const {
+  const wire::ShardMap& map = granted.shard_map;
+  const std::string who = "the driver at " + parts_.driver->address();
+  if (const Status valid = map.validate(); !valid.ok()) return valid.with_context(who);
+  if (map.servers() > static_cast<int>(granted.servers.size())) {
+    return invalid_argument(who + " puts shards on " + std::to_string(map.servers()) +
+                            " servers, and names " + std::to_string(granted.servers.size()));
+  }
+  if (map.parameters() != trainer_->parameter_size()) {
+    return invalid_argument(who + " has shards of " + std::to_string(map.parameters()) +
+                            " parameters, the model has " +
+                            std::to_string(trainer_->parameter_size()));
+  }
+  return ok_status();
+}
+
+void Session::connect(const wire::AcquireReply& granted) {
+  if (client_ && client_->shard_map() == granted.shard_map && servers_ == granted.servers) return;
+  servers_ = granted.servers;
+  client_.reset();
+  client_ = std::make_unique<client::ParameterClient>(
+      parts_.world, parts_.transport, parts_.timers, joined_.job, granted.shard_map, servers_,
+      client::ExchangeOptions{.give_up_after = spec_.server_timeout},
+      [this](const std::string& whom) {
+        if (!whom.empty()) SLUICE_LOG(info, "waiting for a parameter server: {}", whom);
+        parts_.waiting_for(whom);
+      });
+}
+
+void Session::train(Done done) {
+  trainer_->train(lease_, *std::exchange(data_, std::nullopt), *client_, parts_.on_step,
+                  std::move(done));
+}
+
+void Session::cancel() {
+  source_.cancel();
+  if (trainer_) trainer_->cancel();
+}
+
+}  // namespace sluice::worker

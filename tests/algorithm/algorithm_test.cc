@@ -1,0 +1,80 @@
+#include "algorithm/algorithm.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+namespace sluice::algorithm {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(AlgorithmTest, EveryOneSaysWhatItIsAndMakesBothHalves) {
+  EXPECT_THAT(algorithm_names(), ElementsAre("adag", "downpour", "async_sgd"));
+  for (const Algorithm* algorithm : algorithms()) {
+    const Choice choice(algorithm->name);
+    EXPECT_STRNE(algorithm->summary, "");
+    EXPECT_EQ(choice.worker_rule()->window(), 5);
+    EXPECT_NE(algorithm->server(choice.options, OptimizerSpec("adam"), 16), nullptr);
+    for (const OptionSpec& option : algorithm->options) {
+      EXPECT_STRNE(option.help, "");
+      EXPECT_EQ(option.check(option.fallback), nullptr) << "its own default is wrong";
+    }
+  }
+}
+
+TEST(AlgorithmTest, AChoiceCrossesTheWire) {
+  Choice choice("downpour");
+  choice.set("window", int64_t{7}).set("overlap", true);
+  EXPECT_EQ(choice.to_json(), R"({"name":"downpour","window":7,"overlap":true})");
+  EXPECT_EQ(Choice::from_json(choice.to_json()), choice);
+  EXPECT_NE(Choice::from_json(R"({"name":"downpour"})"), choice);
+  EXPECT_EQ(Choice::from_json(R"({"name":"downpour"})"), Choice("downpour"));
+  EXPECT_THAT(choice.to_update_rule("adam"), HasSubstr(R"("optimizer":{"name":"adam")"));
+}
+
+TEST(AlgorithmTest, OptionsSayWhatIsWrong) {
+  Choice choice("adag");
+  EXPECT_EQ(message_of([&] { choice.set("window", int64_t{0}); }),
+            "window: expected at least 1 mini-batch");
+  EXPECT_EQ(message_of([&] { choice.set("window", true); }), "window: expected a whole number");
+  EXPECT_EQ(message_of([&] { choice.set("overlap", int64_t{1}); }),
+            "overlap: expected true or false");
+  EXPECT_EQ(message_of([&] { choice.set("alpha", 0.5); }),
+            "alpha: the algorithm has no such option");
+  EXPECT_EQ(choice, Choice("adag")) << "nothing has changed";
+}
+
+TEST(AlgorithmTest, OptionsOfAllAlgorithmsAreListedOnce) {
+  std::vector<std::string> names;
+  for (const SharedOption& option : all_options()) {
+    names.emplace_back(option.spec.name);
+    EXPECT_EQ(option.algorithms.size(), 3u);
+  }
+  EXPECT_THAT(names, ElementsAre("window", "overlap"));
+}
+
+constexpr OptionSpec kOwn[] = {{"alpha", 0.5, "how far to pull"}, {"rounds", int64_t{3}, "of it"}};
+
+TEST(OptionsTest, ANumberMayBeWholeWhereARealOneIsMeant) {
+  Options options(kOwn);
+  EXPECT_EQ(options.real("alpha"), 0.5);
+  from_json(nlohmann::ordered_json::parse(R"({"alpha": 2, "rounds": 4})"), options);
+  EXPECT_EQ(options.real("alpha"), 2.0);
+  EXPECT_EQ(options.whole("rounds"), 4);
+  EXPECT_EQ(to_json(options).dump(), R"({"alpha":2.0,"rounds":4})");
+  EXPECT_EQ(message_of([&] { options.set("rounds", 4.5); }), "rounds: expected a whole number");
+}
+
+}  // namespace
+}  // namespace sluice::algorithm

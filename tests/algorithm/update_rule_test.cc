@@ -1,0 +1,102 @@
+#include "algorithm/update_rule.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/support/update_rules.h"
+
+namespace sluice::algorithm {
+namespace {
+
+std::vector<float> apply_once(UpdateRule& rule, const std::vector<float>& values,
+                              const std::vector<float>& update, size_t block = 1000) {
+  std::vector<float> result(values.size(), NAN);
+  const PushContext context;
+  rule.begin(context);
+  for (size_t at = 0; at < values.size(); at += block) {
+    const size_t n = std::min(block, values.size() - at);
+    rule.apply(std::span(values).subspan(at, n), std::span(update).subspan(at, n),
+               std::span(result).subspan(at, n), at, context);
+  }
+  return result;
+}
+
+std::string message_of(const std::string& json) {
+  try {
+    (void)make_update_rule(json, 0);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(UpdateRuleTest, AddAddsTheUpdate) {
+  const auto rule = make_update_rule(add_rule_json(), 5);
+  EXPECT_EQ(apply_once(*rule, {1, 2, 3, 4, 5}, {0.5, -2, 0, 0.25, 100}),
+            (std::vector<float>{1.5, 0, 3, 4.25, 105}));
+}
+
+// SGD with momentum by hand: m1 = -0.1 * 1, m2 = 0.9 m1 - 0.1 * 1.
+TEST(UpdateRuleTest, OptimizerStepsOncePerPushAndKeepsItsState) {
+  const auto rule = make_update_rule(
+      R"({"name": "async_sgd",
+          "optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9}})",
+      2);
+  const auto first = apply_once(*rule, {1, -1}, {1, 1});
+  EXPECT_FLOAT_EQ(first[0], 0.9f);
+  EXPECT_FLOAT_EQ(first[1], -1.1f);
+  const auto second = apply_once(*rule, first, {1, 1});
+  EXPECT_FLOAT_EQ(second[0], 0.71f);
+  EXPECT_FLOAT_EQ(second[1], -1.29f);
+}
+
+// Adam's first step is lr * g / (|g| + epsilon'), whatever the gradient's size: about lr each. A
+// step counted per block instead of per push would be smaller from the second block on.
+TEST(UpdateRuleTest, OptimizerCountsPushesNotBlocks) {
+  const auto rule = make_update_rule(optimizer_rule_json(OptimizerSpec("adam")), 100);
+  const auto result =
+      apply_once(*rule, std::vector<float>(100, 1.0f), std::vector<float>(100, 4.0f), /*block=*/16);
+  for (const float value : result) EXPECT_NEAR(value, 1.0f - 0.001f, 1e-6f);
+}
+
+TEST(UpdateRuleTest, HyperparametersSurviveTheJson) {
+  OptimizerSpec spec("sgd");
+  spec.learning_rate = 0.5f;
+  const auto rule = make_update_rule(optimizer_rule_json(spec), 1);
+  EXPECT_EQ(apply_once(*rule, {3}, {2}), std::vector<float>{2});
+}
+
+TEST(UpdateRuleTest, AnUnknownAlgorithmNamesTheKnownOnes) {
+  EXPECT_EQ(message_of(R"({"name": "magic", "optimizer": "adam"})"),
+            "unknown trainer \"magic\": use one of adag, downpour, async_sgd");
+}
+
+TEST(UpdateRuleTest, TextThatIsNestedTooDeeplyThrows) {
+  const std::string brackets(100'000, '[');
+  for (const std::string& text :
+       {brackets, R"({"name": "adag", "x": )" + brackets + std::string(100'000, ']') + "}"}) {
+    EXPECT_EQ(message_of(text), "algorithm: nested more than 64 levels deep");
+  }
+}
+
+TEST(UpdateRuleTest, TextThatIsNoRuleThrows) {
+  for (const char* text :
+       {"", "adag", "[]", "{}", R"({"name": 3})", R"({"name": "adag"})",
+        R"({"name": "adag", "optimizer": "adam", "scale": 2})",
+        R"({"name": "adag", "optimizer": "adam", "window": 0})",
+        R"({"name": "adag", "optimizer": "adam", "window": 2.5})",
+        R"({"name": "adag", "optimizer": "adam", "overlap": 1})",
+        R"({"name": "async_sgd", "optimizer": {"name": "nadam9"}})",
+        R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": "x"}})",
+        R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": -1}})",
+        R"({"name": "async_sgd", "optimizer": {"name": "sgd", "speed": 1}})"}) {
+    EXPECT_NE(message_of(text), "") << text;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::algorithm

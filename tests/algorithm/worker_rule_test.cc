@@ -1,0 +1,72 @@
+#include <gmock/gmock.h>
+
+#include "algorithm/algorithm.h"
+
+namespace sluice::algorithm {
+namespace {
+
+std::unique_ptr<WorkerRule> make(const std::string& trainer, int64_t window) {
+  return Choice(trainer).set("window", window).worker_rule();
+}
+
+TEST(WorkerRuleTest, AdagPushesAfterEveryWindowAndDividesByIt) {
+  const auto rule = make("adag", 4);
+  EXPECT_EQ(rule->push_end(1), 4);
+  EXPECT_EQ(rule->push_end(2), 8);
+  EXPECT_EQ(rule->update_scale(4), 0.25f);
+}
+
+TEST(WorkerRuleTest, AdagDividesAShorterLastWindowByItsOwnSteps) {
+  const auto rule = make("adag", 4);
+  EXPECT_EQ(rule->update_scale(2), 0.5f);
+}
+
+TEST(WorkerRuleTest, DownpourPushesTheWholeDeltaOneStepBeforeTheWindowIsFull) {
+  const auto rule = make("downpour", 4);
+  EXPECT_EQ(rule->push_end(0), 0);
+  EXPECT_EQ(rule->push_end(1), 3);
+  EXPECT_EQ(rule->push_end(2), 7);
+  EXPECT_EQ(rule->update_scale(3), 1.0f);
+  EXPECT_EQ(make("adag", 1)->update_scale(0), 1.0f) << "an empty window is no division by zero";
+}
+
+// Dist-Keras: floor(T / W) commits for T steps; here the tail is pushed too.
+TEST(WorkerRuleTest, PushesAreTheDueOnesAndOneForTheTail) {
+  const auto adag = make("adag", 5);
+  EXPECT_EQ(adag->pushes(0), 0);
+  EXPECT_EQ(adag->pushes(4), 1);
+  EXPECT_EQ(adag->pushes(5), 1);
+  EXPECT_EQ(adag->pushes(6), 2);
+  EXPECT_EQ(adag->pushes(6250), 1250) << "a third of the MNIST job's 3,750";
+  const auto downpour = make("downpour", 5);
+  EXPECT_EQ(downpour->pushes(3), 1);
+  EXPECT_EQ(downpour->pushes(4), 1);
+  EXPECT_EQ(downpour->pushes(9), 2);
+  EXPECT_EQ(downpour->pushes(10), 3);
+  EXPECT_EQ(make("downpour", 1)->pushes(3), 4) << "the first push of window 1 is empty";
+}
+
+TEST(WorkerRuleTest, DeltaRulesTrainLocally) {
+  EXPECT_TRUE(make("adag", 5)->trains_locally());
+  EXPECT_TRUE(make("downpour", 5)->trains_locally());
+}
+
+TEST(WorkerRuleTest, AsyncSgdPushesTheMeanGradientOfItsWindow) {
+  const auto rule = make("async_sgd", 2);
+  EXPECT_FALSE(rule->trains_locally());
+  EXPECT_EQ(rule->update_scale(2), 0.5f);
+  EXPECT_EQ(rule->update_scale(1), 1.0f);
+}
+
+TEST(WorkerRuleTest, UnknownTrainerListsTheKnownOnes) {
+  try {
+    make("easgd", 5);
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_STREQ(error.what(), "unknown trainer \"easgd\": use one of adag, downpour, async_sgd");
+  }
+  EXPECT_THROW(make("adag", 0), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace sluice::algorithm

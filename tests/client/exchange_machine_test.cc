@@ -1,0 +1,486 @@
+#include "client/exchange_machine.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+namespace sluice::client {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A machine, the time, and what it has asked for.
+class ExchangeMachineTest : public testing::Test {
+ protected:
+  void make(int shards, int servers = 1) {
+    std::vector<std::string> addresses;
+    for (int i = 0; i < servers; ++i) addresses.push_back("host:" + std::to_string(i));
+    machine_.emplace(wire::ShardMap::even(static_cast<size_t>(shards) * 16, shards, servers),
+                     addresses, options_, 1);
+  }
+  void take(ExchangeMachine::Actions actions) {
+    calls_.clear();
+    for (const auto& call : actions.calls) {
+      calls_.push_back(call.shard);
+      timeout_ = call.timeout;
+    }
+    pings_.clear();
+    for (const auto& ping : actions.pings) pings_.push_back(ping.server);
+    cut_ = actions.cut;
+    if (actions.waiting_for) said_.push_back(*actions.waiting_for);
+    wake_ = actions.wake;
+    end_ = actions.end;
+  }
+  void start() { take(machine_->start(now_)); }
+  void answer(int shard, const Status& status = ok_status()) {
+    take(machine_->answered(shard, status, now_));
+  }
+  void pong(int server, const Status& status = ok_status()) {
+    take(machine_->ponged(server, status, now_));
+  }
+  void wait(core::Duration time) {
+    now_ += time;
+    take(machine_->time(now_));
+  }
+  void wait_for_wake() {
+    ASSERT_TRUE(wake_.has_value());
+    now_ = *wake_;
+    take(machine_->time(now_));
+  }
+
+  ExchangeOptions options_;
+  std::optional<ExchangeMachine> machine_;
+  const core::TimePoint start_{1h};
+  core::TimePoint now_ = start_;
+  std::vector<int> calls_, pings_;  // of the last actions
+  core::Duration timeout_{};        // of the last call
+  bool cut_ = false;
+  std::vector<std::string> said_;
+  std::optional<core::TimePoint> wake_;
+  std::optional<Status> end_;
+};
+
+// --- Which call starts when ---
+
+TEST_F(ExchangeMachineTest, AFewCallsAreUnderWayAtATime) {
+  make(5);
+  start();
+  EXPECT_THAT(calls_, ElementsAre(0, 1, 2));
+  answer(1);
+  EXPECT_THAT(calls_, ElementsAre(3));
+  answer(0);
+  EXPECT_THAT(calls_, ElementsAre(4));
+  for (const int shard : {4, 3}) {
+    answer(shard);
+    EXPECT_THAT(calls_, IsEmpty());
+    EXPECT_EQ(end_, std::nullopt);
+  }
+  answer(2);
+  EXPECT_EQ(end_, ok_status());
+  EXPECT_TRUE(machine_->idle());
+  EXPECT_THAT(said_, IsEmpty());
+}
+
+TEST_F(ExchangeMachineTest, EveryServerHasItsOwnLine) {
+  options_.calls_per_server = 1;
+  make(4, 2);
+  start();
+  EXPECT_THAT(calls_, ElementsAre(0, 2));
+  answer(2);
+  EXPECT_THAT(calls_, ElementsAre(3));
+}
+
+TEST_F(ExchangeMachineTest, CanBeUsedAgainAfterAnyEnd) {
+  make(1);
+  start();
+  answer(0, {StatusCode::kAborted, "fenced"});
+  EXPECT_EQ(end_->code(), StatusCode::kAborted);
+  start();
+  EXPECT_THAT(calls_, ElementsAre(0));
+  answer(0);
+  EXPECT_EQ(end_, ok_status());
+}
+
+// --- Repeating ---
+
+TEST_F(ExchangeMachineTest, WhatMayPassIsRepeatedAfterAGrowingPause) {
+  make(1);
+  start();
+  core::Duration whole = 50ms;
+  for (int attempt = 1; attempt <= 6; ++attempt, whole *= 2) {
+    answer(0, unavailable("gone"));
+    EXPECT_THAT(calls_, IsEmpty());
+    ASSERT_TRUE(wake_.has_value());
+    EXPECT_GE(*wake_ - now_, whole / 2);
+    EXPECT_LE(*wake_ - now_, whole);
+    now_ = *wake_ - 1ns;
+    wait(0ns);
+    EXPECT_THAT(calls_, IsEmpty());
+    wait_for_wake();
+    EXPECT_THAT(calls_, ElementsAre(0));
+  }
+  answer(0);
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ExchangeMachineTest, AShardThatIsToBeRepeatedDoesNotHoldUpTheNext) {
+  options_.calls_per_server = 1;
+  make(2);
+  start();
+  answer(0, unavailable("gone"));
+  EXPECT_THAT(calls_, ElementsAre(1));
+}
+
+TEST_F(ExchangeMachineTest, OtherFailuresCutTheRestAndEndWhenNothingIsInFlight) {
+  make(5);
+  start();
+  answer(1, {StatusCode::kAborted, "fenced"});
+  EXPECT_TRUE(cut_);
+  EXPECT_THAT(calls_, IsEmpty());
+  EXPECT_EQ(end_, std::nullopt) << "two calls can still write to the buffers";
+  answer(0);
+  EXPECT_FALSE(cut_);
+  answer(2, cancelled("cut"));
+  EXPECT_EQ(end_, (Status{StatusCode::kAborted, "fenced"}));
+}
+
+TEST_F(ExchangeMachineTest, StopCutsAndDropsTheRest) {
+  make(5);
+  start();
+  answer(0, unavailable("gone"));
+  take(machine_->stop(now_));
+  EXPECT_TRUE(cut_);
+  for (const int shard : {1, 2, 3}) {
+    EXPECT_EQ(end_, std::nullopt);
+    answer(shard, cancelled("cut"));
+  }
+  EXPECT_EQ(end_->code(), StatusCode::kCancelled);
+  take(machine_->stop(now_));
+  EXPECT_EQ(end_, std::nullopt) << "nothing is under way";
+}
+
+TEST_F(ExchangeMachineTest, StopEndsAPauseAtOnce) {
+  make(1);
+  start();
+  answer(0, unavailable("gone"));
+  take(machine_->stop(now_));
+  EXPECT_FALSE(cut_);
+  EXPECT_EQ(end_->code(), StatusCode::kCancelled);
+}
+
+// --- Silence ---
+
+TEST_F(ExchangeMachineTest, AMuteServerIsGivenUpAfterThirtySecondsExactly) {
+  make(1);
+  start();
+  core::TimePoint deadline = now_ + timeout_;
+  while (!cut_) {
+    now_ = std::min(*wake_, deadline);
+    if (now_ == deadline) {
+      deadline = core::TimePoint::max();  // until it is asked again
+      answer(0, deadline_exceeded("late"));
+    } else {
+      take(machine_->time(now_));
+    }
+    if (!calls_.empty()) deadline = now_ + timeout_;
+  }
+  EXPECT_EQ(now_, start_ + 30s);
+  answer(0, cancelled("cut"));
+  EXPECT_EQ(*end_, unavailable("server at host:0 has not answered for 30 s: late"));
+}
+
+TEST_F(ExchangeMachineTest, ARefusingServerIsGivenUpAfterThirtySecondsExactly) {
+  make(1);
+  start();
+  while (!end_) {
+    answer(0, unavailable("connection refused"));
+    if (!end_) wait_for_wake();
+  }
+  EXPECT_EQ(now_, start_ + 30s);
+  EXPECT_EQ(*end_, unavailable("server at host:0 has not answered for 30 s: connection refused"));
+}
+
+TEST_F(ExchangeMachineTest, SilenceIsCountedFromTheLastAnswerAndForEachServer) {
+  options_.calls_per_server = 1;
+  make(4, 2);
+  start();
+  wait(20s);
+  answer(0);  // server 0; server 1 is mute
+  wait(10s - 1ns);
+  EXPECT_FALSE(cut_);
+  wait(1ns);
+  EXPECT_TRUE(cut_);
+  answer(1, cancelled("cut"));
+  answer(2, cancelled("cut"));
+  EXPECT_THAT(end_->message(), HasSubstr("server at host:1 has not answered for 30 s"));
+}
+
+TEST_F(ExchangeMachineTest, AServerThatHasDoneItsPartMayBeSilent) {
+  make(2, 2);
+  start();
+  answer(0);
+  for (int i = 0; i < 10; ++i) {
+    wait(20s);
+    pong(1);
+    EXPECT_FALSE(cut_);
+  }
+  answer(1);
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ExchangeMachineTest, AnEarlierExchangesFailureIsNotThisOnes) {
+  make(1);
+  start();
+  answer(0, unavailable("old news"));
+  wait_for_wake();
+  answer(0);
+  start();
+  wait(30s);
+  answer(0, cancelled("cut"));
+  EXPECT_THAT(end_->message(), HasSubstr("no answer"));
+}
+
+// --- Pings ---
+
+TEST_F(ExchangeMachineTest, AServerIsAskedWhetherItLivesWhileACallIsOverdue) {
+  make(1);
+  start();
+  EXPECT_EQ(wake_, start_ + 2s);
+  wait(2s - 1ns);
+  EXPECT_THAT(pings_, IsEmpty());
+  wait(1ns);
+  EXPECT_THAT(pings_, ElementsAre(0));
+  wait(5s);
+  EXPECT_THAT(pings_, IsEmpty()) << "one at a time";
+  pong(0);
+  EXPECT_THAT(pings_, ElementsAre(0)) << "the last was sent more than 2 s ago";
+  pong(0);
+  EXPECT_THAT(pings_, IsEmpty());
+  EXPECT_EQ(wake_, now_ + 2s);
+}
+
+TEST_F(ExchangeMachineTest, PongsKeepAServerForAnyTime) {
+  make(1);
+  start();
+  for (int i = 0; i < 1000; ++i) {
+    wait_for_wake();
+    ASSERT_FALSE(cut_);
+    if (!pings_.empty()) pong(0);
+  }
+  EXPECT_GT(now_ - start_, 30min);
+  answer(0);
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ExchangeMachineTest, FailedPingsAreNoSignOfLife) {
+  make(1);
+  start();
+  wait(2s);
+  pong(0, unavailable("connection refused"));
+  EXPECT_FALSE(cut_);
+  wait(28s);
+  EXPECT_TRUE(cut_);
+  answer(0, cancelled("cut"));
+  EXPECT_THAT(end_->message(), HasSubstr("connection refused"));
+}
+
+TEST_F(ExchangeMachineTest, AServerOfAnotherJobIsNotWaitedFor) {
+  make(1);
+  start();
+  wait(2s);
+  pong(0, failed_precondition("another job"));
+  EXPECT_TRUE(cut_);
+  answer(0, cancelled("cut"));
+  EXPECT_EQ(end_, failed_precondition("another job"));
+}
+
+TEST_F(ExchangeMachineTest, APingThatWasCutWithAnExchangeDoesNotEndTheNext) {
+  make(1);
+  start();
+  wait(2s);
+  EXPECT_THAT(pings_, ElementsAre(0));
+  take(machine_->stop(now_));
+  answer(0, cancelled("cut"));
+  EXPECT_EQ(end_->code(), StatusCode::kCancelled);
+  start();
+  pong(0, cancelled("cut"));
+  EXPECT_FALSE(cut_);
+  answer(0);
+  EXPECT_EQ(end_, ok_status());
+}
+
+// --- Deadlines follow silence, not the size of messages ---
+
+TEST_F(ExchangeMachineTest, ACallThatRunsOutOfTimeAtALivingServerGetsTwiceTheTime) {
+  make(4);
+  start();
+  EXPECT_EQ(timeout_, 10s);
+  wait(5s);
+  pong(0);
+  wait(5s);
+  for (const int shard : {0, 1, 2}) answer(shard, deadline_exceeded("late"));
+  EXPECT_THAT(calls_, IsEmpty()) << "shard 3 has taken the place of shard 0";
+  wait(1s);
+  EXPECT_THAT(calls_, testing::SizeIs(2));
+  EXPECT_EQ(timeout_, 20s) << "three calls at once ran out of the same time";
+  wait(5s);
+  pong(0);
+  wait(15s);
+  answer(3, deadline_exceeded("late"));
+  wait(1s);
+  EXPECT_EQ(timeout_, 40s);
+}
+
+TEST_F(ExchangeMachineTest, ACallThatRunsOutOfTimeAtAMuteServerGetsNoMore) {
+  make(1);
+  start();
+  wait(10s);
+  answer(0, deadline_exceeded("late"));
+  wait(1s);
+  EXPECT_THAT(calls_, ElementsAre(0));
+  EXPECT_EQ(timeout_, 10s);
+}
+
+TEST_F(ExchangeMachineTest, NoCallTakesLongerThanTheClientsPatience) {
+  options_.give_up_after = 100ms;
+  make(1);
+  start();
+  EXPECT_EQ(timeout_, 100ms);
+}
+
+TEST_F(ExchangeMachineTest, PatienceMayBeEndless) {
+  options_.give_up_after = core::Duration::max();
+  make(1);
+  start();
+  EXPECT_EQ(wake_, start_ + 2s);
+  wait(240h);
+  EXPECT_FALSE(cut_);
+}
+
+// Ten workers, each with three messages of 4 MiB under way, on a line of 100 Mb/s: a message needs
+// 10 s and more, whatever comes too late is sent again from its start, and pongs take a second.
+TEST(ExchangeMachineLinkTest, TenWorkersGetThroughASlowLink) {
+  constexpr double kBytes = 4 << 20, kBytesPerSecond = 12.5e6 * 0.9;
+  constexpr core::Duration kTick = 50ms;
+  struct Call {
+    int shard;
+    core::TimePoint deadline;
+    double left;
+  };
+  struct Worker {
+    ExchangeMachine machine;
+    std::vector<Call> calls{};
+    std::optional<core::TimePoint> pong{};
+    std::optional<Status> end{};
+    void take(const ExchangeMachine::Actions& actions, core::TimePoint now) {
+      for (const auto& call : actions.calls) {
+        calls.push_back({call.shard, now + call.timeout, kBytes});
+      }
+      if (!actions.pings.empty()) pong = now + 1s;
+      if (actions.end) end = actions.end;
+    }
+  };
+  core::TimePoint now{1h};
+  std::vector<Worker> workers;
+  for (uint64_t i = 0; i < 10; ++i) {
+    workers.push_back({ExchangeMachine(wire::ShardMap::even(160, 10, 1), {"host:1"}, {}, i)});
+    workers.back().take(workers.back().machine.start(now), now);
+  }
+  int expired = 0;
+  const auto busy = [](const Worker& w) { return !w.end.has_value(); };
+  while (std::any_of(workers.begin(), workers.end(), busy)) {
+    now += kTick;
+    ASSERT_LT(now, core::TimePoint{2h});
+    size_t under_way = 0;
+    for (const Worker& w : workers) under_way += w.calls.size();
+    const double share = kBytesPerSecond * core::to_seconds(kTick) /
+                         static_cast<double>(std::max<size_t>(under_way, 1));
+    for (Worker& w : workers) {
+      std::vector<Call> over;
+      for (Call& call : w.calls) {
+        call.left -= share;
+        if (call.left <= 0 || now >= call.deadline) over.push_back(call);
+      }
+      std::erase_if(w.calls,
+                    [&](const Call& call) { return call.left <= 0 || now >= call.deadline; });
+      for (const Call& call : over) {
+        expired += call.left > 0 ? 1 : 0;
+        w.take(w.machine.answered(call.shard,
+                                  call.left > 0 ? deadline_exceeded("late") : ok_status(), now),
+               now);
+      }
+      if (w.pong && now >= *w.pong) {
+        w.pong.reset();
+        w.take(w.machine.ponged(0, ok_status(), now), now);
+      }
+      w.take(w.machine.time(now), now);
+    }
+  }
+  for (const Worker& w : workers) EXPECT_EQ(w.end, ok_status());
+  EXPECT_GT(expired, 0) << "the link is not slow";
+}
+
+// --- A server without room ---
+
+TEST_F(ExchangeMachineTest, AServerWithoutRoomLivesButNotForEver) {
+  make(1);
+  start();
+  while (!end_) {
+    answer(0, {StatusCode::kResourceExhausted, "no memory"});
+    if (!end_) wait_for_wake();
+    ASSERT_FALSE(cut_);
+  }
+  EXPECT_GE(now_ - start_, 30s);
+  EXPECT_LE(now_ - start_, 32s);
+  EXPECT_EQ(*end_, (Status{StatusCode::kResourceExhausted, "no memory"}));
+}
+
+// --- For whom it waits ---
+
+TEST_F(ExchangeMachineTest, SaysOnceForWhomItWaitsWhenAnAnswerIsOverdue) {
+  make(1);
+  start();
+  wait(2s);
+  pong(0);
+  wait(2s);
+  EXPECT_THAT(said_, ElementsAre("server at host:0, which has not answered yet"));
+  answer(0);
+  EXPECT_THAT(said_, ElementsAre("server at host:0, which has not answered yet", ""));
+}
+
+TEST_F(ExchangeMachineTest, SaysOnceWhyACallIsRepeatedAndThatTheWaitIsOverHoweverItEnds) {
+  make(1);
+  start();
+  for (int i = 0; i < 3; ++i) {
+    answer(0, unavailable("gone"));
+    wait_for_wake();
+  }
+  answer(0, {StatusCode::kAborted, "fenced"});
+  EXPECT_THAT(said_, ElementsAre("server at host:0: gone", ""));
+}
+
+// --- Many shards ---
+
+TEST_F(ExchangeMachineTest, TwentyThousandAnswersTakeTimeInProportion) {
+  constexpr int kShards = 20'000;
+  make(kShards);
+  start();
+  for (int shard = 0; shard < kShards; ++shard) answer(shard);
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ExchangeMachineTest, SoDoTwentyThousandFailures) {
+  constexpr int kShards = 20'000;
+  options_.calls_per_server = kShards;
+  make(kShards);
+  start();
+  for (int shard = 0; shard < kShards; ++shard) answer(shard, unavailable("gone"));
+  wait(1s);
+  EXPECT_EQ(calls_.size(), size_t{kShards});
+}
+
+}  // namespace
+}  // namespace sluice::client

@@ -1,0 +1,369 @@
+#include "client/parameter_client.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "core/real_world.h"
+#include "tests/client/scripted_transport.h"
+#include "tests/support/await.h"
+#include "tests/support/manual_world.h"
+
+namespace sluice::client {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using wire::ShardMap;
+
+class ParameterClientTest : public testing::Test {
+ protected:
+  void make(const ShardMap& map = ShardMap::even(64, 2, 1)) {
+    client_.emplace(world_, transport_, world_.make_strand("timers"), 7, map,
+                    std::vector<std::string>{"scripted"}, options_,
+                    [this](const std::string& whom) { waits_.push_back(whom); });
+  }
+  std::shared_ptr<core::AlignedBuffer> update(float value) {
+    auto buffer = std::make_shared<core::AlignedBuffer>(values_.size());
+    for (float& v : buffer->span()) v = value;
+    return buffer;
+  }
+  // Start, without waiting for the end.
+  void start_pull() {
+    end_.reset();
+    client_->pull(values_, [this](Status status) { end_ = std::move(status); });
+  }
+  void start_exchange(const wire::PushHeader& header = {}, float value = 1,
+                      std::span<const int64_t> base_versions = {}) {
+    end_.reset();
+    client_->exchange(header, update(value), values_, base_versions,
+                      [this](Status status) { end_ = std::move(status); });
+  }
+  Status wait(core::Duration most = 1h) {
+    const bool ended = world_.run_until([this] { return end_.has_value(); }, most);
+    return ended ? *end_ : deadline_exceeded("the test waits for ever");
+  }
+  Status pull() {
+    start_pull();
+    return wait();
+  }
+  ScriptedChannel& channel() { return *transport_.channel; }
+
+  ManualWorld world_;
+  ScriptedTransport transport_;
+  ExchangeOptions options_;
+  std::vector<std::string> waits_;
+  std::vector<float> values_ = std::vector<float>(64);
+  std::optional<Status> end_;
+  std::optional<ParameterClient> client_;
+};
+
+TEST_F(ParameterClientTest, PullsEveryShardIntoItsPlace) {
+  make();
+  ASSERT_TRUE(pull().ok());
+  for (size_t i = 0; i < 32; ++i) EXPECT_EQ(values_[i], 1);
+  for (size_t i = 32; i < 64; ++i) EXPECT_EQ(values_[i], 2);
+  EXPECT_TRUE(waits_.empty());
+}
+
+TEST_F(ParameterClientTest, RepeatsAFailedShardWithTheSameIdentityAndBytesOnly) {
+  channel().script[1] = {unavailable("server 0 is gone"), deadline_exceeded("late")};
+  make();
+  wire::PushHeader header;
+  header.id = {3, 4, 5};
+  header.metrics = {{0, 16, 1.5, 12}};
+  start_exchange(header, 0.25f);
+  ASSERT_TRUE(wait().ok());
+  const auto& seen = channel().seen;
+  ASSERT_EQ(seen.size(), 4u);  // shard 0 once, shard 1 three times
+  for (const auto& call : seen) {
+    EXPECT_EQ(call.header.id, header.id);
+    EXPECT_EQ(call.header.job, 7u);
+    EXPECT_EQ(call.update, std::vector<float>(32, 0.25f));
+    EXPECT_EQ(call.header.metrics.size(), call.header.shard == 0 ? 1u : 0u);
+  }
+  EXPECT_THAT(waits_, ElementsAre("server at scripted: server 0 is gone", ""));
+}
+
+TEST_F(ParameterClientTest, SendsTheVersionThatItPulledLast) {
+  make();
+  ASSERT_TRUE(pull().ok());
+  EXPECT_THAT(client_->versions(), ElementsAre(1, 2));
+  start_exchange();
+  ASSERT_TRUE(wait().ok());
+  EXPECT_EQ(channel().seen[0].header.base_version, 1);
+  EXPECT_EQ(channel().seen[1].header.base_version, 2);
+}
+
+TEST_F(ParameterClientTest, SendsTheVersionsThatItIsGiven) {
+  make();
+  ASSERT_TRUE(pull().ok());
+  const std::vector<int64_t> older = {-3, -4};
+  start_exchange({}, 1, older);
+  ASSERT_TRUE(wait().ok());
+  EXPECT_EQ(channel().seen[0].header.base_version, -3);
+  EXPECT_EQ(channel().seen[1].header.base_version, -4);
+}
+
+TEST_F(ParameterClientTest, GivesUpOnAServerThatStaysSilent) {
+  channel().always = unavailable("server at scripted does not answer");
+  make();
+  const core::TimePoint start = world_.now();
+  const Status status = pull();
+  EXPECT_EQ(world_.now() - start, 30s);
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("server at scripted"));
+}
+
+TEST_F(ParameterClientTest, AServerThatSaysThatItLivesIsWaitedFor) {
+  channel().hold = true;
+  make(ShardMap::even(64, 1, 1));
+  start_exchange();
+  EXPECT_EQ(wait(10min).code(), StatusCode::kDeadlineExceeded);
+  EXPECT_GT(channel().pings, 100);
+  channel().answer_held();
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ParameterClientTest, BeingFencedOffIsNotRetried) {
+  channel().script[0] = {{StatusCode::kAborted, "fenced"}};
+  make();
+  start_exchange();
+  EXPECT_EQ(wait().code(), StatusCode::kAborted);
+  EXPECT_LE(channel().seen.size(), 2u);
+  EXPECT_TRUE(pull().ok()) << "the client can be used again";
+}
+
+TEST_F(ParameterClientTest, StopEndsAWait) {
+  options_.give_up_after = 1h;
+  channel().always = unavailable("gone");
+  make();
+  start_pull();
+  world_.advance(1s);
+  client_->stop();
+  EXPECT_EQ(wait(0s).code(), StatusCode::kCancelled);
+}
+
+TEST_F(ParameterClientTest, AFewCallsAreUnderWayAtATime) {
+  options_.calls_per_server = 3;
+  channel().hold = true;
+  values_.resize(128);
+  make(ShardMap::even(128, 8, 1));
+  start_exchange();
+  for (size_t answered = 0; answered < 8; ++answered) {
+    EXPECT_EQ(channel().seen.size(), std::min<size_t>(answered + 3, 8));
+    channel().answer_held();
+  }
+  EXPECT_TRUE(wait().ok());
+  for (size_t shard = 0; shard < 8; ++shard) {
+    EXPECT_EQ(channel().seen[shard].header.shard, static_cast<int>(shard));
+    EXPECT_EQ(values_[shard * 16], static_cast<float>(shard + 1));
+  }
+}
+
+TEST_F(ParameterClientTest, StopCutsOffWhatIsUnderWayAndDropsTheRest) {
+  options_.calls_per_server = 1;
+  channel().hold = true;
+  make();
+  start_exchange();
+  client_->stop();
+  EXPECT_EQ(wait(0s).code(), StatusCode::kCancelled) << "or it waits for ever";
+  EXPECT_EQ(channel().cuts, 1);
+  EXPECT_EQ(channel().seen.size(), 1u);
+  channel().hold = false;
+  EXPECT_TRUE(pull().ok()) << "the client can be used again";
+}
+
+TEST_F(ParameterClientTest, NothingTouchesTheBuffersWhenItIsGone) {
+  channel().hold = true;
+  make();
+  start_exchange();
+  client_.reset();
+  EXPECT_EQ(end_->code(), StatusCode::kCancelled);
+  EXPECT_TRUE(channel().held.empty());
+}
+
+TEST_F(ParameterClientTest, SaysForWhomItWaitsWhenAnAnswerIsOverdue) {
+  channel().hold = true;
+  make(ShardMap::even(64, 1, 1));
+  start_exchange();
+  world_.advance(options_.speak_after);
+  channel().answer_held();
+  EXPECT_TRUE(wait().ok());
+  EXPECT_THAT(waits_, ElementsAre("server at scripted, which has not answered yet", ""));
+}
+
+TEST_F(ParameterClientTest, AWaitThatFailsIsOverToo) {
+  channel().script[1] = {unavailable("gone"), {StatusCode::kAborted, "fenced"}};
+  make();
+  start_exchange();
+  EXPECT_EQ(wait().code(), StatusCode::kAborted);
+  EXPECT_THAT(waits_, ElementsAre("server at scripted: gone", ""));
+}
+
+TEST_F(ParameterClientTest, NoCallTakesLongerThanTheClientsPatience) {
+  options_.give_up_after = 100ms;
+  make();
+  start_exchange();
+  ASSERT_TRUE(wait().ok());
+  EXPECT_EQ(channel().timeout, options_.give_up_after);
+}
+
+TEST_F(ParameterClientTest, TheNextExchangeMayBeginInTheAnswerToThisOne) {
+  make();
+  int exchanges = 0;
+  std::function<void(Status)> next = [&](const Status& status) {
+    EXPECT_TRUE(status.ok());
+    if (++exchanges == 1000) return;
+    client_->exchange({}, update(1), values_, {}, next);
+  };
+  client_->pull(values_, next);
+  EXPECT_EQ(exchanges, 1000);
+}
+
+TEST_F(ParameterClientTest, ManyShardsThatAnswerAtOnceDoNotPileUpOnTheStack) {
+  constexpr int kShards = 20'000;
+  values_.resize(16 * kShards);
+  make(ShardMap::even(values_.size(), kShards, 1));
+  EXPECT_TRUE(pull().ok());
+  EXPECT_EQ(values_.back(), kShards);
+}
+
+// --- Threads ---
+
+// Answers on two threads, or in cut(), whoever is first.
+class ThreadedServers final : public wire::Transport {
+ public:
+  class Channel final : public wire::ParameterChannel {
+   public:
+    Channel() {
+      for (auto& strand : strands_) strand = core::real_world().make_strand("server");
+    }
+    ~Channel() override {
+      cut();
+      for (auto& strand : strands_) strand->close();
+    }
+    void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
+                  const wire::CallOptions&, core::Reply<Result<PulledVersion>> reply) override {
+      hold(header.shard, update, into, std::move(reply));
+    }
+    void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,
+              core::Reply<Result<PulledVersion>> reply) override {
+      hold(request.shard, {}, into, std::move(reply));
+    }
+    void create(const wire::CreateRequest&, const wire::CallOptions&,
+                core::Reply<Status> reply) override {
+      reply(ok_status());
+    }
+    void assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&,
+                core::Reply<Status> reply) override {
+      reply(ok_status());
+    }
+    void fence(const wire::FenceRequest&, const wire::CallOptions&,
+               core::Reply<Result<wire::FenceReply>> reply) override {
+      reply(wire::FenceReply{});
+    }
+    void ledger(const wire::LedgerRequest&, const wire::CallOptions&,
+                core::Reply<Result<wire::LedgerReply>> reply) override {
+      reply(wire::LedgerReply{});
+    }
+    void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
+      reply(ok_status());
+    }
+    void cut() override {
+      std::map<int, Held> calls;
+      {
+        std::lock_guard lock(mutex_);
+        calls.swap(held_);
+      }
+      for (auto& [id, call] : calls) call.reply(cancelled("cut"));
+    }
+    const std::string& address() const override { return address_; }
+
+   private:
+    struct Held {
+      wire::Payload update;
+      std::span<float> into;
+      core::Reply<Result<PulledVersion>> reply;
+    };
+    void hold(int shard, wire::Payload update, std::span<float> into,
+              core::Reply<Result<PulledVersion>> reply) {
+      int id;
+      {
+        std::lock_guard lock(mutex_);
+        id = ++last_;
+        held_.emplace(id, Held{std::move(update), into, std::move(reply)});
+      }
+      strands_[shard % 2]->post([this, id] { answer(id); });
+    }
+    void answer(int id) {
+      std::map<int, Held>::node_type call;
+      {
+        std::lock_guard lock(mutex_);
+        call = held_.extract(id);
+      }
+      if (!call) return;
+      for (float& value : call.mapped().into) value += 1;
+      call.mapped().reply(PulledVersion{{}, id});
+    }
+
+    const std::string address_ = "threads";
+    std::shared_ptr<core::Strand> strands_[2];
+    std::mutex mutex_;
+    int last_ = 0;
+    std::map<int, Held> held_;
+  };
+
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string&, wire::ParameterService*,
+                                                 const wire::ListenOptions&) override {
+    return unavailable("not here");
+  }
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string&,
+                                                 wire::ControlService*) override {
+    return unavailable("not here");
+  }
+  std::shared_ptr<wire::ParameterChannel> connect_parameters(const std::string&) override {
+    return std::make_shared<Channel>();
+  }
+  std::shared_ptr<wire::ControlChannel> connect_control(const std::string&) override {
+    return nullptr;
+  }
+};
+
+TEST(ParameterClientThreadsTest, AnswersAndStopsMayComeFromAnywhere) {
+  ThreadedServers servers;
+  const auto timers = core::real_world().make_strand("timers");
+  std::vector<float> values(64 * 8);
+  const auto update = std::make_shared<core::AlignedBuffer>(values.size());
+  int ended_well = 0;
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<bool> go_on{true};
+    ParameterClient client(core::real_world(), servers, timers, 7,
+                           ShardMap::even(values.size(), 8, 2), {"a", "b"}, {},
+                           [](const std::string&) {});
+    std::thread stopper([&] {
+      while (go_on) {
+        client.stop();
+        std::this_thread::yield();
+      }
+    });
+    for (int i = 0; i < 20; ++i) {
+      const Status status = await_status(
+          [&](auto reply) { client.exchange({}, update, values, {}, std::move(reply)); });
+      EXPECT_TRUE(status.ok() || status.code() == StatusCode::kCancelled) << status;
+      ended_well += status.ok() ? 1 : 0;
+      values[0] = 0;  // the buffer is the test's again
+    }
+    go_on = false;
+    stopper.join();
+    EXPECT_TRUE(await_status([&](auto reply) { client.pull(values, std::move(reply)); }).ok());
+    ++ended_well;
+  }
+  EXPECT_GT(ended_well, 0);
+}
+
+}  // namespace
+}  // namespace sluice::client

@@ -1,0 +1,131 @@
+// Servers whose answers the test writes, behind a transport.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wire/transport.h"
+
+namespace sluice::client {
+
+// Answers every call at once with the next scripted status of its shard, or success; remembers.
+class ScriptedChannel final : public wire::ParameterChannel {
+ public:
+  struct Seen {
+    wire::PushHeader header;
+    std::vector<float> update;
+  };
+
+  explicit ScriptedChannel(std::string address) : address_(std::move(address)) {}
+
+  void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
+                const wire::CallOptions& options,
+                core::Reply<Result<PulledVersion>> reply) override {
+    timeout = options.timeout;
+    seen.push_back({header, {update.values.begin(), update.values.end()}});
+    answer(header.shard, into, std::move(reply));
+  }
+  void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,
+            core::Reply<Result<PulledVersion>> reply) override {
+    answer(request.shard, into, std::move(reply));
+  }
+  void create(const wire::CreateRequest&, const wire::CallOptions&,
+              core::Reply<Status> reply) override {
+    reply(ok_status());
+  }
+  void assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&,
+              core::Reply<Status> reply) override {
+    reply(ok_status());
+  }
+  void fence(const wire::FenceRequest&, const wire::CallOptions&,
+             core::Reply<Result<wire::FenceReply>> reply) override {
+    reply(wire::FenceReply{});
+  }
+  void ledger(const wire::LedgerRequest&, const wire::CallOptions&,
+              core::Reply<Result<wire::LedgerReply>> reply) override {
+    reply(wire::LedgerReply{});
+  }
+  void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
+    ++pings;
+    reply(pong);
+  }
+  void cut() override {
+    ++cuts;
+    for (auto calls = std::exchange(held, {}); Held & call : calls) {
+      call.reply(cancelled("the channel was cut"));
+    }
+  }
+  const std::string& address() const override { return address_; }
+
+  // Answers the call that has been held for the longest time.
+  void answer_held() {
+    Held call = std::move(held.front());
+    held.pop_front();
+    answer_now(call.shard, call.into, std::move(call.reply));
+  }
+
+  std::map<int, std::deque<Status>> script;
+  Status always;  // when the script is empty
+  Status pong;
+  std::vector<Seen> seen;
+  core::Duration timeout{};  // of the last exchange
+  int64_t version = 0;
+  int pings = 0, cuts = 0;
+  // When true, calls wait here instead.
+  bool hold = false;
+  struct Held {
+    int shard;
+    std::span<float> into;
+    core::Reply<Result<PulledVersion>> reply;
+  };
+  std::deque<Held> held;
+
+ private:
+  void answer(int shard, std::span<float> into, core::Reply<Result<PulledVersion>> reply) {
+    if (hold) {
+      held.push_back({shard, into, std::move(reply)});
+    } else {
+      answer_now(shard, into, std::move(reply));
+    }
+  }
+  void answer_now(int shard, std::span<float> into, core::Reply<Result<PulledVersion>> reply) {
+    Status status = always;
+    if (auto& next = script[shard]; !next.empty()) {
+      status = next.front();
+      next.pop_front();
+    }
+    if (!status.ok()) return reply(status);
+    std::fill(into.begin(), into.end(), static_cast<float>(shard + 1));
+    reply(PulledVersion{{}, ++version});
+  }
+
+  const std::string address_;
+};
+
+class ScriptedTransport final : public wire::Transport {
+ public:
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string&, wire::ParameterService*,
+                                                 const wire::ListenOptions&) override {
+    return unavailable("not here");
+  }
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string&,
+                                                 wire::ControlService*) override {
+    return unavailable("not here");
+  }
+  std::shared_ptr<wire::ParameterChannel> connect_parameters(const std::string&) override {
+    return channel;
+  }
+  std::shared_ptr<wire::ControlChannel> connect_control(const std::string&) override {
+    return nullptr;
+  }
+
+  std::shared_ptr<ScriptedChannel> channel = std::make_shared<ScriptedChannel>("scripted");
+};
+
+}  // namespace sluice::client

@@ -1,0 +1,97 @@
+#include "core/mapped_file.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cstring>
+
+#include "tests/data/test_files.h"
+
+namespace sluice::core {
+namespace {
+
+using data::ScopedEnv;
+using data::TestFolder;
+using ::testing::HasSubstr;
+
+std::string as_string(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::span<const std::byte> as_bytes(const std::string& s) { return std::as_bytes(std::span(s)); }
+
+TEST(MappedFileTest, ShowsAFilesBytesEvenAfterItIsRemoved) {
+  TestFolder folder;
+  const std::string path = folder.write("a", "some bytes");
+  auto file = MappedFile::open(path);
+  ASSERT_TRUE(file.ok()) << file.status();
+  std::filesystem::remove(path);
+  EXPECT_EQ(as_string((*file)->bytes()), "some bytes");
+}
+
+TEST(MappedFileTest, AnEmptyFileHasNoBytes) {
+  TestFolder folder;
+  auto file = MappedFile::open(folder.write("empty", ""));
+  ASSERT_TRUE(file.ok());
+  EXPECT_TRUE((*file)->bytes().empty());
+}
+
+TEST(MappedFileTest, MissingFilesFoldersAndPipesAreErrorsThatNameThePath) {
+  TestFolder folder;
+  auto missing = MappedFile::open(folder.path("no/such"));
+  EXPECT_EQ(missing.status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(missing.status().message(), HasSubstr(folder.path("no/such")));
+  auto dir = MappedFile::open(folder.path());
+  EXPECT_EQ(dir.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(dir.status().message(), HasSubstr("found a folder"));
+  ASSERT_EQ(mkfifo(folder.path("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(MappedFile::open(folder.path("pipe")).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(TempFileTest, MapsWhatWasWrittenInSmallAndLargePieces) {
+  TestFolder folder;
+  ScopedEnv tmpdir("TMPDIR", folder.path().c_str());
+  auto temp = TempFile::create();
+  ASSERT_TRUE(temp.ok()) << temp.status();
+  std::string expected;
+  for (size_t size : {1, 1000, 3 << 20, 5, 1 << 20, 700000, 700000, 0, 3}) {
+    const std::string piece(size, static_cast<char>('a' + expected.size() % 26));
+    ASSERT_TRUE(temp->write(as_bytes(piece)).ok());
+    expected += piece;
+  }
+  EXPECT_EQ(temp->size(), static_cast<int64_t>(expected.size()));
+  auto file = temp->map();
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(as_string((*file)->bytes()) == expected);
+  EXPECT_EQ(folder.files(), 0) << "the file must have no name";
+}
+
+TEST(TempFileTest, AFolderThatIsNotThereIsAnErrorThatNamesTmpdir) {
+  TestFolder folder;
+  ScopedEnv tmpdir("TMPDIR", folder.path("gone").c_str());
+  auto temp = TempFile::create();
+  EXPECT_EQ(temp.status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(temp.status().message(), HasSubstr(folder.path("gone")));
+  EXPECT_THAT(temp.status().message(), HasSubstr("set TMPDIR"));
+}
+
+TEST(TempFileTest, AFullDiskIsAnErrorThatSaysWhatToDo) {
+  auto temp = TempFile::create();
+  ASSERT_TRUE(temp.ok());
+  rlimit old{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto old_handler = signal(SIGXFSZ, SIG_IGN);
+  rlimit small = old;
+  small.rlim_cur = 1 << 20;
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status status = temp->write(as_bytes(std::string(3 << 20, 'x')));
+  setrlimit(RLIMIT_FSIZE, &old);
+  signal(SIGXFSZ, old_handler);
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), HasSubstr("free some space"));
+}
+
+}  // namespace
+}  // namespace sluice::core

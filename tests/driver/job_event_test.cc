@@ -1,0 +1,63 @@
+#include "driver/job_event.h"
+
+#include <gtest/gtest.h>
+
+namespace sluice::driver {
+namespace {
+
+const MemberName kWorker{wire::Role::kWorker, 2, {"hosta", "machine", 4711, 1}};
+const MemberName kServer{wire::Role::kServer, 0, {"hostb", "machine", 17, 1}};
+
+std::string text_of(decltype(JobEvent::what) what) { return to_text({{}, std::move(what)}); }
+
+TEST(JobEventTest, MembersAreCalledByRoleNumberAndProcess) {
+  EXPECT_EQ(kWorker.to_string(), "worker 2 (pid 4711 on hosta)");
+  EXPECT_EQ(kServer.to_string(), "server 0 (pid 17 on hostb)");
+}
+
+TEST(JobEventTest, WhoJoined) {
+  EXPECT_EQ(text_of(MemberJoined{kWorker, ""}), "worker 2 (pid 4711 on hosta) joined");
+  EXPECT_EQ(text_of(MemberJoined{kServer, "hostb:7000"}),
+            "server 0 (pid 17 on hostb) joined, listening at hostb:7000");
+}
+
+TEST(JobEventTest, WhoWasRefusedAndWhy) {
+  EXPECT_EQ(text_of(JoinRefused{wire::Role::kServer, kServer.process,
+                                Status(StatusCode::kFailedPrecondition, "there are enough")}),
+            "a server (pid 17 on hostb) was refused: there are enough");
+}
+
+TEST(JobEventTest, WhatBecameOfAMemberAndOfItsLease) {
+  using How = MemberEnded::How;
+  EXPECT_EQ(text_of(MemberEnded{kWorker, How::kLeft, "left", -1}),
+            "worker 2 (pid 4711 on hosta) left");
+  EXPECT_EQ(text_of(MemberEnded{kWorker, How::kDied, "was killed by signal 9 (Killed)", 3}),
+            "worker 2 (pid 4711 on hosta) was killed by signal 9 (Killed): partition 3 goes back "
+            "to the queue");
+}
+
+TEST(JobEventTest, WhatIsTrained) {
+  EXPECT_EQ(text_of(TrainingStarted{}), "training begins");
+  EXPECT_EQ(text_of(LeaseGranted{kWorker, {.partition = 3, .incarnation = 2, .next_sequence = 8}}),
+            "worker 2 (pid 4711 on hosta) trains partition 3 from push 8");
+  EXPECT_EQ(text_of(PartitionFinished{kWorker, 3}),
+            "worker 2 (pid 4711 on hosta) has trained partition 3");
+}
+
+TEST(JobEventTest, WhomTheJobWaitsFor) {
+  EXPECT_EQ(text_of(WaitsFor{"a worker to join"}), "waiting for a worker to join");
+  EXPECT_EQ(text_of(WaitsFor{}), "") << "it goes on";
+}
+
+TEST(JobEventTest, HowItEnds) {
+  EXPECT_EQ(text_of(JobEnding{ok_status()}), "everything is trained");
+  EXPECT_EQ(text_of(JobEnding{cancelled("stopped by SIGINT")}), "the job ends: stopped by SIGINT");
+}
+
+TEST(JobEventTest, WhatComesOftenHasNoWords) {
+  EXPECT_EQ(text_of(Progress{}), "");
+  EXPECT_EQ(text_of(EpochEnded{{.epoch = 0, .samples = 12}}), "");
+}
+
+}  // namespace
+}  // namespace sluice::driver

@@ -1,0 +1,329 @@
+#include "server/shard_machine.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "core/rng.h"
+#include "server/limits.h"
+#include "server/turns.h"
+
+namespace sluice::server {
+namespace {
+
+constexpr size_t kBytes = 64;
+constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
+constexpr int64_t kSmallest = std::numeric_limits<int64_t>::min();
+
+using Kind = ShardMachine::PushAction::Kind;
+
+wire::PushHeader push_of(int64_t partition, int64_t incarnation, int64_t sequence) {
+  wire::PushHeader header;
+  header.id = {partition, incarnation, sequence};
+  return header;
+}
+
+class ShardMachineTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(machine_.assign(kBytes).ok());
+    machine_.assigned();
+  }
+
+  StatusCode refusal(const wire::PushHeader& header, size_t bytes = kBytes) {
+    return machine_.push(header, bytes).status().code();
+  }
+  void apply(const wire::PushHeader& header) {
+    const auto action = machine_.push(header, kBytes);
+    ASSERT_TRUE(action.ok()) << action.status();
+    ASSERT_EQ(action->kind, Kind::kApply);
+    machine_.applied(header);
+  }
+  // Nothing has been counted or noted.
+  void expect_untouched() {
+    EXPECT_EQ(machine_.count(), wire::LedgerReply::ShardCount{});
+    EXPECT_EQ(machine_.totals().epochs().size(), 0u);
+    EXPECT_EQ(machine_.totals().workers().size(), 0u);
+    for (const auto& [partition, entry] : machine_.ledger().entries()) {
+      EXPECT_EQ(entry, PushLedger::Entry{}) << partition;
+    }
+  }
+
+  const std::vector<int64_t> pushes_{3, 0, 5};
+  ShardMachine machine_{{0, 0, kBytes / 4, 0}, pushes_};
+};
+
+TEST_F(ShardMachineTest, APushIsAppliedWhenTheShellSaysSo) {
+  const wire::PushHeader header = push_of(0, 1, 1);
+  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kApply);
+  expect_untouched();
+  // The shell failed to apply it, and it comes again.
+  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kApply);
+  machine_.applied(header);
+  EXPECT_EQ(machine_.version(), 1);
+  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kDuplicate);
+  EXPECT_EQ(machine_.count().duplicates, 1);
+}
+
+TEST_F(ShardMachineTest, TheRuleHearsHowStaleThePushIs) {
+  apply(push_of(0, 1, 1));
+  apply(push_of(0, 1, 2));
+  wire::PushHeader late = push_of(2, 1, 1);
+  late.base_version = 1;
+  late.steps = 5;
+  late.worker = 7;
+  const auto action = machine_.push(late, kBytes);
+  EXPECT_EQ(action->context.version, 2);
+  EXPECT_EQ(action->context.staleness, 1);
+  EXPECT_EQ(action->context.steps, 5);
+  EXPECT_EQ(action->context.worker, 7);
+  machine_.applied(late);
+  EXPECT_EQ(machine_.count().staleness_max, 1);
+  EXPECT_EQ(machine_.count().staleness_sum, 0 + 1 + 1);
+}
+
+TEST_F(ShardMachineTest, FencedAndGapsAreAborted) {
+  EXPECT_EQ(refusal(push_of(0, 1, 2)), StatusCode::kAborted) << "a gap";
+  EXPECT_EQ(machine_.fence(0, 2).status(), ok_status());
+  EXPECT_EQ(refusal(push_of(0, 1, 1)), StatusCode::kAborted) << "fenced";
+  EXPECT_EQ(machine_.count().fenced, 1);
+  EXPECT_EQ(machine_.version(), 0);
+}
+
+TEST_F(ShardMachineTest, AFenceAnswersTheLastSequence) {
+  EXPECT_EQ(*machine_.fence(2, 1), 0);
+  apply(push_of(2, 1, 1));
+  apply(push_of(2, 1, 2));
+  EXPECT_EQ(*machine_.fence(2, 2), 2);
+  EXPECT_EQ(*machine_.fence(2, 1), 2) << "again, late";
+  EXPECT_EQ(refusal(push_of(2, 1, 3)), StatusCode::kAborted);
+}
+
+TEST_F(ShardMachineTest, PushesThatTheJobDoesNotHaveAreRefusedAndCountedNowhere) {
+  for (const int64_t partition : {int64_t{-1}, int64_t{3}, kLargest, kSmallest}) {
+    EXPECT_EQ(refusal(push_of(partition, 1, 1)), StatusCode::kInvalidArgument) << partition;
+  }
+  for (const int64_t sequence : {int64_t{0}, int64_t{-1}, int64_t{4}, kLargest, kSmallest}) {
+    EXPECT_EQ(refusal(push_of(0, 1, sequence)), StatusCode::kInvalidArgument) << sequence;
+  }
+  EXPECT_EQ(refusal(push_of(1, 1, 1)), StatusCode::kInvalidArgument) << "a partition of no pushes";
+  for (const int64_t incarnation : {int64_t{-1}, kMostIncarnations + 1, kLargest}) {
+    EXPECT_EQ(refusal(push_of(0, incarnation, 1)), StatusCode::kInvalidArgument) << incarnation;
+  }
+  expect_untouched();
+  EXPECT_TRUE(machine_.ledger().entries().empty());
+}
+
+TEST_F(ShardMachineTest, FencesThatMakeNoSenseAreRefused) {
+  for (const int64_t partition : {int64_t{-1}, int64_t{3}, kLargest}) {
+    EXPECT_EQ(machine_.fence(partition, 1).status().code(), StatusCode::kInvalidArgument);
+  }
+  for (const int64_t incarnation : {int64_t{-1}, kMostIncarnations + 1, kLargest}) {
+    EXPECT_EQ(machine_.fence(0, incarnation).status().code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_TRUE(machine_.ledger().entries().empty());
+}
+
+TEST_F(ShardMachineTest, BaseVersionsThatCannotBeAreRefused) {
+  apply(push_of(0, 1, 1));
+  wire::PushHeader header = push_of(0, 1, 2);
+  for (const int64_t version : {int64_t{-1}, int64_t{2}, kLargest, kSmallest}) {
+    header.base_version = version;
+    EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << version;
+  }
+  header.base_version = 1;
+  apply(header);
+  EXPECT_EQ(machine_.count().staleness_max, 0);
+}
+
+TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
+  wire::PushHeader header = push_of(0, 1, 1);
+  for (const wire::EpochMetrics& metrics :
+       {wire::EpochMetrics{-1, 1, 0, 0}, wire::EpochMetrics{kMostEpochs, 1, 0, 0},
+        wire::EpochMetrics{0, -1, 0, 0}, wire::EpochMetrics{0, kMostSamples + 1, 0, 0},
+        wire::EpochMetrics{0, kLargest, 0, 0}, wire::EpochMetrics{0, 1, 0, -1},
+        wire::EpochMetrics{0, 1, 0, 2}}) {
+    header.metrics = {{0, 1, 0, 1}, metrics};
+    EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << metrics.epoch;
+  }
+  header.metrics = {};
+  for (const int worker : {-1, kMostWorkers, std::numeric_limits<int>::max()}) {
+    header.worker = worker;
+    EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << worker;
+  }
+  header.worker = 0;
+  header.steps = -1;
+  EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument);
+  expect_untouched();
+}
+
+// The loss is shown, whatever it is: Keras' users see "nan" and know what to do.
+TEST_F(ShardMachineTest, ALossThatDivergedIsCounted) {
+  wire::PushHeader header = push_of(0, 1, 1);
+  header.metrics = {{0, 8, std::nan(""), 1}};
+  apply(header);
+  EXPECT_TRUE(std::isnan(machine_.totals().epochs().at(0).loss_sum));
+}
+
+TEST_F(ShardMachineTest, WrongSizesAreRefused) {
+  for (const size_t bytes : {size_t{0}, kBytes - 1, kBytes + 4, SIZE_MAX}) {
+    EXPECT_EQ(refusal(push_of(0, 1, 1), bytes), StatusCode::kInvalidArgument) << bytes;
+    EXPECT_EQ(machine_.assign(bytes).code(), StatusCode::kInvalidArgument) << bytes;
+  }
+}
+
+TEST_F(ShardMachineTest, ValuesAreAssignedBeforeTheFirstPushOnly) {
+  EXPECT_TRUE(machine_.assign(kBytes).ok());
+  apply(push_of(0, 1, 1));
+  EXPECT_EQ(machine_.assign(kBytes).code(), StatusCode::kAlreadyExists);
+}
+
+TEST(UnassignedShardMachineTest, TakesNoPushesButFences) {
+  const std::vector<int64_t> pushes{1};
+  ShardMachine machine({2, 0, kBytes / 4, 0}, pushes);
+  EXPECT_EQ(machine.push(push_of(0, 1, 1), kBytes).status().code(),
+            StatusCode::kFailedPrecondition);
+  EXPECT_EQ(*machine.fence(0, 1), 0);
+}
+
+// Anything that workers, old and new, may send in any order, while pushes are being applied and
+// sometimes fail to be. The model is what docs/architecture.md promises.
+class RandomEvents {
+ public:
+  explicit RandomEvents(uint64_t seed) : rng_(seed) { machine_.assigned(); }
+
+  void run(int events) {
+    for (int i = 0; i < events; ++i) {
+      if (below(2) == 0 && running_) {
+        end_turn();
+      } else {
+        arrive();
+      }
+    }
+    while (running_) end_turn();
+    check();
+  }
+
+ private:
+  struct Call {
+    bool fence = false;
+    wire::PushHeader header;
+    int number = 0;  // in order of arrival
+  };
+  // What has been applied of a partition, and what has been heard of it.
+  struct Partition {
+    std::vector<int64_t> applied;
+    int64_t incarnation = 0;
+  };
+
+  int64_t below(uint64_t n) { return static_cast<int64_t>(rng_.below(n)); }
+
+  void arrive() {
+    Call call{below(6) == 0, push_of(below(kPartitions + 1), below(4), 1), arrived_++};
+    if (call.header.id.partition < kPartitions) {
+      // Around what comes next: duplicates, gaps, and now and then one too many.
+      const auto done = static_cast<int64_t>(model_[call.header.id.partition].applied.size());
+      call.header.id.sequence = done + below(4) - 1;
+      call.header.id.incarnation += model_[call.header.id.partition].incarnation - 1;
+    }
+    if (turns_.arrive(call)) begin_turn(call);
+  }
+
+  // Decides the calls whose turn it is, until a push has to be applied or nothing is left.
+  void begin_turn(std::optional<Call> call) {
+    for (; call; call = turns_.finish()) {
+      EXPECT_EQ(call->number, decided_++) << "out of order";
+      if (call->fence) {
+        fence(call->header.id);
+      } else if (must_be_applied(call->header)) {
+        running_ = call->header;
+        return;
+      }
+    }
+  }
+
+  void fence(const wire::PushIdentity& id) {
+    const Result<int64_t> sequence = machine_.fence(id.partition, id.incarnation);
+    const bool sensible = id.partition < kPartitions && id.incarnation >= 0;
+    ASSERT_EQ(sequence.ok(), sensible) << sequence.status();
+    if (!sensible) return;
+    Partition& partition = model_[id.partition];
+    EXPECT_EQ(*sequence, static_cast<int64_t>(partition.applied.size()));
+    partition.incarnation = std::max(partition.incarnation, id.incarnation);
+  }
+
+  bool must_be_applied(const wire::PushHeader& header) {
+    const Result<ShardMachine::PushAction> action = machine_.push(header, kBytes);
+    const wire::PushIdentity& id = header.id;
+    const bool in_job = id.partition < kPartitions && id.sequence >= 1 && id.sequence <= kPushes;
+    if (!in_job || id.incarnation < 0) {
+      EXPECT_EQ(action.status().code(), StatusCode::kInvalidArgument);
+      return false;
+    }
+    Partition& partition = model_[id.partition];
+    const auto last = static_cast<int64_t>(partition.applied.size());
+    if (id.incarnation < partition.incarnation || id.sequence > last + 1) {
+      EXPECT_EQ(action.status().code(), StatusCode::kAborted);
+      return false;
+    }
+    EXPECT_TRUE(action.ok()) << action.status();
+    EXPECT_EQ(action->kind, id.sequence <= last ? Kind::kDuplicate : Kind::kApply);
+    // A duplicate raises the incarnation at once, the others with their being applied.
+    if (id.sequence <= last) partition.incarnation = id.incarnation;
+    return id.sequence > last;
+  }
+
+  void end_turn() {
+    const wire::PushHeader header = *std::exchange(running_, std::nullopt);
+    if (below(4) != 0) {  // otherwise the rule threw
+      machine_.applied(header);
+      Partition& partition = model_[header.id.partition];
+      partition.applied.push_back(header.id.sequence);
+      partition.incarnation = header.id.incarnation;
+    }
+    begin_turn(turns_.finish());
+  }
+
+  void check() {
+    EXPECT_EQ(decided_, arrived_) << "every call has had its turn";
+    int64_t applied = 0;
+    for (const auto& [id, partition] : model_) {
+      for (size_t i = 0; i < partition.applied.size(); ++i) {
+        EXPECT_EQ(partition.applied[i], static_cast<int64_t>(i) + 1);
+      }
+      EXPECT_EQ(machine_.ledger().entry(id),
+                (PushLedger::Entry{partition.incarnation,
+                                   static_cast<int64_t>(partition.applied.size())}));
+      applied += static_cast<int64_t>(partition.applied.size());
+    }
+    EXPECT_EQ(machine_.version(), applied);
+    EXPECT_GT(applied, 0);
+  }
+
+  static constexpr int64_t kPartitions = 3;
+  static constexpr int64_t kPushes = 20;
+
+  core::Rng rng_;
+  const std::vector<int64_t> pushes_ = std::vector<int64_t>(kPartitions, kPushes);
+  ShardMachine machine_{{0, 0, kBytes / 4, 0}, pushes_};
+  Turns<Call> turns_;
+  std::optional<wire::PushHeader> running_;  // being applied
+  std::map<int64_t, Partition> model_;
+  int arrived_ = 0;
+  int decided_ = 0;
+};
+
+TEST(ShardMachinePropertyTest, EachPushIsAppliedOnceInOrderAndNoneThatIsFenced) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(seed);
+    RandomEvents(seed).run(400);
+    if (::testing::Test::HasFailure()) break;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::server

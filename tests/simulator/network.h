@@ -1,0 +1,113 @@
+// A network between simulated processes that does what networks do: it delays, loses, repeats and
+// reorders messages, and is cut in one direction or both.
+//
+// A call is a request and a response, each a message of its own. A message that is lost is noticed
+// by nobody: the call ends at its timeout. What the network does to a message is drawn from the
+// simulation's chance, and counted by the phase of the job that the message belongs to.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "tests/simulator/simulation.h"
+#include "wire/transport.h"
+
+namespace sluice::simulator {
+
+enum class Phase { kJoining, kExchange, kRaise, kFence, kTakeover, kEnd };
+inline constexpr int kPhases = 6;
+const char* to_string(Phase phase);
+
+enum class Fault { kDelay, kLoss, kDuplicate, kReorder, kCut, kPause, kDeath, kRestart };
+inline constexpr int kFaults = 8;
+const char* to_string(Fault fault);
+
+// How many faults of each kind met which phase.
+struct FaultCounts {
+  std::array<std::array<int64_t, kPhases>, kFaults> counts{};
+  int64_t& at(Fault fault, Phase phase) {
+    return counts[static_cast<size_t>(fault)][static_cast<size_t>(phase)];
+  }
+  FaultCounts& operator+=(const FaultCounts& other);
+};
+
+struct NetworkOptions {
+  core::Duration least_delay = std::chrono::microseconds(50);
+  core::Duration most_delay = std::chrono::milliseconds(2);
+  double slow = 0.02;  // of messages, which take up to `slowest`
+  core::Duration slowest = std::chrono::seconds(2);
+  double lost = 0.01;
+  double repeated = 0.02;
+};
+
+// What the checker wants to see of every exchange.
+struct ExchangeSeen {
+  std::string server;  // address
+  wire::PushHeader header;
+  bool applied = false;  // for the first time
+  bool answered = false;
+};
+
+class Network {
+ public:
+  Network(Simulation& simulation, const NetworkOptions& options)
+      : simulation_(simulation), options_(options) {}
+
+  // The network as one process sees it.
+  std::unique_ptr<wire::Transport> transport_of(std::shared_ptr<Process> process);
+
+  // Nothing that `from` sends reaches `to` until then. By host.
+  void cut(const std::string& from, const std::string& to, core::TimePoint until);
+  // From now on nothing goes wrong any more.
+  void heal() { healed_ = true; }
+
+  // Which phase a message belongs to: the scenario knows, by the method and who is meant.
+  std::function<Phase(const char* method, int64_t partition)> phase_of;
+  std::function<void(const ExchangeSeen&)> on_exchange;
+  // A server has answered a fence with OK.
+  std::function<void(const std::string& server, const wire::FenceRequest&)> on_fence;
+  // Before a message is sent.
+  std::function<void(const char* method, int64_t partition, const std::string& from,
+                     const std::string& to)>
+      on_message;
+  FaultCounts& faults() { return faults_; }
+
+  // For the channels of network.cc.
+  struct Message {
+    std::shared_ptr<Process> from;
+    std::string to;  // host
+    const char* method;
+    int64_t partition;
+    bool response;
+    std::shared_ptr<Process> receiver;  // of a response; a request waits at its receiver itself
+  };
+  // Delivers it, perhaps twice, perhaps never.
+  void send(const Message& message, std::function<void()> deliver);
+  struct Listening {
+    std::shared_ptr<Process> process;
+    wire::ParameterService* parameters = nullptr;
+    wire::ControlService* control = nullptr;
+    bool serving = true;
+  };
+  Listening* find(const std::string& address);
+  std::map<std::string, Listening>& listening() { return listening_; }
+  Simulation& simulation() { return simulation_; }
+
+ private:
+  core::Duration delay_of(const Message& message, Phase phase);
+  bool is_cut(const std::string& from, const std::string& to) const;
+
+  Simulation& simulation_;
+  const NetworkOptions options_;
+  bool healed_ = false;
+  std::map<std::string, Listening> listening_;  // by address
+  std::map<std::pair<std::string, std::string>, core::TimePoint> cuts_;
+  std::map<std::pair<std::string, std::string>, core::TimePoint> last_arrival_;
+  FaultCounts faults_;
+};
+
+}  // namespace sluice::simulator

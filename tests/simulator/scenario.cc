@@ -1,0 +1,399 @@
+#include "tests/simulator/scenario.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "core/log.h"
+#include "data/describe.h"
+#include "driver/driver.h"
+#include "server/serve.h"
+#include "sluice/dataset.h"
+#include "sluice/layers.h"
+#include "sluice/model.h"
+#include "tests/simulator/checker.h"
+#include "tests/simulator/toy_backend.h"
+#include "worker/pushes.h"
+#include "worker/worker.h"
+
+namespace sluice::simulator {
+namespace {
+
+using core::TimePoint;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int kServers = 2;
+constexpr int kWorkers = 3;
+constexpr int kShards = 4;
+constexpr int64_t kRecords = 12;
+constexpr size_t kParameters = kShards * kPlaces;
+
+// Faults come within this time of the start; then the network heals, and the job must end within
+// the time after it.
+constexpr core::Duration kTroubled = seconds(40);
+constexpr core::Duration kToEnd = seconds(120);
+constexpr core::Duration kToLeave = seconds(60);
+
+// A model of that many parameters, which the toy replicas never compute.
+const std::string& model_json() {
+  static const std::string json = [] {
+    Sequential model;
+    model.add(Input({1})).add(Dense({.units = kParameters / 2}));
+    return model.to_json();
+  }();
+  return json;
+}
+
+const Dataset& dataset() {
+  static const Dataset records = [] {
+    std::vector<float> x(kRecords);
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
+    return Dataset::from_arrays(x, std::vector<int32_t>(kRecords, 0), {1}, kParameters / 2);
+  }();
+  return records;
+}
+
+// What goes wrong with a process, and when: with the n-th message of a kind that it has to do with.
+struct Trigger {
+  const char* method;
+  int countdown;
+  Fault fault;
+};
+
+constexpr const char* kMethods[] = {"Join",     "Acquire", "Fence", "Fetch",    "Pull",
+                                    "Exchange", "Finish",  "Leave", "Heartbeat"};
+
+class Scenario {
+ public:
+  Scenario(uint64_t seed, bool print);
+  Outcome run();
+
+ private:
+  // A process with a role in it.
+  template <typename Role>
+  struct Running {
+    Running(Simulation& simulation, Network& network, const std::string& name, int64_t pid)
+        : process(std::make_shared<Process>(simulation, name,
+                                            core::ProcessFacts{name, "one machine", pid, pid})),
+          world(process),
+          transport(network.transport_of(process)) {}
+    // A role goes before its world.
+    ~Running() { role.reset(); }
+
+    std::shared_ptr<Process> process;
+    SimulatedWorld world;
+    std::unique_ptr<wire::Transport> transport;
+    std::optional<Role> role;
+    std::optional<Status> ended;
+  };
+  struct Observer final : driver::JobObserver {
+    explicit Observer(Checker& c) : checker(c) {}
+    void on_event(const driver::JobEvent& event) override { checker.on_event(event); }
+    Checker& checker;
+  };
+  using RunningWorker = Running<worker::Worker>;
+  using RunningServer = Running<server::Server>;
+
+  wire::TrainingSpec draw_job();
+  void draw_triggers();
+  void start_driver();
+  void start_server(int index);
+  void start_worker(int index);
+  void start_later(std::function<void()> start);
+  Phase phase_of(const char* method, int64_t partition);
+  void on_message(const char* method, int64_t partition, const std::string& from,
+                  const std::string& to);
+  void strike(Fault fault, const std::string& process, Phase phase);
+  void kill(int worker, Phase phase);
+  void pause(const std::string& process);
+  void cut(const std::string& process);
+  std::shared_ptr<Process> find(const std::string& name);
+  bool everybody_left() const;
+  void look();
+
+  Simulation simulation_;
+  Network network_;
+  const wire::TrainingSpec job_;
+  Checker checker_;
+  Observer observer_{checker_};
+  std::vector<Trigger> triggers_;
+  std::set<int64_t> taken_over_;  // partitions whose holder died
+  std::string last_acquirer_;
+  int64_t last_pid_ = 100;
+  std::unique_ptr<Running<driver::Driver>> driver_;
+  std::unique_ptr<wire::Listener> listener_;
+  std::optional<Result<driver::JobResult>> result_;
+  std::vector<std::unique_ptr<RunningServer>> servers_;
+  std::vector<std::unique_ptr<RunningWorker>> workers_;  // by index
+  std::vector<std::unique_ptr<RunningWorker>> dead_;     // destroyed outside their own tasks
+};
+
+Scenario::Scenario(uint64_t seed, bool print)
+    : simulation_(seed),
+      network_(simulation_, {}),
+      job_(draw_job()),
+      checker_(simulation_, {worker::pushes_by_partition(job_), kShards, kRecords, job_.epochs}) {
+  if (print) simulation_.print_history();
+  network_.phase_of = [this](const char* method, int64_t p) { return phase_of(method, p); };
+  network_.on_exchange = [this](const ExchangeSeen& seen) { checker_.on_exchange(seen); };
+  network_.on_fence = [this](const std::string& server, const wire::FenceRequest& fence) {
+    checker_.on_fence(server, fence);
+  };
+  network_.on_message = [this](const char* method, int64_t partition, const std::string& from,
+                               const std::string& to) { on_message(method, partition, from, to); };
+  draw_triggers();
+}
+
+wire::TrainingSpec Scenario::draw_job() {
+  core::Rng& chance = simulation_.chance();
+  wire::TrainingSpec job;
+  job.model = model_json();
+  job.loss = "mse";
+  job.trainer = "downpour";  // pushes what a window changed, unscaled: whole numbers stay whole
+  job.trainer.set("window", static_cast<int64_t>(1 + chance.below(3)));
+  job.trainer.set("overlap", simulation_.happens(0.3));
+  job.batch_size = static_cast<int64_t>(1 + chance.below(2));
+  job.epochs = static_cast<int>(2 + chance.below(3));
+  job.seed = chance.next();
+  job.dataset = *data::describe(*dataset().records());
+  job.records = kRecords;
+  job.partitions = static_cast<int64_t>(2 + chance.below(4));
+  job.heartbeat_interval = milliseconds(500);
+  job.server_timeout = seconds(15);
+  job.driver_timeout = seconds(15);
+  return job;
+}
+
+void Scenario::draw_triggers() {
+  core::Rng& chance = simulation_.chance();
+  const uint64_t count = chance.below(5);
+  for (uint64_t i = 0; i < count; ++i) {
+    const char* method = kMethods[chance.below(std::size(kMethods))];
+    const bool often =
+        std::string_view(method) == "Exchange" || std::string_view(method) == "Heartbeat";
+    constexpr Fault kStrikes[] = {Fault::kDeath, Fault::kDeath, Fault::kPause, Fault::kCut};
+    triggers_.push_back({method, static_cast<int>(1 + chance.below(often ? 60 : 6)),
+                         kStrikes[chance.below(std::size(kStrikes))]});
+  }
+}
+
+void Scenario::start_later(std::function<void()> start) {
+  simulation_.after(simulation_.between(milliseconds(1), milliseconds(500)), nullptr,
+                    std::move(start));
+}
+
+void Scenario::start_driver() {
+  driver_ = std::make_unique<Running<driver::Driver>>(simulation_, network_, "driver", ++last_pid_);
+  driver::DriverOptions options;
+  options.training = job_;
+  options.update_rule = job_.trainer.to_update_rule(job_.optimizer);
+  options.pushes = worker::pushes_by_partition(job_);
+  options.servers = kServers;
+  options.shards = kShards;
+  options.lease_timeout = seconds(3);
+  options.stall_timeout = seconds(8);
+  const std::vector<float> initial(kParameters);
+  driver_->role.emplace(driver_->world, *driver_->transport, options, dataset().records(), initial,
+                        observer_);
+  listener_ = *driver_->transport->listen("driver:1", &*driver_->role);
+  driver_->role->start([this](Result<driver::JobResult> result) { result_ = std::move(result); });
+}
+
+void Scenario::start_server(int index) {
+  const std::string name = "server" + std::to_string(index);
+  servers_.push_back(std::make_unique<RunningServer>(simulation_, network_, name, ++last_pid_));
+  RunningServer& server = *servers_.back();
+  server::ServeOptions options;
+  options.driver = "driver:1";
+  options.listen = name + ":1";
+  server.role.emplace(server.world, *server.transport, options,
+                      [&server](Status why) { server.ended = std::move(why); });
+  server.role->start();
+}
+
+void Scenario::start_worker(int index) {
+  if (result_) return;
+  const std::string name = "worker" + std::to_string(index) + "." + std::to_string(++last_pid_);
+  auto started = std::make_unique<RunningWorker>(simulation_, network_, name, last_pid_);
+  RunningWorker& worker = *started;
+  if (workers_[static_cast<size_t>(index)]) {
+    dead_.push_back(std::move(workers_[static_cast<size_t>(index)]));
+  }
+  workers_[static_cast<size_t>(index)] = std::move(started);
+  simulation_.record("start " + name);
+  worker::WorkerParts parts;
+  parts.open_backend = [this](const backend::DeviceOptions&) {
+    return Result(make_toy_backend(simulation_, {}));
+  };
+  worker.role.emplace(worker.world, *worker.transport,
+                      worker::WorkerOptions{"driver:1", index, "", seconds(60)}, parts,
+                      [this, &worker, index](Status why) {
+                        simulation_.record(worker.process->name() + " ended: " + why.to_string());
+                        worker.ended = std::move(why);
+                        if (result_ || checker_.ending()) return;
+                        start_later([this, index] { start_worker(index); });
+                      });
+  worker.role->start();
+}
+
+// --- Faults ---
+
+Phase Scenario::phase_of(const char* method, int64_t partition) {
+  const std::string_view name(method);
+  if (checker_.ending()) return Phase::kEnd;
+  if (name == "Acquire") return Phase::kRaise;
+  if (name == "Fence") {
+    return taken_over_.contains(partition) ? Phase::kTakeover : Phase::kFence;
+  }
+  if (!checker_.training()) return Phase::kJoining;
+  return taken_over_.contains(partition) ? Phase::kTakeover : Phase::kExchange;
+}
+
+void Scenario::on_message(const char* method, int64_t partition, const std::string& from,
+                          const std::string& to) {
+  if (simulation_.now() > TimePoint(seconds(1000)) + kTroubled) return;
+  const std::string_view name(method);
+  if (name == "Acquire" && to == "driver") last_acquirer_ = from;
+  for (Trigger& trigger : triggers_) {
+    if (name != trigger.method || --trigger.countdown != 0) continue;
+    // Of a fence, the worker that waits for it, the driver or the server.
+    std::string victim = simulation_.happens(0.5) ? from : to;
+    if (name == "Fence" && simulation_.happens(0.5)) victim = last_acquirer_;
+    const Fault fault = trigger.fault;
+    simulation_.after(simulation_.between(core::Duration(0), milliseconds(3)), nullptr,
+                      [this, fault, victim, phase = phase_of(method, partition)] {
+                        strike(fault, victim, phase);
+                      });
+  }
+}
+
+void Scenario::strike(Fault fault, const std::string& victim, Phase phase) {
+  const auto process = find(victim);
+  if (!process || !process->alive()) return;
+  if (fault == Fault::kDeath) {
+    for (int index = 0; index < kWorkers; ++index) {
+      const auto& worker = workers_[static_cast<size_t>(index)];
+      if (!worker || worker->process != process || worker->ended) continue;
+      ++network_.faults().at(fault, phase);
+      return kill(index, phase);
+    }
+    return;
+  }
+  if (fault == Fault::kPause) {
+    ++network_.faults().at(fault, phase);
+    return pause(victim);
+  }
+  cut(victim);
+}
+
+void Scenario::kill(int index, Phase phase) {
+  auto& worker = workers_[static_cast<size_t>(index)];
+  simulation_.record("kill " + worker->process->name());
+  worker->process->kill();
+  for (const auto& [id, member] : driver_->role->members()) {
+    if (member.alive && member.name.process == worker->process->facts()) {
+      taken_over_.insert(member.partition);
+    }
+  }
+  worker->role.reset();
+  // A launcher on the driver's own host says so at once; of others nobody hears.
+  if (simulation_.happens(0.5)) {
+    driver_->role->process_ended(worker->process->facts().pid, "was killed by signal 9");
+  }
+  start_later([this, index, phase] {
+    if (result_) return;
+    ++network_.faults().at(Fault::kRestart, phase);
+    start_worker(index);
+  });
+}
+
+void Scenario::pause(const std::string& victim) {
+  const bool worker = victim.starts_with("worker");
+  const auto time = simulation_.between(milliseconds(10), worker ? seconds(6) : seconds(3));
+  simulation_.record("pause " + victim + " for " + std::to_string(core::to_seconds(time)) + " s");
+  find(victim)->pause_until(simulation_.now() + time);
+}
+
+// One way or both, between it and one of those that it talks to.
+void Scenario::cut(const std::string& victim) {
+  const bool worker = victim.starts_with("worker");
+  const std::string peer = victim == "driver" || (worker && simulation_.happens(0.5))
+                               ? "server" + std::to_string(simulation_.chance().below(kServers))
+                               : "driver";
+  const TimePoint until =
+      simulation_.now() + simulation_.between(milliseconds(50), worker ? seconds(8) : seconds(3));
+  const uint64_t way = simulation_.chance().below(3);
+  if (way != 0) network_.cut(victim, peer, until);
+  if (way != 1) network_.cut(peer, victim, until);
+}
+
+std::shared_ptr<Process> Scenario::find(const std::string& name) {
+  if (name == "driver") return driver_->process;
+  for (const auto& server : servers_) {
+    if (server->process->name() == name) return server->process;
+  }
+  for (const auto& worker : workers_) {
+    if (worker && worker->process->name() == name) return worker->process;
+  }
+  return nullptr;
+}
+
+// --- The course of a job ---
+
+void Scenario::look() {
+  if (result_) return;
+  checker_.look(driver_->process->paused_until() + seconds(1) > simulation_.now());
+  simulation_.after(milliseconds(500), nullptr, [this] { look(); });
+}
+
+bool Scenario::everybody_left() const {
+  const auto left = [](const auto& running) {
+    return !running || running->ended || !running->process->alive();
+  };
+  return std::all_of(servers_.begin(), servers_.end(), left) &&
+         std::all_of(workers_.begin(), workers_.end(), left);
+}
+
+Outcome Scenario::run() {
+  const TimePoint start = simulation_.now();
+  workers_.resize(kWorkers);
+  start_driver();
+  for (int i = 0; i < kServers; ++i) start_later([this, i] { start_server(i); });
+  for (int i = 0; i < kWorkers; ++i) start_later([this, i] { start_worker(i); });
+  look();
+  simulation_.run_until([this] { return result_.has_value(); }, start + kTroubled);
+  network_.heal();
+  if (!simulation_.run_until([this] { return result_.has_value(); }, start + kTroubled + kToEnd)) {
+    checker_.violation("the job has not ended");
+  } else {
+    checker_.check_result(*result_);
+    const TimePoint leave_by = simulation_.now() + kToLeave;
+    if (!simulation_.run_until([this] { return everybody_left(); }, leave_by)) {
+      checker_.violation("somebody has not left");
+    }
+  }
+  Outcome outcome;
+  outcome.violations = checker_.violations();
+  outcome.history_hash = simulation_.history_hash();
+  outcome.events = simulation_.events();
+  outcome.simulated_s = core::to_seconds(simulation_.now() - start);
+  outcome.faults = network_.faults();
+  // Listeners before the services behind them, and members before their driver.
+  dead_.clear();
+  workers_.clear();
+  servers_.clear();
+  listener_.reset();
+  driver_.reset();
+  return outcome;
+}
+
+}  // namespace
+
+Outcome run_scenario(uint64_t seed, bool print) {
+  Outcome outcome = Scenario(seed, print).run();
+  outcome.seed = seed;
+  return outcome;
+}
+
+}  // namespace sluice::simulator

@@ -1,0 +1,28 @@
+// One job by a seed: the driver, servers and workers that ship, in a world where messages and
+// processes fail as the seed says, and a checker that looks on.
+//
+// Only workers die, and are started again by a launcher; servers and the driver are paused and cut
+// off, but never for as long as would end a job.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/simulator/network.h"
+
+namespace sluice::simulator {
+
+struct Outcome {
+  uint64_t seed = 0;
+  std::vector<std::string> violations;  // what was wrong; empty: nothing
+  uint64_t history_hash = 0;
+  int64_t events = 0;
+  double simulated_s = 0;
+  FaultCounts faults;
+};
+
+// `print`: the course of events goes to standard output.
+Outcome run_scenario(uint64_t seed, bool print);
+
+}  // namespace sluice::simulator

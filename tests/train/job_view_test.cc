@@ -1,0 +1,374 @@
+#include "train/job_view.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <future>
+#include <mutex>
+#include <sstream>
+
+#include "core/log.h"
+#include "core/parameter_set.h"
+#include "core/real_world.h"
+#include "sluice/layers.h"
+#include "tests/support/local_job.h"
+#include "tests/support/manual_world.h"
+
+namespace sluice::train {
+namespace {
+
+using namespace std::chrono_literals;
+using driver::MemberEnded;
+using testing::HasSubstr;
+using testing::Not;
+using testing_support::small_dataset;
+using testing_support::small_model;
+
+constexpr int64_t kRecords = 100;
+
+// Standard error as a file that can be read meanwhile.
+class StandardError {
+ public:
+  StandardError() : before_(dup(STDERR_FILENO)), path_(testing::TempDir() + "job_view_stderr") {
+    std::fflush(stderr);
+    const int file = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+    dup2(file, STDERR_FILENO);
+    close(file);
+  }
+  StandardError(const StandardError&) = delete;
+  ~StandardError() {
+    dup2(before_, STDERR_FILENO);
+    close(before_);
+    unlink(path_.c_str());
+  }
+
+  std::string text() const {
+    std::stringstream text;
+    text << std::ifstream(path_).rdbuf();
+    return text.str();
+  }
+  bool wait_for(const std::string& words) const {
+    for (int i = 0; i < 30000 && text().find(words) == std::string::npos; ++i) usleep(1000);
+    return text().find(words) != std::string::npos;
+  }
+
+ private:
+  const int before_;
+  const std::string path_;
+};
+
+// The driver as the view sees it: pulls wait until the test answers them.
+class FakeDriver {
+ public:
+  JobView::Pull pull() {
+    return [this](std::span<float> into, core::Reply<Status> reply) {
+      std::lock_guard lock(mutex_);
+      pulls_.push_back({into, std::move(reply)});
+      changed_.notify_all();
+    };
+  }
+  // Answers the oldest, once there is one.
+  void answer(const Status& status, float value = 0) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !pulls_.empty(); });
+    Pull pull = std::move(pulls_.front());
+    pulls_.pop_front();
+    lock.unlock();
+    if (status.ok()) std::fill(pull.into.begin(), pull.into.end(), value);
+    pull.reply(status);
+  }
+  size_t waiting() {
+    std::lock_guard lock(mutex_);
+    return pulls_.size();
+  }
+
+ private:
+  struct Pull {
+    std::span<float> into;
+    core::Reply<Status> reply;
+  };
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Pull> pulls_;
+};
+
+driver::MemberName worker(int index) {
+  driver::MemberName name;
+  name.index = index;
+  name.process.host = "hosta";
+  name.process.pid = 4711;
+  return name;
+}
+
+driver::EpochEnded epoch(int number) { return {{number, kRecords, 0.5 * kRecords, 75}}; }
+
+std::unique_ptr<JobView> make_view(core::World& world, int verbose, int epochs = 1,
+                                   std::shared_ptr<const data::Records> validation = nullptr,
+                                   const Sequential& model = small_model()) {
+  JobConfig config;
+  config.verbose = verbose;
+  config.epochs = epochs;
+  return std::make_unique<JobView>(world, config, model, kRecords, std::move(validation),
+                                   EvaluateOptions{.batch_size = 10, .threads = 1});
+}
+
+// --- What is shown ---
+
+class JobViewTest : public testing::Test {
+ protected:
+  template <typename What>
+  void happens(JobView& view, What what) {
+    view.on_event({world_.now(), std::move(what)});
+    world_.run();
+  }
+
+  StandardError stderr_;
+  ManualWorld world_;
+};
+
+TEST_F(JobViewTest, DeathsAndRefusalsAreShownAndDailyBusinessOnlyToWhoAsksForIt) {
+  const auto shown = [this](int verbose) {
+    const StandardError standard_error;
+    const auto view = make_view(world_, verbose);
+    happens(*view, driver::MemberJoined{worker(1), ""});
+    happens(*view, driver::JoinRefused{wire::Role::kWorker, worker(2).process,
+                                       failed_precondition("another version")});
+    happens(*view, driver::TrainingStarted{});
+    happens(*view, driver::LeaseGranted{worker(1), {2, 1, 5, 100}});
+    driver::Progress progress;
+    progress.samples = 10;
+    progress.total_samples = kRecords;
+    happens(*view, progress);
+    happens(*view,
+            MemberEnded{worker(1), MemberEnded::How::kDied, "was killed by signal 9 (Killed)", 2});
+    happens(*view, driver::PartitionFinished{worker(3), 2});
+    happens(*view, MemberEnded{worker(3), MemberEnded::How::kLeft, "left", -1});
+    happens(*view, epoch(0));
+    happens(*view, driver::JobEnding{});
+    return standard_error.text();
+  };
+  EXPECT_EQ(shown(0), "");
+  EXPECT_EQ(
+      shown(1),
+      "a worker (pid 4711 on hosta) was refused: another version\n"
+      "worker 1 (pid 4711 on hosta) was killed by signal 9 (Killed): partition 2 goes back to "
+      "the queue\n"
+      "Epoch 1/1 - 0s - loss: 0.5000 - accuracy: 0.7500\n");
+  EXPECT_EQ(
+      shown(2),
+      "worker 1 (pid 4711 on hosta) joined\n"
+      "a worker (pid 4711 on hosta) was refused: another version\n"
+      "training begins\n"
+      "worker 1 (pid 4711 on hosta) trains partition 2 from push 5\n"
+      "worker 1 (pid 4711 on hosta) was killed by signal 9 (Killed): partition 2 goes back to "
+      "the queue\n"
+      "worker 3 (pid 4711 on hosta) has trained partition 2\n"
+      "worker 3 (pid 4711 on hosta) left\n"
+      "Epoch 1/1 - 0s - loss: 0.5000 - accuracy: 0.7500\n"
+      "everything is trained\n");
+}
+
+TEST_F(JobViewTest, WhateverEndsAMemberButItsLeavingIsShown) {
+  using How = MemberEnded::How;
+  const auto view = make_view(world_, 1);
+  for (const auto& [how, fate] :
+       std::vector<std::pair<How, std::string>>{{How::kRefused, "gave up: no such layer"},
+                                                {How::kGaveUp, "gave up: the disk is full"},
+                                                {How::kUnheard, "has not been heard of for 10 s"},
+                                                {How::kStuck, "is stuck"}}) {
+    happens(*view, MemberEnded{worker(0), how, fate, -1});
+    EXPECT_THAT(stderr_.text(), HasSubstr(fate));
+  }
+}
+
+TEST_F(JobViewTest, WaitsAreSaidOnceWhenTheyLastAndNotInTheFirstTwoSeconds) {
+  const auto view = make_view(world_, 1);
+  happens(*view, driver::WaitsFor{"1 of 1 parameter server(s) to join"});
+  happens(*view, driver::WaitsFor{""});
+  happens(*view, driver::WaitsFor{"a worker to join"});
+  world_.advance(1900ms);
+  EXPECT_EQ(stderr_.text(), "") << "starting up takes a moment";
+  world_.advance(200ms);
+  EXPECT_EQ(stderr_.text(), "waiting for a worker to join\n");
+  happens(*view, driver::WaitsFor{"a worker to join"});
+  world_.advance(1h);
+  EXPECT_EQ(stderr_.text(), "waiting for a worker to join\n");
+  happens(*view, driver::WaitsFor{""});
+  happens(*view, driver::WaitsFor{"server 0, which has not been heard of for some seconds"});
+  happens(*view, driver::WaitsFor{"worker 1, which has not been heard of for some seconds"});
+  EXPECT_EQ(stderr_.text(), "waiting for a worker to join\n") << "it may be over at once";
+  world_.advance(1s);
+  happens(*view, driver::WaitsFor{""});
+  world_.advance(1s);
+  EXPECT_EQ(stderr_.text(),
+            "waiting for a worker to join\n"
+            "waiting for worker 1, which has not been heard of for some seconds\n");
+}
+
+// --- Epochs and their validation ---
+
+class JobViewValidationTest : public testing::Test {
+ protected:
+  // What the model gets with every parameter at this value.
+  Metrics metrics_at(float value) {
+    Sequential model = small_model();
+    const auto values = model.parameters().values();
+    std::fill(values.begin(), values.end(), value);
+    return model.evaluate(validation_, {.batch_size = 10, .threads = 1});
+  }
+  std::unique_ptr<JobView> start(int epochs, const Sequential& model = small_model()) {
+    auto view = make_view(core::real_world(), 1, epochs, validation_.records(), model);
+    view->pull_with(driver_.pull());
+    return view;
+  }
+  static void happens(JobView& view, driver::EpochEnded ended) {
+    view.on_event({core::real_world().now(), ended});
+  }
+  static std::vector<std::string> validations(const std::vector<EpochHistory>& history) {
+    std::vector<std::string> result;
+    for (const EpochHistory& entry : history) {
+      result.push_back(entry.validation ? std::to_string(entry.validation->loss) : "none");
+    }
+    return result;
+  }
+  std::string at(float value) { return std::to_string(metrics_at(value).loss); }
+  std::vector<float> parameters(float value) const {
+    return std::vector<float>(small_model().parameters().values().size(), value);
+  }
+
+  StandardError stderr_;
+  const Dataset validation_ = small_dataset(40);
+  FakeDriver driver_;
+};
+
+TEST_F(JobViewValidationTest, AnEpochsFiguresAreOfTheParametersAtItsEnd) {
+  const auto view = start(2);
+  happens(*view, epoch(0));
+  driver_.answer(ok_status(), 0.25f);
+  EXPECT_TRUE(stderr_.wait_for("val_accuracy"));
+  happens(*view, epoch(1));
+  driver_.answer(ok_status(), 0.5f);
+  const auto history = view->finish(parameters(0.5f));
+  EXPECT_THAT(validations(history), testing::ElementsAre(at(0.25f), at(0.5f)));
+  EXPECT_EQ(history[0].train.loss, 0.5);
+  EXPECT_EQ(history[0].train.accuracy, 0.75);
+}
+
+TEST_F(JobViewValidationTest, OfEpochsThatEndTogetherOnlyTheNewestIsValidated) {
+  const auto view = start(4);
+  happens(*view, epoch(0));
+  happens(*view, epoch(1));
+  happens(*view, epoch(2));
+  driver_.answer(ok_status(), 0.25f);  // was asked for when epoch 0 ended
+  EXPECT_TRUE(stderr_.wait_for("Epoch 1/4"));
+  driver_.answer(ok_status(), 0.5f);
+  EXPECT_TRUE(stderr_.wait_for("Epoch 3/4"));
+  EXPECT_EQ(driver_.waiting(), 0u);
+  const auto history = view->finish({});
+  EXPECT_THAT(validations(history), testing::ElementsAre(at(0.25f), "none", at(0.5f)));
+}
+
+TEST_F(JobViewValidationTest, FinishEvaluatesWhatHasNotBeen) {
+  const auto view = start(3);
+  happens(*view, epoch(0));
+  happens(*view, epoch(1));
+  driver_.answer(cancelled("the job has ended"));
+  const auto history = view->finish(parameters(0.5f));
+  EXPECT_THAT(validations(history), testing::ElementsAre("none", at(0.5f)));
+  EXPECT_THAT(stderr_.text(), HasSubstr("Epoch 2/3"));
+}
+
+TEST_F(JobViewValidationTest, FinishWaitsForAPullThatIsUnderWay) {
+  const auto view = start(1);
+  happens(*view, epoch(0));
+  auto finished = std::async(std::launch::async, [&] { return view->finish(parameters(0.5f)); });
+  EXPECT_EQ(finished.wait_for(20ms), std::future_status::timeout);
+  driver_.answer(ok_status(), 0.25f);
+  EXPECT_THAT(validations(finished.get()), testing::ElementsAre(at(0.25f)));
+}
+
+TEST_F(JobViewValidationTest, APullThatFailsLeavesItToTheNextEpoch) {
+  const auto view = start(2);
+  happens(*view, epoch(0));
+  driver_.answer(unavailable("server 0 is silent"));
+  view->message("one thing after the other");
+  EXPECT_TRUE(stderr_.wait_for("one thing after the other"));
+  EXPECT_THAT(stderr_.text(), Not(HasSubstr("Epoch 1/2")));
+  happens(*view, epoch(1));
+  driver_.answer(ok_status(), 0.5f);
+  EXPECT_TRUE(stderr_.wait_for("Epoch 2/2"));
+  EXPECT_THAT(validations(view->finish({})), testing::ElementsAre("none", at(0.5f)));
+}
+
+TEST_F(JobViewValidationTest, AJobThatFailedShowsNothingMore) {
+  const auto view = start(2);
+  happens(*view, epoch(0));
+  driver_.answer(cancelled("the job has ended"));
+  EXPECT_TRUE(view->finish({}).empty());
+  EXPECT_THAT(stderr_.text(), Not(HasSubstr("Epoch")));
+}
+
+// A layer that does what the test wants before it lets anything through.
+class Gate final : public CustomLayer {
+ public:
+  explicit Gate(std::function<void()> pass) : pass_(std::move(pass)) {}
+  std::string class_name() const override { return "Gate"; }
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Gate>(*this); }
+  void forward(const Forward& a) const override {
+    pass_();
+    std::copy(a.x.begin(), a.x.end(), a.y.begin());
+  }
+  void backward(const Backward&) const override {}
+
+ private:
+  const std::function<void()> pass_;
+};
+
+Sequential model_with_gate(std::function<void()> pass) {
+  Sequential model;
+  model.add(Input({6}))
+      .add(Gate(std::move(pass)))
+      .add(Dense({.units = 3, .activation = "softmax"}));
+  model.initialize(1);
+  return model;
+}
+
+TEST_F(JobViewValidationTest, NothingWaitsForAnEvaluation) {
+  std::promise<void> evaluating, go_on;
+  const std::shared_future<void> gate = go_on.get_future();
+  const auto view = start(2, model_with_gate([&, first = std::make_shared<std::once_flag>()] {
+                            std::call_once(*first, [&] { evaluating.set_value(); });
+                            gate.wait();
+                          }));
+  happens(*view, epoch(0));
+  driver_.answer(ok_status(), 0.25f);
+  evaluating.get_future().get();
+  view->on_event(
+      {core::real_world().now(), MemberEnded{worker(1), MemberEnded::How::kDied, "was killed", 2}});
+  happens(*view, epoch(1));
+  EXPECT_TRUE(stderr_.wait_for("worker 1 (pid 4711 on hosta) was killed"));
+  EXPECT_THAT(stderr_.text(), Not(HasSubstr("Epoch 1/2"))) << "its figures are not there yet";
+  go_on.set_value();
+  EXPECT_TRUE(stderr_.wait_for("Epoch 1/2"));
+  driver_.answer(ok_status(), 0.5f);
+  EXPECT_EQ(view->finish({}).size(), 2u);
+}
+
+TEST_F(JobViewValidationTest, AnEvaluationThatFailsCostsOnlyItsFigures) {
+  log::set_role("test");  // whose log is standard error
+  const auto view = start(1, model_with_gate([] { throw std::runtime_error("the layer broke"); }));
+  happens(*view, epoch(0));
+  driver_.answer(ok_status(), 0.25f);
+  EXPECT_TRUE(stderr_.wait_for("no validation figures: the layer broke"));
+  const auto history = view->finish({});
+  ASSERT_EQ(history.size(), 1u);
+  EXPECT_EQ(history[0].validation, std::nullopt);
+  EXPECT_EQ(history[0].train.accuracy, 0.75);
+}
+
+}  // namespace
+}  // namespace sluice::train

@@ -1,0 +1,98 @@
+#include "transport/grpc/listening_socket.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace sluice::transport {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+int port_of(const ListeningSocket& socket) {
+  return std::stoi(socket.address().substr(socket.address().rfind(':') + 1));
+}
+
+bool connects(int family, int port) {
+  const Descriptor client(::socket(family, SOCK_STREAM, 0));
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  v4.sin_port = htons(static_cast<uint16_t>(port));
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_addr = in6addr_loopback;
+  v6.sin6_port = v4.sin_port;
+  return family == AF_INET
+             ? ::connect(client.get(), reinterpret_cast<sockaddr*>(&v4), sizeof v4) == 0
+             : ::connect(client.get(), reinterpret_cast<sockaddr*>(&v6), sizeof v6) == 0;
+}
+
+// Others are told this address: a name must not become a number that means nothing to them.
+TEST(ListeningSocketTest, AddressKeepsItsHostAndGetsARealPort) {
+  for (const std::string host : {"localhost:", "0.0.0.0:", "[::]:", "127.0.0.1:"}) {
+    const auto socket = ListeningSocket::open(host + "0");
+    ASSERT_TRUE(socket.ok()) << socket.status();
+    EXPECT_THAT(socket->address(), StartsWith(host));
+    EXPECT_GT(port_of(*socket), 0);
+  }
+}
+
+TEST(ListeningSocketTest, ConnectionsWaitUntilTheyAreAccepted) {
+  const auto socket = ListeningSocket::open("127.0.0.1:0");
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  EXPECT_TRUE(connects(AF_INET, port_of(*socket)));
+}
+
+TEST(ListeningSocketTest, AnyAddressIsOfBothKinds) {
+  for (const char* any : {"0.0.0.0:0", "[::]:0"}) {
+    const auto socket = ListeningSocket::open(any);
+    ASSERT_TRUE(socket.ok()) << socket.status();
+    EXPECT_TRUE(connects(AF_INET, port_of(*socket))) << any;
+    EXPECT_TRUE(connects(AF_INET6, port_of(*socket))) << any;
+  }
+}
+
+TEST(ListeningSocketTest, UnknownHostIsUnavailable) {
+  const Status status = ListeningSocket::open("no-such-host.invalid:7000").status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("there is no host no-such-host.invalid"));
+}
+
+TEST(ListeningSocketTest, OtherHostsAddressIsNotFree) {
+  // 192.0.2.0/24 is reserved for documentation (RFC 5737).
+  const Status status = ListeningSocket::open("192.0.2.1:7000").status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("not an address of this host"));
+}
+
+class UnixListeningSocketTest : public ::testing::Test {
+ protected:
+  const std::filesystem::path path_ =
+      std::filesystem::temp_directory_path() / ("sluice-listening-" + std::to_string(::getpid()));
+  void TearDown() override { std::filesystem::remove(path_); }
+};
+
+TEST_F(UnixListeningSocketTest, OrdinaryFileIsNotFree) {
+  std::ofstream(path_) << "precious";
+  const Status status = ListeningSocket::open("unix:" + path_.string()).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST_F(UnixListeningSocketTest, MissingDirectoryIsNamed) {
+  const Status status = ListeningSocket::open("unix:" + path_.string() + "-none/socket").status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr(path_.string() + "-none/: No such file or directory"));
+}
+
+}  // namespace
+}  // namespace sluice::transport
