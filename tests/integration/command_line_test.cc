@@ -305,7 +305,7 @@ TEST(CommandLineTest, InterruptEndsAJobWhoseOutputNobodyReads) {
   const auto children = process.children();
   ASSERT_EQ(children.size(), 3u);
   // The pipe is full when nothing goes into it any more.
-  ASSERT_TRUE(process.wait_until_output_is_stuck(60s));
+  ASSERT_TRUE(process.wait_until_output_is_stuck(180s));
   const auto begin = std::chrono::steady_clock::now();
   process.signal(SIGINT);
   while (process.running() && std::chrono::steady_clock::now() - begin < 20s) usleep(1000);

@@ -84,12 +84,15 @@ class Process {
   }
 
   // Waits until the pipe of its output, which the test leaves unread, has had no room for a second.
+  // The pipe is made as small as pipes can be: a slow program must fill it too.
   bool wait_until_output_is_stuck(std::chrono::seconds timeout) const {
+    const int room = fcntl(output_fd_, F_SETPIPE_SZ, 4096);
+    const int full = (room > 0 ? room : 65536) - 512;  // no line is longer
     const auto until = std::chrono::steady_clock::now() + timeout;
     for (int before = -1, seconds = 0; std::chrono::steady_clock::now() < until; ++seconds) {
       int unread = 0;
       if (ioctl(output_fd_, FIONREAD, &unread) != 0) return false;
-      if (unread == before && unread > 60000) return true;
+      if (unread == before && unread > full) return true;
       before = unread;
       usleep(1000000);
     }
