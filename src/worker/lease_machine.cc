@@ -93,7 +93,11 @@ Actions LeaseMachine::trained(const Status& status, int64_t last_sequence) {
   last_sequence_ = last_sequence;
   if (outdated_) return next();
   if (status.ok()) return begin(State::kFinishing, Step::kFinish);
-  if (status.code() == StatusCode::kAborted || lease_lost_) {
+  // A server that works for another job has joined another driver's: whether this worker's driver
+  // is there any more, and what it wants, it says itself.
+  const bool taken = status.code() == StatusCode::kAborted ||
+                     status.code() == StatusCode::kFailedPrecondition || lease_lost_;
+  if (taken) {
     return taken_away("was taken away: " + status.message());
   }
   return leave(stopping_ ? stopped() : status);

@@ -141,6 +141,14 @@ TEST_F(LeaseMachineTest, BeingFencedOffIsALostLeaseToo) {
   EXPECT_EQ(machine_.trained({StatusCode::kAborted, "fenced"}, 5).begin, Step::kAcquire);
 }
 
+// Its driver is gone, another has come, and the server was faster to notice.
+TEST_F(LeaseMachineTest, AServerThatHasJoinedAnotherJobIsNoFailureOfTheWorker) {
+  (void)training();
+  EXPECT_EQ(
+      machine_.trained(failed_precondition("this server works for job 2, not for job 1"), 5).begin,
+      Step::kAcquire);
+}
+
 TEST_F(LeaseMachineTest, ALeaseThatIsTrainedWhenItIsLostIsForTheDriverToJudge) {
   (void)training();
   (void)machine_.lease_lost();
