@@ -31,7 +31,7 @@ void Member::start() {
   act(machine_.start(world_.now()));
 }
 
-void Member::leave(Status why) { act(machine_.leave(std::move(why), world_.now())); }
+void Member::leave(Status why) { act(machine_.leave(std::move(why))); }
 
 void Member::rejoin(const Status& why) { act(machine_.unknown(why, world_.now())); }
 
@@ -120,7 +120,7 @@ void Member::send_leave(const Status& why) {
   driver_->leave({joined_.job, joined_.member, why}, {kGoodbye},
                  lifetime_->on(strand_, [this](const Status& left) {
                    if (!left.ok()) SLUICE_LOG(debug, "leaving: {}", left.message());
-                   act(machine_.left(world_.now(), left));
+                   act(machine_.left(left));
                  }));
 }
 

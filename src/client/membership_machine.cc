@@ -10,7 +10,6 @@ using Actions = MembershipMachine::Actions;
 
 namespace {
 
-constexpr core::Duration kSayAgain = std::chrono::seconds(5);
 // So that a process can say that it waits for its driver.
 constexpr core::Duration kLongestJoin = std::chrono::seconds(2);
 
@@ -91,8 +90,8 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
   } else {
     last_answer_ = now;
     using Kind = wire::HeartbeatReply::Kind;
-    if (reply->kind == Kind::kDone) return leave(ok_status(), now);
-    if (reply->kind == Kind::kAbort) return leave(cancelled(reply->reason), now);
+    if (reply->kind == Kind::kDone) return leave(ok_status());
+    if (reply->kind == Kind::kAbort) return leave(cancelled(reply->reason));
     actions.lease_lost = reply->kind == Kind::kLeaseLost && held;
   }
   // A driver that answers at once, or a network that fails at once, must not be asked all the time.
@@ -121,7 +120,7 @@ Actions MembershipMachine::unknown(const Status& why, TimePoint now) {
   return actions;
 }
 
-Actions MembershipMachine::leave(Status why, TimePoint /*now*/) {
+Actions MembershipMachine::leave(Status why) {
   if (state_ == State::kLeaving || state_ == State::kEnded) return {};
   if (state_ != State::kMember) return end(ending_of(why), why);
   state_ = State::kLeaving;
@@ -132,7 +131,7 @@ Actions MembershipMachine::leave(Status why, TimePoint /*now*/) {
 }
 
 // Whoever gives up because nobody answers, and cannot say so, has no driver.
-Actions MembershipMachine::left(TimePoint /*now*/, const Status& told) {
+Actions MembershipMachine::left(const Status& told) {
   if (state_ != State::kLeaving) return {};
   const bool silent = may_pass(told.code()) && may_pass(why_.code());
   return end(silent ? Ending::kNoDriver : ending_of(why_), why_);

@@ -67,9 +67,9 @@ class MembershipMachine {
   // Another call was answered with `why`: the driver does not know this member.
   Actions unknown(const Status& why, core::TimePoint now);
   // This process ends its membership. OK: it has done its work.
-  Actions leave(Status why, core::TimePoint now);
+  Actions leave(Status why);
   // The driver was told, or does not answer.
-  Actions left(core::TimePoint now, const Status& told = ok_status());
+  Actions left(const Status& told = ok_status());
 
   bool is_member() const { return state_ == State::kMember; }
 

@@ -61,7 +61,6 @@ class PersistentCall {
   bool under_way() const { return static_cast<bool>(done_); }
 
  private:
-  static constexpr core::Duration kSayAgain = std::chrono::seconds(5);
   static constexpr core::Duration kOverdue = std::chrono::seconds(2);
 
   void name() {

@@ -26,14 +26,9 @@ core::Duration RetryMachine::timeout(core::TimePoint now) const {
   return std::clamp(options_.give_up_after - silence(now), std::min(kShortestAttempt, most), most);
 }
 
-void RetryMachine::heard(core::TimePoint now) {
-  last_heard_ = now;
-  failures_ = 0;
-}
-
 std::optional<core::TimePoint> RetryMachine::after(const Status& failed, core::TimePoint now) {
   if (!may_pass(failed.code()) || silence(now) >= options_.give_up_after) return std::nullopt;
-  const core::TimePoint end = last_heard_ + core::bounded(options_.give_up_after);
+  const core::TimePoint end = since_ + core::bounded(options_.give_up_after);
   return std::min(now + options_.backoff.after(++failures_, chance_), end);
 }
 

@@ -13,6 +13,9 @@
 
 namespace sluice::client {
 
+// A silent peer is named in the log every so often, not at every attempt.
+inline constexpr core::Duration kSayAgain = std::chrono::seconds(5);
+
 // Whether a call that failed so may succeed when it is repeated.
 bool may_pass(StatusCode code);
 
@@ -34,22 +37,20 @@ struct RetryOptions {
 class RetryMachine {
  public:
   RetryMachine(const RetryOptions& options, core::TimePoint now, uint64_t seed)
-      : options_(options), last_heard_(now), chance_(seed) {}
+      : options_(options), since_(now), chance_(seed) {}
 
   // How long the next attempt may take: what is left of the time, but at most a fifth of all of it.
   core::Duration timeout(core::TimePoint now) const;
-  // The peer has answered in part: its time starts anew.
-  void heard(core::TimePoint now);
   // When to make the next attempt; none: give up, either because `failed` will not pass, or because
   // the peer has been silent for too long.
   std::optional<core::TimePoint> after(const Status& failed, core::TimePoint now);
-  core::Duration silence(core::TimePoint now) const { return now - last_heard_; }
+  core::Duration silence(core::TimePoint now) const { return now - since_; }
 
  private:
   const RetryOptions options_;
-  core::TimePoint last_heard_;
+  const core::TimePoint since_;  // of the silence: the first attempt
   core::Rng chance_;
-  int failures_ = 0;  // since it was last heard
+  int failures_ = 0;
 };
 
 // "the driver at host:7070 has not answered for 30 s: connection refused".

@@ -42,8 +42,6 @@ class Reply {
     auto call = std::exchange(answer_, nullptr);
     call(std::move(answer));
   }
-  // Owes nothing any more, though nothing was said: only for who simulates the death of a process.
-  void drop() { answer_ = nullptr; }
 
  private:
   void check_answered() const {

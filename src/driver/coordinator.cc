@@ -254,7 +254,6 @@ void Coordinator::start_training(wire::ShardMap shard_map, TimePoint now) {
   shard_map_ = std::move(shard_map);
   phase_ = Phase::kTraining;
   idle_since_ = now;
-  due_ = now;
   happened(TrainingStarted{}, now);
   plan(now);
   say_waits(now);
@@ -566,7 +565,7 @@ void Coordinator::fail(const std::string& reason, TimePoint now) {
   happened(JobEnding{{StatusCode::kAborted, reason}}, now);
 }
 
-void Coordinator::close(TimePoint /*now*/) {
+void Coordinator::close() {
   closed_ = true;
   for (const auto& [id, member] : members_) {
     if (member.alive) news_.insert(id);

@@ -95,7 +95,7 @@ class Coordinator {
   // All is trained, but the result cannot be had.
   void fail(const std::string& reason, core::TimePoint now);
   // The result is had: members may leave.
-  void close(core::TimePoint now);
+  void close();
 
   Phase phase() const { return phase_; }
   bool over() const { return phase_ == Phase::kDone || phase_ == Phase::kAborted; }

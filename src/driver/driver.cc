@@ -444,9 +444,8 @@ JobResult Driver::result_from_ledgers() const {
 // From here on members are told to leave, and waited for.
 void Driver::end(Result<JobResult> result) {
   stage_ = Stage::kEnding;
-  const core::TimePoint now = world_.now();
-  leave_by_ = now + (result.ok() ? kLeaving : kLeavingSoon);
-  if (result.ok()) coordinator_.close(now);
+  leave_by_ = world_.now() + (result.ok() ? kLeaving : kLeavingSoon);
+  if (result.ok()) coordinator_.close();
   result_ = std::move(result);
   poll_alarm_.clear();
   creates_.clear();

@@ -4,7 +4,6 @@
 #include <future>
 #include <mutex>
 #include <optional>
-#include <stdexcept>
 
 #include "core/parameter_set.h"
 #include "core/real_world.h"
@@ -81,14 +80,6 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   return options;
 }
 
-}  // namespace
-
-std::string evaluation_device(const JobConfig& config, Cluster cluster) {
-  return cluster == Cluster::kLocal ? config.device : "auto";
-}
-
-namespace {
-
 // The local cluster that the job asks for, or none. Refuses what its workers could not do.
 Result<std::unique_ptr<LocalCluster>> make_cluster(const DistributedJob& job) {
   if (job.cluster != Cluster::kLocal) return std::unique_ptr<LocalCluster>();
@@ -112,6 +103,10 @@ std::string listening_address(const JobConfig& config, const LocalCluster* clust
 }
 
 }  // namespace
+
+std::string evaluation_device(const JobConfig& config, Cluster cluster) {
+  return cluster == Cluster::kLocal ? config.device : "auto";
+}
 
 Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                                    const Dataset& dataset, std::stop_token stop) {

@@ -78,6 +78,10 @@ Result<TrainingSpec> parse_training_spec(const std::string& text) {
   } catch (const std::exception& error) {
     return invalid_argument("training spec: cannot read " + at + ": " + error.what());
   }
+  if (spec.largest_shard < 0) {
+    return invalid_argument("training spec: largest_shard is " +
+                            std::to_string(spec.largest_shard) + "; it counts floats, from 0");
+  }
   return spec;
 }
 

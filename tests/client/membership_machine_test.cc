@@ -78,7 +78,7 @@ TEST_F(MembershipMachineTest, ADriverThatRefusesEndsItWithItsReason) {
 
 TEST_F(MembershipMachineTest, WhoLeavesBeforeItHasJoinedHasNobodyToTell) {
   (void)machine_.start(now_);
-  const Actions actions = machine_.leave(cancelled("stopped"), now_);
+  const Actions actions = machine_.leave(cancelled("stopped"));
   EXPECT_EQ(actions.leave, std::nullopt);
   EXPECT_EQ(actions.end, cancelled("stopped"));
   EXPECT_FALSE(machine_.join_answered(joined_, now_).heartbeat.has_value());
@@ -149,23 +149,23 @@ TEST_F(MembershipMachineTest, ALostLeaseIsToldAlsoWhenTheNextHeartbeatGoesAtOnce
 TEST_F(MembershipMachineTest, AJobThatIsOverIsLeft) {
   join();
   EXPECT_EQ(beat(of_kind(Kind::kDone)).leave, ok_status());
-  EXPECT_EQ(machine_.left(now_).end, ok_status());
+  EXPECT_EQ(machine_.left().end, ok_status());
 }
 
 TEST_F(MembershipMachineTest, AnAbortedJobIsLeftWithTheDriversReason) {
   join();
   EXPECT_EQ(beat(of_kind(Kind::kAbort, "server 0 died")).leave, cancelled("server 0 died"));
-  EXPECT_EQ(machine_.left(now_).end, cancelled("server 0 died"));
+  EXPECT_EQ(machine_.left().end, cancelled("server 0 died"));
 }
 
 TEST_F(MembershipMachineTest, LeavingTellsTheDriverAndEndsOnce) {
   join();
-  EXPECT_EQ(machine_.leave(cancelled("stopped"), now_).leave, cancelled("stopped"));
-  EXPECT_EQ(machine_.leave(ok_status(), now_).leave, std::nullopt);
+  EXPECT_EQ(machine_.leave(cancelled("stopped")).leave, cancelled("stopped"));
+  EXPECT_EQ(machine_.leave(ok_status()).leave, std::nullopt);
   EXPECT_EQ(beat(of_kind(Kind::kAbort, "x")).leave, std::nullopt);
   EXPECT_EQ(wait(10s).heartbeat, std::nullopt);
-  EXPECT_EQ(machine_.left(now_).end, cancelled("stopped"));
-  EXPECT_EQ(machine_.left(now_).end, std::nullopt);
+  EXPECT_EQ(machine_.left().end, cancelled("stopped"));
+  EXPECT_EQ(machine_.left().end, std::nullopt);
 }
 
 // --- Given up for dead ---
@@ -212,8 +212,8 @@ TEST_F(MembershipMachineTest, ItsEndSaysWhoseEndItWas) {
     MembershipMachine machine{"host:1", 60s, 1};
     (void)machine.start(now_);
     (void)machine.join_answered(joined_, now_);
-    (void)machine.leave(why, now_);
-    return machine.left(now_, told).ending;
+    (void)machine.leave(why);
+    return machine.left(told).ending;
   };
   EXPECT_EQ(left(ok_status()), Ending::kDone);
   EXPECT_EQ(left(ok_status(), unavailable("gone by now")), Ending::kDone);

@@ -54,17 +54,6 @@ TEST(RetryMachineTest, AnAttemptTakesNoMoreThanAFifthOfAllNorWhatIsLeftNorTheLon
   EXPECT_EQ(machine({.give_up_after = 30ms}).timeout(kStart), 6ms);
 }
 
-TEST(RetryMachineTest, TimeStartsAnewWhenThePeerWasHeard) {
-  RetryMachine retry = machine({.give_up_after = 200ms});
-  for (core::TimePoint now = kStart; now < kStart + 1s; now += 100ms) {
-    retry.heard(now);
-    EXPECT_EQ(retry.silence(now + 50ms), 50ms);
-    const auto again = retry.after(unavailable("broke off"), now);
-    ASSERT_TRUE(again.has_value());
-    EXPECT_LE(*again, now + 50ms) << "so do the pauses";
-  }
-}
-
 TEST(RetryMachineTest, PatienceMayBeEndless) {
   RetryMachine retry = machine({.give_up_after = core::Duration::max()});
   const auto again = retry.after(unavailable("refused"), kStart + 24h);

@@ -811,7 +811,7 @@ TEST_F(CoordinatorTest, TheEndIsNewsWhenTheResultIsHad) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(finish(a, train(a)).ok());
   EXPECT_THAT(coordinator.take_news(), IsEmpty());
   EXPECT_EQ(beat(heartbeat_of(server)).kind, Heard::kContinue);
-  coordinator.close(t);
+  coordinator.close();
   EXPECT_THAT(coordinator.take_news(), UnorderedElementsAre(server, a));
   EXPECT_EQ(beat(heartbeat_of(server)).kind, Heard::kDone);
 }

@@ -55,5 +55,14 @@ TEST(TrainingSpecTest, DeepNestingIsRefusedInOneLine) {
   EXPECT_EQ(result.status().message(), "training spec: nested more than 64 levels deep");
 }
 
+// A server would take it for a bound that nothing exceeds.
+TEST(TrainingSpecTest, ANegativeSizeIsRefusedInOneLine) {
+  TrainingSpec spec;
+  spec.largest_shard = -1;
+  const auto result = parse_training_spec(to_json(spec));
+  EXPECT_EQ(result.status(),
+            invalid_argument("training spec: largest_shard is -1; it counts floats, from 0"));
+}
+
 }  // namespace
 }  // namespace sluice::wire

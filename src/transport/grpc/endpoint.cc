@@ -17,21 +17,6 @@ int bound(size_t bytes) {
   return bytes < static_cast<size_t>(INT_MAX) ? static_cast<int>(bytes) : -1;
 }
 
-}  // namespace
-
-void configure(::grpc::ServerBuilder& builder, size_t max_message_bytes) {
-  builder.SetMaxReceiveMessageSize(bound(max_message_bytes));
-  builder.SetMaxSendMessageSize(-1);
-  // Notices a peer that is gone without a word, and allows clients to do the same.
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30 * kSecond);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kSilenceMilliseconds);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10 * kSecond);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-}
-
-namespace {
-
 ::grpc::ChannelArguments channel_options(size_t max_answer_bytes) {
   ::grpc::ChannelArguments options;
   options.SetMaxReceiveMessageSize(bound(max_answer_bytes));
@@ -55,6 +40,17 @@ namespace {
 }
 
 }  // namespace
+
+void configure(::grpc::ServerBuilder& builder, size_t max_message_bytes) {
+  builder.SetMaxReceiveMessageSize(bound(max_message_bytes));
+  builder.SetMaxSendMessageSize(-1);
+  // Notices a peer that is gone without a word, and allows clients to do the same.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30 * kSecond);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kSilenceMilliseconds);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10 * kSecond);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+}
 
 Result<Peer> connect_to(const char* role, const std::string& text, size_t max_answer_bytes) {
   SLUICE_ASSIGN_OR_RETURN(const SocketAddress address, parse_address(text));
