@@ -8,9 +8,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iostream>
 
 #include "tests/support/local_job.h"
 #include "tests/support/process.h"
@@ -37,6 +39,26 @@ TEST(LocalClusterChild, DISABLED_Runs) {
   for (;;) pause();
 }
 
+LocalClusterOptions options(int servers, int workers, int max_restarts) {
+  return {.program = "train_test",
+          .servers = servers,
+          .workers = workers,
+          .max_restarts = max_restarts};
+}
+
+std::filesystem::path folder_of(const LocalCluster& cluster) {
+  return std::filesystem::path(cluster.driver_address().substr(5)).parent_path();
+}
+
+constexpr const char* kFolderIs = "its folder is ";
+
+TEST(LocalClusterChild, DISABLED_IsKilled) {
+  const auto cluster = LocalCluster::create(options(1, 1, 0));
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  std::cout << kFolderIs << folder_of(**cluster).string() << std::flush;
+  kill(getpid(), SIGKILL);
+}
+
 class LocalClusterTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -60,15 +82,9 @@ class LocalClusterTest : public testing::Test {
   }
 
   static std::unique_ptr<LocalCluster> make(int servers, int workers, int max_restarts) {
-    auto cluster = LocalCluster::create({.program = "train_test",
-                                         .servers = servers,
-                                         .workers = workers,
-                                         .max_restarts = max_restarts});
+    auto cluster = LocalCluster::create(options(servers, workers, max_restarts));
     EXPECT_TRUE(cluster.ok()) << cluster.status();
     return std::move(*cluster);
-  }
-  static std::filesystem::path folder_of(const LocalCluster& cluster) {
-    return std::filesystem::path(cluster.driver_address().substr(5)).parent_path();
   }
 
   void start(LocalCluster& cluster, const char* plan, std::stop_token stop = {}) {
@@ -137,24 +153,15 @@ TEST_F(LocalClusterTest, ItsFolderIsForThisUserOnlyAndGoesWithIt) {
 
 TEST_F(LocalClusterTest, FoldersWhoseProcessWasKilledAreRemovedAndOthersStay) {
   const auto other = make(1, 1, 0);
-  int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    const auto killed = make(1, 1, 0);
-    const std::string folder = folder_of(*killed);
-    if (write(ends[1], folder.data(), folder.size()) < 0) _exit(1);
-    kill(getpid(), SIGKILL);
-  }
-  char folder[256] = {};
-  ASSERT_GT(read(ends[0], folder, sizeof(folder) - 1), 0);
-  ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
-  ASSERT_TRUE(std::filesystem::exists(folder));
+  testing_support::Process child({"/proc/self/exe", "--gtest_also_run_disabled_tests",
+                                  "--gtest_filter=LocalClusterChild.DISABLED_IsKilled"});
+  ASSERT_EQ(child.wait(30s), 128 + SIGKILL) << child.output();
+  const size_t begin = child.output().find(kFolderIs) + std::strlen(kFolderIs);
+  const std::filesystem::path folder = child.output().substr(begin);
+  ASSERT_TRUE(std::filesystem::exists(folder)) << child.output();
   const auto cluster = make(1, 1, 0);
   EXPECT_FALSE(std::filesystem::exists(folder));
   EXPECT_TRUE(std::filesystem::exists(folder_of(*other)));
-  close(ends[0]);
-  close(ends[1]);
 }
 
 TEST_F(LocalClusterTest, AServerThatFailsAbortsTheJobBeforeItHasJoined) {
