@@ -9,15 +9,15 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "core/log.h"
-#include "train/roles.h"
-#include "train/signals.h"
+#include "launch/roles.h"
+#include "launch/signals.h"
 #include "transport/grpc/socket_address.h"
 
 namespace sluice::cli {
 namespace {
 
 struct RoleFlags {
-  train::RoleOptions role;
+  launch::RoleOptions role;
   std::string log_level = "info";
 };
 
@@ -41,7 +41,7 @@ void require_address(const char* flag, const std::string& address) {
   if (!parsed.ok()) throw std::invalid_argument(flag + (": " + parsed.status().message()));
 }
 
-void validate(const train::RoleOptions& role) {
+void validate(const launch::RoleOptions& role) {
   if (!(role.join_timeout_s > 0 && role.join_timeout_s <= 1e9)) {
     throw std::invalid_argument("--join-timeout: expected more than 0 and at most 1e9 seconds");
   }
@@ -56,14 +56,14 @@ void validate(const train::RoleOptions& role) {
 }
 
 int run_role(const char* name, const RoleFlags& flags,
-             client::MemberEnd (*role)(const train::RoleOptions&, std::stop_token)) {
+             client::MemberEnd (*role)(const launch::RoleOptions&, std::stop_token)) {
   log::set_level(flags.log_level);
   log::set_role(name);
   validate(flags.role);
-  const std::stop_token stop = train::stop_on_signals(std::chrono::seconds(1));
+  const std::stop_token stop = launch::stop_on_signals(std::chrono::seconds(1));
   const client::MemberEnd end = role(flags.role, stop);
-  if (stop.stop_requested()) return train::signal_exit_status();
-  const int status = train::exit_status(end.how);
+  if (stop.stop_requested()) return launch::signal_exit_status();
+  const int status = launch::exit_status(end.how);
   return status == 0 ? 0 : fail(status, std::string(name) + ": " + end.why.message());
 }
 
@@ -88,7 +88,7 @@ Command add_server_command(CLI::App& app) {
                       "HOST:PORT that workers reach it at; empty: as it listens");
   add_value(*command, "--threads", flags->role.threads, "threads that serve workers")
       ->check(CLI::Range(1, 256));
-  return {command, [flags] { return run_role("server", *flags, train::run_server_role); }};
+  return {command, [flags] { return run_role("server", *flags, launch::run_server_role); }};
 }
 
 Command add_worker_command(CLI::App& app, char** argv) {
@@ -99,7 +99,7 @@ Command add_worker_command(CLI::App& app, char** argv) {
             "auto, cpu, cuda or cuda:N; empty: as the job says");
   return {command, [flags, argv] {
             wait_passively(argv);
-            return run_role("worker", *flags, train::run_worker_role);
+            return run_role("worker", *flags, launch::run_worker_role);
           }};
 }
 

@@ -18,11 +18,12 @@
 #include "core/log.h"
 #include "core/parameter_set.h"
 #include "data/catalog.h"
+#include "launch/signals.h"
+#include "show/report.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
 #include "train/evaluation.h"
-#include "train/report.h"
-#include "train/signals.h"
+#include "transport/grpc/grpc_transport.h"
 
 namespace sluice::cli {
 namespace {
@@ -146,8 +147,8 @@ void check_outputs(const train::JobConfig& config) {
 }
 
 // Without the trained model, the figures are better than nothing.
-int write_results(const train::JobReport& report, const Sequential& model) {
-  const train::JobConfig& config = report.config;
+int write_results(const show::JobReport& report, const train::JobConfig& config,
+                  const Sequential& model) {
   int status = 0;
   if (!config.save.empty()) {
     try {
@@ -158,7 +159,7 @@ int write_results(const train::JobReport& report, const Sequential& model) {
     }
   }
   if (!config.report.empty()) {
-    const Status written = train::write_report(report, config.report);
+    const Status written = show::write_report(report, config.report);
     if (!written.ok()) status = fail(1, written.message());
   }
   return status;
@@ -186,7 +187,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
-  const std::stop_token stop = train::stop_on_signals(std::chrono::seconds(2));
+  const std::stop_token stop = launch::stop_on_signals(std::chrono::seconds(2));
   if (config.verbose > 0) {
     std::fprintf(stderr, "%s", model.summary().c_str());
     std::fprintf(stderr, "Training on %s (%s): %lld records, %d worker(s), %d server(s), %s\n",
@@ -200,21 +201,23 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   auto outcome =
       train::run_distributed({config, cluster, program, flags.log_level}, model, data->train, stop);
   if (stop.stop_requested()) {
-    return fail(train::signal_exit_status(), "interrupted; no model was saved");
+    return fail(launch::signal_exit_status(), "interrupted; no model was saved");
   }
   if (!outcome.ok()) return fail(1, outcome.status().message());
-  train::JobReport report;
-  report.config = config;
+  show::JobReport report;
+  report.config_json = train::to_json(config);
+  report.dataset_asked = config.dataset;
   report.dataset = data->train.name();
   report.model_json = model.to_json();
   report.parameters = model.count_params();
-  report.outcome = std::move(*outcome);
+  report.result = std::move(outcome->result);
+  report.history = std::move(outcome->history);
   report.test = model.evaluate(
       data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
-  report.backend = (*backend)->name();
+  report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
   report.total_time_s = core::to_seconds(now() - started);
-  std::printf("%s", train::to_text(report).c_str());
-  return write_results(report, model);
+  std::printf("%s", show::to_text(report).c_str());
+  return write_results(report, config, model);
 }
 
 Command make_command(CLI::App* command, train::Cluster cluster, const char* program) {

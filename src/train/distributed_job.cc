@@ -8,11 +8,11 @@
 #include "core/parameter_set.h"
 #include "core/real_world.h"
 #include "data/describe.h"
+#include "launch/local_cluster.h"
+#include "launch/signals.h"
 #include "nn/lowering.h"
+#include "show/job_view.h"
 #include "train/evaluation.h"
-#include "train/job_view.h"
-#include "train/local_cluster.h"
-#include "train/signals.h"
 #include "transport/grpc/grpc_transport.h"
 #include "worker/pushes.h"
 
@@ -26,7 +26,7 @@ constexpr core::Duration kGrace = std::chrono::seconds(3);
 // Hands what happens in the job to whoever watches it.
 class Watchers final : public driver::JobObserver {
  public:
-  Watchers(JobView& view, LocalCluster* cluster) : view_(view), cluster_(cluster) {}
+  Watchers(show::JobView& view, launch::LocalCluster* cluster) : view_(view), cluster_(cluster) {}
   void on_event(const driver::JobEvent& event) override {
     view_.on_event(event);
     std::lock_guard lock(mutex_);
@@ -39,9 +39,9 @@ class Watchers final : public driver::JobObserver {
   }
 
  private:
-  JobView& view_;
+  show::JobView& view_;
   std::mutex mutex_;
-  LocalCluster* cluster_;  // guarded by mutex_
+  launch::LocalCluster* cluster_;  // guarded by mutex_
 };
 
 Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cluster,
@@ -81,23 +81,35 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
 }
 
 // The local cluster that the job asks for, or none. Refuses what its workers could not do.
-Result<std::unique_ptr<LocalCluster>> make_cluster(const DistributedJob& job) {
-  if (job.cluster != Cluster::kLocal) return std::unique_ptr<LocalCluster>();
+Result<std::unique_ptr<launch::LocalCluster>> make_cluster(const DistributedJob& job) {
+  if (job.cluster != Cluster::kLocal) return std::unique_ptr<launch::LocalCluster>();
   const JobConfig& config = job.config;
   const auto backend = backend::open_backend(device_options(config.device, config.gpu_memory));
   if (!backend.ok()) return backend.status();
   const Status able = (*backend)->check(backend::parse_precision(config.precision));
   if (!able.ok()) throw InvalidField("precision", able.message());
-  LocalClusterOptions options;
+  launch::LocalClusterOptions options;
   options.program = job.program;
   options.log_level = job.log_level;
   options.servers = config.servers;
   options.workers = config.workers;
   options.max_restarts = config.max_restarts;
-  return LocalCluster::create(options);
+  return launch::LocalCluster::create(options);
 }
 
-std::string listening_address(const JobConfig& config, const LocalCluster* cluster) {
+show::JobView::Evaluate validate_on(std::shared_ptr<const data::Records> records,
+                                    const DistributedJob& job, const Sequential& model) {
+  EvaluateOptions options;
+  options.loss = job.config.loss;
+  options.device = evaluation_device(job.config, job.cluster);
+  options.gpu_memory_mib = job.config.gpu_memory;
+  const auto evaluator = std::make_shared<Evaluator>(model, options);
+  return [evaluator, records = std::move(records)](std::span<const float> parameters) {
+    return evaluator->evaluate(parameters, *records);
+  };
+}
+
+std::string listening_address(const JobConfig& config, const launch::LocalCluster* cluster) {
   if (!config.listen.empty()) return config.listen;
   return cluster != nullptr ? cluster->driver_address() : "0.0.0.0:7070";
 }
@@ -123,11 +135,12 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   core::World& world = core::real_world();
   SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, job.cluster, model, *records));
   SLUICE_ASSIGN_OR_RETURN(auto made, make_cluster(job));
-  EvaluateOptions evaluation;
-  evaluation.loss = config.loss;
-  evaluation.device = evaluation_device(config, job.cluster);
-  evaluation.gpu_memory_mib = config.gpu_memory;
-  JobView view(world, config, model, records->info().records, validation, evaluation);
+  show::JobView view(world,
+                     {.epochs = config.epochs,
+                      .records = records->info().records,
+                      .parameters = model.count_params(),
+                      .verbose = config.verbose},
+                     validation ? validate_on(validation, job, model) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;
   driver::Driver driver(world, transport, std::move(options), records, model.parameters().values(),
@@ -136,11 +149,12 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
     driver.pull(into, std::move(reply));
   });
   // Goes before the driver, which hears of every child's end.
-  const auto end_cluster = [&watchers](LocalCluster* ended) {
+  const auto end_cluster = [&watchers](launch::LocalCluster* ended) {
     watchers.forget_cluster();
     delete ended;
   };
-  const std::unique_ptr<LocalCluster, decltype(end_cluster)> cluster(made.release(), end_cluster);
+  const std::unique_ptr<launch::LocalCluster, decltype(end_cluster)> cluster(made.release(),
+                                                                             end_cluster);
   SLUICE_ASSIGN_OR_RETURN(const auto listener,
                           transport.listen(listening_address(config, cluster.get()), &driver));
   if (cluster) {
@@ -154,7 +168,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   driver.start([&ended](Result<driver::JobResult> result) { ended.set_value(std::move(result)); });
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
   on_stop.emplace(stop, [&] {
-    driver.stop("the driver was stopped by " + signal_name());
+    driver.stop("the driver was stopped by " + launch::signal_name());
     if (cluster) cluster->terminate();
   });
   Result<driver::JobResult> result = ended.get_future().get();

@@ -5,10 +5,10 @@
 #include "core/process_info.h"
 #include "data/partition.h"
 #include "nn/lowering.h"
+#include "show/progress_view.h"
 #include "sluice/dataset.h"
 #include "sluice/model.h"
 #include "train/evaluation.h"
-#include "train/progress_view.h"
 #include "worker/partition_batches.h"
 
 namespace sluice {
@@ -31,7 +31,7 @@ constexpr core::Duration kShowEvery = std::chrono::milliseconds(50);
 
 // One of `epochs` passes over the batches; tells `view` how far it is.
 backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& batches, int epoch,
-                                 int epochs, int64_t records, train::ProgressView& view) {
+                                 int epochs, int64_t records, show::ProgressView& view) {
   backend::StepMetrics sums;
   const int64_t per_epoch = batches.batches() / epochs;
   const int64_t end = (epoch + 1) * per_epoch;
@@ -83,8 +83,8 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
                                              .device = options.device,
                                              .gpu_memory_mib = options.gpu_memory_mib});
   }
-  train::ProgressView view(train::ProgressView::style_for(options.verbose), options.epochs,
-                           training->info().records, now());
+  show::ProgressView view(show::ProgressView::style_for(options.verbose), options.epochs,
+                          training->info().records, now());
   std::vector<EpochHistory> history;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto begin = now();
@@ -92,7 +92,7 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
     const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
     EpochHistory entry;
     entry.train = {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
-    std::optional<train::ShownMetrics> shown;
+    std::optional<show::ShownMetrics> shown;
     if (evaluator) {
       entry.validation = evaluator->evaluate(replica->parameters(), *validation);
       shown = {entry.validation->loss, entry.validation->accuracy};

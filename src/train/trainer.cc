@@ -3,10 +3,10 @@
 #include <stdexcept>
 
 #include "core/log.h"
+#include "launch/roles.h"
+#include "launch/signals.h"
 #include "sluice/errors.h"
 #include "train/distributed_job.h"
-#include "train/roles.h"
-#include "train/signals.h"
 
 namespace sluice {
 namespace {
@@ -43,7 +43,7 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
 }  // namespace
 
 void init(int argc, char** argv) {
-  train::run_if_child(argc, argv);
+  launch::run_if_child(argc, argv);
   log::set_role("driver");
   g_program = argc > 0 ? argv[0] : "sluice program";
 }
@@ -57,9 +57,9 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   train::DistributedJob job;
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
-  const std::stop_token stop = train::stop_on_signals(std::chrono::seconds(2));
+  const std::stop_token stop = launch::stop_on_signals(std::chrono::seconds(2));
   auto outcome = train::run_distributed(job, model, dataset, stop);
-  if (stop.stop_requested()) std::exit(train::signal_exit_status());
+  if (stop.stop_requested()) std::exit(launch::signal_exit_status());
   if (!outcome.ok()) throw RuntimeError(outcome.status().message());
   const driver::JobResult& result = outcome->result;
   return {result.training_time_s, result.server_updates, result.samples_trained,

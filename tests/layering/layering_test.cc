@@ -26,12 +26,14 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"server", {"core", "algorithm", "wire", "client"}},
     {"worker", {"core", "backend", "nn", "algorithm", "data", "wire", "client"}},
     {"driver", {"core", "data", "wire", "client"}},
+    {"launch", {"core", "client", "transport", "server", "worker", "driver"}},
+    {"show", {"core", "nn", "driver"}},
     {"train",
-     {"core", "backend", "nn", "optim", "algorithm", "data", "wire", "client", "transport",
-      "server", "worker", "driver"}},
+     {"core", "optim", "algorithm", "backend", "nn", "data", "transport", "worker", "driver",
+      "launch", "show"}},
     {"cli",
-     {"core", "backend", "nn", "optim", "algorithm", "data", "wire", "client", "transport",
-      "server", "worker", "driver", "train"}},
+     {"core", "optim", "algorithm", "backend", "nn", "data", "transport", "worker", "driver",
+      "launch", "show", "train"}},
 };
 
 // The folder that a public header is the face of.

@@ -87,6 +87,9 @@ class ManualWorld final : public core::World {
     return true;
   }
 
+  // Tasks that have not run yet.
+  size_t posted() const { return posted_.size(); }
+
   core::TimePoint now() const override { return now_; }
   std::shared_ptr<core::Strand> make_strand(const std::string&) override {
     return std::make_shared<ManualStrand>(*this);

@@ -1,4 +1,4 @@
-#include "train/signals.h"
+#include "launch/signals.h"
 
 #include <poll.h>
 #include <semaphore.h>
@@ -16,7 +16,7 @@
 
 #include "core/file_io.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 namespace {
 
 // Signal handlers can reach nothing but globals.
@@ -137,4 +137,4 @@ void forget_at_end(const std::string& folder) {
   folders().names.erase(folder);
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

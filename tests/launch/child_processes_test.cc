@@ -1,4 +1,4 @@
-#include "train/child_processes.h"
+#include "launch/child_processes.h"
 
 #include <gmock/gmock.h>
 #include <signal.h>
@@ -9,16 +9,16 @@
 #include "tests/support/process.h"
 
 // This very program is what it starts again: the last argument says what it does there.
-namespace sluice::train {
+namespace sluice::launch {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
 
 // gtest runs no test that is filtered out, so this child ends at once with status 0.
-const std::vector<std::string> kQuick = {"train_test", "--gtest_filter=NoSuchTest"};
+const std::vector<std::string> kQuick = {"launch_test", "--gtest_filter=NoSuchTest"};
 // Ends only by a signal.
-const std::vector<std::string> kForever = {"train_test", "--gtest_also_run_disabled_tests",
+const std::vector<std::string> kForever = {"launch_test", "--gtest_also_run_disabled_tests",
                                            "--gtest_filter=*DISABLED_SleepsForever"};
 
 TEST(ChildProcessesChild, DISABLED_SleepsForever) {
@@ -150,4 +150,4 @@ TEST_F(ChildProcessesTest, DefaultsAreAddedToTheEnvironmentAndDoNotOverrideIt) {
 }
 
 }  // namespace
-}  // namespace sluice::train
+}  // namespace sluice::launch

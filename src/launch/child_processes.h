@@ -17,7 +17,7 @@
 #include "core/clock.h"
 #include "sluice/status.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 
 // Thread-safe.
 class ChildProcesses {
@@ -60,4 +60,4 @@ class ChildProcesses {
 // `parent` is gone already.
 void die_with_parent(pid_t parent);
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

@@ -11,7 +11,7 @@
 #include "client/member.h"
 #include "sluice/status.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 
 struct RoleOptions {
   std::string driver;                // address
@@ -37,4 +37,4 @@ std::vector<std::string> child_arguments(const std::string& program, const std::
 // Runs the role and ends the process when argv is a child's command line; else returns.
 void run_if_child(int argc, char** argv);
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

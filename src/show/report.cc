@@ -1,4 +1,4 @@
-#include "train/report.h"
+#include "show/report.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -7,10 +7,9 @@
 #include "core/atomic_file.h"
 #include "core/process_info.h"
 #include "core/version.h"
-#include "train/progress_view.h"
-#include "transport/grpc/grpc_transport.h"
+#include "show/progress_view.h"
 
-namespace sluice::train {
+namespace sluice::show {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -22,10 +21,10 @@ std::string format(const char* pattern, Args... args) {
   return text;
 }
 
-Json history_json(const JobOutcome& outcome) {
+Json history_json(const std::vector<EpochHistory>& epochs) {
   Json history = Json::array();
   int epoch = 0;
-  for (const EpochHistory& entry : outcome.history) {
+  for (const EpochHistory& entry : epochs) {
     Json json = {
         {"epoch", epoch++}, {"loss", entry.train.loss}, {"accuracy", entry.train.accuracy}};
     if (entry.validation) {
@@ -72,7 +71,7 @@ Json servers_json(const driver::JobResult& result) {
 
 // What the accuracy is of: those who asked for one dataset may have got another.
 std::string test_set(const JobReport& report) {
-  std::string asked = report.config.dataset;
+  std::string asked = report.dataset_asked;
   std::replace(asked.begin(), asked.end(), '-', '_');
   const bool generated = report.dataset == "generated digits" && asked != "digits";
   return generated ? report.dataset + ", since " + asked + " was not found"
@@ -86,7 +85,7 @@ double samples_per_second(const driver::JobResult& result) {
 }  // namespace
 
 std::string to_json(const JobReport& report) {
-  const driver::JobResult& result = report.outcome.result;
+  const driver::JobResult& result = report.result;
   Json json = Json::object();
   json["training_time_s"] = result.training_time_s;
   json["total_time_s"] = report.total_time_s;
@@ -103,13 +102,12 @@ std::string to_json(const JobReport& report) {
   json["workers"] = workers_json(result);
   json["servers"] = servers_json(result);
   json["driver"] = {{"peak_memory_bytes", core::peak_memory_bytes()}};
-  json["history"] = history_json(report.outcome);
-  json["config"] = Json::parse(to_json(report.config));
+  json["history"] = history_json(report.history);
+  json["config"] = Json::parse(report.config_json);
   json["model"] = Json::parse(report.model_json);
-  json["versions"] = {{"sluice", core::version()},
-                      {"backend", report.backend},
-                      {"grpc", transport::grpc_version()},
-                      {"compiler", __VERSION__}};
+  json["versions"] = {{"sluice", core::version()}};
+  for (const auto& [what, version] : report.versions) json["versions"][what] = version;
+  json["versions"]["compiler"] = __VERSION__;
   return json.dump(2) + "\n";
 }
 
@@ -119,7 +117,7 @@ Status write_report(const JobReport& report, const std::string& path) {
 }
 
 std::string to_text(const JobReport& report) {
-  const driver::JobResult& result = report.outcome.result;
+  const driver::JobResult& result = report.result;
   std::string text;
   text += format("Training time: %.2f s (%s samples, %s samples/s)\n", result.training_time_s,
                  with_separators(result.samples_trained).c_str(),
@@ -142,4 +140,4 @@ std::string to_text(const JobReport& report) {
   return text;
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::show

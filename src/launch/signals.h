@@ -6,7 +6,7 @@
 
 #include "core/clock.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 
 // From now on the first of these signals requests a stop, on a thread of its own. When the process
 // has not ended by itself within `grace`, or when a second signal comes, it is ended: with
@@ -27,4 +27,4 @@ std::string signal_name();
 void remove_at_end(const std::string& folder);
 void forget_at_end(const std::string& folder);
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

@@ -1,4 +1,4 @@
-#include "train/job_view.h"
+#include "show/job_view.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -12,23 +12,19 @@
 #include <sstream>
 
 #include "core/log.h"
-#include "core/parameter_set.h"
 #include "core/real_world.h"
-#include "sluice/layers.h"
-#include "tests/support/local_job.h"
 #include "tests/support/manual_world.h"
 
-namespace sluice::train {
+namespace sluice::show {
 namespace {
 
 using namespace std::chrono_literals;
 using driver::MemberEnded;
 using testing::HasSubstr;
 using testing::Not;
-using testing_support::small_dataset;
-using testing_support::small_model;
 
 constexpr int64_t kRecords = 100;
+constexpr size_t kParameters = 3;
 
 // Standard error as a file that can be read meanwhile.
 class StandardError {
@@ -107,13 +103,10 @@ driver::MemberName worker(int index) {
 driver::EpochEnded epoch(int number) { return {{number, kRecords, 0.5 * kRecords, 75}}; }
 
 std::unique_ptr<JobView> make_view(core::World& world, int verbose, int epochs = 1,
-                                   std::shared_ptr<const data::Records> validation = nullptr,
-                                   const Sequential& model = small_model()) {
-  JobConfig config;
-  config.verbose = verbose;
-  config.epochs = epochs;
-  return std::make_unique<JobView>(world, config, model, kRecords, std::move(validation),
-                                   EvaluateOptions{.batch_size = 10, .threads = 1});
+                                   JobView::Evaluate evaluate = nullptr) {
+  const ShownJob job{
+      .epochs = epochs, .records = kRecords, .parameters = kParameters, .verbose = verbose};
+  return std::make_unique<JobView>(world, job, std::move(evaluate));
 }
 
 // --- What is shown ---
@@ -209,19 +202,33 @@ TEST_F(JobViewTest, WaitsAreSaidOnceWhenTheyLastAndNotInTheFirstTwoSeconds) {
             "waiting for worker 1, which has not been heard of for some seconds\n");
 }
 
+// A strand that does nothing until the test lets it: as one whose terminal takes nothing.
+TEST_F(JobViewTest, OfProgressThatWaitsOnlyTheNewestIsShown) {
+  const auto view = make_view(world_, 2, 2);
+  const auto progress = [&](int epoch, int64_t samples) {
+    driver::Progress done;
+    done.samples = epoch * kRecords + samples;
+    done.total_samples = 2 * kRecords;
+    if (epoch > 0) done.epochs.push_back({0, kRecords, 0, 0});
+    done.epochs.push_back({epoch, samples, 0, 0});
+    view->on_event({world_.now(), done});
+  };
+  const size_t before = world_.posted();
+  for (int samples = 1; samples < 90; ++samples) progress(0, samples);
+  EXPECT_EQ(world_.posted(), before + 1);
+  view->on_event({world_.now(), epoch(0)});
+  for (int samples = 1; samples < 50; ++samples) progress(1, samples);
+  EXPECT_EQ(world_.posted(), before + 3) << "what happened between two reports stays between them";
+}
+
 // --- Epochs and their validation ---
 
 class JobViewValidationTest : public testing::Test {
  protected:
-  // What the model gets with every parameter at this value.
-  Metrics metrics_at(float value) {
-    Sequential model = small_model();
-    const auto values = model.parameters().values();
-    std::fill(values.begin(), values.end(), value);
-    return model.evaluate(validation_, {.batch_size = 10, .threads = 1});
-  }
-  std::unique_ptr<JobView> start(int epochs, const Sequential& model = small_model()) {
-    auto view = make_view(core::real_world(), 1, epochs, validation_.records(), model);
+  // The loss tells which parameters were evaluated.
+  static Metrics first_of(std::span<const float> parameters) { return {parameters.front(), 0}; }
+  std::unique_ptr<JobView> start(int epochs, JobView::Evaluate evaluate = first_of) {
+    auto view = make_view(core::real_world(), 1, epochs, std::move(evaluate));
     view->pull_with(driver_.pull());
     return view;
   }
@@ -235,13 +242,12 @@ class JobViewValidationTest : public testing::Test {
     }
     return result;
   }
-  std::string at(float value) { return std::to_string(metrics_at(value).loss); }
-  std::vector<float> parameters(float value) const {
-    return std::vector<float>(small_model().parameters().values().size(), value);
+  static std::string at(float value) { return std::to_string(value); }
+  static std::vector<float> parameters(float value) {
+    return std::vector<float>(kParameters, value);
   }
 
   StandardError stderr_;
-  const Dataset validation_ = small_dataset(40);
   FakeDriver driver_;
 };
 
@@ -312,38 +318,15 @@ TEST_F(JobViewValidationTest, AJobThatFailedShowsNothingMore) {
   EXPECT_THAT(stderr_.text(), Not(HasSubstr("Epoch")));
 }
 
-// A layer that does what the test wants before it lets anything through.
-class Gate final : public CustomLayer {
- public:
-  explicit Gate(std::function<void()> pass) : pass_(std::move(pass)) {}
-  std::string class_name() const override { return "Gate"; }
-  std::unique_ptr<Layer> clone() const override { return std::make_unique<Gate>(*this); }
-  void forward(const Forward& a) const override {
-    pass_();
-    std::copy(a.x.begin(), a.x.end(), a.y.begin());
-  }
-  void backward(const Backward&) const override {}
-
- private:
-  const std::function<void()> pass_;
-};
-
-Sequential model_with_gate(std::function<void()> pass) {
-  Sequential model;
-  model.add(Input({6}))
-      .add(Gate(std::move(pass)))
-      .add(Dense({.units = 3, .activation = "softmax"}));
-  model.initialize(1);
-  return model;
-}
-
 TEST_F(JobViewValidationTest, NothingWaitsForAnEvaluation) {
   std::promise<void> evaluating, go_on;
   const std::shared_future<void> gate = go_on.get_future();
-  const auto view = start(2, model_with_gate([&, first = std::make_shared<std::once_flag>()] {
-                            std::call_once(*first, [&] { evaluating.set_value(); });
-                            gate.wait();
-                          }));
+  std::once_flag first;
+  const auto view = start(2, [&](std::span<const float> parameters) {
+    std::call_once(first, [&] { evaluating.set_value(); });
+    gate.wait();
+    return first_of(parameters);
+  });
   happens(*view, epoch(0));
   driver_.answer(ok_status(), 0.25f);
   evaluating.get_future().get();
@@ -360,7 +343,8 @@ TEST_F(JobViewValidationTest, NothingWaitsForAnEvaluation) {
 
 TEST_F(JobViewValidationTest, AnEvaluationThatFailsCostsOnlyItsFigures) {
   log::set_role("test");  // whose log is standard error
-  const auto view = start(1, model_with_gate([] { throw std::runtime_error("the layer broke"); }));
+  const auto view = start(
+      1, [](std::span<const float>) -> Metrics { throw std::runtime_error("the layer broke"); });
   happens(*view, epoch(0));
   driver_.answer(ok_status(), 0.25f);
   EXPECT_TRUE(stderr_.wait_for("no validation figures: the layer broke"));
@@ -371,4 +355,4 @@ TEST_F(JobViewValidationTest, AnEvaluationThatFailsCostsOnlyItsFigures) {
 }
 
 }  // namespace
-}  // namespace sluice::train
+}  // namespace sluice::show

@@ -1,6 +1,6 @@
 // The children are this very program, which takes no notice of a role's command line: the
 // environment makes it run one disabled test, where it does what the parent planned.
-#include "train/local_cluster.h"
+#include "launch/local_cluster.h"
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
@@ -19,7 +19,7 @@
 #include "tests/support/update_rules.h"
 #include "transport/grpc/grpc_transport.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 namespace {
 
 using namespace std::chrono_literals;
@@ -40,7 +40,7 @@ TEST(LocalClusterChild, DISABLED_Runs) {
 }
 
 LocalClusterOptions options(int servers, int workers, int max_restarts) {
-  return {.program = "train_test",
+  return {.program = "launch_test",
           .servers = servers,
           .workers = workers,
           .max_restarts = max_restarts};
@@ -269,4 +269,4 @@ TEST_F(LocalClusterTest, AWorkerThatWasRefusedIsNotReplaced) {
 }
 
 }  // namespace
-}  // namespace sluice::train
+}  // namespace sluice::launch

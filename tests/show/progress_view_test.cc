@@ -1,10 +1,10 @@
-#include "train/progress_view.h"
+#include "show/progress_view.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 
-namespace sluice::train {
+namespace sluice::show {
 namespace {
 
 using namespace std::chrono_literals;
@@ -90,4 +90,4 @@ TEST(ProgressViewTest, SilentStyleWritesNothing) {
 }
 
 }  // namespace
-}  // namespace sluice::train
+}  // namespace sluice::show

@@ -1,4 +1,4 @@
-#include "train/roles.h"
+#include "launch/roles.h"
 
 #include <unistd.h>
 
@@ -9,13 +9,13 @@
 #include "core/log.h"
 #include "core/process_info.h"
 #include "core/real_world.h"
+#include "launch/child_processes.h"
+#include "launch/signals.h"
 #include "server/serve.h"
-#include "train/child_processes.h"
-#include "train/signals.h"
 #include "transport/grpc/grpc_transport.h"
 #include "worker/worker.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 namespace {
 
 constexpr const char* kChildFlag = "--sluice-child";
@@ -108,4 +108,4 @@ void run_if_child(int argc, char** argv) {
   std::exit(exit_status(end.how));
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

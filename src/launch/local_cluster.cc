@@ -1,4 +1,4 @@
-#include "train/local_cluster.h"
+#include "launch/local_cluster.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -14,9 +14,9 @@
 
 #include "core/log.h"
 #include "core/real_world.h"
-#include "train/signals.h"
+#include "launch/signals.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 namespace {
 
 namespace fs = std::filesystem;
@@ -189,4 +189,4 @@ void LocalCluster::member_ended(const driver::MemberEnded& ended) {
   if (ended.how == driver::MemberEnded::How::kStuck) children_.kill(pid);
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

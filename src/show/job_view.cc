@@ -1,4 +1,4 @@
-#include "train/job_view.h"
+#include "show/job_view.h"
 
 #include <algorithm>
 #include <future>
@@ -6,9 +6,8 @@
 #include <variant>
 
 #include "core/log.h"
-#include "core/parameter_set.h"
 
-namespace sluice::train {
+namespace sluice::show {
 namespace {
 
 // Starting up takes a moment and needs no words.
@@ -23,21 +22,15 @@ ShownMetrics shown(const wire::EpochMetrics& sums) {
 
 }  // namespace
 
-JobView::JobView(core::World& world, const JobConfig& config, const Sequential& model,
-                 int64_t records, std::shared_ptr<const data::Records> validation,
-                 const EvaluateOptions& options)
+JobView::JobView(core::World& world, const ShownJob& job, Evaluate evaluate)
     : world_(world),
-      verbose_(config.verbose),
-      records_(records),
-      validation_(std::move(validation)),
-      view_(ProgressView::style_for(config.verbose), config.epochs, records, world.now()),
+      job_(job),
+      evaluate_(std::move(evaluate)),
+      pulled_(evaluate_ ? job.parameters : 0),
+      view_(ProgressView::style_for(job.verbose), job.epochs, job.records, world.now()),
       epoch_start_(world.now()),
       evaluating_(world.make_strand("evaluate")),
       showing_(world.make_strand("show")) {
-  if (validation_) {
-    evaluator_.emplace(model, options);
-    pulled_ = core::AlignedBuffer(model.parameters().values().size());
-  }
   say_waits_in(kStarting);
 }
 
@@ -66,7 +59,7 @@ class JobView::Show {
 
  private:
   void daily() {
-    if (view_.verbose_ >= 2) say();
+    if (view_.job_.verbose >= 2) say();
   }
   void say() { view_.view_.message(to_text(event_)); }
 
@@ -75,7 +68,26 @@ class JobView::Show {
 };
 
 void JobView::on_event(const driver::JobEvent& event) {
-  showing_->post([this, event] { std::visit(Show(*this, event), event.what); });
+  std::lock_guard lock(mutex_);
+  if (!std::holds_alternative<driver::Progress>(event.what)) {
+    newest_progress_ = nullptr;
+    showing_->post([this, event] { std::visit(Show(*this, event), event.what); });
+  } else if (newest_progress_ != nullptr) {
+    *newest_progress_ = event;
+  } else {
+    newest_progress_ = std::make_shared<driver::JobEvent>(event);
+    showing_->post([this, progress = newest_progress_] { show_newest(progress); });
+  }
+}
+
+void JobView::show_newest(const std::shared_ptr<driver::JobEvent>& progress) {
+  driver::JobEvent event;
+  {
+    std::lock_guard lock(mutex_);
+    event = std::move(*progress);
+    if (newest_progress_ == progress) newest_progress_ = nullptr;
+  }
+  std::visit(Show(*this, event), event.what);
 }
 
 void JobView::message(const std::string& line) {
@@ -86,9 +98,9 @@ void JobView::show(const driver::Progress& progress, core::TimePoint at) {
   // Workers are in different epochs; the bar is of the first that is not complete.
   int epoch = 0;
   for (const auto& sums : progress.epochs) {
-    if (sums.samples == records_) epoch = std::max(epoch, sums.epoch + 1);
+    if (sums.samples == job_.records) epoch = std::max(epoch, sums.epoch + 1);
   }
-  if (epoch * records_ >= progress.total_samples) return;
+  if (epoch * job_.records >= progress.total_samples) return;
   wire::EpochMetrics current{epoch, 0, 0, 0};
   for (const auto& sums : progress.epochs) {
     if (sums.epoch == epoch) current = sums;
@@ -117,7 +129,7 @@ void JobView::say_waits() {
 
 void JobView::show(const driver::EpochEnded& ended, core::TimePoint at) {
   ended_.push_back({ended.metrics.epoch, shown(ended.metrics), at});
-  if (!evaluator_) {
+  if (!evaluate_) {
     show_epochs_until(ended.metrics.epoch, std::nullopt);
   } else if (!validating_) {
     validate_next();
@@ -148,7 +160,7 @@ void JobView::not_pulled(int epoch, const Status& why) {
 // What fails here (a layer of the program's own, a device) must not cost the training.
 std::optional<Metrics> JobView::evaluate(std::span<const float> parameters) {
   try {
-    return evaluator_->evaluate(parameters, *validation_);
+    return evaluate_(parameters);
   } catch (const std::exception& error) {
     SLUICE_LOG(error, "no validation figures: {}", error.what());
     return std::nullopt;
@@ -185,7 +197,7 @@ void JobView::show_epoch(const EndedEpoch& ended, std::optional<Metrics> validat
 std::vector<EpochHistory> JobView::finish(std::span<const float> parameters) {
   std::promise<std::vector<EpochHistory>> finished;
   const auto conclude = [&] {
-    if (!ended_.empty() && evaluator_ && !parameters.empty()) {
+    if (!ended_.empty() && evaluate_ && !parameters.empty()) {
       show_epochs_until(ended_.back().epoch, evaluate(parameters));
     }
     finished.set_value(std::move(history_));
@@ -200,4 +212,4 @@ std::vector<EpochHistory> JobView::finish(std::span<const float> parameters) {
   return finished.get_future().get();
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::show

@@ -1,4 +1,4 @@
-#include "train/progress_view.h"
+#include "show/progress_view.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <limits>
 #include <utility>
 
-namespace sluice::train {
+namespace sluice::show {
 namespace {
 
 constexpr size_t kBarWidth = 30, kSmallestBar = 10;
@@ -179,4 +179,4 @@ void ProgressView::clear() {
   drawn_ = 0;
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::show

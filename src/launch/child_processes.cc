@@ -1,4 +1,4 @@
-#include "train/child_processes.h"
+#include "launch/child_processes.h"
 
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -11,7 +11,7 @@
 #include <cstring>
 #include <exception>
 
-namespace sluice::train {
+namespace sluice::launch {
 namespace {
 
 std::string describe(int status) {
@@ -132,4 +132,4 @@ void die_with_parent(pid_t parent) {
   if (getppid() != parent) _exit(128 + SIGKILL);
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

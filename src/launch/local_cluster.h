@@ -9,11 +9,11 @@
 
 #include "core/world.h"
 #include "driver/driver.h"
+#include "launch/child_processes.h"
+#include "launch/roles.h"
 #include "sluice/status.h"
-#include "train/child_processes.h"
-#include "train/roles.h"
 
-namespace sluice::train {
+namespace sluice::launch {
 
 struct LocalClusterOptions {
   std::string program = "sluice";  // argv[0] of the children
@@ -70,4 +70,4 @@ class LocalCluster {
   ChildProcesses children_;
 };
 
-}  // namespace sluice::train
+}  // namespace sluice::launch

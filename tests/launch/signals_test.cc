@@ -1,5 +1,5 @@
 // Each in a process of its own, since what a signal changes stays changed.
-#include "train/signals.h"
+#include "launch/signals.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sluice::train {
+namespace sluice::launch {
 namespace {
 
 using namespace std::chrono_literals;
@@ -164,4 +164,4 @@ TEST_F(SignalsDeathTest, TheGraceIsNotCountedByTheWallClock) {
 }
 
 }  // namespace
-}  // namespace sluice::train
+}  // namespace sluice::launch

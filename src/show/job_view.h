@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,28 +15,35 @@
 #include "core/aligned_buffer.h"
 #include "core/reply.h"
 #include "core/world.h"
-#include "data/records.h"
 #include "driver/job_event.h"
+#include "show/progress_view.h"
 #include "sluice/model.h"
-#include "train/evaluation.h"
-#include "train/job_config.h"
-#include "train/progress_view.h"
 
-namespace sluice::train {
+namespace sluice::show {
+
+// What there is to show.
+struct ShownJob {
+  int epochs = 1;
+  int64_t records = 0;  // that an epoch trains
+  size_t parameters = 0;
+  int verbose = 1;  // 0 silent, 1 progress, 2 a line for everything
+};
 
 class JobView {
  public:
   // Reads the parameters as they are now.
   using Pull = std::function<void(std::span<float>, core::Reply<Status>)>;
+  // Validates parameters. Called on one thread at a time; what it throws costs only its figures.
+  using Evaluate = std::function<Metrics(std::span<const float>)>;
 
-  // `validation` may be null. Throws as Evaluator.
-  JobView(core::World& world, const JobConfig& config, const Sequential& model, int64_t records,
-          std::shared_ptr<const data::Records> validation, const EvaluateOptions& options);
+  // `evaluate` may be null: no validation.
+  JobView(core::World& world, const ShownJob& job, Evaluate evaluate);
   ~JobView();
 
   // Before the first event.
   void pull_with(Pull pull) { pull_ = std::move(pull); }
-  // Thread-safe, and returns at once.
+  // Thread-safe, and returns at once. Of progress that has not been shown yet, only the newest is
+  // kept: a terminal may take nothing for hours.
   void on_event(const driver::JobEvent& event);
   void message(const std::string& line);
 
@@ -52,6 +60,7 @@ class JobView {
   class Show;  // what to do with each kind of event
 
   // On the showing strand:
+  void show_newest(const std::shared_ptr<driver::JobEvent>& progress);
   void show(const driver::Progress& progress, core::TimePoint at);
   void show(const driver::EpochEnded& ended, core::TimePoint at);
   void show(const driver::WaitsFor& waits);
@@ -65,12 +74,14 @@ class JobView {
   void show_epoch(const EndedEpoch& ended, std::optional<Metrics> validation);
 
   core::World& world_;
-  const int verbose_;
-  const int64_t records_;
-  const std::shared_ptr<const data::Records> validation_;
-  std::optional<Evaluator> evaluator_;  // of the evaluating strand
+  const ShownJob job_;
+  const Evaluate evaluate_;
   core::AlignedBuffer pulled_;
   Pull pull_;
+
+  std::mutex mutex_;
+  // Progress that is to be shown, while it is the last thing in the queue. Guarded by mutex_.
+  std::shared_ptr<driver::JobEvent> newest_progress_;
 
   // Of the showing strand:
   ProgressView view_;
@@ -87,4 +98,4 @@ class JobView {
   const std::shared_ptr<core::Strand> showing_;
 };
 
-}  // namespace sluice::train
+}  // namespace sluice::show

@@ -1,13 +1,11 @@
-#include "train/report.h"
+#include "show/report.h"
 
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "train/builtin_models.h"
-
-namespace sluice::train {
+namespace sluice::show {
 namespace {
 
 using testing::HasSubstr;
@@ -15,11 +13,13 @@ using testing::HasSubstr;
 JobReport sample_report() {
   JobReport report;
   report.dataset = "mnist";
-  const Sequential model = make_model("mnist_cnn");
-  report.model_json = model.to_json();
-  report.parameters = model.count_params();
+  report.dataset_asked = "mnist";
+  report.config_json = R"({"workers": 3})";
+  report.model_json = R"({"class_name": "Sequential"})";
+  report.parameters = 1048853;
+  report.versions = {{"backend", "cpu (oneDNN 2.6.3)"}, {"grpc", "1.51.1"}};
   report.test = {0.0291, 0.9911};
-  driver::JobResult& result = report.outcome.result;
+  driver::JobResult& result = report.result;
   result.training_time_s = 50;
   result.server_updates = 3750;
   result.samples_trained = 300000;
@@ -29,7 +29,7 @@ JobReport sample_report() {
       {0, 1250, 100000, 1, {{"pid 7 on a", "left", true}}, 1 << 27},
       {1, 2500, 200000, 2, {{"pid 8 on a", "was killed by signal 9 (Killed)", false}}, 1 << 27}};
   result.servers = {{"unix:/s", 1, 2.5, 1 << 26}};
-  report.outcome.history = {{{0.2, 0.94}, Metrics{0.1, 0.97}, 10}, {{0.1, 0.98}, {}, 11}};
+  report.history = {{{0.2, 0.94}, Metrics{0.1, 0.97}, 10}, {{0.1, 0.98}, {}, 11}};
   return report;
 }
 
@@ -65,10 +65,10 @@ TEST(ReportTest, TextSpeaksTheWordsOfTheOriginal) {
 
 TEST(ReportTest, TextSaysWhenTheDatasetWasNotTheOneAskedFor) {
   JobReport report = sample_report();
-  report.config.dataset = "fashion-mnist";
+  report.dataset_asked = "fashion-mnist";
   report.dataset = "generated digits";
   EXPECT_THAT(to_text(report), HasSubstr("(generated digits, since fashion_mnist was not found, "));
-  report.config.dataset = "digits";
+  report.dataset_asked = "digits";
   EXPECT_THAT(to_text(report), HasSubstr("(test set of generated digits, "));
 }
 
@@ -84,4 +84,4 @@ TEST(ReportTest, PlaceThatCannotBeWrittenIsNamed) {
 }
 
 }  // namespace
-}  // namespace sluice::train
+}  // namespace sluice::show

@@ -1,22 +1,27 @@
 // The results of a job as JSON and as text.
 #pragma once
 
+#include <map>
 #include <string>
+#include <vector>
 
+#include "driver/job_result.h"
 #include "sluice/model.h"
 #include "sluice/status.h"
-#include "train/distributed_job.h"
 
-namespace sluice::train {
+namespace sluice::show {
 
 struct JobReport {
-  JobConfig config;
-  std::string dataset;  // what was really trained on: "mnist", "generated digits"
+  std::string config_json;
+  std::string dataset_asked;  // "mnist"
+  std::string dataset;        // what was really trained on: "mnist", "generated digits"
   std::string model_json;
   size_t parameters = 0;
-  JobOutcome outcome;
+  driver::JobResult result;
+  std::vector<EpochHistory> history;
   Metrics test;
-  std::string backend;      // that evaluated: "cpu (oneDNN 2.6.3, AVX-512)"
+  // Of what took part, beside Sluice itself: {"backend": "cpu (oneDNN 2.6.3, AVX-512)", ...}.
+  std::map<std::string, std::string> versions;
   double total_time_s = 0;  // the whole command
 };
 
@@ -29,4 +34,4 @@ Status write_report(const JobReport& report, const std::string& path);
 // The lines that the command ends with, in the words of Dist-Keras' example.
 std::string to_text(const JobReport& report);
 
-}  // namespace sluice::train
+}  // namespace sluice::show

@@ -12,7 +12,7 @@
 
 #include "core/clock.h"
 
-namespace sluice::train {
+namespace sluice::show {
 
 struct ShownMetrics {
   double loss = 0;
@@ -71,4 +71,4 @@ std::string format_loss(double loss);
 // 31,264.
 std::string with_separators(int64_t value);
 
-}  // namespace sluice::train
+}  // namespace sluice::show
