@@ -132,6 +132,18 @@ TEST_F(AcquireTest, WhoeverFindsNothingToDoHearsWhyAfterASecond) {
   EXPECT_EQ(waiting.get()->reason, "2 of 2 parameter server(s) to join");
 }
 
+// Else every attempt of a worker with little patience would run out of time.
+TEST_F(AcquireTest, WhoeverHasLittlePatienceHearsSooner) {
+  options.training.driver_timeout = 2s;
+  make_driver();
+  run();
+  const auto waiting = ask_for_lease(join_worker());
+  world.advance(199ms);
+  EXPECT_FALSE(waiting.is_there());
+  world.advance(1ms);
+  EXPECT_TRUE(waiting.is_there());
+}
+
 TEST_F(AcquireTest, WhoeverWaitsGetsThePartitionOfTheDeadAtOnce) {
   start();
   for (int64_t pid = 10; pid < 13; ++pid) acquire(join_worker(pid));

@@ -4,6 +4,9 @@
 #include <signal.h>
 
 #include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 
 #include "tests/support/process.h"
@@ -23,6 +26,21 @@ const std::vector<std::string> kForever = {"launch_test", "--gtest_also_run_disa
 
 TEST(ChildProcessesChild, DISABLED_SleepsForever) {
   for (;;) pause();
+}
+
+// Writes a letter for each SIGTERM, and for nothing else ends.
+const std::vector<std::string> kCounts = {"launch_test", "--gtest_also_run_disabled_tests",
+                                          "--gtest_filter=*DISABLED_CountsSignals"};
+constexpr const char* kCountFile = "SLUICE_TEST_FILE";
+
+TEST(ChildProcessesChild, DISABLED_CountsSignals) {
+  sigset_t expected;
+  sigemptyset(&expected);
+  sigaddset(&expected, SIGTERM);
+  sigprocmask(SIG_BLOCK, &expected, nullptr);
+  std::ofstream file(std::getenv(kCountFile));
+  file << '.' << std::flush;
+  for (int signal = 0; sigwait(&expected, &signal) == 0;) file << 'T' << std::flush;
 }
 
 class ChildProcessesTest : public testing::Test {
@@ -112,6 +130,27 @@ TEST_F(ChildProcessesTest, StopLeavesNobodyBehind) {
   EXPECT_FALSE(testing_support::alive(b));
   EXPECT_EQ(ends().size(), 2u);
   children_.stop(0s);  // nobody is left
+}
+
+// The second signal to a process ends it at once, and it has not been asked twice.
+TEST_F(ChildProcessesTest, WhoWasAskedToEndIsNotAskedAgain) {
+  const std::string path = testing::TempDir() + "signals-" + std::to_string(getpid());
+  setenv(kCountFile, path.c_str(), 1);
+  const auto written = [&path] {
+    std::ifstream file(path);
+    std::string text;
+    file >> text;
+    return text;
+  };
+  start(kCounts);
+  for (int i = 0; i < 30000 && written() != "."; ++i) usleep(1000);
+  children_.terminate();
+  for (int i = 0; i < 30000 && written() != ".T"; ++i) usleep(1000);
+  children_.terminate();
+  children_.stop(100ms);
+  EXPECT_EQ(written(), ".T");
+  unsetenv(kCountFile);
+  std::filesystem::remove(path);
 }
 
 // As under `trap '' CHLD` in a shell.

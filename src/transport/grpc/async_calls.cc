@@ -1,102 +1,128 @@
 #include "transport/grpc/async_calls.h"
 
+#include <condition_variable>
 #include <mutex>
 #include <unordered_set>
 #include <utility>
 
-#include "transport/grpc/operation_queue.h"
-
 namespace sluice::transport {
 
-struct AsyncCalls::Call {
+// One call. Owns itself from its start to its end.
+struct AsyncCalls::Call final : Operation {
+  void ended(bool ok) override;
+
+  std::shared_ptr<Open> open;
   ::grpc::ClientContext context;
   ::grpc::ByteBuffer answer;
   ::grpc::Status status;
   std::unique_ptr<::grpc::ClientAsyncResponseReader<::grpc::ByteBuffer>> reader;
-  core::Duration timeout;
+  core::Duration timeout{};
   core::Reply<Answer> reply;
-  Status cut;  // why we cancelled it, if we did; guarded by Shared::mutex
+  Status cut;  // why we cancelled it, if we did; guarded by Open's mutex
 };
 
-struct AsyncCalls::Shared {
-  explicit Shared(Peer p) : peer(std::move(p)), stub(peer.channel) {}
+// The calls that have not ended.
+class AsyncCalls::Open {
+ public:
+  explicit Open(Peer peer) : peer_(std::move(peer)), stub_(peer_.channel) {}
+
+  const std::string& address() const { return peer_.address; }
+
+  // Answers the call at once when the channel has closed.
+  void start(std::unique_ptr<Call> call, const char* method, const ::grpc::ByteBuffer& request,
+             ::grpc::CompletionQueue* queue) {
+    call->reader = stub_.PrepareUnaryCall(&call->context, method, request, queue);
+    if (!admit(*call)) return call->reply(closed());
+    Call* tag = call.release();  // comes back from the queue
+    tag->reader->StartCall();
+    tag->reader->Finish(&tag->answer, &tag->status, static_cast<Operation*>(tag));
+  }
 
   void cut(const Status& why) {
-    std::lock_guard lock(mutex);
-    for (Call* call : in_flight) {
+    std::lock_guard lock(mutex_);
+    for (Call* call : in_flight_) {
       call->cut = why;
       call->context.TryCancel();
     }
   }
+  void close() {
+    {
+      std::lock_guard lock(mutex_);
+      closed_ = true;
+    }
+    cut(closed());
+  }
+  void wait_until_all_are_answered() {
+    std::unique_lock lock(mutex_);
+    all_answered_.wait(lock, [this] { return unanswered_ == 0; });
+  }
+
   // What a call that has ended is answered with.
-  Answer answer_of(Call& call) {
+  Answer end(Call& call) {
+    {
+      std::lock_guard lock(mutex_);
+      in_flight_.erase(&call);
+    }
     if (call.status.ok()) return std::move(call.answer);
     const bool cancelled = call.status.error_code() == ::grpc::StatusCode::CANCELLED;
     if (cancelled && !call.cut.ok()) return call.cut;
-    return from_grpc(call.status, call.context, peer, call.timeout);
+    return from_grpc(call.status, call.context, peer_, call.timeout);
+  }
+  void answered() {
+    std::lock_guard lock(mutex_);
+    if (--unanswered_ == 0) all_answered_.notify_all();
   }
 
-  const Peer peer;
-  ::grpc::GenericStub stub;
-  OperationQueue queue{std::make_unique<::grpc::CompletionQueue>()};
+ private:
+  bool admit(Call& call) {
+    std::lock_guard lock(mutex_);
+    if (closed_) return false;
+    ++unanswered_;
+    return in_flight_.insert(&call).second;
+  }
+  Status closed() const { return cancelled("the channel to " + peer_.address + " closed"); }
 
-  std::mutex mutex;
-  std::unordered_set<Call*> in_flight;
+  const Peer peer_;
+  ::grpc::GenericStub stub_;
+
+  std::mutex mutex_;
+  std::condition_variable all_answered_;
+  std::unordered_set<Call*> in_flight_;
+  int unanswered_ = 0;  // and those whose reply is being called
+  bool closed_ = false;
 };
 
-AsyncCalls::AsyncCalls(Peer peer)
-    : shared_(std::make_shared<Shared>(std::move(peer))), thread_(complete, shared_) {}
+void AsyncCalls::Call::ended(bool /*ok*/) {
+  std::unique_ptr<Call> self(this);
+  const std::shared_ptr<Open> calls = std::move(open);
+  Answer given = calls->end(*this);
+  core::Reply<Answer> to = std::move(reply);
+  self.reset();  // lets go of the request's payload: gRPC may hold it until now
+  to(std::move(given));
+  calls->answered();
+}
+
+AsyncCalls::AsyncCalls(Peer peer, std::shared_ptr<OperationQueue> queue)
+    : queue_(std::move(queue)), open_(std::make_shared<Open>(std::move(peer))) {}
 
 AsyncCalls::~AsyncCalls() {
-  shared_->queue.shut_down();
-  shared_->cut(cancelled("the channel to " + shared_->peer.address + " closed"));
-  // A reply may have held the last reference to the channel: then this is the thread itself.
-  if (thread_.get_id() == std::this_thread::get_id()) {
-    thread_.detach();
-  } else {
-    thread_.join();
-  }
+  open_->close();
+  // A reply may have held the last reference to the channel: the calls cannot end before it does.
+  if (!queue_->is_on_its_thread()) open_->wait_until_all_are_answered();
 }
 
 void AsyncCalls::cut() {
-  shared_->cut(cancelled("the call to " + shared_->peer.address + " was cut off"));
+  open_->cut(cancelled("the call to " + open_->address() + " was cut off"));
 }
 
 void AsyncCalls::start(const char* method, const ::grpc::ByteBuffer& request,
                        core::Duration timeout, core::Reply<Answer> reply) {
   auto call = std::make_unique<Call>();
+  call->open = open_;
   prepare(call->context, timeout);
   call->timeout = timeout;
   call->reply = std::move(reply);
-  Shared& shared = *shared_;
-  const bool started = shared.queue.start([&] {
-    call->reader =
-        shared.stub.PrepareUnaryCall(&call->context, method, request, shared.queue.queue());
-    {
-      std::lock_guard lock(shared.mutex);
-      shared.in_flight.insert(call.get());
-    }
-    call->reader->StartCall();
-    Call* tag = call.release();
-    tag->reader->Finish(&tag->answer, &tag->status, tag);
-  });
-  if (!started) call->reply(cancelled("the channel to " + shared.peer.address + " closed"));
-}
-
-void AsyncCalls::complete(std::shared_ptr<Shared> shared) {
-  void* tag = nullptr;
-  bool ok = false;
-  while (shared->queue.next(&tag, &ok)) {
-    std::unique_ptr<Call> call(static_cast<Call*>(tag));
-    {
-      std::lock_guard lock(shared->mutex);
-      shared->in_flight.erase(call.get());
-    }
-    Answer answer = shared->answer_of(*call);
-    core::Reply<Answer> reply = std::move(call->reply);
-    call.reset();  // lets go of the request's payload: gRPC may hold it until now
-    reply(std::move(answer));
-  }
+  queue_->start([&] { open_->start(std::move(call), method, request, queue_->queue()); });
 }
 
 }  // namespace sluice::transport

@@ -1,19 +1,19 @@
-// Unary calls of bytes to one peer, many in flight, answered by a thread of their own. Internal.
+// Unary calls of bytes to one peer, many in flight, answered by the threads of a queue. Internal.
 //
 // Destroying the object cuts off what is in flight; everything has been answered when the
-// destructor returns, except when it is called from within a reply.
+// destructor returns, except when it is called from within a reply of that queue.
 #pragma once
 
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include <memory>
-#include <thread>
 
 #include "core/clock.h"
 #include "core/reply.h"
 #include "sluice/status.h"
 #include "transport/grpc/call_status.h"
+#include "transport/grpc/operation_queue.h"
 
 namespace sluice::transport {
 
@@ -21,7 +21,7 @@ class AsyncCalls {
  public:
   using Answer = Result<::grpc::ByteBuffer>;
 
-  explicit AsyncCalls(Peer peer);
+  AsyncCalls(Peer peer, std::shared_ptr<OperationQueue> queue);
   ~AsyncCalls();
   AsyncCalls(const AsyncCalls&) = delete;
   AsyncCalls& operator=(const AsyncCalls&) = delete;
@@ -34,12 +34,10 @@ class AsyncCalls {
 
  private:
   struct Call;
-  struct Shared;
+  class Open;
 
-  static void complete(std::shared_ptr<Shared> shared);
-
-  const std::shared_ptr<Shared> shared_;  // the thread keeps it until its last call has ended
-  std::thread thread_;
+  const std::shared_ptr<OperationQueue> queue_;
+  const std::shared_ptr<Open> open_;  // calls keep it until they have ended
 };
 
 }  // namespace sluice::transport

@@ -8,10 +8,12 @@
 
 namespace sluice::transport {
 
-ChannelCalls::ChannelCalls(const char* role, std::string address, size_t max_answer_bytes)
+ChannelCalls::ChannelCalls(const char* role, std::string address, size_t max_answer_bytes,
+                           std::shared_ptr<OperationQueue> queue)
     : role_(role),
       address_(std::move(address)),
       who_(role_ + (" at " + address_)),
+      queue_(std::move(queue)),
       max_answer_bytes_(max_answer_bytes) {}
 
 void ChannelCalls::cut() {
@@ -56,7 +58,7 @@ Result<AsyncCalls*> ChannelCalls::connection(size_t expected_bytes) {
   if (connections_.empty() || expected_bytes > max_answer_bytes_) {
     max_answer_bytes_ = std::max(max_answer_bytes_, expected_bytes);
     SLUICE_ASSIGN_OR_RETURN(Peer peer, connect_to(role_, address_, max_answer_bytes_));
-    connections_.push_back(std::make_unique<AsyncCalls>(std::move(peer)));
+    connections_.push_back(std::make_unique<AsyncCalls>(std::move(peer), queue_));
   }
   return connections_.back().get();
 }

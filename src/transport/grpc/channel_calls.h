@@ -20,7 +20,8 @@ class ChannelCalls {
 
   // `role`: "server" or "driver". Calls on an address that is none are answered INVALID_ARGUMENT.
   // Larger answers than this are refused, unless a call expects one.
-  ChannelCalls(const char* role, std::string address, size_t max_answer_bytes);
+  ChannelCalls(const char* role, std::string address, size_t max_answer_bytes,
+               std::shared_ptr<OperationQueue> queue);
 
   const std::string& address() const { return address_; }
   void cut();
@@ -57,6 +58,7 @@ class ChannelCalls {
   const char* const role_;
   const std::string address_;
   const std::string who_;  // "server at ADDRESS"
+  const std::shared_ptr<OperationQueue> queue_;
 
   std::mutex mutex_;
   // gRPC bounds the answers of a connection, not of a call: a call that expects more gets another

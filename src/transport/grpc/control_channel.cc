@@ -1,5 +1,7 @@
 #include "transport/grpc/control_channel.h"
 
+#include <utility>
+
 #include "transport/grpc/channel_calls.h"
 #include "transport/grpc/control_messages.h"
 
@@ -11,8 +13,8 @@ constexpr size_t kLargestAnswer = size_t{256} << 20;
 
 class GrpcControlChannel final : public wire::ControlChannel {
  public:
-  explicit GrpcControlChannel(const std::string& address)
-      : calls_("driver", address, kLargestAnswer) {}
+  GrpcControlChannel(const std::string& address, std::shared_ptr<OperationQueue> queue)
+      : calls_("driver", address, kLargestAnswer, std::move(queue)) {}
 
   void join(const wire::JoinRequest& request, const wire::CallOptions& options,
             core::Reply<Result<wire::JoinReply>> reply) override {
@@ -51,8 +53,9 @@ class GrpcControlChannel final : public wire::ControlChannel {
 
 }  // namespace
 
-std::shared_ptr<wire::ControlChannel> connect_control_channel(const std::string& address) {
-  return std::make_shared<GrpcControlChannel>(address);
+std::shared_ptr<wire::ControlChannel> connect_control_channel(
+    const std::string& address, std::shared_ptr<OperationQueue> queue) {
+  return std::make_shared<GrpcControlChannel>(address, std::move(queue));
 }
 
 }  // namespace sluice::transport

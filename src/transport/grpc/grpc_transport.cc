@@ -51,22 +51,44 @@ GrpcTransport::GrpcTransport() { start_grpc(); }
 Result<std::unique_ptr<wire::Listener>> GrpcTransport::listen(const std::string& address,
                                                               wire::ParameterService* service,
                                                               const wire::ListenOptions& options) {
-  return listen_for(address, parameter_methods(*service), options);
+  SLUICE_ASSIGN_OR_RETURN(Listening listening,
+                          listen_for(address, parameter_methods(*service), options));
+  std::lock_guard lock(mutex_);
+  shared_queue_ = listening.queue;
+  return std::move(listening.listener);
 }
 
 Result<std::unique_ptr<wire::Listener>> GrpcTransport::listen(const std::string& address,
                                                               wire::ControlService* service) {
-  return listen_for(address, control_methods(*service),
-                    {.threads = 1, .max_message_bytes = kLargestRequestToDriver});
+  SLUICE_ASSIGN_OR_RETURN(Listening listening,
+                          listen_for(address, control_methods(*service),
+                                     {.threads = 1, .max_message_bytes = kLargestRequestToDriver}));
+  std::lock_guard lock(mutex_);
+  shared_queue_ = listening.queue;
+  return std::move(listening.listener);
 }
 
 std::shared_ptr<wire::ParameterChannel> GrpcTransport::connect_parameters(
     const std::string& address) {
-  return connect_parameter_channel(address);
+  std::lock_guard lock(mutex_);
+  if (!sharing_.expired()) {
+    return connect_parameter_channel(address, std::make_shared<OperationQueue>());
+  }
+  auto channel = connect_parameter_channel(address, shared_queue());
+  sharing_ = channel;
+  return channel;
 }
 
 std::shared_ptr<wire::ControlChannel> GrpcTransport::connect_control(const std::string& address) {
-  return connect_control_channel(address);
+  std::lock_guard lock(mutex_);
+  return connect_control_channel(address, shared_queue());
+}
+
+// With the lock.
+std::shared_ptr<OperationQueue> GrpcTransport::shared_queue() {
+  auto queue = shared_queue_.lock();
+  if (!queue) shared_queue_ = queue = std::make_shared<OperationQueue>();
+  return queue;
 }
 
 std::string grpc_version() { return ::grpc::Version(); }

@@ -9,6 +9,11 @@
 // that was asked for and 1 MiB (5 MiB, if that is more). Connections take at most three quarters of
 // the files that the process may open; others wait.
 //
+// Of a process' threads that wait for gRPC, one watches all connections, and hands over to another
+// when something has come: of many, each waits in turn. So as few as can be wait: control channels
+// are answered on the thread of the listener if there is one, and share it with one parameter
+// channel; other parameter channels have a thread each, which copies what comes.
+//
 // gRPC starts with the first object of this class, for the rest of the process's life: fork before
 // that, or exec afterwards. From then on the process also keeps memory that it frees (up to 512
 // MiB, mallopt), to be used for the next messages. Thread-safe. Channels and listeners may outlive
@@ -16,11 +21,14 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "wire/transport.h"
 
 namespace sluice::transport {
+
+class OperationQueue;
 
 class GrpcTransport final : public wire::Transport {
  public:
@@ -39,6 +47,13 @@ class GrpcTransport final : public wire::Transport {
   // INVALID_ARGUMENT.
   std::shared_ptr<wire::ParameterChannel> connect_parameters(const std::string& address) override;
   std::shared_ptr<wire::ControlChannel> connect_control(const std::string& address) override;
+
+ private:
+  std::shared_ptr<OperationQueue> shared_queue();
+
+  std::mutex mutex_;
+  std::weak_ptr<OperationQueue> shared_queue_;
+  std::weak_ptr<wire::ParameterChannel> sharing_;  // the one that uses it
 };
 
 // The gRPC library's: "1.51.1".

@@ -6,10 +6,11 @@
 #include <grpcpp/support/async_unary_call.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <exception>
 #include <latch>
 #include <mutex>
-#include <thread>
+#include <shared_mutex>
 #include <unordered_map>
 
 #include "transport/grpc/acceptor.h"
@@ -23,14 +24,20 @@ namespace {
 
 using Buffer = ::grpc::ByteBuffer;
 
+class GrpcListener;
+class OpenCalls;
+
 // One call: waits to come in, is with the service, then waits for its answer to be sent.
-struct Call {
-  explicit Call(size_t m) : method(m) {}
+struct Call final : Operation {
+  Call(GrpcListener& l, size_t m) : listener(l), method(m) {}
+  void ended(bool ok) override;
+
+  GrpcListener& listener;  // until the call has come in
   const size_t method;
   ::grpc::ServerContext context;
   Buffer request;
   ::grpc::ServerAsyncResponseWriter<Buffer> writer{&context};
-  bool answered = false;
+  std::shared_ptr<OpenCalls> answered;  // of an answer that is being sent
 };
 
 // The methods as gRPC wants them. What a generated service's WithRawMethod_... does, by a table.
@@ -50,18 +57,14 @@ class RawMethods final : public ::grpc::Service {
   // Asks for the next call of a method.
   void request(Call& call, ::grpc::ServerCompletionQueue* queue) {
     RequestAsyncUnary(static_cast<int>(call.method), &call.context, &call.request, &call.writer,
-                      queue, queue, &call);
+                      queue, queue, static_cast<Operation*>(&call));
   }
 };
 
 // The calls that a service has. Answers hold on to it, so it may outlive the listener.
-class OpenCalls {
+class OpenCalls : public std::enable_shared_from_this<OpenCalls> {
  public:
-  explicit OpenCalls(std::unique_ptr<::grpc::ServerCompletionQueue> queue)
-      : server_queue_(queue.get()), queue_(std::move(queue)) {}
-
-  OperationQueue& queue() { return queue_; }
-  ::grpc::ServerCompletionQueue* server_queue() const { return server_queue_; }
+  explicit OpenCalls(std::shared_ptr<OperationQueue> queue) : queue_(std::move(queue)) {}
 
   void add(std::unique_ptr<Call> call) {
     std::lock_guard lock(mutex_);
@@ -71,38 +74,52 @@ class OpenCalls {
 
   // Sends the answer, unless the call has been answered or cut off.
   void answer(const Call* key, const Result<Buffer>& answer) {
-    queue_.start([&] {
-      std::unique_ptr<Call> call = take(key);
-      if (!call) return;
-      call->answered = true;
+    const std::shared_lock listening(gate_);
+    std::unique_ptr<Call> call = take(key);
+    if (!call) return;
+    call->answered = shared_from_this();
+    queue_->start([&] {
       Call* tag = call.release();  // comes back from the queue when the answer is sent
       if (answer.ok()) {
-        tag->writer.Finish(*answer, ::grpc::Status::OK, tag);
+        tag->writer.Finish(*answer, ::grpc::Status::OK, static_cast<Operation*>(tag));
       } else {
-        tag->writer.FinishWithError(to_grpc(answer.status(), tag->context), tag);
+        tag->writer.FinishWithError(to_grpc(answer.status(), tag->context),
+                                    static_cast<Operation*>(tag));
       }
     });
   }
-
-  // Forgets the calls that nobody has answered. The queue has been shut down.
-  void clear() {
-    std::unordered_map<const Call*, std::unique_ptr<Call>> calls;
+  void answer_was_sent() {
     std::lock_guard lock(mutex_);
+    --being_sent_;
+    sent_.notify_all();
+  }
+
+  // Forgets the calls that nobody has answered, and waits for those whose answer is on its way: the
+  // server is about to go, and its calls need it.
+  void close() {
+    std::unordered_map<const Call*, std::unique_ptr<Call>> calls;
+    const std::lock_guard no_more_answers(gate_);
+    std::unique_lock lock(mutex_);
     calls.swap(calls_);
+    sent_.wait(lock, [this] { return being_sent_ == 0; });
   }
 
  private:
   std::unique_ptr<Call> take(const Call* key) {
     std::lock_guard lock(mutex_);
     auto found = calls_.extract(key);
-    return found ? std::move(found.mapped()) : nullptr;
+    if (!found) return nullptr;
+    ++being_sent_;
+    return std::move(found.mapped());
   }
 
-  ::grpc::ServerCompletionQueue* const server_queue_;
-  OperationQueue queue_;
+  const std::shared_ptr<OperationQueue> queue_;
 
+  std::shared_mutex gate_;  // shared: while an answer is handed to gRPC
   std::mutex mutex_;
-  std::unordered_map<const Call*, std::unique_ptr<Call>> calls_;
+  std::condition_variable sent_;
+  std::unordered_map<const Call*, std::unique_ptr<Call>> calls_;  // empty since close()
+  int being_sent_ = 0;
 };
 
 class GrpcListener final : public wire::Listener {
@@ -111,78 +128,82 @@ class GrpcListener final : public wire::Listener {
       : socket_(std::move(socket)),
         methods_(std::move(methods)),
         raw_methods_(methods_),
-        threads_wanted_(std::max(threads, 1)),
+        server_queue_(builder_.AddCompletionQueue().release()),
+        queue_(std::make_shared<OperationQueue>(
+            std::unique_ptr<::grpc::CompletionQueue>(server_queue_), std::max(threads, 1))),
+        calls_(std::make_shared<OpenCalls>(queue_)),
         no_more_calls_(static_cast<std::ptrdiff_t>(methods_.size())) {}
   ~GrpcListener() override;
 
   const std::string& address() const override { return socket_.address(); }
   Status serve(size_t max_message_bytes) override;
 
+  const std::shared_ptr<OperationQueue>& queue() const { return queue_; }
+  // What a call that was waited for says when it has come.
+  void call_has_come(std::unique_ptr<Call> call);
+  void no_more_calls() { no_more_calls_.count_down(); }
+
  private:
-  void take_calls();
   void wait_for_call(size_t method);
   void hand_to_service(std::unique_ptr<Call> call);
 
   const ListeningSocket socket_;
   const std::vector<Method> methods_;
   RawMethods raw_methods_;
-  const int threads_wanted_;
+  ::grpc::ServerBuilder builder_;
+  ::grpc::ServerCompletionQueue* const server_queue_;
+  const std::shared_ptr<OperationQueue> queue_;
+  const std::shared_ptr<OpenCalls> calls_;
+  std::latch no_more_calls_;  // of any method: gRPC has been shut down
 
   // Since serve().
-  std::shared_ptr<OpenCalls> calls_;
   std::unique_ptr<::grpc::Server> server_;
   std::unique_ptr<Acceptor> acceptor_;
-  std::vector<std::thread> threads_;
-  std::latch no_more_calls_;  // of any method: gRPC has been shut down
 };
 
 Status GrpcListener::serve(size_t max_message_bytes) {
-  ::grpc::ServerBuilder builder;
-  configure(builder, max_message_bytes);
-  builder.RegisterService(&raw_methods_);
-  calls_ = std::make_shared<OpenCalls>(builder.AddCompletionQueue());
-  server_ = builder.BuildAndStart();
+  configure(builder_, max_message_bytes);
+  builder_.RegisterService(&raw_methods_);
+  server_ = builder_.BuildAndStart();
   if (!server_) return internal_error(address() + ": gRPC cannot start a server");
   for (size_t method = 0; method < methods_.size(); ++method) wait_for_call(method);
-  for (int i = 0; i < threads_wanted_; ++i) threads_.emplace_back([this] { take_calls(); });
   SLUICE_ASSIGN_OR_RETURN(acceptor_, Acceptor::start(socket_, *server_));
   return ok_status();
 }
 
-// The order matters: no more calls, then those in progress end or are cut off, then the queue, in
-// which gRPC itself asks for the next call after one without a message.
+// The order matters: no more calls, then those in progress end or are cut off. gRPC itself asks for
+// the next call after one without a message, and says when there are none.
 GrpcListener::~GrpcListener() {
   acceptor_.reset();
-  if (server_) {
-    server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
-    if (!threads_.empty()) no_more_calls_.wait();  // else nobody would count
-  }
-  if (!calls_) return;
-  calls_->queue().shut_down();
-  if (threads_.empty()) take_calls();  // never started: only empties the queue
-  for (std::thread& thread : threads_) thread.join();
-  calls_->clear();
+  if (!server_) return;
+  server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  no_more_calls_.wait();
+  calls_->close();
 }
 
-void GrpcListener::take_calls() {
-  void* tag = nullptr;
-  bool ok = false;
-  while (calls_->queue().next(&tag, &ok)) {
-    std::unique_ptr<Call> call(static_cast<Call*>(tag));
-    if (call->answered) continue;
-    if (!ok) {
-      no_more_calls_.count_down();
-      continue;
-    }
-    wait_for_call(call->method);
-    hand_to_service(std::move(call));
+void Call::ended(bool ok) {
+  std::unique_ptr<Call> self(this);
+  GrpcListener& waits = listener;
+  if (const auto calls = answered) {
+    self.reset();
+    calls->answer_was_sent();
+  } else if (ok) {
+    waits.call_has_come(std::move(self));
+  } else {
+    self.reset();
+    waits.no_more_calls();
   }
+}
+
+void GrpcListener::call_has_come(std::unique_ptr<Call> call) {
+  wait_for_call(call->method);
+  hand_to_service(std::move(call));
 }
 
 void GrpcListener::wait_for_call(size_t method) {
-  calls_->queue().start([&] {
-    Call* call = std::make_unique<Call>(method).release();  // comes back from the queue
-    raw_methods_.request(*call, calls_->server_queue());
+  queue_->start([&] {
+    Call* call = std::make_unique<Call>(*this, method).release();  // comes back from the queue
+    raw_methods_.request(*call, server_queue_);
   });
 }
 
@@ -202,16 +223,16 @@ void GrpcListener::hand_to_service(std::unique_ptr<Call> call) {
 
 }  // namespace
 
-Result<std::unique_ptr<wire::Listener>> listen_for(const std::string& address,
-                                                   std::vector<Method> methods,
-                                                   const wire::ListenOptions& options) {
+Result<Listening> listen_for(const std::string& address, std::vector<Method> methods,
+                             const wire::ListenOptions& options) {
   SLUICE_ASSIGN_OR_RETURN(ListeningSocket socket, ListeningSocket::open(address));
-  std::unique_ptr<wire::Listener> listener =
+  auto listener =
       std::make_unique<GrpcListener>(std::move(socket), std::move(methods), options.threads);
   if (options.max_message_bytes != wire::ListenOptions::kNotKnownYet) {
     SLUICE_RETURN_IF_ERROR(listener->serve(options.max_message_bytes));
   }
-  return listener;
+  auto queue = listener->queue();
+  return Listening{std::move(listener), std::move(queue)};
 }
 
 }  // namespace sluice::transport

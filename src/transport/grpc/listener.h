@@ -11,6 +11,7 @@
 
 #include "core/reply.h"
 #include "sluice/status.h"
+#include "transport/grpc/operation_queue.h"
 #include "wire/transport.h"
 
 namespace sluice::transport {
@@ -24,10 +25,14 @@ struct Method {
   std::function<void(::grpc::ByteBuffer request, Reply reply)> handle;
 };
 
-// Threads of the listener's own take calls from gRPC; none waits for an answer. Answers may come
-// from any thread, also when the listener is gone: those are dropped.
-Result<std::unique_ptr<wire::Listener>> listen_for(const std::string& address,
-                                                   std::vector<Method> methods,
-                                                   const wire::ListenOptions& options);
+struct Listening {
+  std::unique_ptr<wire::Listener> listener;
+  std::shared_ptr<OperationQueue> queue;  // whose threads take its calls; may outlive it
+};
+
+// No thread waits for an answer. Answers may come from any thread, also when the listener is gone:
+// those are dropped. The listener must not go on a thread of its queue.
+Result<Listening> listen_for(const std::string& address, std::vector<Method> methods,
+                             const wire::ListenOptions& options);
 
 }  // namespace sluice::transport

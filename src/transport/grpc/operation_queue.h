@@ -1,5 +1,5 @@
-// A gRPC completion queue on which any thread starts operations, while it lives and while it is
-// being shut down; and the place where ThreadSanitizer is told what gRPC hands from the thread that
+// A gRPC completion queue with the threads that take from it, on which any thread starts
+// operations; and the place where ThreadSanitizer is told what gRPC hands from the thread that
 // starts an operation to the one that takes its tag. Internal: includes gRPC.
 #pragma once
 
@@ -7,39 +7,58 @@
 
 #include <memory>
 #include <shared_mutex>
-#include <utility>
+#include <thread>
+#include <vector>
 
 namespace sluice::transport {
 
+// What gRPC is asked to do. As its tag gRPC is given a pointer to this, not to a derived class.
+class Operation {
+ public:
+  // It has ended, as gRPC says with `ok`. On a thread of the queue, which must not be blocked.
+  virtual void ended(bool ok) = 0;
+
+ protected:
+  ~Operation() = default;
+};
+
 class OperationQueue {
  public:
-  explicit OperationQueue(std::unique_ptr<::grpc::CompletionQueue> queue)
-      : queue_(std::move(queue)) {}
+  explicit OperationQueue(
+      std::unique_ptr<::grpc::CompletionQueue> queue = std::make_unique<::grpc::CompletionQueue>(),
+      int threads = 1);
+  // Nobody starts operations any more. Returns when those under way have ended, except on a thread
+  // of the queue: then they end by themselves.
+  ~OperationQueue();
+  OperationQueue(const OperationQueue&) = delete;
+  OperationQueue& operator=(const OperationQueue&) = delete;
 
   // To start operations on.
-  ::grpc::CompletionQueue* queue() const { return queue_.get(); }
+  ::grpc::CompletionQueue* queue() const { return shared_->queue.get(); }
 
-  // Runs `start`, which starts operations. False, and nothing is run: the queue takes no more.
+  // Runs `start`, which starts operations.
   template <typename Start>
-  bool start(Start start) {
-    std::shared_lock lock(mutex_);
-    if (closed_) return false;
+  void start(Start start) {
+    const std::shared_lock lock(shared_->mutex);
     start();
-    return true;
   }
 
-  // Waits for the end of an operation, as grpc::CompletionQueue::Next() does. False: the queue has
-  // been shut down and there are none left.
-  bool next(void** tag, bool* ok);
-
-  // Takes no more operations. Returns when those that are being started have been.
-  void shut_down();
+  bool is_on_its_thread() const;
 
  private:
-  const std::unique_ptr<::grpc::CompletionQueue> queue_;
+  struct Shared {
+    // Waits for the end of an operation, as grpc::CompletionQueue::Next() does. False: the queue
+    // has been shut down and there are none left.
+    bool next(void** tag, bool* ok);
 
-  std::shared_mutex mutex_;  // shared: while operations are started
-  bool closed_ = false;
+    std::unique_ptr<::grpc::CompletionQueue> queue;
+    std::shared_mutex mutex;  // shared: while operations are started
+  };
+
+  static void take(const std::shared_ptr<Shared>& shared);
+
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace sluice::transport

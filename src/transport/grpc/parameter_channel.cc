@@ -1,6 +1,7 @@
 #include "transport/grpc/parameter_channel.h"
 
 #include <cstring>
+#include <utility>
 
 #include "transport/grpc/byte_buffers.h"
 #include "transport/grpc/channel_calls.h"
@@ -39,8 +40,8 @@ Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
 
 class GrpcParameterChannel final : public wire::ParameterChannel {
  public:
-  explicit GrpcParameterChannel(const std::string& address)
-      : calls_("server", address, kUsualAnswer) {}
+  GrpcParameterChannel(const std::string& address, std::shared_ptr<OperationQueue> queue)
+      : calls_("server", address, kUsualAnswer, std::move(queue)) {}
 
   void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
                 const wire::CallOptions& options,
@@ -103,8 +104,9 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
 
 }  // namespace
 
-std::shared_ptr<wire::ParameterChannel> connect_parameter_channel(const std::string& address) {
-  return std::make_shared<GrpcParameterChannel>(address);
+std::shared_ptr<wire::ParameterChannel> connect_parameter_channel(
+    const std::string& address, std::shared_ptr<OperationQueue> queue) {
+  return std::make_shared<GrpcParameterChannel>(address, std::move(queue));
 }
 
 }  // namespace sluice::transport

@@ -47,7 +47,7 @@ class GrpcAsyncCallsTest : public ::testing::Test {
 };
 
 TEST_F(GrpcAsyncCallsTest, AnswersInAnyOrderReachTheirOwnCalls) {
-  AsyncCalls calls(server_.peer("server"));
+  AsyncCalls calls(server_.peer("server"), std::make_shared<OperationQueue>());
   for (int i = 0; i < kCalls; ++i) {
     calls.start(kMethod, buffer_of(std::to_string(i)), kSoon.timeout, set(i));
   }
@@ -64,7 +64,7 @@ TEST_F(GrpcAsyncCallsTest, AnswersInAnyOrderReachTheirOwnCalls) {
 
 TEST_F(GrpcAsyncCallsTest, DestructionEndsEachCallInFlightOnceAndNamesTheChannel) {
   {
-    AsyncCalls calls(server_.peer("server"));
+    AsyncCalls calls(server_.peer("server"), std::make_shared<OperationQueue>());
     for (int i = 0; i < kCalls; ++i) {
       calls.start(kMethod, buffer_of("x"), kSoon.timeout, set(i));
     }
@@ -80,7 +80,7 @@ TEST_F(GrpcAsyncCallsTest, DestructionEndsCallsThatStillWaitForAPeer) {
   const Result<Peer> nobody = connect_to("server", any_address(TransportKind::kGrpcUnix), 1000);
   ASSERT_TRUE(nobody.ok()) << nobody.status();
   {
-    AsyncCalls calls(*nobody);
+    AsyncCalls calls(*nobody, std::make_shared<OperationQueue>());
     for (int i = 0; i < kCalls; ++i) {
       calls.start(kMethod, buffer_of("x"), core::Duration::max(), set(i));
     }
@@ -89,7 +89,8 @@ TEST_F(GrpcAsyncCallsTest, DestructionEndsCallsThatStillWaitForAPeer) {
 }
 
 TEST_F(GrpcAsyncCallsTest, LastReferenceDroppedInsideAReplyEndsTheOthersOnce) {
-  auto calls = std::make_shared<AsyncCalls>(server_.peer("server"));
+  auto calls =
+      std::make_shared<AsyncCalls>(server_.peer("server"), std::make_shared<OperationQueue>());
   for (int i = 1; i < kCalls; ++i) calls->start(kMethod, buffer_of("x"), kSoon.timeout, set(i));
   waiting_.wait_for(kCalls - 1);
   AsyncCalls& last = *calls;
@@ -106,7 +107,7 @@ TEST_F(GrpcAsyncCallsTest, LastReferenceDroppedInsideAReplyEndsTheOthersOnce) {
 }
 
 TEST_F(GrpcAsyncCallsTest, CutEndsWhatIsInFlightAndNothingElse) {
-  AsyncCalls calls(server_.peer("server"));
+  AsyncCalls calls(server_.peer("server"), std::make_shared<OperationQueue>());
   for (int i = 1; i < kCalls; ++i) calls.start(kMethod, buffer_of("x"), kSoon.timeout, set(i));
   waiting_.wait_for(kCalls - 1);
   calls.cut();
@@ -119,7 +120,8 @@ TEST_F(GrpcAsyncCallsTest, CutEndsWhatIsInFlightAndNothingElse) {
 }
 
 TEST_F(GrpcAsyncCallsTest, CallStartedWhileTheChannelGoesIsCancelled) {
-  std::optional<AsyncCalls> calls(server_.peer("server"));
+  std::optional<AsyncCalls> calls(std::in_place, server_.peer("server"),
+                                  std::make_shared<OperationQueue>());
   calls->start(kMethod, buffer_of("x"), kSoon.timeout, [&](AsyncCalls::Answer) {
     calls->start(kMethod, buffer_of("again"), kSoon.timeout, set(0));
   });
@@ -130,7 +132,7 @@ TEST_F(GrpcAsyncCallsTest, CallStartedWhileTheChannelGoesIsCancelled) {
 
 // Only this end may say CANCELLED: callers do not try again after it.
 TEST_F(GrpcAsyncCallsTest, CancelledByThePeerIsUnavailable) {
-  AsyncCalls calls(server_.peer("server"));
+  AsyncCalls calls(server_.peer("server"), std::make_shared<OperationQueue>());
   calls.start(kMethod, buffer_of("x"), kSoon.timeout, set(0));
   waiting_.wait_for(1)[0]->fail(grpc::Status(grpc::StatusCode::CANCELLED, "going away"));
   EXPECT_EQ(result(0).status(),
@@ -138,7 +140,7 @@ TEST_F(GrpcAsyncCallsTest, CancelledByThePeerIsUnavailable) {
 }
 
 TEST_F(GrpcAsyncCallsTest, ReplyMayStartTheNextCall) {
-  AsyncCalls calls(server_.peer("server"));
+  AsyncCalls calls(server_.peer("server"), std::make_shared<OperationQueue>());
   calls.start(kMethod, buffer_of("first"), kSoon.timeout, [&](AsyncCalls::Answer first) {
     calls.start(kMethod, *first, kSoon.timeout, set(0));
   });

@@ -18,7 +18,7 @@ TEST(GrpcCallStatusTest, EveryCodeOfAServiceArrivesUnchanged) {
   };
   RawServer server(
       [&](RawServer::Call& call) { call.fail(to_grpc(said(call.request()), call.context())); });
-  AsyncCalls calls(server.peer("server"));
+  AsyncCalls calls(server.peer("server"), std::make_shared<OperationQueue>());
   for (int code = 1; code <= static_cast<int>(StatusCode::kDataLoss); ++code) {
     const std::string text = std::to_string(code);
     const auto heard = await_result<grpc::ByteBuffer>([&](auto reply) {

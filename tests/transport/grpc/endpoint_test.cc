@@ -17,8 +17,8 @@ TEST(GrpcEndpointTest, TwoChannelsToOnePeerAreTwoConnections) {
     });
     return answer.ok() ? bytes_of(*answer) : answer.status().to_string();
   };
-  AsyncCalls one(server.peer("server"));
-  AsyncCalls two(server.peer("server"));
+  AsyncCalls one(server.peer("server"), std::make_shared<OperationQueue>());
+  AsyncCalls two(server.peer("server"), std::make_shared<OperationQueue>());
   const std::string first = port_of(one);
   EXPECT_NE(port_of(two), first);
   EXPECT_EQ(port_of(one), first);

@@ -6,9 +6,8 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -39,24 +38,28 @@ inline std::string bytes_of(const ::grpc::ByteBuffer& buffer) {
 class RawServer final {
  public:
   // A call whose request has come. Lives until its answer was sent, or as long as the server.
-  class Call final {
+  class Call final : private Operation {
    public:
     const std::string& request() const { return request_; }
     ::grpc::GenericServerContext& context() { return context_; }
 
     void answer(const std::string& bytes) {
       state_ = kAnswered;
-      queue_.start([&] { stream_.WriteAndFinish(buffer_of(bytes), {}, ::grpc::Status::OK, this); });
+      queue_.start(
+          [&] { stream_.WriteAndFinish(buffer_of(bytes), {}, ::grpc::Status::OK, tag()); });
     }
     void fail(const ::grpc::Status& status) {
       state_ = kAnswered;
-      queue_.start([&] { stream_.Finish(status, this); });
+      queue_.start([&] { stream_.Finish(status, tag()); });
     }
 
    private:
     friend class RawServer;
-    explicit Call(OperationQueue& queue) : queue_(queue) {}
+    Call(RawServer& server, OperationQueue& queue) : server_(server), queue_(queue) {}
+    void ended(bool ok) override { server_.ended(*this, ok); }
+    Operation* tag() { return this; }
 
+    RawServer& server_;
     OperationQueue& queue_;
     ::grpc::GenericServerContext context_;
     ::grpc::GenericServerAsyncReaderWriter stream_{&context_};
@@ -73,17 +76,15 @@ class RawServer final {
     builder.RegisterAsyncGenericService(&service_);
     auto queue = builder.AddCompletionQueue();
     server_queue_ = queue.get();
-    queue_ = std::make_unique<OperationQueue>(std::move(queue));
     server_ = builder.BuildAndStart();
+    queue_.emplace(std::move(queue));
     wait_for_call();
-    thread_ = std::thread([this] { take_calls(); });
     acceptor_ = *Acceptor::start(socket_, *server_);
   }
   ~RawServer() {
     acceptor_.reset();
     server_->Shutdown(std::chrono::system_clock::now());
-    queue_->shut_down();
-    thread_.join();
+    queue_.reset();
   }
 
   const std::string& address() const { return socket_.address(); }
@@ -93,41 +94,37 @@ class RawServer final {
 
  private:
   void wait_for_call() {
-    auto owned = std::unique_ptr<Call>(new Call(*queue_));
+    auto owned = std::unique_ptr<Call>(new Call(*this, *queue_));
     Call* call = owned.get();
     calls_.emplace(call, std::move(owned));
     queue_->start([&] {
-      service_.RequestCall(&call->context_, &call->stream_, server_queue_, server_queue_, call);
+      service_.RequestCall(&call->context_, &call->stream_, server_queue_, server_queue_,
+                           call->tag());
     });
   }
 
-  void take_calls() {
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_->next(&tag, &ok)) {
-      Call* call = static_cast<Call*>(tag);
-      if (!ok || call->state_ == Call::kAnswered) {
-        calls_.erase(call);
-      } else if (call->state_ == Call::kAwaited) {
-        wait_for_call();
-        call->state_ = Call::kReading;
-        queue_->start([&] { call->stream_.Read(&call->buffer_, call); });
-      } else {
-        call->request_ = bytes_of(call->buffer_);
-        handler_(*call);
-      }
+  // On the queue's thread.
+  void ended(Call& call, bool ok) {
+    if (!ok || call.state_ == Call::kAnswered) {
+      calls_.erase(&call);
+    } else if (call.state_ == Call::kAwaited) {
+      wait_for_call();
+      call.state_ = Call::kReading;
+      queue_->start([&] { call.stream_.Read(&call.buffer_, call.tag()); });
+    } else {
+      call.request_ = bytes_of(call.buffer_);
+      handler_(call);
     }
   }
 
   const std::function<void(Call&)> handler_;
   const ListeningSocket socket_;
   ::grpc::AsyncGenericService service_;
-  std::unique_ptr<OperationQueue> queue_;
   ::grpc::ServerCompletionQueue* server_queue_ = nullptr;
   std::unordered_map<Call*, std::unique_ptr<Call>> calls_;  // the thread's own, once it runs
+  std::optional<OperationQueue> queue_;
   std::unique_ptr<::grpc::Server> server_;
   std::unique_ptr<Acceptor> acceptor_;
-  std::thread thread_;
 };
 
 }  // namespace sluice::transport
