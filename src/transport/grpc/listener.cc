@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
-#include <latch>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
@@ -29,15 +28,17 @@ class OpenCalls;
 
 // One call: waits to come in, is with the service, then waits for its answer to be sent.
 struct Call final : Operation {
-  Call(GrpcListener& l, size_t m) : listener(l), method(m) {}
+  Call(GrpcListener& l, std::shared_ptr<OpenCalls> c, size_t m)
+      : listener(l), calls(std::move(c)), method(m) {}
   void ended(bool ok) override;
 
   GrpcListener& listener;  // until the call has come in
+  const std::shared_ptr<OpenCalls> calls;
   const size_t method;
   ::grpc::ServerContext context;
   Buffer request;
   ::grpc::ServerAsyncResponseWriter<Buffer> writer{&context};
-  std::shared_ptr<OpenCalls> answered;  // of an answer that is being sent
+  bool answered = false;
 };
 
 // The methods as gRPC wants them. What a generated service's WithRawMethod_... does, by a table.
@@ -62,9 +63,19 @@ class RawMethods final : public ::grpc::Service {
 };
 
 // The calls that a service has. Answers hold on to it, so it may outlive the listener.
-class OpenCalls : public std::enable_shared_from_this<OpenCalls> {
+class OpenCalls {
  public:
   explicit OpenCalls(std::shared_ptr<OperationQueue> queue) : queue_(std::move(queue)) {}
+
+  // What gRPC does for the server that listens, and what follows from it.
+  void begin_operation() {
+    std::lock_guard lock(mutex_);
+    ++operations_;
+  }
+  void end_operation() {
+    std::lock_guard lock(mutex_);
+    if (--operations_ == 0) no_operations_.notify_all();
+  }
 
   void add(std::unique_ptr<Call> call) {
     std::lock_guard lock(mutex_);
@@ -74,10 +85,11 @@ class OpenCalls : public std::enable_shared_from_this<OpenCalls> {
 
   // Sends the answer, unless the call has been answered or cut off.
   void answer(const Call* key, const Result<Buffer>& answer) {
-    const std::shared_lock listening(gate_);
-    std::unique_ptr<Call> call = take(key);
+    const std::shared_lock lock(gate_);
+    std::unique_ptr<Call> call = closed_ ? nullptr : take(key);
     if (!call) return;
-    call->answered = shared_from_this();
+    call->answered = true;
+    begin_operation();
     queue_->start([&] {
       Call* tag = call.release();  // comes back from the queue when the answer is sent
       if (answer.ok()) {
@@ -88,38 +100,36 @@ class OpenCalls : public std::enable_shared_from_this<OpenCalls> {
       }
     });
   }
-  void answer_was_sent() {
-    std::lock_guard lock(mutex_);
-    --being_sent_;
-    sent_.notify_all();
-  }
 
-  // Forgets the calls that nobody has answered, and waits for those whose answer is on its way: the
-  // server is about to go, and its calls need it.
+  // gRPC has been told to take no more calls. Returns when it does nothing for the server any more;
+  // calls that nobody has answered are forgotten.
   void close() {
-    std::unordered_map<const Call*, std::unique_ptr<Call>> calls;
-    const std::lock_guard no_more_answers(gate_);
+    {
+      const std::lock_guard no_more_answers(gate_);
+      closed_ = true;
+    }
+    std::unordered_map<const Call*, std::unique_ptr<Call>> unanswered;
     std::unique_lock lock(mutex_);
-    calls.swap(calls_);
-    sent_.wait(lock, [this] { return being_sent_ == 0; });
+    no_operations_.wait(lock, [this] { return operations_ == 0; });
+    unanswered.swap(calls_);
   }
 
  private:
   std::unique_ptr<Call> take(const Call* key) {
     std::lock_guard lock(mutex_);
     auto found = calls_.extract(key);
-    if (!found) return nullptr;
-    ++being_sent_;
-    return std::move(found.mapped());
+    return found ? std::move(found.mapped()) : nullptr;
   }
 
   const std::shared_ptr<OperationQueue> queue_;
 
   std::shared_mutex gate_;  // shared: while an answer is handed to gRPC
+  bool closed_ = false;     // guarded by gate_
+
   std::mutex mutex_;
-  std::condition_variable sent_;
-  std::unordered_map<const Call*, std::unique_ptr<Call>> calls_;  // empty since close()
-  int being_sent_ = 0;
+  std::condition_variable no_operations_;
+  int operations_ = 0;  // under way
+  std::unordered_map<const Call*, std::unique_ptr<Call>> calls_;
 };
 
 class GrpcListener final : public wire::Listener {
@@ -131,17 +141,15 @@ class GrpcListener final : public wire::Listener {
         server_queue_(builder_.AddCompletionQueue().release()),
         queue_(std::make_shared<OperationQueue>(
             std::unique_ptr<::grpc::CompletionQueue>(server_queue_), std::max(threads, 1))),
-        calls_(std::make_shared<OpenCalls>(queue_)),
-        no_more_calls_(static_cast<std::ptrdiff_t>(methods_.size())) {}
+        calls_(std::make_shared<OpenCalls>(queue_)) {}
   ~GrpcListener() override;
 
   const std::string& address() const override { return socket_.address(); }
   Status serve(size_t max_message_bytes) override;
 
   const std::shared_ptr<OperationQueue>& queue() const { return queue_; }
-  // What a call that was waited for says when it has come.
+  // One that was waited for.
   void call_has_come(std::unique_ptr<Call> call);
-  void no_more_calls() { no_more_calls_.count_down(); }
 
  private:
   void wait_for_call(size_t method);
@@ -154,7 +162,6 @@ class GrpcListener final : public wire::Listener {
   ::grpc::ServerCompletionQueue* const server_queue_;
   const std::shared_ptr<OperationQueue> queue_;
   const std::shared_ptr<OpenCalls> calls_;
-  std::latch no_more_calls_;  // of any method: gRPC has been shut down
 
   // Since serve().
   std::unique_ptr<::grpc::Server> server_;
@@ -171,28 +178,20 @@ Status GrpcListener::serve(size_t max_message_bytes) {
   return ok_status();
 }
 
-// The order matters: no more calls, then those in progress end or are cut off. gRPC itself asks for
-// the next call after one without a message, and says when there are none.
+// The order matters: no more calls, then those in progress end or are cut off, then the server.
 GrpcListener::~GrpcListener() {
   acceptor_.reset();
   if (!server_) return;
   server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
-  no_more_calls_.wait();
   calls_->close();
 }
 
 void Call::ended(bool ok) {
+  const std::shared_ptr<OpenCalls> open = calls;
   std::unique_ptr<Call> self(this);
-  GrpcListener& waits = listener;
-  if (const auto calls = answered) {
-    self.reset();
-    calls->answer_was_sent();
-  } else if (ok) {
-    waits.call_has_come(std::move(self));
-  } else {
-    self.reset();
-    waits.no_more_calls();
-  }
+  if (ok && !answered) listener.call_has_come(std::move(self));
+  self.reset();
+  open->end_operation();  // now the listener may go
 }
 
 void GrpcListener::call_has_come(std::unique_ptr<Call> call) {
@@ -201,8 +200,10 @@ void GrpcListener::call_has_come(std::unique_ptr<Call> call) {
 }
 
 void GrpcListener::wait_for_call(size_t method) {
+  calls_->begin_operation();
   queue_->start([&] {
-    Call* call = std::make_unique<Call>(*this, method).release();  // comes back from the queue
+    Call* call =
+        std::make_unique<Call>(*this, calls_, method).release();  // comes back from the queue
     raw_methods_.request(*call, server_queue_);
   });
 }

@@ -5,8 +5,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 #include "tests/transport/transport_fixture.h"
 
@@ -131,6 +134,28 @@ TEST_F(GrpcListenTest, WebProxyOfTheUserIsNotAsked) {
   EXPECT_TRUE(answers((*listener)->address()));
   ::unsetenv("http_proxy");
   ::unsetenv("https_proxy");
+}
+
+// A thread may still hand a call to the service when another hears that there are no more.
+TEST_F(GrpcListenTest, AListenerOfSeveralThreadsGoesWhileCallsCome) {
+  for (int round = 0; round < 20; ++round) {
+    auto listener = transport_.listen("127.0.0.1:0", &server_, {.threads = 4});
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    const std::string address = (*listener)->address();
+    std::atomic<int> answered{0};
+    std::atomic<bool> over{false};
+    std::vector<std::thread> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.emplace_back([&] {
+        const auto channel = GrpcTransport().connect_parameters(address);
+        while (!over) answered += ping(*channel, 1, {std::chrono::milliseconds(50)}).ok() ? 0 : 1;
+      });
+    }
+    while (answered < 50) std::this_thread::yield();
+    listener->reset();
+    over = true;
+    for (std::thread& client : clients) client.join();
+  }
 }
 
 }  // namespace
