@@ -1,8 +1,7 @@
 // ADAG, accumulated gradient normalization (Hermans et al., 2017, arXiv:1710.02368).
 //
 //   worker   after every W-th step pushes delta = (theta - anchor) / W, anchor being the centre
-//   that
-//            the window began from; a last, shorter window is divided by its own number of steps
+//            that the window began from; a last, shorter window is divided by its own length
 //   server   theta~ += delta
 //
 // Dist-Keras: distkeras.trainers.ADAG.

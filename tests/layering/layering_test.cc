@@ -21,7 +21,6 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"data", {"core"}},
     {"wire", {"core", "optim", "algorithm"}},
     {"client", {"core", "wire"}},
-    {"client", {"core", "wire"}},
     {"transport", {"core", "wire"}},
     {"server", {"core", "algorithm", "wire", "client"}},
     {"worker", {"core", "backend", "nn", "algorithm", "data", "wire", "client"}},
