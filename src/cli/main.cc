@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "core/process_info.h"
+#include "core/standard_error.h"
 #include "core/version.h"
 #include "sluice/trainer.h"
 #include "train/job_config.h"
@@ -19,7 +20,7 @@ std::string flag_name(std::string field) {
 }
 
 int fail(int status, const std::string& message) {
-  std::fprintf(stderr, "sluice: %s\n", message.c_str());
+  core::write_to_standard_error("sluice: " + message + "\n");
   return status;
 }
 
@@ -74,7 +75,7 @@ int run(int argc, char** argv) {
     shown->footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
   }
   if (argc < 2) {
-    std::fprintf(stderr, "%s", app.help().c_str());
+    core::write_to_standard_error(app.help());
     return 2;
   }
   const std::string first = argv[1];

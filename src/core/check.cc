@@ -1,7 +1,8 @@
 #include "core/check.h"
 
-#include <cstdio>
 #include <cstdlib>
+
+#include "core/standard_error.h"
 
 namespace sluice::core {
 
@@ -10,8 +11,7 @@ CheckFailure::CheckFailure(const char* file, int line, const char* condition) {
 }
 
 CheckFailure::~CheckFailure() {
-  std::fprintf(stderr, "%s\n", message_.str().c_str());
-  std::fflush(stderr);
+  write_to_standard_error(message_.str() + "\n");
   std::abort();
 }
 

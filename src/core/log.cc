@@ -1,14 +1,13 @@
 #include "core/log.h"
 
-#include <poll.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+
+#include "core/standard_error.h"
 
 namespace sluice::log {
 namespace {
@@ -47,40 +46,14 @@ class RoleFlag final : public spdlog::custom_flag_formatter {
   }
 };
 
-// Standard error, for who must not wait: a line that it has no room for is lost, and counted. Where
-// poll() sees room in a pipe or on a terminal, there is some for a line.
 class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    if (!has_room()) {
-      ++lost_;
-      return;
-    }
-    if (lost_ > 0) {
-      write("(" + std::to_string(lost_) + " lines were lost here: standard error was not read)\n");
-      lost_ = 0;
-    }
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    write({line.data(), line.size()});
+    core::write_to_standard_error({line.data(), line.size()});
   }
   void flush_() override {}
-
- private:
-  static bool has_room() {
-    pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
-    const int ready = ::poll(&standard_error, 1, 0);
-    return ready > 0 && standard_error.revents == POLLOUT;
-  }
-  static void write(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());
-      if (written < 0 && errno != EINTR) return;
-      text.remove_prefix(written > 0 ? static_cast<size_t>(written) : 0);
-    }
-  }
-
-  size_t lost_ = 0;
 };
 
 void log_to_standard_error() {

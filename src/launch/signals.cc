@@ -1,6 +1,5 @@
 #include "launch/signals.h"
 
-#include <poll.h>
 #include <semaphore.h>
 #include <unistd.h>
 
@@ -14,7 +13,7 @@
 #include <set>
 #include <thread>
 
-#include "core/file_io.h"
+#include "core/standard_error.h"
 
 namespace sluice::launch {
 namespace {
@@ -79,19 +78,12 @@ void wait_for_the_end(core::Duration grace) {
   }
 }
 
-// Nobody may read standard error any more; this process ends all the same.
-void say_last(const std::string& words) {
-  pollfd writable{STDERR_FILENO, POLLOUT, 0};
-  if (::poll(&writable, 1, 0) != 1) return;
-  (void)core::write_fully(STDERR_FILENO, std::as_bytes(std::span(words)));
-}
-
 // A thread may do what a signal handler may not, and does it whatever the others are stuck in.
 void watch(core::Duration grace, const std::string& last_words) {
   wait_for_signal();
   stop_source().request_stop();
   wait_for_the_end(grace);
-  say_last(last_words);
+  core::write_to_standard_error(last_words);
   // Nobody may forget a folder from here on: this process is about to end.
   folders().mutex.lock();
   for (const std::string& name : folders().names) {
@@ -113,9 +105,9 @@ std::stop_token stop_on_signals(core::Duration grace, const std::string& last_wo
     std::thread(watch, grace, last_words).detach();
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   });
-  handle(SIGINT);
-  handle(SIGTERM);
-  if (!ignored(SIGHUP)) handle(SIGHUP);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (!ignored(signal)) handle(signal);
+  }
   return stop_source().get_token();
 }
 

@@ -11,8 +11,8 @@ namespace sluice::launch {
 // From now on the first of these signals requests a stop, on a thread of its own. When the process
 // has not ended by itself within `grace`, or when a second signal comes, it is ended: with
 // `last_words` on standard error, without the folders of remove_at_end(), and with the exit status
-// of a program killed by that signal. A SIGHUP that is ignored, as under nohup, stays so.
-// Thread-safe; the first call decides.
+// of a program killed by that signal. One that is ignored stays so: SIGHUP under nohup, SIGINT
+// behind a script's "&". Thread-safe; the first call decides.
 std::stop_token stop_on_signals(
     core::Duration grace,
     const std::string& last_words = "sluice: interrupted; not everything had come to its end\n");

@@ -9,6 +9,8 @@
 #include <limits>
 #include <utility>
 
+#include "core/standard_error.h"
+
 namespace sluice::show {
 namespace {
 
@@ -161,21 +163,19 @@ void ProgressView::message(const std::string& line) {
 
 void ProgressView::say(const std::string& line) {
   clear();
-  std::fprintf(stderr, "%s\n", line.c_str());
-  std::fflush(stderr);
+  core::write_to_standard_error(line + "\n");
 }
 
 void ProgressView::draw(const std::string& line) {
   std::string padded = line;
   if (padded.size() < drawn_) padded.append(drawn_ - padded.size(), ' ');
   drawn_ = line.size();
-  std::fprintf(stderr, "\r%s", padded.c_str());
-  std::fflush(stderr);
+  core::write_to_standard_error("\r" + padded);
 }
 
 void ProgressView::clear() {
   if (drawn_ == 0) return;
-  std::fprintf(stderr, "\r%s\r", std::string(drawn_, ' ').c_str());
+  core::write_to_standard_error("\r" + std::string(drawn_, ' ') + "\r");
   drawn_ = 0;
 }
 

@@ -153,6 +153,29 @@ TEST_F(LocalTrainingTest, DeadServerIsNamedAtOnceAlsoWhenItWasSilentBefore) {
   EXPECT_THAT(process.output(), HasSubstr("killed by signal 9"));
 }
 
+// Standard error is a pipe that is full from the start, and stays so.
+TEST_F(LocalTrainingTest, EndsWithItsReportAndItsModelThoughNobodyReadsStandardError) {
+  const std::string model = digits().path() + "/model.sluice";
+  std::vector<std::string> command = train(2, {"--save", model});
+  const std::string fill = "head -c 70000 /dev/zero >&2 & sleep 0.3; kill $!; ";
+  command.insert(command.begin(), {"/bin/bash", "-c", fill + "exec \"$0\" \"$@\" >/dev/null"});
+  Process process(command);
+  for (int i = 0; i < 12000 && process.running(); ++i) usleep(10000);
+  ASSERT_FALSE(process.running());
+  EXPECT_EQ(process.wait(1s), 0);
+  expect_exact_counts(report(), 2);
+  EXPECT_TRUE(std::filesystem::exists(model));
+}
+
+TEST_F(LocalTrainingTest, GoesOnWhenTheReaderOfStandardErrorGoes) {
+  std::vector<std::string> command = train(2);
+  command.insert(command.begin(),
+                 {"/bin/bash", "-c", "set -o pipefail; \"$0\" \"$@\" 2>&1 >/dev/null | head -1"});
+  Process process(command);
+  EXPECT_EQ(process.wait(120s), 0) << process.output();
+  expect_exact_counts(report(), 2);
+}
+
 TEST_F(LocalTrainingTest, InterruptEndsAllProcessesWithinTwoSeconds) {
   Process process(train(200));
   ASSERT_TRUE(process.wait_for_output("Epoch 1/200", 120s)) << process.output();

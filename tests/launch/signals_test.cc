@@ -74,12 +74,13 @@ TEST_F(SignalsDeathTest, WhatHasNotEndedWithinTheGraceIsEndedAndItsFolderIsRemov
   unsetenv("SLUICE_TEST_FOLDER");
 }
 
-TEST_F(SignalsDeathTest, AHangUpThatNohupIgnoresStaysIgnored) {
+// As nohup does with SIGHUP, and a shell without job control with SIGINT for what it starts by "&".
+TEST_F(SignalsDeathTest, WhatWasIgnoredStaysIgnored) {
   EXPECT_EXIT(
       {
-        signal(SIGHUP, SIG_IGN);
+        for (int ignored : {SIGHUP, SIGINT}) signal(ignored, SIG_IGN);
         const std::stop_token stop = stop_on_signals(60s);
-        raise(SIGHUP);
+        for (int ignored : {SIGHUP, SIGINT}) raise(ignored);
         std::_Exit(comes_within(stop, 1s) ? 1 : 0);
       },
       ExitedWithCode(0), "");

@@ -1,0 +1,118 @@
+#include "core/standard_error.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <mutex>
+#include <string>
+
+namespace sluice::core {
+namespace {
+
+// The reader of a pipe may go at any moment: this thread's SIGPIPE has no effect meanwhile.
+class WithoutPipeSignal {
+ public:
+  WithoutPipeSignal() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~WithoutPipeSignal() {
+    const timespec now{};
+    while (sigtimedwait(&signal_, nullptr, &now) < 0 && errno == EINTR) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  WithoutPipeSignal(const WithoutPipeSignal&) = delete;
+
+ private:
+  sigset_t signal_{};
+  sigset_t before_{};
+};
+
+bool has_room() {
+  pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
+  return ::poll(&standard_error, 1, 0) > 0 && standard_error.revents == POLLOUT;
+}
+
+// Other processes have the same pipe or terminal for their standard error, and must not find it
+// changed: it is opened once more, to be written to without waiting. Bytes written, or negative.
+ssize_t write_to_what_can_fill(std::string_view text) {
+  const int fd = ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd < 0) {
+    if (errno == ENXIO) return -1;  // nobody reads
+    return has_room() ? ::write(STDERR_FILENO, text.data(), text.size()) : -1;
+  }
+  const ssize_t written = ::write(fd, text.data(), text.size());
+  ::close(fd);
+  return written;
+}
+
+// As much as there is room for.
+size_t write_some(std::string_view text) {
+  const WithoutPipeSignal guard;
+  struct stat there {};
+  if (::fstat(STDERR_FILENO, &there) != 0) return 0;
+  ssize_t written = 0;
+  do {
+    if (S_ISFIFO(there.st_mode) || S_ISCHR(there.st_mode)) {
+      written = write_to_what_can_fill(text);
+    } else if (S_ISSOCK(there.st_mode)) {
+      written = ::send(STDERR_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else {
+      written = ::write(STDERR_FILENO, text.data(), text.size());
+    }
+  } while (written < 0 && errno == EINTR);
+  return written > 0 ? static_cast<size_t>(written) : 0;
+}
+
+// What there was no room for. Left to the process's very end: last words come late.
+struct Lost {
+  std::mutex mutex;
+  int64_t lines = 0;  // guarded by mutex
+  bool torn = false;  // the last line ends in its middle; guarded by mutex
+};
+Lost& lost() {
+  static auto* const lost = new Lost;
+  return *lost;
+}
+
+// With the lock.
+bool write_whole(std::string_view text) {
+  const size_t size = text.size();
+  while (!text.empty()) {
+    const size_t written = write_some(text);
+    text.remove_prefix(written);
+    if (written > 0) continue;
+    lost().torn = lost().torn || text.size() < size;
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void write_to_standard_error(std::string_view text) {
+  std::lock_guard lock(lost().mutex);
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  if (lost().lines > 0) {
+    const std::string told = (lost().torn ? "\n(" : "(") + std::to_string(lost().lines) +
+                             " lines were lost here: standard error was not read)\n";
+    if (!write_whole(told)) {
+      lost().lines += lines;
+      return;
+    }
+    lost().lines = 0;
+    lost().torn = false;
+  }
+  if (!write_whole(text)) lost().lines += lines;
+}
+
+}  // namespace sluice::core

@@ -1,0 +1,141 @@
+#include "core/standard_error.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+namespace sluice::core {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+
+// Standard error is one end of something whose other end the test has.
+class StandardErrorTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    if (before_ < 0) return;
+    dup2(before_, STDERR_FILENO);
+    close(before_);
+    if (other_ >= 0) close(other_);
+  }
+  void replace(int end, int other) {
+    before_ = dup(STDERR_FILENO);
+    dup2(end, STDERR_FILENO);
+    close(end);
+    other_ = other;
+  }
+  void make_pipe() {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    replace(ends[1], ends[0]);
+  }
+  void hang_up() {
+    close(other_);
+    other_ = -1;
+  }
+  std::string read_all() const {
+    std::string text;
+    char block[4096];
+    for (pollfd ready{other_, POLLIN, 0}; poll(&ready, 1, 200) > 0;) {
+      const ssize_t n = read(other_, block, sizeof block);
+      if (n <= 0) break;
+      text.append(block, static_cast<size_t>(n));
+    }
+    return text;
+  }
+  // Until nothing is taken any more; how many lines were written in all.
+  int fill() {
+    const std::string line(99, 'x');
+    for (int i = 0; i < 3000; ++i) write_to_standard_error(line + "\n");
+    return 3000;
+  }
+  // What `fill()` did not lose, and what comes when somebody reads again.
+  void expect_that_the_lost_are_counted() {
+    const int written = fill();
+    const std::string kept = read_all();
+    write_to_standard_error("somebody reads again\n");
+    const std::string after = read_all();
+    const auto whole = std::count(kept.begin(), kept.end(), '\n');
+    EXPECT_LT(whole, written);
+    EXPECT_GT(whole, 10);
+    EXPECT_THAT(after, HasSubstr("(" + std::to_string(written - whole) + " lines were lost here"));
+    EXPECT_THAT(after, EndsWith("somebody reads again" + end_of_line_));
+  }
+
+  std::string end_of_line_ = "\n";
+
+ private:
+  int before_ = -1;
+  int other_ = -1;
+};
+
+TEST_F(StandardErrorTest, APipeThatNobodyReads) {
+  make_pipe();
+  expect_that_the_lost_are_counted();
+}
+
+TEST_F(StandardErrorTest, ASocketThatNobodyReads) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  replace(ends[1], ends[0]);
+  expect_that_the_lost_are_counted();
+}
+
+TEST_F(StandardErrorTest, ATerminalThatNobodyReads) {
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(grantpt(terminal), 0);
+  ASSERT_EQ(unlockpt(terminal), 0);
+  const int end = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+  ASSERT_GE(end, 0);
+  replace(end, terminal);
+  end_of_line_ = "\r\n";
+  expect_that_the_lost_are_counted();
+}
+
+// Who shares the pipe must not find it changed.
+TEST_F(StandardErrorTest, ThePipeStaysOneThatWaits) {
+  make_pipe();
+  write_to_standard_error("line\n");
+  EXPECT_EQ(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_EQ(read_all(), "line\n");
+}
+
+TEST_F(StandardErrorTest, AReaderThatHasGoneIsNoSignal) {
+  make_pipe();
+  hang_up();
+  write_to_standard_error("nobody hears this\n");
+  sigset_t waiting;
+  sigpending(&waiting);
+  EXPECT_EQ(sigismember(&waiting, SIGPIPE), 0);
+}
+
+TEST_F(StandardErrorTest, OneThatIsClosedIsLeftAlone) {
+  make_pipe();
+  close(STDERR_FILENO);
+  write_to_standard_error("nobody hears this\n");
+}
+
+TEST_F(StandardErrorTest, AFileIsWrittenToBehindWhatItHas) {
+  std::string path = testing::TempDir() + "/standard-error-XXXXXX";
+  const int file = mkstemp(path.data());
+  ASSERT_GE(file, 0);
+  replace(file, open(path.c_str(), O_RDONLY));
+  write_to_standard_error("zero\n");  // behind what other tests have lost
+  write_to_standard_error("one\n");
+  write_to_standard_error("two\n");
+  EXPECT_THAT(read_all(), EndsWith("zero\none\ntwo\n"));
+  unlink(path.c_str());
+}
+
+}  // namespace
+}  // namespace sluice::core
