@@ -1,10 +1,9 @@
 // `sluice train` and `sluice driver`: the same job, with members of its own or with those that
 // join.
+#include <fmt/format.h>
+
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -14,11 +13,14 @@
 #include "algorithm/algorithm.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
-#include "core/atomic_file.h"
+#include "cli/outputs.h"
+#include "core/file_io.h"
 #include "core/log.h"
 #include "core/parameter_set.h"
+#include "core/standard_error.h"
 #include "data/catalog.h"
 #include "launch/signals.h"
+#include "show/progress_view.h"
 #include "show/report.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
@@ -99,13 +101,10 @@ void add_algorithm_flags(CLI::App& app, train::JobConfig& config) {
 // --config is read while flags are parsed, before any of them is stored: flags win wherever they
 // stand, because CLI11 runs this callback first.
 void read_config(JobFlags& flags) {
-  std::ifstream file(flags.config_file, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw std::invalid_argument("--config " + flags.config_file + ": cannot read the file");
-  }
+  const Result<std::string> text = core::read_text(flags.config_file);
+  if (!text.ok()) throw std::invalid_argument("--config: " + text.status().message());
   try {
-    train::merge_json(text.str(), flags.config);
+    train::merge_json(*text, flags.config);
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(flags.config_file + ": " + error.what());
   }
@@ -129,40 +128,24 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
   return flags;
 }
 
-// What would be known only when the training is over and its result lost.
-void check_outputs(const train::JobConfig& config) {
-  namespace fs = std::filesystem;
-  for (const auto& [field, path] : {std::pair("save", config.save), {"report", config.report}}) {
-    if (path.empty()) continue;
-    const Status writable = core::can_replace_file(path);
-    if (!writable.ok()) throw train::InvalidField(field, writable.message());
-  }
-  if (config.save.empty() || config.report.empty()) return;
-  std::error_code ignored;
-  const bool device =
-      fs::exists(config.save, ignored) && !fs::is_regular_file(config.save, ignored);
-  if (!device && fs::weakly_canonical(config.save) == fs::weakly_canonical(config.report)) {
-    throw train::InvalidField("report", "expected another file than --save, got " + config.report);
+// What is asked for comes first, what may wait for somebody (standard output) last.
+int save_model(const Sequential& model, const std::string& path) {
+  try {
+    model.save_weights(path);
+    return 0;
+  } catch (const std::exception& error) {
+    return fail(1, error.what());
   }
 }
 
-// Without the trained model, the figures are better than nothing.
-int write_results(const show::JobReport& report, const train::JobConfig& config,
-                  const Sequential& model) {
-  int status = 0;
-  if (!config.save.empty()) {
-    try {
-      model.save_weights(config.save);
-      std::printf("Model saved to %s\n", config.save.c_str());
-    } catch (const std::exception& error) {
-      status = fail(1, error.what());
-    }
-  }
-  if (!config.report.empty()) {
-    const Status written = show::write_report(report, config.report);
-    if (!written.ok()) status = fail(1, written.message());
-  }
-  return status;
+void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& model,
+              const Dataset& data, const std::string& device) {
+  std::string text = model.summary();
+  text += fmt::format("Training on {} ({}): {} records, {} worker(s), {} server(s), {}\n",
+                      data.name(), data.records()->info().origin, data.size(), flags.config.workers,
+                      flags.config.servers, flags.config.trainer);
+  if (cluster == train::Cluster::kLocal) text += "Device: " + device + "\n";
+  core::write_to_standard_error(text);
 }
 
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
@@ -179,31 +162,23 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     std::printf("%s\n", train::to_json(config).c_str());
     return 0;
   }
-  check_outputs(config);
-  Sequential model = train::make_model(config.model);
-  model.initialize(config.seed);
+  check_outputs(config, {flags.config_file, config.model});
+  Sequential model = train::make_model(config.model, config.seed);
   auto data = data::load_dataset(config.dataset, config.data_dir);
   if (!data.ok()) return fail(2, data.status().message());
+  check_outputs(config, files_of(*data));
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
   const std::stop_token stop = launch::stop_on_signals(std::chrono::seconds(2));
-  if (config.verbose > 0) {
-    std::fprintf(stderr, "%s", model.summary().c_str());
-    std::fprintf(stderr, "Training on %s (%s): %lld records, %d worker(s), %d server(s), %s\n",
-                 data->train.name().c_str(), data->train.records()->info().origin.c_str(),
-                 static_cast<long long>(data->train.size()), config.workers, config.servers,
-                 config.trainer.c_str());
-    if (cluster == train::Cluster::kLocal) {
-      std::fprintf(stderr, "Device: %s\n", (*backend)->name().c_str());
-    }
-  }
+  if (config.verbose > 0) announce(flags, cluster, model, data->train, (*backend)->name());
   auto outcome =
       train::run_distributed({config, cluster, program, flags.log_level}, model, data->train, stop);
   if (stop.stop_requested()) {
     return fail(launch::signal_exit_status(), "interrupted; no model was saved");
   }
   if (!outcome.ok()) return fail(1, outcome.status().message());
+  int status = config.save.empty() ? 0 : save_model(model, config.save);
   show::JobReport report;
   report.config_json = train::to_json(config);
   report.dataset_asked = config.dataset;
@@ -212,17 +187,35 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   report.parameters = model.count_params();
   report.result = std::move(outcome->result);
   report.history = std::move(outcome->history);
+  if (config.verbose > 0) {
+    core::write_to_standard_error("Evaluating on " + show::with_separators(data->test.size()) +
+                                  " records\n");
+  }
   report.test = model.evaluate(
       data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
   report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
   report.total_time_s = core::to_seconds(now() - started);
+  const bool saved = !config.save.empty() && status == 0;
+  if (!config.report.empty()) {
+    const Status written = show::write_report(report, config.report);
+    if (!written.ok()) status = fail(1, written.message());
+  }
   std::printf("%s", show::to_text(report).c_str());
-  return write_results(report, config, model);
+  if (saved) std::printf("Model saved to %s\n", config.save.c_str());
+  return status;
 }
 
 Command make_command(CLI::App* command, train::Cluster cluster, const char* program) {
   const auto flags = add_job_flags(*command);
-  return {command, [flags, cluster, program] { return run_job(*flags, cluster, program); }};
+  return {command, [flags, cluster, program, command] {
+            try {
+              return run_job(*flags, cluster, program);
+            } catch (const train::InvalidField& error) {
+              // Defaults are valid: what is no flag's stands in the file.
+              if (flags->config_file.empty() || command->count(flag_name(error.field)) > 0) throw;
+              throw std::invalid_argument(flags->config_file + ": " + error.what());
+            }
+          }};
 }
 
 }  // namespace

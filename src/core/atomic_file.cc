@@ -37,11 +37,16 @@ Status failure(const std::string& path, int error) {
   return file_error("cannot write " + path, error, "what was there is unchanged");
 }
 
-// Opens a file that was not there, next to `path`, and sets `name` to its name.
+// Opens a file that was not there, next to `path`, and sets `name` to its name, which is as long as
+// names may be at most.
 int open_temporary(const std::string& path, std::string& name) {
   static std::atomic<unsigned> counter = 0;
+  constexpr size_t kLongestName = 255, kLongestSuffix = 40;
+  const size_t folder = path.rfind('/') + 1;  // 0 where there is none
+  const std::string file = path.substr(folder, kLongestName - kLongestSuffix);
   for (;;) {
-    name = path + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+    name = path.substr(0, folder) + file + ".tmp-" + std::to_string(::getpid()) + "-" +
+           std::to_string(counter++);
     const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0 || errno != EEXIST) return fd;
   }
@@ -138,19 +143,21 @@ Status replace_file(const std::string& link, const std::vector<std::span<const c
 
 Status can_replace_file(const std::string& link) {
   struct stat there {};
-  std::string place = link;
+  const std::string advice = "the folder must be there and writable";
   if (written_as_it_is(link, there)) {
     if (S_ISDIR(there.st_mode)) return file_error("cannot write " + link, EISDIR);
-    if (standard_stream(there) >= 0) return ok_status();
-  } else {
-    place = std::filesystem::path(follow_links(link)).parent_path().string();
-    if (place.empty()) place = ".";
-    if (::stat(place.c_str(), &there) == 0 && !S_ISDIR(there.st_mode)) {
-      return file_error("cannot write " + link, ENOTDIR);
-    }
+    if (standard_stream(there) >= 0 || ::access(link.c_str(), W_OK) == 0) return ok_status();
+    return file_error("cannot write " + link, errno, advice);
   }
-  if (::access(place.c_str(), W_OK) == 0) return ok_status();
-  return file_error("cannot write " + link, errno, "the folder must be there and writable");
+  const std::string path = follow_links(link);
+  if (::lstat(path.c_str(), &there) != 0 && errno != ENOENT) {
+    return file_error("cannot write " + link, errno);
+  }
+  std::string temporary;
+  const File file(open_temporary(path, temporary));
+  if (file.fd() < 0) return file_error("cannot write " + link, errno, advice);
+  ::unlink(temporary.c_str());
+  return ok_status();
 }
 
 }  // namespace sluice::core

@@ -16,7 +16,8 @@ namespace sluice::core {
 // error.
 Status replace_file(const std::string& path, const std::vector<std::span<const char>>& parts);
 
-// Whether replace_file() can be expected to work, as far as can be seen without writing.
+// Whether replace_file() can be expected to work: a new file is made where it would make one, and
+// removed again.
 Status can_replace_file(const std::string& path);
 
 }  // namespace sluice::core

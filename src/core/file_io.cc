@@ -3,8 +3,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
+#include <memory>
+#include <vector>
 
 namespace sluice::core {
 namespace {
@@ -30,6 +35,27 @@ StatusCode code_of(int error) {
   }
 }
 
+// Keeps SIGXFSZ, which a write sends to its own thread, from having an effect.
+class WithoutSizeSignal {
+ public:
+  WithoutSizeSignal() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~WithoutSizeSignal() {
+    const timespec now{};
+    while (sigtimedwait(&signal_, nullptr, &now) < 0 && errno == EINTR) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  WithoutSizeSignal(const WithoutSizeSignal&) = delete;
+
+ private:
+  sigset_t signal_{};
+  sigset_t before_{};
+};
+
 }  // namespace
 
 Status file_error(const std::string& what, int error, const std::string& advice) {
@@ -39,6 +65,7 @@ Status file_error(const std::string& what, int error, const std::string& advice)
 }
 
 int write_fully(int fd, std::span<const std::byte> bytes) {
+  const WithoutSizeSignal guard;
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
@@ -46,6 +73,23 @@ int write_fully(int fd, std::span<const std::byte> bytes) {
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
   return 0;
+}
+
+Result<std::string> read_text(const std::string& path, size_t most_bytes) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
+                                                             std::fclose);
+  if (!file) return file_error("cannot open " + path, errno);
+  std::string text;
+  std::vector<char> block(size_t{1} << 16);
+  for (size_t n = 0; (n = std::fread(block.data(), 1, block.size(), file.get())) > 0;) {
+    text.append(block.data(), n);
+    if (text.size() > most_bytes) {
+      return invalid_argument(path + " has more than " + std::to_string(most_bytes >> 20) + " MiB");
+    }
+  }
+  if (std::ferror(file.get()) != 0) return file_error("cannot read " + path, errno);
+  if (text.empty()) return invalid_argument(path + " is empty");
+  return text;
 }
 
 std::string absolute_path(const std::string& path) {

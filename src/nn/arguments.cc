@@ -32,6 +32,12 @@ constexpr ActivationName kActivations[] = {{"linear", backend::Activation::kLine
 
 }  // namespace
 
+void require_keys(const Config& config, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    if (!config.has(key)) throw std::invalid_argument(std::string("has no \"") + key + '"');
+  }
+}
+
 void require_size(const Argument& argument, int64_t value) {
   if (value < 1) refuse(argument, std::to_string(value), "must be at least 1");
   if (value > kLargestSize) {

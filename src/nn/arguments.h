@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct Argument {
   const char* name;
 };
 
+// Settings without a default: `has no "units"`.
+void require_keys(const Config& config, std::initializer_list<const char*> keys);
 // From 1 to 2^31 - 1.
 void require_size(const Argument& argument, int64_t value);
 void require_size(const Argument& argument, const Size2D& value);

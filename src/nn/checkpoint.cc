@@ -137,8 +137,20 @@ Result<Checkpoint> read_and_check(const std::string& path) {
 
 }  // namespace
 
+Status check_checkpoint_name(const std::string& path) {
+  for (const std::string format : {".keras", ".h5", ".hdf5", ".json", ".onnx", ".pb", ".tflite",
+                                   ".pt", ".pth", ".npz", ".safetensors"}) {
+    if (!path.ends_with(format)) continue;
+    return invalid_argument(path + ": Sluice writes weights in a format of its own, not as " +
+                            format + "; choose another name, such as " +
+                            path.substr(0, path.size() - format.size()) + ".sluice");
+  }
+  return ok_status();
+}
+
 Status write_checkpoint(const std::string& path, const std::string& architecture,
                         const core::ParameterSet& parameters) {
+  SLUICE_RETURN_IF_ERROR(check_checkpoint_name(path));
   const std::string header = write_header(architecture, parameters.layout());
   if (header.size() > std::numeric_limits<uint32_t>::max()) {
     return invalid_argument("cannot write " + path + ": the architecture is too large");
@@ -155,6 +167,12 @@ Status write_checkpoint(const std::string& path, const std::string& architecture
   const uint32_t crc = checksum(checksum(0, front), data);
   return core::replace_file(path,
                             {front, data, {reinterpret_cast<const char*>(&crc), sizeof(crc)}});
+}
+
+bool is_checkpoint(const std::string& path) {
+  char begin[sizeof kMagic] = {};
+  std::ifstream file(path, std::ios::binary);
+  return file.read(begin, sizeof begin) && std::memcmp(begin, kMagic, sizeof kMagic) == 0;
 }
 
 Result<Checkpoint> read_checkpoint(const std::string& path) {

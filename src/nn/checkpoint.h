@@ -28,8 +28,16 @@ struct Checkpoint {
   core::ParameterSet parameters;
 };
 
+// INVALID_ARGUMENT for a name that says another format: a model.keras that Keras cannot read would
+// only be found out where it is needed.
+Status check_checkpoint_name(const std::string& path);
+
+// As check_checkpoint_name(); otherwise as core::replace_file().
 Status write_checkpoint(const std::string& path, const std::string& architecture,
                         const core::ParameterSet& parameters);
+
+// Whether the file begins as one.
+bool is_checkpoint(const std::string& path);
 
 // DATA_LOSS for a file that is cut short, changed or no checkpoint at all, FAILED_PRECONDITION for
 // a newer format.

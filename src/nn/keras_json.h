@@ -16,6 +16,11 @@ nlohmann::ordered_json write_layer(const Layer& layer);
 // and unknown are left out.
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& layer);
 
+// Whether a serialized object is of one of Keras' own classes. Somebody's has the name of a
+// package, "mylab>Dropout", in "class_name" (Keras 2) or "registered_name" (Keras 3), or another
+// "module".
+bool is_of_keras(const nlohmann::ordered_json& json);
+
 // An input's shape from [null, 28, 28, 1]. Throws std::invalid_argument for anything else.
 Shape read_batch_shape(const nlohmann::ordered_json& shape);
 

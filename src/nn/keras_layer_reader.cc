@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <stdexcept>
 
 #include "nn/initializers.h"
@@ -24,12 +26,17 @@ const Json& member(const Json& object, const char* key) {
   return found == object.end() ? kNull : *found;
 }
 
+std::string text_of(const Json& json, const char* key) {
+  const Json& value = member(json, key);
+  return value.is_string() ? value.get<std::string>() : "";
+}
+
 // An initializer as a string or as {"class_name", "config"}; none when it is not one of ours.
 std::optional<ConfigValue> read_initializer(const Json& value) {
   const Initializer* initializer = nullptr;
   if (value.is_string()) {
     initializer = find_initializer(value.get<std::string>());
-  } else if (value.is_object() && member(value, "class_name").is_string()) {
+  } else if (value.is_object() && member(value, "class_name").is_string() && is_of_keras(value)) {
     const auto class_name = value["class_name"].get<std::string>();
     const Json& config = member(value, "config");
     if (class_name == "VarianceScaling" && config.is_object()) {
@@ -88,10 +95,32 @@ void check_common(const Json& config) {
   }
 }
 
+// A penalty of nothing: {"class_name": "L2", "config": {"l2": 0.0}}.
+bool is_no_penalty(const std::string& key, const Json& value) {
+  if (!key.ends_with("_regularizer") || !value.is_object()) return false;
+  const Json& config = member(value, "config");
+  return config.is_object() && !config.empty() &&
+         std::all_of(config.begin(), config.end(),
+                     [](const Json& factor) { return factor.is_number() && factor == 0; });
+}
+
+// Settings that Keras 2 renamed; it reads them itself, and writes the new names.
+bool is_of_keras1(const std::string& key) {
+  static const std::set<std::string> kNames = {
+      "output_dim",  "nb_filter", "nb_row", "nb_col",       "init",
+      "border_mode", "subsample", "bias",   "dim_ordering", "W_regularizer"};
+  return kNames.contains(key);
+}
+
 Config read_config(const Json& json) {
   Config config;
   for (const auto& [key, value] : json.items()) {
-    if (is_common(key) || value.is_null()) continue;
+    if (is_common(key) || value.is_null() || is_no_penalty(key, value)) continue;
+    if (is_of_keras1(key)) {
+      throw std::invalid_argument("\"" + key +
+                                  "\" is a name of Keras 1; load the model with Keras 2 and write "
+                                  "to_json() again");
+    }
     const bool initializer = key.ends_with("_initializer");
     const auto read = initializer ? read_initializer(value) : read_value(value);
     if (!read) {
@@ -144,9 +173,33 @@ Shape read_batch_shape(const nlohmann::ordered_json& shape) {
   return Shape(std::move(sizes));
 }
 
+bool is_of_keras(const nlohmann::ordered_json& json) {
+  const std::string module = text_of(json, "module");
+  const bool keras_module = module.empty() || module.starts_with("keras") ||
+                            module.starts_with("tf_keras") || module.starts_with("tensorflow.");
+  return keras_module && text_of(json, "class_name").find('>') == std::string::npos &&
+         text_of(json, "registered_name").find('>') == std::string::npos;
+}
+
+namespace {
+
+// Under which name the layer's class is known: its last name is not Keras' own class where it is
+// somebody's. "Custom" is Keras' name for no package in particular.
+std::string class_of(const Json& json) {
+  const std::string class_name = json.at("class_name").get<std::string>();
+  const std::string registered = text_of(json, "registered_name");
+  const std::string full = registered.find('>') != std::string::npos ? registered : class_name;
+  const std::string last = full.substr(full.rfind('>') + 1);
+  if (is_of_keras(json) || (is_known_layer(full) && !is_own_layer(full))) return full;
+  if (!is_own_layer(last)) return full == "Custom>" + last ? last : full;
+  const std::string whose = full != last ? full : text_of(json, "module") + "." + last;
+  throw std::invalid_argument("\"" + whose + "\" is not Keras' " + last + ", but somebody's class");
+}
+
+}  // namespace
+
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
-  auto class_name = json.at("class_name").get<std::string>();
-  class_name.erase(0, class_name.rfind('>') + 1);  // "Custom>Swish"
+  const std::string class_name = class_of(json);
   const Json& config = json.at("config");
   const std::string name = config.value("name", "");
   try {

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "core/json_depth.h"
 #include "nn/keras_json.h"
 #include "nn/sequential_impl.h"
 #include "sluice/errors.h"
@@ -11,6 +12,22 @@ namespace sluice {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+Json parse(std::string_view text) {
+  if (text.starts_with("\x89HDF")) {
+    throw std::invalid_argument("this is an HDF5 file; write model.to_json() into a file instead");
+  }
+  if (text.starts_with("PK\x03\x04")) {
+    throw std::invalid_argument(
+        "this is a zip archive, as .keras files are; write "
+        "model.to_json() into a file instead");
+  }
+  if (core::deeper_than(text, core::kJsonLevels)) {
+    throw std::invalid_argument("nested more than " + std::to_string(core::kJsonLevels) +
+                                " levels deep");
+  }
+  return Json::parse(text);
+}
 
 // Keras 2 says batch_input_shape, on its InputLayer or on any first layer; Keras 3 batch_shape.
 const Json* find_batch_shape(const Json& config) {
@@ -48,10 +65,35 @@ void add_implied_input(Sequential& model, const Json& model_config, const Json& 
   }
 }
 
+// Forms in which others hand on what to_json() has written: JSON in a string of JSON, the attribute
+// "model_config" of Keras' HDF5 files, TensorFlow.js' topology.
+Json unwrapped(Json json) {
+  for (int i = 0; i < 4; ++i) {
+    if (json.is_string()) {
+      json = parse(json.get<std::string>());
+    } else if (json.is_object() && !json.contains("class_name")) {
+      const char* inner = json.contains("modelTopology") ? "modelTopology" : "model_config";
+      if (!json.contains(inner)) break;
+      Json taken = std::move(json[inner]);
+      json = std::move(taken);
+    } else {
+      break;
+    }
+  }
+  if (!json.is_object() || !json.contains("class_name") || !json.contains("config")) {
+    throw std::invalid_argument(
+        "expected what Keras' to_json() writes, an object with \"class_name\" and \"config\"");
+  }
+  return json;
+}
+
 Sequential read_model(const Json& root) {
   const std::string class_name = root.at("class_name").get<std::string>();
-  if (class_name != "Sequential") {
-    throw std::invalid_argument("this is a " + class_name + " model; Sluice has Sequential");
+  if (class_name != "Sequential" || !nn::is_of_keras(root)) {
+    const std::string registered = root.value("registered_name", Json()).is_string()
+                                       ? root["registered_name"].get<std::string>()
+                                       : class_name;
+    throw std::invalid_argument("this is a " + registered + " model; Sluice has Keras' Sequential");
   }
   const Json& config = root.at("config");
   // Keras before 2.2 wrote the bare list of layers.
@@ -74,11 +116,14 @@ Sequential read_model(const Json& root) {
 
 Sequential Sequential::from_json(std::string_view json) {
   try {
-    return read_model(Json::parse(json));
+    return read_model(unwrapped(parse(json)));
   } catch (const ShapeError&) {
     throw;
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(std::string("model JSON: ") + error.what());
+  } catch (const Json::parse_error& error) {
+    throw std::invalid_argument("model JSON: not JSON, from byte " + std::to_string(error.byte) +
+                                " on");
   } catch (const Json::exception& error) {
     throw std::invalid_argument(std::string("model JSON: not as Keras writes it: ") + error.what());
   }

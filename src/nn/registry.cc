@@ -9,9 +9,8 @@
 namespace sluice {
 namespace {
 
-struct Registry {
-  std::mutex mutex;
-  std::map<std::string, LayerFactory> factories = {
+const std::map<std::string, LayerFactory>& own_layers() {
+  static const std::map<std::string, LayerFactory> layers = {
       {"Activation", Activation::from_config},
       {"AveragePooling2D", AveragePooling2D::from_config},
       {"Conv2D", Conv2D::from_config},
@@ -20,6 +19,12 @@ struct Registry {
       {"Flatten", Flatten::from_config},
       {"MaxPooling2D", MaxPooling2D::from_config},
   };
+  return layers;
+}
+
+struct Registry {
+  std::mutex mutex;
+  std::map<std::string, LayerFactory> factories = own_layers();
 };
 
 Registry& registry() {
@@ -37,6 +42,13 @@ void register_layer(const std::string& class_name, LayerFactory factory) {
     throw std::invalid_argument("register_layer(\"" + class_name +
                                 "\"): there is a layer of this name; choose another");
   }
+}
+
+bool nn::is_own_layer(const std::string& class_name) { return own_layers().contains(class_name); }
+
+bool nn::is_known_layer(const std::string& class_name) {
+  std::lock_guard lock(registry().mutex);
+  return registry().factories.contains(class_name);
 }
 
 std::unique_ptr<Layer> nn::make_layer(const std::string& class_name, const Config& config) {

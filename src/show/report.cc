@@ -108,7 +108,7 @@ std::string to_json(const JobReport& report) {
   json["versions"] = {{"sluice", core::version()}};
   for (const auto& [what, version] : report.versions) json["versions"][what] = version;
   json["versions"]["compiler"] = __VERSION__;
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Status write_report(const JobReport& report, const std::string& path) {

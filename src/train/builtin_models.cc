@@ -1,10 +1,11 @@
 #include "train/builtin_models.h"
 
-#include <fstream>
-#include <sstream>
 #include <stdexcept>
 
+#include "core/file_io.h"
+#include "nn/checkpoint.h"
 #include "sluice/layers.h"
+#include "train/job_config.h"
 
 namespace sluice::train {
 namespace {
@@ -33,20 +34,28 @@ Sequential mnist_mlp() {
 
 }  // namespace
 
-Sequential make_model(const std::string& name) {
-  if (name == "mnist_cnn") return mnist_cnn();
-  if (name == "mnist_mlp") return mnist_mlp();
-  std::ifstream file(name, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw std::invalid_argument("--model " + name +
-                                ": neither mnist_cnn nor mnist_mlp, nor a file that can be read");
+Sequential make_model(const std::string& name, uint64_t seed) {
+  Sequential model;
+  if (name == "mnist_cnn") {
+    model = mnist_cnn();
+  } else if (name == "mnist_mlp") {
+    model = mnist_mlp();
+  } else if (nn::is_checkpoint(name)) {
+    return load_model(name);
+  } else {
+    const Result<std::string> text = core::read_text(name);
+    if (!text.ok()) {
+      throw InvalidField("model", "neither mnist_cnn nor mnist_mlp, nor a file that can be read (" +
+                                      text.status().message() + ")");
+    }
+    try {
+      model = Sequential::from_json(*text);
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(name + ": " + error.what());
+    }
   }
-  try {
-    return Sequential::from_json(text.str());
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(name + ": " + error.what());
-  }
+  model.initialize(seed);
+  return model;
 }
 
 }  // namespace sluice::train

@@ -1,6 +1,7 @@
 // Models that the command knows by name, and models from files.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "sluice/model.h"
@@ -11,7 +12,8 @@ namespace sluice::train {
 //              1,048,853 parameters (Dist-Keras' examples/mnist.py).
 // "mnist_mlp": Flatten, Dense 1000 ReLU, Dense 250 ReLU, Dense 10 softmax; 1,037,760 parameters
 //              (Dist-Keras' examples/mnist.ipynb).
-// Anything else is a file with the JSON of Keras' model.to_json(). Throws std::invalid_argument.
-Sequential make_model(const std::string& name_or_path);
+// Anything else is a file: the JSON of Keras' model.to_json(), or what --save wrote, whose weights
+// it then begins with. All others are drawn by `seed`. Throws std::invalid_argument.
+Sequential make_model(const std::string& name_or_path, uint64_t seed);
 
 }  // namespace sluice::train

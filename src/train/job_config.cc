@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/replica.h"
+#include "core/json_depth.h"
 #include "core/process_info.h"
 #include "nn/lowering.h"
 #include "optim/optimizer.h"
@@ -35,8 +36,16 @@ std::vector<std::string> field_names() {
   return names;
 }
 
+// Paths come from the file system, and need not be UTF-8.
+std::string dump(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 [[noreturn]] void wrong_type(const std::string& name, const char* expected, const Json& value) {
-  throw std::invalid_argument("\"" + name + "\": expected " + expected + ", got " + value.dump());
+  constexpr size_t kLongest = 80;
+  std::string got = dump(value);
+  if (got.size() > kLongest) got = got.substr(0, kLongest) + "...";
+  throw std::invalid_argument("\"" + name + "\": expected " + expected + ", got " + got);
 }
 
 void read(const std::string& name, const Json& value, std::string& field) {
@@ -60,7 +69,7 @@ void read(const std::string& name, const Json& value, Int& field) {
   }
   const bool fits = value.is_number_unsigned() ? std::in_range<Int>(value.get<uint64_t>())
                                                : std::in_range<Int>(value.get<int64_t>());
-  if (!fits) throw std::invalid_argument("\"" + name + "\": " + value.dump() + " is out of range");
+  if (!fits) throw std::invalid_argument("\"" + name + "\": " + dump(value) + " is out of range");
   field = value.get<Int>();
 }
 void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
@@ -121,15 +130,21 @@ std::string to_json(const JobConfig& config) {
     json["trainer"] = config.trainer;
     json.update(algorithm::to_json(algorithm_of(config).options));
   });
-  return json.dump(2);
+  return dump(json, 2);
 }
 
 void merge_json(const std::string& text, JobConfig& config) {
+  if (core::deeper_than(text, core::kJsonLevels)) {
+    throw std::invalid_argument("nested more than " + std::to_string(core::kJsonLevels) +
+                                " levels deep");
+  }
   Json json;
   try {
     json = Json::parse(text);
   } catch (const Json::parse_error& error) {
-    throw std::invalid_argument(std::string("not JSON: ") + error.what());
+    throw std::invalid_argument("not JSON, from byte " + std::to_string(error.byte) + " on");
+  } catch (const Json::out_of_range&) {  // 1e400
+    throw std::invalid_argument("a number is out of range");
   }
   if (!json.is_object()) throw std::invalid_argument("expected a JSON object with the job's flags");
   std::set<std::string> unread;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -53,6 +55,46 @@ TEST_F(AtomicFileTest, FolderThatIsNotThereIsNamed) {
   const Status status = replace_file(path, {text});
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(status.message(), testing::HasSubstr(path));
+}
+
+// As long as names may be: there must be room for the new file's too.
+TEST_F(AtomicFileTest, NamesOf255BytesAreWritten) {
+  for (const size_t length : {215u, 216u, 245u, 255u}) {
+    const std::string path = directory_ + "/" + std::string(length, 'a'), text = "text";
+    EXPECT_TRUE(can_replace_file(path).ok()) << length;
+    ASSERT_TRUE(replace_file(path, {text}).ok()) << length;
+    EXPECT_EQ(content(path), "text");
+  }
+  const std::string path = directory_ + "/" + std::string(256, 'a'), text = "text";
+  EXPECT_THAT(can_replace_file(path).message(), testing::HasSubstr("File name too long"));
+  EXPECT_FALSE(replace_file(path, {text}).ok());
+  EXPECT_EQ(files(), 4u) << "nothing is left behind";
+}
+
+TEST_F(AtomicFileTest, TryingLeavesNothingBehindAndChangesNothing) {
+  const std::string path = directory_ + "/file", text = "text";
+  EXPECT_TRUE(can_replace_file(path).ok());
+  EXPECT_EQ(files(), 0u);
+  ASSERT_TRUE(replace_file(path, {text}).ok());
+  EXPECT_TRUE(can_replace_file(path).ok());
+  EXPECT_EQ(content(path), "text");
+  EXPECT_EQ(files(), 1u);
+}
+
+// As under `ulimit -f`: the signal's default would end the process.
+TEST_F(AtomicFileTest, ALimitOnFileSizesIsAnErrorAndNoSignal) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit limit{1000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const std::string path = directory_ + "/file", text(2000, 'a');
+  const Status status = replace_file(path, {text});
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_THAT(status.message(), testing::HasSubstr("File too large"));
+  EXPECT_EQ(files(), 0u);
+  sigset_t waiting;
+  sigpending(&waiting);
+  EXPECT_EQ(sigismember(&waiting, SIGXFSZ), 0);
 }
 
 TEST_F(AtomicFileTest, LinkStaysALinkAndItsTargetIsReplaced) {

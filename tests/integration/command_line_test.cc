@@ -94,6 +94,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"OneFileForModelAndReport",
                 {"--save", "/tmp/sluice-same", "--report", "/tmp/./sluice-same"},
                 "--report: expected another file than --save"},
+        Mistake{"FormatThatIsNotWritten",
+                {"--save", "/tmp/m.keras"},
+                "--save: /tmp/m.keras: Sluice writes weights in a format of its own"},
         Mistake{"BatchLargerThanPartition", {"--batch-size", "32"}, "batch size 32 is larger than"},
         Mistake{"MorePartitionsThanRecords", {"--workers", "61", "--batch-size", "1"}, "61"},
         Mistake{"MissingModelFile", {"--model", "/nowhere/model.json"}, "/nowhere/model.json"},
@@ -110,6 +113,56 @@ TEST(CommandLineTest, TheLastOfSeveralEqualFlagsWins) {
   EXPECT_EQ(config["dataset"], "digits");
   EXPECT_EQ(config["workers"], 2);
   EXPECT_EQ(config["shuffle"], true);
+}
+
+TEST(CommandLineTest, NoOutputOverwritesWhatTheJobReads) {
+  std::string folder = testing::TempDir() + "/inputs-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string csv = folder + "/d.csv", config = folder + "/c.json", link = folder + "/link",
+                    model = folder + "/m";
+  std::ofstream(csv) << "label,a,b\n0,1,2\n1,2,3\n0,5,6\n";
+  std::ofstream(config) << R"({"epochs": 1})";
+  std::ofstream(model) << "{}";
+  std::filesystem::create_symlink(csv, link);
+  for (const auto& [flag, file] : {std::pair{"--save", csv},
+                                   {"--report", csv},
+                                   {"--save", link},
+                                   {"--report", config},
+                                   {"--save", model}}) {
+    const Outcome run = sluice_command({"train", "--dataset", csv, "--config", config, "--model",
+                                        file == model ? model : "mnist_cnn", flag, file});
+    EXPECT_EQ(run.status, 2) << run.output;
+    EXPECT_THAT(run.output, HasSubstr(std::string(flag) + ": " + file + " is read by this job"));
+  }
+  std::ifstream left(csv);
+  std::string header;
+  std::getline(left, header);
+  EXPECT_EQ(header, "label,a,b");
+  std::filesystem::remove_all(folder);
+}
+
+TEST(CommandLineTest, MistakesInAConfigNameTheFileAndThoseOfFlagsTheFlag) {
+  const std::string config = testing::TempDir() + "/mistakes-" + std::to_string(getpid());
+  const auto error = [&](const std::string& json, std::vector<std::string> more = {}) {
+    std::ofstream(config) << json;
+    std::vector<std::string> arguments = {"train", "--config", config};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return sluice_command(arguments).output;
+  };
+  EXPECT_THAT(error(R"({"epochs": 0})"), HasSubstr(config + ": epochs: expected at least 1 epoch"));
+  EXPECT_THAT(error(R"({"window": 0})"), HasSubstr(config + ": window: expected"));
+  EXPECT_THAT(error(R"({"epochs": 3})", {"--epochs", "0"}), HasSubstr("--epochs: expected"));
+  EXPECT_THAT(error(""), HasSubstr(config + " is empty"));
+  EXPECT_THAT(error(std::string(100000, '[')), HasSubstr("levels deep"));
+  EXPECT_THAT(error(R"({"learning_rate": 1e400})"), HasSubstr(config + ": a number is out of"));
+  std::filesystem::remove(config);
+}
+
+// One byte of Latin-1, which is no UTF-8.
+TEST(CommandLineTest, PathsMayHaveAnyBytes) {
+  const Outcome run = sluice_command({"train", "--data-dir", "/tmp/d\xe9", "--print-config"});
+  EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("/tmp/d"));
 }
 
 TEST(CommandLineTest, PrintedConfigHasOneLearningRate) {

@@ -88,6 +88,18 @@ TEST(CustomLayerTest, KerasPackagePrefixIsNotPartOfTheName) {
   EXPECT_EQ(model.layers()[0]->config().get_int("power", 0), 5);
 }
 
+TEST(CustomLayerTest, AClassOfAPackageIsFoundByItsWholeName) {
+  register_layer("mylab>Dropout",
+                 [](const Config& c) { return std::make_unique<Scale>(c.get_int("power", 0)); });
+  for (const char* names : {R"("class_name": "Dropout", "registered_name": "mylab>Dropout")",
+                            R"("class_name": "mylab>Dropout")"}) {
+    const Sequential model = Sequential::from_json(
+        std::string(R"({"class_name": "Sequential", "config": {"layers": [{)") + names +
+        R"(, "module": null, "config": {"batch_input_shape": [null, 2], "power": 5}}]}})");
+    EXPECT_EQ(model.layers()[0]->config().get_int("power", 0), 5);
+  }
+}
+
 TEST(CustomLayerTest, SettingsThatNoConfigCanHoldAreRefused) {
   register_scale_once();
   EXPECT_EQ(message_of([] {

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/nn/models.h"
 
 namespace sluice::nn {
@@ -173,7 +175,7 @@ TEST(KerasReaderTest, InputsThatSluiceDoesNotHaveAreRefused) {
 
 TEST(KerasReaderTest, OtherModelsAndOtherTextsAreRefusedInOneLine) {
   EXPECT_EQ(error_of(R"({"class_name": "Functional", "config": {}})"),
-            "this is a Functional model; Sluice has Sequential");
+            "this is a Functional model; Sluice has Keras' Sequential");
   for (const char* json :
        {"", "{", "[]", "null", "{}", R"({"class_name": 3})", R"({"class_name": "Sequential"})",
         R"({"class_name": "Sequential", "config": 3})",
@@ -190,6 +192,81 @@ TEST(KerasReaderTest, OtherModelsAndOtherTextsAreRefusedInOneLine) {
             "config": {"units": 1e300}}]}})"}) {
     EXPECT_NE(error_of(json), "thing was thrown") << json;
   }
+}
+
+// As json.dump(model.to_json()), the attribute of an HDF5 file, and TensorFlow.js hand it on.
+TEST(KerasReaderTest, JsonThatOthersHaveWrappedIsRead) {
+  const std::string model = one_dense("");
+  const std::string quoted = nlohmann::json(model).dump();
+  for (const std::string& json :
+       {quoted, R"({"model_config": )" + model + "}", R"({"model_config": )" + quoted + "}",
+        R"({"modelTopology": {"keras_version": "2", "model_config": )" + model + "}}"}) {
+    EXPECT_EQ(Sequential::from_json(json).to_json(), Sequential::from_json(model).to_json());
+  }
+}
+
+TEST(KerasReaderTest, WhatIsNoModelJsonIsNamed) {
+  EXPECT_EQ(error_of("\x89HDF\r\n..."),
+            "this is an HDF5 file; write model.to_json() into a file instead");
+  EXPECT_THAT(error_of("PK\x03\x04..."), HasSubstr("zip archive, as .keras files are"));
+  EXPECT_EQ(error_of(R"({"class_name": )"), "not JSON, from byte 16 on");
+  EXPECT_THAT(error_of(R"({"format": "layers-model"})"), HasSubstr("what Keras' to_json() writes"));
+  const std::string deep = std::string(100000, '[') + std::string(100000, ']');
+  EXPECT_EQ(error_of(deep), "nested more than 64 levels deep");
+  EXPECT_THAT(error_of(one_dense(", \"future\": " + deep)), HasSubstr("levels deep"));
+}
+
+TEST(KerasReaderTest, NamesOfKeras1AndMissingOnesAreNamed) {
+  EXPECT_EQ(error_of(sequential_of(layer_of("Dense", R"({"name": "d", "output_dim": 64})"))),
+            "Dense \"d\": \"output_dim\" is a name of Keras 1; load the model with Keras 2 and "
+            "write to_json() again");
+  EXPECT_EQ(error_of(sequential_of(layer_of("Dense", R"({"name": "d"})"))),
+            "Dense \"d\": has no \"units\"");
+  EXPECT_EQ(error_of(sequential_of(layer_of("Conv2D", R"({"name": "c", "filters": 2})"))),
+            "Conv2D \"c\": has no \"kernel_size\"");
+}
+
+TEST(KerasReaderTest, APenaltyOfNothingIsNone) {
+  for (const char* nothing : {R"({"class_name": "L2", "config": {"l2": 0.0}})",
+                              R"({"class_name": "L1L2", "config": {"l1": 0.0, "l2": 0}})"}) {
+    EXPECT_NO_THROW(
+        Sequential::from_json(one_dense(std::string(", \"kernel_regularizer\": ") + nothing)));
+  }
+  EXPECT_THAT(error_of(one_dense(R"(, "kernel_regularizer": {"class_name": "L1L2",
+                                     "config": {"l1": 0.0, "l2": 0.1}})")),
+              HasSubstr("Sluice does not have this"));
+}
+
+std::string somebodys(const std::string& module, const std::string& class_name,
+                      const std::string& registered, const std::string& config) {
+  return R"({"module": )" + module + R"(, "class_name": ")" + class_name +
+         R"(", "registered_name": )" + registered + R"(, "config": )" + config + "}";
+}
+
+TEST(KerasReaderTest, AClassOfSomebodysPackageIsNotKerasOwnOfTheSameName) {
+  const std::string rate = R"({"name": "o", "rate": 0.5})";
+  const auto error = [&](const char* module, const char* class_name, const char* registered) {
+    return error_of(sequential_of(somebodys(module, class_name, registered, rate)));
+  };
+  const std::string other = " is not Keras' Dropout, but somebody's class";
+  EXPECT_EQ(error("null", "Dropout", "\"theirlab>Dropout\""), "\"theirlab>Dropout\"" + other);
+  EXPECT_EQ(error("null", "theirlab>Dropout", "null"), "\"theirlab>Dropout\"" + other);
+  EXPECT_EQ(error("\"theirlab.layers\"", "Dropout", "\"Dropout\""),
+            "\"theirlab.layers.Dropout\"" + other);
+  EXPECT_EQ(error("null", "Dropout", "\"Custom>Dropout\""), "\"Custom>Dropout\"" + other);
+  for (const char* module : {"\"keras.layers\"", "\"keras.src.layers\"", "\"tf_keras.layers\"",
+                             "\"tensorflow.keras.layers\"", "null"}) {
+    EXPECT_NO_THROW(
+        Sequential::from_json(sequential_of(somebodys(module, "Dropout", "null", rate))))
+        << module;
+  }
+  EXPECT_THAT(
+      error_of(one_dense(", \"kernel_initializer\": " +
+                         somebodys("\"theirlab\"", "HeNormal", "\"theirlab>HeNormal\"", "{}"))),
+      HasSubstr("Sluice does not have this"));
+  EXPECT_EQ(
+      error_of(somebodys("null", "Sequential", "\"theirlab>Sequential\"", "{\"layers\": []}")),
+      "this is a theirlab>Sequential model; Sluice has Keras' Sequential");
 }
 
 TEST(KerasReaderTest, LayersThatDoNotFitAreAShapeError) {

@@ -4,35 +4,59 @@
 
 #include <fstream>
 
+#include "core/parameter_set.h"
+
 namespace sluice::train {
 namespace {
 
 // Counted by hand: 320 + 9,248 + (4,608 + 1) 225 + (225 + 1) 10.
 TEST(BuiltinModelsTest, MnistCnnHasTheParametersOfDistKerasExample) {
-  EXPECT_EQ(make_model("mnist_cnn").count_params(), 1048853u);
+  EXPECT_EQ(make_model("mnist_cnn", 1).count_params(), 1048853u);
 }
 
 // (784 + 1) 1000 + (1000 + 1) 250 + (250 + 1) 10.
 TEST(BuiltinModelsTest, MnistMlpHasTheParametersOfDistKerasNotebook) {
-  EXPECT_EQ(make_model("mnist_mlp").count_params(), 1037760u);
+  EXPECT_EQ(make_model("mnist_mlp", 1).count_params(), 1037760u);
 }
 
 TEST(BuiltinModelsTest, AnythingElseIsAFileWithKerasJson) {
   const std::string path = testing::TempDir() + "/model.json";
-  std::ofstream(path) << make_model("mnist_cnn").to_json();
-  EXPECT_EQ(make_model(path).count_params(), 1048853u);
+  std::ofstream(path) << make_model("mnist_cnn", 1).to_json();
+  EXPECT_EQ(make_model(path, 1).count_params(), 1048853u);
+}
+
+TEST(BuiltinModelsTest, ASavedModelBeginsWithItsWeightsAndOthersWithDrawnOnes) {
+  const std::string path = testing::TempDir() + "/model.sluice";
+  const auto first_weight = [](Sequential model) { return model.parameters().values().front(); };
+  Sequential trained = make_model("mnist_mlp", 1);
+  trained.parameters().values().front() = 42;
+  trained.save_weights(path);
+  EXPECT_EQ(first_weight(make_model(path, 2)), 42);
+  EXPECT_EQ(first_weight(make_model("mnist_mlp", 3)), first_weight(make_model("mnist_mlp", 3)));
+  EXPECT_NE(first_weight(make_model("mnist_mlp", 3)), first_weight(make_model("mnist_mlp", 4)));
+}
+
+TEST(BuiltinModelsTest, AnEmptyFileIsSaidToBeEmpty) {
+  const std::string path = testing::TempDir() + "/empty.json";
+  std::ofstream{path};
+  try {
+    make_model(path, 1);
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr(path + " is empty"));
+  }
 }
 
 TEST(BuiltinModelsTest, FileThatIsNoModelIsNamed) {
   const std::string path = testing::TempDir() + "/not-a-model.json";
   std::ofstream(path) << "[1, 2";
   try {
-    make_model(path);
+    make_model(path, 1);
     FAIL();
   } catch (const std::invalid_argument& error) {
     EXPECT_THAT(error.what(), testing::HasSubstr(path));
   }
-  EXPECT_THROW(make_model("/nowhere/model.json"), std::invalid_argument);
+  EXPECT_THROW(make_model("/nowhere/model.json", 1), std::invalid_argument);
 }
 
 }  // namespace

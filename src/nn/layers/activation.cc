@@ -11,6 +11,7 @@ Activation::Activation(std::string activation, const ActivationOptions& options)
 }
 
 std::unique_ptr<Layer> Activation::from_config(const Config& config) {
+  nn::require_keys(config, {"activation"});
   return std::make_unique<Activation>(config.get_string("activation", "linear"));
 }
 

@@ -26,6 +26,7 @@ Conv2D::Conv2D(const Conv2DOptions& options) : Layer(options.name), options_(opt
 }
 
 std::unique_ptr<Layer> Conv2D::from_config(const Config& config) {
+  nn::require_keys(config, {"filters", "kernel_size"});
   Conv2DOptions options;
   options.filters = config.get_int("filters", 0);
   options.kernel_size = nn::get_size2d(config, "kernel_size", 0);

@@ -15,6 +15,7 @@ Dense::Dense(const DenseOptions& options) : Layer(options.name), options_(option
 }
 
 std::unique_ptr<Layer> Dense::from_config(const Config& config) {
+  nn::require_keys(config, {"units"});
   DenseOptions options;
   options.units = config.get_int("units", 0);
   options.activation = config.get_string("activation", options.activation);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "core/rng.h"
+#include "nn/arguments.h"
 #include "nn/graph_builder.h"
 
 namespace sluice {
@@ -17,6 +18,7 @@ Dropout::Dropout(double rate, const DropoutOptions& options)
 }
 
 std::unique_ptr<Layer> Dropout::from_config(const Config& config) {
+  nn::require_keys(config, {"rate"});
   DropoutOptions options;
   if (const ConfigValue* seed = config.find("seed");
       seed != nullptr && !std::holds_alternative<std::monostate>(*seed)) {
