@@ -1,8 +1,7 @@
 // Logging to standard error, by spdlog, each line with the role of the process that wrote it:
 //   12:03:44.120 I worker 1 | lease 2: partition 1, 20000 records, from step 0
 //
-// Nobody waits for whoever reads it: lines that a full pipe has no room for are lost, and the next
-// one says how many.
+// Nobody waits for whoever reads it; see core/standard_error.h.
 //
 // SLUICE_LOG(info, "server {} at {}", i, address). Levels: trace debug info warn error.
 #pragma once
