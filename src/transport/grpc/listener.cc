@@ -62,6 +62,13 @@ class RawMethods final : public ::grpc::Service {
   }
 };
 
+// A server waits on its queue for calls of methods that nobody has, until the queue has ended.
+struct Serving {
+  explicit Serving(const std::vector<Method>& methods) : raw_methods(methods) {}
+  RawMethods raw_methods;
+  std::unique_ptr<::grpc::Server> server;
+};
+
 // The calls that a service has. Answers hold on to it, so it may outlive the listener.
 class OpenCalls {
  public:
@@ -101,8 +108,8 @@ class OpenCalls {
     });
   }
 
-  // gRPC has been told to take no more calls. Returns when it does nothing for the server any more;
-  // calls that nobody has answered are forgotten.
+  // gRPC has been told to take no more calls. Returns when none can come any more and every answer
+  // has been sent; calls that nobody has answered are forgotten.
   void close() {
     {
       const std::lock_guard no_more_answers(gate_);
@@ -137,7 +144,7 @@ class GrpcListener final : public wire::Listener {
   GrpcListener(ListeningSocket socket, std::vector<Method> methods, int threads)
       : socket_(std::move(socket)),
         methods_(std::move(methods)),
-        raw_methods_(methods_),
+        serving_(std::make_shared<Serving>(methods_)),
         server_queue_(builder_.AddCompletionQueue().release()),
         queue_(std::make_shared<OperationQueue>(
             std::unique_ptr<::grpc::CompletionQueue>(server_queue_), std::max(threads, 1))),
@@ -157,32 +164,30 @@ class GrpcListener final : public wire::Listener {
 
   const ListeningSocket socket_;
   const std::vector<Method> methods_;
-  RawMethods raw_methods_;
+  const std::shared_ptr<Serving> serving_;
   ::grpc::ServerBuilder builder_;
   ::grpc::ServerCompletionQueue* const server_queue_;
   const std::shared_ptr<OperationQueue> queue_;
   const std::shared_ptr<OpenCalls> calls_;
-
-  // Since serve().
-  std::unique_ptr<::grpc::Server> server_;
-  std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<Acceptor> acceptor_;  // since serve()
 };
 
 Status GrpcListener::serve(size_t max_message_bytes) {
   configure(builder_, max_message_bytes);
-  builder_.RegisterService(&raw_methods_);
-  server_ = builder_.BuildAndStart();
-  if (!server_) return internal_error(address() + ": gRPC cannot start a server");
+  builder_.RegisterService(&serving_->raw_methods);
+  queue_->keep(serving_);
+  serving_->server = builder_.BuildAndStart();
+  if (!serving_->server) return internal_error(address() + ": gRPC cannot start a server");
   for (size_t method = 0; method < methods_.size(); ++method) wait_for_call(method);
-  SLUICE_ASSIGN_OR_RETURN(acceptor_, Acceptor::start(socket_, *server_));
+  SLUICE_ASSIGN_OR_RETURN(acceptor_, Acceptor::start(socket_, *serving_->server));
   return ok_status();
 }
 
-// The order matters: no more calls, then those in progress end or are cut off, then the server.
+// The order matters: no more calls, then those in progress end or are cut off.
 GrpcListener::~GrpcListener() {
   acceptor_.reset();
-  if (!server_) return;
-  server_->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
+  if (!serving_->server) return;
+  serving_->server->Shutdown(std::chrono::system_clock::now() + kShutdownGrace);
   calls_->close();
 }
 
@@ -204,7 +209,7 @@ void GrpcListener::wait_for_call(size_t method) {
   queue_->start([&] {
     Call* call =
         std::make_unique<Call>(*this, calls_, method).release();  // comes back from the queue
-    raw_methods_.request(*call, server_queue_);
+    serving_->raw_methods.request(*call, server_queue_);
   });
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <shared_mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace sluice::transport {
@@ -43,6 +44,10 @@ class OperationQueue {
     start();
   }
 
+  // What gRPC needs until the last operation has ended, those of its own too. Before any is
+  // started.
+  void keep(std::shared_ptr<const void> needed) { shared_->kept = std::move(needed); }
+
   bool is_on_its_thread() const;
 
  private:
@@ -52,6 +57,7 @@ class OperationQueue {
     bool next(void** tag, bool* ok);
 
     std::unique_ptr<::grpc::CompletionQueue> queue;
+    std::shared_ptr<const void> kept;
     std::shared_mutex mutex;  // shared: while operations are started
   };
 
