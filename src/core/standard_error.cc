@@ -44,14 +44,17 @@ bool has_room() {
 
 // Other processes have the same pipe or terminal for their standard error, and must not find it
 // changed: it is opened once more, to be written to without waiting. Bytes written, or negative.
-ssize_t write_to_what_can_fill(std::string_view text) {
+// A pipe takes a line whole or not at all; a terminal would take its beginning.
+ssize_t write_to_what_can_fill(std::string_view text, bool is_terminal) {
   const int fd = ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd < 0) {
-    if (errno == ENXIO) return -1;  // nobody reads
-    return has_room() ? ::write(STDERR_FILENO, text.data(), text.size()) : -1;
+  if (fd < 0 && errno == ENXIO) return -1;  // nobody reads
+  if ((fd < 0 || is_terminal) && !has_room()) {
+    if (fd >= 0) ::close(fd);
+    errno = EAGAIN;
+    return -1;
   }
-  const ssize_t written = ::write(fd, text.data(), text.size());
-  ::close(fd);
+  const ssize_t written = ::write(fd < 0 ? STDERR_FILENO : fd, text.data(), text.size());
+  if (fd >= 0) ::close(fd);
   return written;
 }
 
@@ -63,7 +66,7 @@ size_t write_some(std::string_view text) {
   ssize_t written = 0;
   do {
     if (S_ISFIFO(there.st_mode) || S_ISCHR(there.st_mode)) {
-      written = write_to_what_can_fill(text);
+      written = write_to_what_can_fill(text, S_ISCHR(there.st_mode));
     } else if (S_ISSOCK(there.st_mode)) {
       written = ::send(STDERR_FILENO, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     } else {
