@@ -31,9 +31,10 @@ class AsyncCalls::Open {
   // Answers the call at once when the channel has closed.
   void start(std::unique_ptr<Call> call, const char* method, const ::grpc::ByteBuffer& request,
              ::grpc::CompletionQueue* queue) {
-    call->reader = stub_.PrepareUnaryCall(&call->context, method, request, queue);
     if (!admit(*call)) return call->reply(closed());
     Call* tag = call.release();  // comes back from the queue
+    // From here on it must start: one that was only prepared would keep the request for good.
+    tag->reader = stub_.PrepareUnaryCall(&tag->context, method, request, queue);
     tag->reader->StartCall();
     tag->reader->Finish(&tag->answer, &tag->status, static_cast<Operation*>(tag));
   }
