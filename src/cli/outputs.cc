@@ -15,8 +15,9 @@ namespace fs = std::filesystem;
 // Also under another name; devices and pipes are nobody's own.
 bool are_one_file(const std::string& a, const std::string& b) {
   std::error_code ignored;
-  if (fs::exists(a, ignored))
+  if (fs::exists(a, ignored)) {
     return fs::is_regular_file(a, ignored) && fs::equivalent(a, b, ignored);
+  }
   return !fs::exists(b, ignored) &&
          fs::weakly_canonical(a, ignored) == fs::weakly_canonical(b, ignored);
 }
@@ -27,7 +28,8 @@ void check_outputs(const train::JobConfig& config, const std::vector<std::string
   for (const auto& [field, path] : {std::pair("save", config.save), {"report", config.report}}) {
     if (path.empty()) continue;
     for (const std::string& input : inputs) {
-      if (are_one_file(path, input)) {
+      std::error_code ignored;
+      if (fs::exists(input, ignored) && are_one_file(path, input)) {
         throw train::InvalidField(field, path + " is read by this job; choose another file");
       }
     }

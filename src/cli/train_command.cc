@@ -128,7 +128,7 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
   return flags;
 }
 
-// What is asked for comes first, what may wait for somebody (standard output) last.
+// The status. Without the trained model, the figures are better than nothing.
 int save_model(const Sequential& model, const std::string& path) {
   try {
     model.save_weights(path);
@@ -162,7 +162,8 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     std::printf("%s\n", train::to_json(config).c_str());
     return 0;
   }
-  check_outputs(config, {flags.config_file, config.model});
+  const bool own_model = train::is_builtin_model(config.model);
+  check_outputs(config, {flags.config_file, own_model ? "" : config.model});
   Sequential model = train::make_model(config.model, config.seed);
   auto data = data::load_dataset(config.dataset, config.data_dir);
   if (!data.ok()) return fail(2, data.status().message());
@@ -200,6 +201,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     const Status written = show::write_report(report, config.report);
     if (!written.ok()) status = fail(1, written.message());
   }
+  // Last, since standard output may wait for whoever reads it.
   std::printf("%s", show::to_text(report).c_str());
   if (saved) std::printf("Model saved to %s\n", config.save.c_str());
   return status;

@@ -6,10 +6,11 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <vector>
+
+#include "core/blocked_signal.h"
 
 namespace sluice::core {
 namespace {
@@ -35,27 +36,6 @@ StatusCode code_of(int error) {
   }
 }
 
-// Keeps SIGXFSZ, which a write sends to its own thread, from having an effect.
-class WithoutSizeSignal {
- public:
-  WithoutSizeSignal() {
-    sigemptyset(&signal_);
-    sigaddset(&signal_, SIGXFSZ);
-    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
-  }
-  ~WithoutSizeSignal() {
-    const timespec now{};
-    while (sigtimedwait(&signal_, nullptr, &now) < 0 && errno == EINTR) {
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  WithoutSizeSignal(const WithoutSizeSignal&) = delete;
-
- private:
-  sigset_t signal_{};
-  sigset_t before_{};
-};
-
 }  // namespace
 
 Status file_error(const std::string& what, int error, const std::string& advice) {
@@ -65,7 +45,7 @@ Status file_error(const std::string& what, int error, const std::string& advice)
 }
 
 int write_fully(int fd, std::span<const std::byte> bytes) {
-  const WithoutSizeSignal guard;
+  const BlockedSignal limit_on_file_sizes(SIGXFSZ);
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;

@@ -9,33 +9,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
 #include <mutex>
 #include <string>
 
+#include "core/blocked_signal.h"
+
 namespace sluice::core {
 namespace {
-
-// The reader of a pipe may go at any moment: this thread's SIGPIPE has no effect meanwhile.
-class WithoutPipeSignal {
- public:
-  WithoutPipeSignal() {
-    sigemptyset(&signal_);
-    sigaddset(&signal_, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
-  }
-  ~WithoutPipeSignal() {
-    const timespec now{};
-    while (sigtimedwait(&signal_, nullptr, &now) < 0 && errno == EINTR) {
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  WithoutPipeSignal(const WithoutPipeSignal&) = delete;
-
- private:
-  sigset_t signal_{};
-  sigset_t before_{};
-};
 
 bool has_room() {
   pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
@@ -60,7 +40,7 @@ ssize_t write_to_what_can_fill(std::string_view text, bool is_terminal) {
 
 // As much as there is room for.
 size_t write_some(std::string_view text) {
-  const WithoutPipeSignal guard;
+  const BlockedSignal reader_has_gone(SIGPIPE);
   struct stat there {};
   if (::fstat(STDERR_FILENO, &there) != 0) return 0;
   ssize_t written = 0;

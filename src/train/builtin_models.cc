@@ -34,6 +34,10 @@ Sequential mnist_mlp() {
 
 }  // namespace
 
+bool is_builtin_model(const std::string& name) {
+  return name == "mnist_cnn" || name == "mnist_mlp";
+}
+
 Sequential make_model(const std::string& name, uint64_t seed) {
   Sequential model;
   if (name == "mnist_cnn") {

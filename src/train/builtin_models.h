@@ -16,4 +16,7 @@ namespace sluice::train {
 // it then begins with. All others are drawn by `seed`. Throws std::invalid_argument.
 Sequential make_model(const std::string& name_or_path, uint64_t seed);
 
+// Whether the command knows it by name: no file is read then.
+bool is_builtin_model(const std::string& name);
+
 }  // namespace sluice::train

@@ -10,6 +10,7 @@
 #include "tests/client/scripted_transport.h"
 #include "tests/support/await.h"
 #include "tests/support/manual_world.h"
+#include "tests/support/unused_channel.h"
 
 namespace sluice::client {
 namespace {
@@ -237,7 +238,7 @@ TEST_F(ParameterClientTest, ManyShardsThatAnswerAtOnceDoNotPileUpOnTheStack) {
 // Answers on two threads, or in cut(), whoever is first.
 class ThreadedServers final : public wire::Transport {
  public:
-  class Channel final : public wire::ParameterChannel {
+  class Channel final : public UnusedChannel {
    public:
     Channel() {
       for (auto& strand : strands_) strand = core::real_world().make_strand("server");
@@ -253,22 +254,6 @@ class ThreadedServers final : public wire::Transport {
     void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,
               core::Reply<Result<PulledVersion>> reply) override {
       hold(request.shard, {}, into, std::move(reply));
-    }
-    void create(const wire::CreateRequest&, const wire::CallOptions&,
-                core::Reply<Status> reply) override {
-      reply(ok_status());
-    }
-    void assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&,
-                core::Reply<Status> reply) override {
-      reply(ok_status());
-    }
-    void fence(const wire::FenceRequest&, const wire::CallOptions&,
-               core::Reply<Result<wire::FenceReply>> reply) override {
-      reply(wire::FenceReply{});
-    }
-    void ledger(const wire::LedgerRequest&, const wire::CallOptions&,
-                core::Reply<Result<wire::LedgerReply>> reply) override {
-      reply(wire::LedgerReply{});
     }
     void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
       reply(ok_status());

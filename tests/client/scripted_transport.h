@@ -10,12 +10,13 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/unused_channel.h"
 #include "wire/transport.h"
 
 namespace sluice::client {
 
 // Answers every call at once with the next scripted status of its shard, or success; remembers.
-class ScriptedChannel final : public wire::ParameterChannel {
+class ScriptedChannel final : public UnusedChannel {
  public:
   struct Seen {
     wire::PushHeader header;
@@ -34,22 +35,6 @@ class ScriptedChannel final : public wire::ParameterChannel {
   void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,
             core::Reply<Result<PulledVersion>> reply) override {
     answer(request.shard, into, std::move(reply));
-  }
-  void create(const wire::CreateRequest&, const wire::CallOptions&,
-              core::Reply<Status> reply) override {
-    reply(ok_status());
-  }
-  void assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&,
-              core::Reply<Status> reply) override {
-    reply(ok_status());
-  }
-  void fence(const wire::FenceRequest&, const wire::CallOptions&,
-             core::Reply<Result<wire::FenceReply>> reply) override {
-    reply(wire::FenceReply{});
-  }
-  void ledger(const wire::LedgerRequest&, const wire::CallOptions&,
-              core::Reply<Result<wire::LedgerReply>> reply) override {
-    reply(wire::LedgerReply{});
   }
   void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
     ++pings;

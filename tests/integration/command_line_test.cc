@@ -141,6 +141,25 @@ TEST(CommandLineTest, NoOutputOverwritesWhatTheJobReads) {
   std::filesystem::remove_all(folder);
 }
 
+// No file is read for a model that the command knows by name, whatever lies there.
+TEST(CommandLineTest, AModelMayBeSavedUnderTheNameOfABuiltInOne) {
+  const std::string folder = testing::TempDir(), saved = folder + "/mnist_mlp";
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<std::string> arguments = {
+        "/bin/sh",
+        "-c",
+        "cd \"$1\" && exec \"$0\" train --dataset \"$2\" --model mnist_mlp --save mnist_mlp "
+        "--workers 1 --epochs 1 --verbose 0",
+        SLUICE_BINARY_DIR "/bin/sluice",
+        folder,
+        digits().path()};
+    Process process(arguments);
+    EXPECT_EQ(process.wait(120s), 0) << process.output();
+    EXPECT_TRUE(std::filesystem::exists(saved));
+  }
+  std::filesystem::remove(saved);
+}
+
 TEST(CommandLineTest, MistakesInAConfigNameTheFileAndThoseOfFlagsTheFlag) {
   const std::string config = testing::TempDir() + "/mistakes-" + std::to_string(getpid());
   const auto error = [&](const std::string& json, std::vector<std::string> more = {}) {

@@ -16,6 +16,7 @@
 #include "sluice/layers.h"
 #include "sluice/model.h"
 #include "tests/support/await.h"
+#include "tests/support/unused_channel.h"
 #include "transport/inproc/inproc_transport.h"
 #include "wire/training_spec.h"
 #include "worker/pushes.h"
@@ -65,7 +66,7 @@ AcquireReply of_kind(AcquireReply::Kind kind, std::string reason = "") {
 }
 
 // Keeps calls until it is cut, as a server does that has stopped.
-class SilentChannel final : public wire::ParameterChannel {
+class SilentChannel final : public UnusedChannel {
  public:
   ~SilentChannel() override { cut(); }
   void exchange(const wire::PushHeader&, wire::Payload, std::span<float>, const wire::CallOptions&,
@@ -75,22 +76,6 @@ class SilentChannel final : public wire::ParameterChannel {
   void pull(const wire::PullRequest&, std::span<float>, const wire::CallOptions&,
             core::Reply<Result<PulledVersion>> reply) override {
     keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
-  }
-  void create(const wire::CreateRequest&, const wire::CallOptions&,
-              core::Reply<Status> reply) override {
-    reply(ok_status());
-  }
-  void assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&,
-              core::Reply<Status> reply) override {
-    reply(ok_status());
-  }
-  void fence(const wire::FenceRequest&, const wire::CallOptions&,
-             core::Reply<Result<wire::FenceReply>> reply) override {
-    reply(wire::FenceReply{});
-  }
-  void ledger(const wire::LedgerRequest&, const wire::CallOptions&,
-              core::Reply<Result<wire::LedgerReply>> reply) override {
-    reply(wire::LedgerReply{});
   }
   void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
     keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
