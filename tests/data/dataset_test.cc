@@ -1,5 +1,7 @@
 #include "sluice/dataset.h"
 
+#include <gtest/gtest.h>
+
 #include <stdexcept>
 
 #include "data/records.h"
