@@ -2,6 +2,7 @@
 
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <memory>
 #include <mutex>
@@ -79,6 +80,13 @@ void set_level(const std::string& level) {
     throw std::invalid_argument("log level \"" + level + "\": use debug, info, warn, error or off");
   }
   spdlog::set_level(parsed);
+}
+
+void write(Level level, fmt::string_view format, fmt::format_args arguments) {
+  const auto severity = static_cast<spdlog::level::level_enum>(level);
+  static_assert(static_cast<int>(Level::trace) == spdlog::level::trace);
+  static_assert(static_cast<int>(Level::error) == spdlog::level::err);
+  if (spdlog::should_log(severity)) spdlog::log(severity, fmt::vformat(format, arguments));
 }
 
 }  // namespace sluice::log

@@ -6,7 +6,7 @@
 // SLUICE_LOG(info, "server {} at {}", i, address). Levels: trace debug info warn error.
 #pragma once
 
-#include <spdlog/spdlog.h>
+#include <fmt/core.h>
 
 #include <string>
 
@@ -18,6 +18,15 @@ void set_role(const std::string& role);
 // "debug", "info", "warn", "error" or "off"; throws std::invalid_argument for anything else.
 void set_level(const std::string& level);
 
+enum class Level { trace, debug, info, warn, error };
+void write(Level level, fmt::string_view format, fmt::format_args arguments);
+
+// Every source that logs compiles this: so little that spdlog itself stays in log.cc.
+template <typename... Arguments>
+void format(Level level, fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+  write(level, text, fmt::make_format_args(arguments...));
+}
+
 }  // namespace sluice::log
 
-#define SLUICE_LOG(level, ...) ::spdlog::level(__VA_ARGS__)
+#define SLUICE_LOG(level, ...) ::sluice::log::format(::sluice::log::Level::level, __VA_ARGS__)
