@@ -1,4 +1,15 @@
 # How every target of the project is compiled, and one function per kind of target.
+#
+# No precompiled headers: GCC's have a hundred MB each, hide missing includes and bypass ccache
+# unless its user says otherwise (docs/building.md has the figures).
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(SLUICE_CCACHE ccache)
+  foreach(language CXX CUDA)
+    if(SLUICE_CCACHE AND NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+      set(CMAKE_${language}_COMPILER_LAUNCHER ${SLUICE_CCACHE})
+    endif()
+  endforeach()
+endif()
 
 add_library(sluice_options INTERFACE)
 target_compile_options(sluice_options INTERFACE -Wall -Wextra -Wshadow -Wno-unknown-pragmas)
@@ -15,36 +26,41 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_options(sluice_options INTERFACE -march=x86-64-v2)
 endif()
 if(SLUICE_SANITIZE)
-  target_compile_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer -g1
-                         -fno-sanitize-recover=all)
-  target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE})
+  # Lines for stack traces, compressed: uncompressed they are most of the build folder.
+  target_compile_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE}
+                         -fno-omit-frame-pointer -g1 -gz -fno-sanitize-recover=all)
+  target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE} -gz)
   # Instrumented code looks uninitialised to GCC (std::function in <regex>, among others).
   target_compile_options(sluice_options INTERFACE -Wno-maybe-uninitialized)
   target_compile_definitions(sluice_options INTERFACE SLUICE_SANITIZED=1)
 endif()
+if(PROJECT_IS_TOP_LEVEL)  # links thirty programs in a tenth of the time
+  include(CheckLinkerFlag)
+  foreach(linker mold lld)
+    check_linker_flag(CXX -fuse-ld=${linker} SLUICE_HAS_${linker})
+    if(SLUICE_HAS_${linker})
+      target_link_options(sluice_options INTERFACE -fuse-ld=${linker})
+      break()
+    endif()
+  endforeach()
+endif()
 target_include_directories(sluice_options INTERFACE
-  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/src> $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>)
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
 
-# The standard headers that nearly every source includes, compiled once.
-file(WRITE ${CMAKE_BINARY_DIR}/pch/empty.cc "")
-add_library(sluice_pch STATIC ${CMAKE_BINARY_DIR}/pch/empty.cc)
-target_link_libraries(sluice_pch PRIVATE sluice_options)
-target_precompile_headers(sluice_pch PRIVATE
-  <algorithm> <array> <atomic> <chrono> <cmath> <condition_variable> <cstdint> <cstring> <filesystem>
-  <functional> <map> <memory> <mutex> <optional> <span> <sstream> <string> <string_view> <thread>
-  <unordered_map> <utility> <variant> <vector>)
+# The folders' libraries only list their objects, which are on the disk once.
+set(SLUICE_WHOLE_ARCHIVE_CREATE ${CMAKE_CXX_ARCHIVE_CREATE})
+set(CMAKE_CXX_ARCHIVE_CREATE "<CMAKE_AR> qcT <TARGET> <LINK_FLAGS> <OBJECTS>")
 
 # sluice_library(NAME SOURCES a.cc b.cc DEPENDS sluice_core ... PRIVATE_DEPENDS DNNL::dnnl ...)
 # One static library per folder of src/; what it DEPENDS on is exactly what the folder may include.
 function(sluice_library name)
-  cmake_parse_arguments(ARG "NO_PCH" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE sluice_options)
-  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(${name} PUBLIC
+                             ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
-  if(NOT ARG_NO_PCH)
-    target_precompile_headers(${name} REUSE_FROM sluice_pch)
-  endif()
   set_property(GLOBAL APPEND PROPERTY SLUICE_OBJECTS $<TARGET_OBJECTS:${name}>)
   set(third_party ${ARG_DEPENDS} ${ARG_PRIVATE_DEPENDS})
   list(FILTER third_party EXCLUDE REGEX "^sluice_")
