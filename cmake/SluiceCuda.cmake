@@ -1,10 +1,15 @@
 # The CUDA plug-in: whether it is built, and for which cards.
 #
 # SLUICE_CUDA: AUTO builds it where nvcc and cuDNN 9 are found and says so where they are not, ON
-# demands them, OFF builds none. Sets SLUICE_WITH_CUDA.
-set(SLUICE_CUDA AUTO CACHE STRING "Build the CUDA plug-in: AUTO, ON or OFF")
+# demands them, OFF builds none (the default in somebody else's project). Sets SLUICE_WITH_CUDA.
+set(default OFF)
+if(PROJECT_IS_TOP_LEVEL)
+  set(default AUTO)
+endif()
+set(SLUICE_CUDA ${default} CACHE STRING "Build the CUDA plug-in: AUTO, ON or OFF")
+# Empty: 75, 80, 86, 89, 90 and the toolkit's newest, the last two also as PTX.
 set(SLUICE_CUDA_ARCHITECTURES "" CACHE STRING
-    "Compute capabilities to build for, as CMAKE_CUDA_ARCHITECTURES; empty: 75, 80, 86, 89, 90 and the toolkit's newest, the last two also as PTX")
+    "Compute capabilities to build for, as CMAKE_CUDA_ARCHITECTURES; empty: every usual one")
 
 function(sluice_default_cuda_architectures result)
   execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --list-gpu-arch OUTPUT_VARIABLE listed)

@@ -39,7 +39,8 @@ binaries_in() {
 
 copy_build() {
   local file
-  cmake --install "$build_dir" --prefix "$root" --strip >/dev/null
+  # Without the static library, which is a component.
+  cmake --install "$build_dir" --prefix "$root" --strip --component Unspecified >/dev/null
   for file in "$build_dir"/bin/*_test "$build_dir"/bin/sluice_*bench* "$build_dir"/bin/example_*; do
     install -m 755 -s "$file" "$root/bin"
   done

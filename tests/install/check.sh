@@ -1,18 +1,73 @@
 #!/usr/bin/env bash
-# Installs a build into a fresh folder and builds a program against it from outside the tree.
+# Installs a build into a fresh folder and uses it as other projects would: by CMake's package and
+# by pkg-config, shared and static. Then the sources as a part of another project, without
+# compiling all of them.
 #   check.sh SOURCE_DIR BUILD_DIR
 set -euo pipefail
 source_dir=$1
 build_dir=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
 
-cmake --install "$build_dir" --prefix "$work/prefix" >/dev/null
-"$work/prefix/bin/sluice" --version
-cp -r "$source_dir/examples" "$work/examples" # nothing of the tree is in reach
-cmake -G Ninja -S "$work/examples/installed" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/prefix" \
+say() { printf '== %s\n' "$*"; }
+# NAME ARGUMENT...: configures tests/install/program in its own build folder NAME.
+configure() {
+  local name=$1
+  shift
+  cmake -G Ninja -S "$work/program" -B "$work/$name" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCMAKE_BUILD_TYPE=Release "$@" >/dev/null
+}
+answers() { "$1" | grep -qx 'the probabilities add up to 1.000'; }
+# COMMAND ...: fails unless the command does.
+not() { if "$@"; then say "did not fail: $*"; exit 1; fi; }
+loads_library() { ldd "$1" | grep -q "$prefix/.*libsluice.so"; }
+
+cmake --install "$build_dir" --prefix "$work/first" >/dev/null
+mv "$work/first" "$prefix" # nothing knows where it was installed
+"$prefix/bin/sluice" --version
+cp -r "$source_dir/examples" "$source_dir/tests/install/program" "$work" # nothing of the tree is in reach
+
+say "CMake's package, shared: the examples"
+cmake -G Ninja -S "$work/examples/installed" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" \
   -DCMAKE_BUILD_TYPE=Release >/dev/null
 cmake --build "$work/build"
-ldd "$work/build/custom_layer" | grep -q "$work/prefix/.*libsluice.so"
+loads_library "$work/build/custom_layer"
 "$work/build/custom_layer" | tee "$work/output"
 grep -q 'Accuracy: 0\.[6-9].* after 2[0-9][0-9] updates' "$work/output"
+
+say "CMake's package, static"
+configure static -DKIND=static
+cmake --build "$work/static"
+answers "$work/static/program"
+not loads_library "$work/static/program"
+not configure neither -DKIND=neither 2>"$work/output"
+grep -q 'no such library here: neither' "$work/output"
+
+say "pkg-config, shared and static"
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+[ -e "$PKG_CONFIG_PATH/sluice.pc" ] || PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name sluice.pc)")
+libdir=$(pkg-config --variable=libdir sluice)
+[ "$(pkg-config --modversion sluice)" = "$("$prefix/bin/sluice" --version | cut -d' ' -f2)" ]
+# shellcheck disable=SC2046  # flags are words
+c++ -std=c++20 -c "$work/program/main.cc" -o "$work/main.o" $(pkg-config --cflags sluice)
+# shellcheck disable=SC2046
+c++ "$work/main.o" -o "$work/shared_program" $(pkg-config --libs sluice) -Wl,-rpath,"$libdir"
+answers "$work/shared_program"
+loads_library "$work/shared_program"
+# shellcheck disable=SC2046
+c++ "$work/main.o" -o "$work/static_program" \
+  $(pkg-config --static --libs sluice | sed 's/-lsluice/-l:libsluice.a/')
+answers "$work/static_program"
+not loads_library "$work/static_program"
+
+say "a part of another project"
+configure source -DSOURCE="$source_dir"
+ninja -C "$work/source" -t targets all >"$work/targets"
+not grep -E '_test|_bench|example_|bin/sluice' "$work/targets"
+ninja -C "$work/source" -n program >/dev/null # everything that it needs is there
+ninja -C "$work/source" CMakeFiles/program.dir/main.cc.o sluice_core >"$work/output" ||
+  { cat "$work/output"; exit 1; }
+cmake --install "$work/source" --prefix "$work/nothing" >/dev/null
+[ ! -e "$work/nothing" ] || { find "$work/nothing"; exit 1; }
+[ ! -e "$work/source/bin" ] # output folders are the other project's affair
