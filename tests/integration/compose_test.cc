@@ -24,19 +24,43 @@ bool run(const std::string& command) {
   return status == 0;
 }
 
-// The words of "command:" of each service.
-std::map<std::string, std::string> compose_commands() {
+// What stands behind `key` of each service that has it, a folded block (">-") as one line.
+std::map<std::string, std::string> compose_values(const std::string& key) {
   std::ifstream file(SLUICE_SOURCE_DIR "/docker/compose.yaml");
-  std::map<std::string, std::string> commands;
+  std::map<std::string, std::string> values;
   std::string service;
+  size_t folded = 0;  // the indentation of the key whose block this is; 0: none
   for (std::string line; std::getline(file, line);) {
-    const bool is_service =
-        line.rfind("  ", 0) == 0 && line.size() > 2 && line[2] != ' ' && line.back() == ':';
-    if (is_service) service = line.substr(2, line.size() - 3);
-    const std::string key = "    command: ";
-    if (line.rfind(key, 0) == 0) commands[service] = line.substr(key.size());
+    const size_t indentation = line.find_first_not_of(' ');
+    if (indentation == std::string::npos) continue;
+    const std::string text = line.substr(indentation);
+    if (folded > 0 && indentation > folded) {
+      std::string& value = values[service];
+      value += (value.empty() ? "" : " ") + text;
+      continue;
+    }
+    folded = 0;
+    if (indentation == 2 && text.back() == ':') service = text.substr(0, text.size() - 1);
+    if (text.rfind(key + ": ", 0) != 0) continue;
+    values[service] = text.substr(key.size() + 2);
+    if (values[service] == ">-") {
+      values[service].clear();
+      folded = indentation;
+    }
   }
-  return commands;
+  return values;
+}
+
+// The words of each service's health check.
+std::map<std::string, std::vector<std::string>> compose_health_checks() {
+  std::map<std::string, std::vector<std::string>> checks;
+  for (const auto& [service, text] : compose_values("test")) {
+    auto words = nlohmann::json::parse(text).get<std::vector<std::string>>();
+    EXPECT_EQ(words.front(), "CMD") << service;
+    words.erase(words.begin());
+    checks[service] = words;
+  }
+  return checks;
 }
 
 // Hosts 10.77.0.1, 10.77.0.2, ... behind a bridge in a namespace of its own.
@@ -63,6 +87,13 @@ class Network {
   bool ok() const { return ok_; }
   bool in(const std::string& host, const std::string& command) const {
     return run("ip netns exec " + name(host) + " " + command);
+  }
+  // Words on a host, as they are.
+  bool runs(const std::string& host, const std::vector<std::string>& words) const {
+    std::vector<std::string> all = {"ip", "netns", "exec", name(host)};
+    all.insert(all.end(), words.begin(), words.end());
+    Process process(all);
+    return process.wait(20s) == 0;
   }
   // A compose command on a host, `sluice` being this build's, in `directory`.
   std::vector<std::string> arguments(const std::string& host, const std::string& command,
@@ -104,7 +135,7 @@ TEST(ComposeTest, ItsCommandsTrainAcrossHostsWithTheirOwnAddresses) {
   if (geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
   const Network network({"driver", "server", "worker1", "worker2", "worker3"});
   if (!network.ok()) GTEST_SKIP() << "this machine makes no network namespaces (ip netns, veth)";
-  const auto commands = compose_commands();
+  const auto commands = compose_values("command");
   ASSERT_EQ(commands.size(), 3u);
   const DigitsFolder digits(600, 100);
   const DigitsFolder elsewhere(3, 3);  // workers and servers do not see the driver's files
@@ -126,6 +157,37 @@ TEST(ComposeTest, ItsCommandsTrainAcrossHostsWithTheirOwnAddresses) {
   const auto report = nlohmann::json::parse(file);
   EXPECT_EQ(report["samples_trained"], 5 * 600);
   EXPECT_TRUE(std::filesystem::exists(digits.path() + "/mnist.sluice"));
+}
+
+TEST(ComposeTest, AHealthCheckAsksNobodyButItsOwnRole) {
+  const auto commands = compose_values("command");
+  const auto checks = compose_health_checks();
+  EXPECT_EQ(checks.size(), 2u);
+  for (const auto& [service, words] : checks) {
+    const std::string listen = "--listen 0.0.0.0:";
+    const std::string& command = commands.at(service);
+    const size_t port = command.find(listen) + listen.size();
+    EXPECT_THAT(words.back(), HasSubstr("/dev/tcp/localhost/" + command.substr(port, 4) + " "));
+  }
+}
+
+TEST(ComposeTest, ARoleThatHangsIsUnhealthyAndTheOthersAreNot) {
+  if (geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
+  const Network network({"driver", "server"});
+  if (!network.ok()) GTEST_SKIP() << "this machine makes no network namespaces (ip netns, veth)";
+  const auto commands = compose_values("command");
+  const auto checks = compose_health_checks();
+  const DigitsFolder digits(600, 100);
+  Process driver(network.arguments("driver", commands.at("driver"), digits.path()));
+  Process server(network.arguments("server", commands.at("server"), digits.path()));
+  const auto healthy = [&](const std::string& host) { return network.runs(host, checks.at(host)); };
+  ASSERT_TRUE(driver.wait_for_output("listening", 60s)) << driver.output();
+  ASSERT_TRUE(server.wait_for_output("listening", 60s)) << server.output();
+  EXPECT_TRUE(healthy("driver"));
+  EXPECT_TRUE(healthy("server"));
+  driver.signal(SIGSTOP);
+  EXPECT_FALSE(healthy("driver"));  // its kernel still takes connections
+  EXPECT_TRUE(healthy("server"));
 }
 
 // A slow and lossy network costs time, not samples.

@@ -2,13 +2,23 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
+#include <string>
 
 namespace sluice {
 namespace {
 
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
+using ::testing::Not;
+
+std::string contents(const std::string& name) {
+  std::ifstream file(SLUICE_SOURCE_DIR "/" + name);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 // The names behind "apt-get install" in the last stage.
 std::set<std::string> runtime_packages(const std::string& name) {
@@ -32,6 +42,28 @@ TEST(DockerfileTest, TheImageForGpusHasEveryLibraryOfTheOther) {
   EXPECT_GE(plain.size(), 7u);
   EXPECT_THAT(with_cuda, IsSupersetOf(plain));
   EXPECT_THAT(with_cuda, IsSupersetOf({"libcublas-13-0", "libcudnn9-cuda-13"}));
+}
+
+TEST(DockerfileTest, TheImagesRunAsAUserInNumbersAndLeaveNoVolumesBehind) {
+  for (const char* name : {"docker/Dockerfile", "docker/Dockerfile.cuda"}) {
+    const std::string text = contents(name);
+    EXPECT_THAT(text, ContainsRegex("\nUSER 1000:1000\n")) << name;
+    EXPECT_THAT(text, Not(HasSubstr("\nVOLUME"))) << name;
+  }
+}
+
+TEST(DockerfileTest, TheirLabelsTellVersionAndLicence) {
+  const std::string project = contents("CMakeLists.txt");
+  const std::string words = "project(sluice VERSION ";
+  const size_t begin = project.find(words) + words.size();
+  const std::string version = project.substr(begin, project.find(' ', begin) - begin);
+  for (const char* name : {"docker/Dockerfile", "docker/Dockerfile.cuda"}) {
+    const std::string text = contents(name);
+    EXPECT_THAT(text, HasSubstr("opencontainers.image.version=\"" + version + "\"")) << name;
+    EXPECT_THAT(text, HasSubstr("opencontainers.image.licenses=\"Apache-2.0\"")) << name;
+    EXPECT_THAT(text, HasSubstr("opencontainers.image.title=")) << name;
+    EXPECT_THAT(text, HasSubstr("opencontainers.image.source=")) << name;
+  }
 }
 
 }  // namespace
