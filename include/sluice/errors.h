@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
 
 namespace sluice {
 
@@ -17,6 +18,17 @@ class ShapeError : public std::invalid_argument {
 class RuntimeError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+// A signal (SIGINT, SIGTERM, ...) has ended train() before all was trained. The model has what was
+// learned until then, as after Keras' KeyboardInterrupt.
+class Interrupted : public RuntimeError {
+ public:
+  Interrupted(const std::string& what, int signal) : RuntimeError(what), signal_(signal) {}
+  int signal() const { return signal_; }  // its number: SIGINT, ...
+
+ private:
+  int signal_;
 };
 
 }  // namespace sluice

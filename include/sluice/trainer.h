@@ -66,7 +66,12 @@ struct TrainingReport {
 
 // What all trainers share. train() starts from the model's weights and throws std::invalid_argument
 // for options that make no sense, std::logic_error without init(), RuntimeError when the job fails;
-// the model then keeps the weights it had. SIGINT and SIGTERM end the job and the program.
+// the model then keeps the weights it had.
+//
+// While it runs, the first SIGINT, SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 ends the training: train()
+// throws Interrupted, and the model has what was learned until then. A second one ends the program.
+// Only signals that are at their default are taken, and they are at their default again afterwards:
+// a program that handles one itself keeps it to itself.
 class Trainer {
  public:
   Trainer(std::string algorithm, TrainerOptions options)

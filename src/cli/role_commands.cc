@@ -60,9 +60,10 @@ int run_role(const char* name, const RoleFlags& flags,
   log::set_level(flags.log_level);
   log::set_role(name);
   validate(flags.role);
-  const std::stop_token stop = launch::stop_on_signals(std::chrono::seconds(1));
+  const launch::StopSignals signals({.grace = launch::stop_grace(name)});
+  const std::stop_token stop = signals.token();
   const client::MemberEnd end = role(flags.role, stop);
-  if (stop.stop_requested()) return launch::signal_exit_status();
+  if (stop.stop_requested()) return launch::StopSignals::exit_status();
   const int status = launch::exit_status(end.how);
   return status == 0 ? 0 : fail(status, std::string(name) + ": " + end.why.message());
 }

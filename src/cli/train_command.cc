@@ -30,6 +30,10 @@
 namespace sluice::cli {
 namespace {
 
+// How long a job may take to end after a signal, and to read and write its parameters as well.
+constexpr core::Duration kGrace = std::chrono::seconds(2);
+constexpr core::Duration kGraceToSave = std::chrono::seconds(12);
+
 struct JobFlags {
   train::JobConfig config;  // defaults, then --config, then flags
   std::string config_file;
@@ -148,6 +152,22 @@ void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& m
   core::write_to_standard_error(text);
 }
 
+// What is left to do for a job that a signal has ended: the exit status.
+int interrupted(const Result<train::JobOutcome>& outcome, const Sequential& model,
+                const train::JobConfig& config) {
+  const int signal = launch::StopSignals::signal();
+  const int status = signal == 0 ? 1 : launch::StopSignals::exit_status();
+  if (config.save.empty()) return fail(status, "interrupted; no model was saved");
+  if (!outcome.ok()) {
+    return fail(status, "interrupted, and no model was saved: " + outcome.status().message());
+  }
+  if (save_model(model, config.save) != 0) return status;
+  return fail(
+      status,
+      fmt::format("interrupted after {} updates; the model as it was by then is saved to {}",
+                  show::with_separators(outcome->result.server_updates), config.save));
+}
+
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
@@ -171,14 +191,15 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
-  const std::stop_token stop = launch::stop_on_signals(std::chrono::seconds(2));
+  const bool keep = !config.save.empty();
+  const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
   if (config.verbose > 0) announce(flags, cluster, model, data->train, (*backend)->name());
-  auto outcome =
-      train::run_distributed({config, cluster, program, flags.log_level}, model, data->train, stop);
-  if (stop.stop_requested()) {
-    return fail(launch::signal_exit_status(), "interrupted; no model was saved");
-  }
+  auto outcome = train::run_distributed({config, cluster, program, flags.log_level, keep}, model,
+                                        data->train, signals.token());
+  if (signals.token().stop_requested()) return interrupted(outcome, model, config);
   if (!outcome.ok()) return fail(1, outcome.status().message());
+  // A server may have been asked to end.
+  if (!outcome->result.stopped.empty()) return interrupted(outcome, model, config);
   int status = config.save.empty() ? 0 : save_model(model, config.save);
   show::JobReport report;
   report.config_json = train::to_json(config);

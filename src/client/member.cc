@@ -5,13 +5,6 @@
 #include "core/log.h"
 
 namespace sluice::client {
-namespace {
-
-// How long a process that ends waits for the driver to hear of it.
-constexpr core::Duration kGoodbye = std::chrono::seconds(1);
-
-}  // namespace
-
 Member::Member(core::World& world, std::shared_ptr<core::Strand> strand,
                std::shared_ptr<wire::ControlChannel> driver, wire::JoinRequest request,
                core::Duration join_timeout, MemberEvents events)
@@ -31,7 +24,10 @@ void Member::start() {
   act(machine_.start(world_.now()));
 }
 
-void Member::leave(Status why) { act(machine_.leave(std::move(why))); }
+void Member::leave(Status why, core::Duration goodbye) {
+  goodbye_ = goodbye;
+  act(machine_.leave(std::move(why)));
+}
 
 void Member::rejoin(const Status& why) { act(machine_.unknown(why, world_.now())); }
 
@@ -117,7 +113,7 @@ void Member::send_heartbeat(core::Duration timeout) {
 }
 
 void Member::send_leave(const Status& why) {
-  driver_->leave({joined_.job, joined_.member, why}, {kGoodbye},
+  driver_->leave({joined_.job, joined_.member, why}, {goodbye_},
                  lifetime_->on(strand_, [this](const Status& left) {
                    if (!left.ok()) SLUICE_LOG(debug, "leaving: {}", left.message());
                    act(machine_.left(left));

@@ -41,8 +41,8 @@ class Member {
          core::Duration join_timeout, MemberEvents events);
 
   void start();
-  // Tells the driver and ends with this status.
-  void leave(Status why);
+  // Tells the driver and ends with this status, at the latest after `goodbye`.
+  void leave(Status why, core::Duration goodbye = std::chrono::seconds(1));
   // Another call was answered with `why`: the driver does not know this member, which joins again.
   void rejoin(const Status& why);
 
@@ -77,6 +77,7 @@ class Member {
   MembershipMachine machine_;
   wire::JoinReply joined_;
   core::Duration interval_{};
+  core::Duration goodbye_ = std::chrono::seconds(1);
   Ending ending_ = Ending::kFailed;
   wire::Lease lease_;
   bool holds_ = false;

@@ -132,6 +132,15 @@ void Driver::finish(const wire::FinishRequest& request, core::Reply<Status> repl
 
 void Driver::leave(const wire::LeaveRequest& request, core::Reply<Status> reply) {
   strand_->post([this, request, reply = std::move(reply)]() mutable {
+    const auto member = coordinator_.members().find(request.member);
+    // A signal that is for all processes of a job comes to its servers too.
+    if (may_keep() && request.status.code() == StatusCode::kCancelled && request.job == job_ &&
+        member != coordinator_.members().end() && member->second.alive &&
+        member->second.name.role == wire::Role::kServer) {
+      leaving_.push_back({request, std::move(reply)});
+      stop_and_keep(member->second.name.to_string() + " was " + request.status.message());
+      return changed();
+    }
     // First the event, then the answer: a launcher must know why before the process is gone.
     const Status left = coordinator_.leave(request, world_.now());
     changed();

@@ -15,6 +15,8 @@ constexpr core::Duration kPollCall = std::chrono::seconds(2);
 // How long members may take to leave: after a good end, and when a person may be waiting.
 constexpr core::Duration kLeaving = std::chrono::seconds(5);
 constexpr core::Duration kLeavingSoon = std::chrono::milliseconds(1500);
+// How long reading the parameters of a job that is stopped may take.
+constexpr core::Duration kKeeping = std::chrono::seconds(5);
 
 data::Shuffle shuffle_of(const wire::TrainingSpec& spec) {
   return spec.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
@@ -88,6 +90,7 @@ Driver::~Driver() {
   while (auto held = acquires_.take_first()) held->reply(ended);
   for (auto& [number, grant] : grants_) grant.reply(ended);
   for (Pull& pull : pulls_) pull.reply(ended);
+  for (Leaving& leaving : leaving_) leaving.reply(ended);
 }
 
 void Driver::start(core::UniqueFunction<void(Result<JobResult>)> done) {
@@ -100,7 +103,11 @@ void Driver::start(core::UniqueFunction<void(Result<JobResult>)> done) {
 
 void Driver::stop(const std::string& reason) {
   strand_->post([this, reason] {
-    fail(cancelled(reason));
+    if (may_keep()) {
+      stop_and_keep(reason);
+    } else {
+      fail(cancelled(reason));
+    }
     if (stage_ == Stage::kEnding) leave_by_ = std::min(leave_by_, world_.now() + kLeavingSoon);
     changed();
   });
@@ -125,6 +132,7 @@ void Driver::process_ended(int64_t pid, const std::string& fate) {
 void Driver::on_time() {
   const core::TimePoint now = world_.now();
   coordinator_.tick(now);
+  if (now >= stop_by_) stopped();
   release_held(now);
   changed();
 }
@@ -150,7 +158,7 @@ void Driver::publish() {
 }
 
 void Driver::set_alarm() {
-  core::TimePoint at = std::min(coordinator_.next_event(), next_release());
+  core::TimePoint at = std::min({coordinator_.next_event(), next_release(), stop_by_});
   if (stage_ == Stage::kEnding) at = std::min(at, leave_by_);
   if (at == core::TimePoint::max() || stage_ == Stage::kNotStarted) return alarm_.clear();
   if (alarm_.is_set() && alarm_set_for_ <= at) return;  // too early does no harm
@@ -163,7 +171,10 @@ void Driver::advance() {
   if (stage_ == Stage::kCollecting && !coordinator_.servers_ready()) fail(lost_server());
   if (coordinator_.phase() == Phase::kAborted) {
     if (failure_.ok()) failure_ = {StatusCode::kAborted, coordinator_.abort_reason()};
-    return end(failure_);
+    if (!kept_) return end(failure_);
+    JobResult result = result_from_ledgers();
+    result.stopped = stopping_;
+    return end(std::move(result));
   }
   if (stage_ == Stage::kJoining && coordinator_.servers_ready()) return set_up();
   if (stage_ == Stage::kTraining && coordinator_.phase() == Phase::kDone) collect();
@@ -328,6 +339,37 @@ void Driver::pulled(const Status& status) {
 
 // --- The end ---
 
+// Also when everything is trained: the result is about to be had.
+bool Driver::may_keep() const {
+  return options_.keep_when_stopped && (stage_ == Stage::kTraining || stage_ == Stage::kCollecting);
+}
+
+// Nobody is told before the parameters are here: the servers are needed for that.
+void Driver::stop_and_keep(const std::string& reason) {
+  if (!stopping_.empty()) return;
+  stopping_ = reason;
+  stop_by_ = world_.now() + kKeeping;
+  if (stage_ == Stage::kCollecting) return;
+  training_time_ = world_.now() - started_;
+  pulls_.push_back({parameters_->span(), [this](const Status& status) {
+                      if (stage_ != Stage::kTraining) return;
+                      kept_ = status.ok();
+                      stopped();
+                    }});
+  if (pulls_.size() == 1) next_pull();
+}
+
+void Driver::stopped() {
+  stop_by_ = core::TimePoint::max();
+  fail(cancelled(stopping_));
+}
+
+void Driver::answer_leaving() {
+  for (Leaving& leaving : std::exchange(leaving_, {})) {
+    leaving.reply(coordinator_.leave(leaving.request, world_.now()));
+  }
+}
+
 void Driver::collect() {
   stage_ = Stage::kCollecting;
   training_time_ = world_.now() - started_;
@@ -451,6 +493,8 @@ void Driver::end(Result<JobResult> result) {
   creates_.clear();
   final_ledgers_.clear();
   answer_grants();
+  stop_by_ = core::TimePoint::max();
+  answer_leaving();
   client_.reset();  // before its buffers' owners are told
   for (Pull& pull : std::exchange(pulls_, {})) pull.reply(cancelled("the job has ended"));
 }

@@ -41,6 +41,8 @@ struct DriverOptions {
   core::Duration lease_timeout = std::chrono::seconds(10);
   core::Duration stall_timeout = std::chrono::seconds(120);
   core::Duration idle_timeout = std::chrono::seconds(300);
+  // Whether a job that is stopped while it trains ends with the parameters as they are by then.
+  bool keep_when_stopped = false;
 };
 
 class Driver final : public wire::ControlService {
@@ -58,7 +60,8 @@ class Driver final : public wire::ControlService {
   void start(core::UniqueFunction<void(Result<JobResult>)> done);
 
   // All thread-safe.
-  // Ends the job with CANCELLED; members are told the reason.
+  // Ends the job with CANCELLED, or with a result that says so (JobResult::stopped); members are
+  // told the reason.
   void stop(const std::string& reason);
   void abort(const std::string& reason);
   // A process that the caller had started has ended; see Coordinator.
@@ -83,6 +86,10 @@ class Driver final : public wire::ControlService {
   enum class Stage { kNotStarted, kJoining, kSettingUp, kTraining, kCollecting, kEnding, kEnded };
   struct Pull {
     std::span<float> into;
+    core::Reply<Status> reply;
+  };
+  struct Leaving {
+    wire::LeaveRequest request;
     core::Reply<Status> reply;
   };
   using HeldHeartbeats = HeldCalls<wire::HeartbeatRequest, wire::HeartbeatReply>;
@@ -127,6 +134,10 @@ class Driver final : public wire::ControlService {
   void end(Result<JobResult> result);
   bool may_end() const;
   void all_left();
+  void stop_and_keep(const std::string& reason);
+  void stopped();
+  bool may_keep() const;
+  void answer_leaving();
   void fail(const Status& why);
   void conclude();
   JobResult result_from_ledgers() const;
@@ -149,8 +160,12 @@ class Driver final : public wire::ControlService {
   // Everything below is the strand's.
   Coordinator coordinator_;
   Stage stage_ = Stage::kNotStarted;
-  Status failure_;                                   // what the job ends with, unless it is OK
-  std::shared_ptr<core::AlignedBuffer> parameters_;  // the initial values, then the final ones
+  Status failure_;        // what the job ends with, unless it is OK
+  std::string stopping_;  // why the parameters are being read before their time
+  core::TimePoint stop_by_ = core::TimePoint::max();  // read or not
+  bool kept_ = false;                                 // they have been read
+  std::vector<Leaving> leaving_;                      // servers that are still needed
+  std::shared_ptr<core::AlignedBuffer> parameters_;   // the initial values, then the final ones
   HeldHeartbeats heartbeats_;
   HeldAcquires acquires_;
   std::map<int64_t, Grant> grants_;  // by a number of its own

@@ -32,6 +32,8 @@ struct ServerReport {
 };
 
 struct JobResult {
+  // Why the job ended before all was trained; empty: all was. The parameters are as they were then.
+  std::string stopped;
   double training_time_s = 0;
   int64_t server_updates = 0;    // pushes applied by every shard
   int64_t duplicate_pushes = 0;  // answered, not applied again

@@ -1,6 +1,5 @@
 #include "launch/child_processes.h"
 
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 namespace sluice::launch {
 namespace {
@@ -22,22 +22,61 @@ std::string describe(int status) {
   return "ended with exit status " + std::to_string(WEXITSTATUS(status));
 }
 
-// Where whoever started us ignores it, the kernel would take away the status of dead children.
-void heed_sigchld() {
+bool take_sigchld() {
   struct sigaction action {};
   sigaction(SIGCHLD, nullptr, &action);
-  if (action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT) != 0) {
-    signal(SIGCHLD, SIG_DFL);
+  const bool ignored = action.sa_handler == SIG_IGN || (action.sa_flags & SA_NOCLDWAIT) != 0;
+  if (ignored) signal(SIGCHLD, SIG_DFL);
+  return ignored;
+}
+
+// What a signal handler of this program would change belongs to the parent.
+void drop_handlers() {
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction action {};
+    if (sigaction(number, nullptr, &action) != 0) continue;
+    if (action.sa_handler != SIG_IGN && action.sa_handler != SIG_DFL) signal(number, SIG_DFL);
   }
+}
+
+// Starts this program anew, as a process that the kernel kills when its parent dies: posix_spawn()
+// cannot ask for that, and a child that asks itself may be stopped before it has. `error` is set,
+// and nothing returned, when it cannot be done. Between vfork() and execve() the child has the
+// parent's memory and may do next to nothing.
+pid_t spawn(char* const* argv, char* const* environment, volatile int& error) {
+  const pid_t parent = getpid();
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  error = 0;
+  const pid_t child = vfork();
+  if (child == 0) {
+    drop_handlers();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(128 + SIGKILL);  // gone before that
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    execve("/proc/self/exe", argv, environment);
+    error = errno;
+    _exit(127);
+  }
+  if (child < 0) error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (child > 0 && error != 0) ::waitpid(child, nullptr, 0);
+  return child;
 }
 
 }  // namespace
 
-ChildProcesses::~ChildProcesses() { stop(std::chrono::milliseconds(500)); }
+ChildProcesses::ChildProcesses(std::function<void(const Ended&)> on_end)
+    : sigchld_was_ignored_(take_sigchld()), on_end_(std::move(on_end)) {}
+
+ChildProcesses::~ChildProcesses() {
+  stop(std::chrono::milliseconds(500));
+  if (sigchld_was_ignored_) signal(SIGCHLD, SIG_IGN);
+}
 
 Result<pid_t> ChildProcesses::start(const std::vector<std::string>& arguments,
                                     const std::vector<std::string>& defaults) {
-  heed_sigchld();
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -52,9 +91,8 @@ Result<pid_t> ChildProcesses::start(const std::vector<std::string>& arguments,
     environment.push_back(*variable);
   }
   environment.push_back(nullptr);
-  pid_t pid = 0;
-  const int error =
-      posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr, argv.data(), environment.data());
+  volatile int error = 0;
+  const pid_t pid = spawn(argv.data(), environment.data(), error);
   if (error != 0) {
     return unavailable("cannot start a process of " + arguments.front() + ": " +
                        std::strerror(error));
@@ -77,14 +115,12 @@ void ChildProcesses::watch(pid_t pid) {
   siginfo_t info{};
   while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
   }
-  Ended ended{pid, "ended, with what status is not known", true};
+  Ended ended{pid, "ended, with what status is not known"};
   {
     std::lock_guard lock(mutex_);
     int status = 0;
-    if (::waitpid(pid, &status, 0) == pid) {  // or somebody else in this process has waited for it
-      ended.fate = describe(status);
-      ended.failed = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    }
+    // Or somebody else in this process has waited for it.
+    if (::waitpid(pid, &status, 0) == pid) ended.fate = describe(status);
     running_.erase(pid);
     asked_.erase(pid);
     ended_.notify_all();
@@ -125,11 +161,6 @@ void ChildProcesses::stop(core::Duration grace) {
     watches.swap(watches_);
   }
   for (std::thread& thread : watches) thread.join();
-}
-
-void die_with_parent(pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(128 + SIGKILL);
 }
 
 }  // namespace sluice::launch

@@ -1,7 +1,7 @@
 // Processes of this very program in other roles, watched over by the one that started them.
 //
-// A child dies with its parent, however that ends. The kernel takes the thread that started it for
-// the parent: it must live as long as the children shall.
+// A child dies with its parent, however that ends, from its first moment. The kernel takes the
+// thread that started it for the parent: it must live as long as the children shall.
 #pragma once
 
 #include <sys/types.h>
@@ -24,12 +24,11 @@ class ChildProcesses {
  public:
   struct Ended {
     pid_t pid = 0;
-    std::string fate;     // "killed by signal 9 (Killed)", "ended with exit status 3"
-    bool failed = false;  // anything but exit status 0
+    std::string fate;  // "was killed by signal 9 (Killed)", "ended with exit status 3"
   };
 
   // `on_end` is told of every child, once, at once, on a thread of that child's own.
-  explicit ChildProcesses(std::function<void(const Ended&)> on_end) : on_end_(std::move(on_end)) {}
+  explicit ChildProcesses(std::function<void(const Ended&)> on_end);
   ChildProcesses(const ChildProcesses&) = delete;
   ~ChildProcesses();  // as stop() with half a second
 
@@ -48,6 +47,9 @@ class ChildProcesses {
   void watch(pid_t pid);
   void ask_to_end();  // with the lock
 
+  // Where SIGCHLD is ignored, the kernel takes away the status of dead children: at its default
+  // while this exists.
+  const bool sigchld_was_ignored_;
   const std::function<void(const Ended&)> on_end_;
   mutable std::mutex mutex_;
   std::condition_variable ended_;
@@ -55,9 +57,5 @@ class ChildProcesses {
   std::set<pid_t> asked_;             // guarded by mutex_; have had their SIGTERM
   std::vector<std::thread> watches_;  // guarded by mutex_
 };
-
-// For the child: asks the kernel to kill this process when its parent dies, and ends it at once if
-// `parent` is gone already.
-void die_with_parent(pid_t parent);
 
 }  // namespace sluice::launch

@@ -149,15 +149,16 @@ void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
   const auto it = workers_.find(ended.pid);
   if (it == workers_.end()) {
     // Before it joined, a server is nobody that the driver could miss.
-    if (ended.failed) {
+    if (!ending_) {
       driver_->abort("a parameter server (pid " + std::to_string(ended.pid) + ") " + ended.fate);
     }
     return;
   }
   const int index = it->second;
   workers_.erase(it);
-  // Whoever the same signal has ended is not to be replaced.
-  if (ended.failed && !ending_ && !stop_.stop_requested()) worker_ended(index, ended);
+  // While the job goes on, exit status 0 is a death like any other: something in the program has
+  // called exit(). Whoever the same signal has ended is not to be replaced.
+  if (!ending_ && !stop_.stop_requested()) worker_ended(index, ended);
 }
 
 void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {

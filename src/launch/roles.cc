@@ -9,7 +9,6 @@
 #include "core/log.h"
 #include "core/process_info.h"
 #include "core/real_world.h"
-#include "launch/child_processes.h"
 #include "launch/signals.h"
 #include "server/serve.h"
 #include "transport/grpc/grpc_transport.h"
@@ -55,6 +54,10 @@ client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token st
       std::move(stop), end_soon);
 }
 
+core::Duration stop_grace(const std::string& role) {
+  return std::chrono::seconds(role == "server" ? 10 : 1);
+}
+
 int exit_status(client::Ending how) {
   switch (how) {
     case client::Ending::kDone:
@@ -73,35 +76,30 @@ int exit_status(client::Ending how) {
 
 std::vector<std::string> child_arguments(const std::string& program, const std::string& role,
                                          const RoleOptions& options, const std::string& log_level) {
-  return {program,
-          kChildFlag,
-          role,
-          std::to_string(getpid()),
-          options.driver,
-          options.listen,
-          std::to_string(options.index),
+  return {program,  kChildFlag, role, options.driver, options.listen, std::to_string(options.index),
           log_level};
 }
 
 void run_if_child(int argc, char** argv) {
-  if (argc != 8 || std::string(argv[1]) != kChildFlag) return;
+  if (argc != 7 || std::string(argv[1]) != kChildFlag) return;
   core::raise_file_limit();
   const std::string role = argv[2];
   // Whoever interrupts a job is told about it by the driver. What a terminal sends it sends to the
   // driver too, which tells everybody why the job ends, or dies and takes its children with it.
-  const std::stop_token stop = stop_on_signals(std::chrono::seconds(1), "");
-  std::signal(SIGINT, SIG_IGN);
-  std::signal(SIGHUP, SIG_IGN);
-  die_with_parent(static_cast<pid_t>(std::atoi(argv[3])));
+  for (const int told_by_driver : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
+    std::signal(told_by_driver, SIG_IGN);
+  }
+  const StopSignals signals({.grace = stop_grace(role), .last_words = ""});
+  const std::stop_token stop = signals.token();
   RoleOptions options;
-  options.driver = argv[4];
-  options.listen = argv[5];
-  options.index = std::atoi(argv[6]);
-  log::set_level(argv[7]);
-  log::set_role(role + " " + argv[6]);
+  options.driver = argv[3];
+  options.listen = argv[4];
+  options.index = std::atoi(argv[5]);
+  log::set_level(argv[6]);
+  log::set_role(role + " " + argv[5]);
   const client::MemberEnd end =
       role == "server" ? run_server_role(options, stop) : run_worker_role(options, stop);
-  if (stop.stop_requested()) std::exit(signal_exit_status());
+  if (stop.stop_requested()) std::exit(StopSignals::exit_status());
   // What the driver ended for everybody it also reports; a member's own failure is told here.
   if (end.how == client::Ending::kDone || end.how == client::Ending::kAborted) std::exit(0);
   SLUICE_LOG(error, "{}", end.why.message());

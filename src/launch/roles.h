@@ -2,13 +2,12 @@
 // what a process becomes that train() has started.
 #pragma once
 
-#include <sys/types.h>
-
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "client/member.h"
+#include "core/clock.h"
 #include "sluice/status.h"
 
 namespace sluice::launch {
@@ -26,6 +25,10 @@ struct RoleOptions {
 // Each runs until the job is over.
 client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token stop);
 client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token stop);
+
+// How long a process in this role ("server", "worker") may take to end after a signal. A server
+// waits until the driver has read what it needs from it (server/serve.h).
+core::Duration stop_grace(const std::string& role);
 
 // 0 done, 1 failed; of their own, for whoever starts members again: 3 the driver aborted the job, 4
 // no driver, 5 refused.

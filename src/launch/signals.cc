@@ -12,6 +12,8 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "core/standard_error.h"
 
@@ -21,13 +23,7 @@ namespace {
 // Signal handlers can reach nothing but globals.
 std::atomic<int> g_signal{0};
 std::atomic<int> g_signals{0};
-sem_t g_came;
-
-// Left to the process's very end, as the folders.
-std::stop_source& stop_source() {
-  static auto* const source = new std::stop_source;
-  return *source;
-}
+sem_t g_came;  // made once, never destroyed: a handler may run late
 
 // Left to the process's very end: the watching thread may need them until then.
 struct Folders {
@@ -48,6 +44,12 @@ void on_signal(int signal) {
   errno = error;
 }
 
+bool at_default(int signal) {
+  struct sigaction action {};
+  sigaction(signal, nullptr, &action);
+  return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
+}
+
 void handle(int signal) {
   struct sigaction action {};
   action.sa_handler = on_signal;
@@ -56,10 +58,10 @@ void handle(int signal) {
   sigaction(signal, &action, nullptr);
 }
 
-bool ignored(int signal) {
+bool is_ours(int signal) {
   struct sigaction action {};
   sigaction(signal, nullptr, &action);
-  return action.sa_handler == SIG_IGN;
+  return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == on_signal;
 }
 
 void wait_for_signal() {
@@ -67,56 +69,99 @@ void wait_for_signal() {
   }
 }
 
-// Until the next signal or the end of the grace, by a clock that nobody sets.
-void wait_for_the_end(core::Duration grace) {
+// By a clock that nobody sets.
+void wait_for_signal(core::Duration at_most) {
   timespec until{};
   clock_gettime(CLOCK_MONOTONIC, &until);
-  const int64_t ns = until.tv_nsec + grace.count();
+  const int64_t ns = until.tv_nsec + at_most.count();
   until.tv_sec += ns / 1'000'000'000;
   until.tv_nsec = ns % 1'000'000'000;
   while (sem_clockwait(&g_came, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
   }
 }
 
-// A thread may do what a signal handler may not, and does it whatever the others are stuck in.
-void watch(core::Duration grace, const std::string& last_words) {
-  wait_for_signal();
-  stop_source().request_stop();
-  wait_for_the_end(grace);
-  core::write_to_standard_error(last_words);
-  // Nobody may forget a folder from here on: this process is about to end.
-  folders().mutex.lock();
-  for (const std::string& name : folders().names) {
-    std::error_code ignored;
-    std::filesystem::remove_all(name, ignored);
-  }
-  _exit(signal_exit_status());
-}
-
-}  // namespace
-
-std::stop_token stop_on_signals(core::Duration grace, const std::string& last_words) {
-  static std::once_flag once;
-  std::call_once(once, [&] {
+// What all StopSignals that exist share: handlers, and a thread that may do what a handler may not,
+// whatever the others are stuck in.
+class Watch {
+ public:
+  explicit Watch(StopSignalsOptions options) : options_(std::move(options)) {
+    g_signal = 0;
+    g_signals = 0;
     sem_init(&g_came, 0, 0);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the other threads
-    std::thread(watch, grace, last_words).detach();
+    thread_ = std::thread([this] { run(); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  });
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    if (!ignored(signal)) handle(signal);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) {
+      if (!at_default(signal)) continue;
+      handle(signal);
+      taken_.push_back(signal);
+    }
   }
-  return stop_source().get_token();
+  ~Watch() {
+    for (const int signal : taken_) {
+      if (is_ours(signal)) std::signal(signal, SIG_DFL);
+    }
+    over_ = true;
+    sem_post(&g_came);
+    thread_.join();
+  }
+
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  void run() {
+    wait_for_signal();
+    if (over_) return;
+    stop_.request_stop();
+    options_.grace ? wait_for_signal(*options_.grace) : wait_for_signal();
+    if (over_) return;
+    core::write_to_standard_error(options_.last_words);
+    // Nobody may forget a folder from here on: this process is about to end.
+    folders().mutex.lock();
+    for (const std::string& name : folders().names) {
+      std::error_code ignored;
+      std::filesystem::remove_all(name, ignored);
+    }
+    _exit(StopSignals::exit_status());
+  }
+
+  const StopSignalsOptions options_;
+  std::stop_source stop_;
+  std::vector<int> taken_;
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
+struct Shared {
+  std::mutex mutex;
+  int users = 0;               // guarded by mutex
+  std::optional<Watch> watch;  // guarded by mutex
+};
+Shared& shared() {
+  static auto* const shared = new Shared;  // a program may end while it trains
+  return *shared;
 }
 
-int signal_exit_status() { return 128 + g_signal.load(); }
+}  // namespace
 
-std::string signal_name() {
-  const char* abbreviation = sigabbrev_np(g_signal.load());
-  return abbreviation == nullptr ? std::to_string(g_signal.load())
-                                 : std::string("SIG") + abbreviation;
+StopSignals::StopSignals(const StopSignalsOptions& options) {
+  std::lock_guard lock(shared().mutex);
+  if (shared().users++ == 0) shared().watch.emplace(options);
+  token_ = shared().watch->token();
+}
+
+StopSignals::~StopSignals() {
+  std::lock_guard lock(shared().mutex);
+  if (--shared().users == 0) shared().watch.reset();
+}
+
+int StopSignals::signal() { return g_signal.load(); }
+
+std::string StopSignals::name() {
+  const char* abbreviation = sigabbrev_np(signal());
+  return abbreviation == nullptr ? std::to_string(signal()) : std::string("SIG") + abbreviation;
 }
 
 void remove_at_end(const std::string& folder) {

@@ -12,6 +12,9 @@ namespace {
 // Of a message, besides a shard's values: a shard map, at most.
 constexpr size_t kHeaderBytes = size_t{1} << 20;
 
+// A driver that wants to keep what was learned so far answers when it has read it.
+constexpr core::Duration kLastPull = std::chrono::seconds(8);
+
 // What other hosts should call an address that says "any interface".
 std::string advertised(const std::string& listening, const std::string& host) {
   for (const std::string any : {"0.0.0.0:", "[::]:"}) {
@@ -44,7 +47,7 @@ void Server::start() {
 void Server::stop() {
   strand_->post([this] {
     if (member_) {
-      member_->leave(cancelled("stopped by a signal"));
+      member_->leave(cancelled("stopped by a signal"), kLastPull);
     } else {
       end(cancelled("stopped by a signal"));
     }

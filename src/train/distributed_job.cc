@@ -134,6 +134,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   }
   core::World& world = core::real_world();
   SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, job.cluster, model, *records));
+  options.keep_when_stopped = job.keep_when_stopped;
   SLUICE_ASSIGN_OR_RETURN(auto made, make_cluster(job));
   show::JobView view(world,
                      {.epochs = config.epochs,
@@ -168,13 +169,14 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   driver.start([&ended](Result<driver::JobResult> result) { ended.set_value(std::move(result)); });
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
   on_stop.emplace(stop, [&] {
-    driver.stop("the driver was stopped by " + launch::signal_name());
-    if (cluster) cluster->terminate();
+    driver.stop("the driver was stopped by " + launch::StopSignals::name());
+    if (cluster && !job.keep_when_stopped) cluster->terminate();
   });
   Result<driver::JobResult> result = ended.get_future().get();
   on_stop.reset();
   if (cluster) cluster->stop(stop.stop_requested() ? kGraceAfterSignal : kGrace);
-  auto history = view.finish(result.ok() ? result->parameters.span() : std::span<float>());
+  const bool trained_to_its_end = result.ok() && result->stopped.empty();
+  auto history = view.finish(trained_to_its_end ? result->parameters.span() : std::span<float>());
   if (!result.ok()) return result.status();
   const auto trained = result->parameters.span();
   std::copy(trained.begin(), trained.end(), model.parameters().values().begin());

@@ -26,6 +26,8 @@ struct DistributedJob {
   Cluster cluster = Cluster::kLocal;
   std::string program = "sluice";  // argv[0] of local children
   std::string log_level = "warn";  // of local children
+  // Whether a stop while the job trains leaves in the model what was learned until then.
+  bool keep_when_stopped = false;
 };
 
 struct JobOutcome {
@@ -33,9 +35,9 @@ struct JobOutcome {
   std::vector<EpochHistory> history;
 };
 
-// Runs the job; returns when it has ended. On success `model`
-// has the trained weights. Throws std::invalid_argument or ShapeError for a job that makes no
-// sense.
+// Runs the job; returns when it has ended. On success `model` has the trained weights, of a job
+// that was stopped those that it had got to (JobResult::stopped). Throws std::invalid_argument or
+// ShapeError for a job that makes no sense.
 Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                                    const Dataset& dataset, std::stop_token stop);
 

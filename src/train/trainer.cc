@@ -57,9 +57,19 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   train::DistributedJob job;
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
-  const std::stop_token stop = launch::stop_on_signals(std::chrono::seconds(2));
-  auto outcome = train::run_distributed(job, model, dataset, stop);
-  if (stop.stop_requested()) std::exit(launch::signal_exit_status());
+  job.keep_when_stopped = true;
+  const launch::StopSignals signals;
+  auto outcome = train::run_distributed(job, model, dataset, signals.token());
+  if (outcome.ok() && !outcome->result.stopped.empty()) {
+    throw Interrupted("training was interrupted by " + launch::StopSignals::name() +
+                          "; the model has what was learned until then",
+                      launch::StopSignals::signal());
+  }
+  if (!outcome.ok() && signals.token().stop_requested()) {
+    throw Interrupted("training was interrupted by " + launch::StopSignals::name() +
+                          " before anything was learned",
+                      launch::StopSignals::signal());
+  }
   if (!outcome.ok()) throw RuntimeError(outcome.status().message());
   const driver::JobResult& result = outcome->result;
   return {result.training_time_s, result.server_updates, result.samples_trained,

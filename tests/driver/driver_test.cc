@@ -306,6 +306,59 @@ TEST_F(DriverTest, StoppingEndsTheJobForEverybody) {
   EXPECT_EQ(end().status(), cancelled("stopped by a signal"));
 }
 
+TEST_F(DriverTest, AJobThatIsStoppedMayKeepWhatItHasLearned) {
+  options.keep_when_stopped = true;
+  start();
+  const int64_t worker = join_worker();
+  const auto server = send_heartbeat(server_members[0]);
+  for (FakeServer& each : servers) each.set_values(7);
+  driver->stop("stopped by a signal");
+  driver->stop("again");
+  world.run();
+  ASSERT_TRUE(server.is_there());
+  EXPECT_EQ(server.get()->kind, Says::kAbort);
+  EXPECT_EQ(server.get()->reason, "stopped by a signal");
+  leave(worker, cancelled("stopped"));
+  servers_leave();
+  ASSERT_TRUE(end().ok()) << result.status();
+  EXPECT_EQ(result->stopped, "stopped by a signal");
+  EXPECT_THAT(result->parameters.span(), testing::Each(7.0f));
+}
+
+TEST_F(DriverTest, AStoppedJobWaitsForItsServersOnlyForAWhile) {
+  options.keep_when_stopped = true;
+  start();
+  for (FakeServer& each : servers) each.keep_silent(ServerCall::kPull);
+  driver->stop("stopped by a signal");
+  world.advance(4900ms);
+  EXPECT_EQ(ends, 0);
+  world.advance(100ms);
+  world.advance(1500ms);
+  EXPECT_EQ(end().status(), cancelled("stopped by a signal"));
+}
+
+// A signal to every process of a job comes to its servers too: they stay for as long as they are
+// needed.
+TEST_F(DriverTest, AServerThatWasStoppedStopsTheJobAndIsNotLetGoBeforeItWasRead) {
+  options.keep_when_stopped = true;
+  start();
+  for (FakeServer& each : servers) {
+    each.set_values(7);
+    each.keep_silent(ServerCall::kPull);
+  }
+  Pending<Status> left;
+  driver->leave({job, server_members[0], cancelled("stopped by a signal")}, left.reply());
+  world.run();
+  EXPECT_FALSE(left.is_there());
+  for (FakeServer& each : servers) each.speak();
+  world.run();
+  EXPECT_TRUE(left.is_there());
+  leave(server_members[1]);
+  ASSERT_TRUE(end().ok()) << result.status();
+  EXPECT_THAT(result->stopped, testing::MatchesRegex("server 0 .* was stopped by a signal"));
+  EXPECT_THAT(result->parameters.span(), testing::Each(7.0f));
+}
+
 TEST_F(DriverTest, AnAbortCarriesItsReasonToTheResult) {
   start();
   driver->abort("every worker is gone");

@@ -236,9 +236,9 @@ TEST(CommandLineTest, SignalToTheDriverAloneEndsAJobWithAStoppedMember) {
     bool stopped = false;
     for (pid_t pid : children) {
       const auto arguments = testing_support::command_line(pid);
-      ASSERT_GT(arguments.size(), 5u);
+      ASSERT_GT(arguments.size(), 4u);
       if (arguments[2] == "server")
-        folder = std::filesystem::path(arguments[5].substr(5)).parent_path();
+        folder = std::filesystem::path(arguments[4].substr(5)).parent_path();
       if (arguments[2] == role && !std::exchange(stopped, true)) kill(pid, SIGSTOP);
     }
     ASSERT_TRUE(std::filesystem::exists(folder));

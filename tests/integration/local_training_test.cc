@@ -192,6 +192,49 @@ TEST_F(LocalTrainingTest, InterruptEndsAllProcessesWithinTwoSeconds) {
   EXPECT_THAT(process.output(), Not(HasSubstr("starting worker")));
 }
 
+// By the terminal, by a batch system, and by a service manager that ends every process of a job,
+// the server included.
+TEST_F(LocalTrainingTest, WhatWasLearnedUntilASignalIsSaved) {
+  const std::string model = digits().path() + "/interrupted.sluice";
+  for (const int signal : {SIGINT, SIGUSR1, SIGTERM}) {
+    std::filesystem::remove(model);
+    Process process(train(100000, {"--save", model}));
+    ASSERT_TRUE(process.wait_for_output("Epoch 1/100000", 120s)) << process.output();
+    process.signal_group(signal);
+    EXPECT_EQ(process.wait(30s), 128 + signal) << process.output();
+    EXPECT_THAT(process.output(), testing::ContainsRegex("interrupted after [0-9,]+ updates; the "
+                                                         "model as it was by then is saved to"));
+    Process evaluate({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
+                      "--model", model, "--workers", "1", "--epochs", "1"});
+    EXPECT_EQ(evaluate.wait(120s), 0) << evaluate.output();
+  }
+}
+
+TEST_F(LocalTrainingTest, BeforeAnythingIsLearnedThereIsNothingToSave) {
+  const std::string model = digits().path() + "/nothing.sluice";
+  Process process({SLUICE_BINARY_DIR "/bin/sluice", "driver", "--dataset", digits().path(),
+                   "--listen", "127.0.0.1:0", "--save", model});
+  ASSERT_TRUE(process.wait_for_output("listening at", 60s)) << process.output();
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.wait(30s), 128 + SIGTERM) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("no model was saved"));
+  EXPECT_FALSE(std::filesystem::exists(model));
+}
+
+// train() is a call like any other: it throws, and what it has borrowed is as it was.
+TEST_F(LocalTrainingTest, AProgramIsLeftAsItWasWhenItsTrainingIsInterrupted) {
+  Process process({SLUICE_BINARY_DIR "/bin/interrupted_program"});
+  ASSERT_TRUE(process.wait_for_output("Epoch 3/1000000", 60s)) << process.output();
+  process.signal(SIGTERM);  // which the program handles itself
+  ASSERT_TRUE(process.wait_for_output("Epoch 100/1000000", 60s)) << process.output();
+  process.signal(SIGINT);
+  EXPECT_EQ(process.wait(60s), 0) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("training was interrupted by SIGINT; the model has what "
+                                          "was learned until then\nsignal 2, 1 of its own, loss "
+                                          "lower\nSIGINT at its default: yes\n"
+                                          "trained again: 400 samples\n"));
+}
+
 TEST_F(LocalTrainingTest, NoProcessOutlivesAKilledDriver) {
   Process process(train(200));
   ASSERT_TRUE(process.wait_for_output("Epoch 1/200", 120s)) << process.output();

@@ -30,9 +30,8 @@ constexpr const char* kStarts = "SLUICE_TEST_FILE";  // where each child writes 
 
 TEST(LocalClusterChild, DISABLED_Runs) {
   const std::vector<std::string> arguments = testing_support::command_line(getpid());
-  ASSERT_EQ(arguments.size(), 8u);
-  die_with_parent(static_cast<pid_t>(std::atoi(arguments[3].c_str())));
-  const std::string index = arguments[6], plan = std::getenv(kPlan);
+  ASSERT_EQ(arguments.size(), 7u);
+  const std::string index = arguments[5], plan = std::getenv(kPlan);
   std::ofstream(std::getenv(kStarts), std::ios::app) << index << std::flush;
   if (plan == "all end") return;
   if (plan == "all fail" || plan == index + " fails") std::_Exit(1);
@@ -188,13 +187,20 @@ TEST_F(LocalClusterTest, AReplacementHasTheNumberOfTheDeadAndSurvivorsGoOnAlone)
   EXPECT_FALSE(over());
 }
 
-TEST_F(LocalClusterTest, WorkersThatEndWellAreNotReplaced) {
-  const auto cluster = make(0, 1, 5);
+// Something in the program has called exit(0).
+TEST_F(LocalClusterTest, WorkersThatEndWhileTheJobGoesOnAreReplacedWhateverTheirStatus) {
+  const auto cluster = make(0, 1, 2);
   start(*cluster, "all end");
-  ASSERT_TRUE(wait_until([&] { return !starts().empty() && running().empty(); }));
-  cluster->stop(0s);
-  EXPECT_EQ(starts(), "0");
-  EXPECT_FALSE(over());
+  EXPECT_THAT(abort_reason(), testing::MatchesRegex("every worker is gone; the last one, worker 0 "
+                                                    ".pid [0-9]+., ended with exit status 0"));
+  EXPECT_EQ(starts(), "000");
+}
+
+TEST_F(LocalClusterTest, AServerThatEndsWhileTheJobGoesOnAbortsItWhateverItsStatus) {
+  const auto cluster = make(1, 0, 5);
+  start(*cluster, "all end");
+  EXPECT_THAT(abort_reason(),
+              testing::MatchesRegex("a parameter server .pid [0-9]+. ended with exit status 0"));
 }
 
 TEST_F(LocalClusterTest, NobodyIsReplacedWhenTheJobIsOver) {

@@ -29,13 +29,14 @@ bool comes_within(const std::stop_token& stop, std::chrono::seconds time) {
 }
 
 TEST_F(SignalsDeathTest, TheFirstSignalRequestsAStopAndTheProgramGoesOn) {
-  for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) {
     EXPECT_EXIT(
         {
-          const std::stop_token stop = stop_on_signals(60s);
+          const StopSignals signals({.grace = 60s});
+          const std::stop_token stop = signals.token();
           if (stop.stop_requested()) std::_Exit(1);
           raise(signal);
-          std::_Exit(comes_within(stop, 30s) ? signal_exit_status() : 2);
+          std::_Exit(comes_within(stop, 30s) ? StopSignals::exit_status() : 2);
         },
         ExitedWithCode(128 + signal), "");
   }
@@ -44,7 +45,7 @@ TEST_F(SignalsDeathTest, TheFirstSignalRequestsAStopAndTheProgramGoesOn) {
 TEST_F(SignalsDeathTest, TheSecondSignalEndsTheProgram) {
   EXPECT_EXIT(
       {
-        stop_on_signals(60s);
+        const StopSignals signals({.grace = 60s});
         raise(SIGTERM);
         raise(SIGINT);
         for (;;) pause();
@@ -64,7 +65,7 @@ TEST_F(SignalsDeathTest, WhatHasNotEndedWithinTheGraceIsEndedAndItsFolderIsRemov
   }
   EXPECT_EXIT(
       {
-        stop_on_signals(20ms);
+        const StopSignals signals({.grace = 20ms});
         remove_at_end(folder);
         raise(SIGTERM);
         for (;;) pause();
@@ -79,7 +80,8 @@ TEST_F(SignalsDeathTest, WhatWasIgnoredStaysIgnored) {
   EXPECT_EXIT(
       {
         for (int ignored : {SIGHUP, SIGINT}) signal(ignored, SIG_IGN);
-        const std::stop_token stop = stop_on_signals(60s);
+        const StopSignals signals({.grace = 60s});
+        const std::stop_token stop = signals.token();
         for (int ignored : {SIGHUP, SIGINT}) raise(ignored);
         std::_Exit(comes_within(stop, 1s) ? 1 : 0);
       },
@@ -89,8 +91,9 @@ TEST_F(SignalsDeathTest, WhatWasIgnoredStaysIgnored) {
 TEST_F(SignalsDeathTest, AStopMayBeAnsweredByWhoeverWaitsForIt) {
   EXPECT_EXIT(
       {
-        const std::stop_token stop = stop_on_signals(60s);
-        const std::stop_callback end(stop, [] { std::_Exit(signal_exit_status()); });
+        const StopSignals signals({.grace = 60s});
+        const std::stop_token stop = signals.token();
+        const std::stop_callback end(stop, [] { std::_Exit(StopSignals::exit_status()); });
         raise(SIGINT);
         for (;;) pause();
       },
@@ -100,9 +103,10 @@ TEST_F(SignalsDeathTest, AStopMayBeAnsweredByWhoeverWaitsForIt) {
 TEST_F(SignalsDeathTest, TheSignalHasAName) {
   EXPECT_EXIT(
       {
-        const std::stop_token stop = stop_on_signals(60s);
+        const StopSignals signals({.grace = 60s});
+        const std::stop_token stop = signals.token();
         raise(SIGTERM);
-        std::_Exit(comes_within(stop, 30s) && signal_name() == "SIGTERM" ? 0 : 1);
+        std::_Exit(comes_within(stop, 30s) && StopSignals::name() == "SIGTERM" ? 0 : 1);
       },
       ExitedWithCode(0), "");
 }
@@ -124,12 +128,40 @@ TEST_F(SignalsDeathTest, TheProgramEndsThoughNobodyReadsItsStandardError) {
       {
         alarm(60);  // or, if this fails, it never ends
         fill_standard_error();
-        stop_on_signals(50ms);
+        const StopSignals signals({.grace = 50ms});
         raise(SIGINT);
         std::fprintf(stderr, "stuck for ever\n");  // and keeps others from writing
         std::_Exit(99);
       },
       ExitedWithCode(128 + SIGINT), "");
+}
+
+void count(int /*signal*/) {}
+
+auto handler_of(int signal) {
+  struct sigaction action {};
+  sigaction(signal, nullptr, &action);
+  return action.sa_handler;
+}
+
+// A library must not keep what it has borrowed.
+TEST_F(SignalsDeathTest, AProgramsOwnHandlersStayAndTheOthersComeBack) {
+  EXPECT_EXIT(
+      {
+        signal(SIGTERM, count);
+        for (int times = 0; times < 2; ++times) {
+          const StopSignals signals({.grace = 60s});
+          const StopSignals nested({.grace = 60s});
+          if (handler_of(SIGTERM) != count || handler_of(SIGINT) == SIG_DFL) std::_Exit(1);
+          raise(SIGTERM);  // the program's own matter
+          if (signals.token().stop_requested()) std::_Exit(2);
+          raise(SIGINT);
+          if (!comes_within(nested.token(), 30s)) std::_Exit(3);
+        }
+        if (handler_of(SIGTERM) != count || handler_of(SIGINT) != SIG_DFL) std::_Exit(4);
+        std::_Exit(0);
+      },
+      ExitedWithCode(0), "");
 }
 
 enum class Waits { kNo, kByTheClockThatIsSet, kByTheSteadyClock };
@@ -150,7 +182,8 @@ TEST_F(SignalsDeathTest, TheGraceIsNotCountedByTheWallClock) {
   if (!std::ifstream("/proc/thread-self/syscall")) GTEST_SKIP() << "this kernel does not tell";
   EXPECT_EXIT(
       {
-        const std::stop_token stop = stop_on_signals(60s);
+        const StopSignals signals({.grace = 60s});
+        const std::stop_token stop = signals.token();
         raise(SIGTERM);
         if (!comes_within(stop, 30s)) std::_Exit(2);
         for (;;) {
