@@ -26,6 +26,9 @@ namespace sluice {
 // train() has started as a server or worker it does that role's work and exits; otherwise it
 // returns at once. A program that calls train() without it would start itself over and over, so
 // train() throws std::logic_error then.
+//
+// Workers wait for their threads without spinning. Where a program's own fit() and evaluate() share
+// the cores with others, start it with OMP_WAIT_POLICY=passive, which OpenMP reads when it is loaded.
 void init(int argc, char** argv);
 
 struct TrainerOptions {

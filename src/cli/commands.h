@@ -18,7 +18,7 @@ struct Command {
 Command add_train_command(CLI::App& app, const char* program);
 Command add_driver_command(CLI::App& app, const char* program);
 Command add_server_command(CLI::App& app);
-Command add_worker_command(CLI::App& app, char** argv);
+Command add_worker_command(CLI::App& app);
 Command add_devices_command(CLI::App& app);
 
 // "--batch-size" of "batch_size".

@@ -1,7 +1,11 @@
 // The `sluice` command.
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
+#include <new>
 #include <stdexcept>
 
 #include "cli/commands.h"
@@ -62,6 +66,15 @@ std::string describe(const CLI::Error& error, const CLI::App& command) {
   return "unexpected argument \"" + unknown.front() + "\";";
 }
 
+// Threads that spin while they wait keep others off the cores, and OpenMP reads how to wait when it
+// is loaded: starts this program again, as the same process, with the answer. Where that is not
+// possible, they spin.
+void wait_passively(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  ::setenv("OMP_WAIT_POLICY", "passive", 1);
+  ::execv("/proc/self/exe", argv);
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains Keras-style models with asynchronous parameter servers.", "sluice");
   app.set_version_flag("--version", std::string("sluice ") + core::version());
@@ -69,7 +82,7 @@ int run(int argc, char** argv) {
   app.formatter(std::make_shared<Formatter>());
   app.option_defaults()->take_last();  // a script's own flags can be overridden
   const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
-                              add_server_command(app), add_worker_command(app, argv),
+                              add_server_command(app), add_worker_command(app),
                               add_devices_command(app)};
   for (CLI::App* shown : {&app, commands[0].app}) {
     shown->footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
@@ -79,6 +92,7 @@ int run(int argc, char** argv) {
     return 2;
   }
   const std::string first = argv[1];
+  if (first == "train" || first == "driver" || first == "worker") wait_passively(argv);
   std::vector<std::string> names;
   for (const Command& command : commands) names.push_back(command.app->get_name());
   const bool known = std::find(names.begin(), names.end(), first) != names.end();
@@ -112,15 +126,18 @@ int flush_output(int status) {
 }  // namespace sluice::cli
 
 int main(int argc, char** argv) {
-  sluice::core::raise_file_limit();
   using namespace sluice;
   init(argc, argv);
+  core::raise_file_limit();
   try {
     return cli::flush_output(cli::run(argc, argv));
   } catch (const train::InvalidField& error) {
     return cli::fail(2, cli::flag_name(error.field) + ": " + error.what_is_wrong);
   } catch (const std::invalid_argument& error) {
     return cli::fail(2, error.what());
+  } catch (const std::bad_alloc&) {
+    return cli::fail(
+        1, "out of memory; what this process may have is limited (ulimit -v), or used up");
   } catch (const std::exception& error) {
     return cli::fail(1, error.what());
   }

@@ -1,6 +1,9 @@
 #include "cli/outputs.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
+#include <stdexcept>
 #include <utility>
 
 #include "core/atomic_file.h"
@@ -15,6 +18,7 @@ namespace fs = std::filesystem;
 // Also under another name; devices and pipes are nobody's own.
 bool are_one_file(const std::string& a, const std::string& b) {
   std::error_code ignored;
+  if (core::is_standard_output(a) && core::is_standard_output(b)) return true;
   if (fs::exists(a, ignored)) {
     return fs::is_regular_file(a, ignored) && fs::equivalent(a, b, ignored);
   }
@@ -22,11 +26,34 @@ bool are_one_file(const std::string& a, const std::string& b) {
          fs::weakly_canonical(a, ignored) == fs::weakly_canonical(b, ignored);
 }
 
+// Those that are asked for, with their flags.
+std::vector<std::pair<const char*, std::string>> outputs(const train::JobConfig& config) {
+  std::vector<std::pair<const char*, std::string>> all = {
+      {"save", config.save}, {"report", config.report}, {"history", config.history}};
+  std::erase_if(all, [](const auto& output) { return output.second.empty(); });
+  return all;
+}
+
 }  // namespace
 
+train::JobConfig with_standard_output(train::JobConfig config) {
+  for (std::string* path : {&config.save, &config.report, &config.history}) {
+    if (*path == "-") *path = "/dev/stdout";
+  }
+  return config;
+}
+
+bool takes_standard_output(const train::JobConfig& config) {
+  for (const auto& [field, path] : outputs(config)) {
+    if (core::is_standard_output(path)) return true;
+  }
+  return false;
+}
+
 void check_outputs(const train::JobConfig& config, const std::vector<std::string>& inputs) {
-  for (const auto& [field, path] : {std::pair("save", config.save), {"report", config.report}}) {
-    if (path.empty()) continue;
+  const auto all = outputs(config);
+  for (auto output = all.begin(); output != all.end(); ++output) {
+    const auto& [field, path] = *output;
     for (const std::string& input : inputs) {
       std::error_code ignored;
       if (fs::exists(input, ignored) && are_one_file(path, input)) {
@@ -35,13 +62,32 @@ void check_outputs(const train::JobConfig& config, const std::vector<std::string
     }
     const Status writable = core::can_replace_file(path);
     if (!writable.ok()) throw train::InvalidField(field, writable.message());
+    for (auto other = all.begin(); other != output; ++other) {
+      if (!are_one_file(path, other->second)) continue;
+      throw train::InvalidField(
+          field, "expected another file than --" + std::string(other->first) + ", got " + path);
+    }
   }
   if (config.save.empty()) return;
   const Status named = nn::check_checkpoint_name(config.save);
   if (!named.ok()) throw train::InvalidField("save", named.message());
-  if (!config.report.empty() && are_one_file(config.save, config.report)) {
-    throw train::InvalidField("report", "expected another file than --save, got " + config.report);
+}
+
+LineFile::LineFile(const std::string& path)
+    : path_(path), file_(core::is_standard_output(path) ? stdout : std::fopen(path.c_str(), "we")) {
+  if (file_ == nullptr) {
+    throw std::invalid_argument("cannot write " + path + ": " + std::strerror(errno));
   }
+}
+
+void LineFile::write(const std::string& line) {
+  if (error_ != 0) return;
+  if (std::fputs(line.c_str(), file_.get()) < 0 || std::fflush(file_.get()) != 0) error_ = errno;
+}
+
+Status LineFile::close() {
+  if (error_ == 0) return ok_status();
+  return unavailable("cannot write " + path_ + ": " + std::strerror(error_));
 }
 
 std::vector<std::string> files_of(const TrainTest& data) {

@@ -1,7 +1,4 @@
 // `sluice server` and `sluice worker`.
-#include <unistd.h>
-
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 
@@ -9,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "core/log.h"
+#include "core/process_info.h"
 #include "launch/roles.h"
 #include "launch/signals.h"
 #include "transport/grpc/socket_address.h"
@@ -60,21 +58,14 @@ int run_role(const char* name, const RoleFlags& flags,
   log::set_level(flags.log_level);
   log::set_role(name);
   validate(flags.role);
+  const Status threads = core::can_start_threads();
+  if (!threads.ok()) return fail(1, std::string(name) + ": " + threads.message());
   const launch::StopSignals signals({.grace = launch::stop_grace(name)});
   const std::stop_token stop = signals.token();
   const client::MemberEnd end = role(flags.role, stop);
   if (stop.stop_requested()) return launch::StopSignals::exit_status();
   const int status = launch::exit_status(end.how);
   return status == 0 ? 0 : fail(status, std::string(name) + ": " + end.why.message());
-}
-
-// Threads that spin while they wait keep other workers off the cores, and OpenMP reads how to wait
-// when it is loaded: starts this program again, as the same process, with the answer. Where that is
-// not possible, the worker spins.
-void wait_passively(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  ::setenv("OMP_WAIT_POLICY", "passive", 1);
-  ::execv("/proc/self/exe", argv);
 }
 
 }  // namespace
@@ -92,16 +83,13 @@ Command add_server_command(CLI::App& app) {
   return {command, [flags] { return run_role("server", *flags, launch::run_server_role); }};
 }
 
-Command add_worker_command(CLI::App& app, char** argv) {
+Command add_worker_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("worker", "Trains for a driver's job");
   auto flags = std::make_shared<RoleFlags>();
   add_shared_flags(*command, *flags);
   add_value(*command, "--device", flags->role.device,
             "auto, cpu, cuda or cuda:N; empty: as the job says");
-  return {command, [flags, argv] {
-            wait_passively(argv);
-            return run_role("worker", *flags, launch::run_worker_role);
-          }};
+  return {command, [flags] { return run_role("worker", *flags, launch::run_worker_role); }};
 }
 
 }  // namespace sluice::cli

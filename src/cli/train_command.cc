@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "core/file_io.h"
 #include "core/log.h"
 #include "core/parameter_set.h"
+#include "core/process_info.h"
 #include "core/standard_error.h"
 #include "data/catalog.h"
 #include "launch/signals.h"
@@ -172,7 +174,7 @@ core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
   const auto started = now();
-  train::JobConfig config = flags.config;
+  train::JobConfig config = with_standard_output(flags.config);
   log::set_level(flags.log_level);
   train::validate(config);
   // Two learning rates, of which one does not count, would only puzzle.
@@ -191,11 +193,20 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
+  const Status threads = core::can_start_threads();
+  if (!threads.ok()) return fail(1, threads.message());
   const bool keep = !config.save.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
   if (config.verbose > 0) announce(flags, cluster, model, data->train, (*backend)->name());
-  auto outcome = train::run_distributed({config, cluster, program, flags.log_level, keep}, model,
-                                        data->train, signals.token());
+  train::DistributedJob job{config, cluster, program, flags.log_level, keep};
+  std::optional<LineFile> history;
+  if (!config.history.empty()) {
+    history.emplace(config.history);
+    job.on_epoch = [&history](const EpochHistory& entry, int epoch) {
+      history->write(show::to_json_line(entry, epoch));
+    };
+  }
+  auto outcome = train::run_distributed(job, model, data->train, signals.token());
   if (signals.token().stop_requested()) return interrupted(outcome, model, config);
   if (!outcome.ok()) return fail(1, outcome.status().message());
   // A server may have been asked to end.
@@ -222,9 +233,18 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     const Status written = show::write_report(report, config.report);
     if (!written.ok()) status = fail(1, written.message());
   }
+  if (history) {
+    if (const Status written = history->close(); !written.ok()) status = fail(1, written.message());
+  }
+  if (config.verbose == 0) return status;
+  std::string text = show::to_text(report);
+  if (saved) text += "Model saved to " + config.save + "\n";
   // Last, since standard output may wait for whoever reads it.
-  std::printf("%s", show::to_text(report).c_str());
-  if (saved) std::printf("Model saved to %s\n", config.save.c_str());
+  if (takes_standard_output(config)) {
+    core::write_to_standard_error(text);
+  } else {
+    std::fputs(text.c_str(), stdout);
+  }
   return status;
 }
 

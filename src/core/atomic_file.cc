@@ -160,4 +160,9 @@ Status can_replace_file(const std::string& link) {
   return ok_status();
 }
 
+bool is_standard_output(const std::string& path) {
+  struct stat there {};
+  return ::stat(path.c_str(), &there) == 0 && standard_stream(there) == STDOUT_FILENO;
+}
+
 }  // namespace sluice::core

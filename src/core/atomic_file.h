@@ -20,4 +20,7 @@ Status replace_file(const std::string& path, const std::vector<std::span<const c
 // removed again.
 Status can_replace_file(const std::string& path);
 
+// Whether what is written to `path` goes where this process's standard output goes.
+bool is_standard_output(const std::string& path);
+
 }  // namespace sluice::core

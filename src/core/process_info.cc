@@ -1,13 +1,21 @@
 #include "core/process_info.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <fstream>
+#include <future>
+#include <memory>
+#include <new>
 #include <sstream>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 namespace sluice::core {
 
@@ -64,6 +72,43 @@ int available_cores() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
   return std::max(CPU_COUNT(&set), 1);
+}
+
+void hold_standard_files() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    // The lowest number that is free is this one. What it cannot do fails as it would have.
+    (void)!::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+Status can_start_threads() {
+  // gRPC has some for each core, and memory of its own for each.
+  const size_t wanted = 16 + 4 * std::max<size_t>(std::thread::hardware_concurrency(), 1);
+  std::vector<std::thread> threads;
+  std::promise<void> enough;
+  const std::shared_future<void> all = enough.get_future().share();
+  std::string why;
+  try {
+    while (threads.size() < wanted) {
+      threads.emplace_back([all] {
+        const auto own = std::make_unique<std::string>(1024, ' ');  // malloc takes some, too
+        all.wait();
+      });
+    }
+  } catch (const std::system_error& error) {
+    why = error.code().message();
+  } catch (const std::bad_alloc&) {
+    why = "no memory";
+  }
+  const size_t had = threads.size();
+  enough.set_value();
+  for (std::thread& thread : threads) thread.join();
+  if (why.empty()) return ok_status();
+  return {StatusCode::kResourceExhausted,
+          "only " + std::to_string(had) + " of " + std::to_string(wanted) +
+              " threads could be started: " + why +
+              "; raise this process's limits (ulimit -u, ulimit -v, pids of its container)"};
 }
 
 }  // namespace sluice::core

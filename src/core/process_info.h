@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "sluice/status.h"
+
 namespace sluice::core {
 
 // The most physical memory this process has had (VmHWM), in bytes; 0 where /proc does not tell.
@@ -17,6 +19,15 @@ std::string boot_id();
 // When this process started, in clock ticks since the machine was booted; 0 where /proc does not
 // tell.
 int64_t start_ticks();
+
+// Gives standard input, output and error a file where they are closed, from which nothing can be
+// read and to which nothing can be written: else the next file that is opened becomes one of them,
+// and gets what is meant for it. Before any other file is opened.
+void hold_standard_files();
+
+// RESOURCE_EXHAUSTED where this process cannot have the threads that a role takes: limits on
+// processes or on address space are too low. gRPC would end the process without a line of sense.
+Status can_start_threads();
 
 // Lets this process open as many files and connections as its hard limit allows: the soft one is
 // often 1024, and each worker of a large job takes some.

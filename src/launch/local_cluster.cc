@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,7 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFolders = "/tmp";
 constexpr const char* kPrefix = "sluice-";
 constexpr const char* kLock = "/in-use";
 
@@ -50,16 +50,35 @@ bool is_left_over(const std::string& folder) {
   return free;
 }
 
-void remove_left_over_folders() {
+void remove_left_over_folders(const std::string& place) {
   std::error_code ignored;  // to be tidy is no reason to fail
-  for (fs::directory_iterator entry(kFolders, ignored), end; entry != end;
-       entry.increment(ignored)) {
+  for (fs::directory_iterator entry(place, ignored), end; entry != end; entry.increment(ignored)) {
     if (!entry->path().filename().string().starts_with(kPrefix)) continue;
     if (is_left_over(entry->path())) fs::remove_all(entry->path(), ignored);
   }
 }
 
+Result<std::string> make_folder(const std::string& place) {
+  constexpr size_t kLongestSocket = sizeof(sockaddr_un::sun_path) - 1;
+  std::string directory = place + "/" + kPrefix + "XXXXXX";
+  if (directory.size() + std::string_view("/server-9999").size() > kLongestSocket) {
+    return unavailable(place + ": its name is too long");
+  }
+  if (mkdtemp(directory.data()) == nullptr) return unavailable(place + ": " + std::strerror(errno));
+  return directory;
+}
+
 }  // namespace
+
+std::vector<std::string> socket_places() {
+  std::vector<std::string> places = {"/tmp"};
+  for (const char* name : {"TMPDIR", "XDG_RUNTIME_DIR"}) {
+    const char* place = std::getenv(name);
+    // Absolute: children may be looked for from elsewhere.
+    if (place != nullptr && place[0] == '/') places.emplace_back(place);
+  }
+  return places;
+}
 
 LocalCluster::LocalCluster(LocalClusterOptions options, std::string directory, int lock)
     : options_(std::move(options)),
@@ -71,12 +90,19 @@ LocalCluster::LocalCluster(LocalClusterOptions options, std::string directory, i
       }) {}
 
 Result<std::unique_ptr<LocalCluster>> LocalCluster::create(LocalClusterOptions options) {
-  // Not $TMPDIR: a socket's path may have no more than 107 characters.
-  remove_left_over_folders();
-  std::string directory = std::string(kFolders) + "/" + kPrefix + "XXXXXX";
-  if (mkdtemp(directory.data()) == nullptr) {
-    return unavailable(std::string("cannot make a folder for sockets in ") + kFolders + ": " +
-                       std::strerror(errno));
+  std::string directory, wrong;
+  for (const std::string& place : options.places) {
+    remove_left_over_folders(place);
+    const Result<std::string> made = make_folder(place);
+    if (made.ok()) {
+      directory = *made;
+      break;
+    }
+    wrong += (wrong.empty() ? "" : "; ") + made.status().message();
+  }
+  if (directory.empty()) {
+    return unavailable("no place for a folder of sockets: " + wrong +
+                       "; set TMPDIR to a folder with a short name that can be written");
   }
   remove_at_end(directory);
   const int lock = lock_folder(directory);

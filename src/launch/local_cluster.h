@@ -6,6 +6,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "core/world.h"
 #include "driver/driver.h"
@@ -15,19 +16,25 @@
 
 namespace sluice::launch {
 
+// /tmp, then $TMPDIR and $XDG_RUNTIME_DIR: a socket's path may have no more than 107 characters,
+// and /tmp is the shortest.
+std::vector<std::string> socket_places();
+
 struct LocalClusterOptions {
   std::string program = "sluice";  // argv[0] of the children
   std::string log_level = "warn";
   int servers = 1;
   int workers = 1;
   int max_restarts = 3;  // dead workers that are replaced, in all
+  // Where the folder of sockets may be, best first.
+  std::vector<std::string> places = socket_places();
 };
 
 // Thread-safe; children belong to a strand of its own. Its folder of sockets goes with it.
 class LocalCluster {
  public:
   // Makes the folder that the sockets will be in, readable by this user only, and removes those
-  // that clusters left whose process was killed.
+  // that clusters left whose process was killed. UNAVAILABLE, with what is wrong with each place.
   static Result<std::unique_ptr<LocalCluster>> create(LocalClusterOptions options);
   LocalCluster(const LocalCluster&) = delete;
   ~LocalCluster();

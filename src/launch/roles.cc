@@ -86,6 +86,11 @@ void run_if_child(int argc, char** argv) {
   const std::string role = argv[2];
   // Whoever interrupts a job is told about it by the driver. What a terminal sends it sends to the
   // driver too, which tells everybody why the job ends, or dies and takes its children with it.
+  if (const Status threads = core::can_start_threads(); !threads.ok()) {
+    log::set_role(std::string(argv[2]) + " " + argv[5]);
+    SLUICE_LOG(error, "{}", threads.message());
+    std::exit(exit_status(client::Ending::kFailed));
+  }
   for (const int told_by_driver : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
     std::signal(told_by_driver, SIG_IGN);
   }

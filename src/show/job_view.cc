@@ -189,6 +189,7 @@ void JobView::show_epoch(const EndedEpoch& ended, std::optional<Metrics> validat
   entry.seconds = core::to_seconds(ended.at - epoch_start_);
   epoch_start_ = ended.at;
   history_.push_back(entry);
+  if (job_.on_epoch) job_.on_epoch(entry, static_cast<int>(history_.size()));
   std::optional<ShownMetrics> metrics;
   if (validation) metrics = {validation->loss, validation->accuracy};
   view_.epoch_end(ended.epoch, ended.metrics, metrics, ended.at);

@@ -27,6 +27,8 @@ struct ShownJob {
   int64_t records = 0;  // that an epoch trains
   size_t parameters = 0;
   int verbose = 1;  // 0 silent, 1 progress, 2 a line for everything
+  // Told of every epoch, numbered from 1, in order, as it is shown; may be null.
+  std::function<void(const EpochHistory&, int epoch)> on_epoch{};
 };
 
 class JobView {

@@ -21,19 +21,20 @@ std::string format(const char* pattern, Args... args) {
   return text;
 }
 
+Json epoch_json(const EpochHistory& entry, int epoch) {
+  Json json = {{"epoch", epoch}, {"loss", entry.train.loss}, {"accuracy", entry.train.accuracy}};
+  if (entry.validation) {
+    json["val_loss"] = entry.validation->loss;
+    json["val_accuracy"] = entry.validation->accuracy;
+  }
+  json["seconds"] = entry.seconds;
+  return json;
+}
+
 Json history_json(const std::vector<EpochHistory>& epochs) {
   Json history = Json::array();
   int epoch = 0;
-  for (const EpochHistory& entry : epochs) {
-    Json json = {
-        {"epoch", epoch++}, {"loss", entry.train.loss}, {"accuracy", entry.train.accuracy}};
-    if (entry.validation) {
-      json["val_loss"] = entry.validation->loss;
-      json["val_accuracy"] = entry.validation->accuracy;
-    }
-    json["seconds"] = entry.seconds;
-    history.push_back(std::move(json));
-  }
+  for (const EpochHistory& entry : epochs) history.push_back(epoch_json(entry, ++epoch));
   return history;
 }
 
@@ -109,6 +110,10 @@ std::string to_json(const JobReport& report) {
   for (const auto& [what, version] : report.versions) json["versions"][what] = version;
   json["versions"]["compiler"] = __VERSION__;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string to_json_line(const EpochHistory& entry, int epoch) {
+  return epoch_json(entry, epoch).dump() + "\n";
 }
 
 Status write_report(const JobReport& report, const std::string& path) {

@@ -28,6 +28,9 @@ struct JobReport {
 // Every figure of the report; see README, "The report".
 std::string to_json(const JobReport& report);
 
+// What the report's history has of an epoch, numbered from 1, as one line of JSON.
+std::string to_json_line(const EpochHistory& entry, int epoch);
+
 // Writes the JSON to a temporary file beside `path` and renames it.
 Status write_report(const JobReport& report, const std::string& path);
 

@@ -140,7 +140,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                      {.epochs = config.epochs,
                       .records = records->info().records,
                       .parameters = model.count_params(),
-                      .verbose = config.verbose},
+                      .verbose = config.verbose,
+                      .on_epoch = job.on_epoch},
                      validation ? validate_on(validation, job, model) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;

@@ -1,6 +1,7 @@
 // A distributed training job from a model and a dataset to a trained model, seen from the driver.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -28,6 +29,8 @@ struct DistributedJob {
   std::string log_level = "warn";  // of local children
   // Whether a stop while the job trains leaves in the model what was learned until then.
   bool keep_when_stopped = false;
+  // Told of every epoch, numbered from 1, when it has ended and is validated; may be null.
+  std::function<void(const EpochHistory&, int epoch)> on_epoch{};
 };
 
 struct JobOutcome {

@@ -1,6 +1,7 @@
 #include "train/job_config.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -147,6 +148,12 @@ void merge_json(const std::string& text, JobConfig& config) {
     throw std::invalid_argument("a number is out of range");
   }
   if (!json.is_object()) throw std::invalid_argument("expected a JSON object with the job's flags");
+  if (json.contains("class_name")) {
+    throw std::invalid_argument("this is a model, not a job: give it to --model");
+  }
+  if (json.contains("config") && json.contains("server_updates")) {
+    throw std::invalid_argument("this is a report, not a job: its \"config\" is the job");
+  }
   std::set<std::string> unread;
   for (const auto& [name, value] : json.items()) unread.insert(name);
   for (const auto& [key, value] : json.items()) {
@@ -181,6 +188,18 @@ void validate(const JobConfig& config) {
 }
 
 algorithm::Choice algorithm_of(const JobConfig& config) {
+  const auto names = algorithm::algorithm_names();
+  if (std::find(names.begin(), names.end(), config.trainer) == names.end()) {
+    std::string lower = config.trainer;
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string meant = nearest(lower, names);
+    std::string wrong = "unknown trainer \"" + config.trainer + "\"";
+    if (!meant.empty()) throw InvalidField("trainer", wrong + ": did you mean " + meant + "?");
+    for (const std::string& name : names) {
+      wrong += (&name == &names.front() ? ": use one of " : ", ") + name;
+    }
+    throw InvalidField("trainer", wrong);
+  }
   algorithm::Choice choice(config.trainer);
   for (const auto& [name, value] : config.trainer_options) {
     try {

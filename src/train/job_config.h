@@ -43,6 +43,7 @@ struct JobConfig {
   double peer_timeout = 30;
   std::string save;
   std::string report;
+  std::string history;
   int verbose = 1;
 };
 
@@ -124,7 +125,11 @@ void visit_fields(Config& c, Visit visit) {
   visit("peer_timeout", c.peer_timeout, "seconds until a silent server or driver is given up",
         check_seconds);
   visit("save", c.save, "file to write the trained model to", fine<std::string>);
-  visit("report", c.report, "file to write the results to, as JSON", fine<std::string>);
+  visit("report", c.report, "file to write the results to, as JSON; -: standard output",
+        fine<std::string>);
+  visit("history", c.history,
+        "file to write a line of JSON to as each epoch ends; -: standard output",
+        fine<std::string>);
   visit("verbose", c.verbose, "0 silent, 1 progress, 2 a line for everything",
         [](const int& n) -> std::string { return n >= 0 && n <= 2 ? "" : "expected 0, 1 or 2"; });
 }

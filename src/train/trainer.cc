@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/log.h"
+#include "core/process_info.h"
 #include "launch/roles.h"
 #include "launch/signals.h"
 #include "sluice/errors.h"
@@ -43,6 +44,7 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
 }  // namespace
 
 void init(int argc, char** argv) {
+  core::hold_standard_files();
   launch::run_if_child(argc, argv);
   log::set_role("driver");
   g_program = argc > 0 ? argv[0] : "sluice program";
@@ -58,6 +60,9 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
   job.keep_when_stopped = true;
+  if (const Status threads = core::can_start_threads(); !threads.ok()) {
+    throw RuntimeError(threads.message());
+  }
   const launch::StopSignals signals;
   auto outcome = train::run_distributed(job, model, dataset, signals.token());
   if (outcome.ok() && !outcome->result.stopped.empty()) {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <utility>
 
 #include "tests/support/digits_folder.h"
@@ -65,7 +67,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Mistake{"ZeroWorkers", {"--workers", "0"}, "--workers: expected at least 1 worker, got 0"},
         Mistake{"NegativeWindow", {"--window", "-3"}, "--window: expected at least 1"},
-        Mistake{"UnknownTrainer", {"--trainer", "adagg"}, "use one of adag, downpour, async_sgd"},
+        Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, async_sgd"},
+        Mistake{"TrainerInCapitals", {"--trainer", "DOWNPOUR"}, "did you mean downpour?"},
         Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
         Mistake{"UnknownLoss", {"--loss", "hinge"}, "categorical_crossentropy"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
@@ -214,9 +217,97 @@ TEST(CommandLineTest, ReportCanGoToStandardOutput) {
   std::filesystem::create_symlink("/proc/self/fd/1", link);
   const Outcome run = train({"--workers", "1", "--epochs", "1", "--report", link});
   EXPECT_EQ(run.status, 0) << run.output;
-  EXPECT_THAT(run.output, HasSubstr("\"test_accuracy\""));
-  EXPECT_THAT(run.output, HasSubstr("(test set of "));
+  EXPECT_TRUE(nlohmann::json::parse(run.output).contains("test_accuracy")) << run.output;
   EXPECT_TRUE(std::filesystem::is_symlink(link));
+}
+
+Outcome shell(const std::string& command) {
+  Process process({"bash", "-c", command});
+  const int status = process.wait(120s);
+  return {status, process.output()};
+}
+
+std::string train_command(const std::string& more) {
+  return SLUICE_BINARY_DIR "/bin/sluice train --dataset " + digits().path() +
+         " --workers 1 --epochs 2 " + more;
+}
+
+TEST(CommandLineTest, ASilentJobSaysNothing) {
+  const Outcome run = shell(train_command("--verbose 0"));
+  EXPECT_EQ(run.status, 0);
+  EXPECT_EQ(run.output, "");
+}
+
+TEST(CommandLineTest, AReportOnStandardOutputIsNothingButJson) {
+  for (const char* to : {"-", "/dev/stdout"}) {
+    const Outcome run = shell(train_command(std::string("2>/dev/null --report ") + to));
+    EXPECT_EQ(run.status, 0);
+    const auto report = nlohmann::json::parse(run.output, nullptr, false);
+    ASSERT_TRUE(report.is_object()) << run.output;
+    EXPECT_EQ(report["history"][1]["epoch"], 2);
+  }
+  // What people read is not lost.
+  const Outcome people = shell(train_command("2>&1 >/dev/null --report -"));
+  EXPECT_THAT(people.output, HasSubstr("(test set of "));
+}
+
+TEST(CommandLineTest, AnEpochIsALineOfJsonAsItEnds) {
+  const Outcome run = shell(train_command("2>/dev/null --verbose 0 --history -"));
+  EXPECT_EQ(run.status, 0);
+  std::istringstream lines(run.output);
+  std::string line;
+  int epochs = 0;
+  while (std::getline(lines, line)) {
+    const auto entry = nlohmann::json::parse(line, nullptr, false);
+    ASSERT_TRUE(entry.is_object()) << line;
+    EXPECT_EQ(entry["epoch"], ++epochs);
+    EXPECT_TRUE(entry.contains("loss") && entry.contains("seconds")) << line;
+  }
+  EXPECT_EQ(epochs, 2);
+  const Outcome full = shell(train_command("--verbose 0 --history /dev/full"));
+  EXPECT_EQ(full.status, 1);
+  EXPECT_THAT(full.output, HasSubstr("cannot write /dev/full: No space left on device"));
+}
+
+TEST(CommandLineTest, TwoOutputsAreNotOne) {
+  const Outcome run = shell(train_command("--report - --history /dev/stdout"));
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output, HasSubstr("--history: expected another file than --report"));
+}
+
+// A file that is opened gets the lowest number that is free: lines for people must not go there.
+TEST(CommandLineTest, ClosedStandardFilesHarmNobody) {
+  const std::string report = digits().path() + "/closed.json";
+  const Outcome run = shell(train_command("<&- 2>&- >/dev/null --verbose 2 --report " + report));
+  EXPECT_EQ(run.status, 0);
+  std::ifstream file(report);
+  EXPECT_TRUE(nlohmann::json::parse(file, nullptr, false).is_object());
+  const Outcome mute = shell(train_command(">&- --log-level off"));
+  EXPECT_EQ(mute.status, 1);
+  EXPECT_THAT(mute.output, HasSubstr("cannot write to standard output"));
+}
+
+#ifndef SLUICE_SANITIZED  // sanitizers need all the address space there is
+TEST(CommandLineTest, LimitsThatAreTooLowAreNamed) {
+  const std::string little = "ulimit -v 400000; ";
+  for (const std::string& command :
+       {train_command(""), std::string(SLUICE_BINARY_DIR "/bin/sluice server --driver 127.0.0.1:1"),
+        std::string(SLUICE_BINARY_DIR "/bin/sluice worker --driver 127.0.0.1:1")}) {
+    const Outcome run = shell(little + command);
+    EXPECT_EQ(run.status, 1) << run.output;
+    EXPECT_THAT(run.output,
+                testing::ContainsRegex("only [0-9]+ of [0-9]+ threads could be started"));
+    EXPECT_THAT(run.output, HasSubstr("ulimit -v"));
+  }
+}
+#endif
+
+TEST(CommandLineTest, AFileThatIsNoJobIsToldWhatItIs) {
+  const std::string path = digits().path() + "/other.json";
+  write_file(path, R"({"class_name": "Sequential", "config": {}})");
+  EXPECT_THAT(train({"--config", path}).output, HasSubstr("this is a model, not a job"));
+  write_file(path, R"({"server_updates": 7, "config": {}})");
+  EXPECT_THAT(train({"--config", path}).output, HasSubstr("this is a report, not a job"));
 }
 
 TEST(CommandLineTest, OutputThatCannotBeWrittenIsAFailure) {

@@ -163,6 +163,26 @@ TEST_F(LocalClusterTest, FoldersWhoseProcessWasKilledAreRemovedAndOthersStay) {
   EXPECT_TRUE(std::filesystem::exists(folder_of(*other)));
 }
 
+TEST_F(LocalClusterTest, ItsFolderIsWhereOneCanBeMade) {
+  LocalClusterOptions where = options(0, 0, 0);
+  const std::string place = testing::TempDir() + "sockets-" + std::to_string(getpid());
+  std::filesystem::create_directory(place);
+  const std::string too_long = place + "/" + std::string(100, 'x');
+  std::filesystem::create_directory(too_long);
+  where.places = {"/proc/sluice", too_long, place};
+  {
+    const auto cluster = LocalCluster::create(where);
+    ASSERT_TRUE(cluster.ok()) << cluster.status();
+    EXPECT_EQ(folder_of(**cluster).parent_path(), place);
+  }
+  where.places.pop_back();
+  const Status none = LocalCluster::create(where).status();
+  EXPECT_THAT(none.message(), HasSubstr("/proc/sluice: No such file or directory"));
+  EXPECT_THAT(none.message(), HasSubstr("xxx: its name is too long"));
+  EXPECT_THAT(none.message(), HasSubstr("set TMPDIR"));
+  std::filesystem::remove_all(place);
+}
+
 TEST_F(LocalClusterTest, AServerThatFailsAbortsTheJobBeforeItHasJoined) {
   const auto cluster = make(1, 0, 5);
   start(*cluster, "all fail");
