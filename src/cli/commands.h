@@ -20,6 +20,8 @@ Command add_driver_command(CLI::App& app, const char* program);
 Command add_server_command(CLI::App& app);
 Command add_worker_command(CLI::App& app);
 Command add_devices_command(CLI::App& app);
+Command add_completion_command(CLI::App& app);
+Command add_manual_command(CLI::App& app);
 
 // "--batch-size" of "batch_size".
 std::string flag_name(std::string field);

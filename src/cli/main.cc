@@ -7,6 +7,8 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "cli/commands.h"
 #include "core/process_info.h"
@@ -75,15 +77,27 @@ void wait_passively(char** argv) {
   ::execv("/proc/self/exe", argv);
 }
 
+// `help`, `help COMMAND` and `version` as the flags that they stand for; and the first word.
+std::pair<std::string, std::vector<std::string>> as_flags(std::vector<std::string> words) {
+  if (words.front() == "version") words.front() = "--version";
+  if (words.front() == "help") {
+    words.erase(words.begin());
+    if (words.size() > 1) words.resize(1);
+    words.emplace_back("--help");
+  }
+  return {words.front(), words};
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Trains Keras-style models with asynchronous parameter servers.", "sluice");
-  app.set_version_flag("--version", std::string("sluice ") + core::version());
+  app.set_version_flag("-V,--version", std::string("sluice ") + core::version());
   app.require_subcommand(1);
   app.formatter(std::make_shared<Formatter>());
   app.option_defaults()->take_last();  // a script's own flags can be overridden
   const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
-                              add_server_command(app), add_worker_command(app),
-                              add_devices_command(app)};
+                              add_server_command(app),         add_worker_command(app),
+                              add_devices_command(app),        add_completion_command(app),
+                              add_manual_command(app)};
   for (CLI::App* shown : {&app, commands[0].app}) {
     shown->footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
   }
@@ -91,7 +105,7 @@ int run(int argc, char** argv) {
     core::write_to_standard_error(app.help());
     return 2;
   }
-  const std::string first = argv[1];
+  const auto [first, arguments] = as_flags({argv + 1, argv + argc});
   if (first == "train" || first == "driver" || first == "worker") wait_passively(argv);
   std::vector<std::string> names;
   for (const Command& command : commands) names.push_back(command.app->get_name());
@@ -101,7 +115,8 @@ int run(int argc, char** argv) {
         2, "unknown command \"" + first + "\"" + did_you_mean(first, names) + " see sluice --help");
   }
   try {
-    app.parse(argc, argv);
+    app.parse(
+        std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 wants them
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {

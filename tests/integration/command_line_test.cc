@@ -289,7 +289,7 @@ TEST(CommandLineTest, ClosedStandardFilesHarmNobody) {
 
 #ifndef SLUICE_SANITIZED  // sanitizers need all the address space there is
 TEST(CommandLineTest, LimitsThatAreTooLowAreNamed) {
-  const std::string little = "ulimit -v 400000; ";
+  const std::string little = "ulimit -v 250000; ";
   for (const std::string& command :
        {train_command(""), std::string(SLUICE_BINARY_DIR "/bin/sluice server --driver 127.0.0.1:1"),
         std::string(SLUICE_BINARY_DIR "/bin/sluice worker --driver 127.0.0.1:1")}) {
