@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/process_info.h"
 #include "sluice/errors.h"
 
 namespace sluice::backend {
@@ -160,6 +161,21 @@ void validate(const ReplicaOptions& options) {
 }
 
 void check_batch(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
+void check_memory(const Graph& graph, int64_t batch_size) {
+  const auto available = static_cast<double>(core::machine_memory_bytes());
+  const auto check = [&](const std::string& whose, const Shape& shape) {
+    const double needed =
+        sizeof(float) * static_cast<double>(batch_size) * static_cast<double>(shape.size());
+    if (needed <= available) return;
+    throw std::invalid_argument(whose + " " + shape.to_string() + " of a batch of " +
+                                std::to_string(batch_size) + " takes " + core::memory_text(needed) +
+                                "; this machine has " + core::memory_text(available) +
+                                " of memory");
+  };
+  check("the input", graph.input);
+  for (const Op& op : graph.ops) check("\"" + op.name + "\": the output", op.output);
+}
+
   if (n < 1 || n > batch_size) {
     throw std::invalid_argument("a batch of " + std::to_string(n) +
                                 " for a replica compiled for 1 to " + std::to_string(batch_size));

@@ -16,6 +16,10 @@ void validate(const Graph& graph);
 // Throws std::invalid_argument for fewer than one sample or thread.
 void validate(const ReplicaOptions& options);
 
+// Throws std::invalid_argument, naming the op, when one op's outputs of a batch alone are larger
+// than this machine's memory. For backends that keep them there.
+void check_memory(const Graph& graph, int64_t batch_size);
+
 // Throws std::invalid_argument unless 1 <= n <= batch_size and x holds n inputs.
 void check_batch(const Graph& graph, int64_t batch_size, int64_t n, size_t x);
 

@@ -33,6 +33,12 @@ Status can_start_threads();
 // often 1024, and each worker of a large job takes some.
 void raise_file_limit();
 
+// The physical memory of this machine, in bytes.
+int64_t machine_memory_bytes();
+
+// "1.5 GB", in powers of 1024.
+std::string memory_text(double bytes);
+
 // Cores this process may run on (its affinity mask), at least 1.
 int available_cores();
 

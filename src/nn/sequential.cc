@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/process_info.h"
 #include "nn/arguments.h"
 #include "nn/initializers.h"
 #include "nn/naming.h"
@@ -36,6 +37,18 @@ void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
   }
 }
 
+// Whatever is done with a model, its weights are there twice: in the model and in a replica of it,
+// or in the copy that grows with the next layer.
+void require_memory(const Layer& layer, const core::ParameterLayout& layout) {
+  const double needed = 2.0 * sizeof(float) * static_cast<double>(layout.size());
+  const auto available = static_cast<double>(core::machine_memory_bytes());
+  if (needed <= available) return;
+  throw ShapeError(layer.class_name() + " " + in_quotes(layer.name()) + ": with its weights the " +
+                   "model has " + std::to_string(layout.size()) + " parameters, which take " +
+                   core::memory_text(needed) + " when it is used; this machine has " +
+                   core::memory_text(available) + " of memory");
+}
+
 core::ParameterSet copy_of(const core::ParameterSet& from) {
   core::ParameterSet to(from.layout());
   std::copy(from.values().begin(), from.values().end(), to.values().begin());
@@ -43,10 +56,13 @@ core::ParameterSet copy_of(const core::ParameterSet& from) {
 }
 
 // `from` with a layer's weights behind it, freshly drawn.
-core::ParameterSet extended(const core::ParameterSet& from, const std::string& layer,
+core::ParameterSet extended(const core::ParameterSet& from, const Layer& layer,
                             const std::vector<WeightSpec>& weights, uint64_t seed) {
   core::ParameterLayout layout = from.layout();
-  for (const WeightSpec& weight : weights) layout.add(layer + "/" + weight.name, weight.shape);
+  for (const WeightSpec& weight : weights) {
+    layout.add(layer.name() + "/" + weight.name, weight.shape);
+  }
+  require_memory(layer, layout);
   core::ParameterSet to(std::move(layout));
   std::copy(from.values().begin(), from.values().end(), to.values().begin());
   const size_t first = from.layout().variables().size();
@@ -107,7 +123,7 @@ Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
     const std::vector<WeightSpec> weights = layer->weights(input);
     check_weights(*layer, weights);
     if (!weights.empty()) {
-      impl.parameters = extended(impl.parameters, layer->name(), weights, impl.seed);
+      impl.parameters = extended(impl.parameters, *layer, weights, impl.seed);
     }
     impl.outputs.push_back(std::move(output));
   }

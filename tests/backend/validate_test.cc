@@ -126,9 +126,33 @@ TEST(ValidateTest, HostOperationsNeedAKernelAndSoftmaxAnAxis) {
               HasSubstr("an input of rank 1 or more"));
 }
 
-TEST(ValidateTest, CrossentropiesTakeOneRowOfOutputs) {
-  const Graph graph = GraphBuilder({2, 5}).dense(3).build(Loss::kCategoricalCrossentropy);
-  EXPECT_EQ(shape_refused(graph), "the crossentropy: expected an output [K], got [2, 3]");
+TEST(ValidateTest, BatchesThatThisMachineCannotHoldAreRefusedByTheLargestOutput) {
+  const Graph graph = GraphBuilder({4, 4, 1}).conv({.filters = 1 << 20}).build(kMse);
+  EXPECT_NO_THROW(check_memory(graph, 1));
+  const auto refused = [&](int64_t batch) -> std::string {
+    try {
+      check_memory(graph, batch);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(refused(1 << 26), StartsWith("\"op0\": the output [2, 2, 1048576] of a batch of "
+                                           "67108864 takes 1.0 PB; this machine has "));
+  EXPECT_THAT(refused(INT64_MAX),
+              StartsWith("the input [4, 4, 1] of a batch of 92233720368547758"));
+}
+
+TEST(ValidateTest, CrossentropiesTakeOutputsWithAnAxisOfClasses) {
+  const auto of_shape = [](const Shape& shape, Loss loss) {
+    return shape_refused(GraphBuilder(shape).activation(Activation::kSigmoid).build(loss));
+  };
+  for (const Loss loss : {Loss::kCategoricalCrossentropy, Loss::kSparseCategoricalCrossentropy}) {
+    EXPECT_EQ(of_shape({}, loss), "the crossentropy: expected an output of rank 1 or more, got []");
+    EXPECT_EQ(of_shape({3}, loss), "accepted");
+    EXPECT_EQ(of_shape({4, 2, 3}, loss), "accepted");
+  }
+  EXPECT_EQ(of_shape({}, kMse), "accepted");
 }
 
 }  // namespace

@@ -92,6 +92,19 @@ TEST(SequentialTest, SizesThatNoMachineHoldsAreRefusedInsteadOfOverflowing) {
   EXPECT_THROW(Input({1 << 30, 1 << 30, 1 << 30}), ShapeError);
 }
 
+// 2^40 parameters: countable, but 8 TB for a model and its replica.
+TEST(SequentialTest, WeightsThatThisMachineCannotHoldAreRefusedBeforeTheyAreMade) {
+  Sequential large;
+  large.add(Input({1 << 10, 1, 1 << 10}));
+  EXPECT_THAT(message_of<ShapeError>(
+                  [&] { large.add(Conv2D({.filters = (1 << 30) - 1, .kernel_size = 1})); }),
+              testing::MatchesRegex("Conv2D \"conv2d\": with its weights the model has "
+                                    "1100585368575 parameters, which take 8.0 TB when it is used; "
+                                    "this machine has .* of memory"));
+  EXPECT_EQ(large.layers().size(), 0u);
+  EXPECT_EQ(large.count_params(), 0u);
+}
+
 TEST(SequentialTest, InputMustComeFirst) {
   Sequential model;
   model.add(Input({4}));

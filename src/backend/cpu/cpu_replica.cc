@@ -10,13 +10,14 @@
 namespace sluice::backend::cpu {
 namespace {
 
-const Graph& checked(const Graph& graph) {
+const Graph& checked(const Graph& graph, const ReplicaOptions& options) {
   validate(graph);
+  validate(options);
+  check_memory(graph, options.batch_size);
   return graph;
 }
 
 const ReplicaOptions& checked(const ReplicaOptions& options) {
-  validate(options);
   const Status able = check(options.precision);
   if (!able.ok()) throw std::invalid_argument(able.message());
   return options;
@@ -31,7 +32,7 @@ Status check(Precision precision) {
 }
 
 CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
-    : graph_(checked(graph)),
+    : graph_(checked(graph, options)),
       options_(checked(options)),
       parameters_(graph.parameter_size, options.optimizer, options.threads),
       stages_(make_stages(graph_, options.precision)),
