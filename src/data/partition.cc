@@ -78,18 +78,13 @@ BatchPlan::BatchPlan(int64_t partition, int64_t records, int64_t batch_size, int
   if (epochs < 1) {
     throw std::invalid_argument("epochs: expected at least 1, got " + std::to_string(epochs));
   }
-  if (batch_size > records) {
-    throw std::invalid_argument("batch size " + std::to_string(batch_size) +
-                                " is larger than partition " + std::to_string(partition) + " (" +
-                                std::to_string(records) +
-                                " records): use a smaller --batch-size or fewer --workers");
-  }
-  if (records > kMaxRecords) {
+  if (records < 1 || records > kMaxRecords) {
     throw std::invalid_argument("partition " + std::to_string(partition) + " of " +
-                                std::to_string(records) + " records is too large: at most " +
+                                std::to_string(records) + " records: expected from 1 to " +
                                 std::to_string(kMaxRecords));
   }
-  steps_per_epoch_ = (records + batch_size - 1) / batch_size;
+  batch_size_ = std::min(batch_size, records);
+  steps_per_epoch_ = (records + batch_size_ - 1) / batch_size_;
 }
 
 int64_t BatchPlan::batch_size(int64_t step) const {

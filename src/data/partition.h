@@ -36,10 +36,11 @@ class Partitioning {
 };
 
 // The batches of one partition over all epochs, numbered by step from 0. The last batch of an epoch
-// may be smaller, as in Keras: every record is visited exactly once per epoch.
+// may be smaller, as in Keras: every record is visited exactly once per epoch. So is a partition of
+// fewer records than a batch: they are one batch.
 class BatchPlan {
  public:
-  // Throws std::invalid_argument when batch_size is larger than the partition, or anything is < 1.
+  // Throws std::invalid_argument when anything is less than 1.
   BatchPlan(int64_t partition, int64_t records, int64_t batch_size, int epochs, uint64_t seed,
             Shuffle shuffle);
 

@@ -53,12 +53,15 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.loss = config.loss;
   training.optimizer = effective_optimizer(config);
   training.trainer = algorithm_of(config);
-  training.batch_size = config.batch_size;
+  // Of the largest partition at most: a worker's buffers are as large as this says.
+  const int64_t partitions = int64_t{config.workers} * config.parallelism_factor;
+  training.batch_size =
+      std::min(config.batch_size, (records.info().records + partitions - 1) / partitions);
   training.epochs = config.epochs;
   training.seed = config.seed;
   training.shuffle = config.shuffle;
   training.records = records.info().records;
-  training.partitions = int64_t{config.workers} * config.parallelism_factor;
+  training.partitions = partitions;
   SLUICE_ASSIGN_OR_RETURN(training.dataset, data::describe(records));
   // Workers elsewhere know their own cores.
   training.threads =

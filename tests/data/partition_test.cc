@@ -133,11 +133,19 @@ TEST(BatchPlanTest, TakingUpAtAnyStepGivesTheSameBatchAsRunningThrough) {
   }
 }
 
-TEST(BatchPlanTest, WhatCannotBeTrainedIsRefusedWithAdvice) {
-  EXPECT_THAT(([] { BatchPlan(0, 20, 32, 1, 0, Shuffle::kNone); }),
+TEST(BatchPlanTest, APartitionSmallerThanABatchIsOne) {
+  for (const int64_t batch_size : {int64_t{20}, int64_t{32}, INT64_MAX}) {
+    BatchPlan plan(0, 20, batch_size, 3, 0, Shuffle::kNone);
+    EXPECT_EQ(plan.steps(), 3);
+    EXPECT_EQ(plan.batch_size(2), 20);
+    EXPECT_EQ(plan.batch(2).size(), 20u);
+  }
+}
+
+TEST(BatchPlanTest, WhatCannotBeTrainedIsRefused) {
+  EXPECT_THAT(([] { BatchPlan(3, 0, 32, 1, 0, Shuffle::kNone); }),
               ThrowsMessage<std::invalid_argument>(
-                  "batch size 32 is larger than partition 0 (20 records): use a smaller "
-                  "--batch-size or fewer --workers"));
+                  "partition 3 of 0 records: expected from 1 to 4294967295"));
   EXPECT_THROW(BatchPlan(0, 20, 0, 1, 0, Shuffle::kNone), std::invalid_argument);
   EXPECT_THROW(BatchPlan(0, 20, 5, 0, 0, Shuffle::kNone), std::invalid_argument);
   BatchPlan plan(0, 20, 5, 1, 0, Shuffle::kNone);

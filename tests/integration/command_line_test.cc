@@ -100,7 +100,6 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"FormatThatIsNotWritten",
                 {"--save", "/tmp/m.keras"},
                 "--save: /tmp/m.keras: Sluice writes weights in a format of its own"},
-        Mistake{"BatchLargerThanPartition", {"--batch-size", "32"}, "batch size 32 is larger than"},
         Mistake{"MorePartitionsThanRecords", {"--workers", "61", "--batch-size", "1"}, "61"},
         Mistake{"MissingModelFile", {"--model", "/nowhere/model.json"}, "/nowhere/model.json"},
         Mistake{"MissingConfig", {"--config", "/nowhere/job.json"}, "/nowhere/job.json"},

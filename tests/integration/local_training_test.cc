@@ -248,6 +248,15 @@ TEST_F(LocalTrainingTest, NoProcessOutlivesAKilledDriver) {
   }
 }
 
+// As fit() does, and Keras: what is less than a batch is one.
+TEST_F(LocalTrainingTest, ABatchMayBeLargerThanAPartition) {
+  Process process(train(2, {"--batch-size", "1000000", "--window", "1"}));
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  const json r = report();
+  EXPECT_EQ(r["samples_trained"], 2 * kRecords);
+  EXPECT_EQ(r["server_updates"], 3 * 2);  // one batch an epoch in each of three partitions
+}
+
 TEST_F(LocalTrainingTest, SparseLabelsParallelismAndSeveralServersGiveExactCountsToo) {
   Process process(
       train(2, {"--loss", "sparse_categorical_crossentropy", "--servers", "2", "--workers", "2",
