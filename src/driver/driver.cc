@@ -269,7 +269,7 @@ void Driver::poll_ledgers() {
 void Driver::polled(size_t server, Result<wire::LedgerReply> reply) {
   if (stage_ != Stage::kTraining) return;
   if (reply.ok()) {
-    ledgers_[server] = *std::move(reply);
+    take_ledger(server, *std::move(reply));
   } else {
     // Who is silent for long is named by the coordinator.
     SLUICE_LOG(debug, "no progress to show: {}", reply.status().message());
@@ -301,12 +301,22 @@ void Driver::report_progress() {
   observer_.on_event({now, std::move(progress)});
 }
 
+void Driver::take_ledger(size_t server, wire::LedgerReply ledger) {
+  ledgers_[server] = std::move(ledger);
+  if (server == 0) epochs_read_at_ = world_.now();  // the server of the ledger shard
+}
+
+// An epoch has ended when its last sample was counted, which is some time before it is read of.
 void Driver::report_epochs() {
-  const auto& epochs = ledgers_.front().epochs;  // of the server of the ledger shard
-  while (epochs_reported_ < static_cast<int>(epochs.size()) &&
-         epochs[static_cast<size_t>(epochs_reported_)].samples == records_->info().records) {
-    observer_.on_event({world_.now(), EpochEnded{epochs[static_cast<size_t>(epochs_reported_)]}});
-    ++epochs_reported_;
+  const wire::LedgerReply& ledger = ledgers_.front();
+  while (epochs_reported_ < ledger.epochs.size() &&
+         ledger.epochs[epochs_reported_].samples == records_->info().records) {
+    const size_t epoch = epochs_reported_++;
+    const double age = epoch < ledger.epoch_ages_s.size() ? ledger.epoch_ages_s[epoch] : 0;
+    const double known = core::to_seconds(epochs_read_at_ - last_epoch_end_);
+    // The age comes from the network: whatever it is, time does not run backwards.
+    last_epoch_end_ = epochs_read_at_ - core::from_seconds(age >= 0 ? std::min(age, known) : 0);
+    observer_.on_event({last_epoch_end_, EpochEnded{ledger.epochs[epoch]}});
   }
 }
 
@@ -398,7 +408,7 @@ void Driver::read_final_ledgers() {
           if (!reply.ok()) {
             fail(reply.status());
           } else {
-            ledgers_[server] = *std::move(reply);
+            take_ledger(server, *std::move(reply));
             if (--calls_left_ == 0 && stage_ == Stage::kCollecting) conclude();
           }
           changed();

@@ -129,6 +129,7 @@ class Driver final : public wire::ControlService {
   void polled(size_t server, Result<wire::LedgerReply> reply);
   void report_progress();
   void report_epochs();
+  void take_ledger(size_t server, wire::LedgerReply ledger);
   void next_pull();
   void pulled(const Status& status);
   void end(Result<JobResult> result);
@@ -179,7 +180,9 @@ class Driver final : public wire::ControlService {
   std::vector<wire::LedgerReply> ledgers_;  // by server, as last read
   int polls_left_ = 0;
   bool poll_complete_ = true;
-  int epochs_reported_ = 0;
+  core::TimePoint epochs_read_at_{};  // when the ledger that counts epochs was last read
+  size_t epochs_reported_ = 0;
+  core::TimePoint last_epoch_end_ = started_;
   core::Duration training_time_{};
   core::TimePoint leave_by_{};  // members that have not left by then are left alone
   std::optional<Result<JobResult>> result_;

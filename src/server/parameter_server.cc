@@ -161,6 +161,10 @@ void ParameterServer::ledger(const wire::LedgerRequest& request,
       if (request.partitions) partitions.add(shard->partitions());
     }
     result.epochs = totals.epochs();
+    const core::TimePoint now = world_.now();
+    for (const core::TimePoint counted : totals.counted_at()) {
+      result.epoch_ages_s.push_back(core::to_seconds(now - counted));
+    }
     result.workers = totals.workers();
     result.partitions = partitions.result();
     result.peak_memory_bytes = world_.peak_memory_bytes();

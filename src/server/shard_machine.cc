@@ -51,10 +51,10 @@ Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& head
   return PushAction{PushAction::Kind::kApply, context};
 }
 
-void ShardMachine::applied(const wire::PushHeader& header) noexcept {
+void ShardMachine::applied(const wire::PushHeader& header, core::TimePoint now) noexcept {
   const int64_t staleness = count_.version - header.base_version;
   ledger_.record(header.id);
-  totals_.record(header);
+  totals_.record(header, now);
   ++count_.version;
   count_.staleness_sum += static_cast<double>(staleness);
   count_.staleness_max = std::max(count_.staleness_max, staleness);

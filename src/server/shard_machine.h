@@ -42,8 +42,8 @@ class ShardMachine {
   // FAILED_PRECONDITION: no values assigned yet. ABORTED: fenced off, or a gap. Throws
   // std::bad_alloc, and then nothing has changed.
   Result<PushAction> push(const wire::PushHeader& header, size_t bytes);
-  // The push for which push() has just said kApply has been applied.
-  void applied(const wire::PushHeader& header) noexcept;
+  // The push for which push() has just said kApply was applied at `now`.
+  void applied(const wire::PushHeader& header, core::TimePoint now) noexcept;
 
   // From now on pushes of the partition below the incarnation are fenced. Answers with the last
   // sequence that has been applied. INVALID_ARGUMENT: the job has no such partition, or an

@@ -142,13 +142,13 @@ Result<wire::ExchangeReply> ShardStore::push_now(const wire::PushHeader& header,
 
   const core::TimePoint start = world_.now();
   auto values = updated(now.values.values, update, action.context);
-  const core::Duration taken = world_.now() - start;
+  const core::TimePoint end = world_.now();
   const wire::PullReply next = snapshot_of(now.version + 1, std::move(values));
   // `now`, and with it perhaps the old values, is let go after the lock.
   std::lock_guard lock(mutex_);
-  machine_.applied(header);
+  machine_.applied(header, end);
   snapshot_ = next;
-  update_seconds_ += core::to_seconds(taken);
+  update_seconds_ += core::to_seconds(end - start);
   return wire::ExchangeReply{{next.version, false}, next};
 }
 

@@ -1,13 +1,9 @@
 #include "server/training_totals.h"
 
+#include <algorithm>
+
 namespace sluice::server {
 namespace {
-
-void add(wire::EpochMetrics& sum, const wire::EpochMetrics& metrics) {
-  sum.samples += metrics.samples;
-  sum.loss_sum += metrics.loss_sum;
-  sum.correct += metrics.correct;
-}
 
 void add(wire::WorkerCount& sum, const wire::WorkerCount& count) {
   sum.pushes += count.pushes;
@@ -16,27 +12,36 @@ void add(wire::WorkerCount& sum, const wire::WorkerCount& count) {
 
 }  // namespace
 
+void TrainingTotals::count(Epoch& epoch, const wire::EpochMetrics& metrics, core::TimePoint at) {
+  if (metrics.samples == 0) return;
+  epoch.sums.samples += metrics.samples;
+  epoch.sums.loss_sum += metrics.loss_sum;
+  epoch.sums.correct += metrics.correct;
+  epoch.counted_at = std::max(epoch.counted_at, at);
+}
+
 void TrainingTotals::reserve(const wire::PushHeader& header) {
   if (header.shard != wire::ShardMap::kLedgerShard) return;
   workers_[header.worker].worker = header.worker;
   for (const wire::EpochMetrics& metrics : header.metrics) {
-    epochs_[metrics.epoch].epoch = metrics.epoch;
+    epochs_[metrics.epoch].sums.epoch = metrics.epoch;
   }
 }
 
-void TrainingTotals::record(const wire::PushHeader& header) noexcept {
+void TrainingTotals::record(const wire::PushHeader& header, core::TimePoint now) noexcept {
   if (header.shard != wire::ShardMap::kLedgerShard) return;
-  wire::WorkerCount count{header.worker, 1, 0};
+  wire::WorkerCount worker{header.worker, 1, 0};
   for (const wire::EpochMetrics& metrics : header.metrics) {
-    add(epochs_.at(metrics.epoch), metrics);
-    count.samples += metrics.samples;
+    count(epochs_.at(metrics.epoch), metrics, now);
+    worker.samples += metrics.samples;
   }
-  add(workers_.at(header.worker), count);
+  add(workers_.at(header.worker), worker);
 }
 
 void TrainingTotals::merge(const TrainingTotals& other) {
-  for (const auto& [epoch, metrics] : other.epochs_) {
-    add(epochs_.try_emplace(epoch, wire::EpochMetrics{.epoch = epoch}).first->second, metrics);
+  for (const auto& [number, epoch] : other.epochs_) {
+    Epoch& own = epochs_.try_emplace(number, Epoch{.sums = {.epoch = number}}).first->second;
+    count(own, epoch.sums, epoch.counted_at);
   }
   for (const auto& [worker, count] : other.workers_) {
     add(workers_.try_emplace(worker, wire::WorkerCount{.worker = worker}).first->second, count);
@@ -45,8 +50,16 @@ void TrainingTotals::merge(const TrainingTotals& other) {
 
 std::vector<wire::EpochMetrics> TrainingTotals::epochs() const {
   std::vector<wire::EpochMetrics> result;
-  for (const auto& [epoch, metrics] : epochs_) {
-    if (metrics.samples > 0) result.push_back(metrics);
+  for (const auto& [number, epoch] : epochs_) {
+    if (epoch.sums.samples > 0) result.push_back(epoch.sums);
+  }
+  return result;
+}
+
+std::vector<core::TimePoint> TrainingTotals::counted_at() const {
+  std::vector<core::TimePoint> result;
+  for (const auto& [number, epoch] : epochs_) {
+    if (epoch.sums.samples > 0) result.push_back(epoch.counted_at);
   }
   return result;
 }

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "core/clock.h"
 #include "wire/parameters.h"
 
 namespace sluice::server {
@@ -16,17 +17,25 @@ class TrainingTotals {
  public:
   // Makes room for what `header` carries, so that record() cannot fail. May throw std::bad_alloc.
   void reserve(const wire::PushHeader& header);
-  // Adds the metrics of a push that has been applied, after reserve().
-  void record(const wire::PushHeader& header) noexcept;
+  // Adds the metrics of a push that was applied at `now`, after reserve().
+  void record(const wire::PushHeader& header, core::TimePoint now) noexcept;
 
   void merge(const TrainingTotals& other);
 
   // Only what has been counted, in order of epoch or worker.
   std::vector<wire::EpochMetrics> epochs() const;
   std::vector<wire::WorkerCount> workers() const;
+  // When the last sample of each of epochs() was counted.
+  std::vector<core::TimePoint> counted_at() const;
 
  private:
-  std::map<int32_t, wire::EpochMetrics> epochs_;
+  struct Epoch {
+    wire::EpochMetrics sums;
+    core::TimePoint counted_at{};
+  };
+  static void count(Epoch& epoch, const wire::EpochMetrics& metrics, core::TimePoint at);
+
+  std::map<int32_t, Epoch> epochs_;
   std::map<int, wire::WorkerCount> workers_;
 };
 

@@ -146,6 +146,9 @@ struct LedgerReply {
   };
   std::vector<ShardCount> shards;
   std::vector<EpochMetrics> epochs;  // of pushes to the ledger shard
+  // Of each of `epochs`, the seconds since its last sample was counted: a time, that is, which the
+  // server's clock and the driver's need not agree on.
+  std::vector<double> epoch_ages_s;
   std::vector<WorkerCount> workers;  // likewise
   struct PartitionCount {
     int64_t partition = 0;

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "core/real_world.h"
 #include "tests/driver/driver_fixture.h"
 #include "tests/support/await.h"
@@ -177,6 +179,52 @@ TEST_F(DriverTest, AnEpochEndsOnceWhenEveryRecordOfItIsPushed) {
   leave(worker);
   ASSERT_TRUE(end().ok()) << result.status();
   EXPECT_THAT(ended(), ElementsAre(0, 1));
+}
+
+// The times are the servers', however long nobody asked for them; and no answer turns time back.
+TEST_F(DriverTest, AnEpochEndsWhenItsLastSampleWasCounted) {
+  wire::LedgerReply ledger = complete_ledger(0);
+  ledger.epochs = epochs_until(0);
+  servers[0].answer_ledger(ledger);
+  start();
+  const core::TimePoint started = world.now();
+  const int64_t worker = join_worker();
+  live_for(30s, with_servers(worker));
+  ledger.epochs = epochs_until(2);
+  ledger.epoch_ages_s = {20, 5};
+  servers[0].answer_ledger(ledger);
+  const auto ends_with = [&] {
+    std::vector<core::TimePoint> times;
+    for (const JobEvent& event : observer.events) {
+      if (std::holds_alternative<EpochEnded>(event.what)) times.push_back(event.at);
+    }
+    return times;
+  };
+  ASSERT_TRUE(world.run_until([&] { return !ends_with().empty(); }, 1s));
+  const core::TimePoint read = world.now();
+  ASSERT_GT(read - started, 20s);
+  EXPECT_THAT(ends_with(), ElementsAre(read - 20s, read - 5s));
+  leave(worker);
+}
+
+TEST_F(DriverTest, AnAgeThatMakesNoSenseLeavesTimeGoingOn) {
+  start();
+  const core::TimePoint started = world.now();
+  const int64_t worker = join_worker();
+  wire::LedgerReply ledger = complete_ledger(0);
+  ledger.epoch_ages_s = {1e300, std::numeric_limits<double>::quiet_NaN()};
+  servers[0].answer_ledger(ledger);
+  train_everything(worker);
+  leave(worker);
+  ASSERT_TRUE(end().ok()) << result.status();
+  core::TimePoint before = started;
+  for (const JobEvent& event : observer.events) {
+    if (!std::holds_alternative<EpochEnded>(event.what)) continue;
+    EXPECT_GE(event.at, before);
+    EXPECT_LE(event.at, world.now());
+    before = event.at;
+  }
+  EXPECT_EQ(observer.all<EpochEnded>().size(), 2u);
 }
 
 TEST_F(DriverTest, EpochsThatEndTogetherAreAllReported) {

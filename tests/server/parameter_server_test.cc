@@ -278,6 +278,8 @@ TEST_F(ParameterServerTest, LedgerSumsItsShards) {
   EXPECT_EQ(report->shards[1].version, 1);
   // Shard 0 stands for the push: two were applied.
   EXPECT_EQ(report->epochs, (std::vector<wire::EpochMetrics>{{0, 20, 1.0, 18}}));
+  ASSERT_EQ(report->epoch_ages_s.size(), 1u);
+  EXPECT_GE(report->epoch_ages_s[0], 0);
   EXPECT_EQ(report->workers, (std::vector<wire::WorkerCount>{{0, 2, 20}}));
   ASSERT_EQ(report->partitions.size(), 2u);
   EXPECT_EQ(report->partitions[0].sequence, 1);

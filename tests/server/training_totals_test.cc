@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <vector>
+
 namespace sluice::server {
 namespace {
 
@@ -15,9 +18,26 @@ wire::PushHeader push_of(int worker, Epochs metrics) {
   return header;
 }
 
-void count(TrainingTotals& totals, const wire::PushHeader& header) {
+core::TimePoint at(int seconds) { return core::TimePoint(std::chrono::seconds(seconds)); }
+
+void count(TrainingTotals& totals, const wire::PushHeader& header, int seconds = 0) {
   totals.reserve(header);
-  totals.record(header);
+  totals.record(header, at(seconds));
+}
+
+TEST(TrainingTotalsTest, AnEpochsLastSampleHasATime) {
+  TrainingTotals totals;
+  count(totals, push_of(7, {{0, 16, 2.5, 10}}), 3);
+  count(totals, push_of(7, {{0, 16, 2.5, 10}, {1, 8, 2.5, 4}}), 5);
+  count(totals, push_of(7, {{1, 16, 2.5, 10}}), 9);
+  count(totals, push_of(7, {{0, 0, 0, 0}, {2, 0, 0, 0}}), 12);  // no samples
+  EXPECT_EQ(totals.counted_at(), (std::vector{at(5), at(9)}));
+
+  TrainingTotals other;
+  count(other, push_of(3, {{1, 1, 0, 0}}), 6);
+  count(other, push_of(3, {{2, 1, 0, 0}}), 8);
+  totals.merge(other);
+  EXPECT_EQ(totals.counted_at(), (std::vector{at(5), at(9), at(8)}));
 }
 
 TEST(TrainingTotalsTest, PushesAddUpByEpochAndByWorkerInOrder) {

@@ -43,6 +43,8 @@ TEST(ReportTest, JsonHasEveryFigure) {
   EXPECT_EQ(json["test_accuracy"], 0.9911);
   EXPECT_EQ(json["parameters"], 1048853);
   EXPECT_EQ(json["workers"][1]["updates"], 2500);
+  EXPECT_EQ(json["history"][0]["epoch"], 1);  // as the screen counts them
+  EXPECT_EQ(json["history"][1]["epoch"], 2);
   EXPECT_EQ(json["history"][0]["val_accuracy"], 0.97);
   EXPECT_FALSE(json["history"][1].contains("val_accuracy"));
   EXPECT_EQ(json["config"]["workers"], 3);

@@ -170,6 +170,7 @@ v1::LedgerReply to_proto(const wire::LedgerReply& reply) {
   for (const auto& partition : reply.partitions) write(partition, message.add_partitions());
   message.set_peak_memory_bytes(reply.peak_memory_bytes);
   message.set_update_seconds(reply.update_seconds);
+  message.mutable_epoch_ages()->Assign(reply.epoch_ages_s.begin(), reply.epoch_ages_s.end());
   return message;
 }
 
@@ -189,6 +190,7 @@ wire::LedgerReply from_proto(const v1::LedgerReply& reply) {
   }
   result.peak_memory_bytes = reply.peak_memory_bytes();
   result.update_seconds = reply.update_seconds();
+  result.epoch_ages_s.assign(reply.epoch_ages().begin(), reply.epoch_ages().end());
   return result;
 }
 
