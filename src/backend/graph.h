@@ -108,14 +108,14 @@ struct Op {
   std::variant<Conv2DOp, DenseOp, Pool2DOp, ActivationOp, DropoutOp, ReshapeOp, HostOp> kind;
 };
 
-// Mean over the batch. With probabilities p = y_pred:
-//   categorical crossentropy          -sum_k y_k log p_k          targets [N, K]
-//   sparse categorical crossentropy   -log p_y                    targets [N], class numbers
-//   mean squared error                mean_k (y_k - p_k)^2        targets [N, K]
+// Mean over the batch, and over the positions of outputs [T..., K] of rank 2 and more, as in Keras.
+// With one position's outputs p [K]:
+//   categorical crossentropy          -sum_k y_k log p_k          targets [N, T..., K]
+//   sparse categorical crossentropy   -log p_y                    targets [N, T...], class numbers
+//   mean squared error                mean_k (y_k - p_k)^2        targets [N, T..., K]
 // When the last op is softmax, the crossentropies are computed from its logits (gradient p - y),
 // as Keras on TensorFlow does; otherwise p is normalised to sum 1 and clipped to [1e-7, 1 - 1e-7].
-// The crossentropies take outputs of rank 1, [K]; the mean squared error of any shape, K = its
-// size.
+// The crossentropies take outputs of rank 1 or more, the mean squared error of any.
 enum class Loss { kCategoricalCrossentropy, kSparseCategoricalCrossentropy, kMeanSquaredError };
 
 struct Graph {
@@ -124,10 +124,14 @@ struct Graph {
   size_t parameter_size = 0;  // floats in the parameter buffer
   Loss loss = Loss::kSparseCategoricalCrossentropy;
 
-  Shape output() const { return ops.empty() ? input : ops.back().output; }
-  // Floats of target per sample: 1 for class numbers, else output().size().
+  const Shape& output() const { return ops.empty() ? input : ops.back().output; }
+  // K: the size of the output's last axis.
+  int64_t classes() const { return output().rank() == 0 ? 1 : output().dims().back(); }
+  // T: rows of K outputs that one sample has.
+  int64_t positions() const { return output().size() / classes(); }
+  // Floats of target per sample: one class number, or K floats, for each position.
   int64_t target_size() const {
-    return loss == Loss::kSparseCategoricalCrossentropy ? 1 : output().size();
+    return loss == Loss::kSparseCategoricalCrossentropy ? positions() : output().size();
   }
 };
 

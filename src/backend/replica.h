@@ -53,7 +53,9 @@ struct Batch {
 struct StepMetrics {
   int64_t samples = 0;
   double loss_sum = 0;  // loss of the batch times its samples
-  int64_t correct = 0;  // samples whose first largest output is the target's class
+  // Samples whose first largest output is the target's class. Of a sample with several positions,
+  // the share of them for which that is so.
+  double correct = 0;
 
   StepMetrics& operator+=(const StepMetrics& other) {
     samples += other.samples;

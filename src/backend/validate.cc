@@ -144,8 +144,9 @@ void validate(const Graph& graph) {
     std::visit(Check{op}, op.kind);
     shape = &op.output;
   }
-  if (graph.loss != Loss::kMeanSquaredError && graph.output().rank() != 1) {
-    throw ShapeError("the crossentropy: expected an output [K], got " + graph.output().to_string());
+  if (graph.loss != Loss::kMeanSquaredError && graph.output().rank() < 1) {
+    throw ShapeError("the crossentropy: expected an output of rank 1 or more, got " +
+                     graph.output().to_string());
   }
   check_parameters(graph);
 }
@@ -160,7 +161,6 @@ void validate(const ReplicaOptions& options) {
   at_least_one("threads", options.threads);
 }
 
-void check_batch(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
 void check_memory(const Graph& graph, int64_t batch_size) {
   const auto available = static_cast<double>(core::machine_memory_bytes());
   const auto check = [&](const std::string& whose, const Shape& shape) {
@@ -176,6 +176,7 @@ void check_memory(const Graph& graph, int64_t batch_size) {
   for (const Op& op : graph.ops) check("\"" + op.name + "\": the output", op.output);
 }
 
+void check_batch(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
   if (n < 1 || n > batch_size) {
     throw std::invalid_argument("a batch of " + std::to_string(n) +
                                 " for a replica compiled for 1 to " + std::to_string(batch_size));
@@ -192,7 +193,7 @@ void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
 void check_targets(const Graph& graph, const Batch& batch) {
   check_size("y", batch.y.size(), batch.size, graph.target_size());
   if (graph.loss != Loss::kSparseCategoricalCrossentropy) return;
-  for (const float label : batch.y) (void)class_number(label, graph.output().size());
+  for (const float label : batch.y) (void)class_number(label, graph.classes());
 }
 
 int64_t class_number(float label, int64_t classes) {

@@ -17,7 +17,7 @@ constexpr core::Duration kSettling = std::chrono::seconds(1);
 
 ShownMetrics shown(const wire::EpochMetrics& sums) {
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
-  return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
+  return {sums.loss_sum / samples, sums.correct / samples};
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Recor
     sums += replica_->evaluate(worker::make_batch(*replica_, batches, batch));
   }
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
-  return {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
+  return {sums.loss_sum / samples, sums.correct / samples};
 }
 
 }  // namespace sluice::train

@@ -43,7 +43,7 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
     sums += replica.take_metrics();
     const auto samples = static_cast<double>(sums.samples);
     view.update(epoch, sums.samples, epoch * records + sums.samples,
-                {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples}, shown);
+                {sums.loss_sum / samples, sums.correct / samples}, shown);
   }
   return sums;
 }
@@ -91,7 +91,7 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
     const auto sums = train_epoch(*replica, batches, epoch, options.epochs, records, view);
     const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
     EpochHistory entry;
-    entry.train = {sums.loss_sum / samples, static_cast<double>(sums.correct) / samples};
+    entry.train = {sums.loss_sum / samples, sums.correct / samples};
     std::optional<show::ShownMetrics> shown;
     if (evaluator) {
       entry.validation = evaluator->evaluate(replica->parameters(), *validation);

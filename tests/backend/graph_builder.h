@@ -157,13 +157,13 @@ inline Samples::Samples(const Graph& graph, int64_t count, uint64_t seed)
   x.resize(static_cast<size_t>(n * x_size));
   y.resize(static_cast<size_t>(n * y_size));
   for (float& value : x) value = rng.uniform(-1, 1);
-  const auto classes = static_cast<uint64_t>(graph.output().size());
-  for (int64_t i = 0; i < n; ++i) {
-    const std::span<float> target(y.data() + i * y_size, static_cast<size_t>(y_size));
-    if (graph.loss == Loss::kSparseCategoricalCrossentropy) {
-      target[0] = static_cast<float>(rng.below(classes));
-      continue;
-    }
+  const auto classes = static_cast<size_t>(graph.classes());
+  if (graph.loss == Loss::kSparseCategoricalCrossentropy) {
+    for (float& label : y) label = static_cast<float>(rng.below(classes));
+    return;
+  }
+  for (size_t i = 0; i < y.size(); i += classes) {
+    const std::span<float> target(y.data() + i, classes);
     float sum = 0;
     for (float& value : target) sum += value = rng.uniform(0.1f, 1);
     if (graph.loss == Loss::kMeanSquaredError) continue;

@@ -1,8 +1,8 @@
 #include "backend/cpu/loss.h"
 
 #include <Eigen/Core>
-#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "backend/validate.h"
 
@@ -14,7 +14,7 @@ using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 
 constexpr float kEpsilon = 1e-7f;
 
-// The target of one sample: y [K], or a class number k that stands for y_j = (j == k).
+// The target of one row: y [K], or a class number k that stands for y_j = (j == k).
 class Target {
  public:
   Target(const LossOptions& options, const float* y, int64_t n)
@@ -45,17 +45,35 @@ class Target {
   const ConstRow& values() const { return values_; }  // only of a target [K]
 
   // Keras' accuracy: binary for one output, otherwise by the first largest.
-  bool is_met_by(const ConstRow& z) const {
+  bool is_met_by(const ConstRow& z, LossOptions::Input input) const {
+    const bool logits = input == LossOptions::Input::kLogits;
     if (z.size() == 1) {
       const float target = sparse_ ? static_cast<float>(class_) : values_[0];
-      return target == (z[0] > 0.5f ? 1.0f : 0.0f);
+      const bool predicted = logits ? std::isfinite(z[0]) : z[0] > 0.5f;  // softmax of one is 1
+      return target == (predicted ? 1.0f : 0.0f);
     }
-    return first_largest(z) == (sparse_ ? class_ : first_largest(values_));
+    Eigen::Index predicted = first_largest(z);
+    if (logits && softmax_is_nan(z, predicted)) predicted = 0;
+    return predicted == (sparse_ ? class_ : first_largest(values_));
   }
 
  private:
+  // As Keras' argmax on TensorFlow: NaN is passed over, and a row of nothing else is class 0.
   static Eigen::Index first_largest(const ConstRow& row) {
-    return std::max_element(row.data(), row.data() + row.size()) - row.data();
+    Eigen::Index best = 0;
+    float most = -std::numeric_limits<float>::infinity();
+    for (Eigen::Index k = 0; k < row.size(); ++k) {
+      if (row[k] > most) {
+        most = row[k];
+        best = k;
+      }
+    }
+    return best;
+  }
+
+  // One NaN or infinity among the logits makes every probability NaN.
+  static bool softmax_is_nan(const ConstRow& z, Eigen::Index largest) {
+    return (z - z[largest]).isNaN().any();
   }
 
   const int64_t outputs_;
@@ -64,7 +82,7 @@ class Target {
   const int64_t class_;
 };
 
-// Losses of one sample: z [K], its target, and where the gradient of scale * loss goes [K], which
+// Losses of one row: z [K], its target, and where the gradient of scale * loss goes [K], which
 // is empty when nobody wants it.
 
 // mean_k (z_k - y_k)^2
@@ -103,27 +121,25 @@ double crossentropy_of_probabilities(const ConstRow& z, const Target& target, fl
 
 }  // namespace
 
-StepMetrics compute_loss(const LossOptions& options, int64_t batch, const float* z, const float* y,
+StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
                          float* gradient) {
   const int64_t outputs = options.outputs;
-  const bool logits = options.input == LossOptions::Input::kLogits;
   StepMetrics metrics;
-  metrics.samples = batch;
-  const float scale = 1.0f / static_cast<float>(batch);
-  for (int64_t n = 0; n < batch; ++n) {
+  metrics.samples = rows;
+  const float scale = 1.0f / static_cast<float>(rows);
+  for (int64_t n = 0; n < rows; ++n) {
     const Target target(options, y, n);
-    const ConstRow sample(z + n * outputs, outputs);
-    Row sample_gradient(gradient == nullptr ? nullptr : gradient + n * outputs,
-                        gradient == nullptr ? 0 : outputs);
+    const ConstRow row(z + n * outputs, outputs);
+    Row row_gradient(gradient == nullptr ? nullptr : gradient + n * outputs,
+                     gradient == nullptr ? 0 : outputs);
     if (options.loss == Loss::kMeanSquaredError) {
-      metrics.loss_sum += squared_error(sample, target, scale, sample_gradient);
-    } else if (logits) {
-      metrics.loss_sum += crossentropy_of_logits(sample, target, scale, sample_gradient);
+      metrics.loss_sum += squared_error(row, target, scale, row_gradient);
+    } else if (options.input == LossOptions::Input::kLogits) {
+      metrics.loss_sum += crossentropy_of_logits(row, target, scale, row_gradient);
     } else {
-      metrics.loss_sum += crossentropy_of_probabilities(sample, target, scale, sample_gradient);
+      metrics.loss_sum += crossentropy_of_probabilities(row, target, scale, row_gradient);
     }
-    const float certain = 1.0f;  // the softmax of a single logit
-    metrics.correct += target.is_met_by(logits && outputs == 1 ? ConstRow(&certain, 1) : sample);
+    metrics.correct += target.is_met_by(row, options.input) ? 1 : 0;
   }
   return metrics;
 }

@@ -15,10 +15,11 @@ struct LossOptions {
   int64_t outputs = 1;                                             // K
 };
 
-// z [N, K]: what the last kernel computed. y: targets. `gradient` [N, K] of the mean loss, or
-// nullptr for none; it may not overlap z. Throws std::invalid_argument for a class number outside
-// [0, K), or other than 0 and 1 where K is 1.
-StepMetrics compute_loss(const LossOptions& options, int64_t batch, const float* z, const float* y,
+// z [rows, K]: what the last kernel computed, a row for each position of each sample. y: targets.
+// `gradient` [rows, K] of the mean loss, or nullptr for none; it may not overlap z. The result
+// counts every row as a sample. Throws std::invalid_argument for a class number outside [0, K), or
+// other than 0 and 1 where K is 1.
+StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
                          float* gradient);
 
 }  // namespace sluice::backend::cpu

@@ -51,9 +51,10 @@ bool routes_gradient(const Stage& stage) {
 Program::Program(const Graph& graph, const std::vector<Stage>& stages, const Device& device,
                  ParameterStore& parameters, int64_t batch)
     : batch_(batch),
+      positions_(graph.positions()),
       loss_{graph.loss,
             loss_takes_logits(graph) ? LossOptions::Input::kLogits : LossOptions::Input::kOutputs,
-            graph.output().size()},
+            graph.classes()},
       parameters_(parameters),
       input_(plan_.elsewhere(nullptr)) {
   const auto first =
@@ -95,11 +96,20 @@ void Program::forward(const float* x, Mode mode, uint64_t step) {
   for (const auto& kernel : kernels_) kernel->forward(mode, step);
 }
 
+StepMetrics Program::loss(const float* y, float* gradient) {
+  StepMetrics metrics =
+      compute_loss(loss_, batch_ * positions_, values_.back().data->data, y, gradient);
+  metrics.samples = batch_;
+  metrics.loss_sum /= static_cast<double>(positions_);
+  metrics.correct /= static_cast<double>(positions_);
+  return metrics;
+}
+
 StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
   forward(x, Mode::kTraining, step);
   const Value& output = values_.back();
   float* gradient = output.gradient == nullptr ? nullptr : output.gradient->data;
-  const StepMetrics metrics = compute_loss(loss_, batch_, output.data->data, y, gradient);
+  const StepMetrics metrics = loss(y, gradient);
   parameters_.begin_step();
   for (size_t i = kernels_.size(); i > first_trained_; --i) kernels_[i - 1]->backward(step);
   return metrics;
@@ -107,16 +117,16 @@ StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
 
 StepMetrics Program::evaluate(const float* x, const float* y) {
   forward(x, Mode::kInference, 0);
-  return compute_loss(loss_, batch_, values_.back().data->data, y, nullptr);
+  return loss(y, nullptr);
 }
 
 void Program::predict(const float* x, float* y) {
   forward(x, Mode::kInference, 0);
   const float* output = values_.back().data->data;
   if (loss_.input == LossOptions::Input::kLogits) {
-    softmax(batch_, loss_.outputs, output, y);
+    softmax(batch_ * positions_, loss_.outputs, output, y);
   } else {
-    std::copy_n(output, batch_ * loss_.outputs, y);
+    std::copy_n(output, batch_ * positions_ * loss_.outputs, y);
   }
 }
 

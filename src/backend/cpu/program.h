@@ -30,8 +30,11 @@ class Program {
  private:
   void add_values(const std::vector<Stage>& stages);
   void forward(const float* x, Mode mode, uint64_t step);
+  // The loss of the last forward pass; `gradient` of the outputs, or nullptr for none.
+  StepMetrics loss(const float* y, float* gradient);
 
   const int64_t batch_;
+  const int64_t positions_;  // rows of outputs that each sample has
   LossOptions loss_;
   ParameterStore& parameters_;
   MemoryPlan plan_;

@@ -90,7 +90,12 @@ void CudaReplica::wait() {
   host_calls_.rethrow();
 }
 
-// Takes them out of `state`.
+StepMetrics CudaReplica::metrics_of(const StepState& state, int64_t samples) const {
+  const auto positions = static_cast<double>(graph_.positions());
+  return {samples, state.loss_sum / positions, static_cast<double>(state.correct) / positions};
+}
+
+// Reads the metrics that `state` has summed up, and sets it to zero.
 StepMetrics CudaReplica::read_metrics(StepState* state, int64_t samples) {
   cudaStream_t stream = context_->compute.get();
   cuda::take_metrics(state, states_.data() + 2, stream);
@@ -99,7 +104,7 @@ StepMetrics CudaReplica::read_metrics(StepState* state, int64_t samples) {
   wait();
   StepState read;
   std::memcpy(&read, host_state_->data(), sizeof(read));
-  return {samples, read.loss_sum, static_cast<int64_t>(read.correct)};
+  return metrics_of(read, samples);
 }
 
 StepMetrics CudaReplica::take_metrics() {
@@ -204,7 +209,7 @@ StepMetrics CudaReplica::finish_update() {
   const StepState metrics = window_.finish_update();
   host_calls_.rethrow();
   if (!std::exchange(update_started_, false)) return {};
-  return {window_samples_, metrics.loss_sum, static_cast<int64_t>(metrics.correct)};
+  return metrics_of(metrics, window_samples_);
 }
 
 void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own) {

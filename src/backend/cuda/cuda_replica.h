@@ -46,6 +46,8 @@ class CudaReplica final : public Replica {
   // Waits for the compute stream and throws what went wrong on it.
   void wait();
   StepMetrics read_metrics(StepState* state, int64_t samples);
+  // What a state on the device, which counts rows, says of `samples` samples.
+  StepMetrics metrics_of(const StepState& state, int64_t samples) const;
   std::span<float> read_to_mirror(const float* from, std::shared_ptr<core::AlignedBuffer>& mirror);
 
   const Graph graph_;

@@ -59,10 +59,10 @@ void softmax_backward(int64_t rows, int64_t columns, const float* y, const float
 struct StepState {
   uint64_t step;         // training steps whose loss has been computed
   float adam_step_size;  // Adam's corrected learning rate in that step
-  double loss_sum;       // since the metrics were last taken
-  unsigned long long correct;
+  double loss_sum;       // over the rows since the metrics were last taken
+  unsigned long long correct;  // likewise
 };
-void count_step(const OptimizerSpec& spec, int64_t batch, const float* losses, const int* correct,
+void count_step(const OptimizerSpec& spec, int64_t rows, const float* losses, const int* correct,
                 StepState* state, cudaStream_t stream);
 
 // dropout.cu
@@ -74,7 +74,8 @@ void drop(Pass pass, float rate, uint64_t seed, int64_t size, const StepState* s
 struct LossShape {
   Loss loss;
   bool logits;  // softmax comes here
-  int64_t batch, outputs;
+  int64_t rows;  // one for each position of each sample
+  int64_t outputs;
 };
 void compute_loss(const LossShape& shape, const float* z, const float* targets, float* gradient,
                   float* losses, int* correct, cudaStream_t stream);

@@ -1,13 +1,15 @@
-// Losses, their gradients and whether a sample is met, fused; one warp to a sample. With z [N, K]
-// what the last layer computed, y [N, K] the target (or its class k, y_j = (j == k)):
+// Losses, their gradients and whether a target is met, fused; one warp to a row. A row is one
+// position of one sample; with z [rows, K] what the last layer computed, y [rows, K] the target (or
+// its class k, y_j = (j == k)):
 //
 //   mean squared error             mean_j (z_j - y_j)^2
-//   crossentropy of logits         -sum_j y_j log softmax(z)_j       gradient (sum y) softmax(z) -
-//   y crossentropy of probabilities  -sum_j y_j log clip(q_j), q = z / sum z, clipped to
+//   crossentropy of logits         -sum_j y_j log softmax(z)_j
+//                                  gradient (sum y) softmax(z) - y
+//   crossentropy of probabilities  -sum_j y_j log clip(q_j), q = z / sum z, clipped to
 //                                  [1e-7, 1 - 1e-7]; no gradient where the clip cuts
 //
-// Gradients are of the mean over the batch. Definitions and "accuracy" as backend/cpu/loss.cc; a
-// sample's loss is added up in float32, a batch's (step_state.cu) in double.
+// Gradients are of the mean over the rows. Definitions and "accuracy" as backend/cpu/loss.cc; a
+// row's loss is added up in float32, a batch's (step_state.cu) in double.
 #include "backend/cuda/device_math.cuh"
 
 namespace sluice::backend::cuda {
@@ -17,7 +19,7 @@ constexpr float kEpsilon = 1e-7f;
 
 // --- Kernels ---
 
-// The target of one sample.
+// The target of one row.
 struct Target {
   const float* values;  // [K], or nullptr
   int64_t number;       // of the class, where there are no values
@@ -86,13 +88,13 @@ __device__ float crossentropy_of_probabilities(int64_t outputs, const float* z,
   return warp_sum(loss);
 }
 
-// The place of the first largest of z_0, z_1, ...
+// The place of the first largest of z_0, z_1, ..., NaN passed over; 0 where there is nothing else.
 template <typename Values>
 __device__ int64_t first_largest(int64_t size, const Values& z) {
   float most = -INFINITY;
-  int64_t best = size;
+  int64_t best = 0;
   for (int64_t j = threadIdx.x; j < size; j += kWarp) {
-    if (best == size || z(j) > most) {
+    if (z(j) > most) {
       most = z(j);
       best = j;
     }
@@ -101,7 +103,7 @@ __device__ int64_t first_largest(int64_t size, const Values& z) {
     const float other = __shfl_xor_sync(kAllLanes, most, mask);
     const auto place =
         static_cast<int64_t>(__shfl_xor_sync(kAllLanes, static_cast<long long>(best), mask));
-    if (place < size && (best == size || other > most || (other == most && place < best))) {
+    if (other > most || (other == most && place < best)) {
       most = other;
       best = place;
     }
@@ -109,32 +111,43 @@ __device__ int64_t first_largest(int64_t size, const Values& z) {
   return best;
 }
 
+// One NaN or infinity among the logits makes every probability NaN.
+__device__ bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {
+  float nans = 0;
+  for (int64_t j = threadIdx.x; j < size; j += kWarp) {
+    if (isnan(z[j] - z[largest])) nans = 1;
+  }
+  return warp_max(nans) > 0;
+}
+
 // Keras' accuracy: binary for one output, otherwise by the first largest.
 __device__ bool is_met(const LossShape& shape, const float* z, const Target& target) {
   if (shape.outputs == 1) {
     const float wanted =
         target.values != nullptr ? target.values[0] : static_cast<float>(target.number);
-    const float predicted = shape.logits || z[0] > 0.5f ? 1.0f : 0.0f;  // softmax of one is 1
-    return wanted == predicted;
+    const bool predicted = shape.logits ? isfinite(z[0]) : z[0] > 0.5f;  // softmax of one is 1
+    return wanted == (predicted ? 1.0f : 0.0f);
   }
   const int64_t wanted =
       target.values == nullptr
           ? target.number
           : first_largest(shape.outputs, [&](int64_t j) { return target.values[j]; });
-  return first_largest(shape.outputs, [&](int64_t j) { return z[j]; }) == wanted;
+  int64_t predicted = first_largest(shape.outputs, [&](int64_t j) { return z[j]; });
+  if (shape.logits && softmax_is_nan(shape.outputs, z, predicted)) predicted = 0;
+  return predicted == wanted;
 }
 
 __global__ void loss_kernel(LossShape shape, const float* z, const float* targets, float* gradient,
                             float* losses, int* correct) {
   const int64_t n = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
-  if (n >= shape.batch) return;
+  if (n >= shape.rows) return;
   const int64_t outputs = shape.outputs;
   z += n * outputs;
   if (gradient != nullptr) gradient += n * outputs;
   const bool sparse = shape.loss == Loss::kSparseCategoricalCrossentropy;
   const Target target{sparse ? nullptr : targets + n * outputs,
                       sparse ? static_cast<int64_t>(targets[n]) : -1};
-  const float scale = 1.0f / static_cast<float>(shape.batch);
+  const float scale = 1.0f / static_cast<float>(shape.rows);
   float loss;
   if (shape.loss == Loss::kMeanSquaredError) {
     loss = squared_error(outputs, z, target, scale, gradient);
@@ -155,7 +168,7 @@ __global__ void loss_kernel(LossShape shape, const float* z, const float* target
 
 void compute_loss(const LossShape& shape, const float* z, const float* targets, float* gradient,
                   float* losses, int* correct, cudaStream_t stream) {
-  launch(loss_kernel, warp_per_row(shape.batch), stream, shape, z, targets, gradient, losses,
+  launch(loss_kernel, warp_per_row(shape.rows), stream, shape, z, targets, gradient, losses,
          correct);
 }
 

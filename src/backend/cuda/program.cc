@@ -60,11 +60,11 @@ Program::Program(const Graph& graph, const std::vector<Stage>& stages, const Con
       parameters_(parameters),
       state_(state),
       batch_(batch),
-      loss_{graph.loss, loss_takes_logits(graph), batch, graph.output().size()},
+      loss_{graph.loss, loss_takes_logits(graph), batch * graph.positions(), graph.classes()},
       optimizer_(parameters.optimizer().value_or(OptimizerSpec("sgd"))),
       input_(plan_.elsewhere(nullptr)),
-      losses_(*context.device, static_cast<size_t>(batch)),
-      correct_(*context.device, static_cast<size_t>(batch)) {
+      losses_(*context.device, static_cast<size_t>(loss_.rows)),
+      correct_(*context.device, static_cast<size_t>(loss_.rows)) {
   const auto first =
       std::find_if(stages.begin(), stages.end(), [](const Stage& stage) { return stage.trains; });
   first_trained_ = static_cast<size_t>(first - stages.begin());
@@ -131,7 +131,7 @@ void Program::loss(int slot, float* gradient, StepState* state) {
   cudaStream_t stream = context_.compute.get();
   compute_loss(loss_, values_.back().data->data, state_.inputs[static_cast<size_t>(slot)].y,
                gradient, losses_.data(), correct_.data(), stream);
-  count_step(optimizer_, batch_, losses_.data(), correct_.data(), state, stream);
+  count_step(optimizer_, loss_.rows, losses_.data(), correct_.data(), state, stream);
 }
 
 void Program::gradients(int slot, StepState* state) {
@@ -194,9 +194,9 @@ void Program::predict(int slot, float* y) {
   forward(slot, Mode::kInference);
   cudaStream_t stream = context_.compute.get();
   float* output = values_.back().data->data;
-  if (loss_.logits) softmax(batch_, loss_.outputs, output, output, stream);
+  if (loss_.logits) softmax(loss_.rows, loss_.outputs, output, output, stream);
   SLUICE_CHECKED(cudaMemcpyAsync(y, output,
-                                 static_cast<size_t>(batch_ * loss_.outputs) * sizeof(float),
+                                 static_cast<size_t>(loss_.rows * loss_.outputs) * sizeof(float),
                                  cudaMemcpyDeviceToHost, stream));
 }
 

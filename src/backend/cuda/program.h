@@ -72,7 +72,7 @@ class Program {
   std::vector<std::unique_ptr<Operation>> operations_;
   size_t first_trained_ = 0;  // no stage before it has parameters
   DeviceArray<float> arena_;
-  DeviceArray<float> losses_;  // of each sample
+  DeviceArray<float> losses_;  // of each row of outputs
   DeviceArray<int> correct_;
   bool forward_prepared_ = false, warm_ = false;
   std::array<GraphExec, kInputSlots> steps_;

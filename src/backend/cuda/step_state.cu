@@ -1,5 +1,5 @@
 // The end of a step's forward pass, in one block: its metrics are added up, in the order of the
-// samples, the step is counted, and what its optimizer needs of the count is computed.
+// rows, the step is counted, and what its optimizer needs of the count is computed.
 //
 //   loss_sum += sum_n loss_n      correct += sum_n correct_n      t = step += 1
 //   Adam: step_size = learning_rate sqrt(1 - beta_2^t) / (1 - beta_1^t)     as optim::Optimizer
@@ -16,13 +16,13 @@ struct AdamRates {
   float learning_rate, beta_1, beta_2;
 };
 
-__global__ void count_step_kernel(AdamRates adam, int64_t batch, const float* losses,
+__global__ void count_step_kernel(AdamRates adam, int64_t rows, const float* losses,
                                   const int* correct, StepState* state) {
   __shared__ double loss_sums[kBlock];
   __shared__ unsigned long long correct_sums[kBlock];
   double loss_sum = 0;
   unsigned long long correct_sum = 0;
-  for (int64_t n = threadIdx.x; n < batch; n += kBlock) {
+  for (int64_t n = threadIdx.x; n < rows; n += kBlock) {
     loss_sum += losses[n];
     correct_sum += static_cast<unsigned long long>(correct[n]);
   }
@@ -50,12 +50,12 @@ __global__ void count_step_kernel(AdamRates adam, int64_t batch, const float* lo
 
 // --- Launchers ---
 
-void count_step(const OptimizerSpec& spec, int64_t batch, const float* losses, const int* correct,
+void count_step(const OptimizerSpec& spec, int64_t rows, const float* losses, const int* correct,
                 StepState* state, cudaStream_t stream) {
   launch(count_step_kernel, Grid{dim3(1), dim3(kBlock)}, stream,
          AdamRates{optim::kind_of(spec) == optim::Kind::kAdam, spec.learning_rate, spec.beta_1,
                    spec.beta_2},
-         batch, losses, correct, state);
+         rows, losses, correct, state);
 }
 
 }  // namespace sluice::backend::cuda

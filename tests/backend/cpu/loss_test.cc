@@ -179,6 +179,45 @@ TEST(LossMetricTest, OfEqualTargetsTheFirstIsTheClass) {
             1);
 }
 
+// The class that accuracy takes a row for, found by trying all; -1 when it is several or none.
+int predicted_class(Input input, const std::vector<float>& row) {
+  int predicted = -1;
+  const auto outputs = static_cast<int64_t>(row.size());
+  for (int label = 0; label < std::max<int>(static_cast<int>(outputs), 2); ++label) {
+    const auto y = static_cast<float>(label);
+    if (compute_loss({kSparse, input, outputs}, 1, row.data(), &y, nullptr).correct == 0) continue;
+    if (predicted >= 0) return -1;
+    predicted = label;
+  }
+  return predicted;
+}
+
+// As Keras' argmax on TensorFlow: NaN is passed over, and nothing but NaN is class 0.
+TEST(LossMetricTest, NanIsPassedOver) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(predicted_class(Input::kOutputs, {kNan, 1, 0}), 1);
+  EXPECT_EQ(predicted_class(Input::kOutputs, {0, kNan, 3}), 2);
+  EXPECT_EQ(predicted_class(Input::kOutputs, {-1, kNan, -2}), 0);
+  EXPECT_EQ(predicted_class(Input::kOutputs, {kNan, kNan, kNan}), 0);
+  EXPECT_EQ(predicted_class(Input::kOutputs, {-kInf, -kInf, kNan}), 0);
+  EXPECT_EQ(predicted_class(Input::kOutputs, {kNan}), 0);
+  const std::vector<float> z{kNan, 1, 0}, y{kNan, 0.2f, 0.1f};
+  EXPECT_EQ(compute_loss({kMse, Input::kOutputs, 3}, 1, z.data(), y.data(), nullptr).correct, 1);
+}
+
+// Accuracy is of the outputs, and the softmax of such a row is NaN throughout.
+TEST(LossMetricTest, LogitsWithoutASoftmaxAreClassZero) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(predicted_class(Input::kLogits, {kNan, 1, 0}), 0);
+  EXPECT_EQ(predicted_class(Input::kLogits, {0, kInf, -kInf}), 0);
+  EXPECT_EQ(predicted_class(Input::kLogits, {-kInf, -kInf, -kInf}), 0);
+  EXPECT_EQ(predicted_class(Input::kLogits, {kNan}), 0);
+  EXPECT_EQ(predicted_class(Input::kLogits, {-kInf, 1, 2}), 2);
+  EXPECT_EQ(predicted_class(Input::kLogits, {7}), 1);
+}
+
 TEST(LossTargetTest, ALabelThatIsNoClassIsRefusedInAnySample) {
   const std::vector<float> z(6, 0.5f);
   for (Input input : {Input::kLogits, Input::kOutputs}) {

@@ -163,6 +163,16 @@ struct Case {
   friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 };
 
+// Outputs of rank 2: rows of classes that the loss and the accuracy are averaged over.
+std::function<Graph(Rng&)> loss_of_positions(Activation activation, Loss loss) {
+  return [=](Rng& rng) {
+    return GraphBuilder({between(rng, 1, 5), between(rng, 1, 9)})
+        .dense(between(rng, 2, 40))
+        .activation(activation)
+        .build(loss);
+  };
+}
+
 std::vector<Case> cases() {
   const auto of_loss = [](Activation activation, Loss loss) {
     return [=](Rng& rng) { return loss_behind(rng, activation, loss); };
@@ -186,6 +196,9 @@ std::vector<Case> cases() {
       {"CrossentropyOfProbabilities", of_loss(kSigmoid, kCategorical)},
       {"SparseCrossentropyOfProbabilities", of_loss(kSigmoid, kSparse)},
       {"BinaryTarget", binary_loss},
+      {"CrossentropyOfPositions", loss_of_positions(kSoftmax, kCategorical)},
+      {"SparseCrossentropyOfPositions", loss_of_positions(kSoftmax, kSparse)},
+      {"SquaredErrorOfPositions", loss_of_positions(kSigmoid, kMse)},
   };
 }
 

@@ -269,6 +269,27 @@ TEST(CudaReplicaTest, DeterministicRunsAreEqualBitForBit) {
   }
 }
 
+// Whatever the outputs are, both devices call the same rows correct.
+TEST(CudaReplicaTest, NanIsPassedOverAsOnTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const std::vector<std::vector<float>> rows = {
+      {kNan, 1, 0}, {0, kNan, 3},       {kNan, kNan, kNan},    {-kInf, -kInf, kNan},
+      {0, kInf, 1}, {-kInf, 1, 2},      {-kInf, -kInf, -kInf}, {2, 1, kNan},
+      {1, 2, 3},    {kInf, -kInf, kNan}};
+  for (const Activation last : {kLinear, kSoftmax}) {
+    const Pair pair(GraphBuilder({3}).activation(last).build(kSparse), {.batch_size = 1}, 1);
+    for (size_t row = 0; row < rows.size(); ++row) {
+      for (const float label : {0.0f, 1.0f, 2.0f}) {
+        const Batch batch{1, rows[row], {&label, 1}};
+        EXPECT_EQ(pair.ours->evaluate(batch).correct, pair.cpu->evaluate(batch).correct)
+            << "row " << row << ", class " << label << (last == kSoftmax ? ", softmax" : "");
+      }
+    }
+  }
+}
+
 TEST(CudaReplicaTest, MistakesAreRefusedAsOnTheCpu) {
   SLUICE_SKIP_WITHOUT_GPU();
   const Graph graph = small_cnn();
