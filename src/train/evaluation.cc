@@ -34,6 +34,16 @@ bool takes(const Shape& input, const Shape& record) {
          (input.rank() == 1 || without_ones(input) == without_ones(record));
 }
 
+// A record has one class number, not one for each position of an output [T..., K].
+void check_one_position(const Sequential& model, const data::RecordsInfo& info) {
+  const Shape output = model.output_shape();
+  if (output.rank() == 0 || output.dims().back() == output.size()) return;
+  throw ShapeError("model \"" + model.name() + "\" has the output " + output.to_string() +
+                   ": sparse_categorical_crossentropy takes a class number for each of its "
+                   "positions, but a record of " +
+                   info.name + " has one; use categorical_crossentropy, or a Flatten before");
+}
+
 }  // namespace
 
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
@@ -43,6 +53,7 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
   }
   const int64_t outputs = model.output_shape().size();
   const bool numbers = loss == backend::Loss::kSparseCategoricalCrossentropy;
+  if (numbers) check_one_position(model, info);
   if (numbers ? outputs < info.classes : outputs != info.classes) {
     throw ShapeError("model \"" + model.name() + "\" has " + std::to_string(outputs) +
                      " outputs, but " + info.name + " has " + std::to_string(info.classes) +

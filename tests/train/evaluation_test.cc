@@ -106,6 +106,24 @@ TEST(CheckFitsTest, ImagesOfOneChannelMayComeWithoutItOrFlat) {
   EXPECT_FALSE(fits({11}));
 }
 
+// One class number would have to stand for all positions; a one-hot target [12] is taken as [4, 3],
+// as Keras does when it is reshaped.
+TEST(CheckFitsTest, ARecordHasOneClassNumberWhateverPositionsTheOutputHas) {
+  Sequential model("rows");
+  model.add(Input({4, 5})).add(Dense({.units = 3, .activation = "softmax"}));
+  const Dataset data =
+      Dataset::from_arrays(std::vector<float>(20), std::vector<int32_t>(1), {4, 5}, 12);
+  EXPECT_THAT(message_of<ShapeError>(
+                  [&] { model.evaluate(data, {.loss = "sparse_categorical_crossentropy"}); }),
+              HasSubstr("model \"rows\" has the output [4, 3]: sparse_categorical_crossentropy"));
+  for (const char* loss : {"categorical_crossentropy", "mse"}) {
+    const Metrics metrics = model.evaluate(data, {.loss = loss});
+    EXPECT_GT(metrics.loss, 0) << loss;
+    // Of class 0 of 12 the first row is right or wrong, the three empty ones are class 0.
+    EXPECT_EQ(std::fmod(metrics.accuracy, 0.25), 0) << loss;
+  }
+}
+
 TEST(CheckFitsTest, ClassNumbersNeedAnOutputEachAndOneHotTargetsExactlyAsMany) {
   const auto check = [](int classes, backend::Loss loss) {
     const Dataset data =
