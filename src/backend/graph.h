@@ -35,8 +35,8 @@ struct Padding2D {
   int64_t top = 0, bottom = 0, left = 0, right = 0;
 };
 
-// y[n, h, w, f] = b[f] + sum over i, j, c of x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c,
-// f]
+// y[n, h, w, f] = b[f] + sum over i, j, c of
+//                            x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c, f]
 struct Conv2DOp {
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;
   Padding2D padding{};

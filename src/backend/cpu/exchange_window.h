@@ -13,9 +13,11 @@ class ExchangeWindow {
   // `size`: of the parameters. `sums_gradients`: the replica has no optimizer.
   ExchangeWindow(size_t size, bool sums_gradients) : size_(size), sums_gradients_(sums_gradients) {}
 
+  // The parameters as they are become the anchor, and the sum of gradients begins at zero.
   void begin(std::span<const float> parameters);
   // After a step. Does nothing before the first window has begun.
   void add_gradients(std::span<const float> gradients);
+  // update = scale (parameters - anchor), or scale times the sum of the gradients.
   void update(float scale, std::span<const float> parameters, std::span<float> update);
   // Writes the parameters and begins a window.
   void adopt(std::span<const float> centre, OwnUpdate own, std::span<float> parameters);

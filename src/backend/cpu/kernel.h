@@ -29,8 +29,9 @@ struct Value {
   // Whether the gradient comes from a max pooling of 2 x 2 windows side by side, so that at most
   // one of the four pixels of each is not zero.
   bool gradient_is_routed = false;
-  // Whether the consumer's backward already multiplies the gradient by the activation's derivative.
-  // Otherwise the producer does.
+  // Whether the consumer's backward already multiplies the gradient by the activation's derivative,
+  // which saves a pass over memory where it writes the gradient anyway. Otherwise the producer does
+  // so before it uses the gradient; exactly one of them must.
   bool consumer_differentiates = false;
 };
 

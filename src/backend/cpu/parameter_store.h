@@ -26,8 +26,10 @@ class ParameterStore {
   void values_changed() { ++version_; }
 
   bool has_optimizer() const { return optimizer_.has_value(); }
+  // Counts a step, on which Adam's step size depends. Before the first gradient of it.
   void begin_step();
-  // The slice's gradient is complete and nobody reads its values any more in this step.
+  // The slice's gradient is complete and nobody reads its values any more in this step, so that an
+  // optimizer may step them at once, while they are in the cache.
   void gradient_complete(const ParameterSlice& slice);
   // The same for the floats [offset, offset + gradients.size()) of the arena, whose gradients lie
   // elsewhere. Safe to call at once for disjoint ranges. Only with an optimizer.

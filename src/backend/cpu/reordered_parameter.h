@@ -16,6 +16,7 @@ class ReorderedParameter {
                      const Desc& to);
 
   Buffer* buffer() const { return buffer_; }
+  // Copies again if the parameter has changed since; before each use of buffer().
   void refresh(const dnnl::stream& stream);
   // The owner has written the copy itself.
   void is_fresh() { version_ = parameters_.version(); }

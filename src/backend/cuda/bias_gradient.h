@@ -14,11 +14,13 @@ class BiasGradient {
   BiasGradient(const Build& build, const Value& y, Activation activation, int64_t rows,
                int64_t columns, const std::optional<ParameterSlice>& bias);
 
-  // Only the derivative, where something else sums up.
+  // Only the derivative: for products of cuBLASLt that add up the bias' gradient themselves.
   void differentiate_only() const;
+  // Both, in one pass over y's gradient.
   void run() const;
 
  private:
+  // The activation, or linear where y's consumer has applied its derivative.
   Activation left_to_do() const;
 
   const Context& context_;

@@ -38,11 +38,10 @@ class CudaBackend final : public Backend {
   }
 
  private:
-  int architecture() const {
-    return architecture_of(gpu_.architecture);
-  }  // One to a process, or the bound on its memory would count for each; of several bounds the
-     // lowest
-  // counts.
+  int architecture() const { return architecture_of(gpu_.architecture); }
+
+  // One Device for each GPU of the process, since the bound on its memory is for all replicas
+  // together. Of several bounds the lowest counts.
   std::shared_ptr<Device> device() {
     static std::mutex mutex;
     static std::map<int, std::weak_ptr<Device>> devices;

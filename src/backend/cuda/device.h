@@ -31,12 +31,12 @@ class Device {
   explicit Device(const GpuInfo& info);
   int index() const { return info_.index; }
   const GpuInfo& info() const { return info_; }
-  // Makes it the calling thread's device; before every other call of CUDA.
-  void use() const;  // Lowers the bound of what allocate() hands out where this one is lower; 0:
-                     // does nothing.
+  // Makes this the calling thread's device, which must precede every other call of CUDA.
+  void use() const;
+  // Bounds what allocate() hands out in all. Of several bounds the lowest counts; 0 is none.
   void lower_bound(int64_t memory_bytes);
-  // Waits. Throws CudaError, saying what is taken already and what bounds it, when there is no
-  // more.
+  // Memory of the device, zeroed. Waits until it is there. Throws CudaError, saying what is taken
+  // already and what bounds it, when there is no more.
   void* allocate(size_t bytes);
   void release(void* memory, size_t bytes);
   int64_t allocated_bytes() const;

@@ -23,7 +23,7 @@ class ExchangeWindow {
   bool update_ready() const;
   // Waits; the metrics as they were when the update was started.
   StepState finish_update();
-  // Until all copies are done.
+  // Returns when all copies are done, before the memory that they use is given back.
   void wait();
 
  private:

@@ -22,7 +22,7 @@ class InputRing {
   int send(const Batch& batch, cudaStream_t compute);
   // What `compute` has been given until now reads the place that send() returned; then it is free.
   void read(cudaStream_t compute);
-  // Until all copies are done.
+  // Returns when all copies are done, before the memory that they use is given back.
   void wait() { (void)cudaStreamSynchronize(uploads_.get()); }
 
  private:

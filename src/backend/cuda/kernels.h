@@ -99,11 +99,11 @@ struct Segment {
   int64_t keras = 0, device = 0, size = 0;
   int64_t filters = 0;  // 0: the same in both layouts
 };
-// Those of a model.
+// All segments of a model, which together cover its parameters.
 struct Segments {
-  const Segment* table = nullptr;  // on the device
+  const Segment* table = nullptr;  // on the device, `count` of them
   int count = 0;
-  int64_t largest = 0;  // size
+  int64_t largest = 0;  // floats of the largest one, which decides how many threads are launched
 };
 void read_scaled(const Segments& segments, float scale, const float* device, const float* anchor,
                  float* keras, cudaStream_t stream);

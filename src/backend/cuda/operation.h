@@ -22,8 +22,9 @@ struct Value {
   Buffer* gradient = nullptr;                   // of the loss; nullptr when nobody needs it
   DataType type = DataType::kFloat32;           // of data and gradient
   Activation activation = Activation::kLinear;  // what its producer fused into it
-  // Whether the consumer's backward already multiplies the gradient by the activation's derivative.
-  // Otherwise the producer does.
+  // Whether the consumer's backward already multiplies the gradient by the activation's derivative,
+  // which saves a pass over memory where it writes the gradient anyway. Otherwise the producer does
+  // so before it uses the gradient; exactly one of them must.
   bool consumer_differentiates = false;
   // Where a dense layer behind a dense layer takes ReLU's derivative from: a bit for each element.
   Buffer* relu_mask = nullptr;
