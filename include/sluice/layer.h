@@ -1,5 +1,17 @@
 // A layer: a description of one step of a model. Sluice's own are in sluice/layers.h; derive from
-// CustomLayer to write one in your program.
+// CustomLayer to write one in your program:
+//
+//   class Swish final : public sluice::CustomLayer {
+//    public:
+//     std::string class_name() const override { return "Swish"; }
+//     std::unique_ptr<sluice::Layer> clone() const override {
+//       return std::make_unique<Swish>(*this);
+//     }
+//     void forward(const Forward& args) const override;    // y = x sigmoid(x)
+//     void backward(const Backward& args) const override;  // dx = dy (s + y (1 - s))
+//   };
+//
+// examples/custom_layer has a whole one, with a weight.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +31,20 @@ namespace nn {
 class GraphBuilder;
 }
 
-// One value of a layer's configuration, and the configuration: Keras' keys in Keras' order, without
-// "name", "trainable" and "dtype", which every layer has.
+// One value of a layer's configuration, as JSON has them: null, true or false, a whole number, a
+// number, a string, a list of whole numbers.
 using ConfigValue =
     std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<int64_t>>;
 
+// A layer's configuration: what Keras' get_config() returns and its JSON holds, keys in Keras'
+// order. "name", "trainable" and "dtype", which every layer has, are left out.
 class Config {
  public:
+  // Sets `key`, or replaces its value where it is. Returns this, so that calls can be chained.
   Config& set(std::string key, ConfigValue value);
+  // Whether the key is there, even if its value is null.
   bool has(const std::string& key) const { return find(key) != nullptr; }
-  // nullptr when there is no such key.
+  // nullptr when there is no such key. Valid until the next set().
   const ConfigValue* find(const std::string& key) const;
 
   // The value under `key`, or `fallback` when the key is absent or null. Throws
@@ -40,6 +56,7 @@ class Config {
   std::string get_string(const std::string& key, const std::string& fallback) const;
   std::vector<int64_t> get_ints(const std::string& key, std::vector<int64_t> fallback) const;
 
+  // In the order in which the keys were first set.
   const std::vector<std::pair<std::string, ConfigValue>>& entries() const { return entries_; }
 
  private:
@@ -53,31 +70,41 @@ class Config {
 //   he_uniform, he_normal           variance 2 / fan_in               He et al., 2015
 //   lecun_uniform, lecun_normal     variance 1 / fan_in               LeCun et al., 1998
 //
-// Normal ones are cut at two standard deviations. Of a kernel [in, out] the fans are in and out, of
-// a convolution's [h, w, in, out] they are h w in and h w out.
+// Uniform ones lie in [-sqrt(3 variance), sqrt(3 variance)). Normal ones are cut at two standard
+// deviations and scaled so that the variance is as stated. Of a kernel [in, out] the fans are in
+// and out, of a convolution's [h, w, in, out] they are h w in and h w out. The numbers are Sluice's
+// own: the same seed gives the same weights on every machine, but not those of Keras.
 struct WeightSpec {
-  std::string name = {};  // "kernel"
+  std::string name = {};  // "kernel"; no two weights of a layer have the same
   Shape shape = {};
   std::string initializer = "glorot_uniform";
 };
 
-// A description only: holds no weights and computes nothing itself. Value semantics by clone().
+// A description only: holds no weights and computes nothing itself, so that a layer costs nothing
+// to copy. The model owns the weights. Const functions may be called from several threads.
 class Layer {
  public:
   virtual ~Layer() = default;
 
-  virtual std::string class_name() const = 0;  // Keras' class: "Conv2D"
+  // Keras' class, "Conv2D", or the name that the program has registered; by this it is found again
+  // in a model's JSON.
+  virtual std::string class_name() const = 0;
+  // From which a factory makes an equal layer, but for its name.
   virtual Config config() const = 0;
-  // Shapes are without the batch. Throws ShapeError for an input that the layer cannot take.
+  // The shape of an output for inputs of shape `input`, both without the batch. Throws ShapeError
+  // for an input that the layer cannot take.
   virtual Shape output_shape(const Shape& input) const = 0;
-  // In the order of Keras' layer.weights.
+  // The weights that the layer needs for such inputs, in the order of Keras' layer.weights; none
+  // by default.
   virtual std::vector<WeightSpec> weights(const Shape& input) const;
+  // A copy, name included.
   virtual std::unique_ptr<Layer> clone() const = 0;
   // Appends the layer's operations. For Sluice's own code.
   virtual void lower(nn::GraphBuilder& builder) const = 0;
 
   // Empty until the layer is added to a model, which names it as Keras does: "conv2d", "conv2d_1".
   const std::string& name() const { return name_; }
+  // Only before it is added: a model's names are unique.
   void set_name(std::string name) { name_ = std::move(name); }
 
  protected:
@@ -90,14 +117,20 @@ class Layer {
   std::string name_;
 };
 
-// A layer computed on the host by the program's own code. In other processes it is made again from
-// class_name() and config(), so register it before sluice::init():
+// A layer computed by the program's own code, on the host also where the rest of the model is on a
+// GPU. In other processes it is made again from class_name() and config(), so register it before
+// sluice::init():
 //
 //   sluice::register_layer("Swish", [](const sluice::Config& config) {
-//     return std::make_unique<Swish>(config);
+//     return std::make_unique<Swish>();  // and what `config` says
 //   });
 //
-// forward() and backward() may be called from any worker's thread and keep no state.
+// forward() and backward() are called, on a copy that clone() made, by whichever thread trains or
+// evaluates. They keep no state: what backward() needs it finds in its arguments. An exception ends
+// the step and reaches the caller of fit(), evaluate() or predict(); in a job it ends the worker.
+//
+// Tensors are row-major float32, the batch first, and valid only during the call. By default the
+// layer has no weights, no configuration, and outputs of the input's shape.
 class CustomLayer : public Layer {
  public:
   struct Forward {
@@ -105,7 +138,7 @@ class CustomLayer : public Layer {
     std::span<const float> x;                     // [N, input...]
     std::vector<std::span<const float>> weights;  // in the order of weights()
     std::span<float> y;                           // [N, output...], to be written
-    bool training;
+    bool training;                                // false in evaluate() and predict()
   };
   // Gradients of the loss; dx and dweights hold anything and are to be overwritten.
   struct Backward {
@@ -116,7 +149,9 @@ class CustomLayer : public Layer {
     std::span<float> dx;                          // [N, input...]; empty when nobody needs it
     std::vector<std::span<float>> dweights;       // sums over the batch, one per weight
   };
+  // Writes all of y.
   virtual void forward(const Forward& args) const = 0;
+  // Writes all of dx and dweights. Follows a forward() in training mode with the same x.
   virtual void backward(const Backward& args) const = 0;
 
   Config config() const override { return {}; }
@@ -124,10 +159,13 @@ class CustomLayer : public Layer {
   void lower(nn::GraphBuilder& builder) const final;
 };
 
+// Makes a layer from its configuration. May throw std::invalid_argument, which reaches the reader
+// of the model with the layer's name in front.
 using LayerFactory = std::function<std::unique_ptr<Layer>(const Config&)>;
 
-// Makes `class_name` known to Sequential::from_json() and to worker processes. Throws
-// std::invalid_argument when the name is taken.
+// Makes `class_name` known to Sequential::from_json() and to worker processes, for as long as the
+// process lives. Throws std::invalid_argument when the name is taken. Safe to call from several
+// threads.
 void register_layer(const std::string& class_name, LayerFactory factory);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// A stack of layers, as keras.Sequential.
+// A stack of layers, as keras.Sequential: described, trained in this process, evaluated, and used.
 //
 //   Sequential model;
 //   model.add(Input({28, 28, 1}));
@@ -6,6 +6,13 @@
 //   model.add(Flatten());
 //   model.add(Dense({.units = 10, .activation = "softmax"}));
 //   std::cout << model.summary();
+//
+//   const TrainTest data = mnist();
+//   model.fit(data.train, {.batch_size = 64, .epochs = 5, .optimizer = Adam()});
+//   std::cout << model.evaluate(data.test).accuracy << "\n";
+//   model.save_weights("model.sluice");
+//
+// For training in several processes see sluice/trainer.h.
 #pragma once
 
 #include <cstdint>
@@ -27,43 +34,67 @@ namespace core {
 class ParameterSet;
 }
 
-// Losses, by Keras' names, for a sample with outputs p [K] and the class number c of its record;
-// y [K] is 1 at c and 0 elsewhere. A batch's loss is the mean over its samples.
+// Losses, by Keras' names or classes. A record has a class number c; y [K] is 1 at c and 0
+// elsewhere, and p [K] are the model's outputs. A batch's loss is the mean over its samples and,
+// where the outputs have more axes, [T..., K], over the T... positions of each.
 //
 //   categorical_crossentropy          -sum_k y_k log p_k     K is the number of classes
 //   sparse_categorical_crossentropy   -log p_c               K is at least that
 //   mse, mean_squared_error           mean_k (y_k - p_k)^2   K is the number of classes
 //
-// Records carry class numbers, so the two crossentropies give the same here. Behind a softmax they
-// are computed from its logits; other outputs are scaled to sum 1 and clipped to [1e-7, 1 - 1e-7].
+// Records carry class numbers, so the two crossentropies give the same here.
+//
+// Behind a last softmax the crossentropies are computed from the softmax's inputs, as in Keras on
+// TensorFlow. Any other outputs are scaled to sum 1 and then clipped to [1e-7, 1 - 1e-7], and no
+// gradient passes where the clip cuts, as in Keras on JAX and PyTorch. Keras on TensorFlow differs
+// there: it takes the inputs of a last sigmoid for those of a softmax, and the sparse loss clips
+// before it scales.
 
 // What fit() and evaluate() return, as Keras' History and return_dict.
 struct Metrics {
-  double loss = 0;      // mean over the samples
-  double accuracy = 0;  // fraction of the samples whose first largest output is at their class
+  // Mean over the samples. NaN or infinite when training has diverged.
+  double loss = 0;
+  // Share of the samples (and positions) whose first largest output is at their class, NaN being
+  // passed over; outputs of nothing but NaN count as class 0. Of a single output: whether it is
+  // above 0.5. Keras: "accuracy".
+  double accuracy = 0;
 };
+
+// One epoch of fit() or of Trainer::train().
 struct EpochHistory {
-  Metrics train;  // of the parameters as they were at each step
-  std::optional<Metrics> validation;
+  Metrics train;                      // of the parameters as they were at each step
+  std::optional<Metrics> validation;  // of those at the epoch's end; none without validation_split
+  // Of the epoch. In a job with several workers from the moment that the last sample of the epoch
+  // before it was counted to the one when its own was; of the first epoch from the start.
   double seconds = 0;
 };
 
+// What fit() is told. Defaults are Keras' where Keras has the option. Values that make no sense are
+// refused with std::invalid_argument before anything is trained.
 struct FitOptions {
-  int64_t batch_size = 32;  // samples; the last batch of an epoch may be smaller
-  int epochs = 1;
-  OptimizerSpec optimizer = "adam";
-  std::string loss = "categorical_crossentropy";
-  double validation_split = 0;  // the last records, as Keras
-  bool shuffle = true;
-  uint64_t seed = 0;
-  int threads = 0;                    // 0: all cores
-  int verbose = 1;                    // 0 silent, 1 progress bar on a terminal, 2 a line per epoch
-  std::string device = "auto";        // a GPU where there is one; "cpu", "cuda", "cuda:1"
-  int64_t gpu_memory_mib = 0;         // of the GPU at most; 0: no bound
-  std::string precision = "float32";  // "tf32", or "mixed_bfloat16" as Keras' dtype policy
-  bool deterministic = false;         // on GPUs: only algorithms that give the same bits every time
+  // Samples in a mini-batch. The last one of an epoch may be smaller; what is larger than the
+  // dataset is one batch.
+  int64_t batch_size = 32;
+  int epochs = 1;                                 // passes over the dataset
+  OptimizerSpec optimizer = "adam";               // begins anew in each call
+  std::string loss = "categorical_crossentropy";  // one of those above
+  // The share of the dataset, its last records, that is kept for validation; 0: none.
+  double validation_split = 0;
+  bool shuffle = true;  // the records anew for each epoch
+  uint64_t seed = 0;    // of shuffling; the same seed and threads give the same bits
+  int threads = 0;      // that a step may use; 0: all cores
+  int verbose = 1;      // 0 silent, 1 progress bar on a terminal, 2 a line per epoch; on stderr
+  // "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".
+  std::string device = "auto";
+  int64_t gpu_memory_mib = 0;  // of the GPU at most; 0: no bound
+  // "float32"; "tf32", where GPUs round the factors of products to 10 bits; or "mixed_bfloat16", as
+  // Keras' dtype policy: convolutions, dense layers and poolings compute in bfloat16.
+  std::string precision = "float32";
+  // On GPUs only algorithms that give the same bits every time; on the CPU all do.
+  bool deterministic = false;
 };
 
+// What evaluate() is told; as in FitOptions.
 struct EvaluateOptions {
   int64_t batch_size = 128;
   std::string loss = "categorical_crossentropy";
@@ -72,7 +103,8 @@ struct EvaluateOptions {
   int64_t gpu_memory_mib = 0;
 };
 
-// Every call compiles the model anew, which takes seconds for a GPU: hence the CPU.
+// What predict() is told; as in FitOptions. Every call compiles the model anew, which takes seconds
+// for a GPU: hence the CPU.
 struct PredictOptions {
   int64_t batch_size = 128;
   int threads = 0;
@@ -80,7 +112,13 @@ struct PredictOptions {
   int64_t gpu_memory_mib = 0;
 };
 
-// Not thread-safe. Copies are deep.
+// The model: layers, their shapes and their weights, all weights in one buffer of floats.
+//
+// Without an Input the model is only a list of layers, not built: it has no shapes and no weights,
+// and what needs them throws ShapeError. A first layer in JSON may carry the input's shape.
+//
+// One object is used by one thread at a time. Copies are deep: layers and weights.
+// Keras: keras.Sequential.
 class Sequential {
  public:
   explicit Sequential(std::string name = "sequential");
@@ -90,8 +128,10 @@ class Sequential {
   Sequential(Sequential&&) noexcept;
   Sequential& operator=(Sequential&&) noexcept;
 
-  // Throws ShapeError when the layer cannot take the output of the one before it, and
-  // std::invalid_argument for a name that is taken or an Input that is not the first.
+  // Appends a layer, names it unless it has a name, and draws its weights. Returns this. Throws
+  // ShapeError when the layer cannot take the output of the one before it or when this machine's
+  // memory cannot hold its weights, and std::invalid_argument for a name that is taken or an Input
+  // that is not the first; the model is then as it was.
   template <typename L>
   Sequential& add(L layer) {
     return add(std::unique_ptr<Layer>(std::make_unique<L>(std::move(layer))));
@@ -99,39 +139,49 @@ class Sequential {
   Sequential& add(std::unique_ptr<Layer> layer);
 
   const std::string& name() const;
-  const std::vector<std::unique_ptr<Layer>>& layers() const;  // without the Input
-  bool built() const;                // whether the input shape is known and there are layers
-  const Shape& input_shape() const;  // throws ShapeError before it is known
+  // In order, without the Input, as in Keras.
+  const std::vector<std::unique_ptr<Layer>>& layers() const;
+  // Whether the input's shape is known and there are layers.
+  bool built() const;
+  // Shapes of one sample, without the batch. Both throw ShapeError before the input's is known.
+  const Shape& input_shape() const;
   Shape output_shape() const;
+  // Of all weights together, the number of floats.
   size_t count_params() const;
 
-  // Draws all weights anew by their layers' initializers; the same for the same seed. A model has
-  // weights of seed 0 from the start.
+  // Draws all weights anew by their layers' initializers; the same for the same seed, on every
+  // machine. A model has weights of seed 0 from the start.
   void initialize(uint64_t seed);
 
-  // Keras 3's table: layers, output shapes, parameters.
+  // Keras 3's table: layers, output shapes, parameters. Several lines of UTF-8.
   std::string summary() const;
 
-  // The architecture as Keras' JSON (model.to_json()), readable by Keras 2 and 3.
+  // The architecture, without weights, as Keras' JSON (model.to_json()), readable by Keras 2 and 3.
   std::string to_json() const;
-  // From the JSON of Keras 2, Keras 3 or to_json(). Throws std::invalid_argument, naming the layer,
-  // for what Sluice does not have, and ShapeError for layers that do not fit.
+  // From the JSON of Keras 2, Keras 3 or to_json(). The weights are those of seed 0. Throws
+  // std::invalid_argument, naming the layer, for what Sluice does not have, and ShapeError for
+  // layers that do not fit.
   static Sequential from_json(std::string_view json);
 
-  // Weights in Sluice's checkpoint file: versioned, checksummed, written to a temporary file and
-  // renamed. Throws RuntimeError for a file that cannot be written, is damaged, or is of another
-  // model.
+  // Architecture and weights, to and from Sluice's own checkpoint file: versioned, checksummed,
+  // written to a temporary file and renamed, so that a file is whole or absent. Keras cannot read
+  // it. load_weights() takes a file whose variables have the same names and shapes. Both throw
+  // RuntimeError for a file that cannot be written, is damaged, or is of another model, whose
+  // weights then stay as they were.
   void save_weights(const std::string& path) const;
   void load_weights(const std::string& path);
 
-  // Trains in this process, without any server. Throws std::invalid_argument for options that make
-  // no sense, ShapeError (which is one) for records that the model cannot take, and RuntimeError
-  // for a device that is not there.
+  // Trains in this process, without any server, and leaves the trained weights in the model; one
+  // entry per epoch is returned. Each call begins with a new optimizer and the same order of
+  // records. Throws std::invalid_argument for options that make no sense, ShapeError (which is one)
+  // for records that the model cannot take, and RuntimeError for a device that is not there; the
+  // weights are then as they were.
   std::vector<EpochHistory> fit(const Dataset& dataset, const FitOptions& options = {});
-  // Throws as fit() does.
+  // Loss and accuracy over all records, in inference mode (no dropout) and float32. Throws as fit()
+  // does.
   Metrics evaluate(const Dataset& dataset, const EvaluateOptions& options = {}) const;
-  // [n, output...] for x [n, input...], both row-major. Throws ShapeError unless x holds at least
-  // one sample and whole ones only.
+  // The outputs [n, output...] for x [n, input...], both row-major, in inference mode. Throws
+  // ShapeError unless x holds at least one sample and whole ones only; otherwise as fit().
   std::vector<float> predict(std::span<const float> x, const PredictOptions& options = {}) const;
 
   // The weights in one buffer. For Sluice's own code.

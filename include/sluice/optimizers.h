@@ -1,21 +1,24 @@
 // How gradients become steps: SGD, RMSprop, Adagrad and Adam with Keras' defaults and formulas.
 //
-//   trainer options: .optimizer = "adam"      or      .optimizer = Adam({.learning_rate = 5e-4f})
+//   .optimizer = "adam"                            the name, with Keras' defaults
+//   .optimizer = Adam({.learning_rate = 5e-4f})    with others
 //
-// Notation: g gradient, w parameter, t the step counted from 1, all elementwise; the slots m, v and
-// a start at 0 where nothing else is said.
+// Notation: g gradient of the mean loss of a batch, w parameter, lr the learning rate, t the step
+// counted from 1, all elementwise; the slots m, v and a start at 0 where nothing else is said.
+// Everything is float32.
 //
-// Ranges, checked when training starts (std::invalid_argument): learning_rate, epsilon and
-// initial_accumulator_value finite and at least 0; momentum from 0 to 1; rho and both betas at
-// least 0 and below 1.
+// Ranges, checked when training starts (std::invalid_argument, naming the field): learning_rate,
+// epsilon and initial_accumulator_value finite and at least 0; momentum from 0 to 1; rho and both
+// betas at least 0 and below 1.
 #pragma once
 
 #include <string>
 
 namespace sluice {
 
-// A choice of optimizer with its hyperparameters; fields that the optimizer does not use are
-// ignored.
+// A choice of optimizer with its hyperparameters: a value, which holds no state of training. Made
+// from a name or by one of the functions below, each of which sets the fields that its optimizer
+// uses; the others are ignored.
 struct OptimizerSpec {
   OptimizerSpec() = default;
   // "sgd", "rmsprop", "adagrad" or "adam" with Keras' defaults, in any letter case.
@@ -23,7 +26,7 @@ struct OptimizerSpec {
   OptimizerSpec(const char* which) : OptimizerSpec(std::string(which)) {}  // NOLINT: implicit
   OptimizerSpec(const std::string& which);                                 // NOLINT: implicit
 
-  std::string name = "sgd";
+  std::string name = "sgd";  // "sgd", "rmsprop", "adagrad" or "adam"
   float learning_rate = 0.01f;
   float momentum = 0.0f;                   // SGD, RMSprop
   bool nesterov = false;                   // SGD
@@ -37,9 +40,12 @@ struct OptimizerSpec {
   friend bool operator==(const OptimizerSpec&, const OptimizerSpec&) = default;
 };
 
-// momentum = 0:  w -= lr g
-// otherwise:     m = momentum m - lr g;   w += m,   or with Nesterov   w += momentum m - lr g
-// Keras: keras.optimizers.SGD.
+// Stochastic gradient descent, with momentum (Polyak, 1964) or Nesterov's (Sutskever et al., 2013).
+//
+//   momentum = 0:  w -= lr g
+//   otherwise:     m = momentum m - lr g;   w += m,   or with nesterov   w += momentum m - lr g
+//
+// No slot without momentum, else one float per parameter. Keras: keras.optimizers.SGD.
 struct SgdOptions {
   float learning_rate = 0.01f;
   float momentum = 0.0f;
@@ -47,14 +53,15 @@ struct SgdOptions {
 };
 OptimizerSpec SGD(const SgdOptions& options = {});
 
-// v = rho v + (1 - rho) g^2
+// Steps divided by a running mean of the gradient's size (Tieleman & Hinton, 2012).
 //
-// d = v,   or centered   a = rho a + (1 - rho) g,  d = max(v - a^2, 0)
+//   v = rho v + (1 - rho) g^2
+//   d = v,   or centered   a = rho a + (1 - rho) g,  d = max(v - a^2, 0)
+//   w -= lr g / sqrt(d + epsilon),
+//        or with momentum   m = momentum m + lr g / sqrt(d + epsilon),   w -= m
 //
-// w -= lr g / sqrt(d + epsilon),   or with momentum   m = momentum m + lr g / sqrt(d + epsilon),
-// w -= m
-//
-// Tieleman & Hinton, 2012. Keras: keras.optimizers.RMSprop.
+// One to three floats of slots per parameter: v, a when centered, m with momentum.
+// Keras: keras.optimizers.RMSprop.
 struct RmspropOptions {
   float learning_rate = 0.001f;
   float rho = 0.9f;
@@ -64,8 +71,11 @@ struct RmspropOptions {
 };
 OptimizerSpec RMSprop(const RmspropOptions& options = {});
 
-// a += g^2 (from initial_accumulator_value);   w -= lr g / sqrt(a + epsilon)
-// Duchi et al., 2011. Keras: keras.optimizers.Adagrad.
+// Steps divided by the sum of all gradients so far (Duchi et al., 2011), so that they shrink.
+//
+//   a += g^2, from initial_accumulator_value;   w -= lr g / sqrt(a + epsilon)
+//
+// One float of slots per parameter. Keras: keras.optimizers.Adagrad.
 struct AdagradOptions {
   float learning_rate = 0.001f;
   float initial_accumulator_value = 0.1f;
@@ -73,9 +83,13 @@ struct AdagradOptions {
 };
 OptimizerSpec Adagrad(const AdagradOptions& options = {});
 
-// m += (g - m)(1 - beta_1);   v += (g^2 - v)(1 - beta_2)
-// w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
-// Kingma & Ba, 2015, in the "epsilon-hat" form. Keras: keras.optimizers.Adam.
+// Running means of the gradient and of its square, corrected for their start at 0 (Kingma & Ba,
+// 2015, in the "epsilon-hat" form).
+//
+//   m += (g - m)(1 - beta_1);   v += (g^2 - v)(1 - beta_2)
+//   w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
+//
+// Two floats of slots per parameter. Keras: keras.optimizers.Adam.
 struct AdamOptions {
   float learning_rate = 0.001f;
   float beta_1 = 0.9f;

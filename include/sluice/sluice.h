@@ -1,4 +1,17 @@
-// Everything a program that uses Sluice needs.
+// Everything that a program which uses Sluice needs, in one header.
+//
+//   dataset.h     Dataset, mnist(), load_dataset()        what is trained on
+//   layers.h      Conv2D, Dense, Dropout, ...             what a model is made of
+//   layer.h       CustomLayer, register_layer()           layers of the program's own
+//   model.h       Sequential, load_model()                the model: fit(), evaluate(), predict()
+//   optimizers.h  SGD(), RMSprop(), Adagrad(), Adam()     how gradients become steps
+//   trainer.h     init(), Adag, Downpour, AsyncSgd        training in several processes
+//   errors.h      ShapeError, RuntimeError                what is thrown
+//   status.h      Status, Result                          the same inside the library
+//   shape.h       Shape                                   sizes of tensors
+//   version.h     SLUICE_VERSION                          "0.1.0"
+//
+// It includes the standard library and nothing else. examples/ has whole programs.
 #pragma once
 
 #include "sluice/dataset.h"
@@ -10,3 +23,4 @@
 #include "sluice/shape.h"
 #include "sluice/status.h"
 #include "sluice/trainer.h"
+#include "sluice/version.h"

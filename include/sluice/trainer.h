@@ -7,8 +7,13 @@
 //     sluice::TrainingReport report = trainer.train(model, data.train);
 //   }
 //
-// train() starts one parameter server and `workers` worker processes of the calling program,
-// trains, and leaves the trained weights in the model.
+// train() starts `servers` parameter servers and `workers` worker processes of the calling program,
+// trains, and leaves the trained weights in the model. The dataset is cut into partitions, which
+// workers train without waiting for one another: each holds a copy of the model (theta), and after
+// every window of mini-batches exchanges what it has learned with the servers, which hold the
+// common parameters (the centre). A worker that dies is replaced, and no sample is lost or counted
+// twice by that. docs/architecture.md says how. The command `sluice` starts the same roles one by
+// one, on several machines.
 #pragma once
 
 #include <cstdint>
@@ -31,32 +36,38 @@ namespace sluice {
 // the cores with others, start it with OMP_WAIT_POLICY=passive, which OpenMP reads when it is loaded.
 void init(int argc, char** argv);
 
+// What a trainer is told. What FitOptions (sluice/model.h) has too means the same here. Values that
+// make no sense are refused with std::invalid_argument by train(), before any process is started.
 struct TrainerOptions {
-  int workers = 2;
+  int workers = 2;  // worker processes, at least 1
+  // Samples in a mini-batch of each worker; what is larger than a partition is one batch.
   int64_t batch_size = 32;
-  int window = 5;  // mini-batches between two exchanges
-  int epochs = 1;
+  int window = 5;  // mini-batches between two exchanges, at least 1
+  int epochs = 1;  // passes over the dataset
+  // Of each worker's replica (Adag, Downpour) or of the servers (AsyncSgd).
   OptimizerSpec optimizer = "adam";
   std::string loss = "categorical_crossentropy";
   // The last records, as Keras. An epoch's validation is of the servers' parameters when the
   // epoch's last sample had been counted; of epochs that end together only the newest has one.
   double validation_split = 0;
-  bool shuffle = true;
+  bool shuffle = true;   // once before the dataset is cut, and each partition for every epoch
   bool overlap = false;  // train the next window while an exchange is under way
   // Of the algorithm, by the names of the command's flags, with underscores.
   std::map<std::string, double> hyperparameters{};
   uint64_t seed = 0;           // of partitioning and shuffling
   int parallelism_factor = 1;  // partitions per worker
-  int servers = 1;
-  int shards = 0;                     // 0: by size
-  int threads_per_worker = 0;         // 0: the cores, shared evenly; at most 256
-  int verbose = 1;                    // 0 silent, 1 progress bar on a terminal, 2 more lines
+  int servers = 1;             // parameter servers
+  int shards = 0;              // pieces of the parameters; 0: as few as keep each within 4 MiB
+  int threads_per_worker = 0;  // 0: the cores, shared evenly; at most 256
+  int verbose = 1;  // 0 silent, 1 progress bar on a terminal, 2 a line for everything; on stderr
   std::string device = "auto";        // a GPU where there is one; "cpu", "cuda", "cuda:1"
   int64_t gpu_memory_mib = 0;         // that each process takes of its GPU at most; 0: no bound
   std::string precision = "float32";  // "tf32", or "mixed_bfloat16" as Keras' dtype policy
   bool deterministic = false;         // on GPUs: only algorithms that give the same bits every time
 };
 
+// What a job has come to. The counts are the servers' own: they are checked against what the job
+// had to do before train() returns.
 struct TrainingReport {
   double training_time_s = 0;   // from the start of the servers to the last update
   int64_t server_updates = 0;   // pushes that the servers have applied, each counted once
@@ -64,12 +75,17 @@ struct TrainingReport {
   // Of a push: the pushes of others that were applied between its worker's last pull and it.
   double staleness_mean = 0;
   int64_t staleness_max = 0;
-  std::vector<EpochHistory> history;
+  std::vector<EpochHistory> history;  // by epoch
 };
 
-// What all trainers share. train() starts from the model's weights and throws std::invalid_argument
-// for options that make no sense, std::logic_error without init(), RuntimeError when the job fails;
-// the model then keeps the weights it had.
+// What all trainers share; a program uses one of the classes below. A trainer holds options only:
+// it may train any number of models, one job after the other.
+//
+// train() starts from the model's weights, blocks until the job has ended, and throws
+// std::invalid_argument for options that make no sense, ShapeError for records that the model
+// cannot take, std::logic_error without init(), RuntimeError when the job fails; the model then
+// keeps the weights it had. Training that diverges is no failure: the loss in the history is NaN
+// then, and a warning is printed.
 //
 // While it runs, the first SIGINT, SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 ends the training: train()
 // throws Interrupted, and the model has what was learned until then. A second one ends the program.
@@ -77,6 +93,7 @@ struct TrainingReport {
 // a program that handles one itself keeps it to itself.
 class Trainer {
  public:
+  // `algorithm`: "adag", "downpour" or "async_sgd".
   Trainer(std::string algorithm, TrainerOptions options)
       : algorithm_(std::move(algorithm)), options_(std::move(options)) {}
 
@@ -89,20 +106,36 @@ class Trainer {
   TrainerOptions options_;
 };
 
-// Accumulated gradient normalization: pushes (theta - anchor) / window, and the server adds it.
-// Hermans et al., 2017. Dist-Keras: distkeras.trainers.ADAG.
+// Accumulated gradient normalization: a worker steps by itself, and after every window of W
+// mini-batches pushes what they changed, divided by W; the server adds it.
+//
+//   delta = (theta - anchor) / W;   centre += delta;   theta = anchor = centre
+//
+// A last, shorter window is divided by its own length. Hermans et al., 2017 (arXiv:1710.02368).
+// Dist-Keras: distkeras.trainers.ADAG.
 class Adag final : public Trainer {
  public:
   explicit Adag(TrainerOptions options = {}) : Trainer("adag", std::move(options)) {}
 };
 
-// Pushes theta - anchor, and the server adds it. Dean et al., 2012. Dist-Keras: DOWNPOUR.
+// A worker steps by itself and pushes what a window changed, undivided; the server adds it.
+//
+//   delta = theta - anchor;   centre += delta;   theta = anchor = centre
+//
+// The exchange comes before every W-th step, as in Dist-Keras: the first push sums up W - 1 steps.
+// The sum of several workers' changes is too large a step for many models: use a smaller learning
+// rate than with Adag. Dean et al., 2012. Dist-Keras: distkeras.trainers.DOWNPOUR.
 class Downpour final : public Trainer {
  public:
   explicit Downpour(TrainerOptions options = {}) : Trainer("downpour", std::move(options)) {}
 };
 
-// Pushes the window's mean gradient, and the server steps the optimizer. Li et al., 2014.
+// A worker pushes the mean of the gradients of a window's mini-batches, all taken at the same
+// parameters, and the server takes one step of the optimizer, whose slots it keeps.
+//
+//   g = mean of the window's gradients at theta;   centre = step(centre, g);   theta = centre
+//
+// Li et al., 2014 (OSDI).
 class AsyncSgd final : public Trainer {
  public:
   explicit AsyncSgd(TrainerOptions options = {}) : Trainer("async_sgd", std::move(options)) {}

@@ -40,6 +40,11 @@ TEST(ActivationTest, UnknownNameIsRefused) {
 TEST(DropoutTest, RateMustLeaveSomething) {
   EXPECT_EQ(Dropout(0.5).output_shape({3, 4}), Shape({3, 4}));
   EXPECT_NO_THROW(Dropout(0));
+  EXPECT_EQ(Dropout({.rate = 0.2, .seed = 7}).rate(), 0.2);  // as all other layers
+  EXPECT_EQ(Dropout({.rate = 0.2, .seed = 7}).seed(), 7);
+  EXPECT_EQ(message_of([] { Dropout({.seed = 7}); }), "Dropout: rate: missing; it has no default");
+  EXPECT_EQ(message_of([] { Dropout(0.5, {.rate = 0.2}); }),
+            "Dropout: rate: given twice; leave one of them out");
   EXPECT_EQ(message_of([] { Dropout(1); }),
             "Dropout: rate = 1: must be at least 0 and less than 1");
   EXPECT_EQ(message_of([] { Dropout(-0.5); }),

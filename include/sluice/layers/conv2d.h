@@ -10,13 +10,15 @@
 
 namespace sluice {
 
+// Keras' arguments with Keras' defaults. Sizes are from 1 to 2^31 - 1.
 struct Conv2DOptions {
-  int64_t filters = 0;     // channels of the output; required
-  Size2D kernel_size = 0;  // required
-  Size2D strides = 1;
-  std::string padding = "valid";      // or "same"
-  std::string activation = "linear";  // see Activation
-  bool use_bias = true;
+  int64_t filters = 0;                // channels of the output; required
+  Size2D kernel_size = 0;             // k_h, k_w, in pixels; required
+  Size2D strides = 1;                 // s_h, s_w, from one window to the next
+  std::string padding = "valid";      // or "same", see below
+  std::string activation = "linear";  // what is applied to the output; see Activation
+  bool use_bias = true;               // without it there is no b
+  // How weights are drawn; see WeightSpec in sluice/layer.h.
   std::string kernel_initializer = "glorot_uniform";
   std::string bias_initializer = "zeros";
   std::string name = {};  // empty: conv2d, conv2d_1, ...
@@ -33,13 +35,22 @@ struct Conv2DOptions {
 // "valid":  H' = floor((H - k_h) / s_h) + 1, no padding.
 // "same":   H' = ceil(H / s_h); padded with zeros, max((H' - 1) s_h + k_h - H, 0) in all, the
 //           smaller half on top and left. The same for W.
-// Throws ShapeError unless the input is [H, W, C] and, for "valid", at least as large as the
-// kernel. Keras: keras.layers.Conv2D.
+//
+// Images are channels last. No dilation and no groups. The constructor throws std::invalid_argument
+// for options out of range; adding the layer throws ShapeError unless the input is [H, W, C] and,
+// for "valid", at least as large as the kernel.
+//
+//   model.add(Conv2D({.filters = 32, .kernel_size = 3, .padding = "same", .activation = "relu"}));
+//
+// LeCun et al., 1998. Keras: keras.layers.Conv2D.
 class Conv2D final : public Layer {
  public:
   explicit Conv2D(const Conv2DOptions& options);
+  // From Keras' config, of which "filters" and "kernel_size" must be there; what is absent has the
+  // default. Throws std::invalid_argument.
   static std::unique_ptr<Layer> from_config(const Config& config);
 
+  // As given, initializers by their Keras names.
   const Conv2DOptions& options() const { return options_; }
 
   std::string class_name() const override { return "Conv2D"; }

@@ -9,27 +9,41 @@
 
 namespace sluice {
 
+// Keras' arguments with Keras' defaults.
 struct DenseOptions {
-  int64_t units = 0;                  // size of the output; required
-  std::string activation = "linear";  // see Activation
-  bool use_bias = true;
+  int64_t units = 0;                  // size of the output, from 1 to 2^31 - 1; required
+  std::string activation = "linear";  // what is applied to the output; see Activation
+  bool use_bias = true;               // without it there is no b
+  // How weights are drawn; see WeightSpec in sluice/layer.h.
   std::string kernel_initializer = "glorot_uniform";
   std::string bias_initializer = "zeros";
   std::string name = {};  // empty: dense, dense_1, ...
 };
 
-// Fully connected layer: y = activation(x W + b), over the last axis.
+// Fully connected layer, over the last axis.
+//
+//   y = activation(x W + b)
 //
 //   x [N, ..., F]        kernel W [F, units]
 //   y [N, ..., units]    bias b   [units]
 //
-// F is fixed by the input's shape. Throws ShapeError for an input without axes.
+// F is fixed by the input's shape; further axes are positions that share the weights. Images need a
+// Flatten before it, unless each pixel's channels are meant.
+//
+// The constructor throws std::invalid_argument for options out of range; adding the layer throws
+// ShapeError for an input without axes.
+//
+//   model.add(Dense({.units = 10, .activation = "softmax"}));
+//
 // Keras: keras.layers.Dense.
 class Dense final : public Layer {
  public:
   explicit Dense(const DenseOptions& options);
+  // From Keras' config, of which "units" must be there; what is absent has the default. Throws
+  // std::invalid_argument.
   static std::unique_ptr<Layer> from_config(const Config& config);
 
+  // As given, initializers by their Keras names.
   const DenseOptions& options() const { return options_; }
 
   std::string class_name() const override { return "Dense"; }

@@ -8,10 +8,11 @@
 
 namespace sluice {
 
+// Keras' arguments with Keras' defaults. Sizes are from 1 to 2^31 - 1.
 struct Pooling2DOptions {
-  Size2D pool_size = 2;
-  Size2D strides = 0;             // 0: the pool's size
-  std::string padding = "valid";  // or "same"
+  Size2D pool_size = 2;           // of a window, in pixels
+  Size2D strides = 0;             // from one window to the next; 0: the pool's size
+  std::string padding = "valid";  // or "same"; as in Conv2D
   std::string name = {};          // empty: max_pooling2d, max_pooling2d_1, ...
 };
 
@@ -19,11 +20,13 @@ struct Pooling2DOptions {
 //
 //   x [N, H, W, C]      y [N, H', W', C]      no weights
 //
-// H' and W' as in Conv2D with kernel_size = pool_size. Throws ShapeError unless the input is
-// [H, W, C] and, for "valid", at least as large as the pool.
+// H' and W' as in Conv2D with kernel_size = pool_size; channels are pooled apart. Constructors
+// throw std::invalid_argument for options out of range; adding the layer throws ShapeError unless
+// the input is [H, W, C] and, for "valid", at least as large as the pool.
 class Pooling2D : public Layer {
  public:
-  const Pooling2DOptions& options() const { return options_; }  // strides as resolved
+  // Strides as resolved: never 0.
+  const Pooling2DOptions& options() const { return options_; }
 
   Config config() const override;
   Shape output_shape(const Shape& input) const override;
@@ -36,11 +39,16 @@ class Pooling2D : public Layer {
   Pooling2DOptions options_;
 };
 
-// The largest value of each window; padding never is the largest.
-// Keras: keras.layers.MaxPooling2D.
+// The largest value of each window.
+//
+//   y[n, h, w, c] = max over i, j of x[n, h s_h + i - top, w s_w + j - left, c]
+//
+// Padding is never the largest. The gradient goes to the first largest pixel, row by row. A window
+// with NaN in it gives NaN. Keras: keras.layers.MaxPooling2D.
 class MaxPooling2D final : public Pooling2D {
  public:
   explicit MaxPooling2D(const Pooling2DOptions& options = {});
+  // From Keras' config; what is absent has the default. Throws std::invalid_argument.
   static std::unique_ptr<Layer> from_config(const Config& config);
 
   std::string class_name() const override { return "MaxPooling2D"; }
@@ -48,11 +56,15 @@ class MaxPooling2D final : public Pooling2D {
   void lower(nn::GraphBuilder& builder) const override;
 };
 
-// The mean of each window over the cells inside the image: padding is not counted.
+// The mean of each window over its pixels inside the image: padding is not counted.
+//
+//   y[n, h, w, c] = mean over i, j of x[n, h s_h + i - top, w s_w + j - left, c]
+//
 // Keras: keras.layers.AveragePooling2D.
 class AveragePooling2D final : public Pooling2D {
  public:
   explicit AveragePooling2D(const Pooling2DOptions& options = {});
+  // From Keras' config; what is absent has the default. Throws std::invalid_argument.
   static std::unique_ptr<Layer> from_config(const Config& config);
 
   std::string class_name() const override { return "AveragePooling2D"; }

@@ -2,6 +2,7 @@
 
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 #include "core/rng.h"
 #include "nn/arguments.h"
@@ -9,13 +10,31 @@
 
 namespace sluice {
 
-Dropout::Dropout(double rate, const DropoutOptions& options)
-    : Layer(options.name), rate_(rate), seed_(options.seed) {
-  if (rate_ >= 0 && static_cast<float>(rate_) < 1) return;
+namespace {
+
+DropoutOptions with_rate(double rate, DropoutOptions options) {
+  if (options.rate) {
+    throw std::invalid_argument("Dropout: rate: given twice; leave one of them out");
+  }
+  options.rate = rate;
+  return options;
+}
+
+double checked_rate(const DropoutOptions& options) {
+  if (!options.rate) throw std::invalid_argument("Dropout: rate: missing; it has no default");
+  const double rate = *options.rate;
+  if (rate >= 0 && static_cast<float>(rate) < 1) return rate;
   std::ostringstream message;
-  message << "Dropout: rate = " << rate_ << ": must be at least 0 and less than 1";
+  message << "Dropout: rate = " << rate << ": must be at least 0 and less than 1";
   throw std::invalid_argument(message.str());
 }
+
+}  // namespace
+
+Dropout::Dropout(const DropoutOptions& options)
+    : Layer(options.name), rate_(checked_rate(options)), seed_(options.seed) {}
+
+Dropout::Dropout(double rate, const DropoutOptions& options) : Dropout(with_rate(rate, options)) {}
 
 std::unique_ptr<Layer> Dropout::from_config(const Config& config) {
   nn::require_keys(config, {"rate"});
