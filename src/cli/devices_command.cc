@@ -3,7 +3,7 @@
 
 #include "backend/cuda_plugin.h"
 #include "cli/commands.h"
-#include "core/process_info.h"
+#include "core/cores.h"
 
 namespace sluice::cli {
 namespace {
@@ -44,8 +44,9 @@ void list_gpus(backend::CudaPlugin& plugin, const std::vector<backend::GpuInfo>&
 int run() {
   const auto cpu = backend::open_backend({.name = "cpu"});
   const std::string name = (*cpu)->name();  // "cpu (oneDNN 2.6.3, AVX-512)"
-  line("cpu", name.substr(5, name.size() - 6) + ", " + std::to_string(core::available_cores()) +
-                  " core(s) for this process");
+  const core::UsableCores cores = core::usable_cores();
+  line("cpu", name.substr(5, name.size() - 6) + ", " + core::to_text(cores) +
+                  " for this process: " + cores.why);
   line("", precisions(**cpu));
   const auto plugin = backend::cuda_plugin();
   if (!plugin.ok()) {

@@ -39,7 +39,4 @@ int64_t machine_memory_bytes();
 // "1.5 GB", in powers of 1024.
 std::string memory_text(double bytes);
 
-// Cores this process may run on (its affinity mask), at least 1.
-int available_cores();
-
 }  // namespace sluice::core

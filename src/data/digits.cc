@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/process_info.h"
+#include "core/cores.h"
 #include "core/rng.h"
 #include "data/digit_strokes.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "core/cores.h"
 #include "core/parameter_set.h"
-#include "core/process_info.h"
 #include "nn/lowering.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"

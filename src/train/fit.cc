@@ -1,8 +1,8 @@
 // Sequential::fit(): training in this process, without any server.
 #include <algorithm>
 
+#include "core/cores.h"
 #include "core/parameter_set.h"
-#include "core/process_info.h"
 #include "data/partition.h"
 #include "nn/lowering.h"
 #include "show/progress_view.h"

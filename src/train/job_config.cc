@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "backend/replica.h"
+#include "core/cores.h"
 #include "core/json_depth.h"
-#include "core/process_info.h"
 #include "nn/lowering.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"

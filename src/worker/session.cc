@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "core/cores.h"
 #include "core/log.h"
-#include "core/process_info.h"
 #include "worker/caught.h"
 
 namespace sluice::worker {

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/process_info.h"
+#include "core/cores.h"
 #include "core/version.h"
 #include "tests/bench/reporting.h"
 

@@ -11,7 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "core/process_info.h"
+#include "core/cores.h"
 
 namespace sluice::bench {
 namespace {
