@@ -33,6 +33,8 @@ class Listener {
   virtual ~Listener() = default;
   // Where it listens, with the port that the system chose when port 0 was asked for.
   virtual const std::string& address() const = 0;
+  // For people: with the addresses that a name stands for.
+  virtual std::string description() const { return address(); }
   // Takes calls from now on. Once, and only when opened with kNotKnownYet. INTERNAL: the transport
   // cannot.
   virtual Status serve(size_t max_message_bytes) = 0;

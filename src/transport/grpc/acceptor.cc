@@ -71,25 +71,36 @@ void Acceptor::run() {
 
 // False: it is time to end.
 bool Acceptor::wait(Wait what) {
-  pollfd files[] = {{stop_.get(), POLLIN, 0}, {socket_.descriptor(), POLLIN, 0}};
+  std::vector<pollfd> files = {{stop_.get(), POLLIN, 0}};
+  for (const Descriptor& socket : socket_.descriptors()) {
+    files.push_back({socket.get(), POLLIN, 0});
+  }
   const bool paused = what == Wait::kForDescriptors;
-  ::poll(files, paused ? 1 : 2, paused ? kPauseMilliseconds : -1);
+  ::poll(files.data(), paused ? 1 : files.size(), paused ? kPauseMilliseconds : -1);
   return files[0].revents == 0;
 }
 
 void Acceptor::accept_all() {
+  for (const Descriptor& socket : socket_.descriptors()) {
+    if (!accept_all(socket)) return;
+  }
+  told_ = false;
+}
+
+// False: the others have to wait.
+bool Acceptor::accept_all(const Descriptor& socket) {
   while (has_room()) {
-    Descriptor connection(
-        ::accept4(socket_.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Descriptor connection(::accept4(socket.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection.valid()) {
       add(std::move(connection));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      told_ = false;
-      return;
+      return true;
     } else if (!is_the_connections(errno)) {
-      return pause(std::strerror(errno));
+      pause(std::strerror(errno));
+      return false;
     }
   }
+  return false;
 }
 
 void Acceptor::add(Descriptor connection) {

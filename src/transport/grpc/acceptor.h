@@ -40,6 +40,7 @@ class Acceptor {
   void run();
   bool wait(Wait what);
   void accept_all();
+  bool accept_all(const Descriptor& socket);
   void add(Descriptor connection);
   bool has_room();
   void pause(const char* why);

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <chrono>
 #include <cstdio>
+#include <string_view>
 #include <utility>
 
 namespace sluice::transport {
@@ -52,11 +53,23 @@ std::string address_in(const std::string& message) {
   return "";
 }
 
+// In words of people where gRPC's are those of its own parts.
+std::string reason_in(const std::string& message, const Peer& peer) {
+  const std::string reason = last_part(message);
+  if (reason == "tcp handshaker shutdown" || reason.find("SETTINGS frame") != std::string::npos) {
+    return "nothing answers there: the host is down, or a firewall drops what is sent to it";
+  }
+  if (message.find("DNS resolution failed") == std::string::npos) return reason;
+  const bool advice = std::string_view(peer.role) == "server";
+  return "this host does not know the name " + peer.address.substr(0, peer.address.rfind(':')) +
+         ": " + reason + (advice ? "; --advertise gives the server another" : "");
+}
+
 // Why the peer cannot be reached, with the address that its name stood for.
 std::string reason_of(const std::string& message, const Peer& peer) {
   const std::string tried = address_in(message);
   const bool is_news = !tried.empty() && tried != peer.address;
-  return (is_news ? tried + ": " : "") + last_part(message);
+  return (is_news ? tried + ": " : "") + reason_in(message, peer);
 }
 
 // "Received message larger than max (5242880 vs. 4194304)", whichever end says so.

@@ -152,6 +152,7 @@ class GrpcListener final : public wire::Listener {
   ~GrpcListener() override;
 
   const std::string& address() const override { return socket_.address(); }
+  std::string description() const override { return socket_.description(); }
   Status serve(size_t max_message_bytes) override;
 
   const std::shared_ptr<OperationQueue>& queue() const { return queue_; }

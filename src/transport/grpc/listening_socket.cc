@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -65,7 +66,6 @@ Status make_way(const SocketAddress& address) {
   return ok_status();
 }
 
-// The host's first address.
 Result<AddressList> look_up(const SocketAddress& address) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
@@ -79,14 +79,15 @@ Result<AddressList> look_up(const SocketAddress& address) {
                        "there is no host " + address.host + " (" + ::gai_strerror(error) + ")");
 }
 
-Descriptor open_socket(int family) {
+// `only_ipv6`: beside one for IPv4.
+Descriptor open_socket(int family, bool only_ipv6 = false) {
   Descriptor socket(::socket(family, kSocketFlags, 0));
   const int on = 1;
-  const int off = 0;
+  const int v6_only = only_ipv6 ? 1 : 0;
   // Connections of an earlier listener that are still closing do not count.
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (family == AF_INET6) {
-    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof v6_only);
   }
   return socket;
 }
@@ -113,12 +114,68 @@ bool is_any_ipv4(const addrinfo& info) {
          reinterpret_cast<const sockaddr_in*>(info.ai_addr)->sin_addr.s_addr == INADDR_ANY;
 }
 
+in_port_t& port_in(sockaddr& name) {
+  return name.sa_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(name).sin6_port
+                                    : reinterpret_cast<sockaddr_in&>(name).sin_port;
+}
+
 int port_of(const Descriptor& socket) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &size);
-  return ntohs(name.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(name).sin6_port
-                                          : reinterpret_cast<sockaddr_in&>(name).sin_port);
+  return ntohs(port_in(reinterpret_cast<sockaddr&>(name)));
+}
+
+std::string numeric(const addrinfo& info) {
+  char text[NI_MAXHOST] = "";
+  ::getnameinfo(info.ai_addr, info.ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+  return text;
+}
+
+// A machine's name may stand for an address that it has given up, or for a kind that it has none
+// of: the others do.
+bool is_nobodys(int error) { return error == EADDRNOTAVAIL || error == EAFNOSUPPORT; }
+
+struct Sockets {
+  std::vector<Descriptor> open;
+  std::vector<std::string> hosts;  // numeric
+  int error = 0;                   // of an address that cannot be listened at, and should be
+};
+
+// All addresses of a name, at one port: the one that is asked for or that the first one got.
+Sockets listen_at_each(const addrinfo* first, int port) {
+  Sockets sockets;
+  int nobodys = 0;
+  for (const addrinfo* info = first; info != nullptr; info = info->ai_next) {
+    const std::string host = numeric(*info);
+    if (std::find(sockets.hosts.begin(), sockets.hosts.end(), host) != sockets.hosts.end()) {
+      continue;
+    }
+    port_in(*info->ai_addr) = htons(static_cast<uint16_t>(port));
+    Descriptor socket = open_socket(info->ai_family, info->ai_next != nullptr || info != first);
+    const int error = bind_and_listen(socket, info->ai_addr, info->ai_addrlen);
+    if (is_nobodys(error)) {
+      nobodys = error;
+    } else if (error != 0) {
+      sockets.error = error;
+      return sockets;
+    } else {
+      port = port_of(socket);
+      sockets.open.push_back(std::move(socket));
+      sockets.hosts.push_back(host);
+    }
+  }
+  if (sockets.open.empty()) sockets.error = nobodys;
+  return sockets;
+}
+
+std::string described(const SocketAddress& bound, const std::vector<std::string>& hosts) {
+  std::string text = bound.to_string();
+  if (hosts.empty() || (hosts.size() == 1 && hosts.front() == bound.host)) return text;
+  for (size_t i = 0; i < hosts.size(); ++i) {
+    text += (i == 0 ? " (" : i + 1 < hosts.size() ? ", " : " and ") + hosts[i];
+  }
+  return text + ")";
 }
 
 }  // namespace
@@ -140,22 +197,30 @@ Result<ListeningSocket> ListeningSocket::open_unix(const SocketAddress& address)
     const std::string directory = address.path.substr(0, address.path.rfind('/') + 1);
     return cannot_listen(address, directory + ": " + std::strerror(error));
   }
-  return ListeningSocket(address.to_string(), std::move(socket),
+  std::vector<Descriptor> sockets;
+  sockets.push_back(std::move(socket));
+  return ListeningSocket(address.to_string(), address.to_string(), std::move(sockets),
                          std::make_unique<SocketFile>(address));
 }
 
 Result<ListeningSocket> ListeningSocket::open_tcp(const SocketAddress& address) {
   SLUICE_ASSIGN_OR_RETURN(const AddressList first, look_up(address));
-  Descriptor socket;
-  if (is_any_ipv4(*first)) socket = listen_everywhere(address.port);
-  if (!socket.valid()) {
-    socket = open_socket(first->ai_family);
-    const int error = bind_and_listen(socket, first->ai_addr, first->ai_addrlen);
-    if (error != 0) return cannot_listen(address, error);
+  Sockets sockets;
+  if (is_any_ipv4(*first)) {
+    Descriptor everywhere = listen_everywhere(address.port);
+    if (everywhere.valid()) sockets.open.push_back(std::move(everywhere));
   }
+  // The port that the first address got may be in use at another: then any other will do.
+  for (int tries = address.port == 0 ? 8 : 1; sockets.open.empty() && tries > 0; --tries) {
+    sockets = listen_at_each(first.get(), address.port);
+    if (sockets.error != 0) sockets.open.clear();
+    if (sockets.error != EADDRINUSE) break;
+  }
+  if (sockets.open.empty()) return cannot_listen(address, sockets.error);
   SocketAddress bound = address;
-  bound.port = port_of(socket);
-  return ListeningSocket(bound.to_string(), std::move(socket), nullptr);
+  bound.port = port_of(sockets.open.front());
+  return ListeningSocket(bound.to_string(), described(bound, sockets.hosts),
+                         std::move(sockets.open), nullptr);
 }
 
 }  // namespace sluice::transport

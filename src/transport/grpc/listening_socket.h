@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sluice/status.h"
 #include "transport/grpc/descriptor.h"
@@ -12,26 +13,33 @@ namespace sluice::transport {
 
 class ListeningSocket {
  public:
-  // "HOST:PORT", "[IPV6]:PORT" and "unix:/path". Of a host's addresses the first is taken; 0.0.0.0
-  // and [::] stand for all of this host's, of both kinds. A socket file that nobody listens on any
-  // more is replaced. INVALID_ARGUMENT: not an address. UNAVAILABLE says what to do.
+  // "HOST:PORT", "[IPV6]:PORT" and "unix:/path". A name stands for all of its addresses that this
+  // host has; 0.0.0.0 and [::] for all of this host's, of both kinds. A socket file that nobody
+  // listens on any more is replaced. INVALID_ARGUMENT: not an address. UNAVAILABLE says what to do.
   static Result<ListeningSocket> open(const std::string& address);
 
   // As it was given, with the real port.
   const std::string& address() const { return address_; }
-  // Does not block.
-  int descriptor() const { return socket_.get(); }
+  // For people, with what a name stands for: "localhost:7070 (127.0.0.1 and ::1)".
+  const std::string& description() const { return description_; }
+  // At least one; they do not block.
+  const std::vector<Descriptor>& descriptors() const { return sockets_; }
 
  private:
-  ListeningSocket(std::string address, Descriptor socket, std::unique_ptr<SocketFile> file)
-      : address_(std::move(address)), file_(std::move(file)), socket_(std::move(socket)) {}
+  ListeningSocket(std::string address, std::string description, std::vector<Descriptor> sockets,
+                  std::unique_ptr<SocketFile> file)
+      : address_(std::move(address)),
+        description_(std::move(description)),
+        file_(std::move(file)),
+        sockets_(std::move(sockets)) {}
 
   static Result<ListeningSocket> open_unix(const SocketAddress& address);
   static Result<ListeningSocket> open_tcp(const SocketAddress& address);
 
   std::string address_;
+  std::string description_;
   std::unique_ptr<SocketFile> file_;  // removed when nobody listens any more
-  Descriptor socket_;
+  std::vector<Descriptor> sockets_;
 };
 
 }  // namespace sluice::transport

@@ -61,6 +61,21 @@ TEST_F(GrpcReportTest, AddressThatWasTriedIsNamedUnlessItIsTheOneGiven) {
   }
 }
 
+TEST_F(GrpcReportTest, WordsOfGrpcsPartsAreTranslated) {
+  EXPECT_EQ(reported(grpc::StatusCode::UNAVAILABLE,
+                     "failed to connect to all addresses; last error: UNKNOWN: "
+                     "ipv4:10.0.0.9:7001: tcp handshaker shutdown")
+                .message(),
+            "driver at 127.0.0.1:7001 does not answer (10.0.0.9:7001: nothing answers there: the "
+            "host is down, or a firewall drops what is sent to it)");
+  EXPECT_EQ(reported(grpc::StatusCode::UNAVAILABLE,
+                     "DNS resolution failed for hostb:7071: C-ares status is not ARES_SUCCESS "
+                     "qtype=A name=hostb is_balancer=0: Domain name not found")
+                .message(),
+            "driver at 127.0.0.1:7001 does not answer (this host does not know the name 127.0.0.1: "
+            "domain name not found)");
+}
+
 TEST_F(GrpcReportTest, MessageThatIsTooLargeIsTold) {
   EXPECT_EQ(reported(grpc::StatusCode::RESOURCE_EXHAUSTED,
                      "Received message larger than max (5242880 vs. 4194304)")

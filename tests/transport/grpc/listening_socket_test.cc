@@ -3,12 +3,14 @@
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 
 namespace sluice::transport {
@@ -58,6 +60,43 @@ TEST(ListeningSocketTest, AnyAddressIsOfBothKinds) {
     ASSERT_TRUE(socket.ok()) << socket.status();
     EXPECT_TRUE(connects(AF_INET, port_of(*socket))) << any;
     EXPECT_TRUE(connects(AF_INET6, port_of(*socket))) << any;
+  }
+}
+
+// Debian's localhost is 127.0.0.1 and ::1; a peer may try either.
+TEST(ListeningSocketTest, ANameStandsForAllOfItsAddresses) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  ASSERT_EQ(::getaddrinfo("localhost", nullptr, &hints, &found), 0);
+  std::set<int> families;
+  for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
+    families.insert(info->ai_family);
+  }
+  ::freeaddrinfo(found);
+  const auto socket = ListeningSocket::open("localhost:0");
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  EXPECT_EQ(socket->descriptors().size(), families.size());
+  for (const int family : families) {
+    EXPECT_TRUE(connects(family, port_of(*socket))) << family;
+    EXPECT_THAT(socket->description(), HasSubstr(family == AF_INET ? "127.0.0.1" : "::1"));
+  }
+}
+
+TEST(ListeningSocketTest, APortInUseAtOneAddressOfANameIsInUse) {
+  const auto other = ListeningSocket::open("127.0.0.1:0");
+  ASSERT_TRUE(other.ok()) << other.status();
+  const Status status =
+      ListeningSocket::open("localhost:" + std::to_string(port_of(*other))).status();
+  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("in use"));
+}
+
+TEST(ListeningSocketTest, NumbersAreTheirOwnDescription) {
+  for (const char* address : {"127.0.0.1:0", "0.0.0.0:0", "[::1]:0"}) {
+    const auto socket = ListeningSocket::open(address);
+    ASSERT_TRUE(socket.ok()) << socket.status();
+    EXPECT_EQ(socket->description(), socket->address());
   }
 }
 
