@@ -22,6 +22,15 @@ std::string describe(int status) {
   return "ended with exit status " + std::to_string(WEXITSTATUS(status));
 }
 
+std::string in_mib(int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+std::string describe(const core::MemoryBound& bound) {
+  if (bound.limit_bytes == 0) return "this host ran out of it";
+  const std::string peak =
+      bound.peak_bytes > 0 ? ", of which " + in_mib(bound.peak_bytes) + " were in use at most" : "";
+  return "the limit of this container or service is " + in_mib(bound.limit_bytes) + peak;
+}
+
 bool take_sigchld() {
   struct sigaction action {};
   sigaction(SIGCHLD, nullptr, &action);
@@ -67,8 +76,12 @@ pid_t spawn(char* const* argv, char* const* environment, volatile int& error) {
 
 }  // namespace
 
-ChildProcesses::ChildProcesses(std::function<void(const Ended&)> on_end)
-    : sigchld_was_ignored_(take_sigchld()), on_end_(std::move(on_end)) {}
+ChildProcesses::ChildProcesses(std::function<void(const Ended&)> on_end,
+                               std::function<core::MemoryBound()> memory)
+    : sigchld_was_ignored_(take_sigchld()),
+      on_end_(std::move(on_end)),
+      memory_(std::move(memory)),
+      killed_for_memory_(memory_().killed) {}
 
 ChildProcesses::~ChildProcesses() {
   stop(std::chrono::milliseconds(500));
@@ -120,12 +133,23 @@ void ChildProcesses::watch(pid_t pid) {
     std::lock_guard lock(mutex_);
     int status = 0;
     // Or somebody else in this process has waited for it.
-    if (::waitpid(pid, &status, 0) == pid) ended.fate = describe(status);
+    if (::waitpid(pid, &status, 0) == pid) ended.fate = fate_of(status);
     running_.erase(pid);
     asked_.erase(pid);
     ended_.notify_all();
   }
   on_end_(ended);
+}
+
+// With the lock. The kernel counts whom it kills for want of memory before they are gone.
+std::string ChildProcesses::fate_of(int status) {
+  const std::string fate = describe(status);
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) return fate;
+  const core::MemoryBound bound = memory_();
+  if (bound.killed <= killed_for_memory_) return fate;
+  ++killed_for_memory_;  // others that were killed with it are heard of next
+  return fate + " for want of memory: " + describe(bound) +
+         "; allow more, or take fewer workers or a smaller --batch-size";
 }
 
 bool ChildProcesses::empty() const {

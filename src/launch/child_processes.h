@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "core/control_groups.h"
 #include "sluice/status.h"
 
 namespace sluice::launch {
@@ -28,7 +29,10 @@ class ChildProcesses {
   };
 
   // `on_end` is told of every child, once, at once, on a thread of that child's own.
-  explicit ChildProcesses(std::function<void(const Ended&)> on_end);
+  // `memory`: asked whom the kernel has killed for want of memory.
+  explicit ChildProcesses(
+      std::function<void(const Ended&)> on_end,
+      std::function<core::MemoryBound()> memory = [] { return core::memory_bound(); });
   ChildProcesses(const ChildProcesses&) = delete;
   ~ChildProcesses();  // as stop() with half a second
 
@@ -45,14 +49,17 @@ class ChildProcesses {
 
  private:
   void watch(pid_t pid);
+  std::string fate_of(int status);
   void ask_to_end();  // with the lock
 
   // Where SIGCHLD is ignored, the kernel takes away the status of dead children: at its default
   // while this exists.
   const bool sigchld_was_ignored_;
   const std::function<void(const Ended&)> on_end_;
+  const std::function<core::MemoryBound()> memory_;
   mutable std::mutex mutex_;
   std::condition_variable ended_;
+  int64_t killed_for_memory_;         // guarded by mutex_; in this control group, so far
   std::set<pid_t> running_;           // guarded by mutex_; not reaped
   std::set<pid_t> asked_;             // guarded by mutex_; have had their SIGTERM
   std::vector<std::thread> watches_;  // guarded by mutex_

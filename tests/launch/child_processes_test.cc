@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
@@ -104,6 +105,39 @@ TEST_F(ChildProcessesTest, KilledChildIsReportedWithItsSignal) {
   const auto ended = wait_for_end();
   EXPECT_EQ(ended.pid, pid);
   EXPECT_EQ(ended.fate, "was killed by signal 9 (Killed)");
+}
+
+// The kernel kills as kill -9 does; only its own count tells.
+TEST(ChildProcessesMemoryTest, WhomTheKernelKilledForWantOfMemoryIsToldApart) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::string> fates;
+  std::atomic<int64_t> killed{4};  // of others, before
+  ChildProcesses children(
+      [&](const ChildProcesses::Ended& ended) {
+        std::lock_guard lock(mutex);
+        fates.push_back(ended.fate);
+        changed.notify_all();
+      },
+      [&] {
+        return core::MemoryBound{killed, int64_t{300} << 20, int64_t{299} << 20};
+      });
+  const auto fate_of_next = [&] {
+    const auto pid = children.start(kForever);
+    EXPECT_TRUE(pid.ok()) << pid.status();
+    const size_t before = fates.size();
+    kill(*pid, SIGKILL);
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, 60s, [&] { return fates.size() > before; });
+    return fates.empty() ? "" : fates.back();
+  };
+  EXPECT_EQ(fate_of_next(), "was killed by signal 9 (Killed)");
+  killed = 5;
+  EXPECT_EQ(fate_of_next(),
+            "was killed by signal 9 (Killed) for want of memory: the limit of this container or "
+            "service is 300 MiB, of which 299 MiB were in use at most; allow more, or take fewer "
+            "workers or a smaller --batch-size");
+  EXPECT_EQ(fate_of_next(), "was killed by signal 9 (Killed)");
 }
 
 TEST_F(ChildProcessesTest, OneCanBeKilledAndTheOthersLive) {
