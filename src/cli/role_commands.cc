@@ -5,6 +5,7 @@
 #include "backend/replica.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "core/atomic_file.h"
 #include "core/log.h"
 #include "core/process_info.h"
 #include "launch/roles.h"
@@ -51,6 +52,12 @@ void validate(const launch::RoleOptions& role) {
   require_address("--driver", role.driver);
   require_address("--listen", role.listen);
   if (!role.advertise.empty()) require_address("--advertise", role.advertise);
+  if (role.port_file.empty()) return;
+  if (role.listen.starts_with("unix:")) {
+    throw std::invalid_argument("--port-file: needs a --listen address with a port");
+  }
+  const Status writable = core::can_replace_file(role.port_file);
+  if (!writable.ok()) throw std::invalid_argument("--port-file: " + writable.message());
 }
 
 int run_role(const char* name, const RoleFlags& flags,
@@ -78,6 +85,8 @@ Command add_server_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--advertise", flags->role.advertise,
                       "HOST:PORT that workers reach it at; empty: as it listens");
+  command->add_option("--port-file", flags->role.port_file,
+                      "file to write the port to that it listens at");
   add_value(*command, "--threads", flags->role.threads, "threads that serve workers")
       ->check(CLI::Range(1, 256));
   return {command, [flags] { return run_role("server", *flags, launch::run_server_role); }};

@@ -170,6 +170,16 @@ int interrupted(const Result<train::JobOutcome>& outcome, const Sequential& mode
                   show::with_separators(outcome->result.server_updates), config.save));
 }
 
+// Data may take long to be there: whoever has no port hears of it at once.
+Status check_port(const train::JobConfig& config, train::Cluster cluster) {
+  std::string address = config.listen;
+  if (address.empty() && cluster == train::Cluster::kExternal) address = train::kDriverAddress;
+  if (!config.port_file.empty() && (address.empty() || address.starts_with("unix:"))) {
+    throw train::InvalidField("port_file", "needs a --listen address with a port");
+  }
+  return address.empty() ? ok_status() : transport::check_listen(address);
+}
+
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
@@ -186,6 +196,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   }
   const bool own_model = train::is_builtin_model(config.model);
   check_outputs(config, {flags.config_file, own_model ? "" : config.model});
+  if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   Sequential model = train::make_model(config.model, config.seed);
   auto data = data::load_dataset(config.dataset, config.data_dir);
   if (!data.ok()) return fail(2, data.status().message());

@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/process_info.h"
 #include "core/real_world.h"
+#include "launch/port_file.h"
 #include "launch/signals.h"
 #include "server/serve.h"
 #include "transport/grpc/grpc_transport.h"
@@ -43,6 +44,9 @@ client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token st
   serve.preferred_index = options.index;
   serve.threads = options.threads;
   serve.join_timeout = core::from_seconds(options.join_timeout_s);
+  serve.on_listening = [&options](const std::string& address) {
+    return write_port_file(options.port_file, address);
+  };
   return server::serve(core::real_world(), transport, serve, std::move(stop));
 }
 

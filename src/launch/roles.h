@@ -19,6 +19,7 @@ struct RoleOptions {
   int index = -1;         // preferred
   std::string device;     // workers: instead of the job's, unless empty
   int threads = 1;        // servers: of the data plane
+  std::string port_file;  // servers: to write the port to that it listens at, unless empty
   double join_timeout_s = 60;
 };
 

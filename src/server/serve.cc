@@ -82,7 +82,7 @@ Status Server::listen(const std::string& address) {
   options.threads = options_.threads;
   options.max_message_bytes = wire::ListenOptions::kNotKnownYet;
   SLUICE_ASSIGN_OR_RETURN(listener_, transport_.listen(address, &parameters_, options));
-  return ok_status();
+  return options_.on_listening ? options_.on_listening(listener_->address()) : ok_status();
 }
 
 void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec) {

@@ -23,6 +23,8 @@ struct ServeOptions {
   int preferred_index = -1;
   int threads = 1;                                         // of the data plane
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
+  // Told where it listens, with the real port, before it joins; not OK: the server ends with that.
+  std::function<Status(const std::string& address)> on_listening{};
 };
 
 class Server {

@@ -9,6 +9,7 @@
 #include "core/real_world.h"
 #include "data/describe.h"
 #include "launch/local_cluster.h"
+#include "launch/port_file.h"
 #include "launch/signals.h"
 #include "nn/lowering.h"
 #include "show/job_view.h"
@@ -114,7 +115,7 @@ show::JobView::Evaluate validate_on(std::shared_ptr<const data::Records> records
 
 std::string listening_address(const JobConfig& config, const launch::LocalCluster* cluster) {
   if (!config.listen.empty()) return config.listen;
-  return cluster != nullptr ? cluster->driver_address() : "0.0.0.0:7070";
+  return cluster != nullptr ? cluster->driver_address() : kDriverAddress;
 }
 
 }  // namespace
@@ -162,6 +163,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                                                                              end_cluster);
   SLUICE_ASSIGN_OR_RETURN(const auto listener,
                           transport.listen(listening_address(config, cluster.get()), &driver));
+  SLUICE_RETURN_IF_ERROR(launch::write_port_file(config.port_file, listener->address()));
   if (cluster) {
     SLUICE_RETURN_IF_ERROR(cluster->start(listener->address(), driver, stop));
   } else {

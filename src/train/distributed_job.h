@@ -19,6 +19,9 @@ enum class Cluster {
   kExternal,  // they join from wherever they are
 };
 
+// Where `sluice driver` listens when nothing else is said.
+inline constexpr const char* kDriverAddress = "0.0.0.0:7070";
+
 // Where the driver evaluates: workers elsewhere may have what its own host has not.
 std::string evaluation_device(const JobConfig& config, Cluster cluster);
 

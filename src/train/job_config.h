@@ -36,6 +36,7 @@ struct JobConfig {
   std::string precision = "float32";
   bool deterministic = false;
   std::string listen;
+  std::string port_file;
   int max_restarts = 3;
   double lease_timeout = 10;
   double stall_timeout = 120;
@@ -114,6 +115,8 @@ void visit_fields(Config& c, Visit visit) {
   visit("listen", c.listen,
         "the driver's address: HOST:PORT or unix:/path (for `sluice driver` 0.0.0.0:7070)",
         check_address);
+  visit("port_file", c.port_file, "file to write the port to that the driver listens at",
+        fine<std::string>);
   visit("max_restarts", c.max_restarts, "dead workers that are replaced",
         [](const int& n) { return at_least<0>(n, "0"); });
   visit("lease_timeout", c.lease_timeout,

@@ -11,6 +11,7 @@
 #include "transport/grpc/control_channel.h"
 #include "transport/grpc/control_methods.h"
 #include "transport/grpc/listener.h"
+#include "transport/grpc/listening_socket.h"
 #include "transport/grpc/parameter_channel.h"
 #include "transport/grpc/parameter_methods.h"
 
@@ -90,6 +91,8 @@ std::shared_ptr<OperationQueue> GrpcTransport::shared_queue() {
   if (!queue) shared_queue_ = queue = std::make_shared<OperationQueue>();
   return queue;
 }
+
+Status check_listen(const std::string& address) { return ListeningSocket::open(address).status(); }
 
 std::string grpc_version() { return ::grpc::Version(); }
 

@@ -56,6 +56,9 @@ class GrpcTransport final : public wire::Transport {
   std::weak_ptr<wire::ParameterChannel> sharing_;  // the one that uses it
 };
 
+// Whether listen() would do: listens, and ends at once. As listen().
+Status check_listen(const std::string& address);
+
 // The gRPC library's: "1.51.1".
 std::string grpc_version();
 
