@@ -64,6 +64,7 @@ int run_role(const char* name, const RoleFlags& flags,
              client::MemberEnd (*role)(const launch::RoleOptions&, std::stop_token)) {
   log::set_level(flags.log_level);
   log::set_role(name);
+  log::set_host(core::host_name());
   validate(flags.role);
   const Status threads = core::can_start_threads();
   if (!threads.ok()) return fail(1, std::string(name) + ": " + threads.message());
@@ -84,7 +85,8 @@ Command add_server_command(CLI::App& app) {
   command->add_option("--listen", flags->role.listen, "HOST:PORT, port 0: any free one")
       ->capture_default_str();
   command->add_option("--advertise", flags->role.advertise,
-                      "HOST:PORT that workers reach it at; empty: as it listens");
+                      "HOST:PORT that driver and workers reach it at; empty: its host's name, "
+                      "and where that does not work the address that its calls come from");
   command->add_option("--port-file", flags->role.port_file,
                       "file to write the port to that it listens at");
   add_value(*command, "--threads", flags->role.threads, "threads that serve workers")

@@ -18,16 +18,21 @@ class Role {
  public:
   std::string get() const {
     std::lock_guard lock(mutex_);
-    return name_;
+    return host_.empty() ? name_ : name_ + "@" + host_;
   }
   void set(const std::string& name) {
     std::lock_guard lock(mutex_);
     name_ = name;
   }
+  void set_host(const std::string& host) {
+    std::lock_guard lock(mutex_);
+    host_ = host;
+  }
 
  private:
   mutable std::mutex mutex_;
   std::string name_ = "sluice";
+  std::string host_;
 };
 
 Role& role() {
@@ -73,6 +78,8 @@ void set_role(const std::string& name) {
   std::call_once(once, log_to_standard_error);
   role().set(name);
 }
+
+void set_host(const std::string& host) { role().set_host(host); }
 
 void set_level(const std::string& level) {
   const auto parsed = spdlog::level::from_str(level);

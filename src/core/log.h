@@ -15,6 +15,9 @@ namespace sluice::log {
 // Names the process in every line from now on: "driver", "server 0", "worker 2". The first call,
 // which main() makes before there are threads, also sends the log to standard error.
 void set_role(const std::string& role);
+// Names its host in every line too, "worker 1@hosta": for processes whose lines may come to lie
+// beside those of other hosts. Empty, the default: no host.
+void set_host(const std::string& host);
 // "debug", "info", "warn", "error" or "off"; throws std::invalid_argument for anything else.
 void set_level(const std::string& level);
 

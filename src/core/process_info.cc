@@ -6,15 +6,20 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <sstream>
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include "core/world.h"
 
 namespace sluice::core {
 
@@ -42,6 +47,32 @@ std::string boot_id() {
   std::string id;
   std::getline(file, id);
   return id;
+}
+
+std::string to_text(const ProcessFacts& process) {
+  const std::string& container = process.container;
+  const bool named = !container.empty() && !process.host.starts_with(container);
+  return "pid " + std::to_string(process.pid) + " on " + process.host +
+         (named ? ", container " + container : "");
+}
+
+// A container's number has 64 hexadecimal digits: a group of the host is named after it, or, where
+// namespaces hide that, the folder that its host name is mounted from.
+std::string container_name(const std::string& root) {
+  if (const char* pod = std::getenv("POD_NAME"); pod != nullptr) return pod;
+  constexpr size_t kDigits = 64;
+  constexpr size_t kShown = 12;
+  for (const char* file : {"/proc/self/cgroup", "/proc/self/mountinfo"}) {
+    std::ifstream stream(root + file);
+    const std::string text(std::istreambuf_iterator<char>(stream), {});
+    const auto is_digit = [](unsigned char c) { return std::isxdigit(c) != 0; };
+    for (auto at = text.begin(); at != text.end();) {
+      const auto end = std::find_if_not(at, text.end(), is_digit);
+      if (end - at == kDigits) return {at, at + kShown};
+      at = end == text.end() ? end : end + 1;
+    }
+  }
+  return "";
 }
 
 // Field 22 of proc(5)'s stat; the second, the program's name, may hold anything but ends at the

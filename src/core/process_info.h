@@ -16,6 +16,11 @@ std::string host_name();
 // Of the machine, the same in all of its containers; empty where /proc does not tell.
 std::string boot_id();
 
+// Of the container or pod that this process is in: POD_NAME, as Kubernetes' manifests set it, or
+// the first digits of the number that Docker and containerd give it. Empty: none, or not known.
+// `root`: of /proc, for tests.
+std::string container_name(const std::string& root = "");
+
 // When this process started, in clock ticks since the machine was booted; 0 where /proc does not
 // tell.
 int64_t start_ticks();

@@ -171,7 +171,7 @@ class RealWorld final : public World {
   }
   uint64_t unique_number() override { return core::unique_number(); }
   ProcessFacts process() const override {
-    return {host_name(), boot_id(), ::getpid(), start_ticks()};
+    return {host_name(), boot_id(), ::getpid(), start_ticks(), container_name()};
   }
   int64_t peak_memory_bytes() const override { return core::peak_memory_bytes(); }
   Disk& disk() override { return disk_; }

@@ -44,10 +44,14 @@ struct ProcessFacts {
   std::string host;     // name
   std::string machine;  // boot id; empty: not known
   int64_t pid = 0;
-  int64_t started = 0;  // in clock ticks since the machine was booted; 0: not known
+  int64_t started = 0;      // in clock ticks since the machine was booted; 0: not known
+  std::string container{};  // or pod: its name; empty: none, or not known
 
   friend bool operator==(const ProcessFacts&, const ProcessFacts&) = default;
 };
+
+// "pid 4711 on hosta", "pid 1 on node7, container 4f2a9c0d11e2".
+std::string to_text(const ProcessFacts& process);
 
 // Bytes that stay where they are as long as `owner` lives.
 struct SharedBytes {

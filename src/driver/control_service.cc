@@ -81,6 +81,7 @@ void Driver::fenced(int64_t number, const Result<wire::FenceReply>& reply) {
   switch (decision->outcome) {
     case GrantMachine::Outcome::kGranted:
       if (coordinator_.granted(decision->lease, now)) {
+        if (!training_since_) training_since_ = last_epoch_end_ = now;
         answer = std::move(grant.answer);
         answer.lease = decision->lease;
       } else {

@@ -46,6 +46,11 @@ int lowest_free(const std::set<int>& taken) {
   return number;
 }
 
+// Processes of one machine have one name for it. Where it is not known, its host name must do.
+const std::string& machine_of(const core::ProcessFacts& process) {
+  return process.machine.empty() ? process.host : process.machine;
+}
+
 // As a container that was started again; but also as its neighbour, where containers of one machine
 // share a host name.
 bool may_replace(const core::ProcessFacts& process, const core::ProcessFacts& before) {
@@ -53,11 +58,21 @@ bool may_replace(const core::ProcessFacts& process, const core::ProcessFacts& be
          process.pid == before.pid && process.started != before.started;
 }
 
+bool is_loopback(const std::string& host) { return host.starts_with("127.") || host == "::1"; }
+
+// An address "HOST:PORT" at another host; empty where there is none.
+std::string at_host(const std::string& address, const std::string& host) {
+  const size_t port = address.rfind(':');
+  if (host.empty() || port == std::string::npos || address.starts_with("unix:")) return "";
+  const bool v6 = host.find(':') != std::string::npos;
+  return (v6 ? "[" + host + "]" : host) + address.substr(port);
+}
+
 // So that they can be added to the time.
 CoordinatorOptions bounded(CoordinatorOptions options) {
   for (core::Duration* timeout :
        {&options.lease_timeout, &options.server_timeout, &options.name_stalled_after,
-        &options.stall_timeout, &options.idle_timeout}) {
+        &options.stall_timeout, &options.idle_timeout, &options.gather}) {
     *timeout = core::bounded(*timeout);
   }
   return options;
@@ -137,10 +152,6 @@ int Coordinator::free_index(Role role, int preferred) const {
 }
 
 int Coordinator::free_slot(Role role, const core::ProcessFacts& process) const {
-  // Where the machine is not known, its name must do.
-  const auto machine_of = [](const core::ProcessFacts& p) {
-    return p.machine.empty() ? p.host : p.machine;
-  };
   std::set<int> taken;
   for (const auto& [id, member] : members_) {
     if (member.alive && member.name.role == role &&
@@ -149,6 +160,26 @@ int Coordinator::free_slot(Role role, const core::ProcessFacts& process) const {
     }
   }
   return lowest_free(taken);
+}
+
+// Each pool's cores go evenly to the workers that take from it, and the tightest pool counts: of
+// two cores, each of two workers has one, each of three one as well.
+int Coordinator::share_of_cores(const Member& member) const {
+  int share = 0;
+  for (const core::CorePool& pool : member.cores) {
+    int sharing = 0;
+    for (const auto& [id, other] : members_) {
+      const bool here =
+          other.alive && machine_of(other.name.process) == machine_of(member.name.process);
+      if (!here) continue;
+      sharing += static_cast<int>(
+          std::count_if(other.cores.begin(), other.cores.end(),
+                        [&](const core::CorePool& another) { return another.name == pool.name; }));
+    }
+    const int part = std::max(pool.cores / std::max(sharing, 1), 1);
+    share = share == 0 ? part : std::min(share, part);
+  }
+  return share;
 }
 
 wire::JoinReply Coordinator::welcome(const Member& member) const {
@@ -227,11 +258,16 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   member.name = {request.role, free_index(request.role, request.preferred_index), request.process};
   member.slot = free_slot(request.role, request.process);
   member.address = request.address;
+  member.address_guessed = request.address_guessed;
+  member.came_from = request.came_from;
+  member.came_to = request.came_to;
+  member.cores = request.cores;
   member.attempt = request.attempt;
   member.last_heard = member.last_progress = now;
   happened(MemberJoined{member.name, member.address}, now);
   const wire::JoinReply reply = welcome(member);
   ++live_[static_cast<size_t>(request.role)];
+  if (live(Role::kWorker) >= options_.workers) gathering_ = false;
   happened_to(members_.emplace(member.id, std::move(member)).first->second, now);
   say_waits(now);
   return reply;
@@ -239,11 +275,48 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
 
 bool Coordinator::servers_ready() const { return live(Role::kServer) == options_.servers; }
 
-std::vector<std::string> Coordinator::server_addresses() const {
-  std::vector<std::string> addresses(static_cast<size_t>(options_.servers));
+const Member* Coordinator::find_server(int index) const {
   for (const auto& [id, member] : members_) {
-    if (member.alive && member.name.role == Role::kServer) {
-      addresses[static_cast<size_t>(member.name.index)] = member.address;
+    const bool is_it =
+        member.alive && member.name.role == Role::kServer && member.name.index == index;
+    if (is_it) return &member;
+  }
+  return nullptr;
+}
+
+Member* Coordinator::find_server(int index) {
+  return const_cast<Member*>(std::as_const(*this).find_server(index));
+}
+
+std::vector<std::string> Coordinator::possible_addresses(int server) const {
+  const Member* member = find_server(server);
+  if (member == nullptr) return {};
+  std::vector<std::string> addresses = {member->address};
+  const std::string from = at_host(member->address, member->came_from);
+  if (!from.empty() && from != member->address) addresses.push_back(from);
+  return addresses;
+}
+
+void Coordinator::server_found(int server, const std::string& address, const std::string& why,
+                               TimePoint now) {
+  Member* member = find_server(server);
+  if (member == nullptr || member->address == address) return;
+  happened(ServerFound{member->name, member->address, address, why}, now);
+  member->address = address;
+}
+
+// A server on the driver's own host may have come over its loopback, and know no better address
+// than its host's name. Workers elsewhere reach that host by the address by which they reach the
+// driver.
+std::vector<std::string> Coordinator::addresses_for(const Member& worker) const {
+  std::vector<std::string> addresses(static_cast<size_t>(options_.servers));
+  const bool elsewhere = !worker.came_to.empty() && !is_loopback(worker.came_from);
+  for (const auto& [id, member] : members_) {
+    if (!member.alive || member.name.role != Role::kServer) continue;
+    std::string& address = addresses[static_cast<size_t>(member.name.index)];
+    address = member.address;
+    if (elsewhere && member.address_guessed && is_loopback(member.came_from)) {
+      address = at_host(member.address, worker.came_to);
     }
   }
   return addresses;
@@ -254,6 +327,8 @@ void Coordinator::start_training(wire::ShardMap shard_map, TimePoint now) {
   shard_map_ = std::move(shard_map);
   phase_ = Phase::kTraining;
   idle_since_ = now;
+  gather_until_ = now + options_.gather;
+  gathering_ = now < gather_until_ && live(Role::kWorker) < options_.workers;
   happened(TrainingStarted{}, now);
   plan(now);
   say_waits(now);
@@ -276,6 +351,8 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
     reply.kind = wire::AcquireReply::Kind::kDone;
   } else if (phase_ == Phase::kWaitingForServers) {
     reply.reason = waits_for();
+  } else if (gathering_) {
+    reply.reason = missing_members();
   } else if (queue_.empty()) {
     reply.reason = whom_idle_workers_wait_for();
   } else {
@@ -314,7 +391,8 @@ wire::AcquireReply Coordinator::grant(Member& member, TimePoint now) {
   reply.kind = wire::AcquireReply::Kind::kGranted;
   reply.lease = {index, partition.incarnation, 1, partition.records};
   reply.shard_map = shard_map_;
-  reply.servers = server_addresses();
+  reply.servers = addresses_for(member);
+  reply.threads = share_of_cores(member);
   return reply;
 }
 
@@ -521,6 +599,7 @@ void Coordinator::tick(TimePoint now) {
   if (now >= idle_until()) {
     abort("waited " + seconds(options_.idle_timeout) + " for " + waits_for(), now);
   }
+  if (now >= gather_until_) gathering_ = false;
   for (auto& [id, member] : members_) look_at(member, now);
   plan(now);
   say_waits(now);
@@ -538,6 +617,7 @@ TimePoint Coordinator::idle_until() const {
 
 void Coordinator::plan(TimePoint now) {
   due_ = idle_until();
+  if (gathering_) due_ = std::min(due_, gather_until_);
   for (const auto& [id, member] : members_) due_ = std::min(due_, next_event_of(member, now));
 }
 
@@ -576,18 +656,27 @@ void Coordinator::close() {
 
 std::string Coordinator::waits_for() const {
   if (phase_ == Phase::kWaitingForServers) {
-    const int missing = options_.servers - live(Role::kServer);
-    if (missing == 0) return "the parameter servers to take the model";
-    return std::to_string(missing) + " of " + std::to_string(options_.servers) +
-           " parameter server(s) to join";
+    return servers_ready() ? "the parameter servers to take the model" : missing_members();
   }
   if (phase_ != Phase::kTraining) return "";
+  if (gathering_) return missing_members();
   if (live(Role::kWorker) == 0) return "a worker to join";
   const std::string whom = members_waited_for();
   if (whom.empty() && !ungranted_.because.empty()) {
     return "a parameter server: " + ungranted_.because;
   }
   return whom;
+}
+
+// All of them at once: whoever starts one after the other would wait for each.
+std::string Coordinator::missing_members() const {
+  const auto missing = [this](Role role, int all, const char* name) {
+    const int absent = all - live(role);
+    return absent <= 0 ? "" : std::to_string(absent) + " of " + std::to_string(all) + name;
+  };
+  const std::string servers = missing(Role::kServer, options_.servers, " parameter server(s)");
+  const std::string workers = missing(Role::kWorker, options_.workers, " worker(s)");
+  return servers + (servers.empty() || workers.empty() ? "" : " and ") + workers + " to join";
 }
 
 // Workers that wait for a server say nothing new when a server is silent.

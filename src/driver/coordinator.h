@@ -26,6 +26,7 @@ namespace sluice::driver {
 struct CoordinatorOptions {
   uint64_t job = 0;
   int servers = 1;
+  int workers = 0;  // that will come, 0: not known
   std::vector<int64_t> partition_records;
   std::string job_spec;  // handed to whoever joins
   // A worker without a heartbeat for this long has lost its lease and its membership.
@@ -37,6 +38,9 @@ struct CoordinatorOptions {
   core::Duration name_stalled_after = std::chrono::seconds(10);
   core::Duration stall_timeout = std::chrono::seconds(120);
   core::Duration idle_timeout = std::chrono::seconds(300);  // without any server or worker
+  // How long the first leases wait for all `workers` to be there: only then it is known with how
+  // many of them each shares its cores.
+  core::Duration gather{};
 };
 
 enum class Phase { kWaitingForServers, kTraining, kDone, kAborted };
@@ -46,7 +50,10 @@ struct Member {
   MemberName name;
   int slot = 0;  // among the living of its role on its machine
   std::string address;
-  uint64_t attempt = 0;  // of its join
+  bool address_guessed = false;       // from its host's name
+  std::string came_from, came_to;     // of its join, see wire::JoinRequest
+  std::vector<core::CorePool> cores;  // that it takes from
+  uint64_t attempt = 0;               // of its join
   core::TimePoint last_heard;
   core::TimePoint last_progress;  // when it last got something done, or was heard to wait
   bool alive = true;
@@ -104,13 +111,19 @@ class Coordinator {
   // so.
   bool servers_ready() const;
   void start_training(wire::ShardMap shard_map, core::TimePoint now);
-  std::vector<std::string> server_addresses() const;  // by index
+  // Where a server is reached: as it said, and where its call came from. The first is the better.
+  std::vector<std::string> possible_addresses(int server) const;
+  // The one that works, which workers are told from now on; `why` the others do not.
+  void server_found(int server, const std::string& address, const std::string& why,
+                    core::TimePoint now);
 
   const std::map<int64_t, Member>& members() const { return members_; }
   int live(wire::Role role) const { return live_[static_cast<size_t>(role)]; }
   int64_t finished_partitions() const { return finished_; }
   // Whether an acquire() that had to wait would get another answer now.
-  bool has_work() const { return over() || (phase_ == Phase::kTraining && !queue_.empty()); }
+  bool has_work() const {
+    return over() || (phase_ == Phase::kTraining && !gathering_ && !queue_.empty());
+  }
 
   std::vector<JobEvent> take_events();
   // Members for whom a heartbeat that was kept back has something to say now: all of them when the
@@ -134,6 +147,11 @@ class Coordinator {
   void doubt_predecessors(const wire::JoinRequest& request, core::TimePoint now);
   int free_index(wire::Role role, int preferred) const;
   int free_slot(wire::Role role, const core::ProcessFacts& process) const;
+  int share_of_cores(const Member& member) const;
+  Member* find_server(int index);
+  const Member* find_server(int index) const;
+  std::vector<std::string> addresses_for(const Member& worker) const;
+  std::string missing_members() const;
   wire::JoinReply welcome(const Member& member) const;
   wire::AcquireReply grant(Member& member, core::TimePoint now);
   wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
@@ -162,6 +180,8 @@ class Coordinator {
   const CoordinatorOptions options_;
   Phase phase_ = Phase::kWaitingForServers;
   bool closed_ = false;
+  bool gathering_ = false;  // the first leases wait for more workers, until gather_until_
+  core::TimePoint gather_until_{};
   std::string abort_reason_;
   wire::ShardMap shard_map_;
   std::map<int64_t, Member> members_;  // by id, dead ones too

@@ -12,6 +12,8 @@ namespace {
 
 constexpr core::Duration kPollEvery = std::chrono::milliseconds(200);
 constexpr core::Duration kPollCall = std::chrono::seconds(2);
+// How long one address of a server is tried before the next one.
+constexpr core::Duration kTryAddress = std::chrono::seconds(2);
 // How long members may take to leave: after a good end, and when a person may be waiting.
 constexpr core::Duration kLeaving = std::chrono::seconds(5);
 constexpr core::Duration kLeavingSoon = std::chrono::milliseconds(1500);
@@ -28,6 +30,8 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   CoordinatorOptions result;
   result.job = job;
   result.servers = options.servers;
+  result.workers = options.workers;
+  result.gather = options.gather;
   wire::TrainingSpec training = options.training;
   for (const wire::Shard& shard : shard_map.shards()) {
     training.largest_shard = std::max(training.largest_shard, static_cast<int64_t>(shard.size));
@@ -72,10 +76,9 @@ Driver::Driver(core::World& world, wire::Transport& transport, DriverOptions opt
       partitioning_(records_->info().records, options_.training.partitions, options_.training.seed,
                     shuffle_of(options_.training)),
       shard_map_(wire::ShardMap::even(parameters.size(), options_.shards, options_.servers)),
-      started_(world.now()),
       record_server_(world, records_, partitioning_),
       strand_(world.make_strand("driver")),
-      coordinator_(coordinator_options(options_, job_, partitioning_, shard_map_), started_),
+      coordinator_(coordinator_options(options_, job_, partitioning_, shard_map_), world.now()),
       parameters_(std::make_shared<core::AlignedBuffer>(parameters.size())),
       alarm_(strand_),
       poll_alarm_(strand_) {
@@ -201,10 +204,70 @@ void Driver::fail(const Status& why) {
   }
 }
 
-// Every server is told which shards are its own, then all get their values.
+// Every server is told which shards are its own, at the first of its addresses that is reached;
+// then all get their values.
 void Driver::set_up() {
   stage_ = Stage::kSettingUp;
-  const std::vector<std::string> addresses = coordinator_.server_addresses();
+  const auto servers = static_cast<size_t>(options_.servers);
+  channels_.resize(servers);
+  ledgers_.resize(servers);
+  not_reached_.resize(servers);
+  calls_left_ = options_.servers;
+  for (int server = 0; server < options_.servers; ++server) create(server);
+}
+
+void Driver::create(int server) {
+  std::vector<std::shared_ptr<wire::ParameterChannel>> candidates;
+  for (const std::string& address : coordinator_.possible_addresses(server)) {
+    candidates.push_back(transport_.connect_parameters(address));
+  }
+  std::string whom = "the parameter server at " + candidates.front()->address();
+  client::RetryOptions retry{.give_up_after = options_.training.server_timeout};
+  if (candidates.size() > 1) {
+    whom += " or " + candidates.back()->address() + ", where it came from";
+    retry.longest_attempt = kTryAddress;
+  }
+  const wire::CreateRequest request{job_, shard_map_, server, options_.update_rule,
+                                    options_.pushes};
+  creates_.push_back(std::make_unique<client::PersistentCall<Result<size_t>>>(world_, strand_));
+  creates_.back()->start(
+      whom, retry,
+      [this, candidates, request, next = size_t{0}](const wire::CallOptions& call,
+                                                    core::Reply<Result<size_t>> reply) mutable {
+        const size_t tried = next++ % candidates.size();
+        auto failed = lifetime_->on(strand_, [this, server = request.server](const Status& why) {
+          not_reached_[static_cast<size_t>(server)] = why.message();
+        });
+        candidates[tried]->create(
+            request, call, [tried, failed, reply = std::move(reply)](const Status& status) mutable {
+              if (tried == 0 && !status.ok()) failed(status);
+              reply(status.ok() ? Result<size_t>(tried) : Result<size_t>(status));
+            });
+      },
+      [this, server, candidates](const Result<size_t>& found) {
+        if (!found.ok()) {
+          fail(client::may_pass(found.status().code())
+                   ? unavailable(
+                         found.status().message() +
+                         "; start it with --advertise HOST:PORT that driver and workers reach")
+                   : found.status());
+        } else {
+          created(server, candidates[*found]);
+        }
+        changed();
+      });
+}
+
+void Driver::created(int server, std::shared_ptr<wire::ParameterChannel> channel) {
+  const auto index = static_cast<size_t>(server);
+  coordinator_.server_found(server, channel->address(), not_reached_[index], world_.now());
+  channels_[index] = std::move(channel);
+  if (--calls_left_ == 0 && stage_ == Stage::kSettingUp) assign();
+}
+
+void Driver::assign() {
+  std::vector<std::string> addresses;
+  for (const auto& channel : channels_) addresses.push_back(channel->address());
   client::ExchangeOptions exchange;
   exchange.give_up_after = options_.training.server_timeout;
   client_ = std::make_unique<client::ParameterClient>(
@@ -212,32 +275,6 @@ void Driver::set_up() {
       [](const std::string& whom) {
         if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
       });
-  ledgers_.resize(addresses.size());
-  calls_left_ = options_.servers;
-  for (int server = 0; server < options_.servers; ++server) {
-    const std::string& address = addresses[static_cast<size_t>(server)];
-    const auto channel = transport_.connect_parameters(address);
-    channels_.push_back(channel);
-    creates_.push_back(std::make_unique<client::PersistentCall<Status>>(world_, strand_));
-    const wire::CreateRequest request{job_, shard_map_, server, options_.update_rule,
-                                      options_.pushes};
-    creates_.back()->start(
-        "the parameter server at " + address, {.give_up_after = options_.training.server_timeout},
-        [channel, request](const wire::CallOptions& call, core::Reply<Status> reply) {
-          channel->create(request, call, std::move(reply));
-        },
-        [this](const Status& created) {
-          if (!created.ok()) {
-            fail(created);
-          } else if (--calls_left_ == 0 && stage_ == Stage::kSettingUp) {
-            assign();
-          }
-          changed();
-        });
-  }
-}
-
-void Driver::assign() {
   client_->assign(parameters_, lifetime_->on(strand_, [this](const Status& assigned) {
     begin_training(assigned);
     changed();
@@ -286,7 +323,7 @@ void Driver::report_progress() {
   report_epochs();
   const core::TimePoint now = world_.now();
   Progress progress;
-  progress.elapsed_s = core::to_seconds(now - started_);
+  progress.elapsed_s = core::to_seconds(now - training_since_.value_or(now));
   progress.total_samples = records_->info().records * options_.training.epochs;
   progress.epochs = ledgers_.front().epochs;
   for (const auto& epoch : progress.epochs) progress.samples += epoch.samples;
@@ -360,7 +397,7 @@ void Driver::stop_and_keep(const std::string& reason) {
   stopping_ = reason;
   stop_by_ = world_.now() + kKeeping;
   if (stage_ == Stage::kCollecting) return;
-  training_time_ = world_.now() - started_;
+  training_time_ = world_.now() - training_since_.value_or(world_.now());
   pulls_.push_back({parameters_->span(), [this](const Status& status) {
                       if (stage_ != Stage::kTraining) return;
                       kept_ = status.ok();
@@ -382,7 +419,7 @@ void Driver::answer_leaving() {
 
 void Driver::collect() {
   stage_ = Stage::kCollecting;
-  training_time_ = world_.now() - started_;
+  training_time_ = world_.now() - training_since_.value_or(world_.now());
   pulls_.push_back({parameters_->span(), [this](const Status& status) {
                       if (stage_ != Stage::kCollecting) return;
                       if (!status.ok()) return fail(status);

@@ -37,12 +37,14 @@ struct DriverOptions {
   // By partition: how many pushes its training takes. At the end every shard must have had each.
   std::vector<int64_t> pushes;
   int servers = 1;
-  int shards = 0;  // 0: by size
+  int workers = 0;  // that will come, 0: not known
+  int shards = 0;   // 0: by size
   core::Duration lease_timeout = std::chrono::seconds(10);
   core::Duration stall_timeout = std::chrono::seconds(120);
   core::Duration idle_timeout = std::chrono::seconds(300);
   // Whether a job that is stopped while it trains ends with the parameters as they are by then.
   bool keep_when_stopped = false;
+  core::Duration gather{};  // see CoordinatorOptions
 };
 
 class Driver final : public wire::ControlService {
@@ -121,6 +123,8 @@ class Driver final : public wire::ControlService {
   void on_time();
   Status lost_server() const;
   void set_up();
+  void create(int server);
+  void created(int server, std::shared_ptr<wire::ParameterChannel> channel);
   void assign();
   void begin_training(const Status& assigned);
   void collect();
@@ -154,7 +158,6 @@ class Driver final : public wire::ControlService {
   const std::shared_ptr<const data::Records> records_;
   const data::Partitioning partitioning_;
   const wire::ShardMap shard_map_;
-  const core::TimePoint started_;
   RecordServer record_server_;
   const std::shared_ptr<core::Strand> strand_;
 
@@ -174,15 +177,17 @@ class Driver final : public wire::ControlService {
   std::vector<Pull> pulls_;  // waiting; the first is under way
   std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;  // by server
   std::unique_ptr<client::ParameterClient> client_;
-  std::vector<std::unique_ptr<client::PersistentCall<Status>>> creates_;
+  std::vector<std::unique_ptr<client::PersistentCall<Result<size_t>>>> creates_;
   std::vector<std::unique_ptr<client::PersistentCall<Result<wire::LedgerReply>>>> final_ledgers_;
   int calls_left_ = 0;                      // of those two
+  std::vector<std::string> not_reached_;    // by server: why not where it said, when it was tried
   std::vector<wire::LedgerReply> ledgers_;  // by server, as last read
   int polls_left_ = 0;
   bool poll_complete_ = true;
   core::TimePoint epochs_read_at_{};  // when the ledger that counts epochs was last read
   size_t epochs_reported_ = 0;
   core::TimePoint last_epoch_end_ = started_;
+  std::optional<core::TimePoint> training_since_;  // when the first lease was granted
   core::Duration training_time_{};
   core::TimePoint leave_by_{};  // members that have not left by then are left alone
   std::optional<Result<JobResult>> result_;

@@ -5,13 +5,15 @@ namespace {
 
 const char* name_of(wire::Role role) { return role == wire::Role::kServer ? "server" : "worker"; }
 
-std::string where(const core::ProcessFacts& process) {
-  return "(pid " + std::to_string(process.pid) + " on " + process.host + ")";
-}
+std::string where(const core::ProcessFacts& process) { return "(" + core::to_text(process) + ")"; }
 
 struct ToText {
   std::string operator()(const MemberJoined& e) const {
     return e.who.to_string() + " joined" + (e.address.empty() ? "" : ", listening at " + e.address);
+  }
+  std::string operator()(const ServerFound& e) const {
+    return e.who.to_string() + " is reached at " + e.address + ", where it came from: " + e.why +
+           "; start it with --advertise to choose the address";
   }
   std::string operator()(const JoinRefused& e) const {
     return std::string("a ") + name_of(e.role) + " " + where(e.process) +

@@ -29,6 +29,14 @@ struct MemberJoined {
   std::string address;  // servers: where the data plane listens
 };
 
+// A server is not reached at the address that it gave, but at another.
+struct ServerFound {
+  MemberName who;
+  std::string announced;
+  std::string address;  // where it is
+  std::string why;      // not at the other
+};
+
 // A process that asked to become a member and may not.
 struct JoinRefused {
   wire::Role role = wire::Role::kWorker;
@@ -97,8 +105,8 @@ struct JobEnding {
 
 struct JobEvent {
   core::TimePoint at;
-  std::variant<MemberJoined, JoinRefused, MemberEnded, LeaseGranted, PartitionFinished, WaitsFor,
-               TrainingStarted, Progress, EpochEnded, JobEnding>
+  std::variant<MemberJoined, ServerFound, JoinRefused, MemberEnded, LeaseGranted, PartitionFinished,
+               WaitsFor, TrainingStarted, Progress, EpochEnded, JobEnding>
       what;
 };
 

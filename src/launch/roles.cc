@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "core/cores.h"
 #include "core/log.h"
 #include "core/process_info.h"
 #include "core/real_world.h"
@@ -52,10 +53,10 @@ client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token st
 
 client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token stop) {
   transport::GrpcTransport transport;
-  return worker::run_worker(
-      core::real_world(), transport,
-      {options.driver, options.index, options.device, core::from_seconds(options.join_timeout_s)},
-      std::move(stop), end_soon);
+  return worker::run_worker(core::real_world(), transport,
+                            {options.driver, options.index, options.device,
+                             core::from_seconds(options.join_timeout_s), core::usable_cores()},
+                            std::move(stop), end_soon);
 }
 
 core::Duration stop_grace(const std::string& role) {

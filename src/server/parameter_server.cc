@@ -202,8 +202,8 @@ Status ParameterServer::make(const wire::CreateRequest& request) {
   }
   if (job_) return ok_status();
   job_ = std::make_shared<Job>(request, world_);
-  SLUICE_LOG(debug, "job {}: {} of {} shards", request.job, job_->shards.size(),
-             request.shard_map.size());
+  SLUICE_LOG(info, "keeps {} of the job's {} shard(s), of {} parameters in all",
+             job_->shards.size(), request.shard_map.size(), request.shard_map.parameters());
   return ok_status();
 }
 

@@ -64,7 +64,10 @@ void Server::listen_and_join() {
                         ? advertised(listener_->address(), world_.process().host)
                         : options_.advertise;
   request.preferred_index = options_.preferred_index;
-  SLUICE_LOG(info, "listening at {}; joining the driver at {}", request.address, options_.driver);
+  request.address_guessed = options_.advertise.empty() && request.address != listener_->address();
+  SLUICE_LOG(info, "{}: listening at {}, to be reached at {}; joining the driver at {}",
+             core::to_text(world_.process()), listener_->description(), request.address,
+             options_.driver);
   client::MemberEvents events;
   events.on_joined = [this](const wire::JoinReply& joined, const wire::TrainingSpec& spec) {
     serve(joined, spec);
@@ -87,6 +90,7 @@ Status Server::listen(const std::string& address) {
 
 void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec) {
   log::set_role("server " + std::to_string(joined.index));
+  SLUICE_LOG(info, "joined the driver at {}", options_.driver);
   parameters_.serve_job(joined.job);
   const auto largest = static_cast<size_t>(spec.largest_shard) * sizeof(float);
   const Status serving = listener_->serve(largest + kHeaderBytes);

@@ -1,6 +1,7 @@
 #include "show/job_view.h"
 
 #include <algorithm>
+#include <ctime>
 #include <future>
 #include <utility>
 #include <variant>
@@ -14,6 +15,15 @@ namespace {
 constexpr core::Duration kStarting = std::chrono::seconds(2);
 // Nor does a wait that is over sooner; and several come together.
 constexpr core::Duration kSettling = std::chrono::seconds(1);
+
+// "14:02:55".
+std::string time_of_day() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::localtime_r(&now, &parts);
+  char text[16];
+  return {text, std::strftime(text, sizeof text, "%H:%M:%S", &parts)};
+}
 
 ShownMetrics shown(const wire::EpochMetrics& sums) {
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
@@ -44,14 +54,21 @@ class JobView::Show {
  public:
   Show(JobView& view, const driver::JobEvent& event) : view_(view), event_(event) {}
 
-  void operator()(const driver::MemberJoined&) { daily(); }
-  void operator()(const driver::LeaseGranted&) { daily(); }
+  void operator()(const driver::MemberJoined&) { coming_or_going(); }
+  void operator()(const driver::ServerFound&) { say(); }
+  void operator()(const driver::LeaseGranted&) {
+    view_.begin(event_.at);
+    daily();
+  }
   void operator()(const driver::PartitionFinished&) { daily(); }
   void operator()(const driver::TrainingStarted&) { daily(); }
-  void operator()(const driver::JobEnding&) { daily(); }
+  void operator()(const driver::JobEnding&) {
+    view_.ending_ = true;
+    daily();
+  }
   void operator()(const driver::JoinRefused&) { say(); }
   void operator()(const driver::MemberEnded& ended) {
-    ended.how == driver::MemberEnded::How::kLeft ? daily() : say();
+    ended.how == driver::MemberEnded::How::kLeft ? coming_or_going() : say();
   }
   void operator()(const driver::WaitsFor& waits) { view_.show(waits); }
   void operator()(const driver::Progress& progress) { view_.show(progress, event_.at); }
@@ -61,7 +78,8 @@ class JobView::Show {
   void daily() {
     if (view_.job_.verbose >= 2) say();
   }
-  void say() { view_.view_.message(to_text(event_)); }
+  void coming_or_going() { view_.job_.members_come && !view_.ending_ ? say() : daily(); }
+  void say() { view_.say(to_text(event_)); }
 
   JobView& view_;
   const driver::JobEvent& event_;
@@ -91,7 +109,18 @@ void JobView::show_newest(const std::shared_ptr<driver::JobEvent>& progress) {
 }
 
 void JobView::message(const std::string& line) {
-  showing_->post([this, line] { view_.message(line); });
+  showing_->post([this, line] { say(line); });
+}
+
+void JobView::say(const std::string& line) {
+  view_.message(job_.members_come ? time_of_day() + " " + line : line);
+}
+
+// Until then the job has only waited for members.
+void JobView::begin(core::TimePoint at) {
+  if (std::exchange(begun_, true)) return;
+  epoch_start_ = at;
+  view_.begin(at);
 }
 
 void JobView::show(const driver::Progress& progress, core::TimePoint at) {
@@ -122,7 +151,7 @@ void JobView::say_waits() {
   settling_ = false;
   if (waiting_for_ == said_) return;
   said_ = waiting_for_;
-  if (!said_.empty()) view_.message("waiting for " + said_);
+  if (!said_.empty()) say("waiting for " + said_);
 }
 
 // --- Epochs ---

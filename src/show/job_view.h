@@ -29,6 +29,8 @@ struct ShownJob {
   int verbose = 1;  // 0 silent, 1 progress, 2 a line for everything
   // Told of every epoch, numbered from 1, in order, as it is shown; may be null.
   std::function<void(const EpochHistory&, int epoch)> on_epoch{};
+  // Members come from elsewhere: who joined and left is told, and when.
+  bool members_come = false;
 };
 
 class JobView {
@@ -62,6 +64,8 @@ class JobView {
   class Show;  // what to do with each kind of event
 
   // On the showing strand:
+  void say(const std::string& line);
+  void begin(core::TimePoint at);
   void show_newest(const std::shared_ptr<driver::JobEvent>& progress);
   void show(const driver::Progress& progress, core::TimePoint at);
   void show(const driver::EpochEnded& ended, core::TimePoint at);
@@ -87,6 +91,8 @@ class JobView {
 
   // Of the showing strand:
   ProgressView view_;
+  bool begun_ = false;   // somebody has something to train
+  bool ending_ = false;  // everybody leaves now
   core::TimePoint epoch_start_;
   std::vector<EndedEpoch> ended_;  // not yet shown
   bool validating_ = false;

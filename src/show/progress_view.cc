@@ -72,6 +72,8 @@ ProgressView::ProgressView(Style style, int epochs, int64_t samples_per_epoch,
       epoch_start_(start),
       rate_since_(start) {}
 
+void ProgressView::begin(core::TimePoint now) { epoch_start_ = rate_since_ = now; }
+
 size_t ProgressView::columns() const {
   if (columns_ > 0) return columns_;
   winsize size{};

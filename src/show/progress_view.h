@@ -30,6 +30,8 @@ class ProgressView {
   ProgressView(Style style, int epochs, int64_t samples_per_epoch, core::TimePoint start,
                size_t columns = 0);
 
+  // Training begins now, and not when this was made.
+  void begin(core::TimePoint now);
   // `samples` of `epoch` (from 0) are done, `total_samples` of all epochs.
   void update(int epoch, int64_t samples, int64_t total_samples, const ShownMetrics& metrics,
               core::TimePoint now);

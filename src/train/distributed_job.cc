@@ -22,6 +22,8 @@ namespace {
 
 // How long after a signal local children are killed: the driver has told them to end by then.
 constexpr core::Duration kGraceAfterSignal = std::chrono::milliseconds(100);
+// Members start one after the other, as containers do.
+constexpr core::Duration kGather = std::chrono::seconds(3);
 constexpr core::Duration kGrace = std::chrono::seconds(3);
 
 // Hands what happens in the job to whoever watches it.
@@ -77,6 +79,8 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   options.pushes = worker::pushes_by_partition(training);
   options.update_rule = training.trainer.to_update_rule(training.optimizer);
   options.servers = config.servers;
+  options.workers = config.workers;
+  if (training.threads == 0) options.gather = kGather;
   options.shards = config.shards;
   options.lease_timeout = core::from_seconds(config.lease_timeout);
   options.stall_timeout = core::from_seconds(config.stall_timeout);
@@ -145,7 +149,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                       .records = records->info().records,
                       .parameters = model.count_params(),
                       .verbose = config.verbose,
-                      .on_epoch = job.on_epoch},
+                      .on_epoch = job.on_epoch,
+                      .members_come = job.cluster == Cluster::kExternal},
                      validation ? validate_on(validation, job, model) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;
@@ -167,9 +172,9 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   if (cluster) {
     SLUICE_RETURN_IF_ERROR(cluster->start(listener->address(), driver, stop));
   } else {
-    view.message("driver: listening at " + listener->address() + " for " +
-                 std::to_string(config.servers) + " server(s) and " +
-                 std::to_string(config.workers) + " worker(s)");
+    view.message("driver (" + core::to_text(world.process()) + "): listening at " +
+                 listener->description() + " for " + std::to_string(config.servers) +
+                 " server(s) and " + std::to_string(config.workers) + " worker(s)");
   }
   std::promise<Result<driver::JobResult>> ended;
   driver.start([&ended](Result<driver::JobResult> result) { ended.set_value(std::move(result)); });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "core/cores.h"
 #include "core/reply.h"
 #include "core/world.h"
 #include "sluice/status.h"
@@ -22,10 +23,17 @@ struct JoinRequest {
   Role role = Role::kWorker;
   std::string version;  // of the program; the driver refuses another one
   core::ProcessFacts process;
-  std::string address;       // servers: where the data plane listens
-  int preferred_index = -1;  // the index this process was started as; -1: any
+  std::string address{};         // servers: where the data plane listens
+  bool address_guessed = false;  // from the host's name: others may not know it
+  int preferred_index = -1;      // the index this process was started as; -1: any
   // Random, the same when the request is repeated because its answer was lost; 0: never repeated.
   uint64_t attempt = 0;
+  std::vector<core::CorePool> cores{};  // workers: all that its threads take from
+
+  // Not sent, but seen by the driver's transport: the caller's host and the driver's own, as
+  // numeric addresses of the connection. Empty where there are none.
+  std::string came_from{};
+  std::string came_to{};
 };
 
 struct JoinReply {
@@ -58,7 +66,8 @@ struct AcquireReply {
   std::string reason;
   // With kGranted: where the parameters are.
   ShardMap shard_map;
-  std::vector<std::string> servers;  // addresses by server index
+  std::vector<std::string> servers{};  // addresses by server index
+  int threads = 0;                     // the member's share of its cores; 0: it knows best itself
 };
 
 // Every later call of a member names the job, so that a driver never takes it for one of its own.

@@ -1,5 +1,6 @@
 #include "worker/session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/cores.h"
@@ -14,9 +15,10 @@ Session::Session(SessionParts parts, const wire::JoinReply& joined, const wire::
       joined_(joined),
       spec_(spec),
       device_(device.empty() ? spec.device : device),
+      shares_cores_(spec.threads <= 0 && !parts_.cores.stated),
       source_(parts_.world, parts_.strand, parts_.driver, joined.job, spec, parts_.got_on,
               parts_.waiting_for) {
-  if (spec_.threads <= 0) spec_.threads = core::available_cores();
+  if (spec_.threads <= 0) spec_.threads = parts_.cores.threads();
 }
 
 Status Session::prepare() {
@@ -29,8 +31,9 @@ Status Session::open_and_compile() {
       parts_.open_backend(
           {.name = device_, .slot = joined_.slot, .gpu_memory_bytes = spec_.gpu_memory_mib << 20}));
   parts_.got_on();
-  SLUICE_LOG(info, "joined the driver at {}; trains on {}, {} thread(s)", parts_.driver->address(),
-             backend_->name(), spec_.threads);
+  SLUICE_LOG(info, "joined the driver at {}; trains on {}{}", parts_.driver->address(),
+             backend_->name(),
+             shares_cores_ ? "" : ", " + std::to_string(spec_.threads) + " thread(s)");
   trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand);
   parts_.got_on();
   source_.find_files();
@@ -39,6 +42,7 @@ Status Session::open_and_compile() {
 }
 
 void Session::open(const wire::AcquireReply& granted, Done done) {
+  if (Status shared = share_cores(granted.threads); !shared.ok()) return done(std::move(shared));
   if (Status fits = check(granted); !fits.ok()) return done(std::move(fits));
   connect(granted);
   lease_ = granted.lease;
@@ -49,6 +53,22 @@ void Session::open(const wire::AcquireReply& granted, Done done) {
     parts_.got_on();
     data_ = *std::move(data);
     done(ok_status());
+  });
+}
+
+// The first lease tells with how many others this worker shares its cores. A replica that has
+// trained keeps its optimizer's state, and with it its threads.
+Status Session::share_cores(int share) {
+  const bool on_cpu = backend_->name().starts_with("cpu");
+  if (!shares_cores_ || !on_cpu || trained_ || share <= 0) return ok_status();
+  const int threads = std::min(share, parts_.cores.threads());
+  SLUICE_LOG(info, "trains with {} thread(s), its share of {}", threads,
+             core::to_text(parts_.cores));
+  if (threads == spec_.threads) return ok_status();
+  spec_.threads = threads;
+  return caught([this] {
+    trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand);
+    return ok_status();
   });
 }
 
@@ -83,6 +103,7 @@ void Session::connect(const wire::AcquireReply& granted) {
 }
 
 void Session::train(Done done) {
+  trained_ = true;
   trainer_->train(lease_, *std::exchange(data_, std::nullopt), *client_, parts_.on_step,
                   std::move(done));
 }

@@ -10,6 +10,7 @@
 
 #include "backend/replica.h"
 #include "client/parameter_client.h"
+#include "core/cores.h"
 #include "core/world.h"
 #include "wire/training_spec.h"
 #include "wire/transport.h"
@@ -29,6 +30,7 @@ struct SessionParts {
   std::shared_ptr<core::Strand> timers;  // never busy for long
   std::shared_ptr<wire::ControlChannel> driver;
   OpenBackend open_backend;
+  core::UsableCores cores;
   // What it tells; called on any thread.
   std::function<void()> got_on;                              // something other than a step is done
   std::function<void(int64_t step)> on_step;                 // of the lease
@@ -59,6 +61,7 @@ class Session {
 
  private:
   Status open_and_compile();
+  Status share_cores(int share);
   Status check(const wire::AcquireReply& granted) const;
   void connect(const wire::AcquireReply& granted);
 
@@ -66,6 +69,8 @@ class Session {
   const wire::JoinReply joined_;
   wire::TrainingSpec spec_;
   const std::string device_;
+  const bool shares_cores_;  // threads are not said by anybody
+  bool trained_ = false;
 
   std::shared_ptr<backend::Backend> backend_;
   PartitionSource source_;

@@ -14,6 +14,7 @@ wire::JoinRequest join_request(const WorkerOptions& options) {
   request.role = wire::Role::kWorker;
   request.version = core::version();
   request.preferred_index = options.preferred_index;
+  request.cores = options.cores.pools;
   return request;
 }
 
@@ -43,7 +44,8 @@ Worker::~Worker() {
 
 void Worker::start() {
   network_->post([this] {
-    SLUICE_LOG(info, "joining the driver at {}", options_.driver);
+    SLUICE_LOG(info, "{}: joining the driver at {}", core::to_text(world_.process()),
+               options_.driver);
     member_.start();
   });
 }
@@ -132,6 +134,7 @@ SessionParts Worker::session_parts() {
           .timers = network_,
           .driver = driver_,
           .open_backend = parts_.open_backend,
+          .cores = options_.cores,
           .got_on = [this] { member_.got_on(); },
           .on_step = [this](int64_t step) { member_.set_step(step); },
           .waiting_for = [this](const std::string& whom) { member_.set_waiting_for(whom); }};

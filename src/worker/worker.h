@@ -11,6 +11,7 @@
 
 #include "client/member.h"
 #include "client/persistent_call.h"
+#include "core/cores.h"
 #include "core/world.h"
 #include "wire/transport.h"
 #include "worker/lease_machine.h"
@@ -23,6 +24,7 @@ struct WorkerOptions {
   int preferred_index = -1;  // "worker 2" when the launcher numbered its workers
   std::string device{};      // instead of the job's, unless empty
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
+  core::UsableCores cores{};
 };
 
 // What a simulator replaces besides the world and the transport.

@@ -117,12 +117,18 @@ class DriverFixture : public ::testing::Test {
     world.run();
   }
 
-  int64_t join(wire::Role role, int64_t pid, const std::string& address = "") {
+  // A server of the test at one more address.
+  void listen(const std::string& address, int server) {
+    listeners_.push_back(*transport_.listen(address, &servers[server], {}));
+  }
+  int64_t join(wire::Role role, int64_t pid, const std::string& address = "",
+               const std::string& came_from = "") {
     wire::JoinRequest request;
     request.role = role;
     request.version = core::version();
     request.process = {kHost, "machine", pid, 1};
     request.address = address;
+    request.came_from = came_from;
     Pending<Result<wire::JoinReply>> joined;
     driver->join(request, joined.reply());
     world.run();

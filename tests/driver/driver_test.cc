@@ -60,6 +60,49 @@ TEST_F(DriverTest, ServersGetTheirShardsTheRuleThePushesAndTheInitialValues) {
   EXPECT_EQ(next, initial.size());
 }
 
+// Its host's name means nothing here, or is that of another.
+TEST_F(DriverTest, AServerIsReachedWhereItCameFromWhenNobodyAnswersWhereItSaid) {
+  listen("10.0.0.9:70", 0);
+  make_driver();
+  server_members[0] = join(wire::Role::kServer, 100, "hostb:70", "10.0.0.9");
+  server_members[1] = join(wire::Role::kServer, 101, "server 1");
+  run();
+  world.advance(5s);
+  ASSERT_EQ(observer.all<TrainingStarted>().size(), 1u);
+  const auto found = observer.all<ServerFound>();
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].address, "10.0.0.9:70");
+  EXPECT_THAT(found[0].why, HasSubstr("hostb:70"));
+  EXPECT_THAT(acquire(join_worker()).servers, ElementsAre("10.0.0.9:70", "server 1"));
+  EXPECT_EQ(servers[0].told().assigned.size(), 2u);
+}
+
+TEST_F(DriverTest, AServerThatIsReachedNowhereEndsTheJobWithAllThatWasTried) {
+  make_driver();
+  server_members[0] = join(wire::Role::kServer, 100, "hostb:70", "10.0.0.9");
+  server_members[1] = join(wire::Role::kServer, 101, "server 1");
+  run();
+  live_for(40s, {server_members[0], server_members[1]});
+  leave(server_members[0]);
+  leave(server_members[1]);
+  ASSERT_EQ(ends, 1);
+  EXPECT_THAT(result.status().message(), HasSubstr("hostb:70 or 10.0.0.9:70"));
+  EXPECT_THAT(result.status().message(), HasSubstr("--advertise"));
+}
+
+TEST_F(DriverTest, TrainingTimeBeginsWithTheFirstLease) {
+  start();
+  live_for(20s, {server_members[0], server_members[1]});
+  const int64_t worker = join_worker();
+  const auto lease = acquire(worker).lease;
+  world.advance(2s);
+  EXPECT_TRUE(finish(worker, lease).ok());
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(finish(worker, acquire(worker).lease).ok());
+  leave(worker);
+  ASSERT_TRUE(end().ok()) << result.status();
+  EXPECT_DOUBLE_EQ(result->training_time_s, 2.0);
+}
+
 TEST_F(DriverTest, MembersAreToldHowLargeShardsAre) {
   start();
   const auto spec = wire::parse_training_spec(job_spec);

@@ -423,6 +423,9 @@ TEST(CommandLineTest, PortInUseIsNamed) {
       {"driver", "--dataset", digits().path(), "--listen", address, "--verbose", "0"});
   EXPECT_EQ(second.status, 1);
   EXPECT_THAT(second.output, HasSubstr("cannot listen on " + address));
+  // At once, and not when the data is there.
+  const Outcome third = sluice_command({"driver", "--dataset", "/nowhere", "--listen", address});
+  EXPECT_THAT(third.output, HasSubstr("cannot listen on " + address));
 }
 
 TEST(CommandLineTest, DevicesAreListedWithWhatIsMissing) {

@@ -80,11 +80,16 @@ TEST(RolesTest, WaitsSayForWhomAndEnd) {
   Process driver({kSluice, "driver", "--dataset", digits.path(), "--listen", "127.0.0.1:0",
                   "--idle-timeout", "3"});
   EXPECT_EQ(driver.wait(60s), 1) << driver.output();
-  EXPECT_THAT(driver.output(), HasSubstr("waiting for 1 of 1 parameter server(s) to join"));
-  EXPECT_THAT(driver.output(), HasSubstr("waited 3 s for 1 of 1 parameter server(s) to join"));
+  EXPECT_THAT(driver.output(),
+              HasSubstr("waiting for 1 of 1 parameter server(s) and 3 of 3 worker(s) to join"));
+  EXPECT_THAT(driver.output(),
+              HasSubstr("waited 3 s for 1 of 1 parameter server(s) and 3 of 3 worker(s)"));
 }
 
-TEST(RolesTest, MembersOfADeadDriverEndByThemselves) {
+class DriverlessTest : public testing::TestWithParam<int> {};
+
+// Also of one that only sleeps, for longer than they wait.
+TEST_P(DriverlessTest, MembersEndByThemselves) {
   const DigitsFolder digits(900, 100);
   Process driver({kSluice, "driver", "--dataset", digits.path(), "--listen", "127.0.0.1:0",
                   "--epochs", "500", "--workers", "1", "--peer-timeout", "2", "--verbose", "2"});
@@ -93,11 +98,45 @@ TEST(RolesTest, MembersOfADeadDriverEndByThemselves) {
   Process server({kSluice, "server", "--driver", address, "--listen", "127.0.0.1:0"});
   Process worker({kSluice, "worker", "--driver", address});
   ASSERT_TRUE(driver.wait_for_output("Epoch 1/500", 120s)) << driver.output();
-  driver.signal(SIGKILL);
+  driver.signal(GetParam());
   EXPECT_EQ(worker.wait(60s), 4) << worker.output();
   EXPECT_EQ(server.wait(60s), 4) << server.output();
   EXPECT_THAT(worker.output(), HasSubstr("the driver at " + address + " has not answered for"));
   EXPECT_THAT(server.output(), HasSubstr("the driver at " + address + " has not answered for"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Roles, DriverlessTest, testing::Values(SIGKILL, SIGSTOP));
+
+TEST(RolesTest, PortsThatTheSystemChoseStandInFiles) {
+  const DigitsFolder digits(300, 50);
+  const auto port_of = [&](const std::string& name) {
+    std::ifstream file(digits.path() + "/" + name);
+    std::string port;
+    std::getline(file, port);
+    return port;
+  };
+  Process driver({kSluice, "driver", "--dataset", digits.path(), "--listen", "127.0.0.1:0",
+                  "--epochs", "1", "--workers", "1", "--port-file", digits.path() + "/driver"});
+  ASSERT_TRUE(driver.wait_for_output("listening at ", 60s)) << driver.output();
+  const std::string address = "127.0.0.1:" + port_of("driver");
+  Process server({kSluice, "server", "--driver", address, "--listen", "127.0.0.1:0", "--port-file",
+                  digits.path() + "/server"});
+  Process worker({kSluice, "worker", "--driver", address});
+  EXPECT_EQ(driver.wait(120s), 0) << driver.output();
+  EXPECT_EQ(server.wait(30s), 0) << server.output();
+  EXPECT_EQ(worker.wait(30s), 0) << worker.output();
+  EXPECT_THAT(server.output(), HasSubstr("listening at 127.0.0.1:" + port_of("server")));
+}
+
+TEST(RolesTest, APortFileNeedsAPort) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{kSluice, "train", "--port-file", "/tmp/port"},
+        {kSluice, "server", "--driver", "127.0.0.1:9", "--listen", "unix:/tmp/s", "--port-file",
+         "/tmp/port"}}) {
+    Process process(command);
+    EXPECT_EQ(process.wait(30s), 2) << process.output();
+    EXPECT_THAT(process.output(), HasSubstr("--port-file: needs a --listen address with a port"));
+  }
 }
 
 // Members of a kind behave alike: what a worker survives, a server that has nothing to lose does.

@@ -103,9 +103,13 @@ driver::MemberName worker(int index) {
 driver::EpochEnded epoch(int number) { return {{number, kRecords, 0.5 * kRecords, 75}}; }
 
 std::unique_ptr<JobView> make_view(core::World& world, int verbose, int epochs = 1,
-                                   JobView::Evaluate evaluate = nullptr) {
-  const ShownJob job{
-      .epochs = epochs, .records = kRecords, .parameters = kParameters, .verbose = verbose};
+                                   JobView::Evaluate evaluate = nullptr,
+                                   bool members_come = false) {
+  const ShownJob job{.epochs = epochs,
+                     .records = kRecords,
+                     .parameters = kParameters,
+                     .verbose = verbose,
+                     .members_come = members_come};
   return std::make_unique<JobView>(world, job, std::move(evaluate));
 }
 
@@ -122,6 +126,37 @@ class JobViewTest : public testing::Test {
   StandardError stderr_;
   ManualWorld world_;
 };
+
+TEST_F(JobViewTest, WhoComesFromElsewhereAndGoesBeforeTheEndIsShownWithTheTime) {
+  const auto shown = [this](int verbose) {
+    const StandardError standard_error;
+    const auto view = make_view(world_, verbose, 1, nullptr, true);
+    happens(*view, driver::MemberJoined{worker(1), ""});
+    happens(*view, driver::LeaseGranted{worker(1), {2, 1, 5, 100}});
+    happens(*view, MemberEnded{worker(1), MemberEnded::How::kLeft, "left", 2});
+    happens(*view, driver::JobEnding{});
+    happens(*view, MemberEnded{worker(2), MemberEnded::How::kLeft, "left", -1});
+    return standard_error.text();
+  };
+  EXPECT_EQ(shown(0), "");
+  const std::string time = "[0-9][0-9]:[0-9][0-9]:[0-9][0-9] ";
+  EXPECT_THAT(shown(1), testing::MatchesRegex(
+                            time + "worker 1 \\(pid 4711 on hosta\\) joined\n" + time +
+                            "worker 1 \\(pid 4711 on hosta\\) left: partition 2 goes back to "
+                            "the queue\n"));
+}
+
+// The first epoch's speed is not that of waiting for members.
+TEST_F(JobViewTest, AnEpochsTimeBeginsWithTheFirstLease) {
+  const auto view = make_view(world_, 1);
+  world_.advance(60s);
+  happens(*view, driver::LeaseGranted{worker(1), {2, 1, 1, 100}});
+  world_.advance(2s);
+  happens(*view, driver::LeaseGranted{worker(2), {1, 1, 1, 100}});
+  world_.advance(3s);
+  happens(*view, epoch(0));
+  EXPECT_THAT(stderr_.text(), HasSubstr("Epoch 1/1 - 5s - 20 images/s"));
+}
 
 TEST_F(JobViewTest, DeathsAndRefusalsAreShownAndDailyBusinessOnlyToWhoAsksForIt) {
   const auto shown = [this](int verbose) {

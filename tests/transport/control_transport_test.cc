@@ -106,7 +106,9 @@ TEST_P(ControlTransportTest, JoinCarriesEveryField) {
   wire::JoinRequest request;
   request.role = wire::Role::kServer;
   request.version = "1.2.3";
-  request.process = {"node-7", "boot-1", 4711, 99};
+  request.process = {"node-7", "boot-1", 4711, 99, "pod-3"};
+  request.address_guessed = true;
+  request.cores = {{"machine", 64}, {"cgroup 7", 2}};
   request.address = "10.0.0.7:7001";
   request.preferred_index = -1;
   request.attempt = 0x8000000000000001;
@@ -120,6 +122,11 @@ TEST_P(ControlTransportTest, JoinCarriesEveryField) {
   EXPECT_EQ(driver_.seen().join.attempt, request.attempt);
   EXPECT_EQ(reply->member, 7);
   EXPECT_EQ(reply->index, 2);
+  EXPECT_TRUE(driver_.seen().join.address_guessed);
+  EXPECT_EQ(driver_.seen().join.cores, request.cores);
+  const bool over_tcp = GetParam() == TransportKind::kGrpcTcp;
+  EXPECT_EQ(driver_.seen().join.came_from, over_tcp ? "127.0.0.1" : "");
+  EXPECT_EQ(driver_.seen().join.came_to, over_tcp ? "127.0.0.1" : "");
   EXPECT_EQ(reply->job, 0xfedcba9876543210);
   EXPECT_EQ(reply->job_spec, R"({"window": 5})");
   EXPECT_EQ(reply->slot, 4);

@@ -314,6 +314,83 @@ TEST_F(WorkerTest, IsHeardOfWhileItsDeviceIsBeingOpened) {
   EXPECT_TRUE(heard);
 }
 
+// --- Threads ---
+
+// The CPU, that remembers for how many threads it was asked to compile.
+class CountedBackend final : public backend::Backend {
+ public:
+  explicit CountedBackend(std::vector<int>& threads) : threads_(threads) {}
+  std::string name() const override { return cpu_->name(); }
+  Status check(backend::Precision precision) const override { return cpu_->check(precision); }
+  std::unique_ptr<backend::Replica> compile(const backend::Graph& graph,
+                                            const backend::ReplicaOptions& options) override {
+    threads_.push_back(options.threads);
+    return cpu_->compile(graph, options);
+  }
+
+ private:
+  const std::shared_ptr<backend::Backend> cpu_ = *backend::open_backend({.name = "cpu"});
+  std::vector<int>& threads_;
+};
+
+class WorkerThreadsTest : public WorkerTest {
+ protected:
+  // Two leases, with these shares; what was compiled for.
+  std::vector<int> compiled(int first_share, int second_share, const core::UsableCores& cores) {
+    AServer server(driver_.inproc);
+    driver_.answers = {granted_at_the_server(), granted_at_the_server()};
+    driver_.answers[0].threads = first_share;
+    driver_.answers[1].threads = second_share;
+    driver_.answers[1].lease.next_sequence = 3;
+    std::vector<int> threads;
+    std::promise<Status> ended;
+    WorkerOptions options{"driver"};
+    options.cores = cores;
+    Worker worker(core::real_world(), driver_, options,
+                  {.open_backend =
+                       [&](const backend::DeviceOptions&) {
+                         return Result<std::shared_ptr<backend::Backend>>(
+                             std::make_shared<CountedBackend>(threads));
+                       }},
+                  [&](Status why) { ended.set_value(std::move(why)); });
+    worker.start();
+    const Status why = ended.get_future().get();
+    EXPECT_TRUE(why.ok()) << why;
+    return threads;
+  }
+  static core::UsableCores four_cores() {
+    return {4, "all of this machine", false, {{"machine", 4}}};
+  }
+};
+
+TEST_F(WorkerThreadsTest, TheFirstLeaseTellsTheShare) {
+  driver_.spec.threads = 0;
+  EXPECT_THAT(compiled(2, 2, four_cores()), testing::ElementsAre(4, 2));
+}
+
+TEST_F(WorkerThreadsTest, WhoHasTrainedKeepsItsThreads) {
+  driver_.spec.threads = 0;
+  EXPECT_THAT(compiled(2, 4, four_cores()), testing::ElementsAre(4, 2));
+}
+
+TEST_F(WorkerThreadsTest, AShareIsNoMoreThanThereIs) {
+  driver_.spec.threads = 0;
+  EXPECT_THAT(compiled(64, 64, four_cores()), testing::ElementsAre(4));
+}
+
+TEST_F(WorkerThreadsTest, WhatTheJobSaysStands) {
+  driver_.spec.threads = 3;
+  EXPECT_THAT(compiled(1, 1, four_cores()), testing::ElementsAre(3));
+}
+
+TEST_F(WorkerThreadsTest, SoDoesWhatTheLauncherSays) {
+  driver_.spec.threads = 0;
+  core::UsableCores stated = four_cores();
+  stated.count = 2;
+  stated.stated = true;
+  EXPECT_THAT(compiled(1, 1, stated), testing::ElementsAre(2));
+}
+
 TEST_F(WorkerTest, LeavesWithTheReasonWhyItHasNoDevice) {
   const Status broken = not_found("no GPU here");
   EXPECT_EQ(run_with({.open_backend = [&](const backend::DeviceOptions&)

@@ -51,6 +51,13 @@ v1::JoinRequest to_proto(const wire::JoinRequest& request) {
   message.set_address(request.address);
   message.set_preferred_index(request.preferred_index);
   message.set_attempt(request.attempt);
+  message.set_container(request.process.container);
+  message.set_address_guessed(request.address_guessed);
+  for (const core::CorePool& pool : request.cores) {
+    v1::CorePool* to = message.add_cores();
+    to->set_name(pool.name);
+    to->set_cores(pool.cores);
+  }
   return message;
 }
 
@@ -62,10 +69,15 @@ Result<wire::JoinRequest> from_proto(const v1::JoinRequest& request) {
   wire::JoinRequest result;
   result.role = request.role() == v1::ROLE_SERVER ? wire::Role::kServer : wire::Role::kWorker;
   result.version = request.version();
-  result.process = {request.host(), request.machine(), request.pid(), request.started()};
+  result.process = {request.host(), request.machine(), request.pid(), request.started(),
+                    request.container()};
   result.address = request.address();
   result.preferred_index = request.preferred_index();
   result.attempt = request.attempt();
+  result.address_guessed = request.address_guessed();
+  for (const v1::CorePool& pool : request.cores()) {
+    result.cores.push_back({pool.name(), pool.cores()});
+  }
   return result;
 }
 
@@ -108,6 +120,7 @@ v1::AcquireReply to_proto(const wire::AcquireReply& reply) {
     *message.add_shards() = to_proto(shard);
   }
   for (const std::string& server : reply.servers) message.add_servers(server);
+  message.set_threads(reply.threads);
   return message;
 }
 
@@ -121,6 +134,7 @@ wire::AcquireReply from_proto(const v1::AcquireReply& reply) {
   result.reason = reply.reason();
   result.shard_map = shard_map_from(reply.shards());
   result.servers.assign(reply.servers().begin(), reply.servers().end());
+  result.threads = reply.threads();
   return result;
 }
 

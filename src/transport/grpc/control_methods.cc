@@ -1,5 +1,6 @@
 #include "transport/grpc/control_methods.h"
 
+#include "transport/grpc/caller.h"
 #include "transport/grpc/message_method.h"
 
 namespace sluice::transport {
@@ -8,13 +9,17 @@ using Reply = Method::Reply;
 
 std::vector<Method> control_methods(wire::ControlService& service) {
   return {
-      message_method<v1::JoinRequest>(
-          "/sluice.v1.Control/Join",
-          [&service](const v1::JoinRequest& message, Reply reply) {
-            const Result<wire::JoinRequest> request = from_proto(message);
-            if (!request.ok()) return reply(request.status());
-            service.join(*request, as_message<wire::JoinReply>(std::move(reply)));
-          }),
+      message_method<v1::JoinRequest>("/sluice.v1.Control/Join",
+                                      [&service](const v1::JoinRequest& message,
+                                                 const ::grpc::ServerContext& call, Reply reply) {
+                                        Result<wire::JoinRequest> request = from_proto(message);
+                                        if (!request.ok()) return reply(request.status());
+                                        Caller caller = caller_of(call);
+                                        request->came_from = std::move(caller.host);
+                                        request->came_to = std::move(caller.called);
+                                        service.join(*request,
+                                                     as_message<wire::JoinReply>(std::move(reply)));
+                                      }),
       message_method<v1::AcquireRequest>(
           "/sluice.v1.Control/Acquire",
           [&service](const v1::AcquireRequest& message, Reply reply) {

@@ -217,11 +217,12 @@ void GrpcListener::wait_for_call(size_t method) {
 void GrpcListener::hand_to_service(std::unique_ptr<Call> call) {
   const Method& method = methods_[call->method];
   const Call* key = call.get();
+  const ::grpc::ServerContext& context = call->context;
   Buffer request;
   request.Swap(&call->request);
   calls_->add(std::move(call));
   try {
-    method.handle(std::move(request),
+    method.handle(std::move(request), context,
                   [calls = calls_, key](Result<Buffer> answer) { calls->answer(key, answer); });
   } catch (const std::exception& error) {
     calls_->answer(key, internal_error(error.what()));

@@ -2,6 +2,7 @@
 // includes gRPC.
 #pragma once
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include <functional>
@@ -21,8 +22,9 @@ struct Method {
 
   const char* name;  // "/package.Service/Method"
   // Called from several threads at once, which it does not block. What it throws is answered with
-  // INTERNAL.
-  std::function<void(::grpc::ByteBuffer request, Reply reply)> handle;
+  // INTERNAL. `call`: for caller_of().
+  std::function<void(::grpc::ByteBuffer request, const ::grpc::ServerContext& call, Reply reply)>
+      handle;
 };
 
 struct Listening {

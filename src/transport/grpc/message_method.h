@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "transport/grpc/byte_buffers.h"
@@ -17,14 +18,23 @@ inline std::string last_name(const char* method) {
   return name.substr(name.rfind('/') + 1);
 }
 
-// A method whose request is a message: `handle(const Message&, Method::Reply)`.
+// A method whose request is a message: `handle(const Message&, const ::grpc::ServerContext&,
+// Method::Reply)`, or without the context.
 template <typename Message, typename Handle>
 Method message_method(const char* name, Handle handle) {
-  return {name, [name, handle](::grpc::ByteBuffer request, Method::Reply reply) {
+  return {name, [name, handle](::grpc::ByteBuffer request, const ::grpc::ServerContext& call,
+                               Method::Reply reply) {
             Message message;
-            if (parse(request, message)) return handle(message, std::move(reply));
-            reply(invalid_argument(last_name(name) +
-                                   ": the message is damaged: it is no valid protobuf"));
+            if (!parse(request, message)) {
+              return reply(invalid_argument(last_name(name) +
+                                            ": the message is damaged: it is no valid protobuf"));
+            }
+            if constexpr (std::is_invocable_v<Handle, const Message&, const ::grpc::ServerContext&,
+                                              Method::Reply>) {
+              handle(message, call, std::move(reply));
+            } else {
+              handle(message, std::move(reply));
+            }
           }};
 }
 
@@ -32,7 +42,8 @@ Method message_method(const char* name, Handle handle) {
 // `handle(const Header&, wire::ReceivedPayload, Method::Reply)`.
 template <typename Header, typename Handle>
 Method payload_method(const char* name, Handle handle) {
-  return {name, [name, handle](::grpc::ByteBuffer request, Method::Reply reply) {
+  return {name, [name, handle](::grpc::ByteBuffer request, const ::grpc::ServerContext&,
+                               Method::Reply reply) {
             Header header;
             Result<wire::ReceivedPayload> payload = parse(request, header, last_name(name).c_str());
             if (!payload.ok()) return reply(payload.status());
