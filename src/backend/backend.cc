@@ -47,6 +47,9 @@ Result<GpuInfo> choose_gpu(CudaPlugin& plugin, const DeviceOptions& options) {
   const std::optional<int> number = gpu_number(options.name);
   if (!number) {
     SLUICE_ASSIGN_OR_RETURN(const auto gpus, usable_gpus(plugin));
+    for (const GpuInfo& gpu : gpus) {
+      if (!options.gpu.empty() && gpu.uuid == options.gpu) return gpu;
+    }
     return gpus[static_cast<size_t>(options.slot) % gpus.size()];
   }
   SLUICE_ASSIGN_OR_RETURN(const auto gpus, plugin.gpus());

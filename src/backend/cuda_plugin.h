@@ -17,6 +17,7 @@ namespace sluice::backend {
 
 struct GpuInfo {
   int index = 0;             // cuda:N
+  std::string uuid;          // "GPU-1f0c...", as NVIDIA's driver writes it
   std::string name;          // "NVIDIA H200"
   std::string architecture;  // compute capability, "9.0"
   int64_t memory_bytes = 0;

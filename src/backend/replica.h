@@ -162,6 +162,7 @@ struct DeviceOptions {
   // "cuda" and "auto" take GPU number slot modulo the host's GPUs, so that processes with slots
   // 0, 1, ... spread over them.
   int slot = 0;
+  std::string gpu{};  // a UUID: they take this one instead, where it can be used
   int64_t gpu_memory_bytes = 0;  // the most that all replicas take together; 0: no bound
 };
 

@@ -162,8 +162,21 @@ int Coordinator::free_slot(Role role, const core::ProcessFacts& process) const {
   return lowest_free(taken);
 }
 
-// Each pool's cores go evenly to the workers that take from it, and the tightest pool counts: of
-// two cores, each of two workers has one, each of three one as well.
+// The first of those that the fewest hold: containers of one machine may see different ones.
+std::string Coordinator::free_gpu(const std::vector<std::string>& gpus) const {
+  const auto holders = [this](const std::string& gpu) {
+    return std::count_if(members_.begin(), members_.end(), [&](const auto& member) {
+      return member.second.alive && member.second.gpu == gpu;
+    });
+  };
+  const auto freest = std::min_element(
+      gpus.begin(), gpus.end(),
+      [&](const std::string& a, const std::string& b) { return holders(a) < holders(b); });
+  return freest == gpus.end() ? "" : *freest;
+}
+
+// Each pool's cores go evenly to the workers that take from it, but for those that only stand by,
+// and the tightest pool counts: of two cores, each of two workers has one, each of three as well.
 int Coordinator::share_of_cores(const Member& member) const {
   int share = 0;
   for (const core::CorePool& pool : member.cores) {
@@ -176,7 +189,8 @@ int Coordinator::share_of_cores(const Member& member) const {
           std::count_if(other.cores.begin(), other.cores.end(),
                         [&](const core::CorePool& another) { return another.name == pool.name; }));
     }
-    const int part = std::max(pool.cores / std::max(sharing, 1), 1);
+    const auto training = std::min<int64_t>(sharing, std::ssize(partitions_) - finished_);
+    const int part = std::max(pool.cores / std::max(static_cast<int>(training), 1), 1);
     share = share == 0 ? part : std::min(share, part);
   }
   return share;
@@ -189,6 +203,7 @@ wire::JoinReply Coordinator::welcome(const Member& member) const {
   reply.index = member.name.index;
   reply.job_spec = options_.job_spec;
   reply.slot = member.slot;
+  reply.gpu = member.gpu;
   return reply;
 }
 
@@ -223,7 +238,7 @@ void Coordinator::doubt_predecessors(const wire::JoinRequest& request, TimePoint
       continue;
     }
     member.doubted = true;
-    if (!request.address.empty() && request.address == member.address) {
+    if (!request.address.empty() && request.address == member.announced) {
       end_membership(member, MemberEnded::How::kDied, "was started again", now);
     } else {
       expire(member, now);
@@ -257,11 +272,12 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   member.id = next_member_++;
   member.name = {request.role, free_index(request.role, request.preferred_index), request.process};
   member.slot = free_slot(request.role, request.process);
-  member.address = request.address;
+  member.address = member.announced = request.address;
   member.address_guessed = request.address_guessed;
   member.came_from = request.came_from;
   member.came_to = request.came_to;
   member.cores = request.cores;
+  member.gpu = free_gpu(request.gpus);
   member.attempt = request.attempt;
   member.last_heard = member.last_progress = now;
   happened(MemberJoined{member.name, member.address}, now);

@@ -48,8 +48,10 @@ enum class Phase { kWaitingForServers, kTraining, kDone, kAborted };
 struct Member {
   int64_t id = 0;
   MemberName name;
-  int slot = 0;  // among the living of its role on its machine
-  std::string address;
+  int slot = 0;                       // among the living of its role on its machine
+  std::string gpu;                    // that it was given, a UUID
+  std::string address;                // servers: where it is reached
+  std::string announced;              // servers: where it said
   bool address_guessed = false;       // from its host's name
   std::string came_from, came_to;     // of its join, see wire::JoinRequest
   std::vector<core::CorePool> cores;  // that it takes from
@@ -147,6 +149,7 @@ class Coordinator {
   void doubt_predecessors(const wire::JoinRequest& request, core::TimePoint now);
   int free_index(wire::Role role, int preferred) const;
   int free_slot(wire::Role role, const core::ProcessFacts& process) const;
+  std::string free_gpu(const std::vector<std::string>& gpus) const;
   int share_of_cores(const Member& member) const;
   Member* find_server(int index);
   const Member* find_server(int index) const;

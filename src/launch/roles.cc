@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "core/cores.h"
+#include "core/gpus.h"
 #include "core/log.h"
 #include "core/process_info.h"
 #include "core/real_world.h"
@@ -53,10 +54,12 @@ client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token st
 
 client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token stop) {
   transport::GrpcTransport transport;
-  return worker::run_worker(core::real_world(), transport,
-                            {options.driver, options.index, options.device,
-                             core::from_seconds(options.join_timeout_s), core::usable_cores()},
-                            std::move(stop), end_soon);
+  return worker::run_worker(
+      core::real_world(), transport,
+      {options.driver, options.index, options.device, core::from_seconds(options.join_timeout_s),
+       core::usable_cores(),
+       options.device == "cpu" ? std::vector<std::string>() : core::visible_gpus()},
+      std::move(stop), end_soon);
 }
 
 core::Duration stop_grace(const std::string& role) {

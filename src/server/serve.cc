@@ -65,8 +65,9 @@ void Server::listen_and_join() {
                         : options_.advertise;
   request.preferred_index = options_.preferred_index;
   request.address_guessed = options_.advertise.empty() && request.address != listener_->address();
-  SLUICE_LOG(info, "{}: listening at {}, to be reached at {}; joining the driver at {}",
+  SLUICE_LOG(info, "{}: listening at {}, to be reached at {}{}; joining the driver at {}",
              core::to_text(world_.process()), listener_->description(), request.address,
+             request.address_guessed ? " (its host's name; --advertise gives another)" : "",
              options_.driver);
   client::MemberEvents events;
   events.on_joined = [this](const wire::JoinReply& joined, const wire::TrainingSpec& spec) {

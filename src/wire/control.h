@@ -29,6 +29,7 @@ struct JoinRequest {
   // Random, the same when the request is repeated because its answer was lost; 0: never repeated.
   uint64_t attempt = 0;
   std::vector<core::CorePool> cores{};  // workers: all that its threads take from
+  std::vector<std::string> gpus{};      // workers: UUIDs of those it sees; none: not known
 
   // Not sent, but seen by the driver's transport: the caller's host and the driver's own, as
   // numeric addresses of the connection. Empty where there are none.
@@ -44,6 +45,7 @@ struct JoinReply {
   // Workers: the lowest number that no other living worker of the same machine has. Spreads the
   // workers of a machine over its GPUs.
   int slot = 0;
+  std::string gpu{};  // workers: of their `gpus` the one that the fewest hold; empty: none named
 };
 
 // The right to train one partition until it ends, or until it expires for want of heartbeats.

@@ -26,10 +26,11 @@ Status Session::prepare() {
 }
 
 Status Session::open_and_compile() {
-  SLUICE_ASSIGN_OR_RETURN(
-      backend_,
-      parts_.open_backend(
-          {.name = device_, .slot = joined_.slot, .gpu_memory_bytes = spec_.gpu_memory_mib << 20}));
+  SLUICE_ASSIGN_OR_RETURN(backend_,
+                          parts_.open_backend({.name = device_,
+                                               .slot = joined_.slot,
+                                               .gpu = joined_.gpu,
+                                               .gpu_memory_bytes = spec_.gpu_memory_mib << 20}));
   parts_.got_on();
   SLUICE_LOG(info, "joined the driver at {}; trains on {}{}", parts_.driver->address(),
              backend_->name(),

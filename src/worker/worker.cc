@@ -15,6 +15,7 @@ wire::JoinRequest join_request(const WorkerOptions& options) {
   request.version = core::version();
   request.preferred_index = options.preferred_index;
   request.cores = options.cores.pools;
+  request.gpus = options.gpus;
   return request;
 }
 

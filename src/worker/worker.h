@@ -8,6 +8,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "client/member.h"
 #include "client/persistent_call.h"
@@ -25,6 +26,7 @@ struct WorkerOptions {
   std::string device{};      // instead of the job's, unless empty
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
   core::UsableCores cores{};
+  std::vector<std::string> gpus{};  // UUIDs of those that it sees; none: not known
 };
 
 // What a simulator replaces besides the world and the transport.

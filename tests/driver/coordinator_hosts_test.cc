@@ -44,7 +44,6 @@ class CoordinatorHostsTest : public CoordinatorFixture {
     coordinator.start_training(wire::ShardMap::even(100, 1, 1), t);
   }
 
- private:
   int64_t pid_ = 100;
 };
 
@@ -67,6 +66,15 @@ TEST_F(CoordinatorHostsTest, AShareIsAtLeastOneCore) {
   join_worker("a", 10, {{"machine", 2}});
   join_worker("a", 11, {{"machine", 2}});
   EXPECT_EQ(acquire(join_worker("a", 12, {{"machine", 2}})).threads, 1);
+}
+
+// There are four partitions, and nothing to do for more workers.
+TEST_F(CoordinatorHostsTest, WhoOnlyStandsByTakesNoCores) {
+  restart(3, 0s);
+  start();
+  int64_t worker = 0;
+  for (int pid = 10; pid < 16; ++pid) worker = join_worker("a", pid, {{"machine", 8}});
+  EXPECT_EQ(acquire(worker).threads, 2);
 }
 
 TEST_F(CoordinatorHostsTest, TheTightestPoolCounts) {
@@ -103,6 +111,23 @@ TEST_F(CoordinatorHostsTest, WhoIsGoneSharesNoMore) {
 TEST_F(CoordinatorHostsTest, WhoSaysNothingOfItsCoresKnowsBestItself) {
   start();
   EXPECT_EQ(acquire(join_worker("a", 10, {})).threads, 0);
+}
+
+// --- GPUs ---
+
+TEST_F(CoordinatorHostsTest, WorkersSpreadOverTheGpusThatTheySee) {
+  const auto gpu_of = [this](const std::vector<std::string>& gpus) {
+    auto request = join_request(wire::Role::kWorker, ++pid_);
+    request.gpus = gpus;
+    return coordinator.join(request, t)->gpu;
+  };
+  EXPECT_EQ(gpu_of({"GPU-b"}), "GPU-b");  // a container that sees one of two
+  EXPECT_EQ(gpu_of({"GPU-a", "GPU-b"}), "GPU-a");
+  EXPECT_EQ(gpu_of({"GPU-a", "GPU-b"}), "GPU-a") << "each has one, the first will do";
+  EXPECT_EQ(gpu_of({"GPU-a", "GPU-b"}), "GPU-b");
+  EXPECT_EQ(gpu_of({}), "");
+  coordinator.process_ended("hosta", 101, "was killed", t);  // who sees GPU-b alone
+  EXPECT_EQ(gpu_of({"GPU-a", "GPU-b"}), "GPU-b");
 }
 
 // --- The first leases ---

@@ -428,6 +428,22 @@ TEST(CommandLineTest, PortInUseIsNamed) {
   EXPECT_THAT(third.output, HasSubstr("cannot listen on " + address));
 }
 
+// Of a real group, where the tests may make one.
+TEST(CommandLineTest, AQuotaOfItsControlGroupIsCounted) {
+  const std::string group = "/sys/fs/cgroup/cpu/sluice-test-" + std::to_string(getpid());
+  std::error_code error;
+  if (!std::filesystem::create_directory(group, error)) {
+    GTEST_SKIP() << "no control group of version 1 can be made: " << error.message();
+  }
+  write_file(group + "/cpu.cfs_quota_us", "50000");
+  Process devices(
+      {"env", "-u", "OMP_NUM_THREADS", "-u", "SLURM_CPUS_PER_TASK", "sh", "-c",
+       "echo $$ > " + group + "/cgroup.procs && exec " SLUICE_BINARY_DIR "/bin/sluice devices"});
+  EXPECT_EQ(devices.wait(30s), 0);
+  std::filesystem::remove(group, error);
+  EXPECT_THAT(devices.output(), HasSubstr("0.5 cores for this process: cgroup quota"));
+}
+
 TEST(CommandLineTest, DevicesAreListedWithWhatIsMissing) {
   setenv("SLUICE_CUDA_PLUGIN", "/nowhere/plugin.so", 1);
   const Outcome without = sluice_command({"devices"});

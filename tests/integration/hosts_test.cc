@@ -71,6 +71,13 @@ TEST_F(HostsTest, TheThreeRolesWorkWhereNamesDoNotResolve) {
   EXPECT_THAT(worker1->output(), ContainsRegex("pid [0-9]+ on hostc: joining the driver at"));
 }
 
+TEST_F(HostsTest, ADriverSaysWhereItsHostsNameLeads) {
+  const auto driver = start("hosta", "sluice driver --listen hosta:7070", digits_);
+  EXPECT_TRUE(driver->wait_for_output(
+      "listening at hosta:7070 (127.0.1.1, which only this host reaches) for 1 server", 60s))
+      << driver->output();
+}
+
 // It comes over the loopback, and its host's name is 127.0.1.1 to the driver.
 TEST_F(HostsTest, AServerBesideTheDriverIsReachedFromElsewhere) {
   const auto driver = start_driver();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <sstream>
 
 #include "backend/cuda/cuda_backend.h"
@@ -136,6 +137,18 @@ class Plugin final : public CudaPlugin {
   }
 
  private:
+  // "GPU-" and 16 bytes as 8-4-4-4-12 hexadecimal digits.
+  static std::string text_of(const cudaUUID_t& uuid) {
+    std::string text = "GPU-";
+    for (int i = 0; i < 16; ++i) {
+      if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+      char digits[3];
+      std::snprintf(digits, sizeof digits, "%02x", static_cast<unsigned char>(uuid.bytes[i]));
+      text += digits;
+    }
+    return text;
+  }
+
   static GpuInfo describe(int index) {
     GpuInfo gpu;
     gpu.index = index;
@@ -145,6 +158,7 @@ class Plugin final : public CudaPlugin {
       gpu.problem = explain(status).message();
       return gpu;
     }
+    gpu.uuid = text_of(properties.uuid);
     gpu.name = properties.name;
     gpu.architecture = std::to_string(properties.major) + "." + std::to_string(properties.minor);
     gpu.memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);

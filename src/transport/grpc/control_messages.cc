@@ -53,6 +53,7 @@ v1::JoinRequest to_proto(const wire::JoinRequest& request) {
   message.set_attempt(request.attempt);
   message.set_container(request.process.container);
   message.set_address_guessed(request.address_guessed);
+  for (const std::string& gpu : request.gpus) message.add_gpus(gpu);
   for (const core::CorePool& pool : request.cores) {
     v1::CorePool* to = message.add_cores();
     to->set_name(pool.name);
@@ -75,6 +76,7 @@ Result<wire::JoinRequest> from_proto(const v1::JoinRequest& request) {
   result.preferred_index = request.preferred_index();
   result.attempt = request.attempt();
   result.address_guessed = request.address_guessed();
+  result.gpus.assign(request.gpus().begin(), request.gpus().end());
   for (const v1::CorePool& pool : request.cores()) {
     result.cores.push_back({pool.name(), pool.cores()});
   }
@@ -88,11 +90,12 @@ v1::JoinReply to_proto(const wire::JoinReply& reply) {
   message.set_job(reply.job);
   message.set_job_spec(reply.job_spec);
   message.set_slot(reply.slot);
+  message.set_gpu(reply.gpu);
   return message;
 }
 
 wire::JoinReply from_proto(const v1::JoinReply& reply) {
-  return {reply.job(), reply.member(), reply.index(), reply.job_spec(), reply.slot()};
+  return {reply.job(), reply.member(), reply.index(), reply.job_spec(), reply.slot(), reply.gpu()};
 }
 
 v1::AcquireRequest to_proto(const wire::AcquireRequest& request) {

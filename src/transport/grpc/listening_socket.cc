@@ -169,13 +169,18 @@ Sockets listen_at_each(const addrinfo* first, int port) {
   return sockets;
 }
 
+bool is_loopback(const std::string& host) { return host.starts_with("127.") || host == "::1"; }
+
 std::string described(const SocketAddress& bound, const std::vector<std::string>& hosts) {
   std::string text = bound.to_string();
   if (hosts.empty() || (hosts.size() == 1 && hosts.front() == bound.host)) return text;
   for (size_t i = 0; i < hosts.size(); ++i) {
     text += (i == 0 ? " (" : i + 1 < hosts.size() ? ", " : " and ") + hosts[i];
   }
-  return text + ")";
+  // Debian gives a host's own name such an address.
+  const bool own =
+      bound.host != "localhost" && std::all_of(hosts.begin(), hosts.end(), is_loopback);
+  return text + (own ? ", which only this host reaches)" : ")");
 }
 
 }  // namespace

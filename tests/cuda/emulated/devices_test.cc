@@ -47,6 +47,14 @@ TEST_F(DevicesTest, SlotsSpreadOverTheGpusRoundRobin) {
                                             "cuda:2", "cuda:0"));
 }
 
+TEST_F(DevicesTest, OneThatIsNamedByItsUuidIsTakenWhereItIs) {
+  set("SLUICE_EMULATED_GPUS", "3");
+  const std::string second = "GPU-02000000-0000-0000-0000-000000000000";
+  EXPECT_EQ(name_of({.name = "auto", .slot = 2, .gpu = second}), "cuda:1 (Emulated GPU)");
+  EXPECT_EQ(name_of({.name = "cuda", .slot = 2, .gpu = "GPU-elsewhere"}), "cuda:2 (Emulated GPU)");
+  EXPECT_EQ(name_of({.name = "cuda:0", .slot = 2, .gpu = second}), "cuda:0 (Emulated GPU)");
+}
+
 TEST_F(DevicesTest, ANumberedGpuIsTakenWhateverTheSlot) {
   set("SLUICE_EMULATED_GPUS", "2");
   EXPECT_EQ(name_of({.name = "cuda:1", .slot = 4}), "cuda:1 (Emulated GPU)");

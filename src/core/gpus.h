@@ -1,0 +1,15 @@
+// Which GPUs of NVIDIA this process sees, as their driver tells: without CUDA, whose start may take
+// long.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sluice::core {
+
+// Their UUIDs, "GPU-1f0c...": the same in every container of a machine, whatever CUDA calls them
+// there. None where CUDA_VISIBLE_DEVICES names GPUs in another way, or the driver tells nothing:
+// then only CUDA knows. `root`: of /proc, for tests.
+std::vector<std::string> visible_gpus(const std::string& root = "");
+
+}  // namespace sluice::core
