@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <future>
+#include <limits>
 #include <utility>
 #include <variant>
 
@@ -25,9 +26,10 @@ std::string time_of_day() {
   return {text, std::strftime(text, sizeof text, "%H:%M:%S", &parts)};
 }
 
-ShownMetrics shown(const wire::EpochMetrics& sums) {
+ShownMetrics shown(const wire::EpochMetrics& sums, const ShownJob& job) {
   const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
-  return {sums.loss_sum / samples, sums.correct / samples};
+  return {sums.loss_sum / samples,
+          job.has_accuracy ? sums.correct / samples : std::numeric_limits<double>::quiet_NaN()};
 }
 
 }  // namespace
@@ -134,7 +136,7 @@ void JobView::show(const driver::Progress& progress, core::TimePoint at) {
   for (const auto& sums : progress.epochs) {
     if (sums.epoch == epoch) current = sums;
   }
-  view_.update(epoch, current.samples, progress.samples, shown(current), at);
+  view_.update(epoch, current.samples, progress.samples, shown(current, job_), at);
 }
 
 void JobView::show(const driver::WaitsFor& waits) {
@@ -157,7 +159,7 @@ void JobView::say_waits() {
 // --- Epochs ---
 
 void JobView::show(const driver::EpochEnded& ended, core::TimePoint at) {
-  ended_.push_back({ended.metrics.epoch, shown(ended.metrics), at});
+  ended_.push_back({ended.metrics.epoch, shown(ended.metrics, job_), at});
   if (!evaluate_) {
     show_epochs_until(ended.metrics.epoch, std::nullopt);
   } else if (!validating_) {

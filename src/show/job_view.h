@@ -31,6 +31,7 @@ struct ShownJob {
   std::function<void(const EpochHistory&, int epoch)> on_epoch{};
   // Members come from elsewhere: who joined and left is told, and when.
   bool members_come = false;
+  bool has_accuracy = true;
 };
 
 class JobView {

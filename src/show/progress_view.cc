@@ -32,8 +32,9 @@ std::string format_value(double value) {
 }
 
 std::string format_metrics(const ShownMetrics& metrics, const char* prefix) {
-  return std::string(" - ") + prefix + "loss: " + format_value(metrics.loss) + " - " + prefix +
-         "accuracy: " + format_value(metrics.accuracy);
+  std::string text = std::string(" - ") + prefix + "loss: " + format_value(metrics.loss);
+  if (std::isnan(metrics.accuracy)) return text;
+  return text + " - " + prefix + "accuracy: " + format_value(metrics.accuracy);
 }
 
 }  // namespace

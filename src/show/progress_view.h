@@ -16,7 +16,7 @@ namespace sluice::show {
 
 struct ShownMetrics {
   double loss = 0;
-  double accuracy = 0;
+  double accuracy = 0;  // NaN: there is none
 };
 
 // Used by one thread.

@@ -1,6 +1,7 @@
 #include "show/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -21,12 +22,16 @@ std::string format(const char* pattern, Args... args) {
   return text;
 }
 
+// Without an accuracy where there is none.
+void put(Json& json, const std::string& prefix, const Metrics& metrics) {
+  json[prefix + "loss"] = metrics.loss;
+  if (!std::isnan(metrics.accuracy)) json[prefix + "accuracy"] = metrics.accuracy;
+}
+
 Json epoch_json(const EpochHistory& entry, int epoch) {
-  Json json = {{"epoch", epoch}, {"loss", entry.train.loss}, {"accuracy", entry.train.accuracy}};
-  if (entry.validation) {
-    json["val_loss"] = entry.validation->loss;
-    json["val_accuracy"] = entry.validation->accuracy;
-  }
+  Json json = {{"epoch", epoch}};
+  put(json, "", entry.train);
+  if (entry.validation) put(json, "val_", *entry.validation);
   json["seconds"] = entry.seconds;
   return json;
 }
@@ -90,8 +95,7 @@ std::string to_json(const JobReport& report) {
   Json json = Json::object();
   json["training_time_s"] = result.training_time_s;
   json["total_time_s"] = report.total_time_s;
-  json["test_accuracy"] = report.test.accuracy;
-  json["test_loss"] = report.test.loss;
+  put(json, "test_", report.test);
   json["server_updates"] = result.server_updates;
   json["samples_trained"] = result.samples_trained;
   json["samples_per_second"] = samples_per_second(result);
@@ -127,8 +131,13 @@ std::string to_text(const JobReport& report) {
   text += format("Training time: %.2f s (%s samples, %s samples/s)\n", result.training_time_s,
                  with_separators(result.samples_trained).c_str(),
                  with_separators(static_cast<int64_t>(samples_per_second(result))).c_str());
-  text += format("Accuracy: %.4f (%s, loss %s)\n", report.test.accuracy, test_set(report).c_str(),
-                 format_loss(report.test.loss).c_str());
+  const std::string set = test_set(report), loss = format_loss(report.test.loss);
+  if (std::isnan(report.test.accuracy)) {
+    text += "Loss: " + loss + " (" + set + ")\n";
+  } else {
+    text +=
+        format("Accuracy: %.4f (%s, loss %s)\n", report.test.accuracy, set.c_str(), loss.c_str());
+  }
   text +=
       format("Number of parameter server updates: %ld\n", static_cast<long>(result.server_updates));
   text += format("Staleness: mean %.2f, maximum %ld\n", result.staleness_mean,

@@ -36,6 +36,15 @@ TEST(ProgressViewTest, LinesStyleWritesOneLineAnEpoch) {
             "val_accuracy: 0.7500\n");
 }
 
+TEST(ProgressViewTest, AnAccuracyThatThereIsNotIsNotShown) {
+  testing::internal::CaptureStderr();
+  core::TimePoint t{};
+  ProgressView view(ProgressView::Style::kLines, 2, 100, t);
+  view.epoch_end(0, {0.25, std::nan("")}, ShownMetrics{0.5, std::nan("")}, t + 2s);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "Epoch 1/2 - 2s - 50 images/s - loss: 0.2500 - val_loss: 0.5000\n");
+}
+
 TEST(ProgressViewTest, BarIsRedrawnInPlaceAndShowsTheTimeLeft) {
   testing::internal::CaptureStderr();
   core::TimePoint t{};

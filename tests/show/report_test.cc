@@ -80,6 +80,19 @@ TEST(ReportTest, LossThatIsNotANumberHasNoSign) {
   EXPECT_THAT(to_text(report), HasSubstr(", loss nan)\n"));
 }
 
+TEST(ReportTest, WhereNumbersArePredictedThereIsNoAccuracy) {
+  JobReport report = sample_report();
+  report.test.accuracy = report.history[0].train.accuracy = std::nan("");
+  report.history[0].validation->accuracy = std::nan("");
+  EXPECT_THAT(to_text(report), HasSubstr("Loss: 0.0291 (test set of mnist)\n"));
+  EXPECT_THAT(to_text(report), testing::Not(HasSubstr("Accuracy")));
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_FALSE(json.contains("test_accuracy"));
+  EXPECT_FALSE(json["history"][0].contains("accuracy"));
+  EXPECT_FALSE(json["history"][0].contains("val_accuracy"));
+  EXPECT_EQ(json["history"][0]["val_loss"], 0.1);
+}
+
 TEST(ReportTest, PlaceThatCannotBeWrittenIsNamed) {
   const Status status = write_report(sample_report(), "/nowhere/report.json");
   EXPECT_THAT(status.message(), HasSubstr("/nowhere/report.json"));
