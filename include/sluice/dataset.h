@@ -1,8 +1,10 @@
-// Labelled records to train on: images with class numbers. Immutable and cheap to copy (a handle).
+// Records to train on: images or rows of numbers, each with its target, a class or numbers to
+// predict. Immutable and cheap to copy (a handle).
 //
-// Records are kept as they were stored (one byte per pixel, or floats), mapped from files where
-// that is possible, and become floats only batch by batch: an image's byte b as b / 255, other
-// numbers as they are.
+// Records are kept as they were stored (one byte per pixel, or floats), in files where that is
+// possible, and become floats only batch by batch: an image's byte b as b / 255, other numbers as
+// they are. A file that is written to while it is in use is noticed: what reads it throws
+// RuntimeError.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +25,24 @@ class Records;
 class Dataset {
  public:
   // `x` is [n, sample_shape...] row-major, `labels` the n class numbers from 0 to classes - 1.
-  // Throws std::invalid_argument when the sizes do not agree or a label is out of range.
+  // Throws std::invalid_argument when the sizes do not agree, there are no records or a label is
+  // out of range.
   static Dataset from_arrays(std::span<const float> x, std::span<const int32_t> labels,
                              const Shape& sample_shape, int classes);
+  // For regression: `targets` is [n, K], row-major, the numbers that a model of K outputs is to
+  // predict. Throws as above, also when K would be no whole number.
+  static Dataset from_arrays(std::span<const float> x, std::span<const float> targets,
+                             const Shape& sample_shape);
 
+  // Throws std::invalid_argument when there are no records.
   explicit Dataset(std::shared_ptr<const data::Records> records);
 
-  int64_t size() const;               // records
+  int64_t size() const;               // records, at least 1
   const Shape& sample_shape() const;  // without the batch: [28, 28, 1]
-  int classes() const;
+  int classes() const;                // 0: the targets are numbers
+  int64_t target_size() const;        // of those, the numbers of a record; 0: they are classes
+  // The name of each class; empty where classes have numbers only.
+  const std::vector<std::string>& class_names() const;
   const std::string& name() const;  // "mnist", "generated digits", a file's name
 
   // Keras' validation_split: the first floor(size * (1 - fraction)) records to train on, the rest
@@ -54,8 +65,14 @@ struct TrainTest {
 
 struct DatasetOptions {
   // Where to look first: the files themselves, or a folder in it named after the dataset.
-  // Empty: $SLUICE_DATA_DIR, then the user's cache, then the network, then generated digits.
+  // Empty: $SLUICE_DATA_DIR, then the user's cache, then the network. A folder that is named but
+  // not there is an error.
   std::string data_dir = {};
+  // Of CSV files: the column to predict, and whether its values are numbers to predict (a model of
+  // one output, loss "mse") or classes.
+  std::string target = "label";
+  bool regression = false;
+  uint64_t seed = 0;  // of the draw of a CSV file's test part
 };
 
 // Handwritten digits (LeCun, Cortes, Burges), 60,000 + 10,000 of 28 x 28, ten classes. Looks in
@@ -64,7 +81,8 @@ struct DatasetOptions {
 // Throws RuntimeError for files that are there but damaged.
 TrainTest mnist(const DatasetOptions& options = {});
 
-// Articles of clothing (Zalando SE, 2017), in the same format, found in the same way.
+// Articles of clothing (Zalando SE, 2017), in the same format, found in the same way, but that
+// nothing stands in for them: throws RuntimeError when they are nowhere.
 TrainTest fashion_mnist(const DatasetOptions& options = {});
 
 // Digits drawn from strokes with random affine changes and noise; the same for the same seed, on
@@ -72,11 +90,17 @@ TrainTest fashion_mnist(const DatasetOptions& options = {});
 TrainTest generated_digits(int64_t train_records = 60000, int64_t test_records = 10000,
                            uint64_t seed = 1);
 
-// "mnist", "fashion_mnist", "digits" (generated), "csv:TRAIN[,TEST]", a path to a .csv or .csv.gz
-// file, or a folder with IDX files named as MNIST's. A CSV file has a header with a column "label",
-// and numbers without quotes; 784 other columns are the bytes of a 28 x 28 image, any other number
-// of columns is taken as it is. Without TEST its last seventh is the test set. Throws RuntimeError
-// for files that are missing or damaged and for any other name.
+// "mnist", "fashion_mnist", "digits" (generated), "csv:TRAIN[,TEST]", a path to a .csv or .tsv file
+// (also .gz), or a folder with IDX files named as MNIST's.
+//
+// A CSV file has a header; cells are separated by commas, semicolons, tabs or bars. The target's
+// values are class numbers from 0 or, when one of them is no number, names of classes, which are
+// numbered in sorted order: Dataset::class_names(). All other columns are features and hold finite
+// numbers, taken as they are; 784 of them are a 28 x 28 image and, when TRAIN has only whole
+// numbers from 0 to 255 there, divided by 255, in TEST too. TEST has the same columns by name, in
+// any order. Without TEST one of every seven records, drawn by `seed`, is in the test set.
+//
+// Throws RuntimeError for files that are missing or damaged and for any other name.
 TrainTest load_dataset(const std::string& name, const DatasetOptions& options = {});
 
 }  // namespace sluice

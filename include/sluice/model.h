@@ -34,15 +34,16 @@ namespace core {
 class ParameterSet;
 }
 
-// Losses, by Keras' names or classes. A record has a class number c; y [K] is 1 at c and 0
-// elsewhere, and p [K] are the model's outputs. A batch's loss is the mean over its samples and,
-// where the outputs have more axes, [T..., K], over the T... positions of each.
+// Losses, by Keras' names or classes. A record has a class number c, or, where its dataset has no
+// classes (regression), K numbers. y [K] is 1 at c and 0 elsewhere, or those numbers; p [K] are the
+// model's outputs. A batch's loss is the mean over its samples and, where the outputs have more
+// axes, [T..., K], over the T... positions of each.
 //
 //   categorical_crossentropy          -sum_k y_k log p_k     K is the number of classes
 //   sparse_categorical_crossentropy   -log p_c               K is at least that
-//   mse, mean_squared_error           mean_k (y_k - p_k)^2   K is the number of classes
+//   mse, mean_squared_error           mean_k (y_k - p_k)^2   K is the number of classes or of y
 //
-// Records carry class numbers, so the two crossentropies give the same here.
+// For records of a class the two crossentropies give the same; for numbers there is no sparse one.
 //
 // Behind a last softmax the crossentropies are computed from the softmax's inputs, as in Keras on
 // TensorFlow. Any other outputs are scaled to sum 1 and then clipped to [1e-7, 1 - 1e-7], and no
@@ -56,7 +57,7 @@ struct Metrics {
   double loss = 0;
   // Share of the samples (and positions) whose first largest output is at their class, NaN being
   // passed over; outputs of nothing but NaN count as class 0. Of a single output: whether it is
-  // above 0.5. Keras: "accuracy".
+  // above 0.5. NaN where mse compares numbers that are no classes. Keras: "accuracy".
   double accuracy = 0;
 };
 
@@ -174,8 +175,8 @@ class Sequential {
   // Trains in this process, without any server, and leaves the trained weights in the model; one
   // entry per epoch is returned. Each call begins with a new optimizer and the same order of
   // records. Throws std::invalid_argument for options that make no sense, ShapeError (which is one)
-  // for records that the model cannot take, and RuntimeError for a device that is not there; the
-  // weights are then as they were.
+  // for records that the model cannot take, and RuntimeError for a device that is not there or a
+  // file of the dataset that is written to meanwhile; the weights are then as they were.
   std::vector<EpochHistory> fit(const Dataset& dataset, const FitOptions& options = {});
   // Loss and accuracy over all records, in inference mode (no dropout) and float32. Throws as fit()
   // does.

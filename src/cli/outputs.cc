@@ -92,9 +92,10 @@ Status LineFile::close() {
 }
 
 std::vector<std::string> files_of(const TrainTest& data) {
-  std::vector<std::string> files = data.train.records()->info().source.files;
-  const auto& more = data.test.records()->info().source.files;
-  files.insert(files.end(), more.begin(), more.end());
+  std::vector<std::string> files;
+  for (const Dataset* set : {&data.train, &data.test}) {
+    for (const auto& file : set->records()->info().source.files) files.push_back(file.path);
+  }
   return files;
 }
 

@@ -22,6 +22,7 @@
 #include "core/standard_error.h"
 #include "data/catalog.h"
 #include "launch/signals.h"
+#include "nn/lowering.h"
 #include "show/progress_view.h"
 #include "show/report.h"
 #include "train/builtin_models.h"
@@ -145,11 +146,15 @@ int save_model(const Sequential& model, const std::string& path) {
 }
 
 void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& model,
-              const Dataset& data, const std::string& device) {
+              const TrainTest& sets, const std::string& device) {
+  const Dataset& data = sets.train;
   std::string text = model.summary();
   text += fmt::format("Training on {} ({}): {} records, {} worker(s), {} server(s), {}\n",
                       data.name(), data.records()->info().origin, data.size(), flags.config.workers,
                       flags.config.servers, flags.config.trainer);
+  if (const std::string columns = data::summary_of_columns(sets); !columns.empty()) {
+    text += columns + "\n";
+  }
   if (cluster == train::Cluster::kLocal) text += "Device: " + device + "\n";
   core::write_to_standard_error(text);
 }
@@ -180,6 +185,16 @@ Status check_port(const train::JobConfig& config, train::Cluster cluster) {
   return address.empty() ? ok_status() : transport::check_listen(address);
 }
 
+data::LoadOptions load_options(const train::JobConfig& config, const Sequential& model) {
+  data::LoadOptions options;
+  options.csv.target = config.target;
+  if (train::predicts_numbers(model, nn::parse_loss(config.loss))) {
+    options.csv.means = data::CsvOptions::Means::kNumbers;
+  }
+  options.seed = config.seed;
+  return options;
+}
+
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
@@ -198,7 +213,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   check_outputs(config, {flags.config_file, own_model ? "" : config.model});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   Sequential model = train::make_model(config.model, config.seed);
-  auto data = data::load_dataset(config.dataset, config.data_dir);
+  auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
   if (!data.ok()) return fail(2, data.status().message());
   check_outputs(config, files_of(*data));
   const std::string device = train::evaluation_device(config, cluster);
@@ -208,7 +223,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   if (!threads.ok()) return fail(1, threads.message());
   const bool keep = !config.save.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
-  if (config.verbose > 0) announce(flags, cluster, model, data->train, (*backend)->name());
+  if (config.verbose > 0) announce(flags, cluster, model, *data, (*backend)->name());
   train::DistributedJob job{config, cluster, program, flags.log_level, keep};
   std::optional<LineFile> history;
   if (!config.history.empty()) {

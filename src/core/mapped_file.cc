@@ -23,27 +23,11 @@ Status write_error(const std::string& folder, int error) {
 
 }  // namespace
 
-Result<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
-  // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
-    const int error = errno;
-    return file_error("cannot open " + path, error, "check the path");
-  }
-  auto file = map(fd, path);
-  ::close(fd);
-  return file;
-}
-
 Result<std::shared_ptr<const MappedFile>> MappedFile::map(int fd, const std::string& path) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) {
     const int error = errno;
     return file_error("cannot read " + path, error);
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return invalid_argument(path + ": expected a file, found a " +
-                            (S_ISDIR(info.st_mode) ? "folder" : "device or pipe"));
   }
   const auto size = static_cast<size_t>(info.st_size);
   if (size == 0) return std::shared_ptr<const MappedFile>(new MappedFile({}));

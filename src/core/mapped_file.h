@@ -1,4 +1,4 @@
-// Files as spans of bytes: mapped for reading, or written once and then mapped.
+// Temporary files of this process alone as spans of bytes: written once and then mapped.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,11 @@
 
 namespace sluice::core {
 
-// A file's bytes, mapped read-only, so that several processes of one machine share them and files
-// may be larger than memory. Whoever cuts the file short meanwhile kills its readers (SIGBUS):
-// replace files by renaming, never in place. Immutable; safe to read from several threads.
+// A file's bytes, mapped read-only, so that they may be more than memory has room for. The file
+// must have no name: whoever cut it short would kill its readers with SIGBUS. Files of others are
+// read by calls instead (core/input_file.h). Immutable; safe to read from several threads.
 class MappedFile {
  public:
-  // NOT_FOUND, PERMISSION_DENIED or INVALID_ARGUMENT (a folder, a pipe), naming the path.
-  static Result<std::shared_ptr<const MappedFile>> open(const std::string& path);
   // Maps what has been written to the open file `fd`, which may be closed afterwards.
   static Result<std::shared_ptr<const MappedFile>> map(int fd, const std::string& path);
 

@@ -7,14 +7,6 @@
 
 namespace sluice::data {
 
-void gather_targets(const Records& records, std::span<const uint32_t> indices, std::span<float> y) {
-  if (y.size() == indices.size()) {
-    records.gather_labels(indices, y);
-  } else {
-    records.gather_one_hot(indices, y);
-  }
-}
-
 int64_t InOrderBatches::batches() const {
   return (records_.info().records + batch_size_ - 1) / batch_size_;
 }
@@ -26,11 +18,11 @@ int64_t InOrderBatches::size(int64_t batch) const {
   return std::min(batch_size_, records_.info().records - batch * batch_size_);
 }
 
-void InOrderBatches::fill(int64_t batch, std::span<float> x, std::span<float> y) {
+void InOrderBatches::fill(int64_t batch, TargetForm form, std::span<float> x, std::span<float> y) {
   indices_.resize(static_cast<size_t>(size(batch)));
   std::iota(indices_.begin(), indices_.end(), static_cast<uint32_t>(batch * batch_size_));
   records_.gather(indices_, x);
-  gather_targets(records_, indices_, y);
+  records_.gather_targets(indices_, form, y);
 }
 
 }  // namespace sluice::data

@@ -20,13 +20,9 @@ class BatchSource {
   virtual int64_t size(int64_t batch) const = 0;
   // The pass over the data that a batch belongs to, from 0.
   virtual int epoch_of(int64_t batch) const = 0;
-  // Writes the batch: x [n, sample...] and, as `y` has room for, class numbers [n] or one-hot
-  // [n, classes].
-  virtual void fill(int64_t batch, std::span<float> x, std::span<float> y) = 0;
+  // Writes the batch: x [n, sample...] and its targets. Throws as Records::gather().
+  virtual void fill(int64_t batch, TargetForm form, std::span<float> x, std::span<float> y) = 0;
 };
-
-// Writes class numbers where `y` has one float per index, one-hot where it has one per class.
-void gather_targets(const Records& records, std::span<const uint32_t> indices, std::span<float> y);
 
 // All records once, in order; the last batch may be smaller.
 class InOrderBatches final : public BatchSource {
@@ -38,7 +34,7 @@ class InOrderBatches final : public BatchSource {
   int64_t batches() const override;
   int64_t size(int64_t batch) const override;
   int epoch_of(int64_t /*batch*/) const override { return 0; }
-  void fill(int64_t batch, std::span<float> x, std::span<float> y) override;
+  void fill(int64_t batch, TargetForm form, std::span<float> x, std::span<float> y) override;
 
  private:
   const Records& records_;

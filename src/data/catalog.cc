@@ -37,6 +37,27 @@ Result<TrainTest> read_published(const PublishedDataset& dataset, const Publishe
   return TrainTest{.train = Dataset(train), .test = Dataset(test)};
 }
 
+// A folder that somebody names is there: what follows would be a surprise. `what` names it.
+Status check_folder(const std::string& what, const std::string& folder) {
+  std::error_code ignored;
+  if (folder.empty() || fs::is_directory(folder, ignored)) return ok_status();
+  return not_found(what + ": " + folder + " is no folder that is there");
+}
+
+std::string advice(const PublishedDataset& dataset) {
+  return "put its four files (" + dataset.files[kTrainImages].name +
+         "[.gz], ...) into a folder and name that by --data-dir or SLUICE_DATA_DIR";
+}
+
+Status nowhere(const PublishedDataset& dataset, const std::vector<std::string>& looked,
+               std::string mirrors) {
+  std::string places;
+  for (const std::string& place : looked) places += place + ", ";
+  std::replace(mirrors.begin(), mirrors.end(), '\n', ',');
+  return not_found(dataset.name + " was not found (looked in " + places + mirrors +
+                   "): " + advice(dataset));
+}
+
 // `looked`: where, a line each; `mirrors`: why each failed, a line each.
 void warn_of_digits(const PublishedDataset& dataset, const std::vector<std::string>& looked,
                     const std::string& mirrors, const LoadOptions& options) {
@@ -54,43 +75,38 @@ void warn_of_digits(const PublishedDataset& dataset, const std::vector<std::stri
   for (const std::string& place : looked) say("  " + place);
   std::istringstream lines(mirrors);
   for (std::string line; std::getline(lines, line);) say("  " + line);
-  say("To train on it, put its four files (" + dataset.files[kTrainImages].name +
-      "[.gz], ...) into a folder and name that by --data-dir or SLUICE_DATA_DIR.");
+  say("To train on it, " + advice(dataset) + ".");
   say(rule);
 }
 
-// As many classes as the labels of both sets have.
-TrainTest with_classes_of_labels(const TrainTest& sets) {
-  int32_t largest = 0;
-  for (const Dataset* set : {&sets.train, &sets.test}) {
-    for (int32_t label : set->records()->labels()) largest = std::max(largest, label);
-  }
-  const auto relabelled = [largest](const Dataset& set) {
-    RecordsInfo info = set.records()->info();
-    info.classes = largest + 1;
-    return Dataset(set.records()->with_info(std::move(info)));
+// As many classes as both sets together have.
+TrainTest with_common_classes(const RecordsPtr& train, const RecordsPtr& test) {
+  const int classes = std::max(train->info().classes, test->info().classes);
+  const auto with = [classes](const RecordsPtr& records) {
+    RecordsInfo info = records->info();
+    info.classes = classes;
+    return Dataset(records->with_info(std::move(info)));
   };
-  return {.train = relabelled(sets.train), .test = relabelled(sets.test)};
+  return {.train = with(train), .test = with(test)};
 }
 
-Result<TrainTest> load_csv(const std::string& train_path, const std::string& test_path) {
-  SLUICE_ASSIGN_OR_RETURN(RecordsPtr train, read_csv(train_path));
-  RecordsPtr test;
+RecordsPtr with_classes_of_labels(const Dataset& set) {
+  const auto labels = set.records()->labels();
+  RecordsInfo info = set.records()->info();
+  info.classes = *std::max_element(labels.begin(), labels.end()) + 1;
+  return set.records()->with_info(std::move(info));
+}
+
+Result<TrainTest> load_csv(const std::string& train_path, const std::string& test_path,
+                           const LoadOptions& options) {
   if (test_path.empty()) {
-    const int64_t n = train->info().records;
-    if (n < 2) {
-      return invalid_argument(train_path +
-                              ": expected at least 2 records, to train and to test "
-                              "with, found " +
-                              std::to_string(n));
-    }
-    const int64_t held_out = std::max<int64_t>(1, n / 7);
-    test = train->slice(n - held_out, held_out);
-    train = train->slice(0, n - held_out);
-  } else {
-    SLUICE_ASSIGN_OR_RETURN(test, read_csv_like(test_path, train->info()));
+    SLUICE_ASSIGN_OR_RETURN(const auto parts,
+                            read_csv_parts(train_path, options.csv, options.seed));
+    return with_common_classes(parts.first, parts.second);
   }
-  return with_classes_of_labels({.train = Dataset(train), .test = Dataset(test)});
+  SLUICE_ASSIGN_OR_RETURN(const RecordsPtr train, read_csv(train_path, options.csv));
+  SLUICE_ASSIGN_OR_RETURN(const RecordsPtr test, read_csv_like(test_path, train->info()));
+  return with_common_classes(train, test);
 }
 
 Result<TrainTest> load_folder(const std::string& folder) {
@@ -101,7 +117,8 @@ Result<TrainTest> load_folder(const std::string& folder) {
   SLUICE_ASSIGN_OR_RETURN(const auto paths, find_in_folder(dataset, folder));
   if (paths) {
     SLUICE_ASSIGN_OR_RETURN(const TrainTest sets, read_published(dataset, *paths));
-    return with_classes_of_labels(sets);
+    return with_common_classes(with_classes_of_labels(sets.train),
+                               with_classes_of_labels(sets.test));
   }
   return not_found(folder + ": expected " + dataset.files[kTrainImages].name +
                    "[.gz] and the other three IDX files there, found none");
@@ -128,11 +145,23 @@ Result<TrainTest> load_digits(const Request& request) {
 
 constexpr std::string_view kCsvPrefix = "csv:";
 
+bool is_file(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+// A path may have commas of its own: the first comma that parts two files that are there.
 Result<TrainTest> load_csv_pair(const Request& request) {
   const std::string paths = request.name.substr(kCsvPrefix.size());
-  const size_t comma = paths.find(',');
-  return load_csv(paths.substr(0, comma),
-                  comma == std::string::npos ? "" : paths.substr(comma + 1));
+  if (is_file(paths)) return load_csv(paths, "", request.options);
+  const auto load = [&](size_t comma) {
+    return load_csv(paths.substr(0, comma), paths.substr(comma + 1), request.options);
+  };
+  const size_t first = paths.find(',');
+  for (size_t comma = first; comma != std::string::npos; comma = paths.find(',', comma + 1)) {
+    if (is_file(paths.substr(0, comma)) && is_file(paths.substr(comma + 1))) return load(comma);
+  }
+  return first == std::string::npos ? load_csv(paths, "", request.options) : load(first);
 }
 
 // "fashion-mnist" is fashion_mnist.
@@ -143,7 +172,10 @@ bool is_called(std::string_view what, const std::string& name) {
 }
 bool is_csv_pair(std::string_view, const std::string& name) { return name.starts_with(kCsvPrefix); }
 bool is_csv_file(std::string_view, const std::string& name) {
-  return name.ends_with(".csv") || name.ends_with(".csv.gz");
+  for (const char* end : {".csv", ".csv.gz", ".tsv", ".tsv.gz"}) {
+    if (name.ends_with(end)) return true;
+  }
+  return false;
 }
 bool is_folder(std::string_view, const std::string& name) {
   std::error_code ignored;
@@ -161,25 +193,34 @@ constexpr Form kForms[] = {
     {"fashion_mnist", is_called, load_fashion_mnist},
     {"digits", is_called, load_digits},
     {"csv:TRAIN[,TEST]", is_csv_pair, load_csv_pair},
-    {"a .csv file", is_csv_file, [](const Request& r) { return load_csv(r.name, ""); }},
+    {"a .csv file", is_csv_file, [](const Request& r) { return load_csv(r.name, "", r.options); }},
     {"a folder with IDX files", is_folder, [](const Request& r) { return load_folder(r.name); }}};
+
+// What is asked of columns needs some.
+Status check_has_columns(const std::string& name, const TrainTest& sets, const CsvOptions& csv) {
+  const CsvOptions none;
+  if (!sets.train.records()->info().table.columns.empty() || csv.target == none.target) {
+    return ok_status();
+  }
+  return invalid_argument("dataset \"" + name +
+                          "\" has no columns, of which one could be the target " + csv.target +
+                          ": only CSV files have");
+}
 
 }  // namespace
 
 Result<TrainTest> load_published(const PublishedDataset& dataset, const std::string& data_dir,
                                  const LoadOptions& options) {
   std::vector<std::string> looked;
-  std::error_code not_there;
-  if (!data_dir.empty() && !fs::is_directory(data_dir, not_there)) {
-    return not_found(data_dir + ": no such folder to look for " + dataset.name + " in");
-  }
+  SLUICE_RETURN_IF_ERROR(check_folder("the data folder", data_dir));
   const char* environment = std::getenv("SLUICE_DATA_DIR");
-  for (const std::string& place : {data_dir, std::string(environment ? environment : "")}) {
+  const std::string named = environment != nullptr ? environment : "";
+  SLUICE_RETURN_IF_ERROR(check_folder("SLUICE_DATA_DIR", named));
+  for (const std::string& place : {data_dir, named}) {
     if (place.empty()) continue;
     SLUICE_ASSIGN_OR_RETURN(const auto paths, find_in_place(dataset, place));
     if (paths) return read_published(dataset, *paths);
-    std::error_code ignored;
-    looked.push_back(place + (fs::is_directory(place, ignored) ? "" : " (no such folder)"));
+    looked.push_back(place);
   }
   const std::string cache = cache_folder() + "/" + dataset.name;
   SLUICE_ASSIGN_OR_RETURN(const auto cached, find_downloaded(dataset, cache));
@@ -193,17 +234,44 @@ Result<TrainTest> load_published(const PublishedDataset& dataset, const std::str
     if (paths.status().code() != StatusCode::kUnavailable) return paths.status();
     mirrors = paths.status().message();
   }
+  if (!dataset.digits_stand_in) return nowhere(dataset, looked, mirrors);
   warn_of_digits(dataset, looked, mirrors, options);
   return generated_digits(options.digits_to_train, options.digits_to_test);
 }
 
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options) {
+  SLUICE_RETURN_IF_ERROR(check_folder("the data folder", data_dir));
   for (const Form& form : kForms) {
-    if (form.covers(form.what, name)) return form.load({name, data_dir, options});
+    if (!form.covers(form.what, name)) continue;
+    SLUICE_ASSIGN_OR_RETURN(TrainTest sets, form.load({name, data_dir, options}));
+    SLUICE_RETURN_IF_ERROR(check_has_columns(name, sets, options.csv));
+    return sets;
   }
   return invalid_argument("dataset \"" + name + "\": expected " +
                           core::alternatives(kForms, [](const Form& form) { return form.what; }));
+}
+
+std::string summary_of_columns(const TrainTest& sets) {
+  const RecordsInfo& train = sets.train.records()->info();
+  const RecordsInfo& test = sets.test.records()->info();
+  const TableInfo& table = train.table;
+  if (table.columns.empty()) return "";
+  std::string text = "Target " + list_names({table.target}) + ": ";
+  if (train.classes == 0) {
+    text += "numbers to predict";
+  } else if (table.class_names.empty()) {
+    text += "classes 0 to " + std::to_string(train.classes - 1);
+  } else {
+    text += std::to_string(train.classes) + " classes, " + list_names(table.class_names);
+  }
+  text += "; " + std::to_string(table.columns.size()) + " columns of numbers";
+  if (train.sample_shape.rank() > 1) text += " as images " + train.sample_shape.to_string();
+  text += train.scale == 1.0f ? ", as they are" : ", each / 255";
+  text += "; " + std::to_string(train.records) + " records to train, " +
+          std::to_string(test.records) + " to test ";
+  if (train.source.part.empty()) return text + "from " + test.origin;
+  return text + "drawn by seed " + std::to_string(train.source.seed);
 }
 
 }  // namespace sluice::data

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "data/csv.h"
 #include "data/fetcher.h"
 #include "data/published.h"
 #include "sluice/dataset.h"
@@ -17,6 +18,9 @@ struct LoadOptions {
   Fetcher* fetcher = nullptr;
   // Gets the warning of generated digits line by line; empty: the log, as warnings.
   std::function<void(const std::string&)> warn;
+  // Of CSV files: what is the target, and by what seed a test part is drawn.
+  CsvOptions csv{};
+  uint64_t seed = 0;
   // How many generated digits, where there are any.
   int64_t digits_to_train = 60000;
   int64_t digits_to_test = 10000;
@@ -25,21 +29,25 @@ struct LoadOptions {
 // `name` is one of
 //   mnist, fashion_mnist   see load_published()
 //   digits                 generated digits, as many as `options` says, seed 1
-//   csv:TRAIN[,TEST]       CSV files (data/csv.h); without TEST, the last seventh is the test set
-//   PATH.csv, PATH.csv.gz  the same as csv:PATH
-//   a folder               with four IDX files named as MNIST's, plain or .gz; as many classes as
+//   csv:TRAIN[,TEST]       CSV files (data/csv.h); without TEST, a seventh is drawn for the test
+//   set PATH.csv, PATH.tsv     the same as csv:PATH; also with .gz behind it a folder with four IDX
+//   files named as MNIST's, plain or .gz; as many classes as
 //                          their labels have
-// INVALID_ARGUMENT, listing these, for any other name; otherwise as the reader says.
+// INVALID_ARGUMENT, listing these, for any other name, and for a target of what has no columns;
+// NOT_FOUND for a `data_dir` that is no folder, whatever the dataset; otherwise as the reader says.
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options = {});
 
 // Looks in `data_dir` (unless empty), $SLUICE_DATA_DIR and the user's cache, then downloads into
 // the cache unless $SLUICE_OFFLINE is set. In the two folders, either the files themselves or a
-// folder named after the dataset. NOT_FOUND for a `data_dir` that is no folder. Files that are
+// folder named after the dataset. NOT_FOUND for one of these two that is no folder. Files that are
 // found but damaged or incomplete are an error, never passed over. When there is nothing and no
-// mirror can be reached: generated digits, whose name says so, and a warning of several lines that
-// says where it has looked.
+// mirror can be reached: where digits can stand in for the dataset, generated ones, whose name says
+// so, and a warning of several lines that says where it has looked; else NOT_FOUND.
 Result<TrainTest> load_published(const PublishedDataset& dataset, const std::string& data_dir,
                                  const LoadOptions& options = {});
+
+// One line on what was taken as what from CSV files, and how they were parted; empty for others.
+std::string summary_of_columns(const TrainTest& sets);
 
 }  // namespace sluice::data

@@ -1,5 +1,6 @@
 #include "sluice/dataset.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -14,34 +15,74 @@ namespace {
 
 struct ArrayStorage {
   std::vector<float> x;
-  std::vector<int32_t> labels;
+  std::vector<int32_t> labels{};
+  std::vector<float> values{};
 };
+
+// What all records from arrays have in common.
+data::RecordsInfo array_info(const Shape& sample_shape, size_t records) {
+  data::RecordsInfo info;
+  info.name = "arrays";
+  info.sample_shape = sample_shape;
+  info.element = data::Element::kFloat32;
+  info.scale = 1.0f;
+  info.records = static_cast<int64_t>(records);
+  info.origin = "the program's memory";
+  return info;
+}
+
+Dataset from_storage(data::RecordsInfo info, ArrayStorage arrays) {
+  const auto storage = std::make_shared<const ArrayStorage>(std::move(arrays));
+  return Dataset(std::make_shared<const data::Records>(
+      std::move(info), data::Features{.memory = std::as_bytes(std::span(storage->x))},
+      data::Targets{.labels = storage->labels, .values = storage->values}, storage));
+}
 
 }  // namespace
 
 Dataset Dataset::from_arrays(std::span<const float> x, std::span<const int32_t> labels,
                              const Shape& sample_shape, int classes) {
-  auto storage = std::make_shared<const ArrayStorage>(
-      ArrayStorage{.x = {x.begin(), x.end()}, .labels = {labels.begin(), labels.end()}});
-  data::RecordsInfo info;
-  info.name = "arrays";
-  info.sample_shape = sample_shape;
+  if (classes < 1) {
+    throw std::invalid_argument("dataset \"arrays\": expected at least 1 class, got " +
+                                std::to_string(classes));
+  }
+  data::RecordsInfo info = array_info(sample_shape, labels.size());
   info.classes = classes;
-  info.element = data::Element::kFloat32;
-  info.scale = 1.0f;
-  info.records = static_cast<int64_t>(labels.size());
-  info.origin = "the program's memory";
-  return Dataset(std::make_shared<const data::Records>(
-      std::move(info), std::as_bytes(std::span(storage->x)), storage->labels, storage));
+  return from_storage(std::move(info),
+                      {.x = {x.begin(), x.end()}, .labels = {labels.begin(), labels.end()}});
+}
+
+Dataset Dataset::from_arrays(std::span<const float> x, std::span<const float> targets,
+                             const Shape& sample_shape) {
+  const auto width = static_cast<size_t>(std::max<int64_t>(sample_shape.size(), 1));
+  const size_t n = x.size() / width;
+  if (n == 0 || targets.empty() || targets.size() % n != 0) {
+    throw std::invalid_argument(
+        "dataset \"arrays\": expected as many targets, or whole multiples of them, as there are "
+        "records, got " +
+        std::to_string(targets.size()) + " for " + std::to_string(n) + " records of shape " +
+        sample_shape.to_string());
+  }
+  data::RecordsInfo info = array_info(sample_shape, n);
+  info.classes = 0;
+  info.values = static_cast<int64_t>(targets.size() / n);
+  return from_storage(std::move(info),
+                      {.x = {x.begin(), x.end()}, .values = {targets.begin(), targets.end()}});
 }
 
 Dataset::Dataset(std::shared_ptr<const data::Records> records) : records_(std::move(records)) {
-  if (records_ == nullptr) throw std::invalid_argument("Dataset: no records");
+  if (records_ == nullptr || records_->info().records < 1) {
+    throw std::invalid_argument("Dataset: expected at least 1 record, got none");
+  }
 }
 
 int64_t Dataset::size() const { return records_->info().records; }
 const Shape& Dataset::sample_shape() const { return records_->info().sample_shape; }
 int Dataset::classes() const { return records_->info().classes; }
+int64_t Dataset::target_size() const { return records_->info().values; }
+const std::vector<std::string>& Dataset::class_names() const {
+  return records_->info().table.class_names;
+}
 const std::string& Dataset::name() const { return records_->info().name; }
 
 std::pair<Dataset, Dataset> Dataset::split(double fraction) const {
@@ -57,7 +98,11 @@ std::pair<Dataset, Dataset> Dataset::split(double fraction) const {
 }
 
 TrainTest load_dataset(const std::string& name, const DatasetOptions& options) {
-  auto loaded = data::load_dataset(name, options.data_dir);
+  data::LoadOptions how;
+  how.csv.target = options.target;
+  if (options.regression) how.csv.means = data::CsvOptions::Means::kNumbers;
+  how.seed = options.seed;
+  auto loaded = data::load_dataset(name, options.data_dir, how);
   if (!loaded.ok()) throw RuntimeError(loaded.status().message());
   return *std::move(loaded);
 }

@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "core/input_file.h"
 #include "core/json_depth.h"
-#include "core/mapped_file.h"
 #include "data/csv.h"
 #include "data/digits.h"
 #include "data/idx.h"
@@ -25,6 +25,7 @@ struct FileMark {
   std::string path;
   uint64_t bytes = 0;
   uint32_t crc32 = 0;
+  core::FileStamp stamp{};  // here, where it is described or looked for
 };
 
 struct Description {
@@ -54,15 +55,13 @@ Element element_named(const std::string& name) {
 }
 
 Result<FileMark> mark(const std::string& path) {
-  SLUICE_ASSIGN_OR_RETURN(const auto file, core::MappedFile::open(path));
-  FileMark mark{.path = path, .bytes = file->bytes().size()};
-  for (auto rest = file->bytes(); !rest.empty();) {
-    const auto piece =
-        rest.first(std::min<size_t>(rest.size(), 1 << 30));  // zlib counts in 32 bits
+  SLUICE_ASSIGN_OR_RETURN(const auto file, core::InputFile::open(path));
+  FileMark mark{.path = path, .bytes = file->size(), .stamp = file->stamp()};
+  SLUICE_RETURN_IF_ERROR(file->read_all([&](std::span<const std::byte> piece) {
     mark.crc32 = static_cast<uint32_t>(crc32(
         mark.crc32, reinterpret_cast<const Bytef*>(piece.data()), static_cast<uInt>(piece.size())));
-    rest = rest.subspan(piece.size());
-  }
+    return ok_status();
+  }));
   return mark;
 }
 
@@ -81,6 +80,10 @@ Description from_json(const json& j) {
   info.name = j.at("name").get<std::string>();
   info.sample_shape = Shape(j.at("sample_shape").get<std::vector<int64_t>>());
   info.classes = j.at("classes").get<int>();
+  info.values = j.at("values").get<int64_t>();
+  info.table.target = j.at("target").get<std::string>();
+  info.table.columns = j.at("columns").get<std::vector<std::string>>();
+  info.table.class_names = j.at("class_names").get<std::vector<std::string>>();
   info.element = element_named(j.at("element").get<std::string>());
   info.scale = j.at("scale").get<float>();
   info.records = j.at("records").get<int64_t>();
@@ -89,14 +92,19 @@ Description from_json(const json& j) {
   info.source.kind = source.at("kind").get<std::string>();
   info.source.first = source.at("first").get<int64_t>();
   info.source.seed = source.at("seed").get<uint64_t>();
+  info.source.part = source.at("part").get<std::string>();
   for (const json& file : source.at("files")) {
     d.files.push_back({.path = file.at("path").get<std::string>(),
                        .bytes = file.at("bytes").get<uint64_t>(),
                        .crc32 = file.at("crc32").get<uint32_t>()});
-    info.source.files.push_back(d.files.back().path);
+    info.source.files.push_back({.path = d.files.back().path});
   }
   if (!is_sane(info.sample_shape)) throw std::invalid_argument("sample_shape");
-  if (info.classes < 1 || info.classes > kMaxClasses) throw std::invalid_argument("classes");
+  if (info.classes < 0 || info.classes > kMaxClasses) throw std::invalid_argument("classes");
+  const bool numbers = info.classes == 0;
+  if (info.values < 0 || info.values > int64_t{1} << 31 || numbers != (info.values > 0)) {
+    throw std::invalid_argument("values");
+  }
   if (info.records < 1 || info.records >= int64_t{1} << 32) throw std::invalid_argument("records");
   if (info.source.first < 0 || info.source.first > int64_t{1} << 62) {
     throw std::invalid_argument("first");
@@ -120,11 +128,11 @@ Result<Description> parse(const std::string& text) {
 
 Result<RecordsPtr> open_idx(const RecordsInfo& info) {
   const auto& files = info.source.files;
-  return read_idx(files[0], files[1], {.name = info.name, .classes = info.classes});
+  return read_idx(files[0].path, files[1].path, {.name = info.name, .classes = info.classes});
 }
 
 Result<RecordsPtr> open_csv(const RecordsInfo& info) {
-  return read_csv_like(info.source.files[0], info);
+  return read_csv_like(info.source.files[0].path, info);
 }
 
 Result<RecordsPtr> open_digits(const RecordsInfo& info) {
@@ -155,15 +163,26 @@ Result<const SourceKind*> kind_of(const RecordsInfo& info) {
                              info.source.kind + "\"");
 }
 
-// FAILED_PRECONDITION unless the files are what they were where they were described.
-Status check_files(const std::vector<FileMark>& files) {
-  for (const FileMark& there : files) {
+// FAILED_PRECONDITION unless the files are what they were where they were described. Notes how they
+// are here.
+Status check_files(std::vector<FileMark>& files) {
+  for (FileMark& there : files) {
     const auto here = mark(there.path);
     if (!here.ok()) return failed_precondition(here.status().message());
     if (here->bytes != there.bytes || here->crc32 != there.crc32) {
       return failed_precondition(there.path +
                                  ": has another content here than where the driver runs");
     }
+    there.stamp = here->stamp;
+  }
+  return ok_status();
+}
+
+// Whether these are the very files that the records were read from.
+Status check_same(const std::vector<FileMark>& files, const RecordsSource& read) {
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (files[i].stamp == read.files[i].stamp) continue;
+    return data_loss(files[i].path + " was written to since it was read: start again");
   }
   return ok_status();
 }
@@ -173,8 +192,8 @@ Result<RecordsPtr> take_part(const Records& source, const RecordsInfo& info) {
   const RecordsInfo& whole = source.info();
   const int64_t first = info.source.first - whole.source.first;
   if (whole.sample_shape != info.sample_shape || whole.element != info.element ||
-      whole.scale != info.scale || whole.records < info.records ||
-      first > whole.records - info.records) {
+      whole.scale != info.scale || whole.values != info.values || whole.table != info.table ||
+      whole.records < info.records || first > whole.records - info.records) {
     return failed_precondition("dataset \"" + info.name + "\": " + info.origin +
                                " is read otherwise here than it was described");
   }
@@ -186,21 +205,32 @@ Result<RecordsPtr> take_part(const Records& source, const RecordsInfo& info) {
                                  " classes");
     }
   }
-  return part->with_info(info);
+  RecordsInfo described = info;
+  described.source.files = whole.source.files;
+  return part->with_info(std::move(described));
 }
 
 }  // namespace
 
 Result<std::string> describe(const Records& records) {
   const RecordsInfo& info = records.info();
+  std::vector<FileMark> marks;
+  for (const SourceFile& source : info.source.files) {
+    SLUICE_ASSIGN_OR_RETURN(FileMark file, mark(source.path));
+    marks.push_back(std::move(file));
+  }
+  SLUICE_RETURN_IF_ERROR(check_same(marks, info.source));
   json files = json::array();
-  for (const std::string& path : info.source.files) {
-    SLUICE_ASSIGN_OR_RETURN(const FileMark file, mark(path));
+  for (const FileMark& file : marks) {
     files.push_back({{"path", file.path}, {"bytes", file.bytes}, {"crc32", file.crc32}});
   }
   const json j = {{"name", info.name},
                   {"sample_shape", info.sample_shape.dims()},
                   {"classes", info.classes},
+                  {"values", info.values},
+                  {"target", info.table.target},
+                  {"columns", info.table.columns},
+                  {"class_names", info.table.class_names},
                   {"element", name_of(info.element)},
                   {"scale", info.scale},
                   {"records", info.records},
@@ -209,6 +239,7 @@ Result<std::string> describe(const Records& records) {
                    {{"kind", info.source.kind},
                     {"first", info.source.first},
                     {"seed", info.source.seed},
+                    {"part", info.source.part},
                     {"files", std::move(files)}}}};
   // Paths need not be UTF-8, JSON must be: such a path will not be found, and the records be sent.
   return j.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -220,12 +251,14 @@ Result<RecordsInfo> parse_description(const std::string& text) {
 }
 
 Result<std::shared_ptr<const Records>> open_described(const std::string& text) {
-  SLUICE_ASSIGN_OR_RETURN(const Description description, parse(text));
+  SLUICE_ASSIGN_OR_RETURN(Description description, parse(text));
   const RecordsInfo& info = description.info;
   SLUICE_ASSIGN_OR_RETURN(const SourceKind* kind, kind_of(info));
   SLUICE_RETURN_IF_ERROR(check_files(description.files));
   const auto source = kind->open(info);
   if (!source.ok()) return failed_precondition(source.status().message());
+  const Status same = check_same(description.files, (*source)->info().source);
+  if (!same.ok()) return failed_precondition(same.message());
   return take_part(**source, info);
 }
 

@@ -3,11 +3,14 @@
 //
 //   {"name": "mnist", "sample_shape": [28, 28, 1], "classes": 10, "element": "uint8",
 //    "scale": 0.003921569, "records": 48000, "origin": "/data/mnist/train-images-idx3-ubyte",
-//    "source": {"kind": "idx", "first": 0, "seed": 0, "files":
+//    "values": 0, "target": "", "columns": [], "class_names": [],
+//    "source": {"kind": "idx", "first": 0, "seed": 0, "part": "", "files":
 //      [{"path": "/data/...", "bytes": 47040016, "crc32": 3912034123}, ...]}}
 //
 // A slice (a train or validation split) is described by its source's first record and its count.
-// Generated digits have no files: seed, first and count say everything.
+// Generated digits have no files: seed, first and count say everything. Names of columns and
+// classes are those of a table; "values" are the numbers that a record's target is, where there are
+// no classes.
 #pragma once
 
 #include <memory>
@@ -19,7 +22,8 @@
 namespace sluice::data {
 
 // Reads the source's files once for their CRC-32 (about a second per gigabyte). A status as
-// MappedFile::open() when one of them is gone. Records from memory have a source of kind "".
+// InputFile::open() when one of them is gone, DATA_LOSS when it is no longer what the records were
+// read from. Records from memory have a source of kind "".
 Result<std::string> describe(const Records& records);
 
 // What describe() said about the records, for a RecordsSpool. INVALID_ARGUMENT for anything else.

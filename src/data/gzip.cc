@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <vector>
 
 namespace sluice::data {
@@ -10,24 +12,6 @@ namespace {
 
 constexpr size_t kPiece = 256 << 10;
 constexpr size_t kPrefix = 16;
-
-// A z_stream that is always ended.
-class Inflater {
- public:
-  Inflater() { ok_ = inflateInit2(&stream_, 15 + 16) == Z_OK; }  // 15 bits of window, gzip only
-  ~Inflater() {
-    if (ok_) inflateEnd(&stream_);
-  }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-
-  bool ok() const { return ok_; }
-  z_stream& stream() { return stream_; }
-
- private:
-  z_stream stream_{};
-  bool ok_ = false;
-};
 
 Status damaged(const std::string& path, int code, const char* detail) {
   if (code == Z_MEM_ERROR) {
@@ -42,6 +26,72 @@ Status damaged(const std::string& path, int code, const char* detail) {
   return data_loss(path + ": expected a whole gzip file, found " + how + ": get the file again");
 }
 
+// Decompresses what comes piece by piece.
+class Gunzip {
+ public:
+  Gunzip(const std::string& path, const ByteSink& sink) : path_(path), sink_(sink), made_(kPiece) {
+    ready_ = inflateInit2(&z_, 15 + 16) == Z_OK;  // 15 bits of window, gzip only
+    empty_output();
+  }
+  ~Gunzip() {
+    if (ready_) inflateEnd(&z_);
+  }
+  Gunzip(const Gunzip&) = delete;
+  Gunzip& operator=(const Gunzip&) = delete;
+
+  Status feed(std::span<const std::byte> bytes) {
+    if (!ready_) return damaged(path_, Z_MEM_ERROR, nullptr);
+    while (!bytes.empty()) {  // zlib counts in 32 bits
+      const auto part = bytes.first(std::min<size_t>(bytes.size(), 1u << 30));
+      z_.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(part.data()));
+      z_.avail_in = static_cast<uInt>(part.size());
+      SLUICE_RETURN_IF_ERROR(inflate_input());
+      bytes = bytes.subspan(part.size());
+    }
+    return ok_status();
+  }
+
+  Status finish() {
+    if (!ended_) return damaged(path_, Z_BUF_ERROR, nullptr);
+    return hand_over();
+  }
+
+ private:
+  Status inflate_input() {
+    bool full = false;
+    do {
+      if (ended_ && z_.avail_in > 0) {  // the next member
+        if (inflateReset(&z_) != Z_OK) return internal_error(path_ + ": cannot reset zlib");
+        ended_ = false;
+      }
+      const int code = inflate(&z_, Z_NO_FLUSH);
+      ended_ = code == Z_STREAM_END;
+      if (!ended_ && code != Z_OK && code != Z_BUF_ERROR) return damaged(path_, code, z_.msg);
+      full = z_.avail_out == 0;  // there may be more to come out
+      if (full) SLUICE_RETURN_IF_ERROR(hand_over());
+    } while (z_.avail_in > 0 || (full && !ended_));
+    return ok_status();
+  }
+
+  Status hand_over() {
+    const size_t made = made_.size() - z_.avail_out;
+    empty_output();
+    return made == 0 ? ok_status() : sink_(std::span(made_).first(made));
+  }
+
+  void empty_output() {
+    z_.next_out = reinterpret_cast<Bytef*>(made_.data());
+    z_.avail_out = static_cast<uInt>(made_.size());
+  }
+
+  const std::string& path_;
+  const ByteSink& sink_;
+  z_stream z_{};
+  bool ready_ = false;
+  bool ended_ = false;  // a member has ended, and none begun since
+  std::vector<std::byte> made_;
+};
+
 }  // namespace
 
 bool is_gzip(std::span<const std::byte> bytes) {
@@ -49,57 +99,55 @@ bool is_gzip(std::span<const std::byte> bytes) {
 }
 
 Status gunzip(const std::string& path, std::span<const std::byte> compressed,
-              const std::function<Status(std::span<const std::byte>)>& sink) {
-  Inflater inflater;
-  if (!inflater.ok()) {
-    return {StatusCode::kResourceExhausted, path + ": no memory to decompress it"};
-  }
-  z_stream& z = inflater.stream();
-  std::vector<std::byte> piece(kPiece);
-  z.avail_out = 0;
-  for (;;) {
-    if (z.avail_in == 0) {  // zlib counts in 32 bits
-      const size_t n = std::min<size_t>(compressed.size(), 1u << 30);
-      z.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(compressed.data()));
-      z.avail_in = static_cast<uInt>(n);
-      compressed = compressed.subspan(n);
-    }
-    if (z.avail_out == 0) {
-      z.next_out = reinterpret_cast<Bytef*>(piece.data());
-      z.avail_out = static_cast<uInt>(piece.size());
-    }
-    const int code = inflate(&z, Z_NO_FLUSH);
-    if (code != Z_OK && code != Z_STREAM_END) return damaged(path, code, z.msg);
-    const bool more = z.avail_in > 0 || !compressed.empty();
-    const bool end = code == Z_STREAM_END && !more;
-    if (z.avail_out == 0 || end) {
-      const size_t made = piece.size() - z.avail_out;
-      if (made > 0) SLUICE_RETURN_IF_ERROR(sink(std::span(piece).first(made)));
-      if (end) return ok_status();
-    }
-    if (code == Z_STREAM_END && inflateReset(&z) != Z_OK) {
-      return internal_error(path + ": cannot reset zlib");
-    }
-  }
+              const ByteSink& sink) {
+  Gunzip gunzip(path, sink);
+  SLUICE_RETURN_IF_ERROR(gunzip.feed(compressed));
+  return gunzip.finish();
 }
 
-Result<std::shared_ptr<const core::MappedFile>> open_maybe_gzip(const std::string& path,
-                                                                const WholeSize& whole_size) {
-  SLUICE_ASSIGN_OR_RETURN(auto file, core::MappedFile::open(path));
-  if (!is_gzip(file->bytes())) return file;
+Status read_maybe_gzip(const core::InputFile& file, const ByteSink& sink) {
+  std::array<std::byte, 2> first{};
+  const auto begin = std::span(first).first(std::min<uint64_t>(first.size(), file.size()));
+  SLUICE_RETURN_IF_ERROR(file.read(0, begin));
+  if (!is_gzip(begin)) return file.read_all(sink);
+  Gunzip gunzip(file.path(), sink);
+  SLUICE_RETURN_IF_ERROR(
+      file.read_all([&](std::span<const std::byte> piece) { return gunzip.feed(piece); }));
+  return gunzip.finish();
+}
+
+Status PlainFile::read(uint64_t offset, std::span<std::byte> into) const {
+  if (!unpacked) return file->read(offset, into);
+  const auto bytes = unpacked->bytes();
+  if (offset > bytes.size() || into.size() > bytes.size() - offset) {
+    return data_loss(file->path() + ": ends early: get the file again");
+  }
+  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), into.size(), into.begin());
+  return ok_status();
+}
+
+Result<PlainFile> open_maybe_gzip(const std::string& path, const WholeSize& whole_size) {
+  PlainFile plain;
+  SLUICE_ASSIGN_OR_RETURN(plain.file, core::InputFile::open(path));
+  std::array<std::byte, 2> first{};
+  const auto begin = std::span(first).first(std::min<uint64_t>(first.size(), plain.file->size()));
+  SLUICE_RETURN_IF_ERROR(plain.file->read(0, begin));
+  if (!is_gzip(begin)) return plain;
   SLUICE_ASSIGN_OR_RETURN(core::TempFile temp, core::TempFile::create());
   uint64_t most = 0;
-  SLUICE_RETURN_IF_ERROR(gunzip(path, file->bytes(), [&](std::span<const std::byte> piece) {
-    if (temp.size() == 0) {
-      SLUICE_ASSIGN_OR_RETURN(most, whole_size(piece.first(std::min(piece.size(), kPrefix))));
-    }
-    if (static_cast<uint64_t>(temp.size()) + piece.size() > most) {
-      return data_loss(path + ": expected " + std::to_string(most) +
-                       " bytes when decompressed, found more: get the file again");
-    }
-    return temp.write(piece);
-  }));
-  return temp.map();
+  SLUICE_RETURN_IF_ERROR(
+      read_maybe_gzip(*plain.file, [&](std::span<const std::byte> piece) -> Status {
+        if (temp.size() == 0) {
+          SLUICE_ASSIGN_OR_RETURN(most, whole_size(piece.first(std::min(piece.size(), kPrefix))));
+        }
+        if (static_cast<uint64_t>(temp.size()) + piece.size() > most) {
+          return data_loss(path + ": expected " + std::to_string(most) +
+                           " bytes when decompressed, found more: get the file again");
+        }
+        return temp.write(piece);
+      }));
+  SLUICE_ASSIGN_OR_RETURN(plain.unpacked, temp.map());
+  return plain;
 }
 
 }  // namespace sluice::data

@@ -1,6 +1,8 @@
 #include "data/idx.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <limits>
 #include <optional>
 #include <span>
@@ -18,15 +20,19 @@ struct Kind {
   uint32_t dimensions;
   const char* what;
 
-  size_t header_bytes() const { return 4 + 4 * dimensions; }
+  constexpr size_t header_bytes() const { return 4 + 4 * dimensions; }
 };
 constexpr Kind kImages{2051, 3, "images"};
 constexpr Kind kLabels{2049, 1, "labels"};
 
 struct IdxFile {
-  std::shared_ptr<const core::MappedFile> file;
+  PlainFile bytes;
   std::vector<uint64_t> dims;
-  std::span<const std::byte> values;
+  uint64_t header_bytes;
+
+  SourceFile source() const {
+    return {core::absolute_path(bytes.file->path()), bytes.file->stamp()};
+  }
 };
 
 uint32_t big_endian(std::span<const std::byte> bytes, size_t word) {
@@ -85,27 +91,31 @@ Result<IdxFile> open_idx(const std::string& path, const Kind& kind) {
     SLUICE_RETURN_IF_ERROR(check_header(path, prefix, kind));
     return *whole_size(prefix, kind);
   };
-  SLUICE_ASSIGN_OR_RETURN(auto file, open_maybe_gzip(path, check_prefix));
-  const auto bytes = file->bytes();
-  SLUICE_RETURN_IF_ERROR(check_header(path, bytes, kind));
-  const uint64_t expected = *whole_size(bytes, kind);
-  if (bytes.size() != expected) {
+  SLUICE_ASSIGN_OR_RETURN(PlainFile file, open_maybe_gzip(path, check_prefix));
+  std::array<std::byte, kImages.header_bytes()> buffer{};
+  const auto header = std::span(buffer).first(std::min<uint64_t>(kind.header_bytes(), file.size()));
+  SLUICE_RETURN_IF_ERROR(file.read(0, header));
+  SLUICE_RETURN_IF_ERROR(check_header(path, header, kind));
+  const uint64_t expected = *whole_size(header, kind);
+  if (file.size() != expected) {
     return data_loss(path + ": expected " + std::to_string(expected) + " bytes for " +
-                     std::to_string(big_endian(bytes, 1)) + " " + kind.what + ", found " +
-                     std::to_string(bytes.size()) +
-                     (bytes.size() < expected ? ": it is cut short" : ": bytes are left over") +
+                     std::to_string(big_endian(header, 1)) + " " + kind.what + ", found " +
+                     std::to_string(file.size()) +
+                     (file.size() < expected ? ": it is cut short" : ": bytes are left over") +
                      "; get the file again");
   }
-  IdxFile idx{.file = std::move(file), .dims = {}, .values = bytes.subspan(kind.header_bytes())};
-  for (size_t d = 0; d < kind.dimensions; ++d) idx.dims.push_back(big_endian(bytes, 1 + d));
+  IdxFile idx{.bytes = std::move(file), .dims = {}, .header_bytes = kind.header_bytes()};
+  for (size_t d = 0; d < kind.dimensions; ++d) idx.dims.push_back(big_endian(header, 1 + d));
   return idx;
 }
 
-Result<std::vector<int32_t>> widen_labels(const std::string& path, const IdxFile& idx,
-                                          int classes) {
-  std::vector<int32_t> labels(idx.values.size());
+Result<std::vector<int32_t>> read_labels(const std::string& path, const IdxFile& idx, int classes) {
+  std::vector<std::byte> values(idx.dims[0]);
+  SLUICE_RETURN_IF_ERROR(idx.bytes.read(idx.header_bytes, values));
+  SLUICE_RETURN_IF_ERROR(idx.bytes.file->check_unchanged());
+  std::vector<int32_t> labels(values.size());
   for (size_t i = 0; i < labels.size(); ++i) {
-    labels[i] = std::to_integer<int32_t>(idx.values[i]);
+    labels[i] = std::to_integer<int32_t>(values[i]);
     if (labels[i] >= classes) {
       return data_loss(path + ": record " + std::to_string(i) + " has label " +
                        std::to_string(labels[i]) + ", expected 0 to " +
@@ -117,7 +127,7 @@ Result<std::vector<int32_t>> widen_labels(const std::string& path, const IdxFile
 
 // What Records over a pair of IDX files must keep alive.
 struct IdxStorage {
-  std::shared_ptr<const core::MappedFile> images;
+  std::shared_ptr<const core::MappedFile> images;  // where they were compressed
   std::vector<int32_t> labels;
 };
 
@@ -133,9 +143,9 @@ Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
                      labels_path + " has " + std::to_string(labels.dims[0]) +
                      " labels: get the two files from the same place");
   }
-  SLUICE_ASSIGN_OR_RETURN(auto values, widen_labels(labels_path, labels, options.classes));
+  SLUICE_ASSIGN_OR_RETURN(auto values, read_labels(labels_path, labels, options.classes));
   auto storage = std::make_shared<const IdxStorage>(
-      IdxStorage{.images = images.file, .labels = std::move(values)});
+      IdxStorage{.images = images.bytes.unpacked, .labels = std::move(values)});
   RecordsInfo info;
   info.name = options.name;
   info.sample_shape =
@@ -143,9 +153,16 @@ Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
   info.classes = options.classes;
   info.records = static_cast<int64_t>(images.dims[0]);
   info.origin = images_path;
-  info.source = {.kind = "idx",
-                 .files = {core::absolute_path(images_path), core::absolute_path(labels_path)}};
-  return std::make_shared<const Records>(std::move(info), images.values, storage->labels, storage);
+  info.source = {.kind = "idx", .files = {images.source(), labels.source()}};
+  Features features;
+  if (storage->images) {
+    features.memory = storage->images->bytes().subspan(images.header_bytes);
+  } else {
+    features.file = images.bytes.file;
+    features.offset = images.header_bytes;
+  }
+  return std::make_shared<const Records>(std::move(info), std::move(features),
+                                         Targets{.labels = storage->labels}, storage);
 }
 
 }  // namespace sluice::data

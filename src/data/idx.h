@@ -3,8 +3,8 @@
 //   images   magic 2051, records, rows, columns, then one byte per pixel, row by row
 //   labels   magic 2049, records, then one byte per label
 //
-// Plain files are mapped, not read; files compressed with gzip, told by their first bytes, are
-// decompressed once into an unnamed temporary file that is mapped.
+// The images of a plain file are read from it as they are needed; a file compressed with gzip, told
+// by its first bytes, is decompressed once into an unnamed temporary file that is mapped.
 #pragma once
 
 #include <memory>

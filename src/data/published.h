@@ -29,6 +29,7 @@ struct PublishedDataset {
   std::array<PublishedFile, 4> files;
   std::vector<std::string> mirrors;  // URLs to which "/NAME.gz" is appended, best first
   int classes = 10;
+  bool digits_stand_in = false;  // generated digits may take its place where it cannot be had
 };
 
 const PublishedDataset& mnist_files();

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <vector>
 
 #include "core/simd.h"
+#include "sluice/errors.h"
 
 namespace sluice::data {
 namespace {
@@ -17,29 +19,49 @@ SLUICE_SIMD void scale_float32(float scale, size_t n, float* values) {
   for (size_t i = 0; i < n; ++i) values[i] *= scale;
 }
 
+// So many bytes are read from a file at once where records lie one after another.
+constexpr size_t kMostAtOnce = size_t{1} << 20;
+
+void throw_if(const Status& status) {
+  if (!status.ok()) throw RuntimeError(status.message());
+}
+
 std::string quoted(const RecordsInfo& info) { return "dataset \"" + info.name + "\": "; }
 
 }  // namespace
 
 size_t element_size(Element element) { return element == Element::kUint8 ? 1 : 4; }
 
-Records::Records(RecordsInfo info, std::span<const std::byte> features,
-                 std::span<const int32_t> labels, std::shared_ptr<const void> storage)
-    : info_(std::move(info)), features_(features), labels_(labels), storage_(std::move(storage)) {
+Records::Records(RecordsInfo info, Features features, Targets targets,
+                 std::shared_ptr<const void> storage)
+    : info_(std::move(info)),
+      features_(std::move(features)),
+      targets_(targets),
+      storage_(std::move(storage)) {
   const auto n = static_cast<size_t>(std::max<int64_t>(info_.records, 0));
-  if (info_.records < 0 || info_.sample_shape.size() < 1 || info_.classes < 1 ||
-      labels_.size() != n || features_.size() != n * info_.record_bytes()) {
+  const bool numbers = info_.classes == 0;
+  const size_t wanted = numbers ? n * static_cast<size_t>(std::max<int64_t>(info_.values, 0)) : n;
+  const size_t got = numbers ? targets_.values.size() : targets_.labels.size();
+  const size_t bytes = n * info_.record_bytes();
+  const bool whole = features_.file ? features_.offset + bytes <= features_.file->size()
+                                    : features_.memory.size() == bytes;
+  if (info_.records < 0 || info_.sample_shape.size() < 1 || info_.classes < 0 ||
+      numbers != (info_.values > 0) || got != wanted || !whole) {
     throw std::invalid_argument(
         quoted(info_) + std::to_string(info_.records) + " records of shape " +
-        info_.sample_shape.to_string() + " in " + std::to_string(info_.classes) + " classes need " +
-        std::to_string(n * info_.record_bytes()) + " bytes of features and " + std::to_string(n) +
-        " labels, got " + std::to_string(features_.size()) + " and " +
-        std::to_string(labels_.size()));
+        info_.sample_shape.to_string() + " with " +
+        (numbers ? std::to_string(info_.values) + " numbers each as targets"
+                 : "class numbers of " + std::to_string(info_.classes) + " classes as targets") +
+        " need " + std::to_string(bytes) + " bytes of features and " + std::to_string(wanted) +
+        " targets, got " +
+        std::to_string(features_.file ? features_.file->size() : features_.memory.size()) +
+        " and " + std::to_string(got));
   }
-  for (size_t i = 0; i < n; ++i) {
-    if (labels_[i] < 0 || labels_[i] >= info_.classes) {
+  for (size_t i = 0; i < targets_.labels.size(); ++i) {
+    const int32_t label = targets_.labels[i];
+    if (label < 0 || label >= info_.classes) {
       throw std::invalid_argument(quoted(info_) + "record " + std::to_string(i) + " has label " +
-                                  std::to_string(labels_[i]) + ", expected 0 to " +
+                                  std::to_string(label) + ", expected 0 to " +
                                   std::to_string(info_.classes - 1));
     }
   }
@@ -53,59 +75,102 @@ std::shared_ptr<const Records> Records::slice(int64_t first, int64_t count) cons
   auto part = std::make_shared<Records>(*this);
   part->info_.records = count;
   part->info_.source.first += first;
-  const size_t bytes = info_.record_bytes();
-  part->features_ =
-      features_.subspan(static_cast<size_t>(first) * bytes, static_cast<size_t>(count) * bytes);
-  part->labels_ = labels_.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+  const auto cut = [&](auto& span, size_t width) {
+    if (span.empty()) return;
+    span = span.subspan(static_cast<size_t>(first) * width, static_cast<size_t>(count) * width);
+  };
+  cut(part->features_.memory, info_.record_bytes());
+  part->features_.offset += static_cast<uint64_t>(first) * info_.record_bytes();
+  cut(part->targets_.labels, 1);
+  cut(part->targets_.values, static_cast<size_t>(info_.values));
   return part;
 }
 
 std::shared_ptr<const Records> Records::with_info(RecordsInfo info) const {
-  return std::make_shared<Records>(std::move(info), features_, labels_, storage_);
+  return std::make_shared<Records>(std::move(info), features_, targets_, storage_);
 }
 
 void Records::check_gather(std::span<const uint32_t> indices, size_t width, size_t size) const {
   if (size != indices.size() * width) {
     throw std::invalid_argument(
         quoted(info_) + "gathering " + std::to_string(indices.size()) + " records needs room for " +
-        std::to_string(indices.size() * width) + " floats, got " + std::to_string(size));
+        std::to_string(indices.size() * width) + " values, got " + std::to_string(size));
   }
   for (uint32_t index : indices) {
-    if (index >= labels_.size()) {
+    if (index >= static_cast<uint64_t>(info_.records)) {
       throw std::out_of_range(quoted(info_) + "record " + std::to_string(index) + " of " +
                               std::to_string(info_.records));
     }
   }
 }
 
+template <typename Use>
+void Records::visit_runs(std::span<const uint32_t> indices, const Use& use) const {
+  const size_t bytes = info_.record_bytes();
+  const size_t most = features_.file ? std::max<size_t>(kMostAtOnce / bytes, 1) : indices.size();
+  std::vector<std::byte> read;
+  while (!indices.empty()) {
+    size_t count = 1;
+    while (count < std::min(most, indices.size()) && indices[count] == indices[0] + count) ++count;
+    const size_t at = indices[0] * bytes;
+    if (features_.file) {
+      read.resize(count * bytes);
+      throw_if(features_.file->read(features_.offset + at, read));
+      use(read.data(), count);
+    } else {
+      use(features_.memory.data() + at, count);
+    }
+    indices = indices.subspan(count);
+  }
+  // Behind the reading: what has changed before is noticed, what changes later was not read.
+  if (features_.file) throw_if(features_.file->check_unchanged());
+}
+
 void Records::gather(std::span<const uint32_t> indices, std::span<float> x) const {
   const auto width = static_cast<size_t>(info_.sample_shape.size());
   check_gather(indices, width, x.size());
-  const size_t bytes = info_.record_bytes();
   float* to = x.data();
-  for (uint32_t index : indices) {
-    const std::byte* from = features_.data() + index * bytes;
+  visit_runs(indices, [&](const std::byte* from, size_t count) {
+    const size_t n = count * width;
     if (info_.element == Element::kUint8) {
-      scale_uint8(reinterpret_cast<const uint8_t*>(from), info_.scale, width, to);
+      scale_uint8(reinterpret_cast<const uint8_t*>(from), info_.scale, n, to);
     } else {
-      std::memcpy(to, from, bytes);
-      if (info_.scale != 1.0f) scale_float32(info_.scale, width, to);
+      std::memcpy(to, from, n * sizeof(float));
+      if (info_.scale != 1.0f) scale_float32(info_.scale, n, to);
     }
-    to += width;
+    to += n;
+  });
+}
+
+void Records::gather_stored(std::span<const uint32_t> indices, std::span<std::byte> to) const {
+  check_gather(indices, info_.record_bytes(), to.size());
+  std::byte* next = to.data();
+  visit_runs(indices, [&](const std::byte* from, size_t count) {
+    next = std::copy_n(from, count * info_.record_bytes(), next);
+  });
+}
+
+void Records::gather_targets(std::span<const uint32_t> indices, TargetForm form,
+                             std::span<float> y) const {
+  const bool numbers = info_.classes == 0;
+  if (form == TargetForm::kClassNumbers) {
+    if (numbers) throw std::invalid_argument(quoted(info_) + "its targets are no class numbers");
+    check_gather(indices, 1, y.size());
+    for (size_t i = 0; i < indices.size(); ++i) {
+      y[i] = static_cast<float>(targets_.labels[indices[i]]);
+    }
+    return;
   }
-}
-
-void Records::gather_labels(std::span<const uint32_t> indices, std::span<float> y) const {
-  check_gather(indices, 1, y.size());
-  for (size_t i = 0; i < indices.size(); ++i) y[i] = static_cast<float>(labels_[indices[i]]);
-}
-
-void Records::gather_one_hot(std::span<const uint32_t> indices, std::span<float> y) const {
-  const auto classes = static_cast<size_t>(info_.classes);
-  check_gather(indices, classes, y.size());
-  std::fill(y.begin(), y.end(), 0.0f);
+  const auto width = static_cast<size_t>(numbers ? info_.values : info_.classes);
+  check_gather(indices, width, y.size());
+  if (!numbers) std::fill(y.begin(), y.end(), 0.0f);
   for (size_t i = 0; i < indices.size(); ++i) {
-    y[i * classes + static_cast<size_t>(labels_[indices[i]])] = 1.0f;
+    float* const to = y.data() + i * width;
+    if (numbers) {
+      std::copy_n(targets_.values.data() + indices[i] * width, width, to);
+    } else {
+      to[targets_.labels[indices[i]]] = 1.0f;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-// How records are held: features as stored, labels as class numbers, and where both came from.
+// How records are held: features as stored, targets as class numbers or as numbers of their own,
+// and where both came from.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "core/byte_order.h"
+#include "core/input_file.h"
 #include "sluice/shape.h"
 
 namespace sluice::data {
@@ -18,15 +20,44 @@ namespace sluice::data {
 enum class Element : uint8_t { kUint8, kFloat32 };
 size_t element_size(Element element);
 
+// A file that records were read from, as it was then.
+struct SourceFile {
+  std::string path;  // absolute
+  core::FileStamp stamp{};
+
+  friend bool operator==(const SourceFile&, const SourceFile&) = default;
+};
+
 // Where records can be had again by another process. Empty `kind`: nowhere but in this one's
 // memory.
 struct RecordsSource {
-  std::string kind;                // "idx": images, labels; "csv": one file; "digits": no files
-  std::vector<std::string> files;  // absolute paths
-  uint64_t seed = 0;               // "digits"
-  int64_t first = 0;               // the record of the source that is record 0 here
+  std::string kind;               // "idx": images, labels; "csv": one file; "digits": no files
+  std::vector<SourceFile> files;  // in this order
+  uint64_t seed = 0;              // of "digits", and of what draws the parts of a "csv"
+  std::string part{};             // of a "csv" that is read in two: "train" or "test"
+  int64_t first = 0;              // the record of the source that is record 0 here
 
   friend bool operator==(const RecordsSource&, const RecordsSource&) = default;
+};
+
+// What a batch has as targets: one class number a sample, [n], or y [n, K], which is one-hot where
+// records carry classes.
+enum class TargetForm : uint8_t { kClassNumbers, kVectors };
+
+// The targets of n records: labels [n] where there are classes, else values [n, info.values].
+struct Targets {
+  std::span<const int32_t> labels{};
+  std::span<const float> values{};
+};
+
+// What the columns of a table are. Empty where records come from none.
+struct TableInfo {
+  std::string target;                // the name of its column
+  std::vector<std::string> columns;  // of the features, in their order
+  // Sorted: the name of class i. Empty where classes have numbers, or the targets are numbers.
+  std::vector<std::string> class_names;
+
+  friend bool operator==(const TableInfo&, const TableInfo&) = default;
 };
 
 // What a reader on another machine must know to make sense of the bytes, and where to look for them
@@ -34,29 +65,50 @@ struct RecordsSource {
 struct RecordsInfo {
   std::string name;    // "mnist"
   Shape sample_shape;  // [28, 28, 1]
+  // A record's target is a class number from 0 to classes - 1 or, where there are no classes,
+  // `values` numbers.
   int classes = 10;
+  int64_t values = 0;
   Element element = Element::kUint8;
   float scale = 1.0f / 255.0f;
   int64_t records = 0;
+  TableInfo table;
   std::string origin;  // where it came from, for people: a path, a URL, "generated, seed 1"
   RecordsSource source;
 
   size_t record_bytes() const {
     return static_cast<size_t>(sample_shape.size()) * element_size(element);
   }
+  // How many records have these targets; those of the other kind do not count.
+  int64_t count(const Targets& targets) const {
+    return classes > 0 ? static_cast<int64_t>(targets.labels.size())
+                       : static_cast<int64_t>(targets.values.size()) / values;
+  }
+};
+
+// Features [n, record_bytes]: in memory, or in a file from byte `offset` on.
+struct Features {
+  std::span<const std::byte> memory{};
+  std::shared_ptr<const core::InputFile> file{};
+  uint64_t offset = 0;
 };
 
 // Immutable; safe to read from several threads.
 class Records {
  public:
-  // `storage` keeps both spans alive. Throws std::invalid_argument when the sizes do not agree, or,
+  // `storage` keeps all spans alive. Throws std::invalid_argument when the sizes do not agree, or,
   // naming the record, when a label is not in [0, classes).
-  Records(RecordsInfo info, std::span<const std::byte> features, std::span<const int32_t> labels,
+  Records(RecordsInfo info, Features features, Targets targets,
           std::shared_ptr<const void> storage);
+  // Of features in memory and classes.
+  Records(RecordsInfo info, std::span<const std::byte> features, std::span<const int32_t> labels,
+          std::shared_ptr<const void> storage)
+      : Records(std::move(info), Features{.memory = features}, Targets{.labels = labels},
+                std::move(storage)) {}
 
   const RecordsInfo& info() const { return info_; }
-  std::span<const std::byte> features() const { return features_; }  // [records, record_bytes]
-  std::span<const int32_t> labels() const { return labels_; }
+  const Targets& targets() const { return targets_; }
+  std::span<const int32_t> labels() const { return targets_.labels; }
 
   // Records [first, first + count), sharing this one's storage. Throws std::out_of_range.
   std::shared_ptr<const Records> slice(int64_t first, int64_t count) const;
@@ -64,18 +116,24 @@ class Records {
   // The same records under another name or with more classes. Throws like the constructor.
   std::shared_ptr<const Records> with_info(RecordsInfo info) const;
 
-  // Writes the records at `indices` one after another: x [n, sample...] as floats, y the labels.
-  // Throws std::invalid_argument for a span of another size, std::out_of_range for an index.
+  // Write the records at `indices` one after another: x [n, sample...] as floats; y [n] or [n, K]
+  // as `form` says, K the classes or values; `to` [n, record_bytes] as they are stored. Throw
+  // std::invalid_argument for a span of another size or class numbers that there are not,
+  // std::out_of_range for an index, RuntimeError when the features' file cannot be read or has
+  // changed since it was opened.
   void gather(std::span<const uint32_t> indices, std::span<float> x) const;
-  void gather_labels(std::span<const uint32_t> indices, std::span<float> y) const;   // [n]
-  void gather_one_hot(std::span<const uint32_t> indices, std::span<float> y) const;  // [n, classes]
+  void gather_targets(std::span<const uint32_t> indices, TargetForm form, std::span<float> y) const;
+  void gather_stored(std::span<const uint32_t> indices, std::span<std::byte> to) const;
 
  private:
   void check_gather(std::span<const uint32_t> indices, size_t width, size_t size) const;
+  // Calls use(bytes, count) for runs of records that lie one after another, in the order asked.
+  template <typename Use>
+  void visit_runs(std::span<const uint32_t> indices, const Use& use) const;
 
   RecordsInfo info_;
-  std::span<const std::byte> features_;
-  std::span<const int32_t> labels_;
+  Features features_;
+  Targets targets_;
   std::shared_ptr<const void> storage_;
 };
 

@@ -10,6 +10,7 @@ namespace {
 struct SpooledStorage {
   core::SharedBytes features;
   std::vector<int32_t> labels;
+  std::vector<float> values;
 };
 
 }  // namespace
@@ -19,31 +20,50 @@ Result<RecordsSpool> RecordsSpool::create(core::Disk& disk, RecordsInfo info) {
   return RecordsSpool(std::move(info), std::move(file));
 }
 
-Status RecordsSpool::append(std::span<const std::byte> features, std::span<const int32_t> labels) {
-  if (features.size() != labels.size() * info_.record_bytes()) {
-    return invalid_argument("dataset \"" + info_.name + "\": " + std::to_string(labels.size()) +
-                            " records are " + std::to_string(labels.size() * info_.record_bytes()) +
-                            " bytes, got " + std::to_string(features.size()));
+Status RecordsSpool::append(std::span<const std::byte> features, const Targets& targets) {
+  const auto wrong = [this](const std::string& how) {
+    return invalid_argument("dataset \"" + info_.name + "\": " + how);
+  };
+  const auto count = static_cast<size_t>(info_.count(targets));
+  if (features.size() != count * info_.record_bytes()) {
+    return wrong(std::to_string(count) + " records are " +
+                 std::to_string(count * info_.record_bytes()) + " bytes, got " +
+                 std::to_string(features.size()));
   }
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] < 0 || labels[i] >= info_.classes) {
-      return invalid_argument("dataset \"" + info_.name + "\": record " +
-                              std::to_string(labels_.size() + i) + " has label " +
-                              std::to_string(labels[i]) + ", expected 0 to " +
-                              std::to_string(info_.classes - 1));
+  const bool numbers = info_.classes == 0;
+  const size_t others = numbers ? targets.labels.size() : targets.values.size();
+  if (others != 0 ||
+      (numbers && targets.values.size() != count * static_cast<size_t>(info_.values))) {
+    return wrong("got " + std::to_string(targets.labels.size()) + " labels and " +
+                 std::to_string(targets.values.size()) + " numbers as targets of " +
+                 std::to_string(count) + " records");
+  }
+  for (size_t i = 0; i < targets.labels.size(); ++i) {
+    const int32_t label = targets.labels[i];
+    if (label < 0 || label >= info_.classes) {
+      return wrong("record " + std::to_string(labels_.size() + i) + " has label " +
+                   std::to_string(label) + ", expected 0 to " + std::to_string(info_.classes - 1));
     }
   }
   SLUICE_RETURN_IF_ERROR(file_->append(features));
-  labels_.insert(labels_.end(), labels.begin(), labels.end());
+  labels_.insert(labels_.end(), targets.labels.begin(), targets.labels.end());
+  values_.insert(values_.end(), targets.values.begin(), targets.values.end());
   return ok_status();
 }
 
+void RecordsSpool::relabel(std::span<const int32_t> new_labels, int classes) {
+  for (int32_t& label : labels_) label = new_labels[static_cast<size_t>(label)];
+  info_.classes = classes;
+}
+
 Result<std::shared_ptr<const Records>> RecordsSpool::finish() {
+  info_.records = records();
   SLUICE_ASSIGN_OR_RETURN(core::SharedBytes file, file_->map());
-  auto storage = std::make_shared<const SpooledStorage>(
-      SpooledStorage{.features = std::move(file), .labels = std::move(labels_)});
-  info_.records = static_cast<int64_t>(storage->labels.size());
-  return std::make_shared<const Records>(info_, storage->features.bytes, storage->labels, storage);
+  auto storage = std::make_shared<const SpooledStorage>(SpooledStorage{
+      .features = std::move(file), .labels = std::move(labels_), .values = std::move(values_)});
+  return std::make_shared<const Records>(
+      std::move(info_), Features{.memory = storage->features.bytes},
+      Targets{.labels = storage->labels, .values = storage->values}, storage);
 }
 
 }  // namespace sluice::data

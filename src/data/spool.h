@@ -18,12 +18,16 @@ class RecordsSpool {
   // `info` describes a record; its count is ignored. Fails as Disk::make_scratch_file() does.
   static Result<RecordsSpool> create(core::Disk& disk, RecordsInfo info);
 
-  // Appends labels.size() records. INVALID_ARGUMENT when the features are not as many bytes as
-  // that, or, naming the record, a label is not in [0, classes); RESOURCE_EXHAUSTED when the disk
-  // is full.
-  Status append(std::span<const std::byte> features, std::span<const int32_t> labels);
+  // Appends as many records as there are targets. INVALID_ARGUMENT when the features are not as
+  // many bytes as that, or, naming the record, a label is not in [0, classes); RESOURCE_EXHAUSTED
+  // when the disk is full.
+  Status append(std::span<const std::byte> features, const Targets& targets);
 
-  int64_t records() const { return static_cast<int64_t>(labels_.size()); }
+  int64_t records() const { return info_.count({.labels = labels_, .values = values_}); }
+  const RecordsInfo& info() const { return info_; }
+
+  // Once all are there: label i becomes new_labels[i], of `classes`.
+  void relabel(std::span<const int32_t> new_labels, int classes);
 
   // Everything appended so far, as `info` describes it. Nothing more may be appended afterwards.
   Result<std::shared_ptr<const Records>> finish();
@@ -35,6 +39,7 @@ class RecordsSpool {
   RecordsInfo info_;
   std::unique_ptr<core::ScratchFile> file_;
   std::vector<int32_t> labels_;
+  std::vector<float> values_;
 };
 
 }  // namespace sluice::data

@@ -155,7 +155,14 @@ void Driver::fetch(const wire::FetchRequest& request,
     return reply(
         not_found("this driver works for another job than " + std::to_string(request.job)));
   }
-  record_server_.fetch(request.partition, request.first, std::move(reply));
+  record_server_.fetch(request.partition, request.first,
+                       [this, reply = std::move(reply)](Result<wire::RecordChunk> chunk) mutable {
+                         // Whoever asks has them nowhere else.
+                         if (chunk.status().code() == StatusCode::kDataLoss) {
+                           abort(chunk.status().message());
+                         }
+                         reply(std::move(chunk));
+                       });
 }
 
 // --- What is held ---

@@ -158,8 +158,8 @@ class Driver final : public wire::ControlService {
   const std::shared_ptr<const data::Records> records_;
   const data::Partitioning partitioning_;
   const wire::ShardMap shard_map_;
-  RecordServer record_server_;
   const std::shared_ptr<core::Strand> strand_;
+  RecordServer record_server_;  // goes before the strand, to which it says what fails
 
   // Everything below is the strand's.
   Coordinator coordinator_;

@@ -38,7 +38,7 @@ Result<wire::RecordChunk> RecordServer::read_or_say_why(int64_t partition, int64
   try {
     return read(partition, first);
   } catch (const std::exception& error) {
-    return internal_error(error.what());
+    return data_loss(error.what());
   }
 }
 
@@ -50,12 +50,18 @@ Result<wire::RecordChunk> RecordServer::read(int64_t partition, int64_t first) {
   const size_t count = std::min(most, indices.size() - begin);
   wire::RecordChunk chunk;
   chunk.first = first;
-  chunk.features.reserve(count * record_bytes);
-  chunk.labels.reserve(count);
-  for (size_t i = begin; i < begin + count; ++i) {
-    const auto record = records_->features().subspan(indices[i] * record_bytes, record_bytes);
-    chunk.features.insert(chunk.features.end(), record.begin(), record.end());
-    chunk.labels.push_back(records_->labels()[indices[i]]);
+  chunk.features.resize(count * record_bytes);
+  const auto wanted = std::span(indices).subspan(begin, count);
+  records_->gather_stored(wanted, chunk.features);
+  const data::Targets& targets = records_->targets();
+  const auto values = static_cast<size_t>(records_->info().values);
+  for (const uint32_t record : wanted) {
+    if (values == 0) {
+      chunk.labels.push_back(targets.labels[record]);
+    } else {
+      const auto own = targets.values.subspan(record * values, values);
+      chunk.values.insert(chunk.values.end(), own.begin(), own.end());
+    }
   }
   return chunk;
 }

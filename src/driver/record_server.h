@@ -1,6 +1,6 @@
 // Hands out the records of partitions to workers that do not have the dataset's files.
 //
-// On a strand of its own: a slow disk under a mapped dataset must not keep the driver from
+// On a strand of its own: a slow disk under the dataset must not keep the driver from
 // deciding.
 #pragma once
 
@@ -24,6 +24,7 @@ class RecordServer {
   ~RecordServer();
 
   // Some MiB of records from `first` on; none behind the end. NOT_FOUND: no such partition.
+  // DATA_LOSS: they cannot be read any more.
   void fetch(int64_t partition, int64_t first, core::Reply<Result<wire::RecordChunk>> reply);
 
  private:

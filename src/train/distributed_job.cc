@@ -150,7 +150,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                       .parameters = model.count_params(),
                       .verbose = config.verbose,
                       .on_epoch = job.on_epoch,
-                      .members_come = job.cluster == Cluster::kExternal},
+                      .members_come = job.cluster == Cluster::kExternal,
+                      .has_accuracy = has_accuracy(records->info(), nn::parse_loss(config.loss))},
                      validation ? validate_on(validation, job, model) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;

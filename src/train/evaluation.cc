@@ -1,6 +1,7 @@
 #include "train/evaluation.h"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 
 #include "core/cores.h"
@@ -44,7 +45,37 @@ void check_one_position(const Sequential& model, const data::RecordsInfo& info) 
                    info.name + " has one; use categorical_crossentropy, or a Flatten before");
 }
 
+// Targets that are numbers.
+void check_numbers(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
+  if (loss == backend::Loss::kSparseCategoricalCrossentropy) {
+    throw std::invalid_argument(
+        "loss sparse_categorical_crossentropy compares class numbers, but the "
+        "targets of " +
+        info.name + " are numbers to predict: use mse");
+  }
+  const int64_t outputs = model.output_shape().size();
+  if (outputs != info.values) {
+    throw ShapeError("model \"" + model.name() + "\" has " + std::to_string(outputs) +
+                     " outputs, but a target of " + info.name + " is " +
+                     std::to_string(info.values) + " number(s)");
+  }
+}
+
 }  // namespace
+
+bool predicts_numbers(const Sequential& model, backend::Loss loss) {
+  return loss == backend::Loss::kMeanSquaredError && model.output_shape().size() == 1;
+}
+
+bool has_accuracy(const data::RecordsInfo& info, backend::Loss loss) {
+  return info.classes > 0 || loss != backend::Loss::kMeanSquaredError;
+}
+
+Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy) {
+  const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
+  return {sums.loss_sum / samples, has_accuracy ? static_cast<double>(sums.correct) / samples
+                                                : std::numeric_limits<double>::quiet_NaN()};
+}
 
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
   if (!takes(model.input_shape(), info.sample_shape)) {
@@ -52,6 +83,7 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
                      ", but the records of " + info.name + " are " + info.sample_shape.to_string());
   }
   const int64_t outputs = model.output_shape().size();
+  if (info.classes == 0) return check_numbers(model, info, loss);
   const bool numbers = loss == backend::Loss::kSparseCategoricalCrossentropy;
   if (numbers) check_one_position(model, info);
   if (numbers ? outputs < info.classes : outputs != info.classes) {
@@ -63,12 +95,13 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
 
 Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
     : batch_size_(options.batch_size),
+      loss_(nn::parse_loss(options.loss)),
       backend_(open_backend_or_throw(device_options(options.device, options.gpu_memory_mib))) {
   if (batch_size_ < 1) throw std::invalid_argument("batch_size: expected at least 1 sample");
   backend::ReplicaOptions compile;
   compile.batch_size = batch_size_;
   compile.threads = options.threads > 0 ? options.threads : core::available_cores();
-  replica_ = backend_->compile(nn::lower(model, nn::parse_loss(options.loss)), compile);
+  replica_ = backend_->compile(nn::lower(model, loss_), compile);
 }
 
 Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Records& records) {
@@ -79,8 +112,7 @@ Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Recor
   for (int64_t batch = 0; batch < batches.batches(); ++batch) {
     sums += replica_->evaluate(worker::make_batch(*replica_, batches, batch));
   }
-  const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
-  return {sums.loss_sum / samples, sums.correct / samples};
+  return mean_metrics(sums, has_accuracy(records.info(), loss_));
 }
 
 }  // namespace sluice::train

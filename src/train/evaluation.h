@@ -22,6 +22,7 @@ class Evaluator {
 
  private:
   const int64_t batch_size_;
+  const backend::Loss loss_;
   std::shared_ptr<backend::Backend> backend_;
   std::unique_ptr<backend::Replica> replica_;
 };
@@ -31,7 +32,16 @@ backend::DeviceOptions device_options(const std::string& name, int64_t gpu_memor
 // Throws RuntimeError for a device that is not there.
 std::shared_ptr<backend::Backend> open_backend_or_throw(const backend::DeviceOptions& options);
 
-// Throws std::invalid_argument when the model cannot take the dataset's records or classes.
+// Throws std::invalid_argument when the model cannot take the dataset's records or targets.
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss);
+
+// What a job takes the values of a CSV file's target column for: numbers to predict where the loss
+// is mse and the model has one output, classes for all others.
+bool predicts_numbers(const Sequential& model, backend::Loss loss);
+
+// What sums over samples come to. The accuracy is NaN where the loss compares numbers that are no
+// classes: there is none then.
+bool has_accuracy(const data::RecordsInfo& info, backend::Loss loss);
+Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy);
 
 }  // namespace sluice::train

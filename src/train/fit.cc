@@ -31,7 +31,8 @@ constexpr core::Duration kShowEvery = std::chrono::milliseconds(50);
 
 // One of `epochs` passes over the batches; tells `view` how far it is.
 backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& batches, int epoch,
-                                 int epochs, int64_t records, show::ProgressView& view) {
+                                 int epochs, int64_t records, bool has_accuracy,
+                                 show::ProgressView& view) {
   backend::StepMetrics sums;
   const int64_t per_epoch = batches.batches() / epochs;
   const int64_t end = (epoch + 1) * per_epoch;
@@ -41,9 +42,9 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
     if (step + 1 < end && now() - shown < kShowEvery) continue;
     shown = now();
     sums += replica.take_metrics();
-    const auto samples = static_cast<double>(sums.samples);
+    const Metrics metrics = train::mean_metrics(sums, has_accuracy);
     view.update(epoch, sums.samples, epoch * records + sums.samples,
-                {sums.loss_sum / samples, sums.correct / samples}, shown);
+                {metrics.loss, metrics.accuracy}, shown);
   }
   return sums;
 }
@@ -70,6 +71,7 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
   worker::PartitionBatches batches(
       worker::PartitionData(training, whole.records(0)),
       data::BatchPlan(0, records, options.batch_size, options.epochs, options.seed, shuffle));
+  const bool has_accuracy = train::has_accuracy(training->info(), loss);
   const auto backend =
       train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
   const auto replica = backend->compile(nn::lower(*this, loss), replica_options(options));
@@ -88,10 +90,10 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
   std::vector<EpochHistory> history;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto begin = now();
-    const auto sums = train_epoch(*replica, batches, epoch, options.epochs, records, view);
-    const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
+    const auto sums =
+        train_epoch(*replica, batches, epoch, options.epochs, records, has_accuracy, view);
     EpochHistory entry;
-    entry.train = {sums.loss_sum / samples, sums.correct / samples};
+    entry.train = train::mean_metrics(sums, has_accuracy);
     std::optional<show::ShownMetrics> shown;
     if (evaluator) {
       entry.validation = evaluator->evaluate(replica->parameters(), *validation);

@@ -14,6 +14,7 @@ namespace sluice::train {
 struct JobConfig {
   std::string dataset = "mnist";
   std::string data_dir;
+  std::string target = "label";
   std::string model = "mnist_cnn";  // a built-in's name or a file with Keras' JSON
   std::string trainer = "adag";
   // The algorithm's own, where they are not its defaults; see algorithm/.
@@ -74,9 +75,13 @@ std::string at_least(const auto& value, const char* of) {
 // underscores.
 template <typename Config, typename Visit>
 void visit_fields(Config& c, Visit visit) {
-  visit("dataset", c.dataset, "mnist, fashion_mnist, digits (generated), or a CSV file",
+  visit("dataset", c.dataset,
+        "mnist, fashion_mnist, digits (generated), csv:TRAIN[,TEST], or a folder with IDX files",
         fine<std::string>);
   visit("data_dir", c.data_dir, "folder to look for the dataset in first", fine<std::string>);
+  visit("target", c.target,
+        "column of a CSV file to predict: numbers for mse and a model of one output, else classes",
+        fine<std::string>);
   visit("model", c.model, "mnist_cnn, mnist_mlp, or a file with a Keras model's JSON",
         fine<std::string>);
   visit("optimizer", c.optimizer, "sgd, rmsprop, adagrad or adam", fine<OptimizerSpec>);

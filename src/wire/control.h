@@ -126,7 +126,9 @@ struct FetchRequest {
 struct RecordChunk {
   int64_t first = 0;  // index in the partition
   std::vector<std::byte> features;
-  std::vector<int32_t> labels;  // one per record
+  // The records' targets: a label each, or the numbers of one after another.
+  std::vector<int32_t> labels{};
+  std::vector<float> values{};
 };
 
 // The driver as its transport sees it. Calls come from several threads at once; none blocks. Each

@@ -8,7 +8,10 @@ backend::Batch make_batch(backend::Replica& replica, data::BatchSource& source, 
   const backend::BatchBuffers buffers = replica.batch_buffers();
   const auto x = buffers.x.first(n * static_cast<size_t>(graph.input.size()));
   const auto y = buffers.y.first(n * static_cast<size_t>(graph.target_size()));
-  source.fill(number, x, y);
+  const auto form = graph.loss == backend::Loss::kSparseCategoricalCrossentropy
+                        ? data::TargetForm::kClassNumbers
+                        : data::TargetForm::kVectors;
+  source.fill(number, form, x, y);
   return {static_cast<int64_t>(n), x, y};
 }
 

@@ -18,9 +18,8 @@ class PartitionBatches final : public data::BatchSource {
   int64_t batches() const override { return plan_.steps(); }
   int64_t size(int64_t batch) const override { return plan_.batch_size(batch); }
   int epoch_of(int64_t batch) const override { return plan_.epoch_of(batch); }
-  void fill(int64_t batch, std::span<float> x, std::span<float> y) override {
-    const std::span<const uint32_t> indices = plan_.batch(batch);
-    data_.gather(indices, x, y, static_cast<int64_t>(y.size() / indices.size()));
+  void fill(int64_t batch, data::TargetForm form, std::span<float> x, std::span<float> y) override {
+    data_.gather(plan_.batch(batch), x, form, y);
   }
 
  private:

@@ -3,7 +3,7 @@
 namespace sluice::worker {
 
 void PartitionData::gather(std::span<const uint32_t> indices, std::span<float> x,
-                           std::span<float> y, int64_t target_size) const {
+                           data::TargetForm form, std::span<float> y) const {
   std::vector<uint32_t> mapped;
   if (!map_.empty()) {
     mapped.reserve(indices.size());
@@ -11,11 +11,7 @@ void PartitionData::gather(std::span<const uint32_t> indices, std::span<float> x
     indices = mapped;
   }
   records_->gather(indices, x);
-  if (target_size == 1) {
-    records_->gather_labels(indices, y);
-  } else {
-    records_->gather_one_hot(indices, y);
-  }
+  records_->gather_targets(indices, form, y);
 }
 
 }  // namespace sluice::worker

@@ -22,9 +22,9 @@ class PartitionData {
     return map_.empty() ? records_->info().records : static_cast<int64_t>(map_.size());
   }
 
-  // x [n, sample...] and, as the loss wants them, y [n] class numbers or [n, classes] one-hot.
-  void gather(std::span<const uint32_t> indices, std::span<float> x, std::span<float> y,
-              int64_t target_size) const;
+  // x [n, sample...] and the targets, as Records::gather() and gather_targets().
+  void gather(std::span<const uint32_t> indices, std::span<float> x, data::TargetForm form,
+              std::span<float> y) const;
 
  private:
   std::shared_ptr<const data::Records> records_;

@@ -82,9 +82,10 @@ void PartitionSource::fetched(Result<wire::RecordChunk> chunk) {
 // The next chunk is on its way while this one is written.
 Status PartitionSource::keep(const wire::RecordChunk& chunk) {
   SLUICE_RETURN_IF_ERROR(check(chunk));
-  const int64_t next = chunk.first + static_cast<int64_t>(chunk.labels.size());
+  const data::Targets targets{.labels = chunk.labels, .values = chunk.values};
+  const int64_t next = chunk.first + spool_->info().count(targets);
   if (next < lease_.records) fetch(next);
-  return spool_->append(chunk.features, chunk.labels);
+  return spool_->append(chunk.features, targets);
 }
 
 Status PartitionSource::check(const wire::RecordChunk& chunk) const {
@@ -93,7 +94,7 @@ Status PartitionSource::check(const wire::RecordChunk& chunk) const {
     return data_loss(who_ + " sent record " + std::to_string(chunk.first) + of + ", record " +
                      std::to_string(next_) + " was asked for");
   }
-  const auto count = static_cast<int64_t>(chunk.labels.size());
+  const int64_t count = spool_->info().count({.labels = chunk.labels, .values = chunk.values});
   if (count == 0 || count > lease_.records - next_) {
     return data_loss(who_ + " sent " + std::to_string(next_ + count) + " records" + of +
                      ", which has " + std::to_string(lease_.records));

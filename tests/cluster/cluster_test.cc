@@ -118,6 +118,33 @@ std::vector<Case> all_cases() {
 
 INSTANTIATE_TEST_SUITE_P(All, ClusterTest, testing::ValuesIn(all_cases()), name_of);
 
+// From memory: the driver sends records and targets.
+class NumbersTest : public ClusterTest {};
+
+TEST_P(NumbersTest, ArriveWithTheirRecords) {
+  Sequential model;
+  model.add(Input({1})).add(Dense({.units = 2, .use_bias = false}));
+  std::vector<float> x, y;
+  for (int i = 0; i < 60; ++i) {
+    const float value = static_cast<float>(i % 12) / 12;
+    x.push_back(value);
+    y.insert(y.end(), {3 * value, -value});
+  }
+  const Dataset dataset = Dataset::from_arrays(x, y, {1});
+  auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
+  options.training.loss = "mse";
+  options.training.optimizer = SGD({.learning_rate = 0.5f});
+  options.training.epochs = 40;
+  const LocalJobResult result = run(options, model, dataset);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  const auto weights = result.job->parameters.span();
+  EXPECT_NEAR(weights[0], 3, 0.05);
+  EXPECT_NEAR(weights[1], -1, 0.05);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NumbersTest,
+                         testing::Values(Case{"inproc", 2, 1}, Case{"grpc", 2, 1}), name_of);
+
 // One worker in lock-step, the optimizer at the server, is local training.
 class LockStepTest : public ClusterTest {};
 

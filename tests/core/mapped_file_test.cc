@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <cstring>
 
@@ -21,34 +20,6 @@ std::string as_string(std::span<const std::byte> bytes) {
 }
 
 std::span<const std::byte> as_bytes(const std::string& s) { return std::as_bytes(std::span(s)); }
-
-TEST(MappedFileTest, ShowsAFilesBytesEvenAfterItIsRemoved) {
-  TestFolder folder;
-  const std::string path = folder.write("a", "some bytes");
-  auto file = MappedFile::open(path);
-  ASSERT_TRUE(file.ok()) << file.status();
-  std::filesystem::remove(path);
-  EXPECT_EQ(as_string((*file)->bytes()), "some bytes");
-}
-
-TEST(MappedFileTest, AnEmptyFileHasNoBytes) {
-  TestFolder folder;
-  auto file = MappedFile::open(folder.write("empty", ""));
-  ASSERT_TRUE(file.ok());
-  EXPECT_TRUE((*file)->bytes().empty());
-}
-
-TEST(MappedFileTest, MissingFilesFoldersAndPipesAreErrorsThatNameThePath) {
-  TestFolder folder;
-  auto missing = MappedFile::open(folder.path("no/such"));
-  EXPECT_EQ(missing.status().code(), StatusCode::kNotFound);
-  EXPECT_THAT(missing.status().message(), HasSubstr(folder.path("no/such")));
-  auto dir = MappedFile::open(folder.path());
-  EXPECT_EQ(dir.status().code(), StatusCode::kInvalidArgument);
-  EXPECT_THAT(dir.status().message(), HasSubstr("found a folder"));
-  ASSERT_EQ(mkfifo(folder.path("pipe").c_str(), 0600), 0);
-  EXPECT_EQ(MappedFile::open(folder.path("pipe")).status().code(), StatusCode::kInvalidArgument);
-}
 
 TEST(TempFileTest, MapsWhatWasWrittenInSmallAndLargePieces) {
   TestFolder folder;

@@ -17,7 +17,7 @@ TEST(InOrderBatchesTest, VisitsEveryRecordOnceInOrder) {
   std::vector<float> seen;
   for (int64_t batch = 0; batch < 3; ++batch) {
     std::vector<float> x(static_cast<size_t>(batches.size(batch))), y(x.size());
-    batches.fill(batch, x, y);
+    batches.fill(batch, TargetForm::kClassNumbers, x, y);
     seen.insert(seen.end(), x.begin(), x.end());
     EXPECT_EQ(batches.epoch_of(batch), 0);
   }
@@ -27,14 +27,14 @@ TEST(InOrderBatchesTest, VisitsEveryRecordOnceInOrder) {
   EXPECT_THROW((void)batches.size(-1), std::out_of_range);
 }
 
-TEST(InOrderBatchesTest, TargetsAreWhatThereIsRoomFor) {
+TEST(InOrderBatchesTest, TargetsHaveTheFormThatIsAskedFor) {
   const Dataset data =
       Dataset::from_arrays(std::vector<float>{7, 8}, std::vector<int32_t>{2, 0}, {1}, 3);
   InOrderBatches batches(*data.records(), 2);
   std::vector<float> x(2), numbers(2), one_hot(6);
-  batches.fill(0, x, numbers);
+  batches.fill(0, TargetForm::kClassNumbers, x, numbers);
   EXPECT_THAT(numbers, ElementsAre(2, 0));
-  batches.fill(0, x, one_hot);
+  batches.fill(0, TargetForm::kVectors, x, one_hot);
   EXPECT_THAT(one_hot, ElementsAre(0, 0, 1, 1, 0, 0));
 }
 

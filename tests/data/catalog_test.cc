@@ -76,26 +76,46 @@ TEST_F(CatalogTest, DownloadsIntoTheCacheAndTakesItFromThereNextTime) {
 }
 
 TEST_F(CatalogTest, WithoutFilesAndNetworkThereAreGeneratedDigitsAndALoudWarning) {
-  const std::string given = folder_.path("none");
+  std::filesystem::create_directory(folder_.path("nothing"));
+  const std::string given = folder_.path("nothing");
   ScopedEnv data_dir("SLUICE_DATA_DIR", given.c_str());
   auto loaded = load();
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->train.name(), "generated digits");
   EXPECT_EQ(loaded->train.size(), 60);
   EXPECT_EQ(loaded->test.size(), 10);
-  EXPECT_THAT(warning_,
-              AllOf(HasSubstr("GENERATED DIGITS"), HasSubstr("small_set was not found"),
-                    HasSubstr(given + " (no such folder)"), HasSubstr(folder_.path("cache")),
-                    HasSubstr("https://one.test/x/train-images-idx3-ubyte.gz: no route"),
-                    HasSubstr("https://two.test/y"), HasSubstr("SLUICE_DATA_DIR")));
+  EXPECT_THAT(warning_, AllOf(HasSubstr("GENERATED DIGITS"), HasSubstr("small_set was not found"),
+                              HasSubstr(given), HasSubstr(folder_.path("cache")),
+                              HasSubstr("https://one.test/x/train-images-idx3-ubyte.gz: no route"),
+                              HasSubstr("https://two.test/y"), HasSubstr("SLUICE_DATA_DIR")));
 }
 
-TEST_F(CatalogTest, AFolderThatWasAskedForAndIsNotThereIsAnError) {
+TEST_F(CatalogTest, WhereDigitsAreNoLikenessNothingStandsIn) {
+  small_.dataset.digits_stand_in = false;
+  const Status status = load().status();
+  EXPECT_EQ(status.code(), StatusCode::kNotFound);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("small_set was not found"),
+                                      HasSubstr(folder_.path("cache")), HasSubstr("no route")));
+  EXPECT_EQ(status.message().find('\n'), std::string::npos);
+  EXPECT_TRUE(mnist_files().digits_stand_in);
+  EXPECT_FALSE(fashion_mnist_files().digits_stand_in);
+}
+
+TEST_F(CatalogTest, AFolderThatWasNamedAndIsNotThereIsAnError) {
   fetcher_.serve(small_, "https://one.test/x");
-  const auto loaded = load(folder_.path("none"));
-  ASSERT_FALSE(loaded.ok());
-  EXPECT_THAT(loaded.status().message(), HasSubstr(folder_.path("none")));
+  const std::string none = folder_.path("none");
+  EXPECT_THAT(load(none).status().message(), HasSubstr(none));
+  {
+    ScopedEnv env("SLUICE_DATA_DIR", none.c_str());
+    EXPECT_EQ(load().status().code(), StatusCode::kNotFound);
+    EXPECT_THAT(load().status().message(), AllOf(HasSubstr(none), HasSubstr("SLUICE_DATA_DIR")));
+  }
   EXPECT_TRUE(fetcher_.asked.empty());
+  // Whatever the dataset is.
+  const std::string csv = folder_.write("some.csv", "label,a\n0,1\n1,2\n");
+  for (const std::string& name : {csv, std::string("digits"), std::string("mnist")}) {
+    EXPECT_EQ(load_dataset(name, none, options_).status().code(), StatusCode::kNotFound) << name;
+  }
 }
 
 TEST_F(CatalogTest, OfflineAsksNobody) {
@@ -148,20 +168,47 @@ TEST_F(CatalogTest, AFolderOfIdxFilesIsADataset) {
             StatusCode::kNotFound);
 }
 
-TEST_F(CatalogTest, ACsvFileAloneLeavesItsLastSeventhToTestWith) {
+TEST_F(CatalogTest, ACsvFileAloneLeavesASeventhToTestWith) {
   std::string text = "label,a\n";
-  for (int i = 0; i < 15; ++i) {
-    text.append(std::to_string(i % 3)).append(",").append(std::to_string(i)).append("\n");
+  for (int i = 0; i < 14; ++i) {
+    text.append(std::to_string(i / 5)).append(",").append(std::to_string(i)).append("\n");
   }
-  const std::string path = folder_.write("some.csv", text);
+  const std::string path = folder_.write("some, of them.csv", text);
   for (const std::string& name : {path, std::string("csv:").append(path)}) {
     auto loaded = load_dataset(name, "", options_);
     ASSERT_TRUE(loaded.ok()) << loaded.status();
-    EXPECT_EQ(loaded->train.size(), 13);
+    EXPECT_EQ(loaded->train.size(), 12);
     EXPECT_EQ(loaded->test.size(), 2);
-    EXPECT_EQ(loaded->test.records()->labels()[0], 13 % 3);
-    EXPECT_EQ(loaded->train.name(), "some.csv");
+    EXPECT_EQ(loaded->train.classes(), 3);
+    EXPECT_EQ(loaded->test.classes(), 3);
+    EXPECT_EQ(loaded->train.name(), "some, of them.csv");
+    EXPECT_EQ(summary_of_columns(*loaded),
+              "Target \"label\": classes 0 to 2; 1 columns of numbers, as they are; 12 records to "
+              "train, 2 to test drawn by seed 0");
   }
+}
+
+TEST_F(CatalogTest, APathMayHaveCommasOfItsOwn) {
+  const std::string train = folder_.write("a,b.csv", "kind,a\nx,1\ny,2\n");
+  const std::string test = folder_.write("c,d.csv", "kind,a\ny,1\n");
+  options_.csv.target = "kind";
+  auto loaded =
+      load_dataset(std::string("csv:").append(train).append(",").append(test), "", options_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->train.size(), 2);
+  EXPECT_EQ(loaded->train.class_names(), (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(
+      summary_of_columns(*loaded),
+      "Target \"kind\": 2 classes, \"x\", \"y\"; 1 columns of numbers, as they are; 2 records "
+      "to train, 1 to test from " +
+          test);
+}
+
+TEST_F(CatalogTest, ATargetOfWhatHasNoColumnsIsRefused) {
+  options_.csv.target = "kind";
+  const Status status = load_dataset("digits", "", options_).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("only CSV files have"));
 }
 
 TEST_F(CatalogTest, TwoCsvFilesHaveTheClassesOfBoth) {

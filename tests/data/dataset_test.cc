@@ -39,7 +39,7 @@ TEST(DatasetTest, FromArraysCopiesTheProgramsArrays) {
   std::vector<uint32_t> both = {0, 1};
   std::vector<float> out(4), y(2);
   d.records()->gather(both, out);
-  d.records()->gather_labels(both, y);
+  d.records()->gather_targets(both, data::TargetForm::kClassNumbers, y);
   EXPECT_EQ(out, (std::vector<float>{1.5f, 2.5f, -3.5f, 4.5f}));
   EXPECT_EQ(y, (std::vector<float>{1.0f, 0.0f}));
 }
@@ -51,6 +51,29 @@ TEST(DatasetTest, FromArraysRefusesSizesAndLabelsThatDoNotFit) {
   x.resize(4);
   EXPECT_THROW(Dataset::from_arrays(x, labels, Shape{2}, 1), std::invalid_argument);
   EXPECT_THROW(Dataset(nullptr), std::invalid_argument);
+}
+
+TEST(DatasetTest, FromArraysTakesNumbersToPredict) {
+  const std::vector<float> x = {1, 2, 3, 4}, one = {0.5f, -7}, two = {1, 2, 3, 4};
+  const Dataset d = Dataset::from_arrays(x, one, Shape{2});
+  EXPECT_EQ(d.size(), 2);
+  EXPECT_EQ(d.classes(), 0);
+  EXPECT_EQ(d.target_size(), 1);
+  EXPECT_EQ(Dataset::from_arrays(x, two, Shape{2}).target_size(), 2);
+  const auto last = Dataset::from_arrays(x, two, Shape{2}).split(0.5).second.records();
+  std::vector<float> y(2);
+  last->gather_targets(std::vector<uint32_t>{0}, data::TargetForm::kVectors, y);
+  EXPECT_EQ(y, (std::vector<float>{3, 4}));
+  const std::vector<float> three = {1, 2, 3};
+  EXPECT_THROW(Dataset::from_arrays(x, three, Shape{2}), std::invalid_argument);
+  EXPECT_THROW(Dataset::from_arrays(x, {}, Shape{2}), std::invalid_argument);
+  EXPECT_THROW(Dataset::from_arrays(three, one, Shape{2}), std::invalid_argument);
+}
+
+TEST(DatasetTest, WithoutARecordThereIsNoDataset) {
+  EXPECT_THROW(Dataset::from_arrays({}, {}, {4}, 2), std::invalid_argument);
+  EXPECT_THROW(Dataset::from_arrays({}, {}, {4}), std::invalid_argument);
+  EXPECT_THROW(Dataset(counting_dataset(3).records()->slice(1, 0)), std::invalid_argument);
 }
 
 TEST(DatasetTest, SplitKeepsTheLastRecordsForValidation) {

@@ -9,11 +9,13 @@
 #include "data/idx.h"
 #include "sluice/dataset.h"
 #include "tests/data/test_files.h"
+#include "tests/support/stored.h"
 
 namespace sluice::data {
 namespace {
 
 using ::testing::HasSubstr;
+using testing_support::stored;
 
 void expect_same(const Records& a, const Records& b) {
   EXPECT_EQ(a.info().name, b.info().name);
@@ -24,10 +26,14 @@ void expect_same(const Records& a, const Records& b) {
   EXPECT_EQ(a.info().records, b.info().records);
   EXPECT_EQ(a.info().origin, b.info().origin);
   EXPECT_EQ(a.info().source, b.info().source);
-  EXPECT_TRUE(std::equal(a.features().begin(), a.features().end(), b.features().begin(),
-                         b.features().end()));
-  EXPECT_TRUE(
-      std::equal(a.labels().begin(), a.labels().end(), b.labels().begin(), b.labels().end()));
+  EXPECT_EQ(a.info().values, b.info().values);
+  EXPECT_EQ(a.info().table, b.info().table);
+  EXPECT_EQ(stored(a), stored(b));
+  const auto same = [](auto left, auto right) {
+    return std::equal(left.begin(), left.end(), right.begin(), right.end());
+  };
+  EXPECT_TRUE(same(a.labels(), b.labels()));
+  EXPECT_TRUE(same(a.targets().values, b.targets().values));
 }
 
 void expect_opens_the_same(const Records& records) {
@@ -84,7 +90,9 @@ TEST_F(DescribeTest, ADescriptionTellsWhatToExpect) {
   EXPECT_EQ(info->records, 3);
   EXPECT_EQ(info->source.first, 1);
   EXPECT_EQ(info->sample_shape, (Shape{1, 2, 1}));
-  EXPECT_EQ(info->source.files, (std::vector{images_, labels_}));
+  ASSERT_EQ(info->source.files.size(), 2u);
+  EXPECT_EQ(info->source.files[0].path, images_);
+  EXPECT_EQ(info->source.files[1].path, labels_);
 }
 
 TEST_F(DescribeTest, AnotherFileUnderTheSamePathMustNotBeRead) {
@@ -97,6 +105,44 @@ TEST_F(DescribeTest, AnotherFileUnderTheSamePathMustNotBeRead) {
   EXPECT_EQ(open_described(*description).status().code(), StatusCode::kFailedPrecondition);
   std::filesystem::remove(images_);
   EXPECT_EQ(open_described(*description).status().code(), StatusCode::kFailedPrecondition);
+}
+
+// Which of its columns is what, what its classes are called, and how it was parted: another process
+// that sees only a part must come to the same.
+TEST_F(DescribeTest, PartsOfATableAreReadAgainByAnotherProcess) {
+  std::string text = "kind;size;weight\n";
+  for (int i = 0; i < 30; ++i) {
+    text +=
+        (i < 15 ? "pear;" : "apple;") + std::to_string(i) + ";" + std::to_string(i % 4) + ".5\n";
+  }
+  const std::string path = folder_.write("x.csv", text);
+  const auto classes = read_csv_parts(path, {.target = "kind"}, 3);
+  ASSERT_TRUE(classes.ok()) << classes.status();
+  expect_opens_the_same(*classes->first);
+  expect_opens_the_same(*classes->second);
+  expect_opens_the_same(*classes->first->slice(5, 10));
+  const auto whole = read_csv(path, {.target = "kind"});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  const std::string other = folder_.write("y.csv", "size;kind;weight\n7;pear;8\n");
+  const auto test = read_csv_like(other, (*whole)->info());
+  ASSERT_TRUE(test.ok()) << test.status();
+  expect_opens_the_same(**test);
+}
+
+TEST_F(DescribeTest, NumbersToPredictAreReadAgainByAnotherProcess) {
+  const std::string path = folder_.write("x.csv", "a,price\n1,2.5\n2,-3\n4,1e3\n");
+  const auto numbers = read_csv(path, {.target = "price", .means = CsvOptions::Means::kNumbers});
+  ASSERT_TRUE(numbers.ok()) << numbers.status();
+  expect_opens_the_same(**numbers);
+}
+
+// What is described is what was read: a file that was written to since is neither.
+TEST_F(DescribeTest, AFileThatHasChangedSinceItWasReadIsNotDescribed) {
+  const auto records = idx(true);
+  folder_.write("images", gzip(idx_images(5, 1, 2, "abcdefghiX")));
+  std::filesystem::last_write_time(images_, std::filesystem::file_time_type{});
+  EXPECT_EQ(describe(*records).status().code(), StatusCode::kDataLoss);
+  EXPECT_THAT(describe(*records).status().message(), HasSubstr(images_ + " was written to"));
 }
 
 TEST_F(DescribeTest, AFileThatIsGoneCannotBeDescribed) {

@@ -11,13 +11,12 @@
 
 #include "data/digit_strokes.h"
 #include "sluice/dataset.h"
+#include "tests/support/stored.h"
 
 namespace sluice::data {
 namespace {
 
-std::vector<std::byte> bytes_of(const Records& records) {
-  return {records.features().begin(), records.features().end()};
-}
+std::vector<std::byte> bytes_of(const Records& records) { return testing_support::stored(records); }
 
 std::vector<int32_t> labels_of(const Records& records) {
   return {records.labels().begin(), records.labels().end()};
@@ -41,7 +40,7 @@ TEST(DigitsTest, ARecordDoesNotDependOnThoseBeforeIt) {
 // GCC and Clang gave this CRC-32, with and without optimisation and with -march=native (AVX, FMA).
 TEST(DigitsTest, TheBytesAreTheSameOnEveryMachine) {
   const auto records = generate_digits(0, 1000, 1);
-  const auto features = records->features();
+  const auto features = testing_support::stored(*records);
   EXPECT_EQ(
       crc32(0, reinterpret_cast<const Bytef*>(features.data()), static_cast<uInt>(features.size())),
       2455168591u);
@@ -76,7 +75,7 @@ TEST(DigitsTest, PicturesHaveInkOnADarkGround) {
   for (int64_t i = 0; i < 500; ++i) {
     const auto one = records->slice(i, 1);
     int bright = 0, dark = 0;
-    for (std::byte b : one->features()) {
+    for (std::byte b : testing_support::stored(*one)) {
       bright += std::to_integer<int>(b) > 100;
       dark += std::to_integer<int>(b) < 50;
     }

@@ -48,7 +48,7 @@ void expect_small(const Records& records) {
   std::vector<uint32_t> second = {1};
   std::vector<float> x(6), y(1);
   records.gather(second, x);
-  records.gather_labels(second, y);
+  records.gather_targets(second, TargetForm::kClassNumbers, y);
   EXPECT_FLOAT_EQ(x[0], 7.0f / 255.0f);
   EXPECT_FLOAT_EQ(x[5], 1.0f);
   EXPECT_EQ(y[0], 0.0f);
@@ -77,7 +77,10 @@ TEST_F(IdxTest, RemembersWhereItReadFrom) {
   auto records = read(images(), labels());
   ASSERT_TRUE(records.ok());
   EXPECT_EQ((*records)->info().source.kind, "idx");
-  EXPECT_EQ((*records)->info().source.files, (std::vector{images_path_, labels_path_}));
+  const auto& files = (*records)->info().source.files;
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].path, images_path_);
+  EXPECT_EQ(files[1].path, labels_path_);
   EXPECT_EQ((*records)->info().origin, images_path_);
 }
 

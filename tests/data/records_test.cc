@@ -1,9 +1,13 @@
 #include "data/records.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <stdexcept>
+
+#include "sluice/errors.h"
+#include "tests/data/test_files.h"
 
 namespace sluice::data {
 namespace {
@@ -92,8 +96,8 @@ TEST(RecordsTest, GatherOfFloatsKeepsThemAndAppliesTheScale) {
 TEST(RecordsTest, LabelsAreGatheredAsNumbersAndAsOneHotRows) {
   std::vector<uint32_t> indices = {1, 0};
   std::vector<float> y(2, 9.0f), one_hot(6, 9.0f);
-  three()->gather_labels(indices, y);
-  three()->gather_one_hot(indices, one_hot);
+  three()->gather_targets(indices, TargetForm::kClassNumbers, y);
+  three()->gather_targets(indices, TargetForm::kVectors, one_hot);
   EXPECT_THAT(y, ElementsAre(0.0f, 2.0f));
   EXPECT_THAT(one_hot, ElementsAre(1, 0, 0, 0, 0, 1));
 }
@@ -103,10 +107,10 @@ TEST(RecordsTest, GatherRefusesASpanOfAnotherSizeAndAnIndexBeyondTheEnd) {
   std::vector<uint32_t> two = {0, 1}, beyond = {3};
   std::vector<float> x(3), one(1), pair(2);
   EXPECT_THROW(records->gather(two, x), std::invalid_argument);
-  EXPECT_THROW(records->gather_labels(two, x), std::invalid_argument);
-  EXPECT_THROW(records->gather_one_hot(two, x), std::invalid_argument);
+  EXPECT_THROW(records->gather_targets(two, TargetForm::kClassNumbers, x), std::invalid_argument);
+  EXPECT_THROW(records->gather_targets(two, TargetForm::kVectors, x), std::invalid_argument);
   EXPECT_THROW(records->gather(beyond, pair), std::out_of_range);
-  EXPECT_THROW(records->gather_labels(beyond, one), std::out_of_range);
+  EXPECT_THROW(records->gather_targets(beyond, TargetForm::kClassNumbers, one), std::out_of_range);
 }
 
 TEST(RecordsTest, ALabelThatIsNoClassIsRefusedByRecord) {
@@ -116,6 +120,89 @@ TEST(RecordsTest, ALabelThatIsNoClassIsRefusedByRecord) {
       }),
       ThrowsMessage<std::invalid_argument>(HasSubstr("record 2 has label 3, expected 0 to 2")));
   EXPECT_THROW(three({0, -1, 2}), std::invalid_argument);
+}
+
+TEST(RecordsTest, TheOnlyClassIsOneHotToo) {
+  const std::vector<uint8_t> pixels = {1, 2};
+  const std::vector<int32_t> labels = {0, 0};
+  RecordsInfo info;
+  info.sample_shape = Shape{1};
+  info.classes = 1;
+  info.records = 2;
+  const Records records(info, std::as_bytes(std::span(pixels)), labels, nullptr);
+  std::vector<float> y(2);
+  const std::vector<uint32_t> both = {0, 1};
+  records.gather_targets(both, TargetForm::kVectors, y);
+  EXPECT_THAT(y, ElementsAre(1, 1));
+  records.gather_targets(both, TargetForm::kClassNumbers, y);
+  EXPECT_THAT(y, ElementsAre(0, 0));
+}
+
+// Three records of one pixel with two numbers each.
+TEST(RecordsTest, NumbersAreGatheredAsTheyAre) {
+  const std::vector<uint8_t> pixels = {1, 2, 3};
+  const std::vector<float> values = {0.5f, -1, 2, 3, 1e9f, 0};
+  RecordsInfo info;
+  info.sample_shape = Shape{1};
+  info.classes = 0;
+  info.values = 2;
+  info.records = 3;
+  const Features features{.memory = std::as_bytes(std::span(pixels))};
+  const Records records(info, features, {.values = values}, nullptr);
+  std::vector<float> y(4);
+  const std::vector<uint32_t> some = {2, 0};
+  records.gather_targets(some, TargetForm::kVectors, y);
+  EXPECT_THAT(y, ElementsAre(1e9f, 0, 0.5f, -1));
+  EXPECT_THROW(records.gather_targets(some, TargetForm::kClassNumbers, y), std::invalid_argument);
+  const std::vector<uint32_t> first = {0};
+  std::vector<float> pair(2);
+  records.slice(1, 2)->gather_targets(first, TargetForm::kVectors, pair);
+  EXPECT_THAT(pair, ElementsAre(2, 3));
+  EXPECT_THROW(Records(info, features, {.values = std::span(values).first(5)}, nullptr),
+               std::invalid_argument);
+  info.classes = 3;  // either, not both
+  EXPECT_THROW(Records(info, features, {.values = values}, nullptr), std::invalid_argument);
+}
+
+// Eleven records of three bytes behind a header of two.
+class RecordsInAFileTest : public ::testing::Test {
+ protected:
+  RecordsInAFileTest() {
+    std::string text = "**";
+    for (int i = 0; i < 33; ++i) text += static_cast<char>(i);
+    path_ = folder_.write("records", text);
+    info_.sample_shape = Shape{3};
+    info_.scale = 1;
+    info_.records = 11;
+    auto file = core::InputFile::open(path_);
+    EXPECT_TRUE(file.ok()) << file.status();
+    records_ = std::make_shared<Records>(info_, Features{.file = *file, .offset = 2},
+                                         Targets{.labels = labels_}, nullptr);
+  }
+  static std::vector<float> gather(const Records& records, std::vector<uint32_t> indices) {
+    std::vector<float> x(indices.size() * 3);
+    records.gather(indices, x);
+    return x;
+  }
+
+  TestFolder folder_;
+  std::string path_;
+  RecordsInfo info_;
+  const std::vector<int32_t> labels_ = std::vector<int32_t>(11);
+  std::shared_ptr<const Records> records_;
+};
+
+TEST_F(RecordsInAFileTest, AreGatheredInTheOrderAskedAlsoInRuns) {
+  EXPECT_THAT(gather(*records_, {10, 3, 4, 5, 0}),
+              ElementsAre(30, 31, 32, 9, 10, 11, 12, 13, 14, 15, 16, 17, 0, 1, 2));
+  EXPECT_THAT(gather(*records_->slice(4, 3), {1}), ElementsAre(15, 16, 17));
+}
+
+TEST_F(RecordsInAFileTest, AFileThatIsCutShortOrOverwrittenIsNamed) {
+  const auto names_it = ThrowsMessage<RuntimeError>(HasSubstr(path_ + " was written to"));
+  ASSERT_EQ(truncate(path_.c_str(), 20), 0);
+  EXPECT_THAT([&] { gather(*records_, {10}); }, names_it);
+  EXPECT_THAT([&] { gather(*records_, {0}); }, names_it);  // though it is still there
 }
 
 TEST(RecordsTest, SizesThatDoNotAgreeAreRefused) {
@@ -128,23 +215,18 @@ TEST(RecordsTest, SizesThatDoNotAgreeAreRefused) {
   EXPECT_THROW(Records(info, std::as_bytes(std::span(pixels)), labels, nullptr),
                std::invalid_argument);
   info.records = -1;
-  EXPECT_THROW(Records(info, {}, {}, nullptr), std::invalid_argument);
+  EXPECT_THROW(Records(info, Features{}, Targets{}, nullptr), std::invalid_argument);
 }
 
-TEST(RecordsTest, ASliceSharesTheBytesAndKeepsThemAlive) {
-  std::shared_ptr<const Records> part;
-  {
-    auto whole = three();
-    part = whole->slice(1, 2);
-    EXPECT_EQ(part->features().data(), whole->features().data() + 2);
-  }
+TEST(RecordsTest, ASliceKeepsTheBytesAlive) {
+  const auto part = three()->slice(1, 2);
   EXPECT_EQ(part->info().records, 2);
   EXPECT_EQ(part->info().source.first, 1);
   EXPECT_EQ(part->slice(1, 1)->info().source.first, 2);
   std::vector<uint32_t> indices = {1};
   std::vector<float> x(2), y(1);
   part->gather(indices, x);
-  part->gather_labels(indices, y);
+  part->gather_targets(indices, TargetForm::kClassNumbers, y);
   EXPECT_FLOAT_EQ(x[0], 0.6f);
   EXPECT_FLOAT_EQ(y[0], 1.0f);
 }

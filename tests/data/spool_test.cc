@@ -24,9 +24,9 @@ TEST(RecordsSpoolTest, BecomesTheRecordsThatWereAppended) {
   ASSERT_TRUE(spool.ok()) << spool.status();
   const std::vector<uint8_t> first = {1, 2, 3, 4}, second = {5, 6};
   const std::vector<int32_t> first_labels = {2, 1}, second_labels = {0};
-  ASSERT_TRUE(spool->append(std::as_bytes(std::span(first)), first_labels).ok());
+  ASSERT_TRUE(spool->append(std::as_bytes(std::span(first)), {.labels = first_labels}).ok());
   ASSERT_TRUE(spool->append({}, {}).ok());
-  ASSERT_TRUE(spool->append(std::as_bytes(std::span(second)), second_labels).ok());
+  ASSERT_TRUE(spool->append(std::as_bytes(std::span(second)), {.labels = second_labels}).ok());
   EXPECT_EQ(spool->records(), 3);
   auto records = spool->finish();
   ASSERT_TRUE(records.ok()) << records.status();
@@ -35,9 +35,34 @@ TEST(RecordsSpoolTest, BecomesTheRecordsThatWereAppended) {
   std::vector<uint32_t> indices = {2, 0, 1};
   std::vector<float> x(6), y(3);
   (*records)->gather(indices, x);
-  (*records)->gather_labels(indices, y);
+  (*records)->gather_targets(indices, TargetForm::kClassNumbers, y);
   EXPECT_EQ(x, (std::vector<float>{5, 6, 1, 2, 3, 4}));
   EXPECT_EQ(y, (std::vector<float>{0, 2, 1}));
+}
+
+TEST(RecordsSpoolTest, KeepsNumbersAsTargets) {
+  RecordsInfo info = pairs();
+  info.classes = 0;
+  info.values = 2;
+  auto spool = RecordsSpool::create(core::real_world().disk(), info);
+  ASSERT_TRUE(spool.ok()) << spool.status();
+  const std::vector<uint8_t> features = {1, 2, 3, 4};
+  const std::vector<float> values = {0.5f, 1, -2, 3};
+  const auto append = [&](const Targets& targets) {
+    return spool->append(std::as_bytes(std::span(features)), targets);
+  };
+  const std::vector<int32_t> labels = {0, 0};
+  EXPECT_EQ(append({.labels = labels}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(append({.values = std::span(values).first(3)}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(append({.labels = labels, .values = values}).code(), StatusCode::kInvalidArgument);
+  ASSERT_TRUE(append({.values = values}).ok());
+  EXPECT_EQ(spool->records(), 2);
+  const auto records = spool->finish();
+  ASSERT_TRUE(records.ok());
+  std::vector<float> y(2);
+  const std::vector<uint32_t> second = {1};
+  (*records)->gather_targets(second, TargetForm::kVectors, y);
+  EXPECT_EQ(y, (std::vector<float>{-2, 3}));
 }
 
 TEST(RecordsSpoolTest, RecordsMayBeNone) {
@@ -53,13 +78,13 @@ TEST(RecordsSpoolTest, WhatDoesNotFitIsRefusedAndLeavesTheSpoolUsable) {
   ASSERT_TRUE(spool.ok());
   const std::vector<uint8_t> two = {1, 2}, three = {1, 2, 3};
   const std::vector<int32_t> good = {0}, bad = {3};
-  ASSERT_TRUE(spool->append(std::as_bytes(std::span(two)), good).ok());
-  EXPECT_EQ(spool->append(std::as_bytes(std::span(three)), good).code(),
+  ASSERT_TRUE(spool->append(std::as_bytes(std::span(two)), {.labels = good}).ok());
+  EXPECT_EQ(spool->append(std::as_bytes(std::span(three)), {.labels = good}).code(),
             StatusCode::kInvalidArgument);
-  const Status label = spool->append(std::as_bytes(std::span(two)), bad);
+  const Status label = spool->append(std::as_bytes(std::span(two)), {.labels = bad});
   EXPECT_EQ(label.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(label.message(), HasSubstr("record 1 has label 3, expected 0 to 2"));
-  ASSERT_TRUE(spool->append(std::as_bytes(std::span(two)), good).ok());
+  ASSERT_TRUE(spool->append(std::as_bytes(std::span(two)), {.labels = good}).ok());
   auto records = spool->finish();
   ASSERT_TRUE(records.ok());
   EXPECT_EQ((*records)->info().records, 2);

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <filesystem>
 #include <optional>
 
+#include "data/idx.h"
 #include "sluice/dataset.h"
+#include "tests/data/test_files.h"
 #include "tests/support/manual_world.h"
 
 namespace sluice::driver {
@@ -126,6 +129,29 @@ TEST_F(RecordServerTest, RecordsThatAreNotThereAreAMistake) {
   EXPECT_EQ(end->first, 4);
   EXPECT_TRUE(end->labels.empty());
   EXPECT_TRUE(end->features.empty());
+}
+
+TEST_F(RecordServerTest, NumbersToPredictGoWithTheirRecords) {
+  const std::vector<float> x = {1, 2, 3}, y = {10, 11, 20, 21, 30, 31};
+  server.emplace(world, Dataset::from_arrays(x, y, {1}).records(),
+                 data::Partitioning(3, 1, 5, data::Shuffle::kNone));
+  const auto chunk = fetch(0, 1);
+  ASSERT_TRUE(chunk.ok()) << chunk.status();
+  EXPECT_TRUE(chunk->labels.empty());
+  EXPECT_THAT(chunk->values, ElementsAre(20, 21, 30, 31));
+}
+
+TEST_F(RecordServerTest, AFileThatIsCutShortIsDataLoss) {
+  const data::TestFolder folder;
+  const std::string images = folder.write("images", data::idx_images(2, 1, 2, "abcd"));
+  const std::string labels = folder.write("labels", data::idx_labels(2, "\x01\x02"));
+  const auto records = data::read_idx(images, labels, {.name = "two"});
+  ASSERT_TRUE(records.ok()) << records.status();
+  server.emplace(world, *records, data::Partitioning(2, 1, 5, data::Shuffle::kNone));
+  ASSERT_TRUE(fetch(0, 0).ok());
+  std::filesystem::resize_file(images, 3);
+  EXPECT_EQ(fetch(0, 0).status().code(), StatusCode::kDataLoss);
+  EXPECT_THAT(fetch(0, 0).status().message(), HasSubstr(images + " was written to"));
 }
 
 TEST_F(RecordServerTest, WhatWasAskedForIsAnsweredBeforeItGoes) {

@@ -10,6 +10,7 @@
 
 #include "data/records.h"
 #include "sluice/dataset.h"
+#include "tests/support/stored.h"
 
 namespace sluice::testing_support {
 
@@ -36,8 +37,9 @@ class DigitsFolder {
     const auto n = static_cast<uint32_t>(records.info().records);
     std::ofstream images(path_ + "/" + prefix + "-images-idx3-ubyte", std::ios::binary);
     for (uint32_t word : {2051u, n, 28u, 28u}) put(images, word);
-    images.write(reinterpret_cast<const char*>(records.features().data()),
-                 static_cast<std::streamsize>(records.features().size()));
+    const std::vector<std::byte> pixels = stored(records);
+    images.write(reinterpret_cast<const char*>(pixels.data()),
+                 static_cast<std::streamsize>(pixels.size()));
     std::ofstream labels(path_ + "/" + prefix + "-labels-idx1-ubyte", std::ios::binary);
     for (uint32_t word : {2049u, n}) put(labels, word);
     for (int32_t label : records.labels()) labels.put(static_cast<char>(label));

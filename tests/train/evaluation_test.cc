@@ -57,6 +57,29 @@ TEST(EvaluatorTest, EqualsTheLossesComputedByHandAtTheParametersItIsGiven) {
   }
 }
 
+// y is 1 at the class, also where there is no other: as Keras with to_categorical(labels, 1).
+TEST(EvaluatorTest, TheOnlyClassIsOneHotToo) {
+  Sequential model;
+  model.add(Input({1})).add(Dense({.units = 1, .activation = "sigmoid", .use_bias = false}));
+  model.parameters().values()[0] = 1;
+  const Dataset data = Dataset::from_arrays(std::vector<float>{-1, 0, 0.001f, 2, 0.5f},
+                                            std::vector<int32_t>(5, 0), {1}, 1);
+  const Metrics mse = model.evaluate(data, {.loss = "mse"});
+  EXPECT_NEAR(mse.loss, 0.238189, 1e-6);  // Keras'
+  EXPECT_NEAR(mse.accuracy, 0.6, 1e-12);
+  EXPECT_NEAR(model.evaluate(data, {.loss = "categorical_crossentropy"}).accuracy, 0.6, 1e-12);
+}
+
+TEST(EvaluatorTest, NumbersAreComparedAsTheyAre) {
+  // Outputs (1, 0), (3, 1).
+  const std::vector<float> x = {1, 0, 3, 1}, y = {0.5f, 0, 3, -1};
+  const Dataset data = Dataset::from_arrays(x, y, {2});
+  Evaluator evaluator(linear_model(), {.batch_size = 2, .loss = "mse", .threads = 1});
+  const Metrics metrics = evaluator.evaluate(kIdentity, *data.records());
+  EXPECT_NEAR(metrics.loss, (0.25 / 2 + 4.0 / 2) / 2, 1e-6);
+  EXPECT_TRUE(std::isnan(metrics.accuracy));
+}
+
 TEST(EvaluatorTest, TheBatchSizeAndTheThreadsChangeNothing) {
   const Sequential model = small_model();
   const Dataset data = small_dataset(101);
@@ -140,6 +163,27 @@ TEST(CheckFitsTest, ClassNumbersNeedAnOutputEachAndOneHotTargetsExactlyAsMany) {
     EXPECT_THAT(check(1, loss), HasSubstr("1 classes"));
     EXPECT_THAT(check(3, loss), HasSubstr("3 classes"));
   }
+}
+
+TEST(CheckFitsTest, NumbersNeedAnOutputEachAndALossThatComparesThem) {
+  const auto check = [](size_t values, backend::Loss loss) {
+    const std::vector<float> x(2), y(values);
+    const auto info = Dataset::from_arrays(x, y, {2}).records()->info();
+    return message_of<std::invalid_argument>([&] { check_fits(linear_model(), info, loss); });
+  };
+  EXPECT_EQ(check(2, backend::Loss::kMeanSquaredError), "nothing was thrown");
+  EXPECT_EQ(check(2, backend::Loss::kCategoricalCrossentropy), "nothing was thrown");
+  EXPECT_THAT(check(1, backend::Loss::kMeanSquaredError),
+              HasSubstr("has 2 outputs, but a target of arrays is 1 number(s)"));
+  EXPECT_THAT(check(2, backend::Loss::kSparseCategoricalCrossentropy), HasSubstr("use mse"));
+}
+
+TEST(CheckFitsTest, AModelOfOneOutputAndMsePredictNumbers) {
+  Sequential one;
+  one.add(Input({2})).add(Dense({.units = 1}));
+  EXPECT_TRUE(predicts_numbers(one, backend::Loss::kMeanSquaredError));
+  EXPECT_FALSE(predicts_numbers(one, backend::Loss::kCategoricalCrossentropy));
+  EXPECT_FALSE(predicts_numbers(linear_model(), backend::Loss::kMeanSquaredError));
 }
 
 TEST(PredictTest, AnyNumberOfSamplesGivesWhatEachGivesAlone) {

@@ -57,17 +57,42 @@ TEST(FitTest, SgdStepOnOneBatchIsTheHandComputedOne) {
   Sequential model;
   model.add(Input({1})).add(Dense({.units = 1, .kernel_initializer = "ones"}));
   model.initialize(0);
-  const Dataset data = Dataset::from_arrays(std::vector<float>{2}, std::vector<int32_t>{0}, {1}, 1);
+  const Dataset data = Dataset::from_arrays(std::vector<float>{2}, std::vector<float>{0}, {1});
   model.fit(data, {.batch_size = 1,
                    .epochs = 1,
                    .optimizer = SGD({.learning_rate = 0.1f}),
                    .loss = "mse",
                    .verbose = 0});
-  // A single output's target is the class number, 0: dloss/dy = 2 (2 - 0) = 4, dw = 4 x = 8, db
-  // = 4.
+  // dloss/dy = 2 (2 - 0) = 4, dw = 4 x = 8, db = 4.
   const auto values = model.parameters().values();
   EXPECT_FLOAT_EQ(values[0], 1 - 0.1f * 8);
   EXPECT_FLOAT_EQ(values[1], 0 - 0.1f * 4);
+}
+
+// y = 2 a - b + 0.5, which two weights and a bias can learn exactly.
+TEST(FitTest, LearnsNumbersAndHasNoAccuracyForThem) {
+  std::vector<float> x, y;
+  for (int i = 0; i < 64; ++i) {
+    const float a = static_cast<float>(i % 8) / 8, b = static_cast<float>(i) / 64;
+    x.insert(x.end(), {a, b});
+    y.push_back(2 * a - b + 0.5f);
+  }
+  Sequential model;
+  model.add(Input({2})).add(Dense({.units = 1}));
+  const Dataset data = Dataset::from_arrays(x, y, {2});
+  const auto history = model.fit(data, {.batch_size = 8,
+                                        .epochs = 200,
+                                        .optimizer = SGD({.learning_rate = 0.2f}),
+                                        .loss = "mse",
+                                        .validation_split = 0.25,
+                                        .verbose = 0});
+  EXPECT_LT(history.back().train.loss, 1e-6);
+  EXPECT_TRUE(std::isnan(history.back().train.accuracy));
+  EXPECT_LT(history.back().validation->loss, 1e-5);
+  EXPECT_TRUE(std::isnan(history.back().validation->accuracy));
+  const Metrics all = model.evaluate(data, {.loss = "mse"});
+  EXPECT_LT(all.loss, 1e-5);
+  EXPECT_TRUE(std::isnan(all.accuracy));
 }
 
 TEST(FitTest, PredictGivesProbabilitiesThatEvaluateCounts) {

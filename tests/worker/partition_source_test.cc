@@ -6,6 +6,7 @@
 #include "sluice/dataset.h"
 #include "tests/support/manual_world.h"
 #include "tests/support/scripted_driver.h"
+#include "tests/support/stored.h"
 
 namespace sluice::worker {
 namespace {
@@ -23,9 +24,7 @@ Dataset five_records() {
 
 wire::RecordChunk chunk_of(int64_t first, int64_t count) {
   const auto part = five_records().records()->slice(first, count);
-  return {first,
-          {part->features().begin(), part->features().end()},
-          {part->labels().begin(), part->labels().end()}};
+  return {first, testing_support::stored(*part), {part->labels().begin(), part->labels().end()}};
 }
 
 class PartitionSourceTest : public testing::Test {
@@ -56,7 +55,7 @@ class PartitionSourceTest : public testing::Test {
     ASSERT_TRUE(data_->ok()) << status();
     EXPECT_EQ((*data_)->size(), 5);
     std::vector<float> x(5), y(5);
-    (*data_)->gather(std::vector<uint32_t>{0, 1, 2, 3, 4}, x, y, 1);
+    (*data_)->gather(std::vector<uint32_t>{0, 1, 2, 3, 4}, x, data::TargetForm::kClassNumbers, y);
     EXPECT_THAT(x, ElementsAre(0, 10, 20, 30, 40));
     EXPECT_THAT(y, ElementsAre(0, 1, 2, 0, 1));
   }
@@ -82,6 +81,30 @@ TEST_F(PartitionSourceTest, RecordsThatAreNowhereElseAreSentByTheDriver) {
   EXPECT_THAT(starts_, ElementsAre(0, 2, 4));
   EXPECT_EQ(got_on_, 3);
   EXPECT_EQ(driver_->fetches.requests[0].job, 42u);
+}
+
+TEST_F(PartitionSourceTest, NumbersToPredictAreSentToo) {
+  const Dataset numbers = Dataset::from_arrays(std::vector<float>{0, 10, 20},
+                                               std::vector<float>{0.5f, -1, 2, 3, 1e9f, 0}, {1});
+  spec_.records = 3;
+  spec_.dataset = *data::describe(*numbers.records());
+  driver_->fetches.answer = [&](const wire::FetchRequest& request) {
+    const auto part = numbers.records()->slice(request.first, request.first == 0 ? 2 : 1);
+    const auto values = part->targets().values;
+    return wire::RecordChunk{.first = request.first,
+                             .features = testing_support::stored(*part),
+                             .values = {values.begin(), values.end()}};
+  };
+  source_.emplace(world_, strand_, driver_, 42, spec_, [] {});
+  source_->find_files();
+  source_->open({0, 1, 1, 3}, [this](Result<PartitionData> data) { data_ = std::move(data); });
+  world_.run();
+  ASSERT_TRUE(data_.has_value());
+  ASSERT_TRUE(data_->ok()) << status();
+  std::vector<float> x(3), y(6);
+  (*data_)->gather(std::vector<uint32_t>{0, 1, 2}, x, data::TargetForm::kVectors, y);
+  EXPECT_THAT(x, ElementsAre(0, 10, 20));
+  EXPECT_THAT(y, ElementsAre(0.5f, -1, 2, 3, 1e9f, 0));
 }
 
 TEST_F(PartitionSourceTest, DescribedFilesAreReadHere) {

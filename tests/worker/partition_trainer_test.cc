@@ -293,7 +293,7 @@ Job halving_job(bool overlap, const std::string& trainer = "adag") {
   spec.epochs = 1;
   spec.trainer.set("overlap", overlap);
   const Dataset data =
-      Dataset::from_arrays(std::vector<float>(3, 1), std::vector<int32_t>(3, 0), {1}, 1);
+      Dataset::from_arrays(std::vector<float>(3, 1), std::vector<float>(3, 0), {1});
   return {data, spec, {8}};
 }
 

@@ -16,6 +16,7 @@
 #include "sluice/layers.h"
 #include "sluice/model.h"
 #include "tests/support/await.h"
+#include "tests/support/stored.h"
 #include "tests/support/unused_channel.h"
 #include "transport/inproc/inproc_transport.h"
 #include "wire/training_spec.h"
@@ -161,7 +162,7 @@ class FakeDriver final : public wire::Transport, public wire::ControlService {
              core::Reply<Result<wire::RecordChunk>> reply) override {
     const auto records = two_records().records();
     reply(wire::RecordChunk{request.first,
-                            {records->features().begin(), records->features().end()},
+                            testing_support::stored(*records),
                             {records->labels().begin(), records->labels().end()}});
   }
 

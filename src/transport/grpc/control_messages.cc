@@ -230,6 +230,7 @@ v1::RecordChunk to_proto(const wire::RecordChunk& chunk) {
   message.set_first(chunk.first);
   message.set_features(chunk.features.data(), chunk.features.size());
   message.mutable_labels()->Add(chunk.labels.begin(), chunk.labels.end());
+  message.mutable_values()->Add(chunk.values.begin(), chunk.values.end());
   return message;
 }
 
@@ -237,7 +238,8 @@ wire::RecordChunk from_proto(const v1::RecordChunk& chunk) {
   const auto features = std::as_bytes(std::span(chunk.features()));
   return {chunk.first(),
           {features.begin(), features.end()},
-          {chunk.labels().begin(), chunk.labels().end()}};
+          {chunk.labels().begin(), chunk.labels().end()},
+          {chunk.values().begin(), chunk.values().end()}};
 }
 
 }  // namespace sluice::transport
