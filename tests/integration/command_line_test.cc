@@ -90,7 +90,11 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"WrongAddress", {"--listen", "here"}, "--listen: address \"here\""},
         Mistake{"MissingDataDir",
                 {"--dataset", "mnist", "--data-dir", "/nowhere"},
-                "/nowhere: no such folder"},
+                "/nowhere is no folder that is there"},
+        Mistake{"MissingDataDirOfWhatNeedsNone",
+                {"--dataset", "digits", "--data-dir", "/nowhere"},
+                "/nowhere is no folder that is there"},
+        Mistake{"TargetOfWhatHasNoColumns", {"--target", "kind"}, "only CSV files have"},
         Mistake{
             "ModelCannotBeSaved", {"--save", "/nowhere/model"}, "--save: cannot write /nowhere"},
         Mistake{"ReportCannotBeWritten", {"--report", "/nowhere/r"}, "--report: cannot write /now"},

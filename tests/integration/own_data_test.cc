@@ -1,0 +1,161 @@
+// `sluice train` on data as people have them: tables, numbers to predict, files that change.
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/data/test_files.h"
+#include "tests/support/digits_folder.h"
+#include "tests/support/process.h"
+
+namespace sluice {
+namespace {
+
+using namespace std::chrono_literals;
+using data::TestFolder;
+using testing::HasSubstr;
+using testing::Not;
+using testing_support::DigitsFolder;
+using testing_support::Process;
+
+struct Outcome {
+  int status;
+  std::string output;
+};
+
+class OwnDataTest : public testing::Test {
+ protected:
+  // Two numbers in; so many outputs behind the activation.
+  std::string model(int units, const std::string& activation) {
+    const std::string dense = R"({"class_name":"Dense","config":{"name":)";
+    return folder_.write(
+        "model.json",
+        R"({"class_name":"Sequential","config":{"name":"m","layers":[{"class_name":"InputLayer",)"
+        R"("config":{"batch_input_shape":[null,2],"dtype":"float32","name":"in"}},)" +
+            dense + R"("d","units":)" + std::to_string(units) + R"(,"activation":")" + activation +
+            R"("}}]}})");
+  }
+  Outcome train(std::vector<std::string> arguments) {
+    const std::vector<std::string> command = {SLUICE_BINARY_DIR "/bin/sluice", "train", "--workers",
+                                              "2", "--report", report_path_};
+    arguments.insert(arguments.begin(), command.begin(), command.end());
+    Process process(arguments);
+    const int status = process.wait(120s);
+    return {status, process.output()};
+  }
+  nlohmann::json report() const {
+    std::ifstream file(report_path_);
+    return nlohmann::json::parse(file);
+  }
+
+  TestFolder folder_;
+  const std::string report_path_ = folder_.path("report.json");
+};
+
+// price = 3 size - 2 age + 1, with semicolons and in columns of any order.
+TEST_F(OwnDataTest, NumbersAreLearnedAcrossProcesses) {
+  std::string text = "size;price;age\n";
+  for (int i = 0; i < 210; ++i) {
+    const double size = (i * 37 % 100) / 100.0, age = (i * 61 % 100) / 100.0;
+    text += std::to_string(size) + ";" + std::to_string(3 * size - 2 * age + 1) + ";" +
+            std::to_string(age) + "\n";
+  }
+  const std::string csv = folder_.write("houses.csv", text);
+  const Outcome run = train({"--dataset", csv, "--target", "price", "--loss", "mse", "--model",
+                             model(1, "linear"), "--optimizer", "sgd", "--learning-rate", "0.2",
+                             "--epochs", "60", "--validation-split", "0.1"});
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("Target \"price\": numbers to predict; 2 columns of numbers, as "
+                                    "they are; 180 records to train, 30 to test drawn by seed 0"));
+  EXPECT_THAT(run.output, HasSubstr(" - val_loss: "));
+  EXPECT_THAT(run.output, HasSubstr("Loss: "));
+  EXPECT_THAT(run.output, Not(HasSubstr("ccuracy")));
+  EXPECT_LT(report()["test_loss"].get<double>(), 1e-3);
+  EXPECT_FALSE(report().contains("test_accuracy"));
+}
+
+// The order of columns and classes is the training file's.
+TEST_F(OwnDataTest, ClassesByNameAreLearnedAcrossProcesses) {
+  std::string train_text = "kind,a,b\n", test_text = "b,kind,a\n";
+  for (int i = 0; i < 120; ++i) {
+    const std::string kind = i % 3 == 0 ? "pear" : i % 3 == 1 ? "apple, red" : "fig";
+    const std::string a = std::to_string(i % 3 == 0), b = std::to_string(i % 3 == 1);
+    train_text += "\"" + kind + "\"," + a + "," + b + "\r\n";
+    if (i < 30) test_text += b + ",\"" + kind + "\"," + a + "\n";
+  }
+  const std::string train_csv = folder_.write("train.csv", train_text);
+  const std::string test_csv = folder_.write("test.csv", test_text);
+  const Outcome run = train({"--dataset", "csv:" + train_csv + "," + test_csv, "--target", "kind",
+                             "--model", model(3, "softmax"), "--optimizer", "sgd",
+                             "--learning-rate", "1", "--epochs", "20"});
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("3 classes, \"apple, red\", \"fig\", \"pear\""));
+  EXPECT_THAT(run.output, HasSubstr("120 records to train, 30 to test from " + test_csv));
+  EXPECT_EQ(report()["test_accuracy"], 1.0);
+}
+
+TEST_F(OwnDataTest, ATargetThatIsNotThereIsRefusedWithTheColumnsThatAre) {
+  const std::string csv = folder_.write("x.csv", "kind,a,b\nx,1,2\ny,3,4\n");
+  const Outcome run = train({"--dataset", csv, "--model", model(2, "softmax")});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_EQ(run.output, "sluice: " + csv +
+                            ": line 1: expected a header with a column \"label\", found \"kind\", "
+                            "\"a\", \"b\": name the column to predict by --target\n");
+}
+
+// A job that is under way, and a file that is changed under it.
+class ChangedDataTest : public testing::Test {
+ protected:
+  std::string file(const std::string& name) const { return digits_.path() + "/" + name; }
+  std::vector<std::string> train(const std::string& epochs) const {
+    return {SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits_.path(),
+                    "--model", "mnist_mlp", "--workers", "2", "--epochs", epochs, "--verbose", "2",
+                    "--save", file("model.sluice")};
+  }
+  void expect_one_line(const Process& process, const std::string& name) const {
+    const std::string& output = process.output();
+    EXPECT_THAT(output.substr(output.rfind("sluice: ")), HasSubstr(file(name) + " was written to"));
+    EXPECT_THAT(output, Not(HasSubstr("killed by signal")));
+  }
+
+  const DigitsFolder digits_{300, 60};
+};
+
+TEST_F(ChangedDataTest, ATrainingFileThatIsCutShortEndsTheJobWithItsName) {
+  Process process(train("2000"));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/", 120s)) << process.output();
+  ASSERT_EQ(truncate(file("train-images-idx3-ubyte").c_str(), 0), 0);
+  EXPECT_EQ(process.wait(60s), 1) << process.output();
+  expect_one_line(process, "train-images-idx3-ubyte");
+}
+
+TEST_F(ChangedDataTest, ATrainingFileThatIsOverwrittenInPlaceEndsTheJobWithItsName) {
+  Process process(train("2000"));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/", 120s)) << process.output();
+  std::fstream(file("train-images-idx3-ubyte"), std::ios::in | std::ios::out).seekp(500) << "x";
+  EXPECT_EQ(process.wait(60s), 1) << process.output();
+  expect_one_line(process, "train-images-idx3-ubyte");
+}
+
+TEST_F(ChangedDataTest, ATestFileThatIsCutShortDoesNotCostTheModel) {
+  Process process(train("3"));
+  ASSERT_TRUE(process.wait_for_output("Training on", 120s)) << process.output();
+  ASSERT_EQ(truncate(file("t10k-images-idx3-ubyte").c_str(), 0), 0);
+  EXPECT_EQ(process.wait(60s), 1) << process.output();
+  expect_one_line(process, "t10k-images-idx3-ubyte");
+  EXPECT_TRUE(std::filesystem::exists(file("model.sluice")));
+}
+
+// Who replaces a file as one should, by renaming, disturbs nobody.
+TEST_F(ChangedDataTest, AFileThatIsReplacedByRenamingIsStillReadAsItWas) {
+  Process process(train("20"));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/", 120s)) << process.output();
+  std::ofstream(file("new")) << "something else";
+  std::filesystem::rename(file("new"), file("train-images-idx3-ubyte"));
+  EXPECT_EQ(process.wait(120s), 0) << process.output();
+}
+
+}  // namespace
+}  // namespace sluice
