@@ -186,7 +186,7 @@ class Driver final : public wire::ControlService {
   bool poll_complete_ = true;
   core::TimePoint epochs_read_at_{};  // when the ledger that counts epochs was last read
   size_t epochs_reported_ = 0;
-  core::TimePoint last_epoch_end_ = started_;
+  core::TimePoint last_epoch_end_{};  // or when the first lease was granted
   std::optional<core::TimePoint> training_since_;  // when the first lease was granted
   core::Duration training_time_{};
   core::TimePoint leave_by_{};  // members that have not left by then are left alone
