@@ -34,7 +34,7 @@ TEST_F(GpusTest, AreWhatTheDriverDescribes) {
 }
 
 TEST_F(GpusTest, OneThatHasNoNameYetIsLeftOut) {
-  describe("0000:01:00.0", "????????-????");
+  describe("0000:01:00.0", "not known yet");
   EXPECT_THAT(visible_gpus(root_.path()), ElementsAre("GPU-bbbb-2"));
 }
 
