@@ -7,7 +7,8 @@ find_library(oneDNN_LIBRARY dnnl)
 if(oneDNN_INCLUDE_DIR)
   foreach(header oneapi/dnnl/dnnl_version.h dnnl_version.h)
     if(EXISTS ${oneDNN_INCLUDE_DIR}/${header})
-      file(STRINGS ${oneDNN_INCLUDE_DIR}/${header} lines REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH)")
+      file(STRINGS ${oneDNN_INCLUDE_DIR}/${header} lines
+           REGEX "define DNNL_VERSION_(MAJOR|MINOR|PATCH)")
       string(REGEX REPLACE ".*MAJOR +([0-9]+).*MINOR +([0-9]+).*PATCH +([0-9]+).*" "\\1.\\2.\\3"
              oneDNN_VERSION "${lines}")
       break()

@@ -13,7 +13,9 @@ output_dir=$(realpath "$3")
 readonly LIMIT=50000000
 
 # Of the system that the bundle runs on: glibc, the driver, CUDA, cuDNN.
-readonly GLIBC='^(ld-linux.*|lib(c|m|mvec|pthread|dl|rt|resolv|util|anl|nss_.*|thread_db|BrokenLocale))\.so'
+GLIBC='^(ld-linux.*|lib(c|m|mvec|pthread|dl|rt|resolv|util|anl|nss_.*|thread_db'
+GLIBC+='|BrokenLocale))\.so'
+readonly GLIBC
 readonly NVIDIA='^lib(cuda|cudart|cudnn.*|cublas|cublasLt|nv.*)\.so'
 
 say() { printf '== %s\n' "$*" >&2; }
@@ -49,7 +51,8 @@ copy_build() {
 copy_sources() {
   cp -r "$source_dir/README.md" "$source_dir/docs" "$source_dir/examples" "$root"
   mkdir -p "$root/tests/cuda"
-  find "$source_dir/tests/cuda" -maxdepth 1 -type f ! -name CMakeLists.txt -exec cp {} "$root/tests/cuda" \;
+  find "$source_dir/tests/cuda" -maxdepth 1 -type f ! -name CMakeLists.txt \
+    -exec cp {} "$root/tests/cuda" \;
 }
 
 # Debian's libraries, with the licence notices of their packages.
@@ -62,7 +65,8 @@ copy_libraries() {
     [ "$path" != missing ] || fail "no library $name on this machine"
     case $path in "$build_dir"/*) continue ;; esac
     install -m 644 "$path" "$root/lib/$name"
-    package=$(dpkg -S "*/$(basename "$(realpath "$path")")" 2>/dev/null | head -n 1 | cut -d: -f1) || true
+    package=$(dpkg -S "*/$(basename "$(realpath "$path")")" 2>/dev/null |
+      head -n 1 | cut -d: -f1) || true
     if [ -n "$package" ] && [ -e "/usr/share/doc/$package/copyright" ]; then
       cp -L "/usr/share/doc/$package/copyright" "$root/licenses/$package"
     else
@@ -94,13 +98,14 @@ write_note() {
   commit=$(git -C "$source_dir" describe --always --dirty 2>/dev/null || echo unknown)
   gpu="It is without the CUDA plug-in: nvcc or cuDNN were missing where it was built."
   if [ -e "$root/lib/libsluice_cuda.so" ]; then
-    gpu="On a GPU it also takes NVIDIA's driver and, from the system or from PyTorch's Python packages, \
-$(nvidia_libraries)."
+    gpu="On a GPU it also takes NVIDIA's driver and, from the system or from PyTorch's Python \
+packages, $(nvidia_libraries)."
   fi
   cat >"$root/BUNDLE.md" <<NOTE
 # Sluice $version, as a bundle
 
-Built from commit $commit. Runs from any folder of any Linux on $(uname -m) with glibc ${glibc#GLIBC_} or newer.
+Built from commit $commit. Runs from any folder of any Linux on $(uname -m) with glibc
+${glibc#GLIBC_} or newer.
 $gpu
 
     bin/sluice devices      # what this machine can train on
@@ -108,8 +113,9 @@ $gpu
     tests/cuda/check        # the CUDA backend's tests and jobs, on a GPU of this machine
     tests/cuda/bench        # its benchmarks, beside PyTorch where that is installed
 
-The other tests, bin/*_test, run here too, except those that read the source tree or the build folder:
-layering_test, integration_test, cuda_emulated_test, and some cases of nn_test and backend_test.
+The other tests, bin/*_test, run here too, except those that read the source tree or the build
+folder: layering_test, integration_test, cuda_emulated_test, and some cases of nn_test and
+backend_test.
 README.md describes everything else; licenses/ has the notices of the libraries in lib/.
 NOTE
 }
@@ -132,7 +138,8 @@ check_archive() {
     while read -r library path; do
       [[ ! $library =~ $GLIBC && ! $library =~ $NVIDIA ]] || continue
       [ "$path" != missing ] || fail "$file in the bundle lacks $library"
-      [[ $(realpath "$path") == "$unpacked"/* ]] || fail "$file in the bundle takes $library from $path"
+      [[ $(realpath "$path") == "$unpacked"/* ]] ||
+        fail "$file in the bundle takes $library from $path"
     done < <(libraries_of "$file")
   done < <(binaries_in "$unpacked")
   [ "$("$unpacked/bin/sluice" --version)" = "sluice $version" ] || fail "bin/sluice does not run"
@@ -155,4 +162,5 @@ make_relocatable
 write_note
 pack
 check_archive
-say "$archive: $(stat -c %s "$archive") bytes, $(binaries_in "$work/elsewhere/$name" | wc -l) programs and libraries"
+programs=$(binaries_in "$work/elsewhere/$name" | wc -l)
+say "$archive: $(stat -c %s "$archive") bytes, $programs programs and libraries"

@@ -33,7 +33,8 @@ namespace sluice {
 // train() throws std::logic_error then.
 //
 // Workers wait for their threads without spinning. Where a program's own fit() and evaluate() share
-// the cores with others, start it with OMP_WAIT_POLICY=passive, which OpenMP reads when it is loaded.
+// the cores with others, start it with OMP_WAIT_POLICY=passive, which OpenMP reads when it is
+// loaded.
 void init(int argc, char** argv);
 
 // What a trainer is told. What FitOptions (sluice/model.h) has too means the same here. Values that

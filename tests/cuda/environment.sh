@@ -18,7 +18,8 @@ cuda_library_folders() {
   python3 -c 'import glob, sys
 for site in sys.path:
     print(*sorted(glob.glob(site + "/nvidia/*/lib")), sep="\n")' 2>/dev/null || true
-  printf '%s\n' /usr/local/cuda/lib64 /usr/local/cuda/lib /usr/local/cuda-*/lib64 /usr/local/cudnn*/lib*
+  printf '%s\n' /usr/local/cuda/lib64 /usr/local/cuda/lib /usr/local/cuda-*/lib64 \
+    /usr/local/cudnn*/lib*
 }
 
 # Puts them into LD_LIBRARY_PATH where the plug-in, $1, lacks a library without.
@@ -34,7 +35,9 @@ find_cuda_libraries() {
   export LD_LIBRARY_PATH
 }
 
-has_card() { compgen -G '/dev/nvidia[0-9]*' >/dev/null || nvidia-smi -L 2>/dev/null | grep -q '^GPU'; }
+has_card() {
+  compgen -G '/dev/nvidia[0-9]*' >/dev/null || nvidia-smi -L 2>/dev/null | grep -q '^GPU'
+}
 
 # Prints what this machine has. Ends the script with one line where nothing can be run: status 77,
 # skipped, without a GPU, 1 with one that Sluice cannot use.
@@ -60,6 +63,7 @@ require_gpu() {
     exit 77
   fi
   say "$("$BIN/sluice" --version) on $(uname -n), $(nproc) cores, $(uname -sr)"
-  nvidia-smi --query-gpu=index,name,driver_version,memory.total --format=csv,noheader 2>/dev/null || true
+  nvidia-smi --query-gpu=index,name,driver_version,memory.total --format=csv,noheader \
+    2>/dev/null || true
   printf '%s\n' "$devices"
 }

@@ -4,9 +4,9 @@
     torch_bench.py [--json FILE] [--rounds N] [--batch N] [--device cpu] [quick]
 
 As fast as PyTorch does it without writing kernels: channels last, cuDNN's fastest algorithms, fused
-Adam, and the whole training step in one CUDA graph. A round replays as many steps as fill a fifth of
-a second and ends when the loss of all is there; before each, its batch is copied from pinned memory.
-Medians of rounds. "without input": the graph alone.
+Adam, and the whole training step in one CUDA graph. A round replays as many steps as fill a fifth
+of a second and ends when the loss of all is there; before each, its batch is copied from pinned
+memory. Medians of rounds. "without input": the graph alone.
 
 quick: few and small, to see that it runs. --device cpu: the same without CUDA graphs, for machines
 without a GPU; its figures mean nothing. Exit status 77 where PyTorch or its CUDA is missing.
@@ -31,8 +31,8 @@ except Exception as error:  # also a broken installation
 
 
 def images(count, **options):
-    """One channel, yet in strides that say channels last: PyTorch believes the strides, and with the
-    others the first convolution would be followed by a transposition."""
+    """One channel, yet in strides that say channels last: PyTorch believes the strides, and with
+    the others the first convolution would be followed by a transposition."""
     return torch.empty_strided((count, 1, 28, 28), (28 * 28, 1, 28, 1), **options)
 
 

@@ -26,7 +26,8 @@ loads_library() { ldd "$1" | grep -q "$prefix/.*libsluice.so"; }
 cmake --install "$build_dir" --prefix "$work/first" >/dev/null
 mv "$work/first" "$prefix" # nothing knows where it was installed
 "$prefix/bin/sluice" --version
-cp -r "$source_dir/examples" "$source_dir/tests/install/program" "$work" # nothing of the tree is in reach
+# Nothing of the tree is in reach.
+cp -r "$source_dir/examples" "$source_dir/tests/install/program" "$work"
 
 say "CMake's package, shared: the examples"
 cmake -G Ninja -S "$work/examples/installed" -B "$work/build" -DCMAKE_PREFIX_PATH="$prefix" \
@@ -45,8 +46,8 @@ not configure neither -DKIND=neither 2>"$work/output"
 grep -q 'no such library here: neither' "$work/output"
 
 say "pkg-config, shared and static"
-export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
-[ -e "$PKG_CONFIG_PATH/sluice.pc" ] || PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name sluice.pc)")
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name sluice.pc)")
+export PKG_CONFIG_PATH
 libdir=$(pkg-config --variable=libdir sluice)
 [ "$(pkg-config --modversion sluice)" = "$("$prefix/bin/sluice" --version | cut -d' ' -f2)" ]
 # shellcheck disable=SC2046  # flags are words
