@@ -147,7 +147,8 @@ void report(const Settings& settings) {
   const std::string jobs = job_section(settings);
   std::printf("%s", jobs.c_str());
   if (settings.output.empty()) return;
-  const std::string document = replace_gpu_section(read_file(settings.output), text + jobs);
+  const std::string document =
+      wrapped(replace_gpu_section(read_file(settings.output), text + jobs));
   if (!(std::ofstream(settings.output) << document)) {
     throw std::runtime_error("cannot write " + settings.output);
   }

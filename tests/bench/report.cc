@@ -155,6 +155,7 @@ int report(const Settings& settings) {
     text += "\n" + section(settings);
   }
   text += "\n" + gpu_section(read_file(settings.output));
+  text = wrapped(text);
   std::ofstream(settings.output) << text;
   std::printf("%s", text.c_str());
   return 0;

@@ -112,6 +112,21 @@ std::string replace_gpu_section(const std::string& document, const std::string& 
   return document + "\n" + section;
 }
 
+std::string wrapped(const std::string& document) {
+  constexpr size_t kColumns = 100;
+  std::istringstream lines(document);
+  std::string result;
+  for (std::string line; std::getline(lines, line); result += line + "\n") {
+    while (line.size() > kColumns && line[0] != '|') {
+      const size_t space = line.rfind(' ', kColumns);
+      if (space == std::string::npos) break;
+      result += line.substr(0, space) + "\n";
+      line.erase(0, space + 1);
+    }
+  }
+  return result;
+}
+
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;

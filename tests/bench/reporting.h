@@ -35,6 +35,9 @@ std::string gpu_section(const std::string& document);
 // `document` with `text` there, at its end where it has none.
 std::string replace_gpu_section(const std::string& document, const std::string& text);
 
+// `document` without lines of more than 100 columns, but for rows of tables.
+std::string wrapped(const std::string& document);
+
 // Empty for a file that is not there.
 std::string read_file(const std::string& path);
 
