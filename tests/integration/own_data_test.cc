@@ -38,8 +38,8 @@ class OwnDataTest : public testing::Test {
             R"("}}]}})");
   }
   Outcome train(std::vector<std::string> arguments) {
-    const std::vector<std::string> command = {SLUICE_BINARY_DIR "/bin/sluice", "train", "--workers",
-                                              "2", "--report", report_path_};
+    const std::vector<std::string> command = {
+        SLUICE_BINARY_DIR "/bin/sluice", "train", "--workers", "2", "--report", report_path_};
     arguments.insert(arguments.begin(), command.begin(), command.end());
     Process process(arguments);
     const int status = process.wait(120s);
@@ -67,8 +67,9 @@ TEST_F(OwnDataTest, NumbersAreLearnedAcrossProcesses) {
                              model(1, "linear"), "--optimizer", "sgd", "--learning-rate", "0.2",
                              "--epochs", "60", "--validation-split", "0.1"});
   ASSERT_EQ(run.status, 0) << run.output;
-  EXPECT_THAT(run.output, HasSubstr("Target \"price\": numbers to predict; 2 columns of numbers, as "
-                                    "they are; 180 records to train, 30 to test drawn by seed 0"));
+  EXPECT_THAT(run.output,
+              HasSubstr("Target \"price\": numbers to predict; 2 columns of numbers, as "
+                        "they are; 180 records to train, 30 to test drawn by seed 0"));
   EXPECT_THAT(run.output, HasSubstr(" - val_loss: "));
   EXPECT_THAT(run.output, HasSubstr("Loss: "));
   EXPECT_THAT(run.output, Not(HasSubstr("ccuracy")));
@@ -87,9 +88,9 @@ TEST_F(OwnDataTest, ClassesByNameAreLearnedAcrossProcesses) {
   }
   const std::string train_csv = folder_.write("train.csv", train_text);
   const std::string test_csv = folder_.write("test.csv", test_text);
-  const Outcome run = train({"--dataset", "csv:" + train_csv + "," + test_csv, "--target", "kind",
-                             "--model", model(3, "softmax"), "--optimizer", "sgd",
-                             "--learning-rate", "1", "--epochs", "20"});
+  const Outcome run =
+      train({"--dataset", "csv:" + train_csv + "," + test_csv, "--target", "kind", "--model",
+             model(3, "softmax"), "--optimizer", "sgd", "--learning-rate", "1", "--epochs", "20"});
   ASSERT_EQ(run.status, 0) << run.output;
   EXPECT_THAT(run.output, HasSubstr("3 classes, \"apple, red\", \"fig\", \"pear\""));
   EXPECT_THAT(run.output, HasSubstr("120 records to train, 30 to test from " + test_csv));
@@ -110,9 +111,20 @@ class ChangedDataTest : public testing::Test {
  protected:
   std::string file(const std::string& name) const { return digits_.path() + "/" + name; }
   std::vector<std::string> train(const std::string& epochs) const {
-    return {SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits_.path(),
-                    "--model", "mnist_mlp", "--workers", "2", "--epochs", epochs, "--verbose", "2",
-                    "--save", file("model.sluice")};
+    return {SLUICE_BINARY_DIR "/bin/sluice",
+            "train",
+            "--dataset",
+            digits_.path(),
+            "--model",
+            "mnist_mlp",
+            "--workers",
+            "2",
+            "--epochs",
+            epochs,
+            "--verbose",
+            "2",
+            "--save",
+            file("model.sluice")};
   }
   void expect_one_line(const Process& process, const std::string& name) const {
     const std::string& output = process.output();

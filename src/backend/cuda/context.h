@@ -13,8 +13,8 @@ namespace sluice::backend::cuda {
 struct Context {
   Context(std::shared_ptr<Device> device, Precision precision, bool deterministic);
 
-  // In what arithmetic factors of `type` are multiplied. The precision decides for float32; bfloat16
-  // always uses the tensor cores.
+  // In what arithmetic factors of `type` are multiplied. The precision decides for float32;
+  // bfloat16 always uses the tensor cores.
   cudnnMathType_t math_type(DataType type) const;
   cublasComputeType_t compute_type(DataType type) const;
 
