@@ -9,6 +9,8 @@
 
 namespace sluice::cli {
 
+inline constexpr const char* kLogLevels = "debug|info|warn|error|off";
+
 // Throws std::invalid_argument, naming the flag, for what is not a number or does not fit into one.
 template <typename T>
 T parse_number(const std::string& flag, const std::string& text) {

@@ -98,9 +98,22 @@ int run(int argc, char** argv) {
                               add_server_command(app),         add_worker_command(app),
                               add_devices_command(app),        add_completion_command(app),
                               add_manual_command(app)};
-  for (CLI::App* shown : {&app, commands[0].app}) {
-    shown->footer("Try: sluice train --workers 3 --epochs 5     (MNIST, on this machine)");
-  }
+  app.footer(
+      "Examples:\n"
+      "  sluice train                          MNIST, on this machine\n"
+      "  sluice help train                     all that can be asked of a job\n"
+      "  source <(sluice completion bash)      complete commands and flags");
+  commands[0].app->footer(
+      "Examples:\n"
+      "  sluice train --workers 3 --epochs 5 --save mnist.sluice\n"
+      "  sluice train --model mnist.sluice --epochs 1      goes on from what was saved\n"
+      "  sluice train --dataset csv:houses.csv --target price --loss mse --model model.json\n"
+      "  sluice train --trainer downpour --optimizer sgd --learning-rate 0.05 --report -");
+  commands[1].app->footer(
+      "Example:\n"
+      "  hosta$ sluice driver --listen 0.0.0.0:7070 --workers 2 --save model.sluice\n"
+      "  hosta$ sluice server --driver hosta:7070 --listen 0.0.0.0:7071\n"
+      "  hostb$ sluice worker --driver hosta:7070");
   if (argc < 2) {
     core::write_to_standard_error(app.help());
     return 2;

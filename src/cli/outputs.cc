@@ -28,9 +28,10 @@ bool are_one_file(const std::string& a, const std::string& b) {
 
 // Those that are asked for, with their flags.
 std::vector<std::pair<const char*, std::string>> outputs(const train::JobConfig& config) {
-  std::vector<std::pair<const char*, std::string>> all = {
-      {"save", config.save}, {"report", config.report}, {"history", config.history},
-      {"port_file", config.port_file}};
+  std::vector<std::pair<const char*, std::string>> all = {{"save", config.save},
+                                                          {"report", config.report},
+                                                          {"history", config.history},
+                                                          {"port_file", config.port_file}};
   std::erase_if(all, [](const auto& output) { return output.second.empty(); });
   return all;
 }

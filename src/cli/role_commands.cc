@@ -22,17 +22,20 @@ struct RoleFlags {
 
 void add_shared_flags(CLI::App& app, RoleFlags& flags) {
   app.footer(
-      "Exit status: 0 the job is done; 1 this member failed; 2 a wrong flag; 3 the driver ended "
-      "the\n"
-      "job early and said why; 4 no driver: it never answered, or answers no more; 5 refused by "
-      "the\n"
-      "driver, or the job makes no sense here; 128 + n ended by signal n.");
-  app.add_option("--driver", flags.role.driver, "the driver's address: HOST:PORT or unix:/path")
-      ->required();
-  add_value(app, "--index", flags.role.index, "number to ask for, -1: any free one");
-  add_value(app, "--join-timeout", flags.role.join_timeout_s, "seconds to wait for the driver");
-  app.add_option("--log-level", flags.log_level, "debug, info, warn, error or off")
-      ->capture_default_str();
+      "Example: sluice " + app.get_name() +
+      " --driver hosta:7070\n\n"
+      "Exit status: 0 the job is done; 1 this member failed; 2 a wrong flag; 3 the driver ended\n"
+      "the job early and said why; 4 no driver: it never answered, or answers no more; 5 refused\n"
+      "by the driver, or the job makes no sense here; 128 + n ended by signal n.");
+  app.add_option("--driver", flags.role.driver, "the driver's: HOST:PORT or unix:/path")
+      ->required()
+      ->type_name("ADDRESS");
+  add_value(app, "--index", flags.role.index, "to ask for; -1: any free one")->type_name("NUMBER");
+  add_value(app, "--join-timeout", flags.role.join_timeout_s, "to wait for the driver")
+      ->type_name("SECONDS");
+  app.add_option("--log-level", flags.log_level, "of what it logs on standard error")
+      ->capture_default_str()
+      ->type_name(kLogLevels);
 }
 
 void require_address(const char* flag, const std::string& address) {
@@ -82,15 +85,20 @@ Command add_server_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("server", "Keeps parameters for a driver's job");
   auto flags = std::make_shared<RoleFlags>();
   add_shared_flags(*command, *flags);
-  command->add_option("--listen", flags->role.listen, "HOST:PORT, port 0: any free one")
-      ->capture_default_str();
-  command->add_option("--advertise", flags->role.advertise,
-                      "HOST:PORT that driver and workers reach it at; empty: its host's name, "
-                      "and where that does not work the address that its calls come from");
-  command->add_option("--port-file", flags->role.port_file,
-                      "file to write the port to that it listens at");
-  add_value(*command, "--threads", flags->role.threads, "threads that serve workers")
-      ->check(CLI::Range(1, 256));
+  command->add_option("--listen", flags->role.listen, "HOST:PORT; port 0: any free one")
+      ->capture_default_str()
+      ->type_name("ADDRESS");
+  command
+      ->add_option("--advertise", flags->role.advertise,
+                   "HOST:PORT that driver and workers reach it at; empty: its host's name, and "
+                   "where that does not work the address that its calls come from")
+      ->type_name("ADDRESS");
+  command
+      ->add_option("--port-file", flags->role.port_file, "to write the port to that it listens at")
+      ->type_name("FILE");
+  add_value(*command, "--threads", flags->role.threads, "1 to 256, that serve workers")
+      ->check(CLI::Range(1, 256))
+      ->type_name("NUMBER");
   return {command, [flags] { return run_role("server", *flags, launch::run_server_role); }};
 }
 
@@ -98,8 +106,8 @@ Command add_worker_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("worker", "Trains for a driver's job");
   auto flags = std::make_shared<RoleFlags>();
   add_shared_flags(*command, *flags);
-  add_value(*command, "--device", flags->role.device,
-            "auto, cpu, cuda or cuda:N; empty: as the job says");
+  add_value(*command, "--device", flags->role.device, "empty: as the job says")
+      ->type_name("auto|cpu|cuda|cuda:N");
   return {command, [flags] { return run_role("worker", *flags, launch::run_worker_role); }};
 }
 

@@ -44,20 +44,24 @@ struct JobFlags {
   bool print_config = false;
 };
 
-void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field, const char* help) {
+void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field,
+              const train::Help& help) {
   app.add_option_function<std::string>(
-         name, [&field](const std::string& value) { field = OptimizerSpec(value); }, help)
-      ->default_str(field.name);
+         name, [&field](const std::string& value) { field = OptimizerSpec(value); }, help.text)
+      ->default_str(field.name)
+      ->type_name(help.value)
+      ->group(help.group);
 }
 
-void add_flag(CLI::App& app, const std::string& name, bool& field, const char* help) {
-  app.add_flag(name + ",!--no-" + name.substr(2), field, help)
-      ->option_text(field ? "(default: on)" : "(default: off)");
+void add_flag(CLI::App& app, const std::string& name, bool& field, const train::Help& help) {
+  app.add_flag(name + ",!--no-" + name.substr(2), field, help.text)
+      ->option_text(field ? "(default: on)" : "(default: off)")
+      ->group(help.group);
 }
 
 template <typename T>
-void add_flag(CLI::App& app, const std::string& name, T& field, const char* help) {
-  add_value(app, name, field, help);
+void add_flag(CLI::App& app, const std::string& name, T& field, const train::Help& help) {
+  add_value(app, name, field, help.text)->type_name(help.value)->group(help.group);
 }
 
 // "a flag for one option", of whatever type it is.
@@ -66,7 +70,8 @@ struct AddOption {
     app.add_flag_function(
            name + ",!--no-" + name.substr(2),
            [&values = values, key = key](int64_t count) { values[key] = count > 0; }, help)
-        ->option_text(fallback ? "(default: on)" : "(default: off)");
+        ->option_text(fallback ? "(default: on)" : "(default: off)")
+        ->group(group);
   }
   template <typename T>
   void operator()(T fallback) const {
@@ -76,32 +81,28 @@ struct AddOption {
              values[key] = parse_number<T>(flag, text);
            },
            help)
-        ->type_name(CLI::detail::type_name<T>())
-        ->default_str(CLI::detail::to_string(fallback));
+        ->type_name("NUMBER")
+        ->default_str(CLI::detail::to_string(fallback))
+        ->group(group);
   }
 
   CLI::App& app;
   std::map<std::string, algorithm::OptionValue>& values;
-  const std::string key, name, help;
+  const std::string key, name, help, group;
 };
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
-}
-
-void add_algorithm_flags(CLI::App& app, train::JobConfig& config) {
-  add_flag(app, "--trainer", config.trainer,
-           ("algorithm: " + listed(algorithm::algorithm_names())).c_str());
+// In the group of the training's other flags.
+void add_algorithm_flags(CLI::App& app, train::JobConfig& config, const char* group) {
+  const std::string names = fmt::format("{}", fmt::join(algorithm::algorithm_names(), "|"));
+  add_flag(app, "--trainer", config.trainer, {group, names.c_str(), "algorithm"});
   for (const auto& option : algorithm::all_options()) {
     std::string help = option.spec.help;
     if (option.algorithms.size() < algorithm::algorithms().size()) {
-      help += " (" + listed(option.algorithms) + ")";
+      help += fmt::format(" ({})", fmt::join(option.algorithms, ", "));
     }
-    std::visit(
-        AddOption{app, config.trainer_options, option.spec.name, flag_name(option.spec.name), help},
-        option.spec.fallback);
+    std::visit(AddOption{app, config.trainer_options, option.spec.name, flag_name(option.spec.name),
+                         help, group},
+               option.spec.fallback);
   }
 }
 
@@ -119,19 +120,25 @@ void read_config(JobFlags& flags) {
 
 std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
   auto flags = std::make_shared<JobFlags>();
-  app.add_option("--config", flags->config_file, "JSON file with any of the flags; flags win")
+  app.add_option("--config", flags->config_file, "JSON with any of the flags; flags win")
+      ->type_name("FILE")
       ->trigger_on_parse()
       ->each([flags](const std::string& path) {
         flags->config_file = path;
         read_config(*flags);
       });
-  train::visit_fields(flags->config, [&](const char* name, auto& field, const char* help, auto&&) {
-    add_flag(app, flag_name(name), field, help);
-    if (std::string_view(name) == "model") add_algorithm_flags(app, flags->config);
-  });
-  app.add_flag("--print-config", flags->print_config, "print the job as JSON and end");
-  app.add_option("--log-level", flags->log_level, "debug, info, warn, error or off")
-      ->capture_default_str();
+  train::visit_fields(flags->config,
+                      [&](const char* name, auto& field, const train::Help& help, auto&&) {
+                        if (std::string_view(name) == "optimizer")
+                          add_algorithm_flags(app, flags->config, help.group);
+                        add_flag(app, flag_name(name), field, help);
+                      });
+  app.add_option("--log-level", flags->log_level, "of what processes log on standard error")
+      ->capture_default_str()
+      ->type_name(kLogLevels)
+      ->group("Output");
+  app.add_flag("--print-config", flags->print_config, "print the job as JSON and end")
+      ->group("Output");
   return flags;
 }
 

@@ -126,10 +126,11 @@ std::string check_address(const std::string& value) {
 std::string to_json(const JobConfig& config) {
   Json json = Json::object();
   visit_fields(config, [&](const char* name, const auto& field, auto&&...) {
+    if (std::string_view(name) == "optimizer") {  // the algorithm comes before it
+      json["trainer"] = config.trainer;
+      json.update(algorithm::to_json(algorithm_of(config).options));
+    }
     json[name] = field;
-    if (std::string_view(name) != "model") return;  // the algorithm comes behind the model
-    json["trainer"] = config.trainer;
-    json.update(algorithm::to_json(algorithm_of(config).options));
   });
   return dump(json, 2);
 }
@@ -179,7 +180,7 @@ void merge_json(const std::string& text, JobConfig& config) {
 }
 
 void validate(const JobConfig& config) {
-  visit_fields(config, [](const char* name, const auto& field, const char*, const auto& check) {
+  visit_fields(config, [](const char* name, const auto& field, const Help&, const auto& check) {
     const std::string wrong = check(field);
     if (!wrong.empty()) throw InvalidField(name, wrong);
   });

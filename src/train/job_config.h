@@ -70,75 +70,119 @@ std::string at_least(const auto& value, const char* of) {
   return std::string("expected at least ") + of + ", got " + std::to_string(value);
 }
 
+// What --help says of a field.
+struct Help {
+  const char* group;  // the heading that it stands under
+  const char* value;  // what is written behind the flag: "a|b|c" to choose from, FILE, NUMBER, ...
+  const char* text;
+};
+
 // The one description of every field but the algorithm's: visit(name, field, help, check). Flag,
 // config name, default, help, check and message come from here. In the order of --help; names have
 // underscores.
 template <typename Config, typename Visit>
 void visit_fields(Config& c, Visit visit) {
+  constexpr const char* kData = "Data and model";
+  constexpr const char* kTraining = "Training";
+  constexpr const char* kCluster = "Processes";
+  constexpr const char* kDevices = "Devices";
+  constexpr const char* kFailures = "When something does not answer";
+  constexpr const char* kOutput = "Output";
+
   visit("dataset", c.dataset,
-        "mnist, fashion_mnist, digits (generated), csv:TRAIN[,TEST], or a folder with IDX files",
+        Help{kData, "NAME",
+             "mnist, fashion_mnist, digits (generated), csv:TRAIN[,TEST], or a folder with IDX "
+             "files"},
         fine<std::string>);
-  visit("data_dir", c.data_dir, "folder to look for the dataset in first", fine<std::string>);
+  visit("data_dir", c.data_dir, Help{kData, "FOLDER", "where to look for the dataset first"},
+        fine<std::string>);
   visit("target", c.target,
-        "column of a CSV file to predict: numbers for mse and a model of one output, else classes",
+        Help{kData, "COLUMN",
+             "column of a CSV file to predict: numbers for mse and a model of one output, else "
+             "classes"},
         fine<std::string>);
-  visit("model", c.model, "mnist_cnn, mnist_mlp, or a file with a Keras model's JSON",
+  visit("model", c.model,
+        Help{kData, "MODEL",
+             "mnist_cnn, mnist_mlp, or a file: a Keras model's JSON, or what --save wrote"},
         fine<std::string>);
-  visit("optimizer", c.optimizer, "sgd, rmsprop, adagrad or adam", fine<OptimizerSpec>);
-  visit("loss", c.loss, "categorical_crossentropy, sparse_categorical_crossentropy or mse",
+  visit("validation_split", c.validation_split,
+        Help{kData, "FRACTION", "of the training set, kept for validation"}, check_fraction);
+
+  visit("optimizer", c.optimizer, Help{kTraining, "sgd|rmsprop|adagrad|adam", "optimizer"},
+        fine<OptimizerSpec>);
+  visit("learning_rate", c.learning_rate, Help{kTraining, "NUMBER", "0: the optimizer's default"},
+        check_learning_rate);
+  visit("loss", c.loss,
+        Help{kTraining, "categorical_crossentropy|sparse_categorical_crossentropy|mse", "loss"},
         check_loss);
-  visit("learning_rate", c.learning_rate, "0: the optimizer's default", check_learning_rate);
-  visit("workers", c.workers, "worker processes",
-        [](const int& n) { return at_least<1>(n, "1 worker"); });
-  visit("servers", c.servers, "parameter servers",
-        [](const int& n) { return at_least<1>(n, "1 server"); });
-  visit("shards", c.shards, "pieces of the parameters, 0: as few as keep each within 4 MiB",
-        [](const int& n) { return at_least<0>(n, "0 (by size)"); });
-  visit("parallelism_factor", c.parallelism_factor, "partitions of the dataset per worker",
-        [](const int& n) { return at_least<1>(n, "1"); });
-  visit("batch_size", c.batch_size, "samples in a mini-batch",
+  visit("batch_size", c.batch_size, Help{kTraining, "NUMBER", "samples in a mini-batch"},
         [](const int64_t& n) { return at_least<1>(n, "1 sample"); });
-  visit("epochs", c.epochs, "passes over the dataset",
+  visit("epochs", c.epochs, Help{kTraining, "NUMBER", "passes over the dataset"},
         [](const int& n) { return at_least<1>(n, "1 epoch"); });
-  visit("seed", c.seed, "of initial weights, partitioning and shuffling", fine<uint64_t>);
-  visit("shuffle", c.shuffle, "shuffle once before partitioning and each epoch", fine<bool>);
-  visit("validation_split", c.validation_split, "fraction of the training set kept for validation",
-        check_fraction);
-  visit("threads_per_worker", c.threads_per_worker, "at most 256; 0: the cores, shared evenly",
+  visit("seed", c.seed, Help{kTraining, "NUMBER", "of initial weights, partitioning and shuffling"},
+        fine<uint64_t>);
+  visit("shuffle", c.shuffle,
+        Help{kTraining, "", "shuffle once before partitioning and each epoch"}, fine<bool>);
+
+  visit("workers", c.workers, Help{kCluster, "NUMBER", "worker processes"},
+        [](const int& n) { return at_least<1>(n, "1 worker"); });
+  visit("servers", c.servers, Help{kCluster, "NUMBER", "parameter servers"},
+        [](const int& n) { return at_least<1>(n, "1 server"); });
+  visit("parallelism_factor", c.parallelism_factor,
+        Help{kCluster, "NUMBER", "partitions of the dataset per worker"},
+        [](const int& n) { return at_least<1>(n, "1"); });
+  visit("shards", c.shards,
+        Help{kCluster, "NUMBER", "pieces of the parameters; 0: as few as keep each within 4 MiB"},
+        [](const int& n) { return at_least<0>(n, "0 (by size)"); });
+  visit("listen", c.listen,
+        Help{kCluster, "ADDRESS",
+             "the driver's: HOST:PORT or unix:/path (of `sluice driver` 0.0.0.0:7070)"},
+        check_address);
+  visit("port_file", c.port_file,
+        Help{kCluster, "FILE", "to write the port to that the driver listens at"},
+        fine<std::string>);
+
+  visit("device", c.device,
+        Help{kDevices, "auto|cpu|cuda|cuda:N", "auto: a GPU where there is one"}, check_device);
+  visit("precision", c.precision,
+        Help{kDevices, "float32|tf32|mixed_bfloat16", "of training; tf32 on GPUs"},
+        check_precision);
+  visit("threads_per_worker", c.threads_per_worker,
+        Help{kDevices, "NUMBER", "at most 256; 0: the cores, shared evenly"},
         [](const int& n) -> std::string {
           return n >= 0 && n <= 256 ? "" : "expected 0 (shared evenly) to 256";
         });
-  visit("device", c.device, "auto (a GPU where there is one), cpu, cuda or cuda:N", check_device);
-  visit("gpu_memory", c.gpu_memory, "MiB of its GPU that each process takes at most, 0: no bound",
+  visit("gpu_memory", c.gpu_memory,
+        Help{kDevices, "MIB", "of its GPU that each process takes at most; 0: no bound"},
         [](const int64_t& mib) -> std::string {
           return mib >= 0 && mib <= (int64_t{1} << 30) ? "" : "expected 0 (no bound) to 2^30 MiB";
         });
-  visit("precision", c.precision, "of training: float32, tf32 (GPUs) or mixed_bfloat16",
-        check_precision);
   visit("deterministic", c.deterministic,
-        "only algorithms that give the same bits in every run (on GPUs)", fine<bool>);
-  visit("listen", c.listen,
-        "the driver's address: HOST:PORT or unix:/path (for `sluice driver` 0.0.0.0:7070)",
-        check_address);
-  visit("port_file", c.port_file, "file to write the port to that the driver listens at",
-        fine<std::string>);
-  visit("max_restarts", c.max_restarts, "dead workers that are replaced",
+        Help{kDevices, "", "only algorithms that give the same bits in every run (on GPUs)"},
+        fine<bool>);
+
+  visit("max_restarts", c.max_restarts, Help{kFailures, "NUMBER", "dead workers that are replaced"},
         [](const int& n) { return at_least<0>(n, "0"); });
   visit("lease_timeout", c.lease_timeout,
-        "seconds without a heartbeat until a worker counts as dead", check_seconds);
+        Help{kFailures, "SECONDS", "without a heartbeat until a worker counts as dead"},
+        check_seconds);
   visit("stall_timeout", c.stall_timeout,
-        "seconds without a training step until a worker is given up as stuck", check_seconds);
-  visit("idle_timeout", c.idle_timeout, "seconds to wait for servers or workers to join",
+        Help{kFailures, "SECONDS", "without a training step until a worker is given up as stuck"},
         check_seconds);
-  visit("peer_timeout", c.peer_timeout, "seconds until a silent server or driver is given up",
-        check_seconds);
-  visit("save", c.save, "file to write the trained model to", fine<std::string>);
-  visit("report", c.report, "file to write the results to, as JSON; -: standard output",
+  visit("peer_timeout", c.peer_timeout,
+        Help{kFailures, "SECONDS", "until a silent server or driver is given up"}, check_seconds);
+  visit("idle_timeout", c.idle_timeout,
+        Help{kFailures, "SECONDS", "to wait for servers or workers to join"}, check_seconds);
+
+  visit("save", c.save, Help{kOutput, "FILE", "to write the trained model to"}, fine<std::string>);
+  visit("report", c.report,
+        Help{kOutput, "FILE", "to write the results to, as JSON; -: standard output"},
         fine<std::string>);
   visit("history", c.history,
-        "file to write a line of JSON to as each epoch ends; -: standard output",
+        Help{kOutput, "FILE", "to write a line of JSON to as each epoch ends; -: standard output"},
         fine<std::string>);
-  visit("verbose", c.verbose, "0 silent, 1 progress, 2 a line for everything",
+  visit("verbose", c.verbose,
+        Help{kOutput, "0|1|2", "0 silent, 1 progress, 2 a line for everything"},
         [](const int& n) -> std::string { return n >= 0 && n <= 2 ? "" : "expected 0, 1 or 2"; });
 }
 
