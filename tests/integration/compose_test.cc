@@ -110,7 +110,7 @@ TEST(ComposeTest, ARoleThatHangsIsUnhealthyAndTheOthersAreNot) {
   Process server(network.arguments("server", commands.at("server"), digits.path()));
   const auto healthy = [&](const std::string& host) { return network.runs(host, checks.at(host)); };
   ASSERT_TRUE(driver.wait_for_output("listening", 60s)) << driver.output();
-  ASSERT_TRUE(server.wait_for_output("listening", 60s)) << server.output();
+  ASSERT_TRUE(server.wait_for_output("joined", 60s)) << server.output();
   EXPECT_TRUE(healthy("driver"));
   EXPECT_TRUE(healthy("server"));
   driver.signal(SIGSTOP);

@@ -470,14 +470,14 @@ TEST(PartitionTrainerTest, DestroyedItIsSilent) {
 
 // --- What a step throws ---
 
-TEST(PartitionTrainerTest, APartitionSmallerThanABatchIsAStatus) {
+TEST(PartitionTrainerTest, APartitionSmallerThanABatchIsOneBatch) {
   Sequential model;
   model.add(Input({2})).add(Dense({.units = 2, .activation = "softmax"}));
   wire::TrainingSpec spec = spec_of(model, "adag", 1);
   spec.batch_size = 11;
   Job job(ten_records(), spec, std::vector<float>(6));
   PartitionTrainer trainer = job.trainer();
-  EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(job.train(trainer, 1, 1).ok());
 }
 
 class FailingLayer final : public CustomLayer {

@@ -31,7 +31,12 @@ inline void fill(google::protobuf::Message& message, int& next) {
           set.SetUInt64(&message, field, static_cast<uint64_t>(large) | uint64_t{1} << 63);
           break;
         case Field::CPPTYPE_DOUBLE:
-          set.SetDouble(&message, field, value + 0.25);
+          many ? set.AddDouble(&message, field, value + 0.25)
+               : set.SetDouble(&message, field, value + 0.25);
+          break;
+        case Field::CPPTYPE_FLOAT:
+          many ? set.AddFloat(&message, field, static_cast<float>(value) + 0.5f)
+               : set.SetFloat(&message, field, static_cast<float>(value) + 0.5f);
           break;
         case Field::CPPTYPE_BOOL:
           set.SetBool(&message, field, true);
