@@ -91,19 +91,15 @@ void visit_fields(Config& c, Visit visit) {
 
   visit("dataset", c.dataset,
         Help{kData, "NAME",
-             "mnist, fashion_mnist, digits (generated), csv:TRAIN[,TEST], or a folder with IDX "
-             "files"},
+             "mnist, fashion_mnist, digits, csv:TRAIN[,TEST], or a folder of IDX files"},
         fine<std::string>);
   visit("data_dir", c.data_dir, Help{kData, "FOLDER", "where to look for the dataset first"},
         fine<std::string>);
   visit("target", c.target,
-        Help{kData, "COLUMN",
-             "column of a CSV file to predict: numbers for mse and a model of one output, else "
-             "classes"},
+        Help{kData, "COLUMN", "of a CSV file, to predict: numbers where mse meets one output"},
         fine<std::string>);
   visit("model", c.model,
-        Help{kData, "MODEL",
-             "mnist_cnn, mnist_mlp, or a file: a Keras model's JSON, or what --save wrote"},
+        Help{kData, "MODEL", "mnist_cnn, mnist_mlp, or a file: Keras' JSON, or what --save wrote"},
         fine<std::string>);
   visit("validation_split", c.validation_split,
         Help{kData, "FRACTION", "of the training set, kept for validation"}, check_fraction);
@@ -135,8 +131,7 @@ void visit_fields(Config& c, Visit visit) {
         Help{kCluster, "NUMBER", "pieces of the parameters; 0: as few as keep each within 4 MiB"},
         [](const int& n) { return at_least<0>(n, "0 (by size)"); });
   visit("listen", c.listen,
-        Help{kCluster, "ADDRESS",
-             "the driver's: HOST:PORT or unix:/path (of `sluice driver` 0.0.0.0:7070)"},
+        Help{kCluster, "ADDRESS", "the driver's: HOST:PORT or unix:/path (`driver`: 0.0.0.0:7070)"},
         check_address);
   visit("port_file", c.port_file,
         Help{kCluster, "FILE", "to write the port to that the driver listens at"},

@@ -26,6 +26,15 @@ loads_library() { ldd "$1" | grep -q "$prefix/.*libsluice.so"; }
 cmake --install "$build_dir" --prefix "$work/first" >/dev/null
 mv "$work/first" "$prefix" # nothing knows where it was installed
 "$prefix/bin/sluice" --version
+grep -q 'train' "$prefix/share/man/man1/sluice.1"
+completes() {
+  # shellcheck disable=SC1090
+  source "$prefix/share/bash-completion/completions/sluice"
+  COMP_WORDS=(sluice train --epo) COMP_CWORD=2
+  _sluice
+  [ "${COMPREPLY[0]}" = --epochs ]
+}
+completes
 # Nothing of the tree is in reach.
 cp -r "$source_dir/examples" "$source_dir/tests/install/program" "$work"
 
