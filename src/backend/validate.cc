@@ -162,14 +162,14 @@ void validate(const ReplicaOptions& options) {
 }
 
 void check_memory(const Graph& graph, int64_t batch_size) {
-  const auto available = static_cast<double>(core::machine_memory_bytes());
+  const auto available = static_cast<double>(core::usable_memory_bytes());
   const auto check = [&](const std::string& whose, const Shape& shape) {
     const double needed =
         sizeof(float) * static_cast<double>(batch_size) * static_cast<double>(shape.size());
     if (needed <= available) return;
     throw std::invalid_argument(whose + " " + shape.to_string() + " of a batch of " +
                                 std::to_string(batch_size) + " takes " + core::memory_text(needed) +
-                                "; this machine has " + core::memory_text(available) +
+                                "; this process may have " + core::memory_text(available) +
                                 " of memory");
   };
   check("the input", graph.input);

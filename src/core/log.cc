@@ -1,8 +1,8 @@
 #include "core/log.h"
 
+#include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
-#include <spdlog/spdlog.h>
 
 #include <memory>
 #include <mutex>
@@ -36,8 +36,8 @@ class Role {
 };
 
 Role& role() {
-  static Role instance;
-  return instance;
+  static auto* const instance = new Role;  // as the logger
+  return *instance;
 }
 
 class RoleFlag final : public spdlog::custom_flag_formatter {
@@ -62,22 +62,22 @@ class StandardError final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 };
 
-void log_to_standard_error() {
-  auto logger = std::make_shared<spdlog::logger>("sluice", std::make_shared<StandardError>());
-  logger->set_level(spdlog::get_level());
-  auto formatter = std::make_unique<spdlog::pattern_formatter>();
-  formatter->add_flag<RoleFlag>('*').set_pattern("%H:%M:%S.%e %L %* | %v");
-  logger->set_formatter(std::move(formatter));
-  spdlog::set_default_logger(std::move(logger));
+// Ours alone: a program that uses spdlog itself keeps its own default logger. Left to the process's
+// very end, since threads may log until then.
+spdlog::logger& logger() {
+  static auto* const ours = [] {
+    auto* const made = new spdlog::logger("sluice", std::make_shared<StandardError>());
+    auto formatter = std::make_unique<spdlog::pattern_formatter>();
+    formatter->add_flag<RoleFlag>('*').set_pattern("%H:%M:%S.%e %L %* | %v");
+    made->set_formatter(std::move(formatter));
+    return made;
+  }();
+  return *ours;
 }
 
 }  // namespace
 
-void set_role(const std::string& name) {
-  static std::once_flag once;
-  std::call_once(once, log_to_standard_error);
-  role().set(name);
-}
+void set_role(const std::string& name) { role().set(name); }
 
 void set_host(const std::string& host) { role().set_host(host); }
 
@@ -86,14 +86,14 @@ void set_level(const std::string& level) {
   if (parsed == spdlog::level::off && level != "off") {
     throw std::invalid_argument("log level \"" + level + "\": use debug, info, warn, error or off");
   }
-  spdlog::set_level(parsed);
+  logger().set_level(parsed);
 }
 
 void write(Level level, fmt::string_view format, fmt::format_args arguments) {
   const auto severity = static_cast<spdlog::level::level_enum>(level);
   static_assert(static_cast<int>(Level::trace) == spdlog::level::trace);
   static_assert(static_cast<int>(Level::error) == spdlog::level::err);
-  if (spdlog::should_log(severity)) spdlog::log(severity, fmt::vformat(format, arguments));
+  if (logger().should_log(severity)) logger().log(severity, fmt::vformat(format, arguments));
 }
 
 }  // namespace sluice::log

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/control_groups.h"
 #include "core/world.h"
 
 namespace sluice::core {
@@ -98,8 +99,10 @@ void raise_file_limit() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);  // as it was, then
 }
 
-int64_t machine_memory_bytes() {
-  return int64_t{sysconf(_SC_PHYS_PAGES)} * int64_t{sysconf(_SC_PAGESIZE)};
+int64_t usable_memory_bytes() {
+  const int64_t machine = int64_t{sysconf(_SC_PHYS_PAGES)} * int64_t{sysconf(_SC_PAGESIZE)};
+  const int64_t limit = memory_bound().limit_bytes;
+  return limit > 0 ? std::min(limit, machine) : machine;
 }
 
 std::string memory_text(double bytes) {

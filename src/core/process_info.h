@@ -38,8 +38,9 @@ Status can_start_threads();
 // often 1024, and each worker of a large job takes some.
 void raise_file_limit();
 
-// The physical memory of this machine, in bytes.
-int64_t machine_memory_bytes();
+// What this process may have at most, in bytes: the physical memory of this machine or, where that
+// is less, the limit of a control group (of a container, a pod, a service).
+int64_t usable_memory_bytes();
 
 // "1.5 GB", in powers of 1024.
 std::string memory_text(double bytes);

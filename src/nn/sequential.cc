@@ -41,11 +41,11 @@ void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
 // or in the copy that grows with the next layer.
 void require_memory(const Layer& layer, const core::ParameterLayout& layout) {
   const double needed = 2.0 * sizeof(float) * static_cast<double>(layout.size());
-  const auto available = static_cast<double>(core::machine_memory_bytes());
+  const auto available = static_cast<double>(core::usable_memory_bytes());
   if (needed <= available) return;
   throw ShapeError(layer.class_name() + " " + in_quotes(layer.name()) + ": with its weights the " +
                    "model has " + std::to_string(layout.size()) + " parameters, which take " +
-                   core::memory_text(needed) + " when it is used; this machine has " +
+                   core::memory_text(needed) + " when it is used; this process may have " +
                    core::memory_text(available) + " of memory");
 }
 
