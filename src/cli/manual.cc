@@ -114,6 +114,7 @@ std::string bash_completion(const CLI::App& app) {
       if (is_file(*flag)) files.push_back(own.front());
       if (is_folder(*flag)) folders.push_back(own.front());
     }
+    if (command->get_name() == "completion") names = {"bash", "zsh", "fish"};
     flags +=
         fmt::format("    {}) _sluice_words '{}' ;;\n", command->get_name(), joined(names, " "));
   }
@@ -125,6 +126,8 @@ std::string bash_completion(const CLI::App& app) {
     values += fmt::format("    {}) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n",
                           joined(folders, "|"));
   }
+  commands.emplace_back("help");
+  flags += fmt::format("    help) _sluice_words '{}' ;;\n", joined(commands, " "));
   return "_sluice_words() { COMPREPLY=($(compgen -W \"$1\" -- \"$cur\")); }\n"
          "_sluice() {\n"
          "  local cur=${COMP_WORDS[COMP_CWORD]}\n"

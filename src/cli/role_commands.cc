@@ -1,6 +1,7 @@
 // `sluice server` and `sluice worker`.
 #include <memory>
 #include <stdexcept>
+#include <string_view>
 
 #include "backend/replica.h"
 #include "cli/commands.h"
@@ -41,6 +42,9 @@ void add_shared_flags(CLI::App& app, RoleFlags& flags) {
 void require_address(const char* flag, const std::string& address) {
   const auto parsed = transport::parse_address(address);
   if (!parsed.ok()) throw std::invalid_argument(flag + (": " + parsed.status().message()));
+  if (!parsed->is_unix() && parsed->port == 0 && flag != std::string_view("--listen")) {
+    throw std::invalid_argument(flag + (": " + address + " has no port to connect to"));
+  }
 }
 
 void validate(const launch::RoleOptions& role) {

@@ -2,7 +2,9 @@
 // join.
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -176,10 +178,11 @@ int interrupted(const Result<train::JobOutcome>& outcome, const Sequential& mode
     return fail(status, "interrupted, and no model was saved: " + outcome.status().message());
   }
   if (save_model(model, config.save) != 0) return status;
-  return fail(
-      status,
-      fmt::format("interrupted after {} updates; the model as it was by then is saved to {}",
-                  show::with_separators(outcome->result.server_updates), config.save));
+  const std::string& why = outcome->result.stopped;
+  return fail(status, fmt::format("interrupted after {} updates{}; the model as it was by then is "
+                                  "saved to {}",
+                                  show::with_separators(outcome->result.server_updates),
+                                  signal == 0 ? " since " + why : "", config.save));
 }
 
 // Data may take long to be there: whoever has no port hears of it at once.
@@ -202,7 +205,22 @@ data::LoadOptions load_options(const train::JobConfig& config, const Sequential&
   return options;
 }
 
+// An evaluation cannot be stopped, but nothing is left to lose by then.
+void end_interrupted(const std::string& saved_to) {
+  (void)fail(0, saved_to.empty()
+                    ? "interrupted; no model was saved"
+                    : "interrupted before its test; the model is saved to " + saved_to);
+  std::_Exit(launch::StopSignals::exit_status());
+}
+
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
+
+// A reader that goes away is an error like a full disk, not the end of a training.
+void heed_lost_readers() {
+  struct sigaction action {};
+  sigaction(SIGPIPE, nullptr, &action);
+  if (action.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
+}
 
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
   const auto started = now();
@@ -228,6 +246,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   if (!backend.ok()) return fail(2, backend.status().message());
   const Status threads = core::can_start_threads();
   if (!threads.ok()) return fail(1, threads.message());
+  heed_lost_readers();
   const bool keep = !config.save.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
   if (config.verbose > 0) announce(flags, cluster, model, *data, (*backend)->name());
@@ -257,8 +276,12 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     core::write_to_standard_error("Evaluating on " + show::with_separators(data->test.size()) +
                                   " records\n");
   }
-  report.test = model.evaluate(
-      data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
+  {
+    const std::stop_callback on_stop(
+        signals.token(), [&config, status] { end_interrupted(status == 0 ? config.save : ""); });
+    report.test = model.evaluate(
+        data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
+  }
   report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
   report.total_time_s = core::to_seconds(now() - started);
   const bool saved = !config.save.empty() && status == 0;

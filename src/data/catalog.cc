@@ -153,6 +153,11 @@ bool is_file(const std::string& path) {
 // A path may have commas of its own: the first comma that parts two files that are there.
 Result<TrainTest> load_csv_pair(const Request& request) {
   const std::string paths = request.name.substr(kCsvPrefix.size());
+  if (paths.empty() || paths.front() == ',' || paths.back() == ',') {
+    return invalid_argument("\"" + request.name +
+                            "\": expected csv:TRAIN or csv:TRAIN,TEST, and "
+                            "one of the paths is empty");
+  }
   if (is_file(paths)) return load_csv(paths, "", request.options);
   const auto load = [&](size_t comma) {
     return load_csv(paths.substr(0, comma), paths.substr(comma + 1), request.options);

@@ -28,13 +28,29 @@ constexpr uint64_t kPartOf = 7;              // one of so many records is in the
 constexpr const char* kTrainPart = "train";  // RecordsSource::part
 constexpr const char* kTestPart = "test";
 
+// The bytes of the character in UTF-8 that a text begins with; 0: none that can be shown.
+size_t shown_character(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return first >= ' ' && first != 0x7F ? 1 : 0;
+  const size_t bytes = first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
+  if (bytes == 0 || bytes > text.size()) return 0;
+  for (size_t i = 1; i < bytes; ++i) {
+    if (byte(i) >> 6 != 2) return 0;
+  }
+  return first == 0xC2 && byte(1) < 0xA0 ? 0 : bytes;  // U+0080 to U+009F are controls
+}
+
 // As it can be shown inside a one-line message.
 std::string excerpt(std::string_view text) {
-  std::string out(text.substr(0, 24));
-  for (char& c : out) {
-    if (c < ' ' || c > '~') c = '?';
+  constexpr size_t kMostCharacters = 24;
+  std::string out;
+  for (size_t characters = 0; !text.empty() && characters < kMostCharacters; ++characters) {
+    const size_t bytes = shown_character(text);
+    out += bytes == 0 ? "?" : text.substr(0, bytes);
+    text.remove_prefix(std::max<size_t>(bytes, 1));
   }
-  return "\"" + out + (text.size() > out.size() ? "...\"" : "\"");
+  return "\"" + out + (text.empty() ? "\"" : "...\"");
 }
 
 // As Python's float() reads it; infinite where it is too large, nullopt where it is no number.

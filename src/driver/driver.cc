@@ -246,7 +246,8 @@ void Driver::create(int server) {
       },
       [this, server, candidates](const Result<size_t>& found) {
         if (!found.ok()) {
-          fail(client::may_pass(found.status().code())
+          const bool elsewhere = !candidates.front()->address().starts_with("unix:");
+          fail(elsewhere && client::may_pass(found.status().code())
                    ? unavailable(
                          found.status().message() +
                          "; start it with --advertise HOST:PORT that driver and workers reach")

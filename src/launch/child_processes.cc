@@ -61,6 +61,9 @@ pid_t spawn(char* const* argv, char* const* environment, volatile int& error) {
   const pid_t child = vfork();
   if (child == 0) {
     drop_handlers();
+    for (const int told_by_parent : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
+      signal(told_by_parent, SIG_IGN);
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(128 + SIGKILL);  // gone before that
     sigprocmask(SIG_SETMASK, &before, nullptr);

@@ -99,9 +99,6 @@ void run_if_child(int argc, char** argv) {
     SLUICE_LOG(error, "{}", threads.message());
     std::exit(exit_status(client::Ending::kFailed));
   }
-  for (const int told_by_driver : {SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) {
-    std::signal(told_by_driver, SIG_IGN);
-  }
   const StopSignals signals({.grace = stop_grace(role), .last_words = ""});
   const std::stop_token stop = signals.token();
   RoleOptions options;

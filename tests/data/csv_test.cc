@@ -228,6 +228,8 @@ TEST_F(CsvTest, AMissingFileIsNamed) {
 
 TEST_F(CsvTest, BytesThatAreNoTextEndInOneLine) {
   EXPECT_THAT(error(std::string("\0\x01\xFF\x80\r\x02", 6)), HasSubstr("\"????"));
+  EXPECT_THAT(error("label,a\n0,d\u00f6g \u65e5\u672c\n"), HasSubstr("\"d\u00f6g \u65e5\u672c\""));
+  EXPECT_THAT(error("label,a\n0,d\xF6g\n"), HasSubstr("\"d?g\""));
   EXPECT_THAT(error("label,a\n1,\x01\x02\xFF\n"), HasSubstr("\"???\""));
   EXPECT_THAT(error("\xFF\xFEl\0a\0"), HasSubstr("UTF-16"));
 }

@@ -205,6 +205,8 @@ TEST(CommandLineTest, RolesRefuseWhatCannotWorkAtOnce) {
            {{"server", "--driver", "a:1", "--advertise", "b"}, "--advertise: address \"b\""},
            {{"worker", "--driver", "a:1", "--join-timeout", "1e30"}, "--join-timeout: expected"},
            {{"worker", "--driver", "a:1", "--index", ""}, "--index: expected a whole number"},
+           {{"worker", "--driver", "a:0"}, "--driver: a:0 has no port to connect to"},
+           {{"server", "--driver", "a:1", "--advertise", "b:0"}, "--advertise: b:0 has no port"},
            {{"driver", "--device", "tpu"}, "--device: "},
            {{"worker", "--driver", "a:1", "--device", "tpu"}, "--device: device \"tpu\" is not"},
        }) {
@@ -270,6 +272,41 @@ TEST(CommandLineTest, AnEpochIsALineOfJsonAsItEnds) {
   const Outcome full = shell(train_command("--verbose 0 --history /dev/full"));
   EXPECT_EQ(full.status, 1);
   EXPECT_THAT(full.output, HasSubstr("cannot write /dev/full: No space left on device"));
+}
+
+// As a full disk: the training goes on, and what it has learned is saved.
+TEST(CommandLineTest, AReaderThatGoesAwayCostsItsLinesOnly) {
+  const std::string model = digits().path() + "/lost_reader.sluice";
+  const Outcome run = shell("{ " + train_command("--verbose 0 --history - --save " + model) +
+                            " || echo status $? >&2; } | true");
+  EXPECT_THAT(run.output, HasSubstr("cannot write /dev/stdout: Broken pipe"));
+  EXPECT_THAT(run.output, HasSubstr("status 1"));
+  EXPECT_TRUE(std::filesystem::exists(model));
+}
+
+TEST(CommandLineTest, CompletionKnowsFlagsCommandsAndShells) {
+  const auto completed = [](const std::string& words, int at) {
+    return shell("source <(" SLUICE_BINARY_DIR "/bin/sluice completion bash); COMP_WORDS=(" +
+                 words + "); COMP_CWORD=" + std::to_string(at) +
+                 "; _sluice; echo \"${COMPREPLY[*]}\"")
+        .output;
+  };
+  EXPECT_EQ(completed("sluice tr", 1), "train\n");
+  EXPECT_EQ(completed("sluice train --epo", 2), "--epochs\n");
+  EXPECT_EQ(completed("sluice train --trainer dow", 3), "downpour\n");
+  EXPECT_EQ(completed("sluice completion z", 2), "zsh\n");
+  EXPECT_EQ(completed("sluice help dev", 2), "devices\n");
+}
+
+TEST(CommandLineTest, HelpIsThereUnderEveryName) {
+  const std::string help = sluice_command({"train", "--help"}).output;
+  EXPECT_THAT(help, HasSubstr("\nTraining:\n"));
+  EXPECT_THAT(help, HasSubstr("--trainer adag|downpour|async_sgd=adag"));
+  EXPECT_EQ(sluice_command({"help", "train"}).output, help);
+  EXPECT_EQ(sluice_command({"version"}).output, sluice_command({"-V"}).output);
+  const std::string page = sluice_command({"manual"}).output;
+  EXPECT_THAT(page, testing::StartsWith(".TH SLUICE 1"));
+  EXPECT_THAT(page, HasSubstr("\\fB\\-\\-batch\\-size\\fR \\fINUMBER\\fR (16)"));
 }
 
 TEST(CommandLineTest, TwoOutputsAreNotOne) {

@@ -210,6 +210,19 @@ TEST_F(LocalTrainingTest, WhatWasLearnedUntilASignalIsSaved) {
   }
 }
 
+TEST_F(LocalTrainingTest, AnInterruptedEvaluationEndsAtOnceAndTheModelIsThere) {
+  const DigitsFolder many(100, 10000);
+  const std::string model = digits().path() + "/untested.sluice";
+  Process process({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", many.path(), "--epochs",
+                   "1", "--workers", "1", "--save", model});
+  ASSERT_TRUE(process.wait_for_output("Evaluating on", 120s)) << process.output();
+  process.signal(SIGINT);
+  EXPECT_EQ(process.wait(30s), 128 + SIGINT) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("interrupted before its test; the model is saved to "));
+  EXPECT_THAT(process.output(), Not(HasSubstr("Accuracy")));
+  EXPECT_TRUE(std::filesystem::exists(model));
+}
+
 TEST_F(LocalTrainingTest, BeforeAnythingIsLearnedThereIsNothingToSave) {
   const std::string model = digits().path() + "/nothing.sluice";
   Process process({SLUICE_BINARY_DIR "/bin/sluice", "driver", "--dataset", digits().path(),
