@@ -83,8 +83,10 @@ struct FitOptions {
   double validation_split = 0;
   bool shuffle = true;  // the records anew for each epoch
   uint64_t seed = 0;    // of shuffling; the same seed and threads give the same bits
-  int threads = 0;      // that a step may use; 0: all cores
-  int verbose = 1;      // 0 silent, 1 progress bar on a terminal, 2 a line per epoch; on stderr
+  // That a step may use; 0: all cores. More than one wait for each other by spinning, which is slow
+  // where others work on the same cores: start the program with OMP_WAIT_POLICY=passive there.
+  int threads = 0;
+  int verbose = 1;  // 0 silent, 1 progress bar on a terminal, 2 a line per epoch; on stderr
   // "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".
   std::string device = "auto";
   int64_t gpu_memory_mib = 0;  // of the GPU at most; 0: no bound
@@ -95,7 +97,8 @@ struct FitOptions {
   bool deterministic = false;
 };
 
-// What evaluate() is told; as in FitOptions.
+// What evaluate() is told; as in FitOptions. The loss is named again: a model does not remember
+// what it was trained with.
 struct EvaluateOptions {
   int64_t batch_size = 128;
   std::string loss = "categorical_crossentropy";

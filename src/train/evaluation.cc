@@ -54,6 +54,12 @@ void check_numbers(const Sequential& model, const data::RecordsInfo& info, backe
         info.name + " are numbers to predict: use mse");
   }
   const int64_t outputs = model.output_shape().size();
+  if (outputs == 1 && loss == backend::Loss::kCategoricalCrossentropy) {
+    throw std::invalid_argument(
+        "loss categorical_crossentropy of a single output is 0 whatever it says: use mse for the "
+        "numbers of " +
+        info.name);
+  }
   if (outputs != info.values) {
     throw ShapeError("model \"" + model.name() + "\" has " + std::to_string(outputs) +
                      " outputs, but a target of " + info.name + " is " +

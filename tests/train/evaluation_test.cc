@@ -178,6 +178,19 @@ TEST(CheckFitsTest, NumbersNeedAnOutputEachAndALossThatComparesThem) {
   EXPECT_THAT(check(2, backend::Loss::kSparseCategoricalCrossentropy), HasSubstr("use mse"));
 }
 
+// The share of one output in their sum is 1: such a loss is 0, and nothing would be learned.
+TEST(CheckFitsTest, NoCrossentropyComparesASingleNumber) {
+  Sequential one;
+  one.add(Input({2})).add(Dense({.units = 1}));
+  const std::vector<float> x(2), y(1);
+  const auto info = Dataset::from_arrays(x, y, {2}).records()->info();
+  for (const auto loss :
+       {backend::Loss::kCategoricalCrossentropy, backend::Loss::kSparseCategoricalCrossentropy}) {
+    EXPECT_THAT(message_of<std::invalid_argument>([&] { check_fits(one, info, loss); }),
+                HasSubstr("use mse"));
+  }
+}
+
 TEST(CheckFitsTest, AModelOfOneOutputAndMsePredictNumbers) {
   Sequential one;
   one.add(Input({2})).add(Dense({.units = 1}));
