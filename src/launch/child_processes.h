@@ -1,8 +1,9 @@
 // Processes of this very program in other roles, watched over by the one that started them.
 //
 // A child ignores what a terminal or a batch system sends to all processes of a job (SIGINT,
-// SIGHUP, SIGUSR1, SIGUSR2): its parent hears of it too, and decides. It dies with its parent, however that ends, from its first moment. The kernel takes the
-// thread that started it for the parent: it must live as long as the children shall.
+// SIGHUP, SIGUSR1, SIGUSR2): its parent hears of it too, and decides. It dies with its parent,
+// however that ends, from its first moment. The kernel takes the thread that started it for the
+// parent: it must live as long as the children shall.
 #pragma once
 
 #include <sys/types.h>
