@@ -53,7 +53,8 @@ struct TrainerOptions {
   double validation_split = 0;
   bool shuffle = true;   // once before the dataset is cut, and each partition for every epoch
   bool overlap = false;  // train the next window while an exchange is under way
-  // Of the algorithm, by the names of the command's flags, with underscores.
+  // What an algorithm has beside the fields here, by its flag's name with underscores: {"x_y", 0.1}
+  // for --x-y. Adag, Downpour and AsyncSgd have nothing more.
   std::map<std::string, double> hyperparameters{};
   uint64_t seed = 0;           // of partitioning and shuffling
   int parallelism_factor = 1;  // partitions per worker

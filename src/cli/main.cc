@@ -82,7 +82,6 @@ std::pair<std::string, std::vector<std::string>> as_flags(std::vector<std::strin
   if (words.front() == "version") words.front() = "--version";
   if (words.front() == "help") {
     words.erase(words.begin());
-    if (words.size() > 1) words.resize(1);
     words.emplace_back("--help");
   }
   return {words.front(), words};

@@ -18,8 +18,9 @@ train::JobConfig with_standard_output(train::JobConfig config);
 // Whether standard output is the model's, the report's or the history's, and nobody else's.
 bool takes_standard_output(const train::JobConfig& config);
 
-// Throws train::InvalidField for --save, --report or --history when the file cannot be written, has
-// the name of a format that Sluice does not write, is another one's, or is one of `inputs`.
+// Throws train::InvalidField for --save, --report, --history or --port-file when the file cannot be
+// written, has the name of a format that Sluice does not write, is another one's, or is one of
+// `inputs`.
 void check_outputs(const train::JobConfig& config, const std::vector<std::string>& inputs);
 
 // A file of lines that can be read while the job goes on.

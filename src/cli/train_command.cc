@@ -129,12 +129,11 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
         flags->config_file = path;
         read_config(*flags);
       });
-  train::visit_fields(flags->config,
-                      [&](const char* name, auto& field, const train::Help& help, auto&&) {
-                        if (std::string_view(name) == "optimizer")
-                          add_algorithm_flags(app, flags->config, help.group);
-                        add_flag(app, flag_name(name), field, help);
-                      });
+  const auto add = [&](const char* name, auto& field, const train::Help& help, auto&&) {
+    if (std::string_view(name) == "optimizer") add_algorithm_flags(app, flags->config, help.group);
+    add_flag(app, flag_name(name), field, help);
+  };
+  train::visit_fields(flags->config, add);
   app.add_option("--log-level", flags->log_level, "of what processes log on standard error")
       ->capture_default_str()
       ->type_name(kLogLevels)

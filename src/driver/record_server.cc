@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "sluice/errors.h"
+
 namespace sluice::driver {
 namespace {
 
@@ -37,8 +39,10 @@ void RecordServer::fetch(int64_t partition, int64_t first,
 Result<wire::RecordChunk> RecordServer::read_or_say_why(int64_t partition, int64_t first) {
   try {
     return read(partition, first);
-  } catch (const std::exception& error) {
+  } catch (const RuntimeError& error) {  // their file cannot be read any more, or has changed
     return data_loss(error.what());
+  } catch (const std::exception& error) {
+    return internal_error(error.what());
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -92,10 +91,9 @@ void run_if_child(int argc, char** argv) {
   if (argc != 7 || std::string(argv[1]) != kChildFlag) return;
   core::raise_file_limit();
   const std::string role = argv[2];
-  // Whoever interrupts a job is told about it by the driver. What a terminal sends it sends to the
-  // driver too, which tells everybody why the job ends, or dies and takes its children with it.
+  log::set_level(argv[6]);
+  log::set_role(role + " " + argv[5]);
   if (const Status threads = core::can_start_threads(); !threads.ok()) {
-    log::set_role(std::string(argv[2]) + " " + argv[5]);
     SLUICE_LOG(error, "{}", threads.message());
     std::exit(exit_status(client::Ending::kFailed));
   }
@@ -105,8 +103,6 @@ void run_if_child(int argc, char** argv) {
   options.driver = argv[3];
   options.listen = argv[4];
   options.index = std::atoi(argv[5]);
-  log::set_level(argv[6]);
-  log::set_role(role + " " + argv[5]);
   const client::MemberEnd end =
       role == "server" ? run_server_role(options, stop) : run_worker_role(options, stop);
   if (stop.stop_requested()) std::exit(StopSignals::exit_status());

@@ -23,7 +23,7 @@ namespace {
 // Signal handlers can reach nothing but globals.
 std::atomic<int> g_signal{0};
 std::atomic<int> g_signals{0};
-sem_t g_came;  // made once, never destroyed: a handler may run late
+sem_t g_came;  // made once and never destroyed: a handler may still run when its Watch has gone
 
 // Left to the process's very end: the watching thread may need them until then.
 struct Folders {
@@ -85,9 +85,12 @@ void wait_for_signal(core::Duration at_most) {
 class Watch {
  public:
   explicit Watch(StopSignalsOptions options) : options_(std::move(options)) {
+    static std::once_flag made;
+    std::call_once(made, [] { sem_init(&g_came, 0, 0); });
+    while (sem_trywait(&g_came) == 0) {  // what an earlier Watch has left
+    }
     g_signal = 0;
     g_signals = 0;
-    sem_init(&g_came, 0, 0);
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the other threads
