@@ -42,7 +42,7 @@ void raise_file_limit();
 // is less, the limit of a control group (of a container, a pod, a service).
 int64_t usable_memory_bytes();
 
-// "1.5 GB", in powers of 1024.
+// "1.50 GB", in powers of 1024, as Keras' summary has it.
 std::string memory_text(double bytes);
 
 }  // namespace sluice::core

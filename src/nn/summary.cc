@@ -1,7 +1,7 @@
 // Sequential::summary(): the table that Keras 3 prints where it does not know the terminal's width.
 #include <array>
-#include <cstdio>
 
+#include "core/process_info.h"
 #include "nn/sequential_impl.h"
 
 namespace sluice {
@@ -97,19 +97,9 @@ std::string with_batch(const Shape& shape) {
   return text + ")";
 }
 
-std::string memory_size(size_t parameters) {
-  constexpr const char* kUnits[] = {"B", "KB", "MB", "GB", "TB", "PB"};
-  auto size = static_cast<double>(parameters * sizeof(float));
-  size_t unit = 0;
-  for (; size >= 1024 && unit + 1 < std::size(kUnits); ++unit) size /= 1024;
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.2f %s", size, kUnits[unit]);
-  return text;
-}
-
 std::string total(const char* label, size_t parameters) {
   return std::string(" ") + label + ": " + with_separators(parameters) + " (" +
-         memory_size(parameters) + ")\n";
+         core::memory_text(static_cast<double>(parameters * sizeof(float))) + ")\n";
 }
 
 size_t count_params(const Layer& layer, const Shape& input) {

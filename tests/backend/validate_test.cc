@@ -138,7 +138,7 @@ TEST(ValidateTest, BatchesThatThisMachineCannotHoldAreRefusedByTheLargestOutput)
     return "accepted";
   };
   EXPECT_THAT(refused(1 << 26), StartsWith("\"op0\": the output [2, 2, 1048576] of a batch of "
-                                           "67108864 takes 1.0 PB; this process may have "));
+                                           "67108864 takes 1.00 PB; this process may have "));
   EXPECT_THAT(refused(INT64_MAX),
               StartsWith("the input [4, 4, 1] of a batch of 92233720368547758"));
 }

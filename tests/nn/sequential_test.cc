@@ -99,7 +99,7 @@ TEST(SequentialTest, WeightsThatThisMachineCannotHoldAreRefusedBeforeTheyAreMade
   EXPECT_THAT(message_of<ShapeError>(
                   [&] { large.add(Conv2D({.filters = (1 << 30) - 1, .kernel_size = 1})); }),
               testing::MatchesRegex("Conv2D \"conv2d\": with its weights the model has "
-                                    "1100585368575 parameters, which take 8.0 TB when it is used; "
+                                    "1100585368575 parameters, which take 8.01 TB when it is used; "
                                     "this process may have .* of memory"));
   EXPECT_EQ(large.layers().size(), 0u);
   EXPECT_EQ(large.count_params(), 0u);
