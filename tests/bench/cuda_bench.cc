@@ -1,13 +1,21 @@
 // Training steps on a GPU: images/s, launches, and how close a step comes to its floor.
 //
-//   sluice_cuda_bench [--json FILE] [--rounds N] [--batch N] [quick]
+//   sluice_cuda_bench [--json FILE] [--rounds N] [--batch N] [quick | profile]
 //
 // The MNIST CNN with Adam at batch 16, 64, 256 and 1024 in every precision that the GPU has. A
 // round starts as many steps as fill a fifth of a second and ends when the metrics of all are
 // there; each step's batch is copied from pinned memory, where it lies ready. Medians of rounds.
 // tests/cuda/torch_bench.py measures PyTorch in the same way.
 //
-// quick: few and small, to see that it runs. Exit status 77 without a GPU.
+// quick: few and small, to see that it runs. profile: two steps of each, for a profiler, which is
+// told when they begin and end, so that it does not disturb the choice of algorithms before:
+//
+//   ncu --profile-from-start off --graph-profiling node --clock-control none
+//       --metrics gpu__time_duration.sum sluice_cuda_bench --batch 64 profile
+//
+// Exit status 77 without a GPU.
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -37,6 +45,7 @@ struct Settings {
   std::string json_path;
   int rounds = 9;
   double round_seconds = 0.2;
+  bool profile = false;
   std::vector<int64_t> batches = {16, 64, 256, 1024};
   backend::GpuRateSizes sizes;
 };
@@ -64,12 +73,28 @@ double round_of(backend::Replica& replica, const Samples& samples, int steps) {
   return (seconds_now() - begin) / steps;
 }
 
+// Of the CUDA driver, which the plug-in has loaded.
+void call_driver(const char* function) {
+  auto* const address = dlsym(dlopen("libcuda.so.1", RTLD_NOW), function);
+  if (address != nullptr) reinterpret_cast<int (*)()>(address)();
+}
+
+void profile(backend::Replica& replica, const Samples& samples) {
+  call_driver("cuProfilerStart");
+  (void)round_of(replica, samples, 2);
+  call_driver("cuProfilerStop");
+}
+
 // Medians over the rounds, after all buffers have been filled and the first steps were slow.
 double seconds_per_step(backend::Replica& replica, const Samples& samples,
                         const Settings& settings) {
   for (int i = 0; i < 4; ++i) start_step(replica, samples, true);
   (void)replica.take_metrics();
   const double guess = round_of(replica, samples, 10);
+  if (settings.profile) {
+    profile(replica, samples);
+    return guess;
+  }
   const int steps = std::clamp(static_cast<int>(settings.round_seconds / guess), 2, 100000);
   std::vector<double> seconds;
   for (int i = 0; i < settings.rounds; ++i) seconds.push_back(round_of(replica, samples, steps));
@@ -170,6 +195,10 @@ Settings parse(int argc, char** argv) {
     if (argument == "--json") settings.json_path = value;
     if (argument == "--rounds") settings.rounds = std::max(1, std::atoi(value.c_str()));
     if (argument == "--batch") settings.batches = {std::max(1, std::atoi(value.c_str()))};
+    if (argument == "profile") {
+      settings.profile = true;
+      settings.sizes = {.copy_bytes = 1 << 20, .matrix = 64};
+    }
     if (argument == "quick") {
       settings.rounds = 1;
       settings.round_seconds = 0;

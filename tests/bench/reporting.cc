@@ -93,7 +93,7 @@ std::string today() {
 
 std::string gpu_section(const std::string& document) {
   if (const auto place = find_gpu_section(document)) {
-    return document.substr(place->begin, place->end - place->begin);
+    return document.substr(place->begin);
   }
   return kBegin +
          "## (f) On a GPU\n\n"

@@ -30,7 +30,7 @@ std::string machine();
 std::string today();
 
 // The part of docs/benchmarks.md that tests/cuda/bench writes, between two comments, which are part
-// of it. In a document without it, the one that says so.
+// of it, and what people have written behind it. In a document without it, the one that says so.
 std::string gpu_section(const std::string& document);
 // `document` with `text` there, at its end where it has none.
 std::string replace_gpu_section(const std::string& document, const std::string& text);

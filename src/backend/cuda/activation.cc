@@ -19,13 +19,13 @@ class Elementwise final : public Operation {
         size_(size_of_output(build, stage)) {}
 
   void forward(Mode) override {
-    activate(activation_, y_.type, size_, x_.data->data, y_.data->data, context_.compute.get());
+    activate(activation_, y_.type, size_, x_.data->data, y_.data->data, context_.main.stream.get());
   }
 
   void backward() override {
     if (x_.gradient == nullptr) return;
     differentiate(activation_, y_.type, size_, y_.data->data, y_.gradient->data, x_.gradient->data,
-                  context_.compute.get());
+                  context_.main.stream.get());
   }
 
  private:
@@ -46,13 +46,13 @@ class Softmax final : public Operation {
         rows_(size_of_output(build, stage) / classes_) {}
 
   void forward(Mode) override {
-    softmax(rows_, classes_, x_.data->data, y_.data->data, context_.compute.get());
+    softmax(rows_, classes_, x_.data->data, y_.data->data, context_.main.stream.get());
   }
 
   void backward() override {
     if (x_.gradient == nullptr) return;
     softmax_backward(rows_, classes_, y_.data->data, y_.gradient->data, x_.gradient->data,
-                     context_.compute.get());
+                     context_.main.stream.get());
   }
 
  private:
@@ -76,7 +76,7 @@ class Dropout final : public Operation {
     if (mode == Mode::kTraining) return apply(Pass::kForward, x_.data->data, y_.data->data);
     SLUICE_CHECKED(cudaMemcpyAsync(y_.data->data, x_.data->data,
                                    static_cast<size_t>(size_) * sizeof(float),
-                                   cudaMemcpyDeviceToDevice, context_.compute.get()));
+                                   cudaMemcpyDeviceToDevice, context_.main.stream.get()));
   }
 
   void backward() override {
@@ -85,7 +85,7 @@ class Dropout final : public Operation {
 
  private:
   void apply(Pass pass, const float* from, float* to) const {
-    drop(pass, op_.rate, op_.seed, size_, state_, from, to, context_.compute.get());
+    drop(pass, op_.rate, op_.seed, size_, state_, from, to, context_.main.stream.get());
   }
 
   const Context& context_;
@@ -102,12 +102,13 @@ class Cast final : public Operation {
       : context_(build.context), x_(x), y_(y), size_(size_of_output(build, stage)) {}
 
   void forward(Mode) override {
-    convert(x_.type, y_.type, size_, x_.data->data, y_.data->data, context_.compute.get());
+    convert(x_.type, y_.type, size_, x_.data->data, y_.data->data, context_.main.stream.get());
   }
 
   void backward() override {
     if (x_.gradient == nullptr) return;
-    convert(y_.type, x_.type, size_, y_.gradient->data, x_.gradient->data, context_.compute.get());
+    convert(y_.type, x_.type, size_, y_.gradient->data, x_.gradient->data,
+            context_.main.stream.get());
   }
 
  private:

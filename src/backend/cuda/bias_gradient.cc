@@ -20,17 +20,24 @@ Activation BiasGradient::left_to_do() const {
   return y_.consumer_differentiates ? Activation::kLinear : activation_;
 }
 
-void BiasGradient::differentiate_only() const {
-  const Activation activation = left_to_do();
-  if (activation == Activation::kLinear) return;
-  differentiate(activation, y_.type, rows_ * columns_, y_.data->data, y_.gradient->data,
-                y_.gradient->data, context_.compute.get());
+void BiasGradient::differentiate() const {
+  if (left_to_do() != Activation::kLinear) run(context_.main);
 }
 
-void BiasGradient::run() const {
-  if (sums_ == nullptr) return differentiate_only();
-  differentiate_and_sum(left_to_do(), y_.type, rows_, columns_, y_.data->data, y_.gradient->data,
-                        sums_, {partial_->data, counters_.data()}, context_.compute.get());
+void BiasGradient::sum() const {
+  if (left_to_do() == Activation::kLinear) run(context_.side);
+}
+
+void BiasGradient::run(const Lane& lane) const {
+  const Activation activation = left_to_do();
+  cudaStream_t stream = lane.stream.get();
+  void* const dy = y_.gradient->data;
+  if (sums_ != nullptr) {
+    differentiate_and_sum(activation, y_.type, rows_, columns_, y_.data->data, dy, sums_,
+                          {partial_->data, counters_.data()}, stream);
+  } else if (activation != Activation::kLinear) {
+    cuda::differentiate(activation, y_.type, rows_ * columns_, y_.data->data, dy, dy, stream);
+  }
 }
 
 }  // namespace sluice::backend::cuda

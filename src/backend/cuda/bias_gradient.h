@@ -14,12 +14,14 @@ class BiasGradient {
   BiasGradient(const Build& build, const Value& y, Activation activation, int64_t rows,
                int64_t columns, const std::optional<ParameterSlice>& bias);
 
-  // Only the derivative: for products of cuBLASLt that add up the bias' gradient themselves.
-  void differentiate_only() const;
-  // Both, in one pass over y's gradient.
-  void run() const;
+  // On the main lane, where there is a derivative to apply: y's gradient is what the kernel and the
+  // input gradient start from. The bias' comes in the same pass.
+  void differentiate() const;
+  // On the side lane, behind a fork, where there was none: nobody waits for the bias' gradient.
+  void sum() const;
 
  private:
+  void run(const Lane& lane) const;
   // The activation, or linear where y's consumer has applied its derivative.
   Activation left_to_do() const;
 

@@ -10,15 +10,31 @@ const std::shared_ptr<Device>& used(const std::shared_ptr<Device>& device) {
 
 }  // namespace
 
+Lane::Lane(Device& device)
+    : stream(make_stream()),
+      cudnn(made<CudnnHandle>(cudnnCreate)),
+      workspace(std::make_unique<Workspace>(device)) {
+  SLUICE_CHECKED(cudnnSetStream(cudnn.get(), stream.get()));
+}
+
 Context::Context(std::shared_ptr<Device> gpu, Precision numbers, bool same_bits)
     : device(used(gpu)),
       precision(numbers),
       deterministic(same_bits),
-      compute(make_stream()),
-      cudnn(made<CudnnHandle>(cudnnCreate)),
       cublaslt(made<CublasLtHandle>(cublasLtCreate)),
-      workspace(std::make_unique<Workspace>(*device)) {
-  SLUICE_CHECKED(cudnnSetStream(cudnn.get(), compute.get()));
+      main(*device),
+      side(*device),
+      forked_(make_event()),
+      joined_(make_event()) {}
+
+void Context::fork() const {
+  SLUICE_CHECKED(cudaEventRecord(forked_.get(), main.stream.get()));
+  SLUICE_CHECKED(cudaStreamWaitEvent(side.stream.get(), forked_.get(), 0));
+}
+
+void Context::join() const {
+  SLUICE_CHECKED(cudaEventRecord(joined_.get(), side.stream.get()));
+  SLUICE_CHECKED(cudaStreamWaitEvent(main.stream.get(), joined_.get(), 0));
 }
 
 cudnnMathType_t Context::math_type(DataType type) const {

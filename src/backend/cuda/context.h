@@ -1,4 +1,4 @@
-// What all operations of a replica share: the stream they run on, the libraries, the workspace.
+// What all operations of a replica share: the streams they run on, the libraries, the workspaces.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,15 @@
 #include "backend/replica.h"
 
 namespace sluice::backend::cuda {
+
+// A stream, and what may only be used by one operation at a time.
+struct Lane {
+  explicit Lane(Device& device);
+
+  const Stream stream;
+  const CudnnHandle cudnn;  // of that stream
+  const std::unique_ptr<Workspace> workspace;
+};
 
 struct Context {
   Context(std::shared_ptr<Device> device, Precision precision, bool deterministic);
@@ -21,10 +30,19 @@ struct Context {
   const std::shared_ptr<Device> device;
   const Precision precision;
   const bool deterministic;
-  const Stream compute;  // every operation, in order
-  const CudnnHandle cudnn;
   const CublasLtHandle cublaslt;
-  const std::unique_ptr<Workspace> workspace;
+  const Lane main;  // every operation, in order
+  // What an operation can do beside `main`, between fork() and join(). The kernels of small batches
+  // leave most of a GPU idle.
+  const Lane side;
+
+  // What is put on `side` from here on comes after what is on `main`.
+  void fork() const;
+  // What is put on `main` from here on comes after what is on `side`.
+  void join() const;
+
+ private:
+  const Event forked_, joined_;
 };
 
 cudnnDataType_t cudnn_type(DataType type);

@@ -64,10 +64,10 @@ class Conv2D final : public Operation {
   }
 
   void prepare_forward() override {
-    convolution_.prepare_forward(x(), w(), y_.data->data);
     const bool fusible = activation_ == Activation::kRelu || activation_ == Activation::kLinear;
     fused_ = conv_.bias && fusible &&
-             convolution_.can_fuse(activation_, x(), w(), bias(), y_.data->data);
+             convolution_.prepare_fused_forward(activation_, x(), w(), bias(), y_.data->data);
+    if (!fused_) convolution_.prepare_forward(x(), w(), y_.data->data);
   }
 
   void prepare_backward() override {
@@ -78,7 +78,7 @@ class Conv2D final : public Operation {
   }
 
   void forward(Mode) override {
-    cudaStream_t stream = context_.compute.get();
+    cudaStream_t stream = context_.main.stream.get();
     if (padded_ != nullptr) {
       pad_images(y_.type, shape_.batch, op_.input, conv_.padding, x_.data->data, padded_->data,
                  stream);
@@ -97,19 +97,23 @@ class Conv2D final : public Operation {
   }
 
   void backward() override {
-    cudaStream_t stream = context_.compute.get();
-    bias_gradient_.run();
+    bias_gradient_.differentiate();
+    context_.fork();
+    bias_gradient_.sum();
     convolution_.kernel_gradient(x(), y_.gradient->data, dw());
     if (narrow_gradient_ != nullptr) {
       convert(y_.type, DataType::kFloat32, static_cast<int64_t>(conv_.kernel.size),
-              narrow_gradient_->data, parameters_.gradients_of(conv_.kernel), stream);
+              narrow_gradient_->data, parameters_.gradients_of(conv_.kernel),
+              context_.side.stream.get());
     }
-    if (x_.gradient == nullptr) return;
-    convolution_.input_gradient(w(), y_.gradient->data, dx());
-    if (padded_gradient_ != nullptr) {
-      crop_images(y_.type, shape_.batch, op_.input, conv_.padding, padded_gradient_->data,
-                  x_.gradient->data, stream);
+    if (x_.gradient != nullptr) {
+      convolution_.input_gradient(w(), y_.gradient->data, dx());
+      if (padded_gradient_ != nullptr) {
+        crop_images(y_.type, shape_.batch, op_.input, conv_.padding, padded_gradient_->data,
+                    x_.gradient->data, context_.main.stream.get());
+      }
     }
+    context_.join();
   }
 
  private:

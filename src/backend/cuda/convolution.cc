@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <vector>
+
+#include "backend/cuda/timing.h"
 
 namespace sluice::backend::cuda {
 namespace {
@@ -43,11 +47,18 @@ ActivationDescriptor activation(cudnnActivationMode_t mode) {
 // The most that an algorithm may take to compute in.
 constexpr size_t kMostMemory = size_t{1} << 30;
 
+// Of an algorithm that is tried.
+constexpr int kRounds = 3, kCalls = 2;
+
 // Whether what was put on the stream has worked; if not, the error is forgotten.
-bool worked(const Context& context, cudnnStatus_t status) {
-  const cudaError_t ran = cudaStreamSynchronize(context.compute.get());
+bool worked(const Lane& lane, cudnnStatus_t status) {
+  const cudaError_t ran = cudaStreamSynchronize(lane.stream.get());
   (void)cudaGetLastError();
   return status == CUDNN_STATUS_SUCCESS && ran == cudaSuccess;
+}
+
+void required(const std::optional<std::string>& problem) {
+  if (problem) throw CudaError(*problem);
 }
 
 // As much of it as there is, within --gpu-memory.
@@ -73,6 +84,8 @@ Convolution::Convolution(const Context& context, const ConvolutionShape& shape)
       w_(filter(shape)),
       relu_(activation(CUDNN_ACTIVATION_RELU)),
       linear_(activation(CUDNN_ACTIVATION_IDENTITY)) {
+  forward_.lane = input_gradient_.lane = &context.main;
+  kernel_gradient_.lane = &context.side;
   for (Direction* direction : {&forward_, &kernel_gradient_, &input_gradient_}) {
     direction->descriptor = convolution(shape);
     SLUICE_CHECKED(
@@ -92,166 +105,203 @@ std::string Convolution::key(const char* direction) const {
   return key;
 }
 
-void Convolution::use(Direction& direction, const ConvolutionAlgorithm& algorithm) const {
+void Convolution::choose(Direction& direction, const ConvolutionAlgorithm& algorithm) const {
   direction.chosen = algorithm;
   SLUICE_CHECKED(cudnnSetConvolutionMathType(direction.descriptor.get(),
                                              static_cast<cudnnMathType_t>(algorithm.math)));
-  context_.workspace->reserve(algorithm.memory);
 }
 
-// cuDNN lists algorithms, each with an arithmetic, the fastest first: by its own estimate (`ask`),
-// which is the same in every run and so what deterministic replicas go by, or as measured
-// (`measure`). The first one counts that fits and that works when it is tried.
-template <typename Performance, typename Ask, typename Measure, typename Run>
-void Convolution::prepare(const char* name, Direction& direction, const Ask& ask,
-                          const Measure& measure, const Run& run) {
-  if (const auto known = context_.device->known_algorithm(key(name))) {
-    return use(direction, *known);
-  }
-  std::array<Performance, kMostAlgorithms> results{};
-  int count = 0;
-  check(ask(kMostAlgorithms, &count, results.data()), "cudnnGetConvolutionAlgorithm");
-  if (!context_.deterministic) {
-    size_t memory = 1;
-    for (int i = 0; i < count; ++i) {
-      const size_t wanted = results[static_cast<size_t>(i)].memory;
-      if (wanted <= kMostMemory) memory = std::max(memory, wanted);
-    }
-    const DeviceArray<char> space = space_up_to(*context_.device, memory);
-    check(measure(kMostAlgorithms, &count, results.data(), space.data(), space.size()),
-          "cudnnFindConvolutionAlgorithm");
-    SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
-  }
+Convolution::Space Convolution::space_of(const Direction& direction) {
+  return {direction.lane->workspace->data(), direction.lane->workspace->size()};
+}
+
+// Candidates that may be used, the fastest first: as cuDNN lists them, by its own estimate, which
+// is the same in every run and so what deterministic replicas go by; or as measured here. cuDNN's
+// own measurement (cudnnFindConvolution...) is of one run each, in which code may still be loaded:
+// it was seen to choose algorithms that take thirty times as long as the best.
+template <typename Performance>
+std::vector<ConvolutionAlgorithm> Convolution::candidates(
+    std::span<const Performance> listed) const {
   // float32 keeps its arithmetic whatever is listed.
   const cudnnMathType_t math = context_.math_type(shape_.type);
-  std::string refusal;
-  for (int i = 0; i < count; ++i) {
-    const Performance& result = results[static_cast<size_t>(i)];
+  std::vector<ConvolutionAlgorithm> algorithms;
+  for (const Performance& result : listed) {
     if (result.status != CUDNN_STATUS_SUCCESS || result.memory > kMostMemory) continue;
     if (context_.deterministic && result.determinism != CUDNN_DETERMINISTIC) continue;
     const ConvolutionAlgorithm algorithm{
         result.algo, math == CUDNN_FMA_MATH ? math : result.mathType, result.memory};
+    if (std::find(algorithms.begin(), algorithms.end(), algorithm) == algorithms.end()) {
+      algorithms.push_back(algorithm);
+    }
+  }
+  return algorithms;
+}
+
+template <typename Run>
+void Convolution::sort_by_time(Direction& direction, const Run& run,
+                               std::vector<ConvolutionAlgorithm>* algorithms) const {
+  size_t memory = 1;
+  for (const ConvolutionAlgorithm& algorithm : *algorithms) {
+    memory = std::max(memory, algorithm.memory);
+  }
+  const DeviceArray<char> space = space_up_to(*context_.device, memory);
+  std::vector<std::pair<double, ConvolutionAlgorithm>> measured;
+  for (const ConvolutionAlgorithm& algorithm : *algorithms) {
+    if (algorithm.memory > space.size()) continue;
+    choose(direction, algorithm);
+    const auto run_once = [&] { check(run(Space{space.data(), space.size()}), "cuDNN"); };
     try {
-      use(direction, algorithm);
+      measured.emplace_back(
+          seconds_per_call(direction.lane->stream.get(), kRounds, kCalls, run_once), algorithm);
+    } catch (const CudaError&) {  // listed, but it does not work
+      (void)worked(*direction.lane, CUDNN_STATUS_SUCCESS);
+    }
+  }
+  std::stable_sort(measured.begin(), measured.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  algorithms->clear();
+  for (const auto& [seconds, algorithm] : measured) algorithms->push_back(algorithm);
+}
+
+// The first one counts whose memory there is and that works when it is tried. Where there is none,
+// returns why.
+template <typename Performance, typename Ask, typename Run>
+std::optional<std::string> Convolution::prepare(const char* name, Direction& direction,
+                                                const Ask& ask, const Run& run) {
+  if (const auto known = context_.device->known_algorithm(key(name))) {
+    choose(direction, *known);
+    direction.lane->workspace->reserve(known->memory);
+    return std::nullopt;
+  }
+  std::array<Performance, kMostAlgorithms> listed{};
+  int count = 0;
+  check(ask(kMostAlgorithms, &count, listed.data()), "cudnnGetConvolutionAlgorithm");
+  std::vector<ConvolutionAlgorithm> algorithms =
+      candidates(std::span<const Performance>(listed.data(), static_cast<size_t>(count)));
+  if (!context_.deterministic) sort_by_time(direction, run, &algorithms);
+  std::string refusal;
+  for (const ConvolutionAlgorithm& algorithm : algorithms) {
+    try {
+      choose(direction, algorithm);
+      direction.lane->workspace->reserve(algorithm.memory);
     } catch (const CudaError& error) {  // for want of memory: the next one may take less
       refusal = std::string("; ") + error.what();
       continue;
     }
-    if (!worked(context_, run())) continue;
+    if (!worked(*direction.lane, run(space_of(direction)))) continue;
     context_.device->remember_algorithm(key(name), algorithm);
-    return;
+    return std::nullopt;
   }
-  throw CudaError(std::string("cuDNN has no ") + (context_.deterministic ? "deterministic " : "") +
-                  "algorithm for a convolution's " + name + refusal);
+  return std::string("cuDNN has no ") + (context_.deterministic ? "deterministic " : "") +
+         "algorithm for a convolution's " + name + refusal;
+}
+
+auto Convolution::ask_forward() const {
+  return [this](int most, int* count, cudnnConvolutionFwdAlgoPerf_t* results) {
+    return cudnnGetConvolutionForwardAlgorithm_v7(context_.main.cudnn.get(), x_.get(), w_.get(),
+                                                  forward_.descriptor.get(), y_.get(), most, count,
+                                                  results);
+  };
 }
 
 void Convolution::prepare_forward(const void* x, const void* w, void* y) {
-  using Performance = cudnnConvolutionFwdAlgoPerf_t;
-  cudnnHandle_t cudnn = context_.cudnn.get();
-  cudnnConvolutionDescriptor_t descriptor = forward_.descriptor.get();
-  prepare<Performance>(
-      "forward pass", forward_,
-      [&](int most, int* count, Performance* results) {
-        return cudnnGetConvolutionForwardAlgorithm_v7(cudnn, x_.get(), w_.get(), descriptor,
-                                                      y_.get(), most, count, results);
-      },
-      [&](int most, int* count, Performance* results, void* space, size_t size) {
-        return cudnnFindConvolutionForwardAlgorithmEx(cudnn, x_.get(), x, w_.get(), w, descriptor,
-                                                      y_.get(), y, most, count, results, space,
-                                                      size);
-      },
-      [&] { return run_forward(x, w, y); });
+  required(prepare<cudnnConvolutionFwdAlgoPerf_t>(
+      "forward pass", forward_, ask_forward(),
+      [&](Space space) { return run_forward(space, x, w, y); }));
+}
+
+bool Convolution::prepare_fused_forward(Activation activation, const void* x, const void* w,
+                                        const void* bias, void* y) {
+  const char* name =
+      activation == Activation::kRelu ? "forward pass with ReLU" : "forward pass with a bias";
+  const auto problem =
+      prepare<cudnnConvolutionFwdAlgoPerf_t>(name, forward_, ask_forward(), [&](Space space) {
+        // The only algorithm that cuDNN fuses a bias alone into.
+        if (activation == Activation::kLinear &&
+            forward_.chosen.algorithm != CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM) {
+          return CUDNN_STATUS_NOT_SUPPORTED;
+        }
+        return run_fused(space, activation, x, w, bias, y);
+      });
+  return !problem;
 }
 
 void Convolution::prepare_kernel_gradient(const void* x, const void* dy, void* dw) {
   using Performance = cudnnConvolutionBwdFilterAlgoPerf_t;
-  cudnnHandle_t cudnn = context_.cudnn.get();
+  cudnnHandle_t cudnn = context_.side.cudnn.get();
   cudnnConvolutionDescriptor_t descriptor = kernel_gradient_.descriptor.get();
-  prepare<Performance>(
+  required(prepare<Performance>(
       "kernel gradient", kernel_gradient_,
       [&](int most, int* count, Performance* results) {
         return cudnnGetConvolutionBackwardFilterAlgorithm_v7(cudnn, x_.get(), y_.get(), descriptor,
                                                              w_.get(), most, count, results);
       },
-      [&](int most, int* count, Performance* results, void* space, size_t size) {
-        return cudnnFindConvolutionBackwardFilterAlgorithmEx(cudnn, x_.get(), x, y_.get(), dy,
-                                                             descriptor, w_.get(), dw, most, count,
-                                                             results, space, size);
-      },
-      [&] { return run_kernel_gradient(x, dy, dw); });
+      [&](Space space) { return run_kernel_gradient(space, x, dy, dw); }));
 }
 
 void Convolution::prepare_input_gradient(const void* w, const void* dy, void* dx) {
   using Performance = cudnnConvolutionBwdDataAlgoPerf_t;
-  cudnnHandle_t cudnn = context_.cudnn.get();
+  cudnnHandle_t cudnn = context_.main.cudnn.get();
   cudnnConvolutionDescriptor_t descriptor = input_gradient_.descriptor.get();
-  prepare<Performance>(
+  required(prepare<Performance>(
       "input gradient", input_gradient_,
       [&](int most, int* count, Performance* results) {
         return cudnnGetConvolutionBackwardDataAlgorithm_v7(cudnn, w_.get(), y_.get(), descriptor,
                                                            x_.get(), most, count, results);
       },
-      [&](int most, int* count, Performance* results, void* space, size_t size) {
-        return cudnnFindConvolutionBackwardDataAlgorithmEx(cudnn, w_.get(), w, y_.get(), dy,
-                                                           descriptor, x_.get(), dx, most, count,
-                                                           results, space, size);
-      },
-      [&] { return run_input_gradient(w, dy, dx); });
+      [&](Space space) { return run_input_gradient(space, w, dy, dx); }));
 }
 
-bool Convolution::can_fuse(Activation activation, const void* x, const void* w, const void* bias,
-                           void* y) const {
-  return worked(context_, run_fused(activation, x, w, bias, y));
+cudnnStatus_t Convolution::run_forward(Space space, const void* x, const void* w, void* y) const {
+  return cudnnConvolutionForward(context_.main.cudnn.get(), &kOne, x_.get(), x, w_.get(), w,
+                                 forward_.descriptor.get(),
+                                 static_cast<cudnnConvolutionFwdAlgo_t>(forward_.chosen.algorithm),
+                                 space.data, space.bytes, &kZero, y_.get(), y);
 }
 
-cudnnStatus_t Convolution::run_forward(const void* x, const void* w, void* y) const {
-  return cudnnConvolutionForward(
-      context_.cudnn.get(), &kOne, x_.get(), x, w_.get(), w, forward_.descriptor.get(),
-      static_cast<cudnnConvolutionFwdAlgo_t>(forward_.chosen.algorithm), context_.workspace->data(),
-      context_.workspace->size(), &kZero, y_.get(), y);
-}
-
-cudnnStatus_t Convolution::run_fused(Activation activation, const void* x, const void* w,
-                                     const void* bias, void* y) const {
+cudnnStatus_t Convolution::run_fused(Space space, Activation activation, const void* x,
+                                     const void* w, const void* bias, void* y) const {
   const bool relu = activation == Activation::kRelu;
-  // The only algorithm that cuDNN fuses a bias alone into.
-  const auto algorithm = relu ? static_cast<cudnnConvolutionFwdAlgo_t>(forward_.chosen.algorithm)
-                              : CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
   return cudnnConvolutionBiasActivationForward(
-      context_.cudnn.get(), &kOne, x_.get(), x, w_.get(), w, forward_.descriptor.get(), algorithm,
-      context_.workspace->data(), context_.workspace->size(), &kZero, y_.get(), y, bias_.get(),
-      bias, relu ? relu_.get() : linear_.get(), y_.get(), y);
+      context_.main.cudnn.get(), &kOne, x_.get(), x, w_.get(), w, forward_.descriptor.get(),
+      static_cast<cudnnConvolutionFwdAlgo_t>(forward_.chosen.algorithm), space.data, space.bytes,
+      &kZero, y_.get(), y, bias_.get(), bias, relu ? relu_.get() : linear_.get(), y_.get(), y);
 }
 
-cudnnStatus_t Convolution::run_kernel_gradient(const void* x, const void* dy, void* dw) const {
+cudnnStatus_t Convolution::run_kernel_gradient(Space space, const void* x, const void* dy,
+                                               void* dw) const {
   return cudnnConvolutionBackwardFilter(
-      context_.cudnn.get(), &kOne, x_.get(), x, y_.get(), dy, kernel_gradient_.descriptor.get(),
-      static_cast<cudnnConvolutionBwdFilterAlgo_t>(kernel_gradient_.chosen.algorithm),
-      context_.workspace->data(), context_.workspace->size(), &kZero, w_.get(), dw);
+      context_.side.cudnn.get(), &kOne, x_.get(), x, y_.get(), dy,
+      kernel_gradient_.descriptor.get(),
+      static_cast<cudnnConvolutionBwdFilterAlgo_t>(kernel_gradient_.chosen.algorithm), space.data,
+      space.bytes, &kZero, w_.get(), dw);
 }
 
-cudnnStatus_t Convolution::run_input_gradient(const void* w, const void* dy, void* dx) const {
+cudnnStatus_t Convolution::run_input_gradient(Space space, const void* w, const void* dy,
+                                              void* dx) const {
   return cudnnConvolutionBackwardData(
-      context_.cudnn.get(), &kOne, w_.get(), w, y_.get(), dy, input_gradient_.descriptor.get(),
-      static_cast<cudnnConvolutionBwdDataAlgo_t>(input_gradient_.chosen.algorithm),
-      context_.workspace->data(), context_.workspace->size(), &kZero, x_.get(), dx);
+      context_.main.cudnn.get(), &kOne, w_.get(), w, y_.get(), dy, input_gradient_.descriptor.get(),
+      static_cast<cudnnConvolutionBwdDataAlgo_t>(input_gradient_.chosen.algorithm), space.data,
+      space.bytes, &kZero, x_.get(), dx);
 }
 
 void Convolution::forward(const void* x, const void* w, void* y) const {
-  check(run_forward(x, w, y), "cudnnConvolutionForward");
+  check(run_forward(space_of(forward_), x, w, y), "cudnnConvolutionForward");
 }
 
 void Convolution::fused_forward(Activation activation, const void* x, const void* w,
                                 const void* bias, void* y) const {
-  check(run_fused(activation, x, w, bias, y), "cudnnConvolutionBiasActivationForward");
+  check(run_fused(space_of(forward_), activation, x, w, bias, y),
+        "cudnnConvolutionBiasActivationForward");
 }
 
 void Convolution::kernel_gradient(const void* x, const void* dy, void* dw) const {
-  check(run_kernel_gradient(x, dy, dw), "cudnnConvolutionBackwardFilter");
+  check(run_kernel_gradient(space_of(kernel_gradient_), x, dy, dw),
+        "cudnnConvolutionBackwardFilter");
 }
 
 void Convolution::input_gradient(const void* w, const void* dy, void* dx) const {
-  check(run_input_gradient(w, dy, dx), "cudnnConvolutionBackwardData");
+  check(run_input_gradient(space_of(input_gradient_), w, dy, dx), "cudnnConvolutionBackwardData");
 }
 
 }  // namespace sluice::backend::cuda

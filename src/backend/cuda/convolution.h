@@ -1,10 +1,14 @@
-// One convolution of cuDNN's in its three directions, algorithms chosen once and cached.
+// One convolution of cuDNN's in its three directions, algorithms chosen once and cached. The kernel
+// gradient runs on the context's side lane, so that it can run beside the input gradient.
 //
 // Images [N, H, W, C] and kernels [filters, kernel_h, kernel_w, C], both contiguous; padding is the
 // same on opposite sides.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "backend/cuda/context.h"
 
@@ -26,9 +30,9 @@ class Convolution {
   void prepare_forward(const void* x, const void* w, void* y);
   void prepare_kernel_gradient(const void* x, const void* dy, void* dw);
   void prepare_input_gradient(const void* w, const void* dy, void* dx);
-  // Whether fused_forward() works; behind prepare_forward().
-  bool can_fuse(Activation activation, const void* x, const void* w, const void* bias,
-                void* y) const;
+  // Instead of prepare_forward(), for fused_forward(); false where cuDNN cannot do it.
+  bool prepare_fused_forward(Activation activation, const void* x, const void* w, const void* bias,
+                             void* y);
 
   // y = x * w
   void forward(const void* x, const void* w, void* y) const;
@@ -44,19 +48,33 @@ class Convolution {
   struct Direction {
     ConvolutionDescriptor descriptor;
     ConvolutionAlgorithm chosen;
+    const Lane* lane = nullptr;
   };
 
-  template <typename Performance, typename Ask, typename Measure, typename Run>
-  void prepare(const char* name, Direction& direction, const Ask& ask, const Measure& measure,
-               const Run& run);
-  void use(Direction& direction, const ConvolutionAlgorithm& algorithm) const;
+  // Memory to compute in.
+  struct Space {
+    void* data;
+    size_t bytes;
+  };
+  static Space space_of(const Direction& direction);
+
+  template <typename Performance, typename Ask, typename Run>
+  std::optional<std::string> prepare(const char* name, Direction& direction, const Ask& ask,
+                                     const Run& run);
+  auto ask_forward() const;
+  template <typename Performance>
+  std::vector<ConvolutionAlgorithm> candidates(std::span<const Performance> listed) const;
+  template <typename Run>
+  void sort_by_time(Direction& direction, const Run& run,
+                    std::vector<ConvolutionAlgorithm>* algorithms) const;
+  void choose(Direction& direction, const ConvolutionAlgorithm& algorithm) const;
   std::string key(const char* direction) const;
 
-  cudnnStatus_t run_forward(const void* x, const void* w, void* y) const;
-  cudnnStatus_t run_fused(Activation activation, const void* x, const void* w, const void* bias,
-                          void* y) const;
-  cudnnStatus_t run_kernel_gradient(const void* x, const void* dy, void* dw) const;
-  cudnnStatus_t run_input_gradient(const void* w, const void* dy, void* dx) const;
+  cudnnStatus_t run_forward(Space space, const void* x, const void* w, void* y) const;
+  cudnnStatus_t run_fused(Space space, Activation activation, const void* x, const void* w,
+                          const void* bias, void* y) const;
+  cudnnStatus_t run_kernel_gradient(Space space, const void* x, const void* dy, void* dw) const;
+  cudnnStatus_t run_input_gradient(Space space, const void* w, const void* dy, void* dx) const;
 
   const Context& context_;
   const ConvolutionShape shape_;

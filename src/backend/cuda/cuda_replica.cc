@@ -46,7 +46,7 @@ CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
 CudaReplica::~CudaReplica() {
   const std::unique_lock alone(device_->captures());
   if (cudaSetDevice(device_->index()) != cudaSuccess) return;
-  (void)cudaStreamSynchronize(context_->compute.get());
+  (void)cudaStreamSynchronize(context_->main.stream.get());
   input_.wait();
   window_.wait();
   programs_.clear();
@@ -77,16 +77,16 @@ void CudaReplica::start_step(const Batch& batch) {
   check_targets(graph_, batch);
   device_->use();
   Program& program = program_for(batch.size);
-  const int slot = input_.send(batch, context_->compute.get());
+  const int slot = input_.send(batch, context_->main.stream.get());
   program.train_step(slot);
-  input_.read(context_->compute.get());
+  input_.read(context_->main.stream.get());
   samples_ += batch.size;
   nodes_ = program.nodes_per_step();
   mirror_is_current_ = false;
 }
 
 void CudaReplica::wait() {
-  SLUICE_CHECKED(cudaStreamSynchronize(context_->compute.get()));
+  SLUICE_CHECKED(cudaStreamSynchronize(context_->main.stream.get()));
   host_calls_.rethrow();
 }
 
@@ -97,7 +97,7 @@ StepMetrics CudaReplica::metrics_of(const StepState& state, int64_t samples) con
 
 // Reads the metrics that `state` has summed up, and sets it to zero.
 StepMetrics CudaReplica::read_metrics(StepState* state, int64_t samples) {
-  cudaStream_t stream = context_->compute.get();
+  cudaStream_t stream = context_->main.stream.get();
   cuda::take_metrics(state, states_.data() + 2, stream);
   SLUICE_CHECKED(cudaMemcpyAsync(host_state_->data(), states_.data() + 2, sizeof(StepState),
                                  cudaMemcpyDeviceToHost, stream));
@@ -119,8 +119,8 @@ StepMetrics CudaReplica::evaluate(const Batch& batch) {
   check_targets(graph_, batch);
   device_->use();
   Program& program = program_for(batch.size);
-  program.evaluate(input_.send(batch, context_->compute.get()));
-  input_.read(context_->compute.get());
+  program.evaluate(input_.send(batch, context_->main.stream.get()));
+  input_.read(context_->main.stream.get());
   return read_metrics(states_.data() + 1, batch.size);
 }
 
@@ -132,8 +132,8 @@ void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> 
     host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output().size()));
   }
   Program& program = program_for(n);
-  program.predict(input_.send({n, x, {}}, context_->compute.get()), host_y_->data());
-  input_.read(context_->compute.get());
+  program.predict(input_.send({n, x, {}}, context_->main.stream.get()), host_y_->data());
+  input_.read(context_->main.stream.get());
   wait();
   std::copy_n(host_y_->data(), y.size(), y.data());
 }
@@ -143,7 +143,7 @@ std::span<float> CudaReplica::read_to_mirror(const float* from,
   const size_t size = parameters_.keras_size();
   if (!mirror) mirror = make_pinned(device_, size);
   if (size == 0) return {};
-  cudaStream_t stream = context_->compute.get();
+  cudaStream_t stream = context_->main.stream.get();
   DeviceArray<float> keras(*device_, size);
   read_scaled(parameters_.segments(), 1, from, nullptr, keras.data(), stream);
   SLUICE_CHECKED(
@@ -165,7 +165,7 @@ void CudaReplica::parameters_changed() {
   device_->use();
   const size_t size = parameters_.keras_size();
   if (size == 0 || !parameter_mirror_) return;
-  cudaStream_t stream = context_->compute.get();
+  cudaStream_t stream = context_->main.stream.get();
   DeviceArray<float> keras(*device_, size);
   SLUICE_CHECKED(cudaMemcpyAsync(keras.data(), parameter_mirror_->data(), keras.bytes(),
                                  cudaMemcpyHostToDevice, stream));

@@ -1,19 +1,20 @@
 // Fully connected layers: y = activation(x W + b) by cuBLASLt, with epilogues where it has them.
 //
-//   forward          Y^T = W^T X^T     + bias, + ReLU and its mask for a dense layer behind
-//   kernel gradient  dW^T = dY^T X     + the bias gradient, summed up over dY on the way
-//   input gradient   dX^T = W dY^T     x ReLU's derivative, from the mask of the layer before
+//   forward          Y^T = W^T X^T     + bias, + ReLU
+//   kernel gradient  dW^T = dY^T X
+//   input gradient   dX^T = W dY^T
 //
 // (column major; a row-major x [rows, F] is X^T there). What has no epilogue for a shape or an
-// activation is done by a kernel of ours behind the product.
+// activation is done by a kernel of ours behind the product. On the way back there is none at all:
+// the derivative and the bias' gradient are one pass of ours over dY. cuBLASLt's own sum of a bias'
+// gradient (BGRADA) is a kernel of its own too, and its mask of ReLU (RELU_AUX) has the derivative
+// 1 at 0, where Keras has 0.
 #include "backend/cuda/bias_gradient.h"
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/operation.h"
 
 namespace sluice::backend::cuda {
 namespace {
-
-constexpr int64_t kMaskAlignment = 128;  // bits
 
 class Dense final : public Operation {
  public:
@@ -28,12 +29,6 @@ class Dense final : public Operation {
         units_(stage.op->output.dims().back()),
         rows_(build.batch * stage.op->input.size() / features_),
         bias_gradient_(build, y, activation_, rows_, units_, op_.bias) {
-    if (stage.feeds_dense && activation_ == Activation::kRelu && y.gradient != nullptr) {
-      y.relu_mask_leading = (units_ + kMaskAlignment - 1) / kMaskAlignment * kMaskAlignment;
-      const auto floats = static_cast<size_t>(rows_ * y.relu_mask_leading / 32);
-      y.relu_mask = build.plan.add(floats, build.forward_time, build.backward_time);
-    }
-    if (x.gradient != nullptr && x.relu_mask != nullptr) x.consumer_differentiates = true;
     // A last layer gives float32 from bfloat16; its gradient is rounded before the products.
     if (x.type != y.type && y.gradient != nullptr) {
       const size_t floats = floats_for(x.type, static_cast<size_t>(rows_ * units_));
@@ -43,16 +38,7 @@ class Dense final : public Operation {
 
   void prepare_forward() override {
     const bool bias = op_.bias.has_value(), relu = activation_ == Activation::kRelu;
-    if (y_.relu_mask != nullptr) {
-      forward_ = make_forward(bias ? CUBLASLT_EPILOGUE_RELU_AUX_BIAS : CUBLASLT_EPILOGUE_RELU_AUX);
-      forward_does_all_ = forward_.has_value();
-    }
-    // Without a mask, the layer behind leaves the derivative to this one.
-    if (!forward_ && y_.relu_mask != nullptr) {
-      y_.relu_mask = nullptr;
-      y_.consumer_differentiates = false;
-    }
-    if (!forward_ && (bias || relu)) {
+    if (bias || relu) {
       forward_ = make_forward(!relu  ? CUBLASLT_EPILOGUE_BIAS
                               : bias ? CUBLASLT_EPILOGUE_RELU_BIAS
                                      : CUBLASLT_EPILOGUE_RELU);
@@ -66,30 +52,32 @@ class Dense final : public Operation {
   }
 
   void prepare_backward() override {
-    MatmulSpec spec{.m = units_,
-                    .n = features_,
-                    .k = rows_,
-                    .transpose_b = true,
-                    .factors = x_.type,
-                    .a = dy(),
-                    .b = x_.data->data,
-                    .d = dw()};
-    if (op_.bias) {
-      spec.epilogue = CUBLASLT_EPILOGUE_BGRADA;
-      spec.bias = parameters_.gradients_of(*op_.bias);
-      kernel_gradient_ = Matmul::make(context_, spec);
-      sums_bias_ = kernel_gradient_.has_value();
-      spec.epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-      spec.bias = nullptr;
-    }
-    if (!kernel_gradient_) kernel_gradient_ = required(Matmul::make(context_, spec));
-    if (x_.gradient != nullptr) prepare_input_gradient();
+    kernel_gradient_ = required(Matmul::make(context_, context_.side,
+                                             {.m = units_,
+                                              .n = features_,
+                                              .k = rows_,
+                                              .transpose_b = true,
+                                              .factors = x_.type,
+                                              .a = dy(),
+                                              .b = x_.data->data,
+                                              .d = dw()}));
+    if (x_.gradient == nullptr) return;
+    input_gradient_ = required(Matmul::make(context_, context_.main,
+                                            {.m = features_,
+                                             .n = rows_,
+                                             .k = units_,
+                                             .transpose_a = true,
+                                             .factors = x_.type,
+                                             .result = x_.type,
+                                             .a = w(),
+                                             .b = dy(),
+                                             .d = x_.gradient->data}));
   }
 
   void forward(Mode) override {
-    forward_->run(context_, w(), x_.data->data, y_.data->data);
+    forward_->run(w(), x_.data->data, y_.data->data);
     if (forward_does_all_) return;
-    cudaStream_t stream = context_.compute.get();
+    cudaStream_t stream = context_.main.stream.get();
     if (op_.bias && !adds_bias_) {
       add_bias_and_activate(activation_, y_.type, rows_, units_,
                             parameters_.values_of(*op_.bias, y_.type), y_.data->data, stream);
@@ -99,22 +87,16 @@ class Dense final : public Operation {
   }
 
   void backward() override {
-    if (sums_bias_) {
-      bias_gradient_.differentiate_only();
-    } else {
-      bias_gradient_.run();
-    }
+    bias_gradient_.differentiate();
     if (narrow_gradient_ != nullptr) {
       convert(y_.type, x_.type, rows_ * units_, y_.gradient->data, narrow_gradient_->data,
-              context_.compute.get());
+              context_.main.stream.get());
     }
-    kernel_gradient_->run(context_, dy(), x_.data->data, dw());
-    if (!input_gradient_) return;
-    input_gradient_->run(context_, w(), dy(), x_.gradient->data);
-    if (!mask_in_product_ && x_.consumer_differentiates) {
-      differentiate(Activation::kRelu, x_.type, rows_ * features_, x_.data->data, x_.gradient->data,
-                    x_.gradient->data, context_.compute.get());
-    }
+    context_.fork();
+    bias_gradient_.sum();
+    kernel_gradient_->run(dy(), x_.data->data, dw());
+    if (input_gradient_) input_gradient_->run(w(), dy(), x_.gradient->data);
+    context_.join();
   }
 
  private:
@@ -132,33 +114,7 @@ class Dense final : public Operation {
       spec.bias = parameters_.values_of(*op_.bias, y_.type);
       spec.bias_type = y_.type;
     }
-    if (y_.relu_mask != nullptr) {
-      spec.relu_mask = y_.relu_mask->data;
-      spec.relu_mask_leading = y_.relu_mask_leading;
-    }
-    return Matmul::make(context_, spec);
-  }
-
-  void prepare_input_gradient() {
-    MatmulSpec spec{.m = features_,
-                    .n = rows_,
-                    .k = units_,
-                    .transpose_a = true,
-                    .factors = x_.type,
-                    .result = x_.type,
-                    .a = w(),
-                    .b = dy(),
-                    .d = x_.gradient->data};
-    if (x_.relu_mask != nullptr) {
-      spec.epilogue = CUBLASLT_EPILOGUE_DRELU;
-      spec.relu_mask = x_.relu_mask->data;
-      spec.relu_mask_leading = x_.relu_mask_leading;
-      input_gradient_ = Matmul::make(context_, spec);
-      mask_in_product_ = input_gradient_.has_value();
-      spec.epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-      spec.relu_mask = nullptr;
-    }
-    if (!input_gradient_) input_gradient_ = required(Matmul::make(context_, spec));
+    return Matmul::make(context_, context_.main, spec);
   }
 
   static Matmul required(std::optional<Matmul> matmul) {
@@ -184,8 +140,6 @@ class Dense final : public Operation {
   std::optional<Matmul> forward_, kernel_gradient_, input_gradient_;
   bool forward_does_all_ = false;  // bias and activation included
   bool adds_bias_ = false;
-  bool sums_bias_ = false;
-  bool mask_in_product_ = false;
 };
 
 }  // namespace

@@ -23,6 +23,8 @@ int architecture_of(const std::string& text);
 struct ConvolutionAlgorithm {
   int algorithm = 0, math = 0;
   size_t memory = 0;  // of the workspace, in bytes
+
+  friend bool operator==(const ConvolutionAlgorithm&, const ConvolutionAlgorithm&) = default;
 };
 
 // Shared by the replicas of a process. Thread-safe.

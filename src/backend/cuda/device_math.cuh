@@ -25,6 +25,18 @@ __device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
   return __float2bfloat16(x);  // to the nearest, ties to even
 }
 
+// N numbers that lie side by side, read and written at once.
+template <typename T, int N>
+struct alignas(N * sizeof(T)) Pack {
+  using Number = T;
+  static constexpr int kSize = N;
+
+  T numbers[N];
+
+  __device__ T& operator[](int i) { return numbers[i]; }
+  __device__ const T& operator[](int i) const { return numbers[i]; }
+};
+
 // for (int64_t i = first_index(); i < n; i += index_stride())
 __device__ inline int64_t first_index() {
   return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -81,6 +93,20 @@ void with_type(DataType type, const Launcher& launcher) {
   } else {
     launcher(__nv_bfloat16{});
   }
+}
+
+// Calls `launcher` with a pack of numbers of `type`: of four where rows of `columns` numbers
+// consist of such, of one otherwise.
+template <typename Launcher>
+void with_packs(DataType type, int64_t columns, const Launcher& launcher) {
+  with_type(type, [&](auto number) {
+    using T = decltype(number);
+    if (columns % 4 == 0) {
+      launcher(Pack<T, 4>{});
+    } else {
+      launcher(Pack<T, 1>{});
+    }
+  });
 }
 
 }  // namespace sluice::backend::cuda

@@ -61,7 +61,7 @@ void ExchangeWindow::need_memory() {
 
 void ExchangeWindow::begin() {
   need_memory();
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_.main.stream.get();
   if (sums_gradients_) {
     if (start_.size() > 0)
       SLUICE_CHECKED(cudaMemsetAsync(start_.data(), 0, start_.bytes(), stream));
@@ -71,7 +71,7 @@ void ExchangeWindow::begin() {
 }
 
 void ExchangeWindow::start_update(float scale, std::span<float> update) {
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_.main.stream.get();
   wait_in(stream, delivered_);  // the one before is out of update_
   if (sums_gradients_) {
     read_scaled(parameters_.segments(), scale, start_.data(), nullptr, update_.data(), stream);
@@ -106,7 +106,7 @@ void ExchangeWindow::wait() {
 
 void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own) {
   need_memory();
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_.main.stream.get();
   wait_in(uploads_.get(), adopted_);  // the one before is out of centre_
   copy(centre_.data(), centre.data(), centre.size_bytes(), cudaMemcpyHostToDevice, uploads_.get());
   record(arrived_, uploads_.get());

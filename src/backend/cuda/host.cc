@@ -68,15 +68,15 @@ class Host final : public Operation {
 
   void to_host(const float* from, core::AlignedBuffer& to) const {
     SLUICE_CHECKED(cudaMemcpyAsync(to.data(), from, to.size() * sizeof(float),
-                                   cudaMemcpyDeviceToHost, context_.compute.get()));
+                                   cudaMemcpyDeviceToHost, context_.main.stream.get()));
   }
   void to_device(const core::AlignedBuffer& from, float* to) const {
     SLUICE_CHECKED(cudaMemcpyAsync(to, from.data(), from.size() * sizeof(float),
-                                   cudaMemcpyHostToDevice, context_.compute.get()));
+                                   cudaMemcpyHostToDevice, context_.main.stream.get()));
   }
 
   void run(cudaHostFn_t function) {
-    SLUICE_CHECKED(cudaLaunchHostFunc(context_.compute.get(), function, this));
+    SLUICE_CHECKED(cudaLaunchHostFunc(context_.main.stream.get(), function, this));
   }
 
   static void forward_in_training(void* self) { static_cast<Host*>(self)->forward_on_host(true); }

@@ -57,9 +57,9 @@ void softmax_backward(int64_t rows, int64_t columns, const float* y, const float
 
 // step_state.cu
 struct StepState {
-  uint64_t step;         // training steps whose loss has been computed
-  float adam_step_size;  // Adam's corrected learning rate in that step
-  double loss_sum;       // over the rows since the metrics were last taken
+  uint64_t step;               // training steps whose loss has been computed
+  float adam_step_size;        // Adam's corrected learning rate in that step
+  double loss_sum;             // over the rows since the metrics were last taken
   unsigned long long correct;  // likewise
 };
 void count_step(const OptimizerSpec& spec, int64_t rows, const float* losses, const int* correct,
@@ -73,7 +73,7 @@ void drop(Pass pass, float rate, uint64_t seed, int64_t size, const StepState* s
 // loss.cu
 struct LossShape {
   Loss loss;
-  bool logits;  // softmax comes here
+  bool logits;   // softmax comes here
   int64_t rows;  // one for each position of each sample
   int64_t outputs;
 };

@@ -33,6 +33,11 @@ inline Grid grid_for(int64_t n) {
   return {dim3(ceil_div(std::clamp<int64_t>(n, 1, kMostBlocks * kBlock), kBlock)), dim3(kBlock)};
 }
 
+// One thread to an item: first_index() is its number, and may be n or larger.
+inline Grid thread_per_item(int64_t n) {
+  return {dim3(ceil_div(std::max<int64_t>(n, 1), kBlock)), dim3(kBlock)};
+}
+
 // One warp to a row: row = blockIdx.x * blockDim.y + threadIdx.y, lane = threadIdx.x.
 inline Grid warp_per_row(int64_t rows) {
   constexpr int kRows = kBlock / kWarp;

@@ -20,25 +20,27 @@ struct MatmulSpec {
   const void* b = nullptr;
   void* d = nullptr;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  // Read or written by the epilogue, as its name says.
-  const void* bias = nullptr;
+  const void* bias = nullptr;  // where the epilogue has one
   DataType bias_type = DataType::kFloat32;
-  void* relu_mask = nullptr;      // bits
-  int64_t relu_mask_leading = 0;  // bits from one column to the next; a multiple of 128
 };
 
 class Matmul {
  public:
-  // Nothing where cuBLASLt has no algorithm for it that works, as for some epilogues on some
-  // shapes.
-  static std::optional<Matmul> make(const Context& context, const MatmulSpec& spec);
+  // For a lane of the context, which outlives it. With the fastest algorithm as measured here; of a
+  // deterministic context, the first that works. Nothing where cuBLASLt has none, as for some
+  // epilogues on some shapes.
+  static std::optional<Matmul> make(const Context& context, const Lane& lane,
+                                    const MatmulSpec& spec);
 
-  void run(const Context& context, const void* a, const void* b, void* d) const;
+  void run(const void* a, const void* b, void* d) const;
 
  private:
-  Matmul() = default;
-  cublasStatus_t try_run(const Context& context, const void* a, const void* b, void* d) const;
+  Matmul(const Context& context, const Lane& lane) : context_(&context), lane_(&lane) {}
+  // Nothing where the algorithm fails.
+  std::optional<double> seconds_of_run(const MatmulSpec& spec) const;
 
+  const Context* context_;
+  const Lane* lane_;
   MatmulDescriptor operation_;
   MatrixLayout a_, b_, d_;
   cublasLtMatmulAlgo_t algorithm_{};

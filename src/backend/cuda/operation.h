@@ -26,9 +26,6 @@ struct Value {
   // which saves a pass over memory where it writes the gradient anyway. Otherwise the producer does
   // so before it uses the gradient; exactly one of them must.
   bool consumer_differentiates = false;
-  // Where a dense layer behind a dense layer takes ReLU's derivative from: a bit for each element.
-  Buffer* relu_mask = nullptr;
-  int64_t relu_mask_leading = 0;  // bits from one sample to the next
 };
 
 // An op with the activation fused behind it, or a change of type.
@@ -37,8 +34,7 @@ struct Stage {
   const Shape* cast = nullptr;  // there is no op: values of this shape get another type
   Activation activation = Activation::kLinear;
   DataType output_type = DataType::kFloat32;
-  bool trains = false;       // it has parameters
-  bool feeds_dense = false;  // the next stage is a dense layer over the same last axis
+  bool trains = false;  // it has parameters
 
   const Shape& output() const { return cast != nullptr ? *cast : op->output; }
 };

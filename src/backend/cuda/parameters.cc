@@ -78,7 +78,7 @@ Parameters::Parameters(const Graph& graph, const std::optional<OptimizerSpec>& o
       optimizer_(optimizer),
       segments_(segments_of(graph)),
       segment_table_(
-          copied(*context.device, segments_.data(), segments_.size(), context.compute.get())),
+          copied(*context.device, segments_.data(), segments_.size(), context.main.stream.get())),
       values_(*context.device, device_size(segments_)),
       gradients_(*context.device, values_.size()),
       bfloat16_(*context.device, bfloat16 ? values_.size() : 0) {
@@ -87,7 +87,7 @@ Parameters::Parameters(const Graph& graph, const std::optional<OptimizerSpec>& o
   arena_ = {.w = values(), .g = gradients(), .slots = {}, .bfloat16_w = bfloat16_values()};
   for (const optim::SlotSpec& slot : optim::slots_of(*optimizer_)) {
     const std::vector<float> initial(size(), slot.initial_value);
-    slots_.push_back(copied(*context.device, initial.data(), size(), context.compute.get()));
+    slots_.push_back(copied(*context.device, initial.data(), size(), context.main.stream.get()));
     arena_.slots.push_back(slots_.back().data());
   }
 }

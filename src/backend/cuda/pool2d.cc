@@ -21,13 +21,13 @@ class Pool2D final : public Operation {
   }
 
   void forward(Mode) override {
-    pool(shape_, x_.type, x_.data->data, y_.data->data, context_.compute.get());
+    pool(shape_, x_.type, x_.data->data, y_.data->data, context_.main.stream.get());
   }
 
   void backward() override {
     if (x_.gradient == nullptr) return;
     pool_backward(shape_, x_.type, x_.activation, x_.data->data, y_.gradient->data,
-                  x_.gradient->data, context_.compute.get());
+                  x_.gradient->data, context_.main.stream.get());
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "backend/cuda/program.h"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 
 namespace sluice::backend::cuda {
@@ -24,6 +25,10 @@ std::unique_ptr<Operation> make_operation(const Build& build, const Stage& stage
   };
   if (stage.cast != nullptr) return make_cast(build, stage, x, y);
   return std::visit(Maker{build, stage, x, y}, stage.op->kind);
+}
+
+std::string name_of(const Stage& stage) {
+  return stage.op != nullptr ? '"' + stage.op->name + '"' : "a cast";
 }
 
 // Between begin and end, what is put on the stream becomes a graph instead of being done.
@@ -80,8 +85,13 @@ void Program::add_values(const std::vector<Stage>& stages) {
   const int count = static_cast<int>(stages.size());
   for (int i = 0; i < count; ++i) {
     const Stage& stage = stages[static_cast<size_t>(i)];
-    const size_t size =
-        floats_for(stage.output_type, static_cast<size_t>(batch_ * stage.output().size()));
+    const int64_t numbers = batch_ * stage.output().size();
+    if (numbers > std::numeric_limits<int>::max()) {  // cuDNN and our kernels count with an int
+      throw CudaError(name_of(stage) + " for a batch of " + std::to_string(batch_) + ": its " +
+                      std::to_string(numbers) +
+                      " outputs are more than a GPU is given at once; make the batch smaller");
+    }
+    const size_t size = floats_for(stage.output_type, static_cast<size_t>(numbers));
     const int backward_time = 2 * count - i;
     Value value{.type = stage.output_type, .activation = stage.activation};
     value.data = plan_.add(size, i, backward_time);
@@ -107,8 +117,7 @@ void Program::make_operations(const std::vector<Stage>& stages) {
     try {
       operations_.push_back(make_operation(build, stages[at], values_[at], values_[at + 1]));
     } catch (const CudaError& error) {
-      const std::string name = stages[at].op != nullptr ? stages[at].op->name : "a cast";
-      throw CudaError("\"" + name + "\" for a batch of " + std::to_string(batch_) + ": " +
+      throw CudaError(name_of(stages[at]) + " for a batch of " + std::to_string(batch_) + ": " +
                       error.what());
     }
   }
@@ -128,7 +137,7 @@ void Program::forward(int slot, Mode mode) {
 }
 
 void Program::loss(int slot, float* gradient, StepState* state) {
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_.main.stream.get();
   compute_loss(loss_, values_.back().data->data, state_.inputs[static_cast<size_t>(slot)].y,
                gradient, losses_.data(), correct_.data(), stream);
   count_step(optimizer_, loss_.rows, losses_.data(), correct_.data(), state, stream);
@@ -143,10 +152,10 @@ void Program::gradients(int slot, StepState* state) {
 
 void Program::use_gradients(size_t parameters) {
   if (parameters_.optimizer()) {
-    parameters_.step(parameters, state_.training, context_.compute.get());
+    parameters_.step(parameters, state_.training, context_.main.stream.get());
   } else {
     add_to(static_cast<int64_t>(parameters), parameters_.gradients(), state_.gradient_sum,
-           context_.compute.get());
+           context_.main.stream.get());
   }
 }
 
@@ -162,15 +171,16 @@ void Program::warm_up(int slot) {
   const HostCalls::Pause rehearsal(*state_.host_calls);
   gradients(slot, state_.evaluation);
   use_gradients(0);
-  SLUICE_CHECKED(cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.compute.get()));
-  SLUICE_CHECKED(cudaStreamSynchronize(context_.compute.get()));
+  SLUICE_CHECKED(
+      cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.main.stream.get()));
+  SLUICE_CHECKED(cudaStreamSynchronize(context_.main.stream.get()));
   warm_ = true;
 }
 
 void Program::capture(int slot) {
   warm_up(slot);
   const std::shared_lock no_others(context_.device->captures());
-  Capture capture(context_.compute.get());
+  Capture capture(context_.main.stream.get());
   gradients(slot, state_.training);
   use_gradients(parameters_.size());
   const auto graph = capture.end();
@@ -182,7 +192,7 @@ void Program::capture(int slot) {
 void Program::train_step(int slot) {
   GraphExec& step = steps_[static_cast<size_t>(slot)];
   if (step == nullptr) capture(slot);
-  SLUICE_CHECKED(cudaGraphLaunch(step.get(), context_.compute.get()));
+  SLUICE_CHECKED(cudaGraphLaunch(step.get(), context_.main.stream.get()));
 }
 
 void Program::evaluate(int slot) {
@@ -192,7 +202,7 @@ void Program::evaluate(int slot) {
 
 void Program::predict(int slot, float* y) {
   forward(slot, Mode::kInference);
-  cudaStream_t stream = context_.compute.get();
+  cudaStream_t stream = context_.main.stream.get();
   float* output = values_.back().data->data;
   if (loss_.logits) softmax(loss_.rows, loss_.outputs, output, output, stream);
   SLUICE_CHECKED(cudaMemcpyAsync(y, output,

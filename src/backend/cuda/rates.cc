@@ -1,48 +1,24 @@
 #include "backend/cuda/rates.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <vector>
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/matmul.h"
+#include "backend/cuda/timing.h"
 #include "core/rng.h"
 
 namespace sluice::backend::cuda {
 namespace {
 
-constexpr int kRounds = 5;
-constexpr int kCallsPerRound = 5;
-
-Event make_timed_event() {
-  return made<Event>([](cudaEvent_t* e) { return cudaEventCreateWithFlags(e, cudaEventDefault); });
-}
-
-// Seconds of one call, which only puts work on the stream.
-template <typename Call>
-double seconds_per_call(cudaStream_t stream, const Call& call) {
-  const Event begin = make_timed_event(), end = make_timed_event();
-  std::array<double, kRounds> seconds{};
-  call();  // loads the code
-  for (double& round : seconds) {
-    SLUICE_CHECKED(cudaEventRecord(begin.get(), stream));
-    for (int i = 0; i < kCallsPerRound; ++i) call();
-    SLUICE_CHECKED(cudaEventRecord(end.get(), stream));
-    SLUICE_CHECKED(cudaEventSynchronize(end.get()));
-    float milliseconds = 0;
-    SLUICE_CHECKED(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()));
-    round = 1e-3 * static_cast<double>(milliseconds) / kCallsPerRound;
-  }
-  std::sort(seconds.begin(), seconds.end());
-  return seconds[kRounds / 2];
-}
+constexpr int kRounds = 5, kCalls = 5;
 
 double copy_rate(const Context& context, int64_t bytes) {
   const auto size = static_cast<size_t>(bytes);
   const DeviceArray<char> from(*context.device, size), to(*context.device, size);
-  cudaStream_t stream = context.compute.get();
-  const double seconds = seconds_per_call(stream, [&] {
+  cudaStream_t stream = context.main.stream.get();
+  const double seconds = seconds_per_call(stream, kRounds, kCalls, [&] {
     SLUICE_CHECKED(cudaMemcpyAsync(to.data(), from.data(), size, cudaMemcpyDeviceToDevice, stream));
   });
   return 2 * static_cast<double>(size) / seconds;
@@ -72,20 +48,21 @@ double product_rate(const std::shared_ptr<Device>& device, Precision precision, 
       precision == Precision::kMixedBfloat16 ? DataType::kBfloat16 : DataType::kFloat32;
   const size_t bytes = static_cast<size_t>(n * n) * size_of(type);
   const DeviceArray<char> a(*device, bytes), b(*device, bytes), d(*device, bytes);
-  cudaStream_t stream = context.compute.get();
+  cudaStream_t stream = context.main.stream.get();
   fill(a, type, stream);
   fill(b, type, stream);
-  const auto product = Matmul::make(context, {.m = n,
-                                              .n = n,
-                                              .k = n,
-                                              .factors = type,
-                                              .result = type,
-                                              .a = a.data(),
-                                              .b = b.data(),
-                                              .d = d.data()});
+  const auto product = Matmul::make(context, context.main,
+                                    {.m = n,
+                                     .n = n,
+                                     .k = n,
+                                     .factors = type,
+                                     .result = type,
+                                     .a = a.data(),
+                                     .b = b.data(),
+                                     .d = d.data()});
   if (!product) throw CudaError("cuBLASLt has no algorithm for a product of square matrices");
-  const double seconds =
-      seconds_per_call(stream, [&] { product->run(context, a.data(), b.data(), d.data()); });
+  const double seconds = seconds_per_call(stream, kRounds, kCalls,
+                                          [&] { product->run(a.data(), b.data(), d.data()); });
   const auto size = static_cast<double>(n);
   return 2 * size * size * size / seconds;
 }

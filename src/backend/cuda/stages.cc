@@ -7,10 +7,6 @@ bool is_dense(const Stage& stage) {
   return stage.op != nullptr && std::holds_alternative<DenseOp>(stage.op->kind);
 }
 
-int64_t last_axis(const Stage& stage) {
-  return stage.output().rank() > 0 ? stage.output().dims().back() : 1;
-}
-
 // Convolutions, dense layers and poolings in bfloat16, the others and the last value in float32,
 // and a cast between two that do not agree.
 std::vector<Stage> with_casts(const std::vector<Stage>& stages) {
@@ -41,10 +37,6 @@ std::vector<Stage> make_stages(const Graph& graph, Precision precision) {
         {.op = fused.op, .activation = fused.activation, .trains = has_parameters(*fused.op)});
   }
   if (precision == Precision::kMixedBfloat16) stages = with_casts(stages);
-  for (size_t i = 1; i < stages.size(); ++i) {
-    stages[i - 1].feeds_dense =
-        is_dense(stages[i]) && stages[i].op->input.dims().back() == last_axis(stages[i - 1]);
-  }
   return stages;
 }
 

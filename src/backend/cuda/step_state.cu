@@ -20,11 +20,17 @@ __global__ void count_step_kernel(AdamRates adam, int64_t rows, const float* los
                                   const int* correct, StepState* state) {
   __shared__ double loss_sums[kBlock];
   __shared__ unsigned long long correct_sums[kBlock];
+  __shared__ double powers[2];
   double loss_sum = 0;
   unsigned long long correct_sum = 0;
   for (int64_t n = threadIdx.x; n < rows; n += kBlock) {
     loss_sum += losses[n];
     correct_sum += static_cast<unsigned long long>(correct[n]);
+  }
+  // Powers take a thread long: two other warps compute them meanwhile.
+  if (adam.used && threadIdx.x % kWarp == 0 && threadIdx.x / kWarp - 1 < 2) {
+    const double beta = threadIdx.x == kWarp ? adam.beta_1 : adam.beta_2;
+    powers[threadIdx.x / kWarp - 1] = pow(beta, static_cast<double>(state->step + 1));
   }
   loss_sums[threadIdx.x] = loss_sum;
   correct_sums[threadIdx.x] = correct_sum;
@@ -40,10 +46,8 @@ __global__ void count_step_kernel(AdamRates adam, int64_t rows, const float* los
   state->correct += correct_sums[0];
   state->step += 1;
   if (!adam.used) return;
-  const auto t = static_cast<double>(state->step);
   state->adam_step_size =
-      static_cast<float>(adam.learning_rate * sqrt(1 - pow(static_cast<double>(adam.beta_2), t)) /
-                         (1 - pow(static_cast<double>(adam.beta_1), t)));
+      static_cast<float>(adam.learning_rate * sqrt(1 - powers[1]) / (1 - powers[0]));
 }
 
 }  // namespace

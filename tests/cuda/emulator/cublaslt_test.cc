@@ -53,50 +53,6 @@ TEST_F(CublasLtTest, ReluCutsNegativeResults) {
   EXPECT_EQ(product({-1, 4, -2, 5, -3, 6}, kB), (Floats{0, 139, 0, 154}));
 }
 
-TEST_F(CublasLtTest, ReluLeavesAMaskOfBitsInColumnsOf128) {
-  const DeviceArray<float> bias({100, -150});
-  const DeviceArray<unsigned char> mask(std::vector<unsigned char>(32, 0));
-  const int64_t ld = 128;
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_RELU_AUX_BIAS));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.data()));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, mask.data()));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, ld));
-  EXPECT_EQ(product(kA, kB), (Floats{158, 0, 164, 4}));
-  EXPECT_EQ(mask.values()[0], 0b01);
-  EXPECT_EQ(mask.values()[16], 0b11);
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_RELU_AUX));
-  EXPECT_EQ(product(kA, kB), kD);
-  EXPECT_EQ(mask.values()[0], 0b11);
-}
-
-TEST_F(CublasLtTest, ReluGradientAppliesTheMaskAndSumsRows) {
-  std::vector<unsigned char> bits(32, 0);
-  bits[0] = 0b10;
-  bits[16] = 0b01;
-  const DeviceArray<unsigned char> mask(bits);
-  const DeviceArray<float> gradient(2);
-  const int64_t ld = 128;
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DRELU));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, mask.data()));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, ld));
-  EXPECT_EQ(product(kA, kB), (Floats{0, 139, 64, 0}));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DRELU_BGRAD));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, gradient.data()));
-  EXPECT_EQ(product(kA, kB), (Floats{0, 139, 64, 0}));
-  EXPECT_EQ(gradient.values(), (Floats{64, 139}));
-}
-
-TEST_F(CublasLtTest, BiasGradientsSumAnInputOverTheInnerDimension) {
-  const DeviceArray<float> gradient(2);
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, gradient.data()));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BGRADA));
-  EXPECT_EQ(product(kA, kB), kD);
-  EXPECT_EQ(gradient.values(), (Floats{6, 15}));
-  ASSERT_CUBLAS(set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BGRADB));
-  EXPECT_EQ(product(kA, kB), kD);
-  EXPECT_EQ(gradient.values(), (Floats{27, 30}));
-}
-
 TEST_F(CublasLtTest, Bfloat16IsSummedInFloatAndStoredAsEither) {
   // 256 + 1 + 2 lies between the bfloat16s 258 and 260; rounding each sum would give 258.
   const DeviceArray<unsigned short> a({0x4380, 0x3f80, 0x4000}), b({0x3f80, 0x3f80, 0x3f80});

@@ -82,12 +82,6 @@ std::optional<Field> field_of(cublasLtMatmulDescAttributes_t attribute) {
       return SLUICE_FIELD(MatmulDesc, bias);
     case CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE:
       return SLUICE_FIELD(MatmulDesc, bias_type);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER:
-      return SLUICE_FIELD(MatmulDesc, aux);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD:
-      return SLUICE_FIELD(MatmulDesc, aux_ld);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_DATA_TYPE:
-      return SLUICE_FIELD(MatmulDesc, aux_type);
     case CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET:
       return SLUICE_FIELD(MatmulDesc, sm_count);
     default:

@@ -25,9 +25,6 @@ struct MatmulDesc {
   uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   void* bias = nullptr;
   int32_t bias_type = -1;  // D's
-  int32_t aux_type = -1;
-  void* aux = nullptr;
-  int64_t aux_ld = 0;
   int32_t sm_count = 0;
 };
 

@@ -103,13 +103,17 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     const auto status = find_product(desc, a, b, c, d, Pointers::kIgnored, &product);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
     const uint64_t workspace = std::min(find(preference)->max_workspace, kWorkspace);
-    const Algorithm algorithm{fingerprint(product), workspace};
-    results[0] = {};
-    std::memcpy(&results[0].algo, &algorithm, sizeof algorithm);
-    results[0].workspaceSize = workspace;
-    results[0].state = CUBLAS_STATUS_SUCCESS;
-    results[0].wavesCount = 1.0f;
-    *returned = 1;
+    // One with a workspace and one without.
+    for (const uint64_t bytes : {workspace, uint64_t{0}}) {
+      if (*returned == requested) break;
+      const Algorithm algorithm{fingerprint(product), bytes};
+      cublasLtMatmulHeuristicResult_t& result = results[(*returned)++];
+      result = {};
+      std::memcpy(&result.algo, &algorithm, sizeof algorithm);
+      result.workspaceSize = bytes;
+      result.state = CUBLAS_STATUS_SUCCESS;
+      result.wavesCount = 1.0f;
+    }
     return CUBLAS_STATUS_SUCCESS;
   });
 }

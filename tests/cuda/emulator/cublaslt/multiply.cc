@@ -36,49 +36,10 @@ std::vector<float> multiply_packed(const std::vector<float>& a, const std::vecto
   return sums;
 }
 
-// A bit for each element of D.
-class Mask {
- public:
-  explicit Mask(const MatmulDesc& desc)
-      : bytes_(static_cast<uint8_t*>(desc.aux)), ld_(static_cast<size_t>(desc.aux_ld)) {}
-
-  void set(size_t row, size_t column, bool bit) const {
-    const size_t i = column * ld_ + row;
-    const auto flag = static_cast<uint8_t>(1u << i % 8);
-    bytes_[i / 8] = static_cast<uint8_t>(bit ? bytes_[i / 8] | flag : bytes_[i / 8] & ~flag);
-  }
-  bool get(size_t row, size_t column) const {
-    const size_t i = column * ld_ + row;
-    return (bytes_[i / 8] >> i % 8 & 1) != 0;
-  }
-
- private:
-  uint8_t* bytes_;
-  size_t ld_;
-};
-
-float apply_epilogue(const Product& p, size_t i, size_t j, float x) {
+float apply_epilogue(const Product& p, size_t i, float x) {
   if (p.adds_bias()) x += load(p.desc.bias, i, p.bias_number());
-  if (p.applies_relu()) {
-    if (p.has_aux()) Mask(p.desc).set(i, j, x > 0.0f);
-    if (x < 0.0f) x = 0.0f;
-  }
-  if (p.masks() && !Mask(p.desc).get(i, j)) x = 0.0f;
+  if (p.applies_relu() && x < 0.0f) x = 0.0f;
   return x;
-}
-
-void store_bias(const Product& p, const std::vector<float>& sums) {
-  for (size_t i = 0; i < sums.size(); ++i) store(p.desc.bias, i, p.bias_number(), sums[i]);
-}
-
-// The bias gradients that sum an input over the inner dimension.
-void sum_inputs(const Product& p, const std::vector<float>& a, const std::vector<float>& b) {
-  if (!p.sums_a() && !p.sums_b()) return;
-  std::vector<float> sums(p.bias_size(), 0.0f);
-  for (size_t i = 0; i < sums.size(); ++i) {
-    for (size_t l = 0; l < p.k; ++l) sums[i] += p.sums_a() ? a[l * p.m + i] : b[i * p.k + l];
-  }
-  store_bias(p, sums);
 }
 
 }  // namespace
@@ -90,18 +51,13 @@ void multiply(const Product& p, const Operands& operands) {
   const auto b = unpack(p.b, operands.b, b_turned, p.k, p.n, p.precision());
   const std::vector<float> sums = multiply_packed(a, b, p.m, p.n, p.k);
   const Scale scale{operands.alpha, operands.beta};
-  std::vector<float> row_sums(p.m, 0.0f);
   for (size_t j = 0; j < p.n; ++j) {
     for (size_t i = 0; i < p.m; ++i) {
       const float blended =
           scale.blend(sums[j * p.m + i], operands.c, at(p.c, i, j), number_of(p.c));
-      const float x = apply_epilogue(p, i, j, blended);
-      row_sums[i] += x;
-      store(operands.d, at(p.d, i, j), number_of(p.d), x);
+      store(operands.d, at(p.d, i, j), number_of(p.d), apply_epilogue(p, i, blended));
     }
   }
-  if (p.sums_columns()) store_bias(p, row_sums);
-  sum_inputs(p, a, b);
 }
 
 }  // namespace sluice::emulator::cublaslt

@@ -7,22 +7,14 @@
 namespace sluice::emulator::cublaslt {
 namespace {
 
-constexpr int64_t kAuxAlignment = 128;  // bits
-
 bool supported_type(uint32_t type) { return type == CUDA_R_32F || type == CUDA_R_16BF; }
 
 bool known_epilogue(uint32_t epilogue) {
   switch (epilogue) {
     case CUBLASLT_EPILOGUE_DEFAULT:
     case CUBLASLT_EPILOGUE_RELU:
-    case CUBLASLT_EPILOGUE_RELU_AUX:
     case CUBLASLT_EPILOGUE_BIAS:
     case CUBLASLT_EPILOGUE_RELU_BIAS:
-    case CUBLASLT_EPILOGUE_RELU_AUX_BIAS:
-    case CUBLASLT_EPILOGUE_DRELU:
-    case CUBLASLT_EPILOGUE_DRELU_BGRAD:
-    case CUBLASLT_EPILOGUE_BGRADA:
-    case CUBLASLT_EPILOGUE_BGRADB:
       return true;
     default:
       return false;
@@ -80,22 +72,14 @@ cublasStatus_t check_epilogue(const Product& p) {
   }
   if (p.d.order != CUBLASLT_ORDER_COL) return CUBLAS_STATUS_NOT_SUPPORTED;
   const bool other_bias = p.desc.bias_type != -1 && p.desc.bias_type != static_cast<int>(p.d.type);
-  if (p.has_bias_vector() && other_bias) return CUBLAS_STATUS_INVALID_VALUE;
-  if (p.has_aux() &&
-      (p.desc.aux_ld < static_cast<int64_t>(p.m) || p.desc.aux_ld % kAuxAlignment != 0)) {
-    return CUBLAS_STATUS_INVALID_VALUE;
-  }
+  if (p.adds_bias() && other_bias) return CUBLAS_STATUS_INVALID_VALUE;
   return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t check_pointers(const Product& p) {
-  const Memory& memory = state().memory;
   const bool bias_missing =
-      p.has_bias_vector() &&
-      !memory.on_device(p.desc.bias, p.bias_size() * size_of(p.bias_number()));
-  const bool aux_missing =
-      p.has_aux() && !memory.on_device(p.desc.aux, static_cast<size_t>(p.desc.aux_ld) * p.n / 8);
-  return bias_missing || aux_missing ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_SUCCESS;
+      p.adds_bias() && !state().memory.on_device(p.desc.bias, p.m * size_of(p.bias_number()));
+  return bias_missing ? CUBLAS_STATUS_INVALID_VALUE : CUBLAS_STATUS_SUCCESS;
 }
 
 }  // namespace

@@ -15,18 +15,8 @@ struct Product {
   bool has(uint32_t epilogue_bit) const { return (desc.epilogue & epilogue_bit) != 0; }
   bool adds_bias() const { return has(CUBLASLT_EPILOGUE_BIAS); }
   bool applies_relu() const { return has(CUBLASLT_EPILOGUE_RELU); }
-  bool masks() const { return desc.epilogue != CUBLASLT_EPILOGUE_DEFAULT && has(kDrelu); }
-  bool has_aux() const { return has(kAux); }
-  bool sums_columns() const { return has(kBgrad); }
-  bool sums_a() const { return has(CUBLASLT_EPILOGUE_BGRADA); }
-  bool sums_b() const { return has(CUBLASLT_EPILOGUE_BGRADB); }
-  bool has_bias_vector() const { return adds_bias() || sums_columns() || sums_a() || sums_b(); }
-  size_t bias_size() const { return sums_b() ? n : m; }
   Number bias_number() const;
   Precision precision() const;
-
- private:
-  static constexpr uint32_t kDrelu = 8, kBgrad = 16, kAux = 128;
 };
 
 Number number_of(const MatrixLayout& layout);

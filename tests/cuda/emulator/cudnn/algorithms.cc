@@ -34,22 +34,6 @@ cudnnStatus_t list(const std::vector<Algorithm<Algo>>& algorithms, Algo refused,
   return CUDNN_STATUS_SUCCESS;
 }
 
-// Trying algorithms overwrites the output and the workspace, and waits.
-template <typename Thing>
-cudnnStatus_t spoil(cudnnHandle_t handle, const Thing& output, void* data) {
-  const std::shared_ptr<Context> context = tables().contexts.find(handle);
-  if (context == nullptr || !on_device(data, output)) {
-    return bad_param("not a handle, or the output is not device memory");
-  }
-  if (check_no_capture() != cudaSuccess) {
-    return refuse(CUDNN_STATUS_EXECUTION_FAILED_CUDART, "a stream captures");
-  }
-  const size_t bytes = output.elements() * size_of(number_of(output.type));
-  const cudaError_t error =
-      enqueue_library_call(context->stream, [data, bytes] { std::memset(data, 0xFF, bytes); });
-  return error == cudaSuccess ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_EXECUTION_FAILED;
-}
-
 template <typename Algo>
 cudnnStatus_t workspace(const std::vector<Algorithm<Algo>>& algorithms, Algo algo,
                         const Problem& problem, size_t* size) {
@@ -122,18 +106,6 @@ cudnnStatus_t cudnnGetConvolutionForwardAlgorithm_v7(
   });
 }
 
-cudnnStatus_t cudnnFindConvolutionForwardAlgorithmEx(
-    cudnnHandle_t handle, const cudnnTensorDescriptor_t x, const void*,
-    const cudnnFilterDescriptor_t w, const void*, const cudnnConvolutionDescriptor_t conv,
-    const cudnnTensorDescriptor_t y, void* y_data, const int requested, int* returned,
-    cudnnConvolutionFwdAlgoPerf_t* results, void*, size_t) {
-  return with_problem(__func__, handle, x, w, conv, y, [&](const Problem& problem) {
-    if (const cudnnStatus_t status = spoil(handle, problem.y, y_data)) return status;
-    return list(forward_algorithms(), CUDNN_CONVOLUTION_FWD_ALGO_FFT, problem, requested, returned,
-                results);
-  });
-}
-
 cudnnStatus_t cudnnGetConvolutionForwardWorkspaceSize(
     cudnnHandle_t handle, const cudnnTensorDescriptor_t x, const cudnnFilterDescriptor_t w,
     const cudnnConvolutionDescriptor_t conv, const cudnnTensorDescriptor_t y,
@@ -159,18 +131,6 @@ cudnnStatus_t cudnnGetConvolutionBackwardDataAlgorithm_v7(
   });
 }
 
-cudnnStatus_t cudnnFindConvolutionBackwardDataAlgorithmEx(
-    cudnnHandle_t handle, const cudnnFilterDescriptor_t w, const void*,
-    const cudnnTensorDescriptor_t dy, const void*, const cudnnConvolutionDescriptor_t conv,
-    const cudnnTensorDescriptor_t dx, void* dx_data, const int requested, int* returned,
-    cudnnConvolutionBwdDataAlgoPerf_t* results, void*, size_t) {
-  return with_problem(__func__, handle, dx, w, conv, dy, [&](const Problem& problem) {
-    if (const cudnnStatus_t status = spoil(handle, problem.x, dx_data)) return status;
-    return list(data_algorithms(), CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT, problem, requested,
-                returned, results);
-  });
-}
-
 cudnnStatus_t cudnnGetConvolutionBackwardDataWorkspaceSize(
     cudnnHandle_t handle, const cudnnFilterDescriptor_t w, const cudnnTensorDescriptor_t dy,
     const cudnnConvolutionDescriptor_t conv, const cudnnTensorDescriptor_t dx,
@@ -191,18 +151,6 @@ cudnnStatus_t cudnnGetConvolutionBackwardFilterAlgorithm_v7(
     const cudnnConvolutionDescriptor_t conv, const cudnnFilterDescriptor_t dw, const int requested,
     int* returned, cudnnConvolutionBwdFilterAlgoPerf_t* results) {
   return with_problem(__func__, handle, x, dw, conv, dy, [&](const Problem& problem) {
-    return list(filter_algorithms(), CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT, problem, requested,
-                returned, results);
-  });
-}
-
-cudnnStatus_t cudnnFindConvolutionBackwardFilterAlgorithmEx(
-    cudnnHandle_t handle, const cudnnTensorDescriptor_t x, const void*,
-    const cudnnTensorDescriptor_t dy, const void*, const cudnnConvolutionDescriptor_t conv,
-    const cudnnFilterDescriptor_t dw, void* dw_data, const int requested, int* returned,
-    cudnnConvolutionBwdFilterAlgoPerf_t* results, void*, size_t) {
-  return with_problem(__func__, handle, x, dw, conv, dy, [&](const Problem& problem) {
-    if (const cudnnStatus_t status = spoil(handle, problem.w, dw_data)) return status;
     return list(filter_algorithms(), CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT, problem, requested,
                 returned, results);
   });
