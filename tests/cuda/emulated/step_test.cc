@@ -188,5 +188,16 @@ TEST(CudaErrorTest, WithoutMemoryTheReplicaIsNotMadeAndSaysWhatToDo) {
   EXPECT_EQ(counters().device_bytes_in_use, before.device_bytes_in_use);
 }
 
+TEST(CudaErrorTest, MoreOutputsThanAnIntCountsAreRefusedByName) {
+  const Graph graph = GraphBuilder({1}).dense(1 << 20).dense(1).build(Loss::kMeanSquaredError);
+  try {
+    make_replica(graph, Precision::kFloat32, 1 << 11);
+    FAIL() << "2^31 numbers";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("for a batch of 2048: its 2147483648 outputs"));
+    EXPECT_THAT(error.what(), HasSubstr("make the batch smaller"));
+  }
+}
+
 }  // namespace
 }  // namespace sluice::backend::cuda
