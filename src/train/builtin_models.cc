@@ -1,5 +1,7 @@
 #include "train/builtin_models.h"
 
+#include <fmt/core.h>
+
 #include <stdexcept>
 
 #include "core/file_io.h"
@@ -49,8 +51,9 @@ Sequential make_model(const std::string& name, uint64_t seed) {
   } else {
     const Result<std::string> text = core::read_text(name);
     if (!text.ok()) {
-      throw InvalidField("model", "neither mnist_cnn nor mnist_mlp, nor a file that can be read (" +
-                                      text.status().message() + ")");
+      throw InvalidField(
+          "model", fmt::format("neither mnist_cnn nor mnist_mlp, nor a file that can be read ({})",
+                               text.status().message()));
     }
     try {
       model = Sequential::from_json(*text);

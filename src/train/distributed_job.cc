@@ -1,5 +1,7 @@
 #include "train/distributed_job.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <future>
 #include <mutex>
@@ -14,6 +16,7 @@
 #include "nn/lowering.h"
 #include "show/job_view.h"
 #include "train/evaluation.h"
+#include "train/validate.h"
 #include "transport/grpc/grpc_transport.h"
 #include "worker/pushes.h"
 
@@ -136,7 +139,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   auto records = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (config.validation_split > 0) {
-    const auto parts = dataset.split(config.validation_split);
+    const auto parts = split_for_validation(dataset, config.validation_split);
     records = parts.first.records();
     validation = parts.second.records();
   }
@@ -173,9 +176,9 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   if (cluster) {
     SLUICE_RETURN_IF_ERROR(cluster->start(listener->address(), driver, stop));
   } else {
-    view.message("driver (" + core::to_text(world.process()) + "): listening at " +
-                 listener->description() + " for " + std::to_string(config.servers) +
-                 " server(s) and " + std::to_string(config.workers) + " worker(s)");
+    view.message(fmt::format("driver ({}): listening at {} for {} server(s) and {} worker(s)",
+                             core::to_text(world.process()), listener->description(),
+                             config.servers, config.workers));
   }
   std::promise<Result<driver::JobResult>> ended;
   driver.start([&ended](Result<driver::JobResult> result) { ended.set_value(std::move(result)); });

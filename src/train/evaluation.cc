@@ -1,14 +1,18 @@
 #include "train/evaluation.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
 
 #include "core/cores.h"
+#include "core/count_text.h"
 #include "core/parameter_set.h"
 #include "nn/lowering.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
+#include "train/validate.h"
 #include "worker/partition_batches.h"
 
 namespace sluice::train {
@@ -39,31 +43,32 @@ bool takes(const Shape& input, const Shape& record) {
 void check_one_position(const Sequential& model, const data::RecordsInfo& info) {
   const Shape output = model.output_shape();
   if (output.rank() == 0 || output.dims().back() == output.size()) return;
-  throw ShapeError("model \"" + model.name() + "\" has the output " + output.to_string() +
-                   ": sparse_categorical_crossentropy takes a class number for each of its "
-                   "positions, but a record of " +
-                   info.name + " has one; use categorical_crossentropy, or a Flatten before");
+  throw ShapeError(fmt::format(
+      "model \"{}\" has the output {}: sparse_categorical_crossentropy takes a class number for "
+      "each of its positions, but a record of {} has one; use categorical_crossentropy, or a "
+      "Flatten before",
+      model.name(), output.to_string(), info.name));
 }
 
 // Targets that are numbers.
 void check_numbers(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
   if (loss == backend::Loss::kSparseCategoricalCrossentropy) {
-    throw std::invalid_argument(
-        "loss sparse_categorical_crossentropy compares class numbers, but the "
-        "targets of " +
-        info.name + " are numbers to predict: use mse");
+    throw std::invalid_argument(fmt::format(
+        "loss sparse_categorical_crossentropy compares class numbers, but the targets of {} are "
+        "numbers to predict: use mse",
+        info.name));
   }
   const int64_t outputs = model.output_shape().size();
   if (outputs == 1 && loss == backend::Loss::kCategoricalCrossentropy) {
-    throw std::invalid_argument(
+    throw std::invalid_argument(fmt::format(
         "loss categorical_crossentropy of a single output is 0 whatever it says: use mse for the "
-        "numbers of " +
-        info.name);
+        "numbers of {}",
+        info.name));
   }
   if (outputs != info.values) {
-    throw ShapeError("model \"" + model.name() + "\" has " + std::to_string(outputs) +
-                     " outputs, but a target of " + info.name + " is " +
-                     std::to_string(info.values) + " number(s)");
+    throw ShapeError(fmt::format("model \"{}\" has {}, but a target of {} is {}", model.name(),
+                                 core::counted(outputs, "output", "outputs"), info.name,
+                                 core::counted(info.values, "number", "numbers")));
   }
 }
 
@@ -85,17 +90,18 @@ Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy) {
 
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
   if (!takes(model.input_shape(), info.sample_shape)) {
-    throw ShapeError("model \"" + model.name() + "\" takes " + model.input_shape().to_string() +
-                     ", but the records of " + info.name + " are " + info.sample_shape.to_string());
+    throw ShapeError(fmt::format("model \"{}\" takes {}, but the records of {} are {}",
+                                 model.name(), model.input_shape().to_string(), info.name,
+                                 info.sample_shape.to_string()));
   }
   const int64_t outputs = model.output_shape().size();
   if (info.classes == 0) return check_numbers(model, info, loss);
   const bool numbers = loss == backend::Loss::kSparseCategoricalCrossentropy;
   if (numbers) check_one_position(model, info);
   if (numbers ? outputs < info.classes : outputs != info.classes) {
-    throw ShapeError("model \"" + model.name() + "\" has " + std::to_string(outputs) +
-                     " outputs, but " + info.name + " has " + std::to_string(info.classes) +
-                     " classes");
+    throw ShapeError(fmt::format("model \"{}\" has {}, but {} has {}", model.name(),
+                                 core::counted(outputs, "output", "outputs"), info.name,
+                                 core::counted(info.classes, "class", "classes")));
   }
 }
 
@@ -103,7 +109,6 @@ Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
     : batch_size_(options.batch_size),
       loss_(nn::parse_loss(options.loss)),
       backend_(open_backend_or_throw(device_options(options.device, options.gpu_memory_mib))) {
-  if (batch_size_ < 1) throw std::invalid_argument("batch_size: expected at least 1 sample");
   backend::ReplicaOptions compile;
   compile.batch_size = batch_size_;
   compile.threads = options.threads > 0 ? options.threads : core::available_cores();
@@ -126,6 +131,7 @@ Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Recor
 namespace sluice {
 
 Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
+  train::validate(options);
   train::check_fits(*this, dataset.records()->info(), nn::parse_loss(options.loss));
   train::Evaluator evaluator(*this, options);
   return evaluator.evaluate(parameters().values(), *dataset.records());
@@ -133,14 +139,14 @@ Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& opti
 
 std::vector<float> Sequential::predict(std::span<const float> x,
                                        const PredictOptions& asked) const {
+  train::validate(asked);
   const auto input = static_cast<size_t>(input_shape().size());
   if (x.empty() || x.size() % input != 0) {
-    throw ShapeError("model \"" + name() + "\": predict() expected a multiple of " +
-                     std::to_string(input) + " floats, got " + std::to_string(x.size()));
+    throw ShapeError(fmt::format("model \"{}\": predict() expected a multiple of {} floats, got {}",
+                                 name(), input, x.size()));
   }
   const size_t n = x.size() / input;
   const auto output = static_cast<size_t>(output_shape().size());
-  if (asked.batch_size < 1) throw std::invalid_argument("batch_size: expected at least 1 sample");
   const size_t batch = std::min(n, static_cast<size_t>(asked.batch_size));
   backend::ReplicaOptions options;
   options.batch_size = static_cast<int64_t>(batch);

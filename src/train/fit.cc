@@ -9,6 +9,7 @@
 #include "sluice/dataset.h"
 #include "sluice/model.h"
 #include "train/evaluation.h"
+#include "train/validate.h"
 #include "worker/partition_batches.h"
 
 namespace sluice {
@@ -52,13 +53,14 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
 }  // namespace
 
 std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptions& asked) {
+  train::validate(asked);
   FitOptions options = asked;
   const backend::Loss loss = nn::parse_loss(options.loss);
   train::check_fits(*this, dataset.records()->info(), loss);
   auto training = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (options.validation_split > 0) {
-    const auto parts = dataset.split(options.validation_split);
+    const auto parts = train::split_for_validation(dataset, options.validation_split);
     training = parts.first.records();
     validation = parts.second.records();
   }

@@ -1,5 +1,7 @@
 #include "train/job_config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -46,7 +48,7 @@ std::string dump(const Json& json, int indent = -1) {
   constexpr size_t kLongest = 80;
   std::string got = dump(value);
   if (got.size() > kLongest) got = got.substr(0, kLongest) + "...";
-  throw std::invalid_argument("\"" + name + "\": expected " + expected + ", got " + got);
+  throw std::invalid_argument(fmt::format("\"{}\": expected {}, got {}", name, expected, got));
 }
 
 void read(const std::string& name, const Json& value, std::string& field) {
@@ -70,7 +72,9 @@ void read(const std::string& name, const Json& value, Int& field) {
   }
   const bool fits = value.is_number_unsigned() ? std::in_range<Int>(value.get<uint64_t>())
                                                : std::in_range<Int>(value.get<int64_t>());
-  if (!fits) throw std::invalid_argument("\"" + name + "\": " + dump(value) + " is out of range");
+  if (!fits) {
+    throw std::invalid_argument(fmt::format("\"{}\": {} is out of range", name, dump(value)));
+  }
   field = value.get<Int>();
 }
 void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
@@ -88,11 +92,26 @@ bool read_option(const std::string& key, const Json& value, JobConfig& config) {
   return false;
 }
 
+// Whoever is told of a field has its name already: "device \"x\" is ..." becomes "\"x\" is ...".
+std::string without_name(const std::string& field, const std::string& text) {
+  return text.starts_with(field + " ") ? text.substr(field.size() + 1) : text;
+}
+
+// What `parse`, which throws, has against a field's value; empty: nothing.
+template <typename Parse>
+std::string objection(const char* field, Parse parse) {
+  try {
+    parse();
+    return "";
+  } catch (const std::invalid_argument& error) {
+    return without_name(field, error.what());
+  }
+}
+
 }  // namespace
 
 std::string check_loss(const std::string& value) {
-  (void)nn::parse_loss(value);  // throws with its own words
-  return "";
+  return objection("loss", [&] { (void)nn::parse_loss(value); });
 }
 
 std::string check_learning_rate(const double& value) {
@@ -111,16 +130,29 @@ std::string check_seconds(const double& value) {
 }
 
 std::string check_device(const std::string& value) {
-  return backend::check_device_name(value).message();
+  return without_name("device", backend::check_device_name(value).message());
 }
 
 std::string check_precision(const std::string& value) {
-  (void)backend::parse_precision(value);  // throws with its own words
-  return "";
+  return objection("precision", [&] { (void)backend::parse_precision(value); });
 }
 
 std::string check_address(const std::string& value) {
   return value.empty() ? "" : transport::parse_address(value).status().message();
+}
+
+std::string check_threads(const int& value) {
+  if (value >= 0 && value <= 256) return "";
+  return fmt::format("expected 0 (as many as there are cores) to 256, got {}", value);
+}
+
+std::string check_gpu_memory(const int64_t& mib) {
+  if (mib >= 0 && mib <= (int64_t{1} << 30)) return "";
+  return fmt::format("expected 0 (no bound) to 2^30 MiB, got {}", mib);
+}
+
+std::string check_verbose(const int& value) {
+  return value >= 0 && value <= 2 ? "" : fmt::format("expected 0, 1 or 2, got {}", value);
 }
 
 std::string to_json(const JobConfig& config) {
@@ -137,14 +169,13 @@ std::string to_json(const JobConfig& config) {
 
 void merge_json(const std::string& text, JobConfig& config) {
   if (core::deeper_than(text, core::kJsonLevels)) {
-    throw std::invalid_argument("nested more than " + std::to_string(core::kJsonLevels) +
-                                " levels deep");
+    throw std::invalid_argument(fmt::format("nested more than {} levels deep", core::kJsonLevels));
   }
   Json json;
   try {
     json = Json::parse(text);
   } catch (const Json::parse_error& error) {
-    throw std::invalid_argument("not JSON, from byte " + std::to_string(error.byte) + " on");
+    throw std::invalid_argument(fmt::format("not JSON, from byte {} on", error.byte));
   } catch (const Json::out_of_range&) {  // 1e400
     throw std::invalid_argument("a number is out of range");
   }
@@ -174,8 +205,9 @@ void merge_json(const std::string& text, JobConfig& config) {
   });
   if (!unread.empty()) {
     const std::string meant = nearest(underscored(*unread.begin()), field_names());
-    throw std::invalid_argument("unknown name \"" + *unread.begin() + "\"" +
-                                (meant.empty() ? "" : ": did you mean \"" + meant + "\"?"));
+    throw std::invalid_argument(
+        fmt::format("unknown name \"{}\"{}", *unread.begin(),
+                    meant.empty() ? "" : fmt::format(": did you mean \"{}\"?", meant)));
   }
 }
 
@@ -194,12 +226,10 @@ algorithm::Choice algorithm_of(const JobConfig& config) {
     std::string lower = config.trainer;
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     const std::string meant = nearest(lower, names);
-    std::string wrong = "unknown trainer \"" + config.trainer + "\"";
-    if (!meant.empty()) throw InvalidField("trainer", wrong + ": did you mean " + meant + "?");
-    for (const std::string& name : names) {
-      wrong += (&name == &names.front() ? ": use one of " : ", ") + name;
-    }
-    throw InvalidField("trainer", wrong);
+    throw InvalidField(
+        "trainer", fmt::format("unknown trainer \"{}\": {}", config.trainer,
+                               meant.empty() ? fmt::format("use one of {}", fmt::join(names, ", "))
+                                             : fmt::format("did you mean {}?", meant)));
   }
   algorithm::Choice choice(config.trainer);
   for (const auto& [name, value] : config.trainer_options) {

@@ -1,6 +1,8 @@
 // Everything that can be asked of a training job, under the names of the command's flags.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <cstdint>
 #include <map>
 #include <stdexcept>
@@ -53,6 +55,7 @@ struct JobConfig {
 template <typename T>
 using Check = std::string (*)(const T& value);
 
+// Of a name that the library parses: its words without the field's name before them.
 std::string check_loss(const std::string& value);
 std::string check_learning_rate(const double& value);
 std::string check_fraction(const double& value);
@@ -60,6 +63,9 @@ std::string check_seconds(const double& value);
 std::string check_device(const std::string& value);
 std::string check_precision(const std::string& value);
 std::string check_address(const std::string& value);
+std::string check_threads(const int& value);
+std::string check_gpu_memory(const int64_t& mib);
+std::string check_verbose(const int& value);
 
 inline std::string fine(const auto& /*value*/) { return ""; }
 
@@ -67,7 +73,7 @@ inline std::string fine(const auto& /*value*/) { return ""; }
 template <int64_t least>
 std::string at_least(const auto& value, const char* of) {
   if (value >= least) return "";
-  return std::string("expected at least ") + of + ", got " + std::to_string(value);
+  return fmt::format("expected at least {}, got {}", of, value);
 }
 
 // What --help says of a field.
@@ -90,8 +96,8 @@ void visit_fields(Config& c, Visit visit) {
   constexpr const char* kOutput = "Output";
 
   visit("dataset", c.dataset,
-        Help{kData, "NAME",
-             "mnist, fashion_mnist, digits, csv:TRAIN[,TEST], or a folder of IDX files"},
+        Help{kData, "mnist|fashion_mnist|digits|csv:FILE[,FILE]|FOLDER",
+             "digits are generated; csv: to train with, and to test with; a folder has IDX files"},
         fine<std::string>);
   visit("data_dir", c.data_dir, Help{kData, "FOLDER", "where to look for the dataset first"},
         fine<std::string>);
@@ -99,7 +105,7 @@ void visit_fields(Config& c, Visit visit) {
         Help{kData, "COLUMN", "of a CSV file, to predict: numbers where mse meets one output"},
         fine<std::string>);
   visit("model", c.model,
-        Help{kData, "MODEL", "mnist_cnn, mnist_mlp, or a file: Keras' JSON, or what --save wrote"},
+        Help{kData, "mnist_cnn|mnist_mlp|FILE", "a file: Keras' JSON, or what --save wrote"},
         fine<std::string>);
   visit("validation_split", c.validation_split,
         Help{kData, "FRACTION", "of the training set, kept for validation"}, check_fraction);
@@ -143,15 +149,10 @@ void visit_fields(Config& c, Visit visit) {
         Help{kDevices, "float32|tf32|mixed_bfloat16", "of training; tf32 on GPUs"},
         check_precision);
   visit("threads_per_worker", c.threads_per_worker,
-        Help{kDevices, "NUMBER", "at most 256; 0: the cores, shared evenly"},
-        [](const int& n) -> std::string {
-          return n >= 0 && n <= 256 ? "" : "expected 0 (shared evenly) to 256";
-        });
+        Help{kDevices, "NUMBER", "at most 256; 0: the cores, shared evenly"}, check_threads);
   visit("gpu_memory", c.gpu_memory,
         Help{kDevices, "MIB", "of its GPU that each process takes at most; 0: no bound"},
-        [](const int64_t& mib) -> std::string {
-          return mib >= 0 && mib <= (int64_t{1} << 30) ? "" : "expected 0 (no bound) to 2^30 MiB";
-        });
+        check_gpu_memory);
   visit("deterministic", c.deterministic,
         Help{kDevices, "", "only algorithms that give the same bits in every run (on GPUs)"},
         fine<bool>);
@@ -177,8 +178,7 @@ void visit_fields(Config& c, Visit visit) {
         Help{kOutput, "FILE", "to write a line of JSON to as each epoch ends; -: standard output"},
         fine<std::string>);
   visit("verbose", c.verbose,
-        Help{kOutput, "0|1|2", "0 silent, 1 progress, 2 a line for everything"},
-        [](const int& n) -> std::string { return n >= 0 && n <= 2 ? "" : "expected 0, 1 or 2"; });
+        Help{kOutput, "0|1|2", "0 silent, 1 progress, 2 a line for everything"}, check_verbose);
 }
 
 // The config as JSON, two spaces deep.

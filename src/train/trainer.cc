@@ -1,5 +1,7 @@
 #include "sluice/trainer.h"
 
+#include <fmt/core.h>
+
 #include <stdexcept>
 
 #include "core/log.h"
@@ -8,6 +10,7 @@
 #include "launch/signals.h"
 #include "sluice/errors.h"
 #include "train/distributed_job.h"
+#include "train/validate.h"
 
 namespace sluice {
 namespace {
@@ -56,6 +59,7 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
         "call sluice::init(argc, argv) first in main(): train() starts this "
         "program again as its workers");
   }
+  train::validate(options_);
   train::DistributedJob job;
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
@@ -66,13 +70,14 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   const launch::StopSignals signals;
   auto outcome = train::run_distributed(job, model, dataset, signals.token());
   if (outcome.ok() && !outcome->result.stopped.empty()) {
-    throw Interrupted("training was interrupted by " + launch::StopSignals::name() +
-                          "; the model has what was learned until then",
+    throw Interrupted(fmt::format("training was interrupted by {}; the model has what was learned "
+                                  "until then",
+                                  launch::StopSignals::name()),
                       launch::StopSignals::signal());
   }
   if (!outcome.ok() && signals.token().stop_requested()) {
-    throw Interrupted("training was interrupted by " + launch::StopSignals::name() +
-                          " before anything was learned",
+    throw Interrupted(fmt::format("training was interrupted by {} before anything was learned",
+                                  launch::StopSignals::name()),
                       launch::StopSignals::signal());
   }
   if (!outcome.ok()) throw RuntimeError(outcome.status().message());

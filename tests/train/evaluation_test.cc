@@ -160,7 +160,7 @@ TEST(CheckFitsTest, ClassNumbersNeedAnOutputEachAndOneHotTargetsExactlyAsMany) {
   EXPECT_THAT(check(3, sparse), HasSubstr("model \"linear\" has 2 outputs"));
   for (auto loss : {backend::Loss::kCategoricalCrossentropy, backend::Loss::kMeanSquaredError}) {
     EXPECT_EQ(check(2, loss), "nothing was thrown");
-    EXPECT_THAT(check(1, loss), HasSubstr("1 classes"));
+    EXPECT_THAT(check(1, loss), HasSubstr("has 1 class"));
     EXPECT_THAT(check(3, loss), HasSubstr("3 classes"));
   }
 }
@@ -174,7 +174,7 @@ TEST(CheckFitsTest, NumbersNeedAnOutputEachAndALossThatComparesThem) {
   EXPECT_EQ(check(2, backend::Loss::kMeanSquaredError), "nothing was thrown");
   EXPECT_EQ(check(2, backend::Loss::kCategoricalCrossentropy), "nothing was thrown");
   EXPECT_THAT(check(1, backend::Loss::kMeanSquaredError),
-              HasSubstr("has 2 outputs, but a target of arrays is 1 number(s)"));
+              HasSubstr("has 2 outputs, but a target of arrays is 1 number"));
   EXPECT_THAT(check(2, backend::Loss::kSparseCategoricalCrossentropy), HasSubstr("use mse"));
 }
 

@@ -6,6 +6,7 @@
 #include "sluice/errors.h"
 #include "tests/support/local_job.h"
 #include "train/evaluation.h"
+#include "train/validate.h"
 
 namespace sluice {
 namespace {
@@ -126,6 +127,69 @@ TEST(FitTest, DatasetThatDoesNotFitTheModelIsRefused) {
     EXPECT_THAT(error.what(), HasSubstr("takes [6]"));
     EXPECT_THAT(error.what(), HasSubstr("[4]"));
   }
+}
+
+template <typename Call>
+std::string refusal_of(Call call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "nothing was refused";
+}
+
+TEST(FitTest, OptionsThatMakeNoSenseAreRefusedByTheirName) {
+  Sequential model = small_model();
+  const Dataset data = small_dataset(30);
+  const auto fit = [&](FitOptions options) {
+    options.verbose = options.verbose == 1 ? 0 : options.verbose;
+    return refusal_of([&] { model.fit(data, options); });
+  };
+  EXPECT_EQ(fit({.batch_size = 0}), "batch_size: expected at least 1 sample, got 0");
+  EXPECT_EQ(fit({.epochs = 0}), "epochs: expected at least 1 epoch, got 0");
+  EXPECT_THAT(fit({.loss = "hinge"}), testing::StartsWith("loss: \"hinge\": use "));
+  EXPECT_THAT(fit({.validation_split = -0.5}), testing::StartsWith("validation_split: expected"));
+  EXPECT_EQ(fit({.validation_split = 0.99}),
+            "validation_split: 0.99 of 30 records leaves none for one of the two parts");
+  EXPECT_THAT(fit({.threads = -1}), HasSubstr("threads: expected 0 (as many as"));
+  EXPECT_THAT(fit({.verbose = 3}), testing::StartsWith("verbose: expected 0, 1 or 2"));
+  EXPECT_EQ(fit({.device = "gpu"}),
+            "device: \"gpu\" is not known; use \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"");
+  EXPECT_THAT(fit({.gpu_memory_mib = -1}), testing::StartsWith("gpu_memory_mib: expected 0"));
+  EXPECT_THAT(fit({.precision = "float16"}), testing::StartsWith("precision: \"float16\" is not"));
+}
+
+TEST(FitTest, EvaluateAndPredictRefuseTheSame) {
+  const Sequential model = small_model();
+  const Dataset data = small_dataset(30);
+  const auto evaluate = [&](const EvaluateOptions& options) {
+    return refusal_of([&] { (void)model.evaluate(data, options); });
+  };
+  EXPECT_THAT(evaluate({.batch_size = 0}), testing::StartsWith("batch_size: "));
+  EXPECT_THAT(evaluate({.loss = "hinge"}), testing::StartsWith("loss: "));
+  EXPECT_THAT(evaluate({.threads = -1}), testing::StartsWith("threads: "));
+  EXPECT_THAT(evaluate({.device = "gpu"}), testing::StartsWith("device: \"gpu\" is not known"));
+  const std::vector<float> x(6);
+  const auto predict = [&](const PredictOptions& options) {
+    return refusal_of([&] { (void)model.predict(x, options); });
+  };
+  EXPECT_THAT(predict({.batch_size = -3}), testing::StartsWith("batch_size: "));
+  EXPECT_THAT(predict({.threads = 257}), testing::StartsWith("threads: "));
+  EXPECT_THAT(predict({.device = "gpu"}), testing::StartsWith("device: \"gpu\" is not known"));
+}
+
+TEST(FitTest, AnOptionOfATrainerHasItsOwnName) {
+  EXPECT_THAT(refusal_of([] { train::validate(TrainerOptions{.gpu_memory_mib = -1}); }),
+              testing::StartsWith("gpu_memory_mib: expected 0"));
+}
+
+TEST(FitTest, OneOfSomethingIsSingular) {
+  Sequential model("single");
+  model.add(Input({4})).add(Dense({.units = 1}));
+  const Dataset one = Dataset::from_arrays(std::vector<float>(8), std::vector<int32_t>(2), {4}, 2);
+  EXPECT_EQ(refusal_of([&] { model.fit(one, {.verbose = 0}); }),
+            "model \"single\" has 1 output, but " + one.name() + " has 2 classes");
 }
 
 }  // namespace

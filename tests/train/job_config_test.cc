@@ -68,6 +68,21 @@ TEST(JobConfigTest, MistakesInJsonAreNamed) {
   EXPECT_THAT(merge("{"), HasSubstr("not JSON"));
 }
 
+// In the words that fit() has for them, too.
+TEST(JobConfigTest, AWrongNameIsSaidOnceWithItsField) {
+  const auto wrong = [](auto set) {
+    JobConfig c;
+    set(c);
+    return message_of([&] { validate(c); });
+  };
+  EXPECT_EQ(wrong([](JobConfig& c) { c.device = "gpu"; }),
+            "device: \"gpu\" is not known; use \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"");
+  EXPECT_THAT(wrong([](JobConfig& c) { c.loss = "hinge"; }),
+              testing::StartsWith("loss: \"hinge\": use "));
+  EXPECT_THAT(wrong([](JobConfig& c) { c.precision = "float16"; }),
+              testing::StartsWith("precision: \"float16\" is not known; use "));
+}
+
 TEST(JobConfigTest, PrintedConfigReadsBackEqual) {
   JobConfig c;
   c.optimizer = Adam({.learning_rate = 0.0007f});
