@@ -1,14 +1,23 @@
 // The subcommands of `sluice`. Each adds itself to the command line; its function runs when it was
 // chosen and returns the exit status.
 //
-// Exit statuses: 0 done; 1 the job or role failed; 2 a wrong flag, file or job; of roles also those
-// of train/roles.h; 128 + n ended by signal n.
+// Exit statuses are said once, below; help and the manual page tell them.
 #pragma once
 
 #include <CLI/CLI.hpp>
 #include <functional>
 
 namespace sluice::cli {
+
+inline constexpr const char* kExitStatus = "0 done; 1 failed; 2 a wrong flag, file or job";
+// Of train and driver.
+inline constexpr const char* kJobExitStatus =
+    "0 done; 1 the job failed; 2 a wrong flag, file or job; 128 + n ended by signal n";
+// Of server and worker: launch/roles.h.
+inline constexpr const char* kMemberExitStatus =
+    "0 the job is done; 1 this member failed; 2 a wrong flag; 3 the driver ended the job early and "
+    "said why; 4 no driver: it never answered, or answers no more; 5 refused by the driver, or the "
+    "job makes no sense here; 128 + n ended by signal n";
 
 struct Command {
   CLI::App* app;

@@ -1,4 +1,6 @@
 // `sluice devices`: what this machine can train on, and what is missing where it cannot.
+#include <fmt/core.h>
+
 #include <cstdio>
 
 #include "backend/cuda_plugin.h"
@@ -9,9 +11,7 @@ namespace sluice::cli {
 namespace {
 
 std::string in_gib(int64_t bytes) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.1f GiB", static_cast<double>(bytes) / (1 << 30));
-  return text;
+  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30));
 }
 
 std::string precisions(const backend::Backend& backend) {
@@ -34,9 +34,9 @@ void list_gpus(backend::CudaPlugin& plugin, const std::vector<backend::GpuInfo>&
       continue;
     }
     const auto free = plugin.free_memory(gpu.index);
-    line(device, gpu.name + ", compute capability " + gpu.architecture + ", " +
-                     in_gib(gpu.memory_bytes) + " of memory, " +
-                     (free.ok() ? in_gib(*free) + " free" : free.status().message()));
+    line(device, fmt::format("{}, compute capability {}, {} of memory, {}", gpu.name,
+                             gpu.architecture, in_gib(gpu.memory_bytes),
+                             free.ok() ? in_gib(*free) + " free" : free.status().message()));
     line("", precisions(*plugin.open(gpu, 0)));
   }
 }
@@ -45,8 +45,8 @@ int run() {
   const auto cpu = backend::open_backend({.name = "cpu"});
   const std::string name = (*cpu)->name();  // "cpu (oneDNN 2.6.3, AVX-512)"
   const core::UsableCores cores = core::usable_cores();
-  line("cpu", name.substr(5, name.size() - 6) + ", " + core::to_text(cores) +
-                  " for this process: " + cores.why);
+  line("cpu", fmt::format("{}, {} for this process: {}", name.substr(5, name.size() - 6),
+                          core::to_text(cores), cores.why));
   line("", precisions(**cpu));
   const auto plugin = backend::cuda_plugin();
   if (!plugin.ok()) {
@@ -60,8 +60,8 @@ int run() {
     line("cuda", "none: " + gpus.status().message());
   }
   const backend::CudaVersions versions = (*plugin)->versions();
-  line("", "CUDA " + versions.runtime + " (the driver: " + versions.driver + "), cuDNN " +
-               versions.cudnn + ", cuBLASLt " + versions.cublaslt);
+  line("", fmt::format("CUDA {} (the driver: {}), cuDNN {}, cuBLASLt {}", versions.runtime,
+                       versions.driver, versions.cudnn, versions.cublaslt));
   line("", "code for compute capability " + versions.architectures);
   return 0;
 }
@@ -69,9 +69,10 @@ int run() {
 }  // namespace
 
 Command add_devices_command(CLI::App& app) {
-  return {
-      app.add_subcommand("devices", "Lists what this machine can train on, and what is missing"),
-      run};
+  CLI::App* command =
+      app.add_subcommand("devices", "Lists what this machine can train on, and what is missing");
+  command->footer(fmt::format("Exit status: {}.", kExitStatus));
+  return {command, run};
 }
 
 }  // namespace sluice::cli

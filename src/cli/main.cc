@@ -1,4 +1,5 @@
 // The `sluice` command.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/flag_text.h"
+#include "cli/help.h"
 #include "core/process_info.h"
 #include "core/standard_error.h"
 #include "core/version.h"
@@ -32,38 +35,36 @@ int fail(int status, const std::string& message) {
 
 namespace {
 
-// Names a flag's opposite as it is written: "--no-shuffle", not "--no-shuffle{false}".
-class Formatter final : public CLI::Formatter {
- public:
-  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
-    std::string name = CLI::Formatter::make_option_name(option, is_positional);
-    const std::string value = "{false}";
-    if (const size_t at = name.find(value); at != std::string::npos) name.erase(at, value.size());
-    return name;
-  }
-};
-
 std::string did_you_mean(const std::string& wrong, const std::vector<std::string>& names) {
   const std::string meant = train::nearest(wrong, names);
   return meant.empty() ? ";" : "; did you mean " + meant + "?";
 }
 
-std::vector<std::string> flags_of(const CLI::App& command) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+// What is wrong with the value of a flag, in words instead of CLI11's.
+std::string describe_value(const CLI::Error& error, const CLI::App& command) {
+  const std::string text = error.what();
+  if (const size_t at = text.find(": 1 required "); at != std::string::npos) {
+    return text.substr(0, at) + " needs a value";
   }
-  return names;
+  const std::string name = "--" + text.substr(0, text.find(' '));
+  const CLI::Option* flag = command.get_option_no_throw(name);
+  if (text.find("flag override") == std::string::npos || flag == nullptr) return text;
+  const std::vector<std::string> names = names_of(*flag);
+  return fmt::format("{} takes no value: write {}", name, fmt::join(names, " or "));
 }
 
 // What is wrong, for " see ... --help" to follow.
 std::string describe(const CLI::Error& error, const CLI::App& command) {
   const std::vector<std::string> unknown = command.remaining();
-  if (unknown.empty()) return std::string(error.what()) + ";";
+  if (unknown.empty()) return describe_value(error, command) + ";";
   for (const std::string& argument : unknown) {
     if (!argument.starts_with("-")) continue;
     const std::string flag = argument.substr(0, argument.find('='));
-    return "unknown flag " + flag + did_you_mean(flag, flags_of(command));
+    std::vector<std::string> names;
+    for (const CLI::Option* known : flags_of(command)) {
+      for (const std::string& name : names_of(*known)) names.push_back(name);
+    }
+    return "unknown flag " + flag + did_you_mean(flag, names);
   }
   return "unexpected argument \"" + unknown.front() + "\";";
 }
@@ -89,30 +90,28 @@ std::pair<std::string, std::vector<std::string>> as_flags(std::vector<std::strin
 
 int run(int argc, char** argv) {
   CLI::App app("Trains Keras-style models with asynchronous parameter servers.", "sluice");
-  app.set_version_flag("-V,--version", std::string("sluice ") + core::version());
+  app.set_help_flag("-h,--help", "print this help and end");
+  app.set_version_flag("-V,--version", std::string("sluice ") + core::version(),
+                       "print the version and end");
   app.require_subcommand(1);
-  app.formatter(std::make_shared<Formatter>());
+  app.formatter(std::make_shared<HelpFormatter>());
   app.option_defaults()->take_last();  // a script's own flags can be overridden
+  app.option_defaults()->disable_flag_override();
   const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
                               add_server_command(app),         add_worker_command(app),
                               add_devices_command(app),        add_completion_command(app),
                               add_manual_command(app)};
+  // as_flags() knows these two.
+  app.add_subcommand("help", "Prints what there is to say of a command: sluice help COMMAND");
+  app.add_subcommand("version", "Prints the version");
   app.footer(
       "Examples:\n"
       "  sluice train                          MNIST, on this machine\n"
       "  sluice help train                     all that can be asked of a job\n"
-      "  source <(sluice completion bash)      complete commands and flags");
-  commands[0].app->footer(
-      "Examples:\n"
-      "  sluice train --workers 3 --epochs 5 --save mnist.sluice\n"
-      "  sluice train --model mnist.sluice --epochs 1      goes on from what was saved\n"
-      "  sluice train --dataset csv:houses.csv --target price --loss mse --model model.json\n"
-      "  sluice train --trainer downpour --optimizer sgd --learning-rate 0.05 --report -");
-  commands[1].app->footer(
-      "Example:\n"
-      "  hosta$ sluice driver --listen 0.0.0.0:7070 --workers 2 --save model.sluice\n"
-      "  hosta$ sluice server --driver hosta:7070 --listen 0.0.0.0:7071\n"
-      "  hostb$ sluice worker --driver hosta:7070");
+      "  source <(sluice completion bash)      complete commands and flags\n"
+      "\n"
+      "Exit status: " +
+      std::string(kExitStatus) + "; of the roles of a job there are more, in their help.");
   if (argc < 2) {
     core::write_to_standard_error(app.help());
     return 2;
@@ -120,11 +119,11 @@ int run(int argc, char** argv) {
   const auto [first, arguments] = as_flags({argv + 1, argv + argc});
   if (first == "train" || first == "driver" || first == "worker") wait_passively(argv);
   std::vector<std::string> names;
-  for (const Command& command : commands) names.push_back(command.app->get_name());
+  for (const CLI::App* command : commands_of(app)) names.push_back(command->get_name());
   const bool known = std::find(names.begin(), names.end(), first) != names.end();
   if (!first.starts_with("-") && !known) {
-    return fail(
-        2, "unknown command \"" + first + "\"" + did_you_mean(first, names) + " see sluice --help");
+    return fail(2, fmt::format("unknown command \"{}\"{} see sluice --help", first,
+                               did_you_mean(first, names)));
   }
   try {
     app.parse(
@@ -133,8 +132,8 @@ int run(int argc, char** argv) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     const CLI::App& failed = known ? *app.get_subcommand(first) : app;
-    return fail(2,
-                describe(error, failed) + " see sluice" + (known ? " " + first : "") + " --help");
+    return fail(2, fmt::format("{} see sluice{} --help", describe(error, failed),
+                               known ? " " + first : ""));
   }
   for (const Command& command : commands) {
     if (command.app->parsed()) return command.run();

@@ -4,54 +4,14 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <memory>
-#include <sstream>
-#include <stdexcept>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/flag_text.h"
 #include "core/version.h"
 
 namespace sluice::cli {
 namespace {
-
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
-
-// Those that are shown, in the order in which they were added.
-std::vector<const CLI::Option*> flags_of(const CLI::App& command) {
-  auto flags = command.get_options([](const CLI::Option* flag) {
-    return !flag->get_group().empty() && !flag->get_lnames().empty();
-  });
-  return flags;
-}
-
-// "--shuffle", and its opposite where it has one.
-std::vector<std::string> names_of(const CLI::Option& flag) {
-  std::vector<std::string> names;
-  for (const std::string& name : flag.get_lnames()) names.push_back("--" + name);
-  return names;
-}
-
-bool takes_value(const CLI::Option& flag) { return flag.get_expected_max() > 0; }
-
-// What there is to choose from where a value is written "a|b|c".
-std::vector<std::string> choices_of(const CLI::Option& flag) {
-  std::vector<std::string> choices;
-  std::istringstream written(flag.get_type_name());
-  for (std::string choice; std::getline(written, choice, '|');) choices.push_back(choice);
-  return choices.size() > 1 ? choices : std::vector<std::string>();
-}
-
-bool is_file(const CLI::Option& flag) { return flag.get_type_name() == "FILE"; }
-bool is_folder(const CLI::Option& flag) { return flag.get_type_name() == "FOLDER"; }
-
-std::string joined(const std::vector<std::string>& words, const std::string& between) {
-  return fmt::format("{}", fmt::join(words, between));
-}
-
-// --- The manual page ---
 
 // Text as man takes it: no hyphen becomes a minus sign or the other way round, and no line begins
 // with what man would obey.
@@ -71,185 +31,155 @@ std::string roff(const std::string& text) {
   return result;
 }
 
-std::string manual_of(const CLI::Option& flag) {
-  std::string text = ".TP\n";
-  for (const std::string& name : names_of(flag)) {
-    text += (text.size() > 4 ? ", \\fB" : "\\fB") + roff(name) + "\\fR";
-  }
-  if (takes_value(flag)) text += " \\fI" + roff(flag.get_type_name()) + "\\fR";
-  if (!flag.get_default_str().empty()) text += " (" + roff(flag.get_default_str()) + ")";
-  return text + "\n" + roff(flag.get_description()) + "\n";
+std::string bold(const std::string& text) { return fmt::format("\\fB{}\\fR", roff(text)); }
+
+// A term, in man's macros, and what there is to say of it.
+std::string item(const std::string& term, const std::string& what) {
+  return fmt::format(".TP\n{}\n{}\n", term, roff(what));
 }
 
-std::string manual_of(const CLI::App& command) {
-  std::string text = ".SS sluice " + roff(command.get_name()) + "\n";
-  text += roff(command.get_description()) + ".\n";
-  std::string group;
-  for (const CLI::Option* flag : flags_of(command)) {
-    if (flag->get_group() != group) text += ".PP\n\\fB" + roff(flag->get_group()) + "\\fR\n";
+std::string manual_of(const CLI::Option& flag) {
+  std::vector<std::string> names;
+  for (const std::string& name : names_of(flag)) names.push_back(bold(name));
+  std::string term = fmt::format("{}", fmt::join(names, ", "));
+  if (takes_value(flag)) {
+    term += fmt::format("{}\\fI{}\\fR", names.empty() ? "" : " ", roff(flag.get_type_name()));
+  }
+  if (!flag.get_default_str().empty()) {
+    term += fmt::format(" ({})", roff(flag.get_default_str()));
+  }
+  return item(term, flag.get_description());
+}
+
+bool is_for_help(const CLI::Option& flag) { return names_of(flag).back() == "--help"; }
+
+bool are_the_same(const CLI::Option& a, const CLI::Option& b) {
+  return names_of(a) == names_of(b) && a.get_type_name() == b.get_type_name() &&
+         a.get_default_str() == b.get_default_str() && a.get_description() == b.get_description();
+}
+
+bool has(const std::vector<const CLI::Option*>& flags, const CLI::Option& flag) {
+  return std::any_of(flags.begin(), flags.end(),
+                     [&](const CLI::Option* other) { return are_the_same(*other, flag); });
+}
+
+// The flags of `train` are told once: the driver takes all of them.
+std::string manual_of(const CLI::App& command, const CLI::App& train) {
+  std::string text = fmt::format(".SS sluice {}\n{}.\n", roff(command.get_name()),
+                                 roff(command.get_description()));
+  for (const CLI::Option* positional : positionals_of(command)) text += manual_of(*positional);
+  const auto flags = flags_of(command), told = flags_of(train);
+  const bool as_train =
+      &command != &train && std::all_of(told.begin(), told.end(),
+                                        [&](const CLI::Option* flag) { return has(flags, *flag); });
+  if (as_train) text += "Takes the flags of \\fBsluice train\\fR, with the same defaults.\n";
+  std::string group = flags.front()->get_group();
+  for (const CLI::Option* flag : flags) {
+    if (is_for_help(*flag) || (as_train && has(told, *flag))) continue;
+    if (flag->get_group() != group) text += ".PP\n" + bold(flag->get_group()) + "\n";
     group = flag->get_group();
     text += manual_of(*flag);
   }
   return text;
 }
 
-// --- Completion ---
+constexpr const char* kHead =
+    R"(.SH NAME
+sluice \- asynchronous parameter\-server training of Keras\-style models
+.SH SYNOPSIS
+.B sluice
+\fICOMMAND\fR [\fIFLAG\fR ...]
+.SH DESCRIPTION
+A driver cuts a dataset into partitions; workers train replicas of a model on them and push what
+they learned to parameter servers, without waiting for one another.
+\fBsluice train\fR runs all of them on this machine; the other commands are the roles one by one.
+Of a flag that is given twice the last counts. What stands in parentheses is the default.
+.SH OPTIONS
+Of \fBsluice\fR, and \fB\-\-help\fR of every command.
+)";
 
-std::string bash_completion(const CLI::App& app) {
-  std::vector<std::string> commands;
-  std::string flags, values;
-  std::vector<std::string> files, folders, seen;
-  for (const CLI::App* command : commands_of(app)) {
-    commands.push_back(command->get_name());
-    std::vector<std::string> names;
-    for (const CLI::Option* flag : flags_of(*command)) {
-      const auto own = names_of(*flag);
-      names.insert(names.end(), own.begin(), own.end());
-      if (std::find(seen.begin(), seen.end(), own.front()) != seen.end()) continue;
-      seen.push_back(own.front());
-      if (const auto choices = choices_of(*flag); !choices.empty()) {
-        values += fmt::format("    {}) _sluice_words '{}'; return ;;\n", own.front(),
-                              joined(choices, " "));
-      }
-      if (is_file(*flag)) files.push_back(own.front());
-      if (is_folder(*flag)) folders.push_back(own.front());
-    }
-    if (command->get_name() == "completion") names = {"bash", "zsh", "fish"};
-    flags +=
-        fmt::format("    {}) _sluice_words '{}' ;;\n", command->get_name(), joined(names, " "));
-  }
-  if (!files.empty()) {
-    values += fmt::format("    {}) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n",
-                          joined(files, "|"));
-  }
-  if (!folders.empty()) {
-    values += fmt::format("    {}) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n",
-                          joined(folders, "|"));
-  }
-  commands.emplace_back("help");
-  flags += fmt::format("    help) _sluice_words '{}' ;;\n", joined(commands, " "));
-  return "_sluice_words() { COMPREPLY=($(compgen -W \"$1\" -- \"$cur\")); }\n"
-         "_sluice() {\n"
-         "  local cur=${COMP_WORDS[COMP_CWORD]}\n"
-         "  COMPREPLY=()\n"
-         "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-         "    _sluice_words '" +
-         joined(commands, " ") +
-         "'\n"
-         "    return\n"
-         "  fi\n"
-         "  case ${COMP_WORDS[COMP_CWORD-1]} in\n" +
-         values +
-         "  esac\n"
-         "  case ${COMP_WORDS[1]} in\n" +
-         flags +
-         "  esac\n"
-         "}\n"
-         "complete -o filenames -F _sluice sluice\n";
+std::string exit_status() {
+  return fmt::format(
+      ".SH EXIT STATUS\n"
+      "{}{}{}",
+      item("Of \\fBtrain\\fR and \\fBdriver\\fR", kJobExitStatus),
+      item("Of \\fBserver\\fR and \\fBworker\\fR", kMemberExitStatus),
+      item("Of all others", kExitStatus));
 }
 
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("\\'") : std::string(1, c);
-  return result + "'";
-}
+constexpr const char* kSignals =
+    R"(.SH SIGNALS
+.TP
+\fBSIGINT\fR, \fBSIGTERM\fR, \fBSIGHUP\fR, \fBSIGUSR1\fR, \fBSIGUSR2\fR
+The first one ends the job early: of \fBtrain\fR and \fBdriver\fR everywhere within 2 s. With
+\fB\-\-save\fR the model as it was by then is saved first. A worker that is told so finishes the
+step that is under way and gives its work back; a server that the driver still needs, to save the
+model, is not let go before that. A second one ends the process at once. Those that are ignored when
+the program starts, as SIGHUP is under \fBnohup\fR(1), stay ignored.
+.TP
+\fBSIGPIPE\fR
+Ignored by \fBtrain\fR and \fBdriver\fR: a reader of an output that goes away is an error as a full
+disk is, and what was trained is saved.
+)";
 
-std::string fish_completion(const CLI::App& app) {
-  std::string text = "complete -c sluice -f\n";
-  for (const CLI::App* command : commands_of(app)) {
-    const std::string& name = command->get_name();
-    text += fmt::format("complete -c sluice -n __fish_use_subcommand -a {} -d {}\n", name,
-                        quoted(command->get_description()));
-    for (const CLI::Option* flag : flags_of(*command)) {
-      for (const std::string& own : flag->get_lnames()) {
-        text +=
-            fmt::format("complete -c sluice -n '__fish_seen_subcommand_from {}' -l {}", name, own);
-        if (is_file(*flag)) {
-          text += " -r -F";
-        } else if (takes_value(*flag)) {
-          text += " -x";
-        }
-        if (is_folder(*flag)) text += " -a '(__fish_complete_directories)'";
-        if (const auto choices = choices_of(*flag); !choices.empty()) {
-          text += " -a " + quoted(joined(choices, " "));
-        }
-        text += " -d " + quoted(flag->get_description()) + "\n";
-      }
-    }
-  }
+struct Variable {
+  const char* names;
+  const char* what;
+};
+constexpr Variable kVariables[] = {
+    {"SLUICE_DATA_DIR", "where datasets are looked for before the cache and the network"},
+    {"SLUICE_OFFLINE", "when set, and not to 0, nothing is downloaded"},
+    {"SLUICE_CUDA_PLUGIN", "the file of the CUDA plug-in, libsluice_cuda.so, if not beside sluice"},
+    {"XDG_CACHE_HOME, HOME", "where downloads are kept: in sluice, or in .cache/sluice"},
+    {"TMPDIR, XDG_RUNTIME_DIR",
+     "where temporary files (/tmp otherwise) and, where /tmp cannot be written, the sockets of a "
+     "job's processes go"},
+    {"SLURM_CPUS_PER_TASK, OMP_NUM_THREADS",
+     "how many cores a process may use, the first of them that is set; otherwise what control "
+     "groups and the affinity mask leave"},
+    {"OMP_WAIT_POLICY", "how threads wait: passive, unless it is set"},
+    {"CUDA_VISIBLE_DEVICES", "the GPUs that a process sees"},
+    {"POD_NAME", "what a process says it runs in, instead of its container's number"},
+    {"http_proxy, https_proxy, all_proxy, no_proxy", "for downloads, as curl(1)"},
+};
+
+std::string environment() {
+  std::string text = ".SH ENVIRONMENT\n";
+  for (const Variable& variable : kVariables) text += item(bold(variable.names), variable.what);
   return text;
 }
+
+constexpr const char* kTail =
+    R"(.SH FILES
+.TP
+\fI~/.cache/sluice\fR
+datasets that were downloaded
+.SH EXAMPLES
+.nf
+sluice train \-\-workers 3 \-\-epochs 5 \-\-save mnist.sluice
+sluice driver \-\-listen 0.0.0.0:7070 \-\-workers 2
+sluice server \-\-driver HOST:7070 \-\-listen 0.0.0.0:7071
+sluice worker \-\-driver HOST:7070
+.fi
+)";
 
 }  // namespace
 
 std::string manual_page(const CLI::App& app) {
   std::string text =
       fmt::format(".TH SLUICE 1 \"\" \"sluice {}\" \"User Commands\"\n", core::version());
-  text +=
-      ".SH NAME\n"
-      "sluice \\- asynchronous parameter\\-server training of Keras\\-style models\n"
-      ".SH SYNOPSIS\n"
-      ".B sluice\n\\fICOMMAND\\fR [\\fIFLAG\\fR ...]\n"
-      ".SH DESCRIPTION\n"
-      "A driver cuts a dataset into partitions; workers train replicas of a model on them and "
-      "push\n"
-      "what they learned to parameter servers, without waiting for one another.\n"
-      "\\fBsluice train\\fR runs all of them on this machine; the other commands are the roles "
-      "one\n"
-      "by one.\n"
-      ".SH COMMANDS AND FLAGS\n"
-      "Of a flag that is given twice the last counts. What stands in parentheses is the default.\n";
-  for (const CLI::App* command : commands_of(app)) text += manual_of(*command);
-  text +=
-      ".SH EXIT STATUS\n"
-      "0 done; 1 the job or this member failed; 2 a wrong flag, file or job; 128 + n ended by\n"
-      "signal n. Of \\fBserver\\fR and \\fBworker\\fR also: 3 the driver ended the job early; 4 "
-      "no\n"
-      "driver; 5 refused by the driver, or the job makes no sense here.\n"
-      ".SH ENVIRONMENT\n"
-      ".TP\n\\fBSLUICE_DATA_DIR\\fR\nwhere datasets are looked for before the cache and the "
-      "network\n"
-      ".TP\n\\fBSLUICE_OFFLINE\\fR\nwhen set, nothing is downloaded\n"
-      ".TP\n\\fBTMPDIR\\fR\nwhere temporary files go\n"
-      ".SH FILES\n"
-      ".TP\n\\fI~/.cache/sluice\\fR\ndatasets that were downloaded\n"
-      ".SH EXAMPLES\n"
-      ".nf\n"
-      "sluice train \\-\\-workers 3 \\-\\-epochs 5 \\-\\-save mnist.sluice\n"
-      "sluice driver \\-\\-listen 0.0.0.0:7070 \\-\\-workers 2\n"
-      "sluice server \\-\\-driver HOST:7070 \\-\\-listen 0.0.0.0:7071\n"
-      "sluice worker \\-\\-driver HOST:7070\n"
-      ".fi\n";
-  return text;
-}
-
-std::string completion(const CLI::App& app, const std::string& shell) {
-  if (shell == "bash") return bash_completion(app);
-  if (shell == "zsh") {
-    return "#compdef sluice\nautoload -U +X bashcompinit && bashcompinit\n" + bash_completion(app);
-  }
-  if (shell == "fish") return fish_completion(app);
-  throw std::invalid_argument("completion: expected bash, zsh or fish, got \"" + shell + "\"");
-}
-
-Command add_completion_command(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("completion", "Prints a script that completes this command");
-  const auto shell = std::make_shared<std::string>();
-  command->add_option("shell", *shell, "bash, zsh or fish")->required()->type_name("SHELL");
-  command->footer(
-      "bash: source <(sluice completion bash)\n"
-      "zsh:  source <(sluice completion zsh)\n"
-      "fish: sluice completion fish | source");
-  return {command, [&app, shell] {
-            std::fputs(completion(app, *shell).c_str(), stdout);
-            return 0;
-          }};
+  text += kHead;
+  for (const CLI::Option* flag : flags_of(app)) text += manual_of(*flag);
+  text += ".SH COMMANDS AND FLAGS\n";
+  const auto commands = commands_of(app);
+  for (const CLI::App* command : commands) text += manual_of(*command, *commands.front());
+  return text + exit_status() + kSignals + environment() + kTail;
 }
 
 Command add_manual_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("manual", "Prints the manual page: sluice manual | man -l -");
+  command->footer(fmt::format("Exit status: {}.", kExitStatus));
   return {command, [&app] {
             std::fputs(manual_page(app).c_str(), stdout);
             return 0;

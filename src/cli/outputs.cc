@@ -1,5 +1,7 @@
 #include "cli/outputs.h"
 
+#include <fmt/core.h>
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -67,7 +69,7 @@ void check_outputs(const train::JobConfig& config, const std::vector<std::string
     for (auto other = all.begin(); other != output; ++other) {
       if (!are_one_file(path, other->second)) continue;
       throw train::InvalidField(
-          field, "expected another file than --" + std::string(other->first) + ", got " + path);
+          field, fmt::format("expected another file than --{}, got {}", other->first, path));
     }
   }
   if (config.save.empty()) return;
@@ -78,7 +80,7 @@ void check_outputs(const train::JobConfig& config, const std::vector<std::string
 LineFile::LineFile(const std::string& path)
     : path_(path), file_(core::is_standard_output(path) ? stdout : std::fopen(path.c_str(), "we")) {
   if (file_ == nullptr) {
-    throw std::invalid_argument("cannot write " + path + ": " + std::strerror(errno));
+    throw std::invalid_argument(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
   }
 }
 
@@ -89,7 +91,7 @@ void LineFile::write(const std::string& line) {
 
 Status LineFile::close() {
   if (error_ == 0) return ok_status();
-  return unavailable("cannot write " + path_ + ": " + std::strerror(error_));
+  return unavailable(fmt::format("cannot write {}: {}", path_, std::strerror(error_)));
 }
 
 std::vector<std::string> files_of(const TrainTest& data) {

@@ -1,9 +1,10 @@
 // `sluice server` and `sluice worker`.
+#include <fmt/core.h>
+
 #include <memory>
 #include <stdexcept>
 #include <string_view>
 
-#include "backend/replica.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "core/atomic_file.h"
@@ -11,6 +12,7 @@
 #include "core/process_info.h"
 #include "launch/roles.h"
 #include "launch/signals.h"
+#include "train/job_config.h"
 #include "transport/grpc/socket_address.h"
 
 namespace sluice::cli {
@@ -22,12 +24,8 @@ struct RoleFlags {
 };
 
 void add_shared_flags(CLI::App& app, RoleFlags& flags) {
-  app.footer(
-      "Example: sluice " + app.get_name() +
-      " --driver hosta:7070\n\n"
-      "Exit status: 0 the job is done; 1 this member failed; 2 a wrong flag; 3 the driver ended\n"
-      "the job early and said why; 4 no driver: it never answered, or answers no more; 5 refused\n"
-      "by the driver, or the job makes no sense here; 128 + n ended by signal n.");
+  app.footer(fmt::format("Example:\n  sluice {} --driver hosta:7070\n\nExit status: {}.",
+                         app.get_name(), kMemberExitStatus));
   app.add_option("--driver", flags.role.driver, "the driver's: HOST:PORT or unix:/path")
       ->required()
       ->type_name("ADDRESS");
@@ -43,7 +41,7 @@ void require_address(const char* flag, const std::string& address) {
   const auto parsed = transport::parse_address(address);
   if (!parsed.ok()) throw std::invalid_argument(flag + (": " + parsed.status().message()));
   if (!parsed->is_unix() && parsed->port == 0 && flag != std::string_view("--listen")) {
-    throw std::invalid_argument(flag + (": " + address + " has no port to connect to"));
+    throw std::invalid_argument(fmt::format("{}: {} has no port to connect to", flag, address));
   }
 }
 
@@ -52,9 +50,12 @@ void validate(const launch::RoleOptions& role) {
     throw std::invalid_argument("--join-timeout: expected more than 0 and at most 1e9 seconds");
   }
   if (role.index < -1) throw std::invalid_argument("--index: expected -1 or more");
+  if (role.threads < 1 || role.threads > 256) {
+    throw std::invalid_argument(fmt::format("--threads: expected 1 to 256, got {}", role.threads));
+  }
   if (!role.device.empty()) {
-    const Status device = backend::check_device_name(role.device);
-    if (!device.ok()) throw std::invalid_argument("--device: " + device.message());
+    const std::string wrong = train::check_device(role.device);
+    if (!wrong.empty()) throw std::invalid_argument("--device: " + wrong);
   }
   require_address("--driver", role.driver);
   require_address("--listen", role.listen);
@@ -78,7 +79,10 @@ int run_role(const char* name, const RoleFlags& flags,
   const launch::StopSignals signals({.grace = launch::stop_grace(name)});
   const std::stop_token stop = signals.token();
   const client::MemberEnd end = role(flags.role, stop);
-  if (stop.stop_requested()) return launch::StopSignals::exit_status();
+  if (stop.stop_requested()) {
+    return fail(launch::StopSignals::exit_status(),
+                fmt::format("{}: stopped by {}", name, launch::StopSignals::name()));
+  }
   const int status = launch::exit_status(end.how);
   return status == 0 ? 0 : fail(status, std::string(name) + ": " + end.why.message());
 }
@@ -101,7 +105,6 @@ Command add_server_command(CLI::App& app) {
       ->add_option("--port-file", flags->role.port_file, "to write the port to that it listens at")
       ->type_name("FILE");
   add_value(*command, "--threads", flags->role.threads, "1 to 256, that serve workers")
-      ->check(CLI::Range(1, 256))
       ->type_name("NUMBER");
   return {command, [flags] { return run_role("server", *flags, launch::run_server_role); }};
 }

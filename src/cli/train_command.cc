@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/outputs.h"
+#include "core/count_text.h"
 #include "core/file_io.h"
 #include "core/log.h"
 #include "core/parameter_set.h"
@@ -25,7 +26,6 @@
 #include "data/catalog.h"
 #include "launch/signals.h"
 #include "nn/lowering.h"
-#include "show/progress_view.h"
 #include "show/report.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
@@ -46,6 +46,9 @@ struct JobFlags {
   bool print_config = false;
 };
 
+// "--shuffle,!--no-shuffle", as CLI11 takes them.
+std::string with_opposite(const std::string& flag) { return flag + ",!--no-" + flag.substr(2); }
+
 void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field,
               const train::Help& help) {
   app.add_option_function<std::string>(
@@ -56,8 +59,8 @@ void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field,
 }
 
 void add_flag(CLI::App& app, const std::string& name, bool& field, const train::Help& help) {
-  app.add_flag(name + ",!--no-" + name.substr(2), field, help.text)
-      ->option_text(field ? "(default: on)" : "(default: off)")
+  app.add_flag(with_opposite(name), field, help.text)
+      ->default_str(field ? "on" : "off")
       ->group(help.group);
 }
 
@@ -70,9 +73,9 @@ void add_flag(CLI::App& app, const std::string& name, T& field, const train::Hel
 struct AddOption {
   void operator()(bool fallback) const {
     app.add_flag_function(
-           name + ",!--no-" + name.substr(2),
+           with_opposite(name),
            [&values = values, key = key](int64_t count) { values[key] = count > 0; }, help)
-        ->option_text(fallback ? "(default: on)" : "(default: off)")
+        ->default_str(fallback ? "on" : "off")
         ->group(group);
   }
   template <typename T>
@@ -157,9 +160,10 @@ void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& m
               const TrainTest& sets, const std::string& device) {
   const Dataset& data = sets.train;
   std::string text = model.summary();
-  text += fmt::format("Training on {} ({}): {} records, {} worker(s), {} server(s), {}\n",
-                      data.name(), data.records()->info().origin, data.size(), flags.config.workers,
-                      flags.config.servers, flags.config.trainer);
+  text +=
+      fmt::format("Training on {} ({}): {}, {} worker(s), {} server(s), {}\n", data.name(),
+                  data.records()->info().origin, core::counted(data.size(), "record", "records"),
+                  flags.config.workers, flags.config.servers, flags.config.trainer);
   if (const std::string columns = data::summary_of_columns(sets); !columns.empty()) {
     text += columns + "\n";
   }
@@ -178,10 +182,10 @@ int interrupted(const Result<train::JobOutcome>& outcome, const Sequential& mode
   }
   if (save_model(model, config.save) != 0) return status;
   const std::string& why = outcome->result.stopped;
-  return fail(status, fmt::format("interrupted after {} updates{}; the model as it was by then is "
-                                  "saved to {}",
-                                  show::with_separators(outcome->result.server_updates),
-                                  signal == 0 ? " since " + why : "", config.save));
+  return fail(status,
+              fmt::format("interrupted after {}{}; the model as it was by then is saved to {}",
+                          core::counted(outcome->result.server_updates, "update", "updates"),
+                          signal == 0 ? " since " + why : "", config.save));
 }
 
 // Data may take long to be there: whoever has no port hears of it at once.
@@ -221,18 +225,23 @@ void heed_lost_readers() {
   if (action.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
 }
 
-int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
-  const auto started = now();
-  train::JobConfig config = with_standard_output(flags.config);
-  log::set_level(flags.log_level);
-  train::validate(config);
-  // Two learning rates, of which one does not count, would only puzzle.
+// As JSON. Two learning rates, of which one does not count, would only puzzle.
+std::string as_asked(train::JobConfig config) {
   config.optimizer = train::effective_optimizer(config);
   config.learning_rate = 0;
+  return train::to_json(config);
+}
+
+int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
+  const auto started = now();
+  log::set_level(flags.log_level);
+  train::validate(flags.config);
+  const std::string config_json = as_asked(flags.config);
   if (flags.print_config) {
-    std::printf("%s\n", train::to_json(config).c_str());
+    std::printf("%s\n", config_json.c_str());
     return 0;
   }
+  const train::JobConfig config = with_standard_output(flags.config);
   const bool own_model = train::is_builtin_model(config.model);
   check_outputs(config, {flags.config_file, own_model ? "" : config.model});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
@@ -264,7 +273,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   if (!outcome->result.stopped.empty()) return interrupted(outcome, model, config);
   int status = config.save.empty() ? 0 : save_model(model, config.save);
   show::JobReport report;
-  report.config_json = train::to_json(config);
+  report.config_json = config_json;
   report.dataset_asked = config.dataset;
   report.dataset = data->train.name();
   report.model_json = model.to_json();
@@ -272,8 +281,8 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   report.result = std::move(outcome->result);
   report.history = std::move(outcome->history);
   if (config.verbose > 0) {
-    core::write_to_standard_error("Evaluating on " + show::with_separators(data->test.size()) +
-                                  " records\n");
+    core::write_to_standard_error(
+        fmt::format("Evaluating on {}\n", core::counted(data->test.size(), "record", "records")));
   }
   {
     const std::stop_callback on_stop(
@@ -319,15 +328,32 @@ Command make_command(CLI::App* command, train::Cluster cluster, const char* prog
 }  // namespace
 
 Command add_train_command(CLI::App& app, const char* program) {
-  return make_command(
-      app.add_subcommand("train", "Trains on this machine: starts its own servers and workers"),
-      train::Cluster::kLocal, program);
+  CLI::App* command =
+      app.add_subcommand("train", "Trains on this machine: starts its own servers and workers");
+  command->footer(
+      "Examples:\n"
+      "  sluice train --workers 3 --epochs 5 --save mnist.sluice\n"
+      "  sluice train --model mnist.sluice --epochs 1      goes on from what was saved\n"
+      "  sluice train --dataset csv:houses.csv --target price --loss mse --model m.json\n"
+      "  sluice train --trainer downpour --optimizer sgd --learning-rate 0.05 --report -\n"
+      "\n"
+      "Exit status: " +
+      std::string(kJobExitStatus) + ".");
+  return make_command(command, train::Cluster::kLocal, program);
 }
 
 Command add_driver_command(CLI::App& app, const char* program) {
-  return make_command(
-      app.add_subcommand("driver", "Owns a job whose servers and workers join from elsewhere"),
-      train::Cluster::kExternal, program);
+  CLI::App* command =
+      app.add_subcommand("driver", "Owns a job whose servers and workers join from elsewhere");
+  command->footer(
+      "Example:\n"
+      "  hosta$ sluice driver --listen 0.0.0.0:7070 --workers 2 --save model.sluice\n"
+      "  hosta$ sluice server --driver hosta:7070 --listen 0.0.0.0:7071\n"
+      "  hostb$ sluice worker --driver hosta:7070\n"
+      "\n"
+      "Exit status: " +
+      std::string(kJobExitStatus) + ".");
+  return make_command(command, train::Cluster::kExternal, program);
 }
 
 }  // namespace sluice::cli

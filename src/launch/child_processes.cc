@@ -1,5 +1,6 @@
 #include "launch/child_processes.h"
 
+#include <fmt/core.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ namespace {
 std::string describe(int status) {
   if (WIFSIGNALED(status)) {
     const int signal = WTERMSIG(status);
-    return "was killed by signal " + std::to_string(signal) + " (" + strsignal(signal) + ")";
+    return fmt::format("was killed by signal {} ({})", signal, strsignal(signal));
   }
   return "ended with exit status " + std::to_string(WEXITSTATUS(status));
 }
@@ -26,9 +27,11 @@ std::string in_mib(int64_t bytes) { return std::to_string(bytes >> 20) + " MiB";
 
 std::string describe(const core::MemoryBound& bound) {
   if (bound.limit_bytes == 0) return "this host ran out of it";
-  const std::string peak =
-      bound.peak_bytes > 0 ? ", of which " + in_mib(bound.peak_bytes) + " were in use at most" : "";
-  return "the limit of this container or service is " + in_mib(bound.limit_bytes) + peak;
+  const std::string peak = bound.peak_bytes > 0 ? fmt::format(", of which {} were in use at most",
+                                                              in_mib(bound.peak_bytes))
+                                                : "";
+  return fmt::format("the limit of this container or service is {}{}", in_mib(bound.limit_bytes),
+                     peak);
 }
 
 bool take_sigchld() {
@@ -110,8 +113,8 @@ Result<pid_t> ChildProcesses::start(const std::vector<std::string>& arguments,
   volatile int error = 0;
   const pid_t pid = spawn(argv.data(), environment.data(), error);
   if (error != 0) {
-    return unavailable("cannot start a process of " + arguments.front() + ": " +
-                       std::strerror(error));
+    return unavailable(
+        fmt::format("cannot start a process of {}: {}", arguments.front(), std::strerror(error)));
   }
   std::lock_guard lock(mutex_);
   try {
@@ -119,7 +122,8 @@ Result<pid_t> ChildProcesses::start(const std::vector<std::string>& arguments,
   } catch (const std::exception& none) {  // no thread is to be had
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
-    return unavailable("cannot watch over a process of " + arguments.front() + ": " + none.what());
+    return unavailable(
+        fmt::format("cannot watch over a process of {}: {}", arguments.front(), none.what()));
   }
   running_.insert(pid);
   return pid;
@@ -151,8 +155,9 @@ std::string ChildProcesses::fate_of(int status) {
   const core::MemoryBound bound = memory_();
   if (bound.killed <= killed_for_memory_) return fate;
   ++killed_for_memory_;  // others that were killed with it are heard of next
-  return fate + " for want of memory: " + describe(bound) +
-         "; allow more, or take fewer workers or a smaller --batch-size";
+  return fmt::format(
+      "{} for want of memory: {}; allow more, or take fewer workers or a smaller --batch-size",
+      fate, describe(bound));
 }
 
 bool ChildProcesses::empty() const {

@@ -1,6 +1,7 @@
 #include "launch/local_cluster.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -101,8 +102,10 @@ Result<std::unique_ptr<LocalCluster>> LocalCluster::create(LocalClusterOptions o
     wrong += (wrong.empty() ? "" : "; ") + made.status().message();
   }
   if (directory.empty()) {
-    return unavailable("no place for a folder of sockets: " + wrong +
-                       "; set TMPDIR to a folder with a short name that can be written");
+    return unavailable(
+        fmt::format("no place for a folder of sockets: {}; set TMPDIR to a folder with a short "
+                    "name that can be written",
+                    wrong));
   }
   remove_at_end(directory);
   const int lock = lock_folder(directory);
@@ -146,7 +149,7 @@ Status LocalCluster::start_all() {
   for (int i = 0; i < options_.servers; ++i) {
     RoleOptions role;
     role.driver = driver_address_;
-    role.listen = "unix:" + directory_ + "/server-" + std::to_string(i);
+    role.listen = fmt::format("unix:{}/server-{}", directory_, i);
     role.index = i;
     SLUICE_RETURN_IF_ERROR(start_child("server", role).status());
   }
@@ -176,7 +179,7 @@ void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
   if (it == workers_.end()) {
     // Before it joined, a server is nobody that the driver could miss.
     if (!ending_) {
-      driver_->abort("a parameter server (pid " + std::to_string(ended.pid) + ") " + ended.fate);
+      driver_->abort(fmt::format("a parameter server (pid {}) {}", ended.pid, ended.fate));
     }
     return;
   }
@@ -196,8 +199,8 @@ void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
     if (!started.ok()) SLUICE_LOG(error, "{}", started.message());
   }
   if (workers_.empty()) {
-    driver_->abort("every worker is gone; the last one, worker " + std::to_string(index) +
-                   " (pid " + std::to_string(ended.pid) + "), " + ended.fate);
+    driver_->abort(fmt::format("every worker is gone; the last one, worker {} (pid {}), {}", index,
+                               ended.pid, ended.fate));
   }
 }
 

@@ -1,6 +1,7 @@
 // Sequential::summary(): the table that Keras 3 prints where it does not know the terminal's width.
 #include <array>
 
+#include "core/count_text.h"
 #include "core/process_info.h"
 #include "nn/sequential_impl.h"
 
@@ -84,13 +85,6 @@ std::string row(const Cells& cells, const char* bar) {
   return text;
 }
 
-std::string with_separators(size_t number) {
-  std::string text = std::to_string(number);
-  for (size_t i = text.size(); i > 3; i -= 3)
-    text.insert(text.begin() + static_cast<std::ptrdiff_t>(i) - 3, ',');
-  return text;
-}
-
 std::string with_batch(const Shape& shape) {
   std::string text = "(None";
   for (int64_t size : shape.dims()) text += ", " + std::to_string(size);
@@ -98,8 +92,8 @@ std::string with_batch(const Shape& shape) {
 }
 
 std::string total(const char* label, size_t parameters) {
-  return std::string(" ") + label + ": " + with_separators(parameters) + " (" +
-         core::memory_text(static_cast<double>(parameters * sizeof(float))) + ")\n";
+  return std::string(" ") + label + ": " + core::with_separators(static_cast<int64_t>(parameters)) +
+         " (" + core::memory_text(static_cast<double>(parameters * sizeof(float))) + ")\n";
 }
 
 size_t count_params(const Layer& layer, const Shape& input) {
@@ -120,7 +114,8 @@ std::string Sequential::summary() const {
     Cells cells = {layer.name() + " (" + layer.class_name() + ")", "?", "0 (unbuilt)"};
     if (impl_->input) {
       cells[1] = with_batch(impl_->outputs[i]);
-      cells[2] = with_separators(sluice::count_params(layer, impl_->input_of(i)));
+      cells[2] = core::with_separators(
+          static_cast<int64_t>(sluice::count_params(layer, impl_->input_of(i))));
     }
     if (i > 0) text += rule(kBetween);
     text += row(cells, "│");

@@ -1,14 +1,15 @@
 #include "show/progress_view.h"
 
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <utility>
 
+#include "core/count_text.h"
 #include "core/standard_error.h"
 
 namespace sluice::show {
@@ -18,45 +19,35 @@ constexpr size_t kBarWidth = 30, kSmallestBar = 10;
 constexpr core::Duration kRedraw = std::chrono::milliseconds(100);
 constexpr core::Duration kRateWindow = std::chrono::seconds(2);
 
-template <typename... Args>
-std::string format(const char* pattern, Args... args) {
-  char text[256];
-  std::snprintf(text, sizeof(text), pattern, args...);
-  return text;
-}
-
 // Keras' rule: %.4f, or %.4e for what would show as 0.000x.
 std::string format_value(double value) {
   if (std::isnan(value)) return "nan";
-  return std::abs(value) > 1e-3 || value == 0 ? format("%.4f", value) : format("%.4e", value);
+  return std::abs(value) > 1e-3 || value == 0 ? fmt::format("{:.4f}", value)
+                                              : fmt::format("{:.4e}", value);
 }
 
 std::string format_metrics(const ShownMetrics& metrics, const char* prefix) {
-  std::string text = std::string(" - ") + prefix + "loss: " + format_value(metrics.loss);
-  if (std::isnan(metrics.accuracy)) return text;
-  return text + " - " + prefix + "accuracy: " + format_value(metrics.accuracy);
+  const std::string loss = fmt::format(" - {}loss: {}", prefix, format_value(metrics.loss));
+  if (std::isnan(metrics.accuracy)) return loss;
+  return fmt::format("{} - {}accuracy: {}", loss, prefix, format_value(metrics.accuracy));
+}
+
+// Of whatever records there are: images or rows of a table.
+std::string format_rate(double samples_per_second) {
+  return core::with_separators(static_cast<int64_t>(samples_per_second)) + " samples/s";
 }
 
 }  // namespace
 
 std::string format_seconds(double seconds) {
   const auto s = static_cast<int64_t>(std::max(seconds, 0.0) + 0.5);
-  if (s > 3600) {
-    return format("%ld:%02ld:%02ld", static_cast<long>(s / 3600), static_cast<long>(s % 3600 / 60),
-                  static_cast<long>(s % 60));
-  }
-  if (s > 60) return format("%ld:%02ld", static_cast<long>(s / 60), static_cast<long>(s % 60));
-  return format("%lds", static_cast<long>(s));
+  if (s > 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s % 3600 / 60, s % 60);
+  if (s > 60) return fmt::format("{}:{:02}", s / 60, s % 60);
+  return fmt::format("{}s", s);
 }
 
-std::string format_loss(double loss) { return std::isnan(loss) ? "nan" : format("%.4f", loss); }
-
-std::string with_separators(int64_t value) {
-  std::string text = std::to_string(value);
-  for (int i = static_cast<int>(text.size()) - 3; i > (value < 0 ? 1 : 0); i -= 3) {
-    text.insert(static_cast<size_t>(i), ",");
-  }
-  return text;
+std::string format_loss(double loss) {
+  return std::isnan(loss) ? "nan" : fmt::format("{:.4f}", loss);
 }
 
 ProgressView::Style ProgressView::style_for(int verbose) {
@@ -90,8 +81,7 @@ std::string ProgressView::bar(int64_t samples, size_t width) const {
   std::fill_n(text.begin(), filled, '=');
   if (filled > 0 && filled < width) text[filled - 1] = '>';
   const std::string all = std::to_string(samples_per_epoch_);
-  return format("%*ld/%s [%s]", static_cast<int>(all.size()), static_cast<long>(samples),
-                all.c_str(), text.c_str());
+  return fmt::format("{:>{}}/{} [{}]", samples, all.size(), all, text);
 }
 
 std::string ProgressView::with_bar(int64_t samples, const std::string& rest) const {
@@ -106,7 +96,7 @@ void ProgressView::begin_epoch(int epoch) {
   if (epoch == shown_epoch_) return;
   shown_epoch_ = epoch;
   if (style_ == Style::kBar && epochs_ > 1) {
-    message("Epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs_));
+    message(fmt::format("Epoch {}/{}", epoch + 1, epochs_));
   }
 }
 
@@ -127,7 +117,7 @@ void ProgressView::update(int epoch, int64_t samples, int64_t total_samples,
   if (rate_ > 0) {
     const int64_t all = samples_per_epoch_ * epochs_;
     left = " - ETA: " + format_seconds(static_cast<double>(all - total_samples) / rate_);
-    rate = " - " + with_separators(static_cast<int64_t>(rate_)) + " images/s";
+    rate = " - " + format_rate(rate_);
   }
   const std::string shown = samples > 0 ? format_metrics(metrics, "") : "";
   // A line that went on in the next one could not be drawn over.
@@ -142,22 +132,21 @@ void ProgressView::epoch_end(int epoch, const ShownMetrics& metrics,
   const double seconds = core::to_seconds(now - epoch_start_);
   epoch_start_ = now;
   if (!std::isfinite(metrics.loss) && !std::exchange(diverged_, true)) {
-    say("warning: training has diverged: the loss of epoch " + std::to_string(epoch + 1) + " is " +
-        format_loss(metrics.loss) + "; try a smaller learning rate");
+    say(fmt::format(
+        "warning: training has diverged: the loss of epoch {} is {}; try a smaller learning rate",
+        epoch + 1, format_loss(metrics.loss)));
   }
   if (style_ == Style::kSilent) return;
   begin_epoch(epoch);
   clear();
   std::string line = " - " + format_seconds(seconds);
   if (seconds > 0.5) {  // asynchronous epochs may end almost together, which says nothing of speed
-    const double rate = static_cast<double>(samples_per_epoch_) / seconds;
-    line += " - " + with_separators(static_cast<int64_t>(rate)) + " images/s";
+    line += " - " + format_rate(static_cast<double>(samples_per_epoch_) / seconds);
   }
   line += format_metrics(metrics, "");
   if (validation) line += format_metrics(*validation, "val_");
-  message(style_ == Style::kBar
-              ? with_bar(samples_per_epoch_, line)
-              : "Epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs_) + line);
+  message(style_ == Style::kBar ? with_bar(samples_per_epoch_, line)
+                                : fmt::format("Epoch {}/{}{}", epoch + 1, epochs_, line));
 }
 
 void ProgressView::message(const std::string& line) {

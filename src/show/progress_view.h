@@ -2,7 +2,7 @@
 // redrawn in place on a terminal, written once when the epoch is over elsewhere.
 //
 //   Epoch 2/5
-//   31264/60000 [==============>...............] - ETA: 3s - 8,112 images/s - loss: 0.0812 -
+//   31264/60000 [==============>...............] - ETA: 3s - 8,112 samples/s - loss: 0.0812 -
 //   accuracy: 0.9751
 #pragma once
 
@@ -70,7 +70,5 @@ class ProgressView {
 std::string format_seconds(double seconds);
 // With four decimals; "nan" whatever its sign.
 std::string format_loss(double loss);
-// 31,264.
-std::string with_separators(int64_t value);
 
 }  // namespace sluice::show

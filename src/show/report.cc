@@ -1,11 +1,13 @@
 #include "show/report.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
+#include "core/count_text.h"
 #include "core/process_info.h"
 #include "core/version.h"
 #include "show/progress_view.h"
@@ -14,13 +16,6 @@ namespace sluice::show {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <typename... Args>
-std::string format(const char* pattern, Args... args) {
-  char text[512];
-  std::snprintf(text, sizeof(text), pattern, args...);
-  return text;
-}
 
 // Without an accuracy where there is none.
 void put(Json& json, const std::string& prefix, const Metrics& metrics) {
@@ -80,9 +75,11 @@ std::string test_set(const JobReport& report) {
   std::string asked = report.dataset_asked;
   std::replace(asked.begin(), asked.end(), '-', '_');
   const bool generated = report.dataset == "generated digits" && asked != "digits";
-  return generated ? report.dataset + ", since " + asked + " was not found"
+  return generated ? fmt::format("{}, since {} was not found", report.dataset, asked)
                    : "test set of " + report.dataset;
 }
+
+std::string samples(int64_t count) { return core::counted(count, "sample", "samples"); }
 
 double samples_per_second(const driver::JobResult& result) {
   return static_cast<double>(result.samples_trained) / std::max(result.training_time_s, 1e-9);
@@ -127,28 +124,25 @@ Status write_report(const JobReport& report, const std::string& path) {
 
 std::string to_text(const JobReport& report) {
   const driver::JobResult& result = report.result;
-  std::string text;
-  text += format("Training time: %.2f s (%s samples, %s samples/s)\n", result.training_time_s,
-                 with_separators(result.samples_trained).c_str(),
-                 with_separators(static_cast<int64_t>(samples_per_second(result))).c_str());
+  const auto rate = static_cast<int64_t>(samples_per_second(result));
+  std::string text =
+      fmt::format("Training time: {:.2f} s ({}, {} samples/s)\n", result.training_time_s,
+                  samples(result.samples_trained), core::with_separators(rate));
   const std::string set = test_set(report), loss = format_loss(report.test.loss);
   if (std::isnan(report.test.accuracy)) {
-    text += "Loss: " + loss + " (" + set + ")\n";
+    text += fmt::format("Loss: {} ({})\n", loss, set);
   } else {
-    text +=
-        format("Accuracy: %.4f (%s, loss %s)\n", report.test.accuracy, set.c_str(), loss.c_str());
+    text += fmt::format("Accuracy: {:.4f} ({}, loss {})\n", report.test.accuracy, set, loss);
   }
-  text +=
-      format("Number of parameter server updates: %ld\n", static_cast<long>(result.server_updates));
-  text += format("Staleness: mean %.2f, maximum %ld\n", result.staleness_mean,
-                 static_cast<long>(result.staleness_max));
+  text += fmt::format("Number of parameter server updates: {}\n", result.server_updates);
+  text += fmt::format("Staleness: mean {:.2f}, maximum {}\n", result.staleness_mean,
+                      result.staleness_max);
   for (const driver::WorkerReport& worker : result.workers) {
-    text += format("Worker %d: %s updates, %s samples, %d partition(s), peak memory %ld MB\n",
-                   worker.worker, with_separators(worker.updates).c_str(),
-                   with_separators(worker.samples).c_str(), worker.leases,
-                   static_cast<long>(worker.peak_memory_bytes >> 20));
+    text += fmt::format("Worker {}: {}, {}, {} partition(s), peak memory {} MB\n", worker.worker,
+                        core::counted(worker.updates, "update", "updates"), samples(worker.samples),
+                        worker.leases, worker.peak_memory_bytes >> 20);
     for (const auto& process : worker.processes) {
-      if (!process.left) text += "  " + process.name + ": " + process.fate + "\n";
+      if (!process.left) text += fmt::format("  {}: {}\n", process.name, process.fate);
     }
   }
   return text;

@@ -79,7 +79,9 @@ std::string at_least(const auto& value, const char* of) {
 // What --help says of a field.
 struct Help {
   const char* group;  // the heading that it stands under
-  const char* value;  // what is written behind the flag: "a|b|c" to choose from, FILE, NUMBER, ...
+  // What is written behind the flag: "a|b|FILE" to choose from. What has a capital letter stands
+  // for something else than itself; shells complete files for FILE and folders for FOLDER.
+  const char* value;
   const char* text;
 };
 

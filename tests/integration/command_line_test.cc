@@ -82,6 +82,14 @@ INSTANTIATE_TEST_SUITE_P(
                 {"--frobnicate"},
                 "unknown flag --frobnicate; see sluice train --help"},
         Mistake{"ArgumentWithoutFlag", {"three"}, "unexpected argument \"three\""},
+        Mistake{"SwitchWithAValue",
+                {"--shuffle=maybe"},
+                "--shuffle takes no value: write --shuffle or --no-shuffle; see sluice train"},
+        Mistake{"OppositeWithAValue", {"--no-shuffle=99999999999999999999"}, "takes no value"},
+        Mistake{"AlgorithmsSwitchWithAValue",
+                {"--overlap=off"},
+                "--overlap takes no value: write --overlap or --no-overlap; see sluice train"},
+        Mistake{"FlagWithoutItsValue", {"--epochs"}, "--epochs needs a value; see sluice train"},
         Mistake{"NotANumber", {"--epochs", "three"}, "--epochs: expected a whole number"},
         Mistake{"EmptyNumber", {"--epochs", ""}, "--epochs: expected a whole number"},
         Mistake{"NumberOutOfRange", {"--workers", "99999999999"}, "--workers: 99999999999 is out"},
@@ -175,6 +183,7 @@ TEST(CommandLineTest, MistakesInAConfigNameTheFileAndThoseOfFlagsTheFlag) {
     return sluice_command(arguments).output;
   };
   EXPECT_THAT(error(R"({"epochs": 0})"), HasSubstr(config + ": epochs: expected at least 1 epoch"));
+  EXPECT_THAT(error(R"({"loss": "hinge"})"), HasSubstr(config + ": loss: \"hinge\": use"));
   EXPECT_THAT(error(R"({"window": 0})"), HasSubstr(config + ": window: expected"));
   EXPECT_THAT(error(R"({"epochs": 3})", {"--epochs", "0"}), HasSubstr("--epochs: expected"));
   EXPECT_THAT(error(""), HasSubstr(config + " is empty"));
@@ -207,8 +216,9 @@ TEST(CommandLineTest, RolesRefuseWhatCannotWorkAtOnce) {
            {{"worker", "--driver", "a:1", "--index", ""}, "--index: expected a whole number"},
            {{"worker", "--driver", "a:0"}, "--driver: a:0 has no port to connect to"},
            {{"server", "--driver", "a:1", "--advertise", "b:0"}, "--advertise: b:0 has no port"},
-           {{"driver", "--device", "tpu"}, "--device: "},
-           {{"worker", "--driver", "a:1", "--device", "tpu"}, "--device: device \"tpu\" is not"},
+           {{"driver", "--device", "tpu"}, "--device: \"tpu\" is not known; use "},
+           {{"server", "--driver", "a:1", "--threads", "0"}, "--threads: expected 1 to 256, got 0"},
+           {{"worker", "--driver", "a:1", "--device", "tpu"}, "--device: \"tpu\" is not"},
        }) {
     const Outcome run = sluice_command(arguments);
     EXPECT_EQ(run.status, 2) << run.output;
@@ -284,29 +294,12 @@ TEST(CommandLineTest, AReaderThatGoesAwayCostsItsLinesOnly) {
   EXPECT_TRUE(std::filesystem::exists(model));
 }
 
-TEST(CommandLineTest, CompletionKnowsFlagsCommandsAndShells) {
-  const auto completed = [](const std::string& words, int at) {
-    return shell("source <(" SLUICE_BINARY_DIR "/bin/sluice completion bash); COMP_WORDS=(" +
-                 words + "); COMP_CWORD=" + std::to_string(at) +
-                 "; _sluice; echo \"${COMPREPLY[*]}\"")
-        .output;
-  };
-  EXPECT_EQ(completed("sluice tr", 1), "train\n");
-  EXPECT_EQ(completed("sluice train --epo", 2), "--epochs\n");
-  EXPECT_EQ(completed("sluice train --trainer dow", 3), "downpour\n");
-  EXPECT_EQ(completed("sluice completion z", 2), "zsh\n");
-  EXPECT_EQ(completed("sluice help dev", 2), "devices\n");
-}
-
-TEST(CommandLineTest, HelpIsThereUnderEveryName) {
-  const std::string help = sluice_command({"train", "--help"}).output;
-  EXPECT_THAT(help, HasSubstr("\nTraining:\n"));
-  EXPECT_THAT(help, HasSubstr("--trainer adag|downpour|async_sgd=adag"));
-  EXPECT_EQ(sluice_command({"help", "train"}).output, help);
-  EXPECT_EQ(sluice_command({"version"}).output, sluice_command({"-V"}).output);
-  const std::string page = sluice_command({"manual"}).output;
-  EXPECT_THAT(page, testing::StartsWith(".TH SLUICE 1"));
-  EXPECT_THAT(page, HasSubstr("\\fB\\-\\-batch\\-size\\fR \\fINUMBER\\fR (16)"));
+// Read back on another machine, or as a shell's function, it still means standard output.
+TEST(CommandLineTest, ThePrintedConfigSaysStandardOutputAsItWasAskedFor) {
+  const Outcome run = sluice_command({"train", "--report", "-", "--print-config"});
+  EXPECT_EQ(nlohmann::json::parse(run.output)["report"], "-");
+  const Outcome report = shell(train_command("2>/dev/null --report -"));
+  EXPECT_EQ(nlohmann::json::parse(report.output)["config"]["report"], "-");
 }
 
 TEST(CommandLineTest, TwoOutputsAreNotOne) {
@@ -508,17 +501,6 @@ TEST(CommandLineTest, UnknownCommandIsNamed) {
             "sluice: unknown command \"trian\"; did you mean train? see sluice --help\n");
 }
 
-TEST(CommandLineTest, RolesSayWhatTheirExitStatusMeans) {
-  for (const char* role : {"server", "worker"}) {
-    const Outcome run = sluice_command({role, "--help"});
-    EXPECT_EQ(run.status, 0);
-    EXPECT_THAT(run.output, HasSubstr("Exit status: 0 the job is done"));
-    for (const char* meaning : {"3 the driver ended", "4 no driver", "5 refused"}) {
-      EXPECT_THAT(run.output, HasSubstr(meaning)) << role;
-    }
-  }
-}
-
 // As under a pager that was stopped.
 TEST(CommandLineTest, InterruptEndsAJobWhoseOutputNobodyReads) {
   Process process({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
@@ -537,34 +519,6 @@ TEST(CommandLineTest, InterruptEndsAJobWhoseOutputNobodyReads) {
     for (int i = 0; i < 1000 && testing_support::alive(pid); ++i) usleep(10000);
     EXPECT_FALSE(testing_support::alive(pid)) << pid;
   }
-}
-
-TEST(CommandLineTest, HelpIsEnoughToGetGoing) {
-  const Outcome run = sluice_command({"train", "--help"});
-  EXPECT_EQ(run.status, 0);
-  for (const char* flag : {"--dataset",
-                           "--data-dir",
-                           "--model",
-                           "--trainer",
-                           "--optimizer",
-                           "--loss",
-                           "--workers",
-                           "--batch-size",
-                           "--window",
-                           "--epochs",
-                           "--learning-rate",
-                           "--seed",
-                           "--threads-per-worker",
-                           "--validation-split",
-                           "--save",
-                           "--report",
-                           "--device",
-                           "--listen",
-                           "--config",
-                           "--stall-timeout"}) {
-    EXPECT_THAT(run.output, HasSubstr(flag));
-  }
-  EXPECT_THAT(run.output, HasSubstr("--shuffle,--no-shuffle (default: on)"));
 }
 
 }  // namespace

@@ -204,5 +204,17 @@ TEST(RolesTest, WhoIsRefusedEndsWithAStatusOfItsOwn) {
   EXPECT_TRUE(driver.wait_for_output("was refused: this job has its 1", 30s)) << driver.output();
 }
 
+// Whoever reads a container's log wants to know why it ended.
+TEST(RolesTest, ARoleThatASignalEndsNamesIt) {
+  for (const char* role : {"server", "worker"}) {
+    Process process({SLUICE_BINARY_DIR "/bin/sluice", role, "--driver", "127.0.0.1:1"});
+    ASSERT_TRUE(process.wait_for_output("127.0.0.1:1", 30s)) << process.output();
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.wait(30s), 128 + SIGTERM) << process.output();
+    EXPECT_THAT(process.output(),
+                HasSubstr(std::string("sluice: ") + role + ": stopped by SIGTERM\n"));
+  }
+}
+
 }  // namespace
 }  // namespace sluice

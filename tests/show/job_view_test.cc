@@ -155,7 +155,7 @@ TEST_F(JobViewTest, AnEpochsTimeBeginsWithTheFirstLease) {
   happens(*view, driver::LeaseGranted{worker(2), {1, 1, 1, 100}});
   world_.advance(3s);
   happens(*view, epoch(0));
-  EXPECT_THAT(stderr_.text(), HasSubstr("Epoch 1/1 - 5s - 20 images/s"));
+  EXPECT_THAT(stderr_.text(), HasSubstr("Epoch 1/1 - 5s - 20 samples/s"));
 }
 
 TEST_F(JobViewTest, DeathsAndRefusalsAreShownAndDailyBusinessOnlyToWhoAsksForIt) {
