@@ -83,8 +83,9 @@ struct FitOptions {
   double validation_split = 0;
   bool shuffle = true;  // the records anew for each epoch
   uint64_t seed = 0;    // of shuffling; the same seed and threads give the same bits
-  // That a step may use; 0: all cores. More than one wait for each other by spinning, which is slow
-  // where others work on the same cores: start the program with OMP_WAIT_POLICY=passive there.
+  // That a step may use, 256 at most; 0: all cores. More than one wait for each other by spinning,
+  // which is slow where others work on the same cores: start the program with
+  // OMP_WAIT_POLICY=passive there.
   int threads = 0;
   int verbose = 1;  // 0 silent, 1 progress bar on a terminal, 2 a line per epoch; on stderr
   // "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".

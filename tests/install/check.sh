@@ -65,6 +65,11 @@ c++ -std=c++20 -c "$work/program/main.cc" -o "$work/main.o" $(pkg-config --cflag
 c++ "$work/main.o" -o "$work/shared_program" $(pkg-config --libs sluice) -Wl,-rpath,"$libdir"
 answers "$work/shared_program"
 loads_library "$work/shared_program"
+echo '#include <sluice/sluice.h>' >"$work/older.cc"
+# shellcheck disable=SC2046
+not c++ -std=c++17 -fsyntax-only "$work/older.cc" $(pkg-config --cflags sluice) 2>"$work/output"
+[ "$(grep -c ' error: ' "$work/output")" = 1 ] || { cat "$work/output"; exit 1; }
+grep -q "Sluice's headers need C++20" "$work/output"
 # shellcheck disable=SC2046
 c++ "$work/main.o" -o "$work/static_program" \
   $(pkg-config --static --libs sluice | sed 's/-lsluice/-l:libsluice.a/')

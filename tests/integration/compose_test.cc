@@ -87,6 +87,20 @@ TEST(ComposeTest, ItsCommandsTrainAcrossHostsWithTheirOwnAddresses) {
   EXPECT_TRUE(std::filesystem::exists(digits.path() + "/mnist.sluice"));
 }
 
+// Whichever is built or started alone: the image is in no registry.
+TEST(ComposeTest, EveryServiceBuildsTheImageItself) {
+  std::ifstream file(SLUICE_SOURCE_DIR "/docker/compose.yaml");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  EXPECT_THAT(text, HasSubstr("\nname: sluice\n"));
+  EXPECT_THAT(text, HasSubstr("\nx-role: &role\n"
+                              "  build: {context: .., dockerfile: docker/Dockerfile}\n"
+                              "  image: sluice\n"
+                              "  pull_policy: build\n"));
+  for (const auto& [service, command] : compose_values("command")) {
+    EXPECT_EQ(compose_values("<<")[service], "*role") << service;
+  }
+}
+
 TEST(ComposeTest, AHealthCheckAsksNobodyButItsOwnRole) {
   const auto commands = compose_values("command");
   const auto checks = compose_health_checks();
