@@ -171,21 +171,46 @@ void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& m
   core::write_to_standard_error(text);
 }
 
-// What is left to do for a job that a signal has ended: the exit status.
-int interrupted(const Result<train::JobOutcome>& outcome, const Sequential& model,
-                const train::JobConfig& config) {
+// Of the job alone: what comes behind it, the caller adds.
+show::JobReport report_of(const train::JobConfig& config, const Sequential& model,
+                          const TrainTest& data, train::JobOutcome outcome) {
+  show::JobReport report;
+  report.dataset_asked = config.dataset;
+  report.dataset = data.train.name();
+  report.model_json = model.to_json();
+  report.parameters = model.count_params();
+  report.result = std::move(outcome.result);
+  report.history = std::move(outcome.history);
+  return report;
+}
+
+// Says what became of a job that was interrupted, with what was asked for written by now. `report`
+// is that of the job where its servers still had the model: so has `model` then.
+int end_interrupted(const Result<show::JobReport>& report, const Sequential& model,
+                    const train::JobConfig& config) {
   const int signal = launch::StopSignals::signal();
   const int status = signal == 0 ? 1 : launch::StopSignals::exit_status();
-  if (config.save.empty()) return fail(status, "interrupted; no model was saved");
-  if (!outcome.ok()) {
-    return fail(status, "interrupted, and no model was saved: " + outcome.status().message());
+  if (!report.ok()) {
+    const std::string why = config.save.empty() ? "" : ": " + report.status().message();
+    return fail(status, fmt::format("interrupted; no model was saved{}{}",
+                                    config.report.empty() ? "" : " and no report written", why));
   }
-  if (save_model(model, config.save) != 0) return status;
-  const std::string& why = outcome->result.stopped;
-  return fail(status,
-              fmt::format("interrupted after {}{}; the model as it was by then is saved to {}",
-                          core::counted(outcome->result.server_updates, "update", "updates"),
-                          signal == 0 ? " since " + why : "", config.save));
+  const driver::JobResult& result = report->result;
+  std::string text = fmt::format("interrupted after {}{}; ",
+                                 core::counted(result.server_updates, "update", "updates"),
+                                 signal == 0 ? " since " + result.stopped : "");
+  if (config.save.empty()) {
+    text += "no model was saved";
+  } else if (save_model(model, config.save) == 0) {
+    text += "the model as it was by then is saved to " + config.save;
+  } else {
+    return status;
+  }
+  if (!config.report.empty()) {
+    const Status written = show::write_report(*report, config.report);
+    text += written.ok() ? ", the report of it to " + config.report : "; " + written.message();
+  }
+  return fail(status, text);
 }
 
 // Data may take long to be there: whoever has no port hears of it at once.
@@ -208,11 +233,19 @@ data::LoadOptions load_options(const train::JobConfig& config, const Sequential&
   return options;
 }
 
-// An evaluation cannot be stopped, but nothing is left to lose by then.
-void end_interrupted(const std::string& saved_to) {
-  (void)fail(0, saved_to.empty()
-                    ? "interrupted; no model was saved"
-                    : "interrupted before its test; the model is saved to " + saved_to);
+// An evaluation cannot be stopped, but nothing is left to lose by then. `saved_to` and `report_to`
+// are empty where nothing is.
+void end_evaluation(show::JobReport& report, const std::string& saved_to,
+                    const std::string& report_to) {
+  report.interrupted_by = launch::StopSignals::name();
+  std::string text = saved_to.empty()
+                         ? "interrupted before its test; no model was saved"
+                         : "interrupted before its test; the model is saved to " + saved_to;
+  if (!report_to.empty()) {
+    const Status written = show::write_report(report, report_to);
+    text += written.ok() ? ", the report to " + report_to : "; " + written.message();
+  }
+  (void)fail(0, text);
   std::_Exit(launch::StopSignals::exit_status());
 }
 
@@ -255,7 +288,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const Status threads = core::can_start_threads();
   if (!threads.ok()) return fail(1, threads.message());
   heed_lost_readers();
-  const bool keep = !config.save.empty();
+  const bool keep = !config.save.empty() || !config.report.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
   if (config.verbose > 0) announce(flags, cluster, model, *data, (*backend)->name());
   train::DistributedJob job{config, cluster, program, flags.log_level, keep};
@@ -267,30 +300,35 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     };
   }
   auto outcome = train::run_distributed(job, model, data->train, signals.token());
-  if (signals.token().stop_requested()) return interrupted(outcome, model, config);
-  if (!outcome.ok()) return fail(1, outcome.status().message());
-  // A server may have been asked to end.
-  if (!outcome->result.stopped.empty()) return interrupted(outcome, model, config);
-  int status = config.save.empty() ? 0 : save_model(model, config.save);
-  show::JobReport report;
+  // A server may have been asked to end, too.
+  const bool interrupted =
+      signals.token().stop_requested() || (outcome.ok() && !outcome->result.stopped.empty());
+  if (!outcome.ok() && !interrupted) return fail(1, outcome.status().message());
+  if (!outcome.ok()) return end_interrupted(outcome.status(), model, config);
+  show::JobReport report = report_of(config, model, *data, std::move(*outcome));
   report.config_json = config_json;
-  report.dataset_asked = config.dataset;
-  report.dataset = data->train.name();
-  report.model_json = model.to_json();
-  report.parameters = model.count_params();
-  report.result = std::move(outcome->result);
-  report.history = std::move(outcome->history);
+  report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
+  report.total_time_s = core::to_seconds(now() - started);
+  if (interrupted) {
+    report.interrupted_by =
+        signals.token().stop_requested() ? launch::StopSignals::name() : report.result.stopped;
+    return end_interrupted(std::move(report), model, config);
+  }
+  int status = config.save.empty() ? 0 : save_model(model, config.save);
   if (config.verbose > 0) {
     core::write_to_standard_error(
         fmt::format("Evaluating on {}\n", core::counted(data->test.size(), "record", "records")));
   }
+  Metrics test;
   {
-    const std::stop_callback on_stop(
-        signals.token(), [&config, status] { end_interrupted(status == 0 ? config.save : ""); });
-    report.test = model.evaluate(
+    // Nobody else is at the report meanwhile.
+    const std::stop_callback on_stop(signals.token(), [&report, &config, status] {
+      end_evaluation(report, status == 0 ? config.save : "", config.report);
+    });
+    test = model.evaluate(
         data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
   }
-  report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
+  report.test = test;
   report.total_time_s = core::to_seconds(now() - started);
   const bool saved = !config.save.empty() && status == 0;
   if (!config.report.empty()) {

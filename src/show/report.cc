@@ -92,7 +92,8 @@ std::string to_json(const JobReport& report) {
   Json json = Json::object();
   json["training_time_s"] = result.training_time_s;
   json["total_time_s"] = report.total_time_s;
-  put(json, "test_", report.test);
+  if (report.test) put(json, "test_", *report.test);
+  if (!report.interrupted_by.empty()) json["interrupted_by"] = report.interrupted_by;
   json["server_updates"] = result.server_updates;
   json["samples_trained"] = result.samples_trained;
   json["samples_per_second"] = samples_per_second(result);
@@ -128,11 +129,11 @@ std::string to_text(const JobReport& report) {
   std::string text =
       fmt::format("Training time: {:.2f} s ({}, {} samples/s)\n", result.training_time_s,
                   samples(result.samples_trained), core::with_separators(rate));
-  const std::string set = test_set(report), loss = format_loss(report.test.loss);
-  if (std::isnan(report.test.accuracy)) {
+  const std::string set = test_set(report), loss = format_loss(report.test->loss);
+  if (std::isnan(report.test->accuracy)) {
     text += fmt::format("Loss: {} ({})\n", loss, set);
   } else {
-    text += fmt::format("Accuracy: {:.4f} ({}, loss {})\n", report.test.accuracy, set, loss);
+    text += fmt::format("Accuracy: {:.4f} ({}, loss {})\n", report.test->accuracy, set, loss);
   }
   text += fmt::format("Number of parameter server updates: {}\n", result.server_updates);
   text += fmt::format("Staleness: mean {:.2f}, maximum {}\n", result.staleness_mean,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,9 @@ struct JobReport {
   size_t parameters = 0;
   driver::JobResult result;
   std::vector<EpochHistory> history;
-  Metrics test;
+  std::optional<Metrics> test;  // none of a job that was interrupted
+  std::string
+      interrupted_by;  // "SIGTERM", "server 0 (pid 7 on hostb) was stopped by SIGTERM"; or ""
   // Of what took part, beside Sluice itself: {"backend": "cpu (oneDNN 2.6.3, AVX-512)", ...}.
   std::map<std::string, std::string> versions;
   double total_time_s = 0;  // the whole command
@@ -34,7 +37,7 @@ std::string to_json_line(const EpochHistory& entry, int epoch);
 // Writes the JSON to a temporary file beside `path` and renames it.
 Status write_report(const JobReport& report, const std::string& path);
 
-// The lines that the command ends with, in the words of Dist-Keras' example.
+// The lines that a job that was not interrupted ends with, in the words of Dist-Keras' example.
 std::string to_text(const JobReport& report);
 
 }  // namespace sluice::show

@@ -204,6 +204,9 @@ TEST_F(LocalTrainingTest, WhatWasLearnedUntilASignalIsSaved) {
     EXPECT_EQ(process.wait(30s), 128 + signal) << process.output();
     EXPECT_THAT(process.output(), testing::ContainsRegex("interrupted after [0-9,]+ updates; the "
                                                          "model as it was by then is saved to"));
+    EXPECT_EQ(report()["interrupted_by"], std::string("SIG") + sigabbrev_np(signal));
+    EXPECT_GT(report()["server_updates"], 0);
+    EXPECT_FALSE(report().contains("test_accuracy"));
     Process evaluate({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
                       "--model", model, "--workers", "1", "--epochs", "1"});
     EXPECT_EQ(evaluate.wait(120s), 0) << evaluate.output();

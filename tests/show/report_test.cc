@@ -76,13 +76,13 @@ TEST(ReportTest, TextSaysWhenTheDatasetWasNotTheOneAskedFor) {
 
 TEST(ReportTest, LossThatIsNotANumberHasNoSign) {
   JobReport report = sample_report();
-  report.test.loss = -std::nan("");
+  report.test->loss = -std::nan("");
   EXPECT_THAT(to_text(report), HasSubstr(", loss nan)\n"));
 }
 
 TEST(ReportTest, WhereNumbersArePredictedThereIsNoAccuracy) {
   JobReport report = sample_report();
-  report.test.accuracy = report.history[0].train.accuracy = std::nan("");
+  report.test->accuracy = report.history[0].train.accuracy = std::nan("");
   report.history[0].validation->accuracy = std::nan("");
   EXPECT_THAT(to_text(report), HasSubstr("Loss: 0.0291 (test set of mnist)\n"));
   EXPECT_THAT(to_text(report), testing::Not(HasSubstr("Accuracy")));
