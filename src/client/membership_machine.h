@@ -71,8 +71,6 @@ class MembershipMachine {
   // The driver was told, or does not answer.
   Actions left(const Status& told = ok_status());
 
-  bool is_member() const { return state_ == State::kMember; }
-
  private:
   enum class State { kIdle, kJoining, kMember, kLeaving, kEnded };
 

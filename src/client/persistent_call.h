@@ -58,7 +58,6 @@ class PersistentCall {
     if (std::exchange(named_, false)) waiting_for_("");
     done_ = nullptr;
   }
-  bool under_way() const { return static_cast<bool>(done_); }
 
  private:
   static constexpr core::Duration kOverdue = std::chrono::seconds(2);

@@ -1,4 +1,4 @@
-// What there is to choose from, for messages: "a, b or c".
+// A list of alternatives as text, for messages: "a, b or c".
 #pragma once
 
 #include <iterator>
@@ -6,7 +6,7 @@
 
 namespace sluice::core {
 
-// `write(row)` is what a row of the table is called.
+// `write(row)`: the name of a row of the table.
 template <typename Rows, typename Write>
 std::string alternatives(const Rows& rows, const Write& write) {
   std::string text;

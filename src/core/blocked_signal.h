@@ -1,5 +1,5 @@
-// A signal that a write may send to its own thread, SIGXFSZ or SIGPIPE, kept from having an effect:
-// the write fails with an errno instead.
+// Blocks a signal that a write may send to its own thread, SIGXFSZ or SIGPIPE, and discards it: the
+// write fails with an errno instead.
 #pragma once
 
 #include <cerrno>

@@ -2,7 +2,8 @@
 // records, in checkpoints. So all machines of a job, and all readers of a file, must agree on
 // those.
 //
-// Included where such bytes come and go; an order of another machine needs conversions there.
+// Included where such bytes are read or written: a machine with another byte order would need
+// conversions there.
 #pragma once
 
 #include <bit>

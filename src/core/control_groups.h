@@ -22,16 +22,17 @@ struct ControlGroup {
   std::optional<int64_t> number(const std::string& file) const;
   // The number behind a name, in a file of lines "NAME NUMBER".
   std::optional<int64_t> number(const std::string& file, const std::string& name) const;
-  // The same for every process in the group, whatever it calls it.
+  // A text that is the same in every process of the group, also where containers see the group
+  // under another path.
   std::string identity() const;
 };
 
-// Those that have `controller` ("cpu", "memory"), from the process's own upwards. `root`: a folder
-// with a /proc and a /sys of its own, for tests.
+// The groups that have `controller` ("cpu", "memory"), from the process's own upwards. `root`: a
+// folder with a /proc and a /sys of its own, for tests.
 std::vector<ControlGroup> control_groups(const std::string& controller,
                                          const std::string& root = "");
 
-// What the memory of this process and its children is bounded by, and what became of it.
+// The limit on the memory of this process and its children, and what the kernel says of its use.
 struct MemoryBound {
   int64_t killed = 0;       // processes that the kernel has killed for want of memory so far
   int64_t limit_bytes = 0;  // the smallest of all groups; 0: none has one

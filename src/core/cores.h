@@ -10,7 +10,7 @@
 
 namespace sluice::core {
 
-// Cores that all processes share which name the same pool of the same machine.
+// A set of cores that is shared by all processes of one machine that name the same pool.
 struct CorePool {
   std::string name;
   int cores = 1;
@@ -22,9 +22,9 @@ struct UsableCores {
   double count = 1;
   std::string why{};    // "cgroup quota", "affinity mask", "OMP_NUM_THREADS", "all of this machine"
   bool stated = false;  // by the launcher, for this process alone: not to be shared
-  std::vector<CorePool> pools{};  // all that it takes from; the machine's own always
+  std::vector<CorePool> pools{};  // every pool that its threads use; always the machine's own
 
-  // Of a quota of 1.5 cores two threads make more than one.
+  // `count` rounded up: two threads make more of a quota of 1.5 cores than one does.
   int threads() const;
 };
 

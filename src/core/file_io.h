@@ -1,4 +1,4 @@
-// What everyone who reads or writes files needs: errors with a name, and writes that are whole.
+// Helpers for reading and writing files: errors that name the file, and writes that are complete.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Which GPUs of NVIDIA this process sees, as their driver tells: without CUDA, whose start may take
-// long.
+// The NVIDIA GPUs that this process sees, as their driver lists them in /proc: without CUDA, which
+// takes long to start.
 #pragma once
 
 #include <string>

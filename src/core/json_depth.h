@@ -1,4 +1,4 @@
-// How deeply a JSON text nests, found out without parsing it.
+// How deeply a JSON text is nested, without parsing it.
 //
 // Parsers build what they read, and what they built is walked by recursion: some hundred thousand
 // brackets from the network would end the process. Readers of such texts ask first.
@@ -12,7 +12,7 @@ namespace sluice::core {
 inline constexpr int kJsonLevels = 64;
 
 // Whether objects and arrays are nested more than `levels` deep: "[[1]]" is two levels. Brackets in
-// strings are text. For what is no JSON the answer is as good as any, since it will not parse.
+// strings are text. The answer for text that is not JSON is unspecified: parsing it will fail.
 bool deeper_than(std::string_view json, int levels);
 
 }  // namespace sluice::core

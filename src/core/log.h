@@ -1,7 +1,7 @@
 // Logging to standard error, by spdlog, each line with the role of the process that wrote it:
 //   12:03:44.120 I worker 1 | lease 2: partition 1, 20000 records, from step 0
 //
-// Nobody waits for whoever reads it; see core/standard_error.h.
+// Writing a line never blocks, also when nobody reads standard error; see core/standard_error.h.
 //
 // SLUICE_LOG(info, "server {} at {}", i, address). Levels: trace debug info warn error.
 #pragma once
@@ -24,7 +24,7 @@ void set_level(const std::string& level);
 enum class Level { trace, debug, info, warn, error };
 void write(Level level, fmt::string_view format, fmt::format_args arguments);
 
-// Every source that logs compiles this: so little that spdlog itself stays in log.cc.
+// Compiled into every source that logs, so it is small: spdlog itself is included by log.cc only.
 template <typename... Arguments>
 void format(Level level, fmt::format_string<Arguments...> text, Arguments&&... arguments) {
   write(level, text, fmt::make_format_args(arguments...));

@@ -13,7 +13,7 @@ int64_t peak_memory_bytes();
 
 std::string host_name();
 
-// Of the machine, the same in all of its containers; empty where /proc does not tell.
+// The boot id of the machine, the same in all of its containers; empty where /proc does not tell.
 std::string boot_id();
 
 // Of the container or pod that this process is in: POD_NAME, as Kubernetes' manifests set it, or
@@ -25,13 +25,13 @@ std::string container_name(const std::string& root = "");
 // tell.
 int64_t start_ticks();
 
-// Gives standard input, output and error a file where they are closed, from which nothing can be
-// read and to which nothing can be written: else the next file that is opened becomes one of them,
-// and gets what is meant for it. Before any other file is opened.
+// Where standard input, output or error is closed, opens /dev/null in its place, so that reading
+// and writing it fail: else the next file that is opened gets its number, and what is meant for it.
+// To be called before any other file is opened.
 void hold_standard_files();
 
 // RESOURCE_EXHAUSTED where this process cannot have the threads that a role takes: limits on
-// processes or on address space are too low. gRPC would end the process without a line of sense.
+// processes or on address space are too low. gRPC would abort the process without saying why.
 Status can_start_threads();
 
 // Lets this process open as many files and connections as its hard limit allows: the soft one is

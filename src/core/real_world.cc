@@ -81,7 +81,7 @@ class Loop {
   Task next(std::unique_lock<std::mutex>& lock) {
     for (;;) {
       // Timers that are due come first: posted tasks may follow one another without end.
-      if (!closed_ && !timers_.empty() && timers_.begin()->first.first <= SteadyClock().now()) {
+      if (!closed_ && !timers_.empty() && timers_.begin()->first.first <= steady_now()) {
         auto timer = timers_.extract(timers_.begin());
         due_.erase(timer.key().second);
         return std::move(timer.mapped());
@@ -165,7 +165,7 @@ class RealDisk final : public Disk {
 
 class RealWorld final : public World {
  public:
-  TimePoint now() const override { return SteadyClock().now(); }
+  TimePoint now() const override { return steady_now(); }
   std::shared_ptr<Strand> make_strand(const std::string& name) override {
     return std::make_shared<ThreadStrand>(name);
   }

@@ -1,5 +1,5 @@
-// The world of a process: the steady clock, a thread for every strand, the system's randomness, and
-// the disk below $TMPDIR.
+// The real world: the steady clock, a thread for every strand, the system's randomness, and the
+// disk below $TMPDIR.
 #pragma once
 
 #include "core/world.h"

@@ -2,9 +2,9 @@
 //
 //   void join(const JoinRequest& request, Reply<Result<JoinReply>> reply);
 //
-// Whoever holds a Reply owes its answer. One that is destroyed without it ends the process: a
-// caller somewhere would wait for nothing until its deadline, and nobody would know why. Only an
-// exception on its way out may destroy one: then whoever catches it has to answer.
+// Whoever holds a Reply owes its answer. Destroying one that has not been answered aborts the
+// process: its caller would wait until its deadline, and nothing would tell why. Only an exception
+// that is being thrown may destroy one: then whoever catches the exception has to answer.
 #pragma once
 
 #include <exception>

@@ -34,7 +34,7 @@ class Rng {
   bool has_spare_ = false;
 };
 
-// From the system's source of randomness: to name things among all others that will ever be.
+// A random number from the system, for identifiers that no other process will ever use.
 uint64_t unique_number();
 
 // A stable 64-bit hash of a name (FNV-1a), to use as a stream.

@@ -1,5 +1,5 @@
-// Standard error for who must not wait for whoever reads it: a server that said its last words into
-// a full pipe would never end.
+// Writes to standard error that never block: otherwise a server whose last message went into a full
+// pipe would never end.
 #pragma once
 
 #include <string_view>

@@ -1,4 +1,4 @@
-// std::function for what cannot be copied: std::move_only_function (C++23) in our size.
+// std::function for functions that cannot be copied; C++23 has std::move_only_function.
 #pragma once
 
 #include <functional>
@@ -44,7 +44,7 @@ class UniqueFunction<R(Args...)> {
   std::unique_ptr<Base> held_;
 };
 
-// Something to be done once.
+// A function to be run once.
 using Task = UniqueFunction<void()>;
 
 }  // namespace sluice::core

@@ -1,8 +1,9 @@
-// The world that a role lives in: time, timers, threads, chance, disk. leveldb's Env is the model.
+// Everything that a role asks of its operating system but the network: time, timers, threads,
+// random numbers, disk. Modelled on LevelDB's Env. The network is wire/transport.h.
 //
-// Servers, workers, drivers and their clients reach none of these in another way, so that tests and
-// the simulator can put a world of their own around the very code that ships: one thread, a clock
-// that jumps, and every number drawn from a seed. The network is wire/transport.h.
+// Servers, workers, drivers and their clients use nothing but this interface, so that tests and the
+// simulator can run the code that ships in a world of their own: with one thread, a simulated
+// clock, and random numbers from a seed.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,7 @@
 
 namespace sluice::core {
 
-// Names a timer of one strand; 0: none.
+// Identifies a timer of one strand; 0: none.
 using TimerId = uint64_t;
 
 // Runs tasks one after the other, never two at a time: what only a strand's tasks touch needs no
@@ -29,17 +30,17 @@ class Strand {
 
   // Tasks run in the order in which they were posted. Dropped when the strand is closed.
   virtual void post(Task task) = 0;
-  // Runs `task` at that time, or as soon after it as the strand is free.
+  // Runs `task` at the time `when`, or as soon after it as the strand is free.
   virtual TimerId at(TimePoint when, Task task) = 0;
-  // On the strand itself: the task will not run. From elsewhere it may be running.
+  // Called on the strand, the task will not run; called from elsewhere, it may be running.
   virtual void cancel(TimerId timer) = 0;
-  // Runs what has been posted, drops its timers, and takes nothing more; returns when the last task
-  // has ended. On the strand itself: at once, and what is posted is dropped.
+  // Runs the tasks that have been posted, drops the timers, accepts nothing more, and returns when
+  // the last task has ended. Called on the strand: drops the posted tasks and returns at once.
   virtual void close() = 0;
 };
 
-// Which process this is, among all others: in containers every process has the number 1, and all
-// containers of a machine have its boot id.
+// What identifies a process: its number alone does not, since the first process of every container
+// has the number 1, nor does the boot id, which all containers of a machine have.
 struct ProcessFacts {
   std::string host;     // name
   std::string machine;  // boot id; empty: not known
@@ -59,8 +60,8 @@ struct SharedBytes {
   std::shared_ptr<const void> owner;
 };
 
-// A file that has no name: it is gone when the process is, however that ends. Written front to
-// back, then read. Used by one thread at a time.
+// A temporary file without a name: the system removes it when the process ends, in whatever way.
+// Written from front to back, then read. Used by one thread at a time.
 class ScratchFile {
  public:
   virtual ~ScratchFile() = default;
@@ -88,7 +89,7 @@ class World {
   virtual TimePoint now() const = 0;
   // `name` appears in debuggers and in the simulator's history.
   virtual std::shared_ptr<Strand> make_strand(const std::string& name) = 0;
-  // To name things among all others that will ever be.
+  // A random number, for identifiers that no other process will ever use.
   virtual uint64_t unique_number() = 0;
   virtual ProcessFacts process() const = 0;
   // The most physical memory that the process has had, in bytes; 0: not known.
@@ -96,7 +97,7 @@ class World {
   virtual Disk& disk() = 0;
 };
 
-// One timer, set anew as often as one likes; gone with its owner. Used on its strand.
+// One timer that can be set again and again; destroying it clears it. Used on its strand.
 class Alarm {
  public:
   explicit Alarm(std::shared_ptr<Strand> strand) : strand_(std::move(strand)) {}
@@ -122,7 +123,7 @@ class Alarm {
   TimerId timer_ = 0;
 };
 
-// Lets answers find out that whoever asked is gone:
+// Drops the answers that come when whoever asked has been destroyed:
 //
 //   channel.join(request, lifetime_.on(strand_, [this](Result<JoinReply> reply) { ... }));
 //

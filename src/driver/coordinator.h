@@ -121,7 +121,6 @@ class Coordinator {
 
   const std::map<int64_t, Member>& members() const { return members_; }
   int live(wire::Role role) const { return live_[static_cast<size_t>(role)]; }
-  int64_t finished_partitions() const { return finished_; }
   // Whether an acquire() that had to wait would get another answer now.
   bool has_work() const {
     return over() || (phase_ == Phase::kTraining && !gathering_ && !queue_.empty());

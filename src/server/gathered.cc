@@ -28,7 +28,6 @@ void GatheredPartitions::add(const Counts& shard) {
   ++shards_;
   for (const wire::LedgerReply::PartitionCount& count : shard) {
     auto& [gathered, seen] = counts_.try_emplace(count.partition, count, 0).first->second;
-    gathered.incarnation = std::max(gathered.incarnation, count.incarnation);
     gathered.sequence = std::min(gathered.sequence, count.sequence);
     ++seen;
   }

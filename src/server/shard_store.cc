@@ -60,7 +60,7 @@ std::vector<wire::LedgerReply::PartitionCount> ShardStore::partitions() const {
   const auto& entries = machine_.ledger().entries();
   result.reserve(entries.size());
   for (const auto& [partition, entry] : entries) {
-    result.push_back({partition, entry.incarnation, entry.sequence});
+    result.push_back({partition, entry.sequence});
   }
   return result;
 }

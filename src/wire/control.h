@@ -106,7 +106,6 @@ struct FinishRequest {
   int64_t member = 0;
   int64_t partition = 0;
   int64_t incarnation = 0;
-  int64_t last_sequence = 0;  // acknowledged by every shard
 };
 
 struct LeaveRequest {

@@ -152,7 +152,6 @@ struct LedgerReply {
   std::vector<WorkerCount> workers;  // likewise
   struct PartitionCount {
     int64_t partition = 0;
-    int64_t incarnation = 0;
     int64_t sequence = 0;  // applied by every shard of this server
     friend bool operator==(const PartitionCount&, const PartitionCount&) = default;
   };

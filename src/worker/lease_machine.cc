@@ -64,7 +64,6 @@ Actions LeaseMachine::acquired(const Result<wire::AcquireReply>& reply, TimePoin
       break;
   }
   granted_ = *reply;
-  last_sequence_ = granted_.lease.next_sequence - 1;
   Actions actions = begin(State::kOpening, Step::kOpen);
   set_waiting_for("", actions);
   return actions;
@@ -88,9 +87,8 @@ Actions LeaseMachine::opened(const Status& status) {
   return begin(State::kTraining, Step::kTrain);
 }
 
-Actions LeaseMachine::trained(const Status& status, int64_t last_sequence) {
+Actions LeaseMachine::trained(const Status& status) {
   if (!step_ended(State::kTraining)) return {};
-  last_sequence_ = last_sequence;
   if (outdated_) return next();
   if (status.ok()) return begin(State::kFinishing, Step::kFinish);
   // A server that works for another job has joined another driver's: whether this worker's driver

@@ -49,8 +49,7 @@ class LeaseMachine {
   Actions prepared(const Status& status);
   Actions acquired(const Result<wire::AcquireReply>& reply, core::TimePoint now);
   Actions opened(const Status& status);
-  // `last_sequence` was acknowledged by every shard.
-  Actions trained(const Status& status, int64_t last_sequence);
+  Actions trained(const Status& status);
   Actions finished(const Status& status);
 
   Actions lease_lost();
@@ -64,7 +63,6 @@ class LeaseMachine {
 
   // What kOpen, kTrain and kFinish are about.
   const wire::AcquireReply& granted() const { return granted_; }
-  int64_t last_sequence() const { return last_sequence_; }
 
  private:
   enum class State {
@@ -98,7 +96,6 @@ class LeaseMachine {
   bool stopping_ = false;
   core::TimePoint pause_end_{}, drain_end_{};
   wire::AcquireReply granted_;
-  int64_t last_sequence_ = 0;
   std::string waiting_for_;  // as was said last
 };
 

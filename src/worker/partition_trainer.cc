@@ -91,7 +91,6 @@ void PartitionTrainer::train(const wire::Lease& lease, PartitionData data,
                              core::UniqueFunction<void(Status)> done) {
   SLUICE_CHECK(!run_) << "a partition is being trained";
   run_ = std::make_unique<Run>(Run{client, std::move(on_step), std::move(done)});
-  last_sequence_ = lease.next_sequence - 1;
   guarded([&] { begin(lease, std::move(data)); });
 }
 
@@ -210,7 +209,6 @@ void PartitionTrainer::answered() {
     if (run.window_over) overlap_next_window();
     return;
   }
-  last_sequence_ = run.id.sequence;
   adopt(backend::OwnUpdate::kIncluded);
   next_window();
 }
@@ -220,7 +218,6 @@ void PartitionTrainer::overlap_next_window() {
   Run& run = *run_;
   run.window_over = false;
   if (run.exchange == Run::Exchange::kAnswered) {
-    last_sequence_ = run.id.sequence - 1;
     // An update that is a gradient moves nothing before an optimizer has taken it: the plain
     // centre.
     adopt(rule_->trains_locally() ? backend::OwnUpdate::kMissing : backend::OwnUpdate::kIncluded);
@@ -240,7 +237,6 @@ void PartitionTrainer::wind_up() {
   run.winding_up = true;
   send_unsent();
   if (run.exchange == Run::Exchange::kUnderWay) return;  // its answer comes back here
-  last_sequence_ = std::min(run.id.sequence, run.pushes);
   end(run.id.sequence >= run.pushes ? ok_status() : cancelled("stopped"));
 }
 

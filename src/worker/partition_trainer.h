@@ -46,9 +46,6 @@ class PartitionTrainer {
   // The training ends as soon as the client has let go of the buffers.
   void cancel();
 
-  // The last sequence that this training has seen acknowledged.
-  int64_t last_sequence() const { return last_sequence_; }
-
  private:
   // A push whose update the replica has been asked for.
   struct Push {
@@ -88,7 +85,6 @@ class PartitionTrainer {
   std::optional<UpdateBuffers> updates_;
   // Behind the buffers: when it goes, it waits until the device reads and writes none of them.
   std::unique_ptr<backend::Replica> replica_;
-  int64_t last_sequence_ = 0;
   std::unique_ptr<Run> run_;  // the training that is under way
 };
 

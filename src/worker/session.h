@@ -55,7 +55,6 @@ class Session {
   void train(Done done);
   // Of the training.
   void drain() { trainer_->drain(); }
-  int64_t last_sequence() const { return trainer_->last_sequence(); }
   // Ends what is under way.
   void cancel();
 

@@ -175,19 +175,14 @@ void Worker::open() {
 
 void Worker::train() {
   training_->post([this, session = session_]() {
-    session->train([this, session = session.get()](Status status) {
-      on_network([this, last = session->last_sequence()](const Status& trained) {
-        return machine_.trained(trained, last);
-      })(std::move(status));
-    });
+    session->train(on_network([this](const Status& status) { return machine_.trained(status); }));
   });
 }
 
 void Worker::finish() {
   const wire::JoinReply& joined = member_.joined();
   const wire::Lease& lease = machine_.granted().lease;
-  const wire::FinishRequest request{joined.job, joined.member, lease.partition, lease.incarnation,
-                                    machine_.last_sequence()};
+  const wire::FinishRequest request{joined.job, joined.member, lease.partition, lease.incarnation};
   finish_.start(
       "the driver at " + options_.driver, patience(),
       [this, request](const wire::CallOptions& options, core::Reply<Status> reply) {

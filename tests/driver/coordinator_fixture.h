@@ -103,7 +103,7 @@ class CoordinatorFixture : public testing::Test {
   }
 
   Status finish(int64_t member, const wire::Lease& lease) {
-    return coordinator.finish({options().job, member, lease.partition, lease.incarnation, 7}, t);
+    return coordinator.finish({options().job, member, lease.partition, lease.incarnation}, t);
   }
   Status leave(int64_t member, const Status& why) {
     return coordinator.leave({options().job, member, why}, t);

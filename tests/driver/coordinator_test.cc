@@ -132,7 +132,7 @@ TEST_F(CoordinatorTest, CallsThatNameAnotherJobAreNotFoundAndChangeNothing) {
   request.job = other;
   EXPECT_EQ(coordinator.heartbeat(request, t).status().code(), StatusCode::kNotFound);
   EXPECT_EQ(coordinator.acquire({other, a}, t).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(coordinator.finish({other, a, lease.partition, lease.incarnation, 7}, t).code(),
+  EXPECT_EQ(coordinator.finish({other, a, lease.partition, lease.incarnation}, t).code(),
             StatusCode::kNotFound);
   EXPECT_TRUE(coordinator.leave({other, a, ok_status()}, t).ok());
   EXPECT_EQ(coordinator.live(wire::Role::kWorker), 1);
@@ -247,7 +247,7 @@ TEST_F(CoordinatorTest, FinishingTwiceIsHarmless) {
   const auto lease = acquire(a).lease;
   EXPECT_TRUE(finish(a, lease).ok());
   EXPECT_TRUE(finish(a, lease).ok());
-  EXPECT_EQ(coordinator.finished_partitions(), 1);
+  EXPECT_EQ(of_kind<PartitionFinished>(coordinator.take_events()).size(), 1u);
 }
 
 // A heartbeat and a Finish go different ways.

@@ -100,7 +100,7 @@ class DriverFixture : public ::testing::Test {
     for (const int shard : {2 * server, 2 * server + 1}) {
       ledger.shards.push_back({.shard = shard, .version = 8});
     }
-    ledger.partitions = {{0, 1, 2}, {1, 1, 3}, {2, 1, 3}};
+    ledger.partitions = {{0, 2}, {1, 3}, {2, 3}};
     if (server == 0) ledger.epochs = epochs_until(2);
     return ledger;
   }
@@ -177,7 +177,7 @@ class DriverFixture : public ::testing::Test {
   }
   Status finish(int64_t member, const wire::Lease& lease) {
     Pending<Status> finished;
-    driver->finish({job, member, lease.partition, lease.incarnation, 1}, finished.reply());
+    driver->finish({job, member, lease.partition, lease.incarnation}, finished.reply());
     world.run();
     return finished.get();
   }

@@ -349,7 +349,7 @@ TEST_F(DriverTest, NorIsAShardThatIsMissing) {
 
 TEST_F(DriverTest, NorIsAPartitionThatIsNotTrainedToItsEnd) {
   wire::LedgerReply second = complete_ledger(1);
-  second.partitions = {{0, 1, 3}, {1, 1, 2}, {2, 1, 3}};
+  second.partitions = {{0, 3}, {1, 2}, {2, 3}};
   EXPECT_THAT(status_with(complete_ledger(0), second).message(),
               HasSubstr("count 3 pushes of partition 0, the job has 2"));
 }
@@ -363,7 +363,7 @@ TEST_F(DriverTest, NorIsAPartitionThatIsMissing) {
 
 TEST_F(DriverTest, NorIsAPartitionThatTheJobDoesNotHave) {
   wire::LedgerReply second = complete_ledger(1);
-  second.partitions.push_back({77, 1, 1});
+  second.partitions.push_back({77, 1});
   EXPECT_THAT(status_with(complete_ledger(0), second).message(),
               HasSubstr("count 1 pushes of partition 77, the job has 0"));
 }
@@ -715,7 +715,7 @@ TEST(DriverThreadsTest, MembersMayCallFromAnyThreadUntilTheDriverGoes) {
   FakeServer server;
   wire::LedgerReply ledger;
   ledger.shards = {{.shard = 0, .version = 3}};
-  ledger.partitions = {{0, 1, 1}, {1, 1, 1}, {2, 1, 1}};
+  ledger.partitions = {{0, 1}, {1, 1}, {2, 1}};
   ledger.epochs = {{0, 3, 1.0, 1}};
   server.answer_ledger(ledger);
   const auto listening = transport.listen("server", &server, {});
@@ -766,7 +766,7 @@ TEST(DriverThreadsTest, MembersMayCallFromAnyThreadUntilTheDriverGoes) {
         const wire::Lease& lease = acquired->lease;
         EXPECT_TRUE(await_status([&](auto reply) {
                       channel->finish(
-                          {worker->job, worker->member, lease.partition, lease.incarnation, 1}, {},
+                          {worker->job, worker->member, lease.partition, lease.incarnation}, {},
                           std::move(reply));
                     }).ok());
       }

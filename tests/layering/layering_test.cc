@@ -60,7 +60,7 @@ const std::vector<std::pair<std::string, std::string>> kWorldly = {
     {"steady_clock::now", "reads a clock"},
     {"system_clock::now", "reads a clock"},
     {"high_resolution_clock::now", "reads a clock"},
-    {"SteadyClock", "reads a clock"},
+    {"steady_now", "reads a clock"},
     {"clock_gettime", "reads a clock"},
     {"gettimeofday", "reads a clock"},
     {"sleep_for", "sleeps"},

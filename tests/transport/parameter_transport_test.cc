@@ -209,7 +209,7 @@ TEST_P(ParameterTransportTest, MetricsArriveOnceInTheLedger) {
   EXPECT_EQ(counted->epochs, header.metrics);
   EXPECT_EQ(counted->workers, (std::vector<wire::WorkerCount>{{3, 1, 96}}));
   ASSERT_EQ(counted->partitions.size(), 1u);
-  EXPECT_EQ(counted->partitions[0].incarnation, 1);
+  EXPECT_EQ(counted->partitions[0].partition, 0);
   EXPECT_GT(counted->peak_memory_bytes, 0);
 }
 

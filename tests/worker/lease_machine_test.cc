@@ -47,7 +47,7 @@ class LeaseMachineTest : public testing::Test {
   }
   Actions finishing() {
     (void)training();
-    return machine_.trained(ok_status(), 9);
+    return machine_.trained(ok_status());
   }
 
   LeaseMachine machine_;
@@ -61,8 +61,7 @@ TEST_F(LeaseMachineTest, TrainsLeaseAfterLeaseUntilNothingIsLeft) {
     EXPECT_EQ(acquired(lease_of(partition)).begin, Step::kOpen);
     EXPECT_EQ(machine_.granted().lease.partition, partition);
     EXPECT_EQ(machine_.opened(ok_status()).begin, Step::kTrain);
-    EXPECT_EQ(machine_.trained(ok_status(), 9).begin, Step::kFinish);
-    EXPECT_EQ(machine_.last_sequence(), 9);
+    EXPECT_EQ(machine_.trained(ok_status()).begin, Step::kFinish);
     EXPECT_EQ(machine_.finished(ok_status()).begin, Step::kAcquire);
   }
   EXPECT_EQ(acquired(reply_of(Kind::kDone)).leave, ok_status());
@@ -97,7 +96,7 @@ TEST_F(LeaseMachineTest, LeavesWithWhatItCannotGoOnWith) {
        {leave_of([&] { return preparing(); }, [&] { return machine_.prepared(broken); }),
         leave_of([&] { return acquiring(); }, [&] { return acquired(broken); }),
         leave_of([&] { return opening(); }, [&] { return machine_.opened(broken); }),
-        leave_of([&] { return training(); }, [&] { return machine_.trained(broken, 1); }),
+        leave_of([&] { return training(); }, [&] { return machine_.trained(broken); }),
         leave_of([&] { return finishing(); }, [&] { return machine_.finished(broken); })}) {
     EXPECT_EQ(actions.leave, broken);
     EXPECT_EQ(actions.begin, Step::kNone);
@@ -113,7 +112,7 @@ TEST_F(LeaseMachineTest, AnAbortedJobIsLeftWithTheReason) {
 TEST_F(LeaseMachineTest, TheEndOfTheMembershipCancelsWhatIsUnderWay) {
   (void)training();
   EXPECT_TRUE(machine_.ended().cancel);
-  const Actions late = machine_.trained(cancelled("stopped"), 5);
+  const Actions late = machine_.trained(cancelled("stopped"));
   EXPECT_EQ(late.begin, Step::kNone);
   EXPECT_EQ(late.leave, std::nullopt);
 }
@@ -125,7 +124,7 @@ TEST_F(LeaseMachineTest, ALostLeaseCancelsItsTrainingAndTheNextIsAskedFor) {
   const Actions lost = machine_.lease_lost();
   EXPECT_TRUE(lost.cancel);
   EXPECT_EQ(lost.begin, Step::kNone) << "the training has to end first";
-  const Actions next = machine_.trained(cancelled("stopped"), 5);
+  const Actions next = machine_.trained(cancelled("stopped"));
   EXPECT_EQ(next.begin, Step::kAcquire);
   EXPECT_EQ(next.say, "partition 3 was taken away: stopped");
 }
@@ -138,21 +137,21 @@ TEST_F(LeaseMachineTest, SoItDoesWhileItsDataAreOpened) {
 
 TEST_F(LeaseMachineTest, BeingFencedOffIsALostLeaseToo) {
   (void)training();
-  EXPECT_EQ(machine_.trained({StatusCode::kAborted, "fenced"}, 5).begin, Step::kAcquire);
+  EXPECT_EQ(machine_.trained({StatusCode::kAborted, "fenced"}).begin, Step::kAcquire);
 }
 
 // Its driver is gone, another has come, and the server was faster to notice.
 TEST_F(LeaseMachineTest, AServerThatHasJoinedAnotherJobIsNoFailureOfTheWorker) {
   (void)training();
   EXPECT_EQ(
-      machine_.trained(failed_precondition("this server works for job 2, not for job 1"), 5).begin,
+      machine_.trained(failed_precondition("this server works for job 2, not for job 1")).begin,
       Step::kAcquire);
 }
 
 TEST_F(LeaseMachineTest, ALeaseThatIsTrainedWhenItIsLostIsForTheDriverToJudge) {
   (void)training();
   (void)machine_.lease_lost();
-  EXPECT_EQ(machine_.trained(ok_status(), 9).begin, Step::kFinish);
+  EXPECT_EQ(machine_.trained(ok_status()).begin, Step::kFinish);
   const Actions next = machine_.finished(failed_precondition("lost"));
   EXPECT_EQ(next.begin, Step::kAcquire);
   EXPECT_EQ(next.say, "partition 3 was taken away at its end");
@@ -161,11 +160,11 @@ TEST_F(LeaseMachineTest, ALeaseThatIsTrainedWhenItIsLostIsForTheDriverToJudge) {
 TEST_F(LeaseMachineTest, AnotherLeasesLossIsForgotten) {
   (void)training();
   (void)machine_.lease_lost();
-  (void)machine_.trained(cancelled("stopped"), 5);
+  (void)machine_.trained(cancelled("stopped"));
   EXPECT_FALSE(machine_.lease_lost().cancel) << "none is held";
   (void)acquired(lease_of(4));
   (void)machine_.opened(ok_status());
-  EXPECT_EQ(machine_.trained(internal_error("broken"), 5).leave, internal_error("broken"));
+  EXPECT_EQ(machine_.trained(internal_error("broken")).leave, internal_error("broken"));
 }
 
 // --- A membership that is lost ---
@@ -173,7 +172,7 @@ TEST_F(LeaseMachineTest, AnotherLeasesLossIsForgotten) {
 TEST_F(LeaseMachineTest, StartsOverWhenItHasJoinedAgain) {
   (void)training();
   EXPECT_TRUE(machine_.membership_lost().cancel);
-  EXPECT_EQ(machine_.trained(cancelled("stopped"), 5).begin, Step::kNone);
+  EXPECT_EQ(machine_.trained(cancelled("stopped")).begin, Step::kNone);
   EXPECT_EQ(machine_.joined().begin, Step::kPrepare);
 }
 
@@ -181,7 +180,7 @@ TEST_F(LeaseMachineTest, AlsoWhenItHasJoinedAgainBeforeTheTrainingHasEnded) {
   (void)training();
   (void)machine_.membership_lost();
   EXPECT_EQ(machine_.joined().begin, Step::kNone);
-  EXPECT_EQ(machine_.trained(ok_status(), 9).begin, Step::kPrepare);
+  EXPECT_EQ(machine_.trained(ok_status()).begin, Step::kPrepare);
 }
 
 TEST_F(LeaseMachineTest, WhatWasPreparedForAnEarlierMembershipIsPreparedAnew) {
@@ -247,7 +246,7 @@ TEST_F(LeaseMachineTest, StopLetsTheWindowBeFinishedAndPushed) {
   EXPECT_EQ(stop.leave, std::nullopt);
   EXPECT_EQ(stop.wake, now_ + 1s);
   EXPECT_FALSE(machine_.stop(now_).drain) << "once";
-  EXPECT_EQ(machine_.trained(cancelled("stopped"), 6).leave, kStopped);
+  EXPECT_EQ(machine_.trained(cancelled("stopped")).leave, kStopped);
 }
 
 TEST_F(LeaseMachineTest, ButNoLongerThanASecond) {
@@ -257,13 +256,13 @@ TEST_F(LeaseMachineTest, ButNoLongerThanASecond) {
   const Actions late = machine_.time(now_ + 1s);
   EXPECT_EQ(late.leave, kStopped);
   EXPECT_TRUE(late.cancel);
-  EXPECT_EQ(machine_.trained(cancelled("stopped"), 5).leave, std::nullopt);
+  EXPECT_EQ(machine_.trained(cancelled("stopped")).leave, std::nullopt);
 }
 
 TEST_F(LeaseMachineTest, APartitionThatIsTrainedToItsEndMeanwhileIsStillFinished) {
   (void)training();
   (void)machine_.stop(now_);
-  EXPECT_EQ(machine_.trained(ok_status(), 9).begin, Step::kFinish);
+  EXPECT_EQ(machine_.trained(ok_status()).begin, Step::kFinish);
   EXPECT_EQ(machine_.finished(ok_status()).leave, kStopped);
 }
 
@@ -278,11 +277,11 @@ TEST_F(LeaseMachineTest, ADriverThatDoesNotAnswerDoesNotHoldUpTheEnd) {
 TEST_F(LeaseMachineTest, FailuresAndLossesAfterASignalDoNotChangeTheReason) {
   (void)training();
   (void)machine_.stop(now_);
-  EXPECT_EQ(machine_.trained(unavailable("server gone"), 5).leave, kStopped);
+  EXPECT_EQ(machine_.trained(unavailable("server gone")).leave, kStopped);
   machine_ = {};
   (void)training();
   (void)machine_.stop(now_);
-  EXPECT_EQ(machine_.trained({StatusCode::kAborted, "fenced"}, 5).leave, kStopped);
+  EXPECT_EQ(machine_.trained({StatusCode::kAborted, "fenced"}).leave, kStopped);
   machine_ = {};
   (void)training();
   (void)machine_.stop(now_);

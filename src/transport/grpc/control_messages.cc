@@ -188,13 +188,11 @@ v1::FinishRequest to_proto(const wire::FinishRequest& request) {
   message.set_member(request.member);
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
-  message.set_last_sequence(request.last_sequence);
   return message;
 }
 
 wire::FinishRequest from_proto(const v1::FinishRequest& request) {
-  return {request.job(), request.member(), request.partition(), request.incarnation(),
-          request.last_sequence()};
+  return {request.job(), request.member(), request.partition(), request.incarnation()};
 }
 
 v1::LeaveRequest to_proto(const wire::LeaveRequest& request) {

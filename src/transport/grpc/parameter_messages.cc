@@ -31,7 +31,6 @@ void write(const wire::WorkerCount& from, v1::LedgerReply::WorkerCount* to) {
 
 void write(const wire::LedgerReply::PartitionCount& from, v1::LedgerReply::PartitionCount* to) {
   to->set_partition(from.partition);
-  to->set_incarnation(from.incarnation);
   to->set_sequence(from.sequence);
 }
 
@@ -185,8 +184,7 @@ wire::LedgerReply from_proto(const v1::LedgerReply& reply) {
     result.workers.push_back({worker.worker(), worker.pushes(), worker.samples()});
   }
   for (const auto& partition : reply.partitions()) {
-    result.partitions.push_back(
-        {partition.partition(), partition.incarnation(), partition.sequence()});
+    result.partitions.push_back({partition.partition(), partition.sequence()});
   }
   result.peak_memory_bytes = reply.peak_memory_bytes();
   result.update_seconds = reply.update_seconds();
