@@ -1,4 +1,6 @@
 // Driver's answers to its members.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -139,7 +141,8 @@ void Driver::leave(const wire::LeaveRequest& request, core::Reply<Status> reply)
         member != coordinator_.members().end() && member->second.alive &&
         member->second.name.role == wire::Role::kServer) {
       leaving_.push_back({request, std::move(reply)});
-      stop_and_keep(member->second.name.to_string() + " was " + request.status.message());
+      stop_and_keep(
+          fmt::format("{} was {}", member->second.name.to_string(), request.status.message()));
       return changed();
     }
     // First the event, then the answer: a launcher must know why before the process is gone.
@@ -152,8 +155,7 @@ void Driver::leave(const wire::LeaveRequest& request, core::Reply<Status> reply)
 void Driver::fetch(const wire::FetchRequest& request,
                    core::Reply<Result<wire::RecordChunk>> reply) {
   if (request.job != job_) {
-    return reply(
-        not_found("this driver works for another job than " + std::to_string(request.job)));
+    return reply(not_found(fmt::format("this driver works for another job than {}", request.job)));
   }
   record_server_.fetch(request.partition, request.first,
                        [this, reply = std::move(reply)](Result<wire::RecordChunk> chunk) mutable {

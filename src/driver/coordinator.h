@@ -1,8 +1,7 @@
 // What the driver decides: who is a member, who trains which partition, when the job is over.
 //
 // Plain single-threaded code: every call is an event with the time it happened at, every effect is
-// in the answer, in take_events() or in take_news(). Threads, calls and processes are the shell's
-// (driver.h).
+// in the answer, in take_events() or in take_news(). Driver has the threads and the calls.
 //
 //   waiting for servers --all have joined--> training --all partitions finished--> done
 //            \------------------------------------+---- a failure ----> aborted (with the reason)
@@ -19,6 +18,7 @@
 
 #include "core/clock.h"
 #include "driver/job_event.h"
+#include "driver/member.h"
 #include "wire/control.h"
 
 namespace sluice::driver {
@@ -45,31 +45,6 @@ struct CoordinatorOptions {
 
 enum class Phase { kWaitingForServers, kTraining, kDone, kAborted };
 
-struct Member {
-  int64_t id = 0;
-  MemberName name;
-  int slot = 0;                       // among the living of its role on its machine
-  std::string gpu;                    // that it was given, a UUID
-  std::string address;                // servers: where it is reached
-  std::string announced;              // servers: where it said
-  bool address_guessed = false;       // from its host's name
-  std::string came_from, came_to;     // of its join, see wire::JoinRequest
-  std::vector<core::CorePool> cores;  // that it takes from
-  uint64_t attempt = 0;               // of its join
-  core::TimePoint last_heard;
-  core::TimePoint last_progress;  // when it last got something done, or was heard to wait
-  bool alive = true;
-  bool doubted = false;  // its successor may have joined, and nothing was heard of it since
-  std::optional<MemberEnded> end;
-  int64_t partition = -1;  // the lease it holds
-  int64_t step = 0;        // steps trained of it
-  int64_t activity = 0;
-  std::string waiting_for;
-  std::string named_because;  // why the job waits for it; empty: it does not
-  int64_t peak_memory_bytes = 0;
-  int leases = 0;  // granted so far
-};
-
 class Coordinator {
  public:
   Coordinator(CoordinatorOptions options, core::TimePoint now);
@@ -93,11 +68,10 @@ class Coordinator {
   // The launcher saw a process of its own end, on this host. `fate`: "was killed by signal 9".
   void process_ended(const std::string& host, int64_t pid, const std::string& fate,
                      core::TimePoint now);
-  // Expires leases and members. To be called at next_event(); nothing happens when that is early,
-  // but when it is much later the driver must have been suspended: nobody is given up for time in
-  // which nobody could be heard.
+  // Expires leases and members. To be called at next_event(). Called earlier, it does nothing;
+  // called much later, it takes the driver for suspended, and no timeout counts that time.
   void tick(core::TimePoint now);
-  // At the latest; what happens before may put it off.
+  // When tick() is to be called, at the latest. Events before that may put it off.
   core::TimePoint next_event() const;
   // No effect on a job that is over.
   void abort(const std::string& reason, core::TimePoint now);
@@ -119,9 +93,9 @@ class Coordinator {
   void server_found(int server, const std::string& address, const std::string& why,
                     core::TimePoint now);
 
-  const std::map<int64_t, Member>& members() const { return members_; }
+  const Members& members() const { return members_; }
   int live(wire::Role role) const { return live_[static_cast<size_t>(role)]; }
-  // Whether an acquire() that had to wait would get another answer now.
+  // Whether an acquire() that was answered with kWait would get another answer now.
   bool has_work() const {
     return over() || (phase_ == Phase::kTraining && !gathering_ && !queue_.empty());
   }
@@ -139,45 +113,50 @@ class Coordinator {
     bool finished = false;
   };
 
+  // A member that is silent for longer is named. A heartbeat comes every second.
+  static constexpr core::Duration kSilent = std::chrono::seconds(3);
+
+  // coordinator.cc: the phases of the job, and the next timeout.
   void excuse(core::TimePoint now);
+  bool is_idle() const;
+  core::TimePoint idle_until() const;
+  void plan(core::TimePoint now);
+  core::TimePoint next_event_of(const Member& member, core::TimePoint now) const;
+  void happened(decltype(JobEvent::what) what, core::TimePoint now);
+
+  // coordinator_members.cc: who is a member.
   Member* hear(uint64_t job, int64_t id, core::TimePoint now);
   Member* find_live(int64_t id);
   Member* find_attempt(uint64_t attempt);
   Result<wire::JoinReply> refuse(const wire::JoinRequest& request, Status why, core::TimePoint now);
   Status too_many_servers(core::TimePoint now) const;
   void doubt_predecessors(const wire::JoinRequest& request, core::TimePoint now);
-  int free_index(wire::Role role, int preferred) const;
-  int free_slot(wire::Role role, const core::ProcessFacts& process) const;
-  std::string free_gpu(const std::vector<std::string>& gpus) const;
-  int share_of_cores(const Member& member) const;
+  wire::JoinReply welcome(const Member& member) const;
   Member* find_server(int index);
   const Member* find_server(int index) const;
-  std::vector<std::string> addresses_for(const Member& worker) const;
-  std::string missing_members() const;
-  wire::JoinReply welcome(const Member& member) const;
-  wire::AcquireReply grant(Member& member, core::TimePoint now);
-  wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
+  core::Duration timeout_of(const Member& member) const;
+  void expire(Member& member, core::TimePoint now);
   void end_membership(Member& member, MemberEnded::How how, const std::string& fate,
                       core::TimePoint now);
+
+  // coordinator_leases.cc: who trains which partition.
+  wire::AcquireReply grant(Member& member, core::TimePoint now);
   void requeue(Member& member);
-  void expire(Member& member, core::TimePoint now);
-  core::Duration timeout_of(const Member& member) const;
-  bool may_stall(const Member& member) const;
-  std::string standstill(const Member& member, core::Duration time) const;
-  bool is_idle() const;
-  void plan(core::TimePoint now);
-  core::TimePoint idle_until() const;
-  core::TimePoint next_event_of(const Member& member, core::TimePoint now) const;
+  wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
+
+  // coordinator_waits.cc: for whom the job waits.
+  std::string waits_for() const;
+  std::string missing_members() const;
+  std::string members_waited_for() const;
+  std::string whom_idle_workers_wait_for() const;
   core::TimePoint silent_at(const Member& member) const;
+  bool may_stall(const Member& member) const;
   core::TimePoint stalled_at(const Member& member) const;
+  std::string standstill(const Member& member, core::Duration time) const;
   std::string why_named(const Member& member, core::TimePoint now) const;
   bool look_at(Member& member, core::TimePoint now);
   void happened_to(Member& member, core::TimePoint now);
-  std::string waits_for() const;
-  std::string members_waited_for() const;
-  std::string whom_idle_workers_wait_for() const;
   void say_waits(core::TimePoint now);
-  void happened(decltype(JobEvent::what) what, core::TimePoint now);
 
   const CoordinatorOptions options_;
   Phase phase_ = Phase::kWaitingForServers;
@@ -186,7 +165,7 @@ class Coordinator {
   core::TimePoint gather_until_{};
   std::string abort_reason_;
   wire::ShardMap shard_map_;
-  std::map<int64_t, Member> members_;  // by id, dead ones too
+  Members members_;
   int64_t next_member_;
   std::array<int, 2> live_{};  // members, by role
   std::vector<Partition> partitions_;

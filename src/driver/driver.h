@@ -1,9 +1,9 @@
 // The driver role: owns a job from the first member's join to the last value pulled.
 //
-// The shell around Coordinator and GrantMachine: serves the control plane, sends the initial
-// parameters to the servers, hands out records, reads the servers' ledgers for progress, and says
-// what came of it all. Everything is decided on one strand, which is never busy for long: what
-// takes time (calls, records, evaluations) runs beside it.
+// Carries out what Coordinator and GrantMachine decide: serves the control plane, sends the initial
+// parameters to the servers, hands out records, reads the servers' ledgers for progress, and makes
+// the job's result. Everything is decided on one strand, which is never busy for long: what takes
+// time (calls, records, evaluations) runs beside it.
 #pragma once
 
 #include <map>
@@ -71,8 +71,8 @@ class Driver final : public wire::ControlService {
   // Reads the parameters as they are now, while the job trains.
   void pull(std::span<float> into, core::Reply<Status> reply);
 
-  // For who shares the strand's thread, as a simulator does.
-  const std::map<int64_t, Member>& members() const { return coordinator_.members(); }
+  // Only on the strand's own thread, as in the simulator.
+  const Members& members() const { return coordinator_.members(); }
 
   void join(const wire::JoinRequest& request, core::Reply<Result<wire::JoinReply>> reply) override;
   void acquire(const wire::AcquireRequest& request,
@@ -122,20 +122,15 @@ class Driver final : public wire::ControlService {
   void set_alarm();
   void on_time();
   Status lost_server() const;
-  void set_up();
-  void create(int server);
-  void created(int server, std::shared_ptr<wire::ParameterChannel> channel);
-  void assign();
-  void begin_training(const Status& assigned);
-  void collect();
-  void read_final_ledgers();
-  void poll_ledgers();
-  void polled(size_t server, Result<wire::LedgerReply> reply);
-  void report_progress();
-  void report_epochs();
-  void take_ledger(size_t server, wire::LedgerReply ledger);
+  std::vector<std::string> server_addresses() const;
+  void pull_in_turn(std::span<float> into, core::Reply<Status> reply);
   void next_pull();
   void pulled(const Status& status);
+  void read_parameters(core::Reply<Status> done);
+  void collect();
+  void read_final_ledgers();
+  void conclude();
+  JobResult job_result() const;
   void end(Result<JobResult> result);
   bool may_end() const;
   void all_left();
@@ -144,11 +139,20 @@ class Driver final : public wire::ControlService {
   bool may_keep() const;
   void answer_leaving();
   void fail(const Status& why);
-  void conclude();
-  JobResult result_from_ledgers() const;
-  Status check_partitions(const wire::LedgerReply& ledger) const;
-  Status check_counts() const;
-  void fill_members(JobResult& result) const;
+
+  // driver_setup.cc: the servers get their shards and values. On the strand.
+  void set_up();
+  void create(int server);
+  void created(int server, std::shared_ptr<wire::ParameterChannel> channel);
+  void assign();
+  void begin_training(const Status& assigned);
+
+  // driver_progress.cc: ledgers read and reported. On the strand.
+  void poll_ledgers();
+  void polled(size_t server, Result<wire::LedgerReply> reply);
+  void report_progress();
+  void report_epochs();
+  void take_ledger(size_t server, wire::LedgerReply ledger);
 
   core::World& world_;
   wire::Transport& transport_;
@@ -159,7 +163,7 @@ class Driver final : public wire::ControlService {
   const data::Partitioning partitioning_;
   const wire::ShardMap shard_map_;
   const std::shared_ptr<core::Strand> strand_;
-  RecordServer record_server_;  // goes before the strand, to which it says what fails
+  RecordServer record_server_;  // destroyed before the strand, to which it reports failures
 
   // Everything below is the strand's.
   Coordinator coordinator_;
@@ -167,7 +171,7 @@ class Driver final : public wire::ControlService {
   Status failure_;        // what the job ends with, unless it is OK
   std::string stopping_;  // why the parameters are being read before their time
   core::TimePoint stop_by_ = core::TimePoint::max();  // read or not
-  bool kept_ = false;                                 // they have been read
+  bool kept_ = false;                                 // the parameters have been read
   std::vector<Leaving> leaving_;                      // servers that are still needed
   std::shared_ptr<core::AlignedBuffer> parameters_;   // the initial values, then the final ones
   HeldHeartbeats heartbeats_;
@@ -186,7 +190,7 @@ class Driver final : public wire::ControlService {
   bool poll_complete_ = true;
   core::TimePoint epochs_read_at_{};  // when the ledger that counts epochs was last read
   size_t epochs_reported_ = 0;
-  core::TimePoint last_epoch_end_{};  // or when the first lease was granted
+  core::TimePoint last_epoch_end_{};               // or when the first lease was granted
   std::optional<core::TimePoint> training_since_;  // when the first lease was granted
   core::Duration training_time_{};
   core::TimePoint leave_by_{};  // members that have not left by then are left alone

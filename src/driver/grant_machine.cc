@@ -1,5 +1,7 @@
 #include "driver/grant_machine.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -15,11 +17,10 @@ std::optional<GrantMachine::Decision> GrantMachine::fenced(const Result<wire::Fe
     return decide(later ? Outcome::kWait : Outcome::kFailed, reply.status());
   }
   if (reply->sequence < 0 || reply->sequence > pushes_) {
-    return decide(
-        Outcome::kFailed,
-        internal_error("a server says that it has applied push " + std::to_string(reply->sequence) +
-                       " of partition " + std::to_string(lease_.partition) + ", which has " +
-                       std::to_string(pushes_)));
+    return decide(Outcome::kFailed,
+                  internal_error(fmt::format(
+                      "a server says that it has applied push {} of partition {}, which has {}",
+                      reply->sequence, lease_.partition, pushes_)));
   }
   least_ = std::min(least_, reply->sequence);
   if (--missing_ > 0) return std::nullopt;

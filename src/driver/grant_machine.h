@@ -5,7 +5,7 @@
 //      |--a server cannot be reached--> wait: the partition goes back to the queue
 //      +--a server refuses, or answers nonsense--> failed: asking again would not help
 //
-// Plain decisions; the calls are the driver's. A decision is made once.
+// Plain decisions; Driver makes the calls. A decision is made once.
 #pragma once
 
 #include <cstdint>

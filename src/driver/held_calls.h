@@ -20,7 +20,8 @@ class HeldCalls {
     core::Reply<Result<Answer>> reply;
   };
 
-  // What was held of the same member before: its caller has given it up, but is owed an answer.
+  // Holds the call until then. Returns the one that was held for the same member before: its caller
+  // has given it up, but it must be answered.
   std::optional<Call> hold(Call call, core::TimePoint until) {
     const int64_t member = call.request.member;
     std::optional<Call> before = take(member);

@@ -1,37 +1,38 @@
 #include "driver/job_event.h"
 
+#include <fmt/core.h>
+
 namespace sluice::driver {
 namespace {
-
-const char* name_of(wire::Role role) { return role == wire::Role::kServer ? "server" : "worker"; }
 
 std::string where(const core::ProcessFacts& process) { return "(" + core::to_text(process) + ")"; }
 
 struct ToText {
   std::string operator()(const MemberJoined& e) const {
-    return e.who.to_string() + " joined" + (e.address.empty() ? "" : ", listening at " + e.address);
+    const std::string line = e.who.to_string() + " joined";
+    return e.address.empty() ? line : fmt::format("{}, listening at {}", line, e.address);
   }
   std::string operator()(const ServerFound& e) const {
-    return e.who.to_string() + " is reached at " + e.address + ", where it came from: " + e.why +
-           "; start it with --advertise to choose the address";
+    return fmt::format(
+        "{} is reached at {}, where it came from: {}; start it with --advertise to choose the "
+        "address",
+        e.who.to_string(), e.address, e.why);
   }
   std::string operator()(const JoinRefused& e) const {
-    return std::string("a ") + name_of(e.role) + " " + where(e.process) +
-           " was refused: " + e.why.message();
+    return fmt::format("a {} {} was refused: {}", to_text(e.role), where(e.process),
+                       e.why.message());
   }
   std::string operator()(const MemberEnded& e) const {
-    std::string line = e.who.to_string() + " " + e.fate;
-    if (e.partition >= 0) {
-      line += ": partition " + std::to_string(e.partition) + " goes back to the queue";
-    }
-    return line;
+    const std::string line = fmt::format("{} {}", e.who.to_string(), e.fate);
+    if (e.partition < 0) return line;
+    return fmt::format("{}: partition {} goes back to the queue", line, e.partition);
   }
   std::string operator()(const LeaseGranted& e) const {
-    return e.who.to_string() + " trains partition " + std::to_string(e.lease.partition) +
-           " from push " + std::to_string(e.lease.next_sequence);
+    return fmt::format("{} trains partition {} from push {}", e.who.to_string(), e.lease.partition,
+                       e.lease.next_sequence);
   }
   std::string operator()(const PartitionFinished& e) const {
-    return e.who.to_string() + " has trained partition " + std::to_string(e.partition);
+    return fmt::format("{} has trained partition {}", e.who.to_string(), e.partition);
   }
   std::string operator()(const WaitsFor& e) const {
     return e.whom.empty() ? "" : "waiting for " + e.whom;
@@ -46,8 +47,10 @@ struct ToText {
 
 }  // namespace
 
+const char* to_text(wire::Role role) { return role == wire::Role::kServer ? "server" : "worker"; }
+
 std::string MemberName::to_string() const {
-  return std::string(name_of(role)) + " " + std::to_string(index) + " " + where(process);
+  return fmt::format("{} {} {}", to_text(role), index, where(process));
 }
 
 std::string to_text(const JobEvent& event) { return std::visit(ToText{}, event.what); }

@@ -1,5 +1,5 @@
-// What happens in a job, as it happens: one stream for the log, the progress line, the report, and
-// whatever else comes to watch.
+// What happens in a job, as it happens: one stream of events for the log, the progress line, the
+// report and other observers.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,9 @@
 #include "wire/parameters.h"
 
 namespace sluice::driver {
+
+// "server", "worker".
+const char* to_text(wire::Role role);
 
 // Which process something happened to.
 struct MemberName {
@@ -98,7 +101,7 @@ struct EpochEnded {
   wire::EpochMetrics metrics;
 };
 
-// Nobody who ends from now on needs replacing. OK: everything is trained.
+// The job ends; members that end from now on need no replacement. OK: everything is trained.
 struct JobEnding {
   Status why;
 };

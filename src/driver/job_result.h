@@ -1,4 +1,4 @@
-// What came of a job.
+// The result of a job.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,7 @@
 #include "driver/record_server.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -24,12 +26,12 @@ RecordServer::~RecordServer() { strand_->close(); }
 void RecordServer::fetch(int64_t partition, int64_t first,
                          core::Reply<Result<wire::RecordChunk>> reply) {
   if (partition < 0 || partition >= partitioning_.partitions()) {
-    return reply(not_found("there is no partition " + std::to_string(partition)));
+    return reply(not_found(fmt::format("there is no partition {}", partition)));
   }
   if (first < 0 || first > partitioning_.size(partition)) {
-    return reply(invalid_argument("partition " + std::to_string(partition) + " has " +
-                                  std::to_string(partitioning_.size(partition)) +
-                                  " records, record " + std::to_string(first) + " was asked for"));
+    return reply(
+        invalid_argument(fmt::format("partition {} has {} records, record {} was asked for",
+                                     partition, partitioning_.size(partition), first)));
   }
   strand_->post([this, partition, first, reply = std::move(reply)]() mutable {
     reply(read_or_say_why(partition, first));

@@ -1,0 +1,254 @@
+// Who is a member of the job: joining, expiring, leaving.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/version.h"
+#include "driver/coordinator.h"
+#include "driver/placement.h"
+#include "driver/server_addresses.h"
+
+namespace sluice::driver {
+
+using core::TimePoint;
+using core::whole_seconds;
+using wire::Role;
+
+namespace {
+
+// Whether a process may be another's successor: a container that was started again has the same
+// host, machine and process number. So may two containers of one machine that share a host name.
+bool may_replace(const core::ProcessFacts& process, const core::ProcessFacts& before) {
+  return process.host == before.host && process.machine == before.machine &&
+         process.pid == before.pid && process.started != before.started;
+}
+
+}  // namespace
+
+// The living member that makes a call, which shows that it is there; null: not known.
+Member* Coordinator::hear(uint64_t job, int64_t id, TimePoint now) {
+  excuse(now);
+  Member* member = job == options_.job ? find_live(id) : nullptr;
+  if (member == nullptr) return nullptr;
+  member->last_heard = now;
+  member->doubted = false;
+  return member;
+}
+
+Member* Coordinator::find_live(int64_t id) {
+  const auto it = members_.find(id);
+  return it == members_.end() || !it->second.alive ? nullptr : &it->second;
+}
+
+Member* Coordinator::find_attempt(uint64_t attempt) {
+  if (attempt == 0) return nullptr;
+  for (auto& [id, member] : members_) {
+    if (member.alive && member.attempt == attempt) return &member;
+  }
+  return nullptr;
+}
+
+Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, TimePoint now) {
+  excuse(now);
+  if (request.version != core::version()) {
+    return refuse(request,
+                  failed_precondition(fmt::format(
+                      "this driver is Sluice {}, the {} is {}: run the same version everywhere",
+                      core::version(), to_text(request.role), request.version)),
+                  now);
+  }
+  if (phase_ == Phase::kAborted) return cancelled(abort_reason_);
+  if (Member* joined = find_attempt(request.attempt)) {  // the answer was lost
+    joined->last_heard = now;
+    joined->doubted = false;
+    return welcome(*joined);
+  }
+  doubt_predecessors(request, now);
+  if (phase_ == Phase::kAborted) return cancelled(abort_reason_);
+  if (request.role == Role::kServer &&
+      (phase_ != Phase::kWaitingForServers || live(Role::kServer) >= options_.servers)) {
+    return refuse(request, too_many_servers(now), now);
+  }
+  Member member;
+  member.id = next_member_++;
+  member.name = {request.role,
+                 free_index(members_, request.role, request.preferred_index, options_.servers),
+                 request.process};
+  member.slot = free_slot(members_, request.role, request.process);
+  member.address = member.announced = request.address;
+  member.address_guessed = request.address_guessed;
+  member.came_from = request.came_from;
+  member.came_to = request.came_to;
+  member.cores = request.cores;
+  member.gpu = free_gpu(members_, request.gpus);
+  member.attempt = request.attempt;
+  member.last_heard = member.last_progress = now;
+  happened(MemberJoined{member.name, member.address}, now);
+  const wire::JoinReply reply = welcome(member);
+  ++live_[static_cast<size_t>(request.role)];
+  if (live(Role::kWorker) >= options_.workers) gathering_ = false;
+  happened_to(members_.emplace(member.id, std::move(member)).first->second, now);
+  say_waits(now);
+  return reply;
+}
+
+Result<wire::JoinReply> Coordinator::refuse(const wire::JoinRequest& request, Status why,
+                                            TimePoint now) {
+  happened(JoinRefused{request.role, request.process, why}, now);
+  return why;
+}
+
+Status Coordinator::too_many_servers(TimePoint now) const {
+  for (const auto& [id, member] : members_) {
+    const bool silent =
+        member.alive && member.name.role == Role::kServer && now - member.last_heard >= kSilent;
+    if (!silent) continue;
+    const core::Duration left = member.last_heard + options_.server_timeout - now;
+    return failed_precondition(fmt::format(
+        "{} has not been heard of for {} s and is waited for {} s more; no other can take its "
+        "place: what it keeps of the parameters would be gone",
+        member.name.to_string(), whole_seconds(now - member.last_heard), whole_seconds(left)));
+  }
+  return failed_precondition(
+      fmt::format("this job has its {} parameter server(s) already: start the driver with "
+                  "--servers {} to use another",
+                  options_.servers, options_.servers + 1));
+}
+
+// A container that was started again need not wait until its predecessor's lease has expired. Where
+// the address is the same too, the predecessor has ended; otherwise it is doubted: it has ended
+// unless it is heard of within a few seconds.
+void Coordinator::doubt_predecessors(const wire::JoinRequest& request, TimePoint now) {
+  for (auto& [id, member] : members_) {
+    if (!member.alive || member.name.role != request.role ||
+        !may_replace(request.process, member.name.process)) {
+      continue;
+    }
+    member.doubted = true;
+    if (!request.address.empty() && request.address == member.announced) {
+      end_membership(member, MemberEnded::How::kDied, "was started again", now);
+    } else {
+      expire(member, now);
+      due_ = std::min(due_, next_event_of(member, now));
+    }
+  }
+}
+
+wire::JoinReply Coordinator::welcome(const Member& member) const {
+  wire::JoinReply reply;
+  reply.job = options_.job;
+  reply.member = member.id;
+  reply.index = member.name.index;
+  reply.job_spec = options_.job_spec;
+  reply.slot = member.slot;
+  reply.gpu = member.gpu;
+  return reply;
+}
+
+const Member* Coordinator::find_server(int index) const {
+  for (const auto& [id, member] : members_) {
+    const bool is_it =
+        member.alive && member.name.role == Role::kServer && member.name.index == index;
+    if (is_it) return &member;
+  }
+  return nullptr;
+}
+
+Member* Coordinator::find_server(int index) {
+  return const_cast<Member*>(std::as_const(*this).find_server(index));
+}
+
+std::vector<std::string> Coordinator::possible_addresses(int server) const {
+  const Member* member = find_server(server);
+  return member == nullptr ? std::vector<std::string>() : driver::possible_addresses(*member);
+}
+
+void Coordinator::server_found(int server, const std::string& address, const std::string& why,
+                               TimePoint now) {
+  Member* member = find_server(server);
+  if (member == nullptr || member->address == address) return;
+  happened(ServerFound{member->name, member->address, address, why}, now);
+  member->address = address;
+}
+
+void Coordinator::process_ended(const std::string& host, int64_t pid, const std::string& fate,
+                                TimePoint now) {
+  for (auto& [id, member] : members_) {
+    if (member.alive && member.name.process.pid == pid && member.name.process.host == host) {
+      end_membership(member, MemberEnded::How::kDied, fate, now);
+    }
+  }
+}
+
+Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint now) {
+  Member* member = hear(request.job, request.member, now);
+  if (member == nullptr) return ok_status();  // gone already
+  const StatusCode code = request.status.code();
+  using How = MemberEnded::How;
+  if (code == StatusCode::kOk || code == StatusCode::kCancelled) {
+    end_membership(*member, How::kLeft, "left", now);
+    return ok_status();
+  }
+  const bool refused = code == StatusCode::kInvalidArgument;
+  end_membership(*member, refused ? How::kRefused : How::kGaveUp,
+                 "gave up: " + request.status.message(), now);
+  // One member may lack what the others have. But when nobody has trained anything, and the last
+  // one cannot make sense of the job, it is the job that makes none.
+  if (refused && !anybody_trained_ && live(Role::kWorker) == 0) {
+    abort(request.status.message(), now);
+  }
+  return ok_status();
+}
+
+core::Duration Coordinator::timeout_of(const Member& member) const {
+  const core::Duration timeout =
+      member.name.role == Role::kServer ? options_.server_timeout : options_.lease_timeout;
+  return member.doubted ? std::min(timeout, kSilent) : timeout;
+}
+
+void Coordinator::expire(Member& member, TimePoint now) {
+  using How = MemberEnded::How;
+  if (now - member.last_heard >= timeout_of(member)) {
+    if (member.doubted) return end_membership(member, How::kDied, "was started again", now);
+    return end_membership(
+        member, How::kUnheard,
+        fmt::format("has not been heard of for {} s", core::whole_seconds(timeout_of(member))),
+        now);
+  }
+  if (may_stall(member) && now - member.last_progress >= options_.stall_timeout) {
+    end_membership(
+        member, How::kStuck,
+        fmt::format("is stuck: it {} (raise --stall-timeout if a step may take that long)",
+                    standstill(member, options_.stall_timeout)),
+        now);
+  }
+}
+
+// A parameter server takes its shards with it; a worker only its lease.
+void Coordinator::end_membership(Member& member, MemberEnded::How how, const std::string& fate,
+                                 TimePoint now) {
+  const bool server = member.name.role == Role::kServer;
+  // It had nothing yet, and another is there.
+  const bool harmless = member.doubted && phase_ == Phase::kWaitingForServers && !servers_ready();
+  MemberEnded end{member.name, how, fate, over() ? -1 : member.partition};
+  requeue(member);
+  member.alive = false;
+  member.end = end;
+  --live_[static_cast<size_t>(member.name.role)];
+  news_.insert(member.id);
+  happened(end, now);
+  if (server && !harmless) {
+    abort(fmt::format("{} {}; its parameters are gone", member.name.to_string(), fate), now);
+  }
+  if (live(Role::kWorker) == 0) {
+    // One that is given up as stuck may join again at once, and again be of no use.
+    const bool useless = how == MemberEnded::How::kStuck && member.leases == 0;
+    if (!server && !useless && phase_ == Phase::kTraining) idle_since_ = now;
+    ungranted_ = {};
+  }
+  due_ = std::min(due_, idle_until());
+  say_waits(now);
+}
+
+}  // namespace sluice::driver

@@ -1,0 +1,133 @@
+// For whom the job waits, and since when a member has been silent or stuck.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "driver/coordinator.h"
+
+namespace sluice::driver {
+
+using core::TimePoint;
+using wire::Role;
+
+namespace {
+
+// The most that are named in one sentence.
+constexpr int kMostNamed = 3;
+
+}  // namespace
+
+std::string Coordinator::waits_for() const {
+  if (phase_ == Phase::kWaitingForServers) {
+    return servers_ready() ? "the parameter servers to take the model" : missing_members();
+  }
+  if (phase_ != Phase::kTraining) return "";
+  if (gathering_) return missing_members();
+  if (live(Role::kWorker) == 0) return "a worker to join";
+  const std::string whom = members_waited_for();
+  if (whom.empty() && !ungranted_.because.empty()) {
+    return "a parameter server: " + ungranted_.because;
+  }
+  return whom;
+}
+
+// Servers and workers in one sentence, so that people start all that are missing at once.
+std::string Coordinator::missing_members() const {
+  const auto missing = [this](Role role, int all, const char* name) {
+    const int absent = all - live(role);
+    return absent <= 0 ? std::string() : fmt::format("{} of {} {}", absent, all, name);
+  };
+  const std::string servers = missing(Role::kServer, options_.servers, "parameter server(s)");
+  const std::string workers = missing(Role::kWorker, options_.workers, "worker(s)");
+  const char* both = servers.empty() || workers.empty() ? "" : " and ";
+  return fmt::format("{}{}{} to join", servers, both, workers);
+}
+
+// While a silent server is named, workers that wait for a server are not: the cause is the same.
+std::string Coordinator::members_waited_for() const {
+  const bool server_named = std::any_of(members_.begin(), members_.end(), [](const auto& m) {
+    return m.second.alive && m.second.name.role == Role::kServer && !m.second.named_because.empty();
+  });
+  std::string whom;
+  int named = 0;
+  for (const auto& [id, member] : members_) {
+    if (!member.alive || member.named_because.empty()) continue;
+    if (server_named && !member.waiting_for.empty()) continue;
+    if (++named > kMostNamed) return whom + "; and others";
+    whom += fmt::format("{}{} {}, which {}", whom.empty() ? "" : "; ", to_text(member.name.role),
+                        member.name.index, member.named_because);
+  }
+  return whom;
+}
+
+std::string Coordinator::whom_idle_workers_wait_for() const {
+  std::string holders;
+  int named = 0;
+  for (const Partition& partition : partitions_) {
+    const auto holder = members_.find(partition.holder);
+    if (partition.finished || holder == members_.end()) continue;
+    if (++named > kMostNamed) {
+      holders += " and others";
+      break;
+    }
+    holders += fmt::format("{}{}", holders.empty() ? "" : ", ", holder->second.name.index);
+  }
+  return "the last partitions to be finished by worker(s) " + holders;
+}
+
+// When the job begins to wait for this member, unless something is heard of it before.
+TimePoint Coordinator::silent_at(const Member& member) const {
+  const bool needed = member.name.role == Role::kServer || member.partition >= 0;
+  const bool missed = member.alive && needed && phase_ == Phase::kTraining;
+  return missed ? member.last_heard + kSilent : TimePoint::max();
+}
+
+// Also without a lease, when there is one that it does not ask for.
+bool Coordinator::may_stall(const Member& member) const {
+  const bool needed = member.partition >= 0 || !queue_.empty();
+  return member.alive && member.name.role == Role::kWorker && needed && phase_ == Phase::kTraining;
+}
+
+TimePoint Coordinator::stalled_at(const Member& member) const {
+  return may_stall(member) ? member.last_progress + options_.name_stalled_after : TimePoint::max();
+}
+
+std::string Coordinator::standstill(const Member& member, core::Duration time) const {
+  const int64_t seconds = core::whole_seconds(time);
+  if (member.partition < 0) return fmt::format("has got nothing done for {} s", seconds);
+  return fmt::format("has stood at step {} of partition {} for {} s", member.step, member.partition,
+                     seconds);
+}
+
+std::string Coordinator::why_named(const Member& member, TimePoint now) const {
+  if (now >= silent_at(member)) return "has not been heard of for some seconds";
+  const bool holds = may_stall(member) && member.partition >= 0;
+  if (holds && !member.waiting_for.empty()) return "waits for " + member.waiting_for;
+  if (now < stalled_at(member)) return "";
+  return standstill(member, options_.name_stalled_after);
+}
+
+// Updates why the job waits for this member; whether that has changed.
+bool Coordinator::look_at(Member& member, TimePoint now) {
+  std::string why = member.alive ? why_named(member, now) : "";
+  if (why == member.named_because) return false;
+  member.named_because = std::move(why);
+  return true;
+}
+
+// Called after every event of one member: updates when the next timeout is due, and for whom the
+// job waits. Looks at this member only: there may be many, and each is heard of every second.
+void Coordinator::happened_to(Member& member, TimePoint now) {
+  due_ = std::min(due_, next_event_of(member, now));
+  if (look_at(member, now)) say_waits(now);
+}
+
+void Coordinator::say_waits(TimePoint now) {
+  std::string whom = waits_for();
+  if (whom == said_) return;
+  said_ = whom;
+  happened(WaitsFor{std::move(whom)}, now);
+}
+
+}  // namespace sluice::driver

@@ -1,0 +1,117 @@
+#include "driver/final_ledgers.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+
+namespace sluice::driver {
+namespace {
+
+Status miscounted(const std::string& what, int64_t counted, int64_t expected) {
+  return internal_error(
+      fmt::format("the servers count {} {}, the job has {}: this is a bug in Sluice, please report "
+                  "it with the log",
+                  counted, what, expected));
+}
+
+Status check_partitions(const wire::LedgerReply& ledger, std::span<const int64_t> pushes) {
+  std::vector<int64_t> sequences(pushes.size());
+  for (const auto& count : ledger.partitions) {
+    const auto partition = static_cast<size_t>(count.partition);
+    if (count.partition < 0 || partition >= sequences.size()) {
+      return miscounted(fmt::format("pushes of partition {}", count.partition), count.sequence, 0);
+    }
+    sequences[partition] = count.sequence;
+  }
+  for (size_t p = 0; p < sequences.size(); ++p) {
+    if (sequences[p] == pushes[p]) continue;
+    return miscounted(fmt::format("pushes of partition {}", p), sequences[p], pushes[p]);
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Status check_ledgers(const std::vector<wire::LedgerReply>& ledgers,
+                     const std::vector<std::string>& addresses, const ExpectedCounts& expected) {
+  const int64_t pushes =
+      std::accumulate(expected.pushes.begin(), expected.pushes.end(), int64_t{0});
+  for (size_t server = 0; server < ledgers.size(); ++server) {
+    const wire::LedgerReply& ledger = ledgers[server];
+    const auto shards = static_cast<int64_t>(ledger.shards.size());
+    const auto owned =
+        static_cast<int64_t>(expected.shard_map.owned_by(static_cast<int>(server)).size());
+    if (shards != owned) return miscounted("shards of " + addresses[server], shards, owned);
+    for (const auto& shard : ledger.shards) {
+      if (shard.version == pushes) continue;
+      return miscounted(fmt::format("updates of shard {}", shard.shard), shard.version, pushes);
+    }
+    SLUICE_RETURN_IF_ERROR(check_partitions(ledger, expected.pushes));
+  }
+  int64_t samples = 0;
+  for (const auto& epoch : ledgers.front().epochs) samples += epoch.samples;
+  const int64_t all = expected.records * expected.epochs;
+  if (samples != all) return miscounted("samples", samples, all);
+  for (const auto& epoch : ledgers.front().epochs) {
+    if (epoch.samples == expected.records) continue;
+    return miscounted(fmt::format("samples of epoch {}", epoch.epoch), epoch.samples,
+                      expected.records);
+  }
+  return ok_status();
+}
+
+JobResult result_of(const std::vector<wire::LedgerReply>& ledgers) {
+  JobResult result;
+  result.epochs = ledgers.front().epochs;
+  for (const auto& epoch : result.epochs) result.samples_trained += epoch.samples;
+  double staleness = 0;
+  int64_t applied = 0;
+  int64_t fewest = -1;
+  for (const wire::LedgerReply& ledger : ledgers) {
+    for (const auto& shard : ledger.shards) {
+      fewest = fewest < 0 ? shard.version : std::min(fewest, shard.version);
+      result.duplicate_pushes += shard.duplicates;
+      result.fenced_pushes += shard.fenced;
+      result.staleness_max = std::max(result.staleness_max, shard.staleness_max);
+      staleness += shard.staleness_sum;
+      applied += shard.version;
+    }
+  }
+  result.server_updates = std::max<int64_t>(fewest, 0);
+  result.staleness_mean = applied == 0 ? 0 : staleness / static_cast<double>(applied);
+  return result;
+}
+
+void add_members(const std::vector<wire::LedgerReply>& ledgers,
+                 const std::vector<std::string>& addresses, const Members& members,
+                 JobResult& result) {
+  for (size_t server = 0; server < ledgers.size(); ++server) {
+    const wire::LedgerReply& ledger = ledgers[server];
+    result.servers.push_back({addresses[server], static_cast<int>(ledger.shards.size()),
+                              ledger.update_seconds, ledger.peak_memory_bytes});
+  }
+  std::map<int, WorkerReport> workers;
+  for (const auto& [id, member] : members) {
+    if (member.name.role != wire::Role::kWorker) continue;
+    WorkerReport& report = workers[member.name.index];
+    report.leases += member.leases;
+    report.peak_memory_bytes = std::max(report.peak_memory_bytes, member.peak_memory_bytes);
+    const core::ProcessFacts& process = member.name.process;
+    report.processes.push_back({fmt::format("pid {} on {}", process.pid, process.host),
+                                member.end ? member.end->fate : "still there",
+                                member.end && member.end->how == MemberEnded::How::kLeft});
+  }
+  for (const wire::WorkerCount& count : ledgers.front().workers) {
+    workers[count.worker].updates = count.pushes;
+    workers[count.worker].samples = count.samples;
+  }
+  for (auto& [index, report] : workers) {
+    report.worker = index;
+    result.workers.push_back(std::move(report));
+  }
+}
+
+}  // namespace sluice::driver

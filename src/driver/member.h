@@ -1,0 +1,44 @@
+// What the driver knows of a member of its job.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/cores.h"
+#include "driver/job_event.h"
+
+namespace sluice::driver {
+
+struct Member {
+  int64_t id = 0;
+  MemberName name;
+  int slot = 0;                       // the lowest number free of its role on its machine
+  std::string gpu;                    // the one it was given, a UUID; empty: none
+  std::string address;                // servers: where it is reached
+  std::string announced;              // servers: where it said that it listens
+  bool address_guessed = false;       // the address is its host's name, which others may not know
+  std::string came_from, came_to;     // of its join, see wire::JoinRequest
+  std::vector<core::CorePool> cores;  // pools that its threads use
+  uint64_t attempt = 0;               // of its join
+  core::TimePoint last_heard;
+  core::TimePoint last_progress;  // when it last got something done, or was heard to wait
+  bool alive = true;
+  bool doubted = false;  // its successor may have joined, and nothing was heard of it since
+  std::optional<MemberEnded> end;
+  int64_t partition = -1;  // the lease it holds; -1: none
+  int64_t step = 0;        // steps trained of it
+  int64_t activity = 0;    // as its last heartbeat said
+  std::string waiting_for;
+  std::string named_because;  // why the job waits for it; empty: it does not
+  int64_t peak_memory_bytes = 0;
+  int leases = 0;  // granted so far
+};
+
+// By id, those that have ended too.
+using Members = std::map<int64_t, Member>;
+
+}  // namespace sluice::driver
