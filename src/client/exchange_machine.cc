@@ -1,5 +1,7 @@
 #include "client/exchange_machine.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "core/check.h"
@@ -17,7 +19,8 @@ constexpr int kMostStretch = 10;
 
 // "server at host:1, which did not answer within 10.0 s": for "waiting for ..." to go before.
 std::string who_failed(const std::string& who, const std::string& how) {
-  if (how.starts_with(who + " ")) return who + ", which " + how.substr(who.size() + 1);
+  if (how.starts_with(who + " "))
+    return fmt::format("{}, which {}", who, how.substr(who.size() + 1));
   return who + ": " + how;
 }
 

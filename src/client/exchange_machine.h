@@ -2,11 +2,11 @@
 // which is repeated, for whom it waits, and when it gives up.
 //
 // A few calls at a time are under way to each server, so that a shard's deadline does not run while
-// others take the line. A call that fails in a way that may pass is repeated with the same bytes
-// after a short, growing pause; nothing is applied twice. A server is given up when nothing was
-// heard of it for `give_up_after`, neither an answer nor a pong: it is asked for one while a call
-// is overdue. Deadlines therefore follow silence, not the size of messages: a call that ran out of
-// time at a server that lives gets twice the time.
+// others occupy the connection. A call that fails in a way that may pass is repeated with the same
+// bytes after a short, growing pause; nothing is applied twice. A server is given up when nothing
+// was heard of it for `give_up_after`, neither an answer nor a pong: it is asked for one while a
+// call is overdue. Deadlines therefore follow silence, not the size of messages: a call that ran
+// out of time at a server that lives gets twice the time.
 //
 // Plain decisions: an event and the time in, actions out. Calls that are under way when an exchange
 // fails are cut, and it ends when the last of them has.
@@ -32,7 +32,7 @@ struct ExchangeOptions {
   core::Duration call_timeout = std::chrono::seconds(10);   // the first; at most give_up_after
   core::Duration speak_after = std::chrono::seconds(2);     // of waiting for one call's answer
   Backoff backoff{std::chrono::milliseconds(50), std::chrono::seconds(2)};
-  int calls_per_server = 3;  // in flight at once: one comes, one is applied, one goes
+  int calls_per_server = 3;  // at once: one is sent, one applied, one answered
 };
 
 class ExchangeMachine {
@@ -66,7 +66,7 @@ class ExchangeMachine {
   Actions answered(int shard, const Status& status, core::TimePoint now);
   Actions ponged(int server, const Status& status, core::TimePoint now);
   Actions time(core::TimePoint now);
-  // Nobody wants the exchange any more: it ends with CANCELLED.
+  // The caller gives the exchange up: it ends with CANCELLED.
   Actions stop(core::TimePoint now);
 
  private:
@@ -93,7 +93,7 @@ class ExchangeMachine {
   void failed(int shard, const Status& status, core::TimePoint now, Actions& actions);
   void retry(int shard, core::TimePoint now);
   void fail(Status status, Actions& actions);
-  // Whatever follows from the state as it is now.
+  // Adds the actions that follow from the present state.
   void advance(core::TimePoint now, Actions& actions);
   void start_queued(core::TimePoint now, Actions& actions);
   void requeue_due(core::TimePoint now);

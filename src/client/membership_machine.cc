@@ -1,5 +1,7 @@
 #include "client/membership_machine.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -149,7 +151,7 @@ Actions MembershipMachine::end(Ending ending, Status why) {
 std::string MembershipMachine::say_silent(const Status& failed, TimePoint now) {
   if (now - last_said_ < kSayAgain) return "";
   last_said_ = now;
-  return "waiting for " + driver_ + ": " + failed.message();
+  return fmt::format("waiting for {}: {}", driver_, failed.message());
 }
 
 }  // namespace sluice::client

@@ -1,13 +1,13 @@
-// What a process decides about its membership in a job: to join, to tell every second that it
-// lives, to hold a lease, to join again when it was given up, to leave, and when the driver is.
+// What a process decides about its membership in a job: when to join, to send heartbeats, to join
+// again because the driver has given it up, to give up a silent driver, and to leave.
 //
 //   joining --joined--> member --the driver does not know it any more--> joining ...
 //      |                  |--the job is over or aborted--> leaving --> ended
 //      |                  |--the driver is silent for too long--> ended
 //      +--refused, or no driver--> ended
 //
-// A heartbeat is answered when there is news for the member, at the latest after `interval`: so a
-// question is always waiting at the driver, and news take no longer than a message does.
+// A heartbeat is answered when there is news for the member, at the latest after `interval`: so one
+// is always waiting at the driver, and news reach the member within one message.
 // Plain decisions: an event and the time in, actions out.
 #pragma once
 
@@ -48,7 +48,7 @@ class MembershipMachine {
     std::optional<Status> end;                // why this is no member any more; the last action
     Ending ending = Ending::kFailed;          // of `end`
   };
-  // What a reply says about the member's future, besides who it is.
+  // What a reply to a join says.
   struct Joined {
     int64_t member = 0;
     HeartbeatTimes times;

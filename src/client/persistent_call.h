@@ -20,7 +20,8 @@ const Status& status_of(const Result<T>& result) {
   return result.status();
 }
 
-// One call at a time; used, and destroyed, on its strand. Destroyed or stopped, it is silent.
+// One call at a time; used, and destroyed, on its strand. Once it is destroyed or stopped, no
+// answer comes.
 template <typename Answer>
 class PersistentCall {
  public:

@@ -1,5 +1,7 @@
 #include "client/retry_machine.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace sluice::client {
@@ -33,9 +35,8 @@ std::optional<core::TimePoint> RetryMachine::after(const Status& failed, core::T
 }
 
 Status silent_for(const std::string& whom, core::Duration silence, const Status& last) {
-  return unavailable(whom + " has not answered for " +
-                     std::to_string(static_cast<int64_t>(core::to_seconds(silence))) +
-                     " s: " + last.message());
+  return unavailable(fmt::format("{} has not answered for {} s: {}", whom,
+                                 core::whole_seconds(silence), last.message()));
 }
 
 }  // namespace sluice::client

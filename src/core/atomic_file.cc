@@ -1,6 +1,7 @@
 #include "core/atomic_file.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,8 +46,7 @@ int open_temporary(const std::string& path, std::string& name) {
   const size_t folder = path.rfind('/') + 1;  // 0 where there is none
   const std::string file = path.substr(folder, kLongestName - kLongestSuffix);
   for (;;) {
-    name = path.substr(0, folder) + file + ".tmp-" + std::to_string(::getpid()) + "-" +
-           std::to_string(counter++);
+    name = fmt::format("{}{}.tmp-{}-{}", path.substr(0, folder), file, ::getpid(), counter++);
     const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0 || errno != EEXIST) return fd;
   }

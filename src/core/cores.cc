@@ -1,5 +1,6 @@
 #include "core/cores.h"
 
+#include <fmt/core.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -60,10 +61,10 @@ Mask affinity_mask() {
   Mask mask{std::max(CPU_COUNT(&set), 1), "cpus"};
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {  // "cpus 0-3 6"
     if (!CPU_ISSET(cpu, &set)) continue;
-    mask.name += " " + std::to_string(cpu);
+    mask.name += fmt::format(" {}", cpu);
     const int first = cpu;
     while (cpu + 1 < CPU_SETSIZE && CPU_ISSET(cpu + 1, &set)) ++cpu;
-    if (cpu > first) mask.name += "-" + std::to_string(cpu);
+    if (cpu > first) mask.name += fmt::format("-{}", cpu);
   }
   return mask;
 }

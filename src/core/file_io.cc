@@ -1,5 +1,6 @@
 #include "core/file_io.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -64,7 +65,7 @@ Result<std::string> read_text(const std::string& path, size_t most_bytes) {
   for (size_t n = 0; (n = std::fread(block.data(), 1, block.size(), file.get())) > 0;) {
     text.append(block.data(), n);
     if (text.size() > most_bytes) {
-      return invalid_argument(path + " has more than " + std::to_string(most_bytes >> 20) + " MiB");
+      return invalid_argument(fmt::format("{} has more than {} MiB", path, most_bytes >> 20));
     }
   }
   if (std::ferror(file.get()) != 0) return file_error("cannot read " + path, errno);

@@ -1,6 +1,7 @@
 #include "core/input_file.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,8 +36,8 @@ Result<std::shared_ptr<const InputFile>> InputFile::open(const std::string& path
   std::shared_ptr<const InputFile> file(new InputFile(fd, path, stamp_of(info)));
   if (error != 0) return file_error("cannot read " + path, error);
   if (!S_ISREG(info.st_mode)) {
-    return invalid_argument(path + ": expected a file, found a " +
-                            (S_ISDIR(info.st_mode) ? "folder" : "device or pipe"));
+    return invalid_argument(fmt::format("{}: expected a file, found a {}", path,
+                                        S_ISDIR(info.st_mode) ? "folder" : "device or pipe"));
   }
   return file;
 }

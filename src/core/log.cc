@@ -1,5 +1,6 @@
 #include "core/log.h"
 
+#include <fmt/core.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
@@ -84,7 +85,8 @@ void set_host(const std::string& host) { role().set_host(host); }
 void set_level(const std::string& level) {
   const auto parsed = spdlog::level::from_str(level);
   if (parsed == spdlog::level::off && level != "off") {
-    throw std::invalid_argument("log level \"" + level + "\": use debug, info, warn, error or off");
+    throw std::invalid_argument(
+        fmt::format("log level \"{}\": use debug, info, warn, error or off", level));
   }
   logger().set_level(parsed);
 }

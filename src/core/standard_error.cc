@@ -1,6 +1,7 @@
 #include "core/standard_error.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -86,8 +87,9 @@ void write_to_standard_error(std::string_view text) {
   std::lock_guard lock(lost().mutex);
   const auto lines = std::count(text.begin(), text.end(), '\n');
   if (lost().lines > 0) {
-    const std::string told = (lost().torn ? "\n(" : "(") + std::to_string(lost().lines) +
-                             " lines were lost here: standard error was not read)\n";
+    const std::string told =
+        fmt::format("{}{} lines were lost here: standard error was not read)\n",
+                    lost().torn ? "\n(" : "(", lost().lines);
     if (!write_whole(told)) {
       lost().lines += lines;
       return;

@@ -1,4 +1,4 @@
-// What the shards of a server say, put together to the server's answer.
+// Combines the answers of a server's shards into the server's answer.
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,9 @@
 
 namespace sluice::server {
 
-// One fence of all shards. Each of them holds a reference until it has answered; when nobody does
-// any more, the fence is answered: with the least sequence, or with what kept a shard from saying
-// one. Thread-safe.
+// One fence of all shards. Each of them holds a reference until it has answered; when the last
+// reference goes, the fence is answered: with the least sequence, or with a shard's error.
+// Thread-safe.
 class GatheredFence {
  public:
   explicit GatheredFence(core::Reply<Result<wire::FenceReply>> reply);

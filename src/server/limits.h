@@ -1,5 +1,5 @@
-// How large the numbers may be that a server is told. Far above what any job has, and far below
-// what a sum of them, or a table made by them, could not hold.
+// Upper bounds of numbers that a server gets from the network: far above what any job has, and so
+// small that no sum of them overflows and no table of that size exhausts the memory.
 #pragma once
 
 #include <cstddef>

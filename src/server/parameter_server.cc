@@ -1,5 +1,7 @@
 #include "server/parameter_server.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <map>
 #include <stdexcept>
@@ -25,12 +27,12 @@ std::shared_ptr<BufferPool> make_pool(const wire::ShardMap& map, const std::vect
 
 Status check_pushes(const std::vector<int64_t>& pushes) {
   if (pushes.size() > kMostPartitions) {
-    return invalid_argument("a job of " + std::to_string(pushes.size()) +
-                            " partitions; it may have " + std::to_string(kMostPartitions));
+    return invalid_argument(
+        fmt::format("a job of {} partitions; it may have {}", pushes.size(), kMostPartitions));
   }
   for (const int64_t n : pushes) {
     if (n < 0 || n > kMostPushes) {
-      return invalid_argument("a partition of " + std::to_string(n) + " pushes makes no sense");
+      return invalid_argument(fmt::format("a partition of {} pushes makes no sense", n));
     }
   }
   return ok_status();
@@ -39,8 +41,8 @@ Status check_pushes(const std::vector<int64_t>& pushes) {
 Status check(const wire::CreateRequest& request) {
   SLUICE_RETURN_IF_ERROR(request.shard_map.validate());
   if (request.shard_map.owned_by(request.server).empty()) {
-    return invalid_argument("the shard map has no shards for server " +
-                            std::to_string(request.server));
+    return invalid_argument(
+        fmt::format("the shard map has no shards for server {}", request.server));
   }
   SLUICE_RETURN_IF_ERROR(check_pushes(request.pushes));
   try {
@@ -196,9 +198,10 @@ Status ParameterServer::make(const wire::CreateRequest& request) {
   std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(works_for(request.job));
   if (job_ && !job_->is_made_by(request)) {
-    return {StatusCode::kAlreadyExists, "job " + std::to_string(request.job) +
-                                            " has been created with other shards, pushes or "
-                                            "another update rule; give the new job another number"};
+    return {StatusCode::kAlreadyExists,
+            fmt::format("job {} has been created with other shards, pushes or another update rule; "
+                        "give the new job another number",
+                        request.job)};
   }
   if (job_) return ok_status();
   job_ = std::make_shared<Job>(request, world_);
@@ -210,24 +213,22 @@ Status ParameterServer::make(const wire::CreateRequest& request) {
 Status ParameterServer::works_for(uint64_t job) const {
   if (!serving_) return failed_precondition("this server has not joined a job yet");
   if (*serving_ == job) return ok_status();
-  return failed_precondition("this server works for job " + std::to_string(*serving_) +
-                             ", not for job " + std::to_string(job));
+  return failed_precondition(
+      fmt::format("this server works for job {}, not for job {}", *serving_, job));
 }
 
 Result<std::shared_ptr<ParameterServer::Job>> ParameterServer::find(uint64_t job) const {
   std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(works_for(job));
   if (job_) return job_;
-  return failed_precondition("job " + std::to_string(job) +
-                             " has not been created at this server yet");
+  return failed_precondition(fmt::format("job {} has not been created at this server yet", job));
 }
 
 Result<std::shared_ptr<ShardStore>> ParameterServer::find(uint64_t job_id, int shard) const {
   SLUICE_ASSIGN_OR_RETURN(const auto job, find(job_id));
   const auto it = job->shards.find(shard);
   if (it != job->shards.end()) return std::shared_ptr<ShardStore>(job, it->second.get());
-  return not_found("shard " + std::to_string(shard) + " is not owned by server " +
-                   std::to_string(job->request.server));
+  return not_found(fmt::format("shard {} is not owned by server {}", shard, job->request.server));
 }
 
 }  // namespace sluice::server

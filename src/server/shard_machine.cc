@@ -1,5 +1,7 @@
 #include "server/shard_machine.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "server/limits.h"
@@ -28,8 +30,9 @@ ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pu
 Status ShardMachine::assign(size_t bytes) const {
   SLUICE_RETURN_IF_ERROR(check_size("values", bytes));
   if (count_.version == 0) return ok_status();
-  return {StatusCode::kAlreadyExists, who() + ": has had " + std::to_string(count_.version) +
-                                          " pushes, values can be assigned only before the first"};
+  return {StatusCode::kAlreadyExists,
+          fmt::format("{}: has had {} pushes, values can be assigned only before the first", who(),
+                      count_.version)};
 }
 
 Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& header, size_t bytes) {
@@ -62,9 +65,8 @@ void ShardMachine::applied(const wire::PushHeader& header, core::TimePoint now) 
 
 Result<int64_t> ShardMachine::fence(int64_t partition, int64_t incarnation) {
   if (!has_partition(partition) || !is_incarnation(incarnation)) {
-    return invalid_argument("cannot fence partition " + std::to_string(partition) + " of " +
-                            std::to_string(pushes_.size()) + " at incarnation " +
-                            std::to_string(incarnation));
+    return invalid_argument(fmt::format("cannot fence partition {} of {} at incarnation {}",
+                                        partition, pushes_.size(), incarnation));
   }
   ledger_.fence(partition, incarnation);
   return ledger_.entry(partition).sequence;
@@ -74,68 +76,66 @@ Status ShardMachine::check(const wire::PushHeader& header, size_t bytes) const {
   SLUICE_RETURN_IF_ERROR(check_size("an update", bytes));
   SLUICE_RETURN_IF_ERROR(check_identity(header.id));
   if (header.base_version < 0 || header.base_version > count_.version) {
-    return invalid_argument(who() + ": a push that started from version " +
-                            std::to_string(header.base_version) + ", the shard is at version " +
-                            std::to_string(count_.version));
+    return invalid_argument(
+        fmt::format("{}: a push that started from version {}, the shard is at version {}", who(),
+                    header.base_version, count_.version));
   }
   return check_metrics(header);
 }
 
 Status ShardMachine::check_size(const char* what, size_t bytes) const {
   if (bytes == shard_.size * sizeof(float)) return ok_status();
-  return invalid_argument(who() + ": expected " + what + " of " +
-                          std::to_string(shard_.size * sizeof(float)) + " bytes, got " +
-                          std::to_string(bytes));
+  return invalid_argument(fmt::format("{}: expected {} of {} bytes, got {}", who(), what,
+                                      shard_.size * sizeof(float), bytes));
 }
 
 Status ShardMachine::check_identity(const wire::PushIdentity& id) const {
   if (!has_partition(id.partition)) {
-    return invalid_argument(who() + ": a push of partition " + std::to_string(id.partition) +
-                            ", the job has " + std::to_string(pushes_.size()));
+    return invalid_argument(fmt::format("{}: a push of partition {}, the job has {}", who(),
+                                        id.partition, pushes_.size()));
   }
   const int64_t most = pushes_[static_cast<size_t>(id.partition)];
   if (is_incarnation(id.incarnation) && id.sequence >= 1 && id.sequence <= most) {
     return ok_status();
   }
-  return invalid_argument(who() + ": push " + std::to_string(id.sequence) + " of partition " +
-                          std::to_string(id.partition) + " under incarnation " +
-                          std::to_string(id.incarnation) + " makes no sense, there are " +
-                          std::to_string(most));
+  return invalid_argument(
+      fmt::format("{}: push {} of partition {} under incarnation {} makes no sense, there are {}",
+                  who(), id.sequence, id.partition, id.incarnation, most));
 }
 
 Status ShardMachine::check_metrics(const wire::PushHeader& header) const {
   if (header.worker < 0 || header.worker >= kMostWorkers || header.steps < 0) {
-    return invalid_argument(who() + ": a push of " + std::to_string(header.steps) +
-                            " steps by worker " + std::to_string(header.worker) +
-                            " makes no sense");
+    return invalid_argument(fmt::format("{}: a push of {} steps by worker {} makes no sense", who(),
+                                        header.steps, header.worker));
   }
   for (const wire::EpochMetrics& metrics : header.metrics) {
     if (makes_sense(metrics)) continue;
-    return invalid_argument(who() + ": metrics of epoch " + std::to_string(metrics.epoch) +
-                            " that make no sense: " + std::to_string(metrics.correct) + " of " +
-                            std::to_string(metrics.samples) + " samples correct");
+    return invalid_argument(
+        fmt::format("{}: metrics of epoch {} that make no sense: {:f} of {} samples correct", who(),
+                    metrics.epoch, metrics.correct, metrics.samples));
   }
   return ok_status();
 }
 
 Status ShardMachine::refuse(PushDecision decision, const wire::PushIdentity& id) {
   const PushLedger::Entry entry = ledger_.entry(id.partition);
-  const std::string partition = who() + ": partition " + std::to_string(id.partition);
+  const std::string partition = fmt::format("{}: partition {}", who(), id.partition);
   if (decision == PushDecision::kFenced) {
     ++count_.fenced;
-    return {StatusCode::kAborted, partition + " has been taken over under incarnation " +
-                                      std::to_string(entry.incarnation) +
-                                      "; pushes under incarnation " +
-                                      std::to_string(id.incarnation) + " are refused"};
+    return {
+        StatusCode::kAborted,
+        fmt::format(
+            "{} has been taken over under incarnation {}; pushes under incarnation {} are refused",
+            partition, entry.incarnation, id.incarnation)};
   }
-  return {StatusCode::kAborted, partition + " has a gap: push " + std::to_string(id.sequence) +
-                                    " came, " + std::to_string(entry.sequence + 1) + " is next"};
+  return {StatusCode::kAborted, fmt::format("{} has a gap: push {} came, {} is next", partition,
+                                            id.sequence, entry.sequence + 1)};
 }
 
 bool ShardMachine::has_partition(int64_t partition) const {
   return partition >= 0 && static_cast<uint64_t>(partition) < pushes_.size();
 }
 
-std::string ShardMachine::who() const { return "shard " + std::to_string(shard_.index); }
+std::string ShardMachine::who() const { return fmt::format("shard {}", shard_.index); }
 
 }  // namespace sluice::server

@@ -2,13 +2,13 @@
 // fence answers.
 //
 // Plain single-threaded code: calls are its events, one after the other, and what is to be done is
-// in the answer. Values, rules, threads and replies are the shell's (shard_store.h), which also
-// holds back the calls that come while a push is being applied (turns.h).
+// in the answer. ShardStore has the values, rules, threads and replies, and holds back the calls
+// that come while a push is being applied (turns.h).
 //
 //   push()  an error     refused, whether fenced, a gap or senseless; not applied
 //           kDuplicate   had been applied: answer with the present values
 //           kApply       compute the values of the next version, then call applied(), which cannot
-//                        fail; or do not, when computing them failed, and nothing has happened
+//                        fail; when computing them fails, nothing is called and nothing changes
 #pragma once
 
 #include <cstddef>

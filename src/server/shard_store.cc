@@ -1,5 +1,7 @@
 #include "server/shard_store.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <string>
 
@@ -46,7 +48,7 @@ void ShardStore::fence(int64_t partition, int64_t incarnation, core::Reply<Resul
 Result<wire::PullReply> ShardStore::pull() const {
   std::lock_guard lock(mutex_);
   if (snapshot_.values.owner) return snapshot_;
-  return failed_precondition("shard " + std::to_string(shard_.index) + ": no values assigned yet");
+  return failed_precondition(fmt::format("shard {}: no values assigned yet", shard_.index));
 }
 
 ShardStore::Report ShardStore::report() const {

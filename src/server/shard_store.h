@@ -8,13 +8,13 @@
 //
 // Pushes, fences and assignments are decided one at a time, in the order in which they came
 // (shard_machine.h), so that a fence's answer includes the push that was being applied. No thread
-// waits for its turn: a call that finds another one there is held with its message and its reply,
-// and the thread that is there goes on with it. Each call is answered exactly once, after its turn
-// and outside of the lock; what it received is let go before.
+// waits for its turn: a call that comes during another's turn is held with its message and its
+// reply, and the thread that ends that turn serves it. Each call is answered exactly once, after
+// its turn and outside of the lock; the buffers of its message are released before.
 //
 // Errors: those of ShardMachine; RESOURCE_EXHAUSTED when memory runs out, INTERNAL when the rule
-// throws. Thread-safe. Whoever calls keeps the store alive until the call returns; a call that is
-// held needs nobody for that, since another one has its turn.
+// throws. Thread-safe. The caller keeps the store alive until its call returns; for a call that is
+// held, the caller of the one that has its turn does.
 #pragma once
 
 #include <functional>

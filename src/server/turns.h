@@ -1,8 +1,8 @@
 // Whose turn it is at a shard: one call at a time, in the order in which they came.
 //
-// The call that comes while another has its turn is HELD, so that no thread waits with it; whoever
-// ends the turn before it goes on with it. Between the end of one turn and the beginning of the
-// next nobody can get in, which is why no call is decided before its turn.
+// A call that comes while another has its turn is held, so that no thread waits; the thread that
+// ends a turn serves the next call. No call can come between the end of one turn and the beginning
+// of the next, so none is decided before its turn.
 //
 // Plain decisions without threads; the shard makes them under its lock.
 #pragma once

@@ -38,10 +38,10 @@ struct JoinRequest {
 };
 
 struct JoinReply {
-  uint64_t job = 0;
+  uint64_t job = 0;      // named in all later calls
   int64_t member = 0;    // names the process in all later calls; never used twice
   int index = 0;         // "worker 2": the lowest free number, used again after a death
-  std::string job_spec;  // JSON, the job as the driver runs it; see driver/job_spec.h
+  std::string job_spec;  // JSON, the job as the driver runs it; see wire/training_spec.h
   // Workers: the lowest number that no other living worker of the same machine has. Spreads the
   // workers of a machine over its GPUs.
   int slot = 0;
@@ -69,10 +69,10 @@ struct AcquireReply {
   // With kGranted: where the parameters are.
   ShardMap shard_map;
   std::vector<std::string> servers{};  // addresses by server index
-  int threads = 0;                     // the member's share of its cores; 0: it knows best itself
+  int threads = 0;                     // the member's share of its cores; 0: it chooses itself
 };
 
-// Every later call of a member names the job, so that a driver never takes it for one of its own.
+// Every later call of a member names the job, so that a driver refuses members of another one.
 struct AcquireRequest {
   uint64_t job = 0;
   int64_t member = 0;

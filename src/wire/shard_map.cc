@@ -1,5 +1,7 @@
 #include "wire/shard_map.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <string>
@@ -15,8 +17,8 @@ ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
   if (servers < 1) throw std::invalid_argument("a job needs at least one parameter server");
   if (shards < 0) throw std::invalid_argument("the number of shards cannot be negative");
   if (parameters > kMostParameters || servers > kMostShards) {
-    throw std::invalid_argument(std::to_string(parameters) + " parameters on " +
-                                std::to_string(servers) + " servers are too many");
+    throw std::invalid_argument(
+        fmt::format("{} parameters on {} servers are too many", parameters, servers));
   }
   // In whole cache lines, so that no two shards share one; the last shard takes what is left over.
   const size_t lines = (parameters + kCacheLineFloats - 1) / kCacheLineFloats;
@@ -26,16 +28,16 @@ ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
     shards = static_cast<int>(std::max<size_t>((least + n - 1) / n, 1)) * servers;
   }
   if (shards < servers) {
-    throw std::invalid_argument(std::to_string(shards) + " shards cannot be spread over " +
-                                std::to_string(servers) + " servers: ask for at least one each");
+    throw std::invalid_argument(fmt::format(
+        "{} shards cannot be spread over {} servers: ask for at least one each", shards, servers));
   }
   if (shards > kMostShards) {
-    throw std::invalid_argument(std::to_string(shards) + " shards are too many: ask for at most " +
-                                std::to_string(kMostShards));
+    throw std::invalid_argument(
+        fmt::format("{} shards are too many: ask for at most {}", shards, kMostShards));
   }
   if (static_cast<size_t>(shards) > lines) {
-    throw std::invalid_argument(std::to_string(parameters) + " parameters cannot be cut into " +
-                                std::to_string(shards) + " shards of at least 16");
+    throw std::invalid_argument(fmt::format(
+        "{} parameters cannot be cut into {} shards of at least 16", parameters, shards));
   }
   std::vector<Shard> result;
   const size_t n = static_cast<size_t>(shards);
@@ -51,33 +53,33 @@ ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
 Status ShardMap::validate() const {
   if (shards_.empty()) return invalid_argument("the shard map is empty");
   if (shards_.size() > static_cast<size_t>(kMostShards)) {
-    return invalid_argument("the shard map has " + std::to_string(shards_.size()) +
-                            " entries; it may have " + std::to_string(kMostShards));
+    return invalid_argument(
+        fmt::format("the shard map has {} entries; it may have {}", shards_.size(), kMostShards));
   }
   size_t offset = 0;
   for (size_t i = 0; i < shards_.size(); ++i) {
     const Shard& shard = shards_[i];
-    const std::string who = "shard map: entry " + std::to_string(i);
+    const std::string who = fmt::format("shard map: entry {}", i);
     if (shard.index != static_cast<int>(i)) {
-      return invalid_argument(who + " is numbered " + std::to_string(shard.index));
+      return invalid_argument(fmt::format("{} is numbered {}", who, shard.index));
     }
     if (shard.offset != offset) {
-      return invalid_argument(who + " starts at " + std::to_string(shard.offset) +
-                              ", the one before it ends at " + std::to_string(offset));
+      return invalid_argument(
+          fmt::format("{} starts at {}, the one before it ends at {}", who, shard.offset, offset));
     }
     if (shard.size == 0 || shard.size > kLargestShard) {
-      return invalid_argument(who + " has " + std::to_string(shard.size) +
-                              " floats; a shard has 1 to " + std::to_string(kLargestShard));
+      return invalid_argument(
+          fmt::format("{} has {} floats; a shard has 1 to {}", who, shard.size, kLargestShard));
     }
     // No server is without a shard, so there are not more servers than shards.
     if (shard.server < 0 || shard.server >= size()) {
-      return invalid_argument(who + " belongs to server " + std::to_string(shard.server) + " of " +
-                              std::to_string(size()) + " at most");
+      return invalid_argument(
+          fmt::format("{} belongs to server {} of {} at most", who, shard.server, size()));
     }
     offset += shard.size;  // at most 2^46: see the bounds above
     if (offset > kMostParameters) {
-      return invalid_argument(who + " ends at " + std::to_string(offset) +
-                              "; a map covers at most " + std::to_string(kMostParameters));
+      return invalid_argument(
+          fmt::format("{} ends at {}; a map covers at most {}", who, offset, kMostParameters));
     }
   }
   return ok_status();

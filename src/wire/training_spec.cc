@@ -1,5 +1,7 @@
 #include "wire/training_spec.h"
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "core/json_depth.h"
@@ -64,8 +66,8 @@ std::string to_json(const TrainingSpec& spec) {
 
 Result<TrainingSpec> parse_training_spec(const std::string& text) {
   if (core::deeper_than(text, core::kJsonLevels)) {
-    return invalid_argument("training spec: nested more than " + std::to_string(core::kJsonLevels) +
-                            " levels deep");
+    return invalid_argument(
+        fmt::format("training spec: nested more than {} levels deep", core::kJsonLevels));
   }
   TrainingSpec spec;
   std::string at = "the text";
@@ -76,11 +78,11 @@ Result<TrainingSpec> parse_training_spec(const std::string& text) {
       read(json.at(key), field);
     });
   } catch (const std::exception& error) {
-    return invalid_argument("training spec: cannot read " + at + ": " + error.what());
+    return invalid_argument(fmt::format("training spec: cannot read {}: {}", at, error.what()));
   }
   if (spec.largest_shard < 0) {
-    return invalid_argument("training spec: largest_shard is " +
-                            std::to_string(spec.largest_shard) + "; it counts floats, from 0");
+    return invalid_argument(fmt::format(
+        "training spec: largest_shard is {}; it counts floats, from 0", spec.largest_shard));
   }
   return spec;
 }

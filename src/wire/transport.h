@@ -15,7 +15,7 @@
 
 namespace sluice::wire {
 
-// How the data plane is listened for.
+// How a parameter server listens.
 struct ListenOptions {
   static constexpr size_t kAnySize = SIZE_MAX;
   static constexpr size_t kNotKnownYet = 0;
@@ -26,8 +26,8 @@ struct ListenOptions {
   size_t max_message_bytes = kAnySize;
 };
 
-// A service that is being listened for; stops when destroyed: the service hears nothing more then,
-// and calls that it has not answered are cut off after half a second. It may still answer them.
+// Listens for a service until it is destroyed: the service gets no more calls then, and those that
+// it has not answered are cut off after half a second. It may still answer them.
 class Listener {
  public:
   virtual ~Listener() = default;

@@ -1,4 +1,4 @@
-// What a job's own description throws, or an operation of the user's program, as a status.
+// Exceptions of a job's description, or of an operation of the user's program, as a Status.
 #pragma once
 
 #include <exception>

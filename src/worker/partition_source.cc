@@ -1,5 +1,7 @@
 #include "worker/partition_source.h"
 
+#include <fmt/core.h>
+
 #include <utility>
 
 #include "core/check.h"
@@ -89,15 +91,14 @@ Status PartitionSource::keep(const wire::RecordChunk& chunk) {
 }
 
 Status PartitionSource::check(const wire::RecordChunk& chunk) const {
-  const std::string of = " of partition " + std::to_string(lease_.partition);
   if (chunk.first != next_) {
-    return data_loss(who_ + " sent record " + std::to_string(chunk.first) + of + ", record " +
-                     std::to_string(next_) + " was asked for");
+    return data_loss(fmt::format("{} sent record {} of partition {}, record {} was asked for", who_,
+                                 chunk.first, lease_.partition, next_));
   }
   const int64_t count = spool_->info().count({.labels = chunk.labels, .values = chunk.values});
   if (count == 0 || count > lease_.records - next_) {
-    return data_loss(who_ + " sent " + std::to_string(next_ + count) + " records" + of +
-                     ", which has " + std::to_string(lease_.records));
+    return data_loss(fmt::format("{} sent {} records of partition {}, which has {}", who_,
+                                 next_ + count, lease_.partition, lease_.records));
   }
   return ok_status();
 }

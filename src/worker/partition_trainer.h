@@ -25,7 +25,7 @@
 namespace sluice::worker {
 
 // Keeps its replica, and with it the optimizer's state, from one partition to the next. Used, and
-// destroyed, on its strand; destroyed, it is silent.
+// destroyed, on its strand; a training that it destroys gets no answer.
 class PartitionTrainer {
  public:
   // Compiles the model. Throws ShapeError or std::invalid_argument for a job that makes no sense.
@@ -83,7 +83,7 @@ class PartitionTrainer {
   std::shared_ptr<core::AlignedBuffer> pulled_;  // the centre, as of the last exchange
   std::vector<int64_t> base_versions_;           // of the centre in the replica, by shard
   std::optional<UpdateBuffers> updates_;
-  // Behind the buffers: when it goes, it waits until the device reads and writes none of them.
+  // Destroyed before the buffers: its destructor waits until the device uses none of them.
   std::unique_ptr<backend::Replica> replica_;
   std::unique_ptr<Run> run_;  // the training that is under way
 };

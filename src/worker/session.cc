@@ -1,5 +1,7 @@
 #include "worker/session.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -33,8 +35,7 @@ Status Session::open_and_compile() {
                                                .gpu_memory_bytes = spec_.gpu_memory_mib << 20}));
   parts_.got_on();
   SLUICE_LOG(info, "joined the driver at {}; trains on {}{}", parts_.driver->address(),
-             backend_->name(),
-             shares_cores_ ? "" : ", " + std::to_string(spec_.threads) + " thread(s)");
+             backend_->name(), shares_cores_ ? "" : fmt::format(", {} thread(s)", spec_.threads));
   trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand);
   parts_.got_on();
   source_.find_files();
@@ -79,13 +80,12 @@ Status Session::check(const wire::AcquireReply& granted) const {
   const std::string who = "the driver at " + parts_.driver->address();
   if (const Status valid = map.validate(); !valid.ok()) return valid.with_context(who);
   if (map.servers() > static_cast<int>(granted.servers.size())) {
-    return invalid_argument(who + " puts shards on " + std::to_string(map.servers()) +
-                            " servers, and names " + std::to_string(granted.servers.size()));
+    return invalid_argument(fmt::format("{} puts shards on {} servers, and names {}", who,
+                                        map.servers(), granted.servers.size()));
   }
   if (map.parameters() != trainer_->parameter_size()) {
-    return invalid_argument(who + " has shards of " + std::to_string(map.parameters()) +
-                            " parameters, the model has " +
-                            std::to_string(trainer_->parameter_size()));
+    return invalid_argument(fmt::format("{} has shards of {} parameters, the model has {}", who,
+                                        map.parameters(), trainer_->parameter_size()));
   }
   return ok_status();
 }

@@ -22,7 +22,7 @@ namespace sluice::worker {
 using OpenBackend =
     std::function<Result<std::shared_ptr<backend::Backend>>(const backend::DeviceOptions&)>;
 
-// What a session needs of its surroundings.
+// What a session works with.
 struct SessionParts {
   core::World& world;
   wire::Transport& transport;
@@ -68,14 +68,14 @@ class Session {
   const wire::JoinReply joined_;
   wire::TrainingSpec spec_;
   const std::string device_;
-  const bool shares_cores_;  // threads are not said by anybody
+  const bool shares_cores_;  // neither job nor environment states a number of threads
   bool trained_ = false;
 
   std::shared_ptr<backend::Backend> backend_;
   PartitionSource source_;
   std::optional<PartitionTrainer> trainer_;
   std::vector<std::string> servers_;                 // addresses
-  std::unique_ptr<client::ParameterClient> client_;  // goes before the trainer's buffers
+  std::unique_ptr<client::ParameterClient> client_;  // destroyed before the trainer's buffers
   wire::Lease lease_;
   std::optional<PartitionData> data_;
 };

@@ -32,7 +32,8 @@ class UpdateBuffers {
     std::atomic<bool> lent{false};
   };
 
-  // What was read of the buffer happened before it was given back, and so before it is written.
+  // Acquires what lend()'s deleter released: whoever read the buffer has done so before it is
+  // written again.
   std::shared_ptr<Slot> free_slot() {
     for (const auto& slot : slots_) {
       if (!slot->lent.load(std::memory_order_acquire)) return slot;

@@ -1,5 +1,6 @@
 #include "transport/grpc/acceptor.h"
 
+#include <fmt/core.h>
 #include <grpcpp/server_posix.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -49,7 +50,7 @@ Result<std::unique_ptr<Acceptor>> Acceptor::start(const ListeningSocket& socket,
   Descriptor stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop.valid()) {
     return Status(StatusCode::kResourceExhausted,
-                  "cannot listen on " + socket.address() + ": " + std::strerror(errno));
+                  fmt::format("cannot listen on {}: {}", socket.address(), std::strerror(errno)));
   }
   return std::unique_ptr<Acceptor>(new Acceptor(socket, server, std::move(stop)));
 }

@@ -1,8 +1,8 @@
 // Accepts a listening socket's connections by a thread of its own, and gives them to a gRPC server.
 //
-// gRPC's own listener is deaf for good after the process has once run out of descriptors (gRPC
-// before 1.56, CVE-2023-4785). This one leaves connections in the kernel's queue meanwhile, tries
-// again ten times a second, and says so once. It also leaves a quarter of the descriptors that the
+// gRPC's own listener accepts nothing more once the process has run out of descriptors (gRPC before
+// 1.56, CVE-2023-4785). This one leaves connections in the kernel's queue meanwhile, tries again
+// ten times a second, and logs it once. It also leaves a quarter of the descriptors that the
 // process may have (ulimit -n) to others. Internal: includes gRPC.
 #pragma once
 
@@ -21,7 +21,7 @@ namespace sluice::transport {
 
 class Acceptor {
  public:
-  // Both must outlive it. RESOURCE_EXHAUSTED: there is not even one descriptor left.
+  // Both must outlive it. RESOURCE_EXHAUSTED: there is no descriptor left.
   static Result<std::unique_ptr<Acceptor>> start(const ListeningSocket& socket,
                                                  ::grpc::Server& server);
   ~Acceptor();
@@ -29,7 +29,7 @@ class Acceptor {
   Acceptor& operator=(const Acceptor&) = delete;
 
  private:
-  // A descriptor that gRPC owns; it is closed when the number is another file's, or nobody's.
+  // A descriptor that gRPC owns, and closes: then the number is that of another file, or of none.
   struct Connection {
     int fd = -1;
     uint64_t inode = 0;
@@ -49,10 +49,10 @@ class Acceptor {
   ::grpc::Server& server_;
   const Descriptor stop_;  // an eventfd
 
-  // The thread's own.
+  // Used by the thread only.
   std::vector<Connection> connections_;
   Wait next_wait_ = Wait::kForConnections;
-  bool told_ = false;  // that connections wait, since they last did not
+  bool told_ = false;  // it has been logged that connections wait
 
   std::thread thread_;
 };

@@ -1,5 +1,7 @@
 #include "transport/grpc/async_calls.h"
 
+#include <fmt/core.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <unordered_set>
@@ -81,7 +83,9 @@ class AsyncCalls::Open {
     ++unanswered_;
     return in_flight_.insert(&call).second;
   }
-  Status closed() const { return cancelled("the channel to " + peer_.address + " closed"); }
+  Status closed() const {
+    return cancelled(fmt::format("the channel to {} closed", peer_.address));
+  }
 
   const Peer peer_;
   ::grpc::GenericStub stub_;
@@ -113,7 +117,7 @@ AsyncCalls::~AsyncCalls() {
 }
 
 void AsyncCalls::cut() {
-  open_->cut(cancelled("the call to " + open_->address() + " was cut off"));
+  open_->cut(cancelled(fmt::format("the call to {} was cut off", open_->address())));
 }
 
 void AsyncCalls::start(const char* method, const ::grpc::ByteBuffer& request,

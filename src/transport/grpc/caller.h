@@ -13,7 +13,7 @@ struct Caller {
   std::string called;  // this host's, by which the caller reached it
 };
 
-// Of a call that has not been answered yet.
+// The caller of a call that has not been answered yet.
 Caller caller_of(const ::grpc::ServerContext& call);
 
 }  // namespace sluice::transport

@@ -1,5 +1,7 @@
 #include "transport/grpc/control_messages.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <span>
 #include <string>
@@ -64,8 +66,8 @@ v1::JoinRequest to_proto(const wire::JoinRequest& request) {
 
 Result<wire::JoinRequest> from_proto(const v1::JoinRequest& request) {
   if (request.role() != v1::ROLE_SERVER && request.role() != v1::ROLE_WORKER) {
-    return invalid_argument("Join: expected a role, server or worker, got " +
-                            std::to_string(request.role()));
+    return invalid_argument(fmt::format("Join: expected a role, server or worker, got {}",
+                                        static_cast<int>(request.role())));
   }
   wire::JoinRequest result;
   result.role = request.role() == v1::ROLE_SERVER ? wire::Role::kServer : wire::Role::kWorker;

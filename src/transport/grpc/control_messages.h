@@ -1,8 +1,8 @@
 // The control plane's structs as the protobuf messages of proto/control.proto, and back. Internal.
 //
-// What comes from the network is checked here for being representable: durations are between
-// nothing and a day, and kinds that this version does not know mean to leave. Whether it makes
-// sense is the service's to say.
+// What comes from the network is made representable here: durations are clamped to 0 to 24 hours,
+// and kinds that this version does not know become kAbort. The service checks whether it makes
+// sense.
 #pragma once
 
 #include "control.pb.h"

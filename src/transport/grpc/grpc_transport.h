@@ -4,15 +4,15 @@
 // wait, within their timeout, for a server that is not there yet, and find one that came back
 // within two seconds. gRPC's own log lines appear at log level debug.
 //
-// Nobody makes a process receive more than it can use: requests to a driver have at most 512 KiB,
+// Larger messages are refused before they are received: requests to a driver have at most 512 KiB,
 // its answers 256 MiB, requests to a server what its ListenOptions say, and its answers the shard
 // that was asked for and 1 MiB (5 MiB, if that is more). Connections take at most three quarters of
 // the files that the process may open; others wait.
 //
-// Of a process' threads that wait for gRPC, one watches all connections, and hands over to another
-// when something has come: of many, each waits in turn. So as few as can be wait: control channels
+// Of a process's threads that wait for gRPC, one watches all connections, and wakes another when
+// something has come: each thread more costs context switches. So there are few: control channels
 // are answered on the thread of the listener if there is one, and share it with one parameter
-// channel; other parameter channels have a thread each, which copies what comes.
+// channel; other parameter channels have a thread each, which copies the values.
 //
 // gRPC starts with the first object of this class, for the rest of the process's life: fork before
 // that, or exec afterwards. From then on the process also keeps memory that it frees (up to 512
@@ -56,7 +56,7 @@ class GrpcTransport final : public wire::Transport {
   std::weak_ptr<wire::ParameterChannel> sharing_;  // the one that uses it
 };
 
-// Whether listen() would do: listens, and ends at once. As listen().
+// Whether listen() would succeed: listens and stops at once. Errors as listen().
 Status check_listen(const std::string& address);
 
 // The gRPC library's: "1.51.1".

@@ -1,5 +1,5 @@
-// What gRPC hands from one thread to another, said to ThreadSanitizer, which does not see it: the
-// gRPC of a distribution is not instrumented. Nothing in other builds. Internal.
+// Tells ThreadSanitizer what gRPC hands from one thread to another: it cannot see that, since a
+// distribution's gRPC is not instrumented. Does nothing in other builds. Internal.
 #pragma once
 
 #ifdef __SANITIZE_THREAD__

@@ -21,7 +21,7 @@ struct Method {
   using Reply = core::Reply<Result<::grpc::ByteBuffer>>;
 
   const char* name;  // "/package.Service/Method"
-  // Called from several threads at once, which it does not block. What it throws is answered with
+  // Called from several threads at once; must not block them. An exception is answered with
   // INTERNAL. `call`: for caller_of().
   std::function<void(::grpc::ByteBuffer request, const ::grpc::ServerContext& call, Reply reply)>
       handle;
@@ -32,8 +32,8 @@ struct Listening {
   std::shared_ptr<OperationQueue> queue;  // whose threads take its calls; may outlive it
 };
 
-// No thread waits for an answer. Answers may come from any thread, also when the listener is gone:
-// those are dropped. The listener must not go on a thread of its queue.
+// No thread waits for an answer. Answers may come from any thread; those that come after the
+// listener is destroyed are dropped. It must not be destroyed on a thread of its queue.
 Result<Listening> listen_for(const std::string& address, std::vector<Method> methods,
                              const wire::ListenOptions& options);
 

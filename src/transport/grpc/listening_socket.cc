@@ -1,5 +1,6 @@
 #include "transport/grpc/listening_socket.h"
 
+#include <fmt/core.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@ constexpr int kSocketFlags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
 Status cannot_listen(const SocketAddress& address, const std::string& why) {
-  return unavailable("cannot listen on " + address.to_string() + ": " + why);
+  return unavailable(fmt::format("cannot listen on {}: {}", address.to_string(), why));
 }
 
 Status cannot_listen(const SocketAddress& address, int error) {
@@ -75,8 +76,8 @@ Result<AddressList> look_up(const SocketAddress& address) {
   const int error =
       ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (error == 0) return AddressList(found, &freeaddrinfo);
-  return cannot_listen(address,
-                       "there is no host " + address.host + " (" + ::gai_strerror(error) + ")");
+  return cannot_listen(
+      address, fmt::format("there is no host {} ({})", address.host, ::gai_strerror(error)));
 }
 
 // `only_ipv6`: beside one for IPv4.

@@ -13,10 +13,11 @@
 
 namespace sluice::transport {
 
-// What gRPC is asked to do. As its tag gRPC is given a pointer to this, not to a derived class.
+// An operation that gRPC is asked for. Its tag is a pointer to this class, not to a derived one.
 class Operation {
  public:
-  // It has ended, as gRPC says with `ok`. On a thread of the queue, which must not be blocked.
+  // Called when it has ended, `ok` as gRPC says, on a thread of the queue, which must not be
+  // blocked.
   virtual void ended(bool ok) = 0;
 
  protected:
@@ -28,8 +29,8 @@ class OperationQueue {
   explicit OperationQueue(
       std::unique_ptr<::grpc::CompletionQueue> queue = std::make_unique<::grpc::CompletionQueue>(),
       int threads = 1);
-  // Nobody starts operations any more. Returns when those under way have ended, except on a thread
-  // of the queue: then they end by themselves.
+  // No operation may be started any more. Returns when those under way have ended; called on a
+  // thread of the queue, at once.
   ~OperationQueue();
   OperationQueue(const OperationQueue&) = delete;
   OperationQueue& operator=(const OperationQueue&) = delete;
@@ -44,8 +45,8 @@ class OperationQueue {
     start();
   }
 
-  // What gRPC needs until the last operation has ended, those of its own too. Before any is
-  // started.
+  // Keeps `needed` alive until the last operation has ended, gRPC's own ones too. To be called
+  // before any is started.
   void keep(std::shared_ptr<const void> needed) { shared_->kept = std::move(needed); }
 
   bool is_on_its_thread() const;

@@ -1,5 +1,7 @@
 #include "transport/grpc/parameter_channel.h"
 
+#include <fmt/core.h>
+
 #include <cstring>
 #include <utility>
 
@@ -24,11 +26,11 @@ Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
   v1::ValuesHeader header;
   const Result<wire::ReceivedPayload> received = parse(*answer, header, "the answer");
   if (!received.ok()) {
-    return data_loss("server at " + address + ": " + received.status().message());
+    return data_loss(fmt::format("server at {}: {}", address, received.status().message()));
   }
   if (received->bytes() != into.size_bytes()) {
-    return data_loss("server at " + address + " sent " + std::to_string(received->bytes()) +
-                     " bytes of values, expected " + std::to_string(into.size_bytes()));
+    return data_loss(fmt::format("server at {} sent {} bytes of values, expected {}", address,
+                                 received->bytes(), into.size_bytes()));
   }
   auto* to = reinterpret_cast<std::byte*>(into.data());
   for (const std::span<const std::byte> piece : received->pieces) {

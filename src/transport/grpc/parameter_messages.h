@@ -1,7 +1,7 @@
 // The data plane's structs as the protobuf messages of proto/parameters.proto, and back. Internal.
 //
-// What comes from the network is checked here only for being representable; whether it makes sense
-// is the service's to say.
+// What comes from the network is checked here only for being representable; the service checks
+// whether it makes sense.
 #pragma once
 
 #include "parameters.pb.h"

@@ -1,5 +1,6 @@
 #include "transport/grpc/socket_address.h"
 
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -16,12 +17,14 @@ Result<SocketAddress> parse_unix(const std::string& text) {
   SocketAddress address;
   address.path = text.substr(kUnixPrefix.size());
   if (address.path.empty() || address.path.front() != '/') {
-    return invalid_argument("address \"" + text + "\": expected unix:/PATH with an absolute path");
+    return invalid_argument(
+        fmt::format("address \"{}\": expected unix:/PATH with an absolute path", text));
   }
   if (address.path.size() > kLongestPath) {
-    return invalid_argument("address \"" + text + "\": a Unix socket's path has at most " +
-                            std::to_string(kLongestPath) + " characters, this one has " +
-                            std::to_string(address.path.size()) + "; use a shorter directory");
+    return invalid_argument(
+        fmt::format("address \"{}\": a Unix socket's path has at most {} characters, this one has "
+                    "{}; use a shorter directory",
+                    text, kLongestPath, address.path.size()));
   }
   return address;
 }
@@ -31,13 +34,13 @@ Result<SocketAddress> parse_unix(const std::string& text) {
 std::string SocketAddress::to_string() const {
   if (is_unix()) return std::string(kUnixPrefix) + path;
   const bool v6 = host.find(':') != std::string::npos;
-  return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return fmt::format("{}:{}", v6 ? "[" + host + "]" : host, port);
 }
 
 Result<SocketAddress> parse_address(const std::string& text) {
   if (text.starts_with(kUnixPrefix)) return parse_unix(text);
-  const Status malformed =
-      invalid_argument("address \"" + text + "\": expected HOST:PORT, [IPV6]:PORT or unix:/PATH");
+  const Status malformed = invalid_argument(
+      fmt::format("address \"{}\": expected HOST:PORT, [IPV6]:PORT or unix:/PATH", text));
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) return malformed;
   SocketAddress address;

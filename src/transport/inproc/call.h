@@ -14,7 +14,7 @@ namespace sluice::transport {
 template <typename Answer>
 class TypedInprocCall;
 
-// How a service answers a call: not any more when the call is over.
+// How a service answers a call. An answer that comes when the call is over is dropped.
 template <typename Answer>
 class InprocAnswer {
  public:
@@ -69,7 +69,7 @@ inline Status wrong_kind(const std::string& name, const char* expected) {
   return {StatusCode::kUnimplemented, name + " is no " + expected};
 }
 
-// The end of a channel in the network: its calls, and their end with it.
+// The calls of one channel, which are ended with it.
 class InprocCalls {
  public:
   InprocCalls(std::shared_ptr<InprocNetwork> network, std::string name)

@@ -1,6 +1,7 @@
 #include "transport/inproc/network.h"
 
-#include <cstdio>
+#include <fmt/core.h>
+
 #include <exception>
 #include <vector>
 
@@ -10,10 +11,9 @@ namespace {
 // What wire::Listener grants to calls that a service has not answered.
 constexpr core::Duration kGrace = std::chrono::milliseconds(500);
 
-std::string seconds(core::Duration duration) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", core::to_seconds(duration));
-  return text;
+Status late(const std::string& name, core::Duration timeout) {
+  return deadline_exceeded(
+      fmt::format("{} did not answer within {:.1f} s", name, core::to_seconds(timeout)));
 }
 
 }  // namespace
@@ -25,11 +25,11 @@ Result<std::string> InprocNetwork::take(const std::string& name) {
   std::lock_guard lock(mutex_);
   std::string taken = name;
   for (int i = 1; taken.empty() || (name.empty() && listening_.contains(taken)); ++i) {
-    taken = "inproc-" + std::to_string(i);
+    taken = fmt::format("inproc-{}", i);
   }
   if (listening_.contains(taken)) {
-    return unavailable("cannot listen on " + taken +
-                       ": the name is in use; choose another, or none for any");
+    return unavailable(fmt::format(
+        "cannot listen on {}: the name is in use; choose another, or none for any", taken));
   }
   listening_[taken].id = ++last_id_;
   return taken;
@@ -125,10 +125,10 @@ void InprocNetwork::expire(uint64_t id) {
     if (call->answering_) return;
     call->answering_ = std::this_thread::get_id();
   }
-  const std::string timeout = seconds(call->timeout_);
-  call->fail(call->listener_ == 0
-                 ? unavailable("nobody listens at " + call->name_ + ": waited " + timeout)
-                 : deadline_exceeded(call->name_ + " did not answer within " + timeout));
+  const double waited = core::to_seconds(call->timeout_);
+  call->fail(call->listener_ == 0 ? unavailable(fmt::format("nobody listens at {}: waited {:.1f} s",
+                                                            call->name_, waited))
+                                  : late(call->name_, call->timeout_));
   ended(*call);
 }
 
@@ -178,7 +178,7 @@ std::optional<Status> InprocNetwork::claim(InprocCall& call) {
   if (call.answering_) return std::nullopt;
   call.answering_ = std::this_thread::get_id();
   if (world_.now() <= call.deadline_) return ok_status();
-  return deadline_exceeded(call.name_ + " did not answer within " + seconds(call.timeout_));
+  return late(call.name_, call.timeout_);
 }
 
 void InprocNetwork::ended(InprocCall& call) {

@@ -50,7 +50,7 @@ class InprocCall {
   std::optional<std::thread::id> answering_;  // claimed: by that thread
 };
 
-// Thread-safe. Blocks nobody, except remove() and close() as they say.
+// Thread-safe. Only remove() and close() block, as they say.
 class InprocNetwork : public std::enable_shared_from_this<InprocNetwork> {
  public:
   explicit InprocNetwork(core::World& world);
@@ -72,8 +72,9 @@ class InprocNetwork : public std::enable_shared_from_this<InprocNetwork> {
   // Does so, and waits for the others, except for what this thread itself is answering.
   void close(uint64_t channel, const Status& why);
 
-  // Answers. Who is the first to claim a call answers it, with the status unless that is OK (it is
-  // DEADLINE_EXCEEDED for who comes too late), and calls ended(). Nothing: the call is over.
+  // Answers. Whoever claims a call first answers it, and then calls ended(): with an answer of its
+  // own when the status is OK, else with the status (DEADLINE_EXCEEDED: it is too late). Nothing:
+  // somebody else has claimed the call.
   std::optional<Status> claim(InprocCall& call);
   void ended(InprocCall& call);
 

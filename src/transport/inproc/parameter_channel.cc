@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -29,8 +31,8 @@ wire::ReceivedPayload received(const wire::Payload& payload,
 Result<PulledVersion> hand_over(const wire::PullReply& pulled, const wire::PushReply& push,
                                 std::span<float> into, const std::string& name) {
   if (pulled.values.values.size() != into.size()) {
-    return data_loss(name + " has " + std::to_string(pulled.values.values.size()) +
-                     " floats in the shard, " + std::to_string(into.size()) + " were asked for");
+    return data_loss(fmt::format("{} has {} floats in the shard, {} were asked for", name,
+                                 pulled.values.values.size(), into.size()));
   }
   std::memcpy(into.data(), pulled.values.values.data(), into.size_bytes());
   return PulledVersion{push, pulled.version};
@@ -41,8 +43,8 @@ Status check_size(const wire::Payload& payload, const InprocService& service,
                   const std::string& name) {
   if (payload.values.size_bytes() <= service.max_message_bytes) return ok_status();
   return {StatusCode::kResourceExhausted,
-          name + " takes messages of at most " + std::to_string(service.max_message_bytes) +
-              " bytes, this one has " + std::to_string(payload.values.size_bytes())};
+          fmt::format("{} takes messages of at most {} bytes, this one has {}", name,
+                      service.max_message_bytes, payload.values.size_bytes())};
 }
 
 class InprocParameterChannel final : public wire::ParameterChannel {
