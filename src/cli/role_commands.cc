@@ -74,8 +74,8 @@ int run_role(const char* name, const RoleFlags& flags,
   log::set_role(name);
   log::set_host(core::host_name());
   validate(flags.role);
-  const Status threads = core::can_start_threads();
-  if (!threads.ok()) return fail(1, std::string(name) + ": " + threads.message());
+  const Status limits = core::check_limits();
+  if (!limits.ok()) return fail(1, std::string(name) + ": " + limits.message());
   const launch::StopSignals signals({.grace = launch::stop_grace(name)});
   const std::stop_token stop = signals.token();
   const client::MemberEnd end = role(flags.role, stop);

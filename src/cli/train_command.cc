@@ -285,8 +285,8 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
-  const Status threads = core::can_start_threads();
-  if (!threads.ok()) return fail(1, threads.message());
+  const Status limits = core::check_limits();
+  if (!limits.ok()) return fail(1, limits.message());
   heed_lost_readers();
   const bool keep = !config.save.empty() || !config.report.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});

@@ -1,6 +1,8 @@
 #include "core/process_info.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <future>
 #include <iterator>
@@ -54,8 +57,8 @@ std::string boot_id() {
 std::string to_text(const ProcessFacts& process) {
   const std::string& container = process.container;
   const bool named = !container.empty() && !process.host.starts_with(container);
-  return "pid " + std::to_string(process.pid) + " on " + process.host +
-         (named ? ", container " + container : "");
+  return fmt::format("pid {} on {}{}", process.pid, process.host,
+                     named ? ", container " + container : "");
 }
 
 // A container's number has 64 hexadecimal digits: a group of the host is named after it, or, where
@@ -123,6 +126,23 @@ void hold_standard_files() {
   }
 }
 
+namespace {
+
+Status can_open_files() {
+  // A server with two workers has that many; a driver with more members says what it lacks.
+  constexpr size_t kWanted = 16;
+  std::vector<int> files;
+  int fd = 0;
+  while (files.size() < kWanted && (fd = ::eventfd(0, EFD_CLOEXEC)) >= 0) files.push_back(fd);
+  const int error = errno;
+  for (const int file : files) ::close(file);
+  if (files.size() == kWanted) return ok_status();
+  return {StatusCode::kResourceExhausted,
+          fmt::format("only {} of {} files could be opened: {}; raise this process's limit "
+                      "(ulimit -n)",
+                      files.size(), kWanted, std::strerror(error))};
+}
+
 Status can_start_threads() {
   // gRPC has some for each core, and memory of its own for each.
   const size_t wanted = 16 + 4 * std::max<size_t>(std::thread::hardware_concurrency(), 1);
@@ -147,9 +167,16 @@ Status can_start_threads() {
   for (std::thread& thread : threads) thread.join();
   if (why.empty()) return ok_status();
   return {StatusCode::kResourceExhausted,
-          "only " + std::to_string(had) + " of " + std::to_string(wanted) +
-              " threads could be started: " + why +
-              "; raise this process's limits (ulimit -u, ulimit -v, pids of its container)"};
+          fmt::format("only {} of {} threads could be started: {}; raise this process's limits "
+                      "(ulimit -u, ulimit -v, pids of its container)",
+                      had, wanted, why)};
+}
+
+}  // namespace
+
+Status check_limits() {
+  SLUICE_RETURN_IF_ERROR(can_open_files());
+  return can_start_threads();
 }
 
 }  // namespace sluice::core

@@ -30,9 +30,11 @@ int64_t start_ticks();
 // To be called before any other file is opened.
 void hold_standard_files();
 
-// RESOURCE_EXHAUSTED where this process cannot have the threads that a role takes: limits on
-// processes or on address space are too low. gRPC would abort the process without saying why.
-Status can_start_threads();
+// RESOURCE_EXHAUSTED where this process cannot have what a role takes: its limits on open files,
+// on processes or on address space are too low. Tries it: opens the files, starts the threads and
+// lets go of them. Without threads gRPC would abort the process without saying why, and without
+// files it would take every peer for silent.
+Status check_limits();
 
 // Lets this process open as many files and connections as its hard limit allows: the soft one is
 // often 1024, and each worker of a large job takes some.

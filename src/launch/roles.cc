@@ -93,8 +93,8 @@ void run_if_child(int argc, char** argv) {
   const std::string role = argv[2];
   log::set_level(argv[6]);
   log::set_role(role + " " + argv[5]);
-  if (const Status threads = core::can_start_threads(); !threads.ok()) {
-    SLUICE_LOG(error, "{}", threads.message());
+  if (const Status limits = core::check_limits(); !limits.ok()) {
+    SLUICE_LOG(error, "{}", limits.message());
     std::exit(exit_status(client::Ending::kFailed));
   }
   const StopSignals signals({.grace = stop_grace(role), .last_words = ""});

@@ -64,8 +64,8 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
   job.keep_when_stopped = true;
-  if (const Status threads = core::can_start_threads(); !threads.ok()) {
-    throw RuntimeError(threads.message());
+  if (const Status limits = core::check_limits(); !limits.ok()) {
+    throw RuntimeError(limits.message());
   }
   const launch::StopSignals signals;
   auto outcome = train::run_distributed(job, model, dataset, signals.token());

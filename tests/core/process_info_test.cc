@@ -1,6 +1,7 @@
 #include "core/process_info.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <string>
 #include <vector>
@@ -35,6 +36,22 @@ TEST(ProcessInfoTest, AProcessIsNamedByNumberHostAndContainer) {
   EXPECT_EQ(to_text({"hosta", "", 4711, 0, ""}), "pid 4711 on hosta");
   EXPECT_EQ(to_text({"node7", "", 1, 0, "web-0"}), "pid 1 on node7, container web-0");
   EXPECT_EQ(to_text({"web-0", "", 1, 0, "web-0"}), "pid 1 on web-0") << "nothing new";
+}
+
+TEST(ProcessInfoTest, ALimitOfOpenFilesThatIsTooLowIsNamed) {
+  EXPECT_EQ(check_limits(), ok_status());
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 12;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const Status status = check_limits();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(),
+              testing::HasSubstr("of 16 files could be opened: Too many open "
+                                 "files; raise this process's limit (ulimit -n)"));
+  EXPECT_EQ(check_limits(), ok_status()) << "it lets go of what it opened";
 }
 
 TEST(ProcessInfoTest, HostHasAName) { EXPECT_FALSE(host_name().empty()); }

@@ -1,5 +1,6 @@
 #include "transport/grpc/call_status.h"
 
+#include <fmt/core.h>
 #include <grpcpp/impl/client_unary_call.h>
 #include <grpcpp/support/byte_buffer.h>
 
@@ -16,12 +17,6 @@ namespace {
 constexpr char kMark[] = "sluice-status";
 // Headers have 8 KiB in all, and a byte of a message may take three.
 constexpr size_t kLongestMessage = 2000;
-
-std::string seconds(core::Duration duration) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", core::to_seconds(duration));
-  return text;
-}
 
 // gRPC says "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7001: Failed
 // to connect to remote host: Connection refused". The last part of it.
@@ -59,10 +54,15 @@ std::string reason_in(const std::string& message, const Peer& peer) {
   if (reason == "tcp handshaker shutdown" || reason.find("SETTINGS frame") != std::string::npos) {
     return "nothing answers there: the host is down, or a firewall drops what is sent to it";
   }
+  // Whoever calls lacks them, not the peer.
+  if (reason == "too many open files") {
+    return "this process has too many open files: raise its limit with ulimit -n";
+  }
   if (message.find("DNS resolution failed") == std::string::npos) return reason;
   const bool advice = std::string_view(peer.role) == "server";
-  return "this host does not know the name " + peer.address.substr(0, peer.address.rfind(':')) +
-         ": " + reason + (advice ? "; --advertise gives the server another" : "");
+  return fmt::format("this host does not know the name {}: {}{}",
+                     peer.address.substr(0, peer.address.rfind(':')), reason,
+                     advice ? "; --advertise gives the server another" : "");
 }
 
 // Why the peer cannot be reached, with the address that its name stood for.
@@ -81,8 +81,7 @@ std::string about_size(const std::string& message) {
       std::sscanf(message.c_str() + numbers, "larger than max (%zu vs. %zu)", &bytes, &most) != 2) {
     return message;
   }
-  return "a message of " + std::to_string(bytes) + " bytes is larger than the " +
-         std::to_string(most) + " that are taken";
+  return fmt::format("a message of {} bytes is larger than the {} that are taken", bytes, most);
 }
 
 // Why there is no connection: in this state a call that does not wait fails at once and says so.
@@ -120,21 +119,24 @@ Status from_grpc(const ::grpc::Status& status, const ::grpc::ClientContext& cont
   switch (code) {
     case StatusCode::kDeadlineExceeded:
       if (peer.channel->GetState(false) == GRPC_CHANNEL_READY) {
-        return deadline_exceeded(who + " did not answer within " + seconds(timeout));
+        return deadline_exceeded(
+            fmt::format("{} did not answer within {:.1f} s", who, core::to_seconds(timeout)));
       }
-      return unavailable(who + " does not answer: waited " + seconds(timeout) + " (" +
-                         connection_problem(peer) + ")");
+      return unavailable(fmt::format("{} does not answer: waited {:.1f} s ({})", who,
+                                     core::to_seconds(timeout), connection_problem(peer)));
     case StatusCode::kUnavailable:
-      return unavailable(who + " does not answer (" + reason_of(status.error_message(), peer) +
-                         ")");
+      return unavailable(
+          fmt::format("{} does not answer ({})", who, reason_of(status.error_message(), peer)));
     // How gRPC reports a connection or a peer that broke off in the middle: worth another attempt.
     case StatusCode::kCancelled:
     case StatusCode::kUnknown:
     case StatusCode::kInternal:
-      return unavailable(who + " broke off the call (" + last_part(status.error_message()) + ")");
+      return unavailable(
+          fmt::format("{} broke off the call ({})", who, last_part(status.error_message())));
     case StatusCode::kUnimplemented:
-      return {code, who + " does not know this call; is it a Sluice " + peer.role +
-                        " of the same version?"};
+      return {code,
+              fmt::format("{} does not know this call; is it a Sluice {} of the same version?", who,
+                          peer.role)};
     case StatusCode::kResourceExhausted:
       return {code, who + ": " + about_size(status.error_message())};
     default:

@@ -76,6 +76,15 @@ TEST_F(GrpcReportTest, WordsOfGrpcsPartsAreTranslated) {
             "domain name not found)");
 }
 
+TEST_F(GrpcReportTest, TheCallersOwnLackOfFilesIsNoSilenceOfThePeer) {
+  EXPECT_EQ(reported(grpc::StatusCode::UNAVAILABLE,
+                     "failed to connect to all addresses; last error: UNKNOWN: "
+                     "ipv4:127.0.0.1:7001: Too many open files")
+                .message(),
+            "driver at 127.0.0.1:7001 does not answer (this process has too many open files: raise "
+            "its limit with ulimit -n)");
+}
+
 TEST_F(GrpcReportTest, MessageThatIsTooLargeIsTold) {
   EXPECT_EQ(reported(grpc::StatusCode::RESOURCE_EXHAUSTED,
                      "Received message larger than max (5242880 vs. 4194304)")
