@@ -1,10 +1,11 @@
-// A process's membership in a job: MembershipMachine with a driver, a clock and a strand around it.
+// A process's membership in a job: carries out what MembershipMachine decides.
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 
 #include "client/membership_machine.h"
@@ -20,22 +21,29 @@ struct MemberEnd {
   Status why;
 };
 
+// A request to a role to end its membership.
+struct StopRequest {
+  std::stop_token token;
+  // Why, once it is requested: "stopped by SIGTERM". The driver is told, and tells its people.
+  std::function<std::string()> reason;
+};
+
 // What a membership tells its owner, on its strand.
 struct MemberEvents {
   // Joined, for the first time or again.
   std::function<void(const wire::JoinReply&, const wire::TrainingSpec&)> on_joined;
-  // The driver does not know this member any more; it joins again. What it held is another's.
+  // The driver does not know this member any more, which joins again. Its lease may be another's.
   std::function<void()> on_lost;
   std::function<void()> on_lease_lost;
-  // The last word: OK, the job is over, or leave() said so; CANCELLED, it was aborted; or why this
-  // could be no member. The owner may destroy the Member in it.
+  // The last event: OK, the job is over, or leave() said so; CANCELLED, it was aborted; or why this
+  // process could not be a member. The owner may destroy the Member in it.
   std::function<void(Status)> on_end;
 };
 
-// Used on its strand but for what says otherwise. Silent when destroyed.
+// Used on its strand, except where a comment says otherwise. No event comes after it is destroyed.
 class Member {
  public:
-  // `request`: all but what the world knows of the process, and the attempt.
+  // `request`: the facts of the process and the attempt are filled in by the Member.
   Member(core::World& world, std::shared_ptr<core::Strand> strand,
          std::shared_ptr<wire::ControlChannel> driver, wire::JoinRequest request,
          core::Duration join_timeout, MemberEvents events);

@@ -187,7 +187,9 @@ Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint now) {
   const StatusCode code = request.status.code();
   using How = MemberEnded::How;
   if (code == StatusCode::kOk || code == StatusCode::kCancelled) {
-    end_membership(*member, How::kLeft, "left", now);
+    // A member that is cancelled while the job goes on says why: "stopped by SIGTERM".
+    const bool stopped = code == StatusCode::kCancelled && !over();
+    end_membership(*member, How::kLeft, stopped ? "was " + request.status.message() : "left", now);
     return ok_status();
   }
   const bool refused = code == StatusCode::kInvalidArgument;

@@ -34,6 +34,10 @@ void end_soon(const client::MemberEnd& end) {
   }).detach();
 }
 
+client::StopRequest request_of(std::stop_token stop) {
+  return {std::move(stop), [] { return "stopped by " + StopSignals::name(); }};
+}
+
 }  // namespace
 
 client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token stop) {
@@ -48,7 +52,7 @@ client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token st
   serve.on_listening = [&options](const std::string& address) {
     return write_port_file(options.port_file, address);
   };
-  return server::serve(core::real_world(), transport, serve, std::move(stop));
+  return server::serve(core::real_world(), transport, serve, request_of(std::move(stop)));
 }
 
 client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token stop) {
@@ -58,7 +62,7 @@ client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token st
       {options.driver, options.index, options.device, core::from_seconds(options.join_timeout_s),
        core::usable_cores(),
        options.device == "cpu" ? std::vector<std::string>() : core::visible_gpus()},
-      std::move(stop), end_soon);
+      request_of(std::move(stop)), end_soon);
 }
 
 core::Duration stop_grace(const std::string& role) {

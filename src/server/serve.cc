@@ -1,5 +1,7 @@
 #include "server/serve.h"
 
+#include <fmt/core.h>
+
 #include <future>
 #include <utility>
 
@@ -44,12 +46,12 @@ void Server::start() {
   strand_->post([this] { listen_and_join(); });
 }
 
-void Server::stop() {
-  strand_->post([this] {
+void Server::stop(const std::string& reason) {
+  strand_->post([this, reason] {
     if (member_) {
-      member_->leave(cancelled("stopped by a signal"), kLastPull);
+      member_->leave(cancelled(reason), kLastPull);
     } else {
-      end(cancelled("stopped by a signal"));
+      end(cancelled(reason));
     }
   });
 }
@@ -90,7 +92,7 @@ Status Server::listen(const std::string& address) {
 }
 
 void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec) {
-  log::set_role("server " + std::to_string(joined.index));
+  log::set_role(fmt::format("server {}", joined.index));
   SLUICE_LOG(info, "joined the driver at {}", options_.driver);
   parameters_.serve_job(joined.job);
   const auto largest = static_cast<size_t>(spec.largest_shard) * sizeof(float);
@@ -113,12 +115,12 @@ void Server::end(Status why) {
 }
 
 client::MemberEnd serve(core::World& world, wire::Transport& transport, const ServeOptions& options,
-                        std::stop_token stop) {
+                        client::StopRequest stop) {
   std::promise<Status> ended;
   Server server(world, transport, options,
                 [&ended](Status why) { ended.set_value(std::move(why)); });
   server.start();
-  const std::stop_callback on_stop(std::move(stop), [&server] { server.stop(); });
+  const std::stop_callback on_stop(std::move(stop.token), [&] { server.stop(stop.reason()); });
   Status why = ended.get_future().get();
   return {server.ending(), std::move(why)};
 }

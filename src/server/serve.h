@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 
 #include "client/member.h"
@@ -19,7 +18,7 @@ namespace sluice::server {
 struct ServeOptions {
   std::string driver;     // address
   std::string listen;     // address for the data plane; port 0: any free one
-  std::string advertise;  // what workers call it; empty: as it listens, by the host's name
+  std::string advertise;  // the address that others are told; empty: where it listens
   int preferred_index = -1;
   int threads = 1;                                         // of the data plane
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
@@ -30,20 +29,20 @@ struct ServeOptions {
 class Server {
  public:
   // `on_end` is called once, on a strand of the server's, which must not be destroyed in it: OK,
-  // the job is done; otherwise why it could not go on. A driver that came back with another job is
-  // joined anew: what was kept for the old job is worth nothing any more.
+  // the job is done; otherwise why it could not go on. When the driver comes back with another job,
+  // the server joins that and drops the old job's parameters.
   Server(core::World& world, wire::Transport& transport, ServeOptions options,
          std::function<void(Status)> on_end);
   ~Server();
 
   void start();
-  // Leaves the job with CANCELLED. Thread-safe.
-  void stop();
+  // Leaves the job with CANCELLED, for this reason. Thread-safe.
+  void stop(const std::string& reason);
   client::Ending ending() const { return ending_; }  // in on_end and after
 
  private:
   void listen_and_join();
-  // Takes calls only when it is known how large those of the job are.
+  // Opens the address; calls wait until it is known how large those of the job are.
   Status listen(const std::string& address);
   void serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec);
   void listen_anew();
@@ -63,6 +62,6 @@ class Server {
 
 // A Server from its start to its end; a stop that is requested is Server::stop().
 client::MemberEnd serve(core::World& world, wire::Transport& transport, const ServeOptions& options,
-                        std::stop_token stop);
+                        client::StopRequest stop);
 
 }  // namespace sluice::server

@@ -1,17 +1,13 @@
 #include "worker/lease_machine.h"
 
+#include <fmt/core.h>
+
 #include <utility>
 
 namespace sluice::worker {
 
 using core::TimePoint;
 using Actions = LeaseMachine::Actions;
-
-namespace {
-
-Status stopped() { return cancelled("stopped by a signal"); }
-
-}  // namespace
 
 Actions LeaseMachine::joined() {
   member_ = true;
@@ -22,7 +18,7 @@ Actions LeaseMachine::next() {
   state_ = State::kIdle;
   outdated_ = lease_lost_ = false;
   if (!member_) return {};
-  if (stopping_) return leave(stopped());
+  if (stopped_) return leave(*stopped_);
   return prepared_ ? begin(State::kAcquiring, Step::kAcquire)
                    : begin(State::kPreparing, Step::kPrepare);
 }
@@ -98,7 +94,7 @@ Actions LeaseMachine::trained(const Status& status) {
   if (taken) {
     return taken_away("was taken away: " + status.message());
   }
-  return leave(stopping_ ? stopped() : status);
+  return leave(stopped_.value_or(status));
 }
 
 Actions LeaseMachine::finished(const Status& status) {
@@ -106,7 +102,7 @@ Actions LeaseMachine::finished(const Status& status) {
   if (status.code() == StatusCode::kFailedPrecondition) {
     return taken_away("was taken away at its end");
   }
-  if (status.ok() || stopping_) return next();
+  if (status.ok() || stopped_) return next();
   if (status.code() == StatusCode::kNotFound) return unknown(status);
   return leave(status);
 }
@@ -114,7 +110,7 @@ Actions LeaseMachine::finished(const Status& status) {
 // Not a failure: somebody else has the partition now.
 Actions LeaseMachine::taken_away(const std::string& how) {
   Actions actions = next();
-  actions.say = "partition " + std::to_string(granted_.lease.partition) + " " + how;
+  actions.say = fmt::format("partition {} {}", granted_.lease.partition, how);
   return actions;
 }
 
@@ -123,13 +119,13 @@ Actions LeaseMachine::lease_lost() {
   if (state_ != State::kOpening && state_ != State::kTraining) return actions;
   lease_lost_ = true;
   actions.cancel = true;
-  if (stopping_) actions.wake = drain_end_;  // what was set before goes with what is cancelled
+  if (stopped_) actions.wake = drain_end_;  // what was set before goes with what is cancelled
   return actions;
 }
 
 Actions LeaseMachine::membership_lost() {
   if (state_ == State::kOver) return {};
-  if (stopping_) return leave(stopped());
+  if (stopped_) return leave(*stopped_);
   member_ = prepared_ = false;
   Actions actions;
   set_waiting_for("", actions);
@@ -159,11 +155,11 @@ Actions LeaseMachine::leave(Status why) {
   return actions;
 }
 
-Actions LeaseMachine::stop(TimePoint now) {
-  if (stopping_ || state_ == State::kOver) return {};
-  stopping_ = true;
+Actions LeaseMachine::stop(const std::string& reason, TimePoint now) {
+  if (stopped_ || state_ == State::kOver) return {};
+  stopped_ = cancelled(reason);
   const bool nearly_done = state_ == State::kFinishing;
-  if (state_ != State::kTraining && !nearly_done) return leave(stopped());
+  if (state_ != State::kTraining && !nearly_done) return leave(*stopped_);
   drain_end_ = now + kDrainTime;
   Actions actions;
   actions.drain = !nearly_done;
@@ -173,7 +169,7 @@ Actions LeaseMachine::stop(TimePoint now) {
 
 Actions LeaseMachine::time(TimePoint now) {
   if (state_ == State::kOver) return {};
-  if (stopping_ && now >= drain_end_) return leave(stopped());
+  if (stopped_ && now >= drain_end_) return leave(*stopped_);
   if (state_ == State::kPaused && now >= pause_end_) return next();
   return {};
 }

@@ -56,9 +56,9 @@ class LeaseMachine {
   Actions membership_lost();
   // The membership has ended for good.
   Actions ended();
-  // A signal has come. The window that is being trained is still finished, but no longer than
-  // kDrainTime; then this leaves with CANCELLED.
-  Actions stop(core::TimePoint now);
+  // This process has to end, as "stopped by SIGTERM". The window that is being trained is still
+  // finished, if it takes no longer than kDrainTime; then this leaves with CANCELLED.
+  Actions stop(const std::string& reason, core::TimePoint now);
   Actions time(core::TimePoint now);
 
   // What kOpen, kTrain and kFinish are about.
@@ -90,10 +90,10 @@ class LeaseMachine {
 
   State state_ = State::kIdle;
   bool member_ = false;
-  bool prepared_ = false;    // for this membership
-  bool outdated_ = false;    // what is under way is of an earlier membership
-  bool lease_lost_ = false;  // the one of the step that is under way
-  bool stopping_ = false;
+  bool prepared_ = false;          // for this membership
+  bool outdated_ = false;          // what is under way is of an earlier membership
+  bool lease_lost_ = false;        // the one of the step that is under way
+  std::optional<Status> stopped_;  // what this leaves with since stop()
   core::TimePoint pause_end_{}, drain_end_{};
   wire::AcquireReply granted_;
   std::string waiting_for_;  // as was said last

@@ -1,5 +1,7 @@
 #include "worker/worker.h"
 
+#include <fmt/core.h>
+
 #include <future>
 #include <utility>
 
@@ -51,8 +53,8 @@ void Worker::start() {
   });
 }
 
-void Worker::stop() {
-  network_->post([this] { act(machine_.stop(world_.now())); });
+void Worker::stop(const std::string& reason) {
+  network_->post([this, reason] { act(machine_.stop(reason, world_.now())); });
 }
 
 client::MemberEvents Worker::member_events() {
@@ -64,7 +66,7 @@ client::MemberEvents Worker::member_events() {
 }
 
 void Worker::joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec) {
-  log::set_role("worker " + std::to_string(reply.index));
+  log::set_role(fmt::format("worker {}", reply.index));
   spec_ = spec;
   act(machine_.joined());
 }
@@ -192,13 +194,13 @@ void Worker::finish() {
 }
 
 client::MemberEnd run_worker(core::World& world, wire::Transport& transport,
-                             const WorkerOptions& options, std::stop_token stop,
+                             const WorkerOptions& options, client::StopRequest stop,
                              const std::function<void(const client::MemberEnd&)>& before_tidying) {
   std::promise<Status> ended;
   Worker worker(world, transport, options, {},
                 [&ended](Status why) { ended.set_value(std::move(why)); });
   worker.start();
-  const std::stop_callback on_stop(stop, [&worker] { worker.stop(); });
+  const std::stop_callback on_stop(std::move(stop.token), [&] { worker.stop(stop.reason()); });
   Status why = ended.get_future().get();
   const client::MemberEnd end{worker.ending(), std::move(why)};
   if (before_tidying) before_tidying(end);

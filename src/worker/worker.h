@@ -6,7 +6,6 @@
 
 #include <functional>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -45,8 +44,8 @@ class Worker {
   ~Worker();
 
   void start();
-  // Leaves, as LeaseMachine::stop() does. Thread-safe.
-  void stop();
+  // Leaves, as LeaseMachine::stop() does, for this reason. Thread-safe.
+  void stop(const std::string& reason);
   client::Ending ending() const { return member_.ending(); }  // in on_end and after
 
  private:
@@ -87,10 +86,11 @@ class Worker {
   std::shared_ptr<Session> session_;  // used on the training's strand
 };
 
-// Blocks until a worker has ended, and returns how. `stop` makes it leave.
-// `before_tidying` hears how before the step that is under way, if there is one, has ended.
+// Blocks until a worker has ended, and returns how. `stop` makes it leave. `before_tidying` is told
+// how first, while the step that is under way, if there is one, still runs.
 client::MemberEnd run_worker(
     core::World& world, wire::Transport& transport, const WorkerOptions& options,
-    std::stop_token stop, const std::function<void(const client::MemberEnd&)>& before_tidying = {});
+    client::StopRequest stop,
+    const std::function<void(const client::MemberEnd&)>& before_tidying = {});
 
 }  // namespace sluice::worker

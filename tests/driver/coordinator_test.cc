@@ -848,6 +848,31 @@ TEST_F(CoordinatorTest, TimeoutsMayBeLongerThanAnyClockGoes) {
   EXPECT_EQ(patient.phase(), Phase::kTraining);
 }
 
+TEST_F(CoordinatorTest, AMemberThatASignalStopsIsNamedWithTheSignal) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  (void)coordinator.take_events();
+  EXPECT_TRUE(leave(a, cancelled("stopped by SIGTERM")).ok());
+  const auto ended = of_kind<MemberEnded>(coordinator.take_events());
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].how, MemberEnded::How::kLeft);
+  EXPECT_EQ(ended[0].fate, "was stopped by SIGTERM");
+  EXPECT_TRUE(leave(server, cancelled("stopped by SIGUSR1")).ok());
+  EXPECT_THAT(coordinator.abort_reason(),
+              testing::MatchesRegex("server 0 .* was stopped by SIGUSR1; its parameters are gone"));
+}
+
+TEST_F(CoordinatorTest, AMemberThatLeavesAJobThatIsOverHasJustLeft) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  coordinator.abort("the driver was stopped by SIGINT", t);
+  (void)coordinator.take_events();
+  EXPECT_TRUE(leave(a, cancelled("the driver was stopped by SIGINT")).ok());
+  const auto ended = of_kind<MemberEnded>(coordinator.take_events());
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].fate, "left");
+}
+
 TEST_F(CoordinatorTest, NothingIsDueWhenEverybodyHasLeft) {
   start();
   const int64_t a = join(wire::Role::kWorker, 10);

@@ -387,14 +387,14 @@ TEST_F(DriverTest, StoppingEndsTheJobForEverybody) {
   const int64_t worker = join_worker();
   EXPECT_EQ(acquire(worker).kind, wire::AcquireReply::Kind::kGranted);
   const auto server = send_heartbeat(server_members[0]);
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   world.run();
   EXPECT_EQ(acquire(worker).kind, wire::AcquireReply::Kind::kAbort);
   ASSERT_TRUE(server.is_there());
   EXPECT_EQ(server.get()->kind, Says::kAbort);
-  EXPECT_EQ(server.get()->reason, "stopped by a signal");
+  EXPECT_EQ(server.get()->reason, "stopped by SIGTERM");
   leave(worker, cancelled("stopped"));
-  EXPECT_EQ(end().status(), cancelled("stopped by a signal"));
+  EXPECT_EQ(end().status(), cancelled("stopped by SIGTERM"));
 }
 
 TEST_F(DriverTest, AJobThatIsStoppedMayKeepWhatItHasLearned) {
@@ -403,16 +403,16 @@ TEST_F(DriverTest, AJobThatIsStoppedMayKeepWhatItHasLearned) {
   const int64_t worker = join_worker();
   const auto server = send_heartbeat(server_members[0]);
   for (FakeServer& each : servers) each.set_values(7);
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   driver->stop("again");
   world.run();
   ASSERT_TRUE(server.is_there());
   EXPECT_EQ(server.get()->kind, Says::kAbort);
-  EXPECT_EQ(server.get()->reason, "stopped by a signal");
+  EXPECT_EQ(server.get()->reason, "stopped by SIGTERM");
   leave(worker, cancelled("stopped"));
   servers_leave();
   ASSERT_TRUE(end().ok()) << result.status();
-  EXPECT_EQ(result->stopped, "stopped by a signal");
+  EXPECT_EQ(result->stopped, "stopped by SIGTERM");
   EXPECT_THAT(result->parameters.span(), testing::Each(7.0f));
 }
 
@@ -420,12 +420,12 @@ TEST_F(DriverTest, AStoppedJobWaitsForItsServersOnlyForAWhile) {
   options.keep_when_stopped = true;
   start();
   for (FakeServer& each : servers) each.keep_silent(ServerCall::kPull);
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   world.advance(4900ms);
   EXPECT_EQ(ends, 0);
   world.advance(100ms);
   world.advance(1500ms);
-  EXPECT_EQ(end().status(), cancelled("stopped by a signal"));
+  EXPECT_EQ(end().status(), cancelled("stopped by SIGTERM"));
 }
 
 // A signal to every process of a job comes to its servers too: they stay for as long as they are
@@ -438,7 +438,7 @@ TEST_F(DriverTest, AServerThatWasStoppedStopsTheJobAndIsNotLetGoBeforeItWasRead)
     each.keep_silent(ServerCall::kPull);
   }
   Pending<Status> left;
-  driver->leave({job, server_members[0], cancelled("stopped by a signal")}, left.reply());
+  driver->leave({job, server_members[0], cancelled("stopped by SIGTERM")}, left.reply());
   world.run();
   EXPECT_FALSE(left.is_there());
   for (FakeServer& each : servers) each.speak();
@@ -446,7 +446,7 @@ TEST_F(DriverTest, AServerThatWasStoppedStopsTheJobAndIsNotLetGoBeforeItWasRead)
   EXPECT_TRUE(left.is_there());
   leave(server_members[1]);
   ASSERT_TRUE(end().ok()) << result.status();
-  EXPECT_THAT(result->stopped, testing::MatchesRegex("server 0 .* was stopped by a signal"));
+  EXPECT_THAT(result->stopped, testing::MatchesRegex("server 0 .* was stopped by SIGTERM"));
   EXPECT_THAT(result->parameters.span(), testing::Each(7.0f));
 }
 
@@ -488,7 +488,7 @@ TEST_F(DriverTest, WhoeverDoesNotLeaveIsLeftAlone) {
 TEST_F(DriverTest, WhoeverStopsAJobDoesNotWaitForLong) {
   start();
   join_worker();
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   world.advance(1500ms);
   EXPECT_EQ(ends, 1);
 }
@@ -497,7 +497,7 @@ TEST_F(DriverTest, NorWhoeverStopsOneThatIsAboutToEnd) {
   start();
   train_everything(join_worker());
   world.advance(1s);
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   world.advance(1500ms);
   EXPECT_EQ(ends, 1);
   EXPECT_TRUE(result.ok()) << "it was trained";
@@ -520,12 +520,12 @@ TEST_F(DriverTest, APartitionWhosePushesAreNotKnownIsRefused) {
 TEST_F(DriverTest, AJobThatWasStoppedBeforeItStartedEndsAtOnce) {
   make_driver();
   join_servers();
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   world.run();
   EXPECT_EQ(ends, 0);
   run();
   EXPECT_THAT(servers[0].told().created, IsEmpty());
-  EXPECT_EQ(end().status(), cancelled("stopped by a signal"));
+  EXPECT_EQ(end().status(), cancelled("stopped by SIGTERM"));
 }
 
 // The driver's time begins when it is started, however long its members have been there.
@@ -613,12 +613,12 @@ TEST_P(SilentServerTest, StoppingEndsTheJobOnceAndAnswersEverybody) {
   const core::TimePoint before = world.now();
   const auto heard = send_heartbeat(worker);
   const auto waiting = ask_for_lease(worker);
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   driver->stop("again");
   world.run();
   ASSERT_TRUE(heard.is_there() && waiting.is_there());
   EXPECT_EQ(heard.get()->kind, Says::kAbort);
-  EXPECT_EQ(heard.get()->reason, "stopped by a signal");
+  EXPECT_EQ(heard.get()->reason, "stopped by SIGTERM");
   if (acquired) {
     EXPECT_TRUE(acquired->is_there());
   }
@@ -626,7 +626,7 @@ TEST_P(SilentServerTest, StoppingEndsTheJobOnceAndAnswersEverybody) {
   servers_leave();
   EXPECT_EQ(world.now(), before);
   EXPECT_EQ(ends, 1);
-  EXPECT_EQ(result.status(), cancelled("stopped by a signal"));
+  EXPECT_EQ(result.status(), cancelled("stopped by SIGTERM"));
   servers[1].speak();  // too late
   world.advance(100s);
   EXPECT_EQ(ends, 1);
@@ -699,7 +699,7 @@ TEST_F(DriverTest, StopIsSeenWhileServersAreWaitedFor) {
   make_driver();
   const int64_t server = join(wire::Role::kServer, 100, "server 0");
   run();
-  driver->stop("stopped by a signal");
+  driver->stop("stopped by SIGTERM");
   world.run();
   leave(server);
   EXPECT_EQ(ends, 1);

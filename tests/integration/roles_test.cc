@@ -190,6 +190,21 @@ TEST(RolesTest, MembersHearAtOnceThatTheDriverWasStoppedAndByWhichSignal) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
 }
 
+TEST(RolesTest, ADriverNamesTheSignalThatHasStoppedItsServer) {
+  const DigitsFolder digits(900, 100);
+  Process driver({kSluice, "driver", "--dataset", digits.path(), "--listen", "127.0.0.1:0",
+                  "--epochs", "5000", "--workers", "1", "--verbose", "2"});
+  const std::string address = listening_address(driver);
+  ASSERT_FALSE(address.empty()) << driver.output();
+  Process server({kSluice, "server", "--driver", address, "--listen", "127.0.0.1:0"});
+  Process worker({kSluice, "worker", "--driver", address});
+  ASSERT_TRUE(driver.wait_for_output("Epoch 1/5000", 120s)) << driver.output();
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait(30s), 128 + SIGTERM) << server.output();
+  EXPECT_EQ(driver.wait(30s), 1) << driver.output();
+  EXPECT_THAT(driver.output(), HasSubstr("was stopped by SIGTERM; its parameters are gone"));
+}
+
 TEST(RolesTest, WhoIsRefusedEndsWithAStatusOfItsOwn) {
   const DigitsFolder digits(900, 100);
   Process driver(

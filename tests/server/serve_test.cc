@@ -203,7 +203,7 @@ TEST_F(ServeTest, ServesUntilTheDriverEndsIt) {
 
 TEST_F(ServeTest, StopLeavesAsCancelled) {
   start();
-  server_->stop();
+  server_->stop("stopped by SIGTERM");
   world_.run();
   ASSERT_TRUE(ended_.has_value());
   EXPECT_EQ(ended_->code(), StatusCode::kCancelled);
@@ -212,7 +212,7 @@ TEST_F(ServeTest, StopLeavesAsCancelled) {
 
 TEST_F(ServeTest, StopBeforeAnythingElseLeavesNothingBehind) {
   server_.emplace(world_, network_, options_, [this](Status why) { ended_ = std::move(why); });
-  server_->stop();
+  server_->stop("stopped by SIGTERM");
   server_->start();
   world_.run();
   ASSERT_TRUE(ended_.has_value());
@@ -340,7 +340,8 @@ TEST(BlockingServeTest, ReturnsWhenAStopIsRequested) {
   options.driver = "driver:1";
   std::stop_source stop;
   auto ended = std::async(std::launch::async, [&] {
-    return serve(core::real_world(), network, options, stop.get_token());
+    return serve(core::real_world(), network, options,
+                 {stop.get_token(), [] { return "stopped by a test"; }});
   });
   serving.get_future().get();
   stop.request_stop();

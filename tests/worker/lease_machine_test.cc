@@ -10,7 +10,7 @@ using Actions = LeaseMachine::Actions;
 using Kind = wire::AcquireReply::Kind;
 using Step = LeaseMachine::Step;
 
-const Status kStopped = cancelled("stopped by a signal");
+const Status kStopped = cancelled("stopped by SIGTERM");
 
 wire::AcquireReply reply_of(Kind kind, const std::string& reason = "") {
   wire::AcquireReply reply;
@@ -224,11 +224,12 @@ TEST_F(LeaseMachineTest, ACallThatIsAnsweredNotFoundIsALostMembership) {
 // --- A signal ---
 
 TEST_F(LeaseMachineTest, StopLeavesAtOnceUnlessAWindowIsBeingTrained) {
-  EXPECT_EQ(machine_.stop(now_).leave, kStopped) << "the membership knows what to do before it is";
+  EXPECT_EQ(machine_.stop("stopped by SIGTERM", now_).leave, kStopped)
+      << "the membership knows what to do before it is";
   const auto stopped_in = [&](auto&& midst) {
     machine_ = {};
     (void)midst();
-    return machine_.stop(now_);
+    return machine_.stop("stopped by SIGTERM", now_);
   };
   EXPECT_EQ(stopped_in([&] { return preparing(); }).leave, kStopped);
   EXPECT_EQ(stopped_in([&] { return acquiring(); }).leave, kStopped);
@@ -240,18 +241,18 @@ TEST_F(LeaseMachineTest, StopLeavesAtOnceUnlessAWindowIsBeingTrained) {
 
 TEST_F(LeaseMachineTest, StopLetsTheWindowBeFinishedAndPushed) {
   (void)training();
-  const Actions stop = machine_.stop(now_);
+  const Actions stop = machine_.stop("stopped by SIGTERM", now_);
   EXPECT_TRUE(stop.drain);
   EXPECT_FALSE(stop.cancel);
   EXPECT_EQ(stop.leave, std::nullopt);
   EXPECT_EQ(stop.wake, now_ + 1s);
-  EXPECT_FALSE(machine_.stop(now_).drain) << "once";
+  EXPECT_FALSE(machine_.stop("stopped by SIGTERM", now_).drain) << "once";
   EXPECT_EQ(machine_.trained(cancelled("stopped")).leave, kStopped);
 }
 
 TEST_F(LeaseMachineTest, ButNoLongerThanASecond) {
   (void)training();
-  (void)machine_.stop(now_);
+  (void)machine_.stop("stopped by SIGTERM", now_);
   EXPECT_EQ(machine_.time(now_ + 999ms).leave, std::nullopt);
   const Actions late = machine_.time(now_ + 1s);
   EXPECT_EQ(late.leave, kStopped);
@@ -261,14 +262,14 @@ TEST_F(LeaseMachineTest, ButNoLongerThanASecond) {
 
 TEST_F(LeaseMachineTest, APartitionThatIsTrainedToItsEndMeanwhileIsStillFinished) {
   (void)training();
-  (void)machine_.stop(now_);
+  (void)machine_.stop("stopped by SIGTERM", now_);
   EXPECT_EQ(machine_.trained(ok_status()).begin, Step::kFinish);
   EXPECT_EQ(machine_.finished(ok_status()).leave, kStopped);
 }
 
 TEST_F(LeaseMachineTest, ADriverThatDoesNotAnswerDoesNotHoldUpTheEnd) {
   (void)finishing();
-  EXPECT_EQ(machine_.stop(now_).wake, now_ + 1s);
+  EXPECT_EQ(machine_.stop("stopped by SIGTERM", now_).wake, now_ + 1s);
   const Actions late = machine_.time(now_ + 1s);
   EXPECT_EQ(late.leave, kStopped);
   EXPECT_TRUE(late.cancel);
@@ -276,15 +277,15 @@ TEST_F(LeaseMachineTest, ADriverThatDoesNotAnswerDoesNotHoldUpTheEnd) {
 
 TEST_F(LeaseMachineTest, FailuresAndLossesAfterASignalDoNotChangeTheReason) {
   (void)training();
-  (void)machine_.stop(now_);
+  (void)machine_.stop("stopped by SIGTERM", now_);
   EXPECT_EQ(machine_.trained(unavailable("server gone")).leave, kStopped);
   machine_ = {};
   (void)training();
-  (void)machine_.stop(now_);
+  (void)machine_.stop("stopped by SIGTERM", now_);
   EXPECT_EQ(machine_.trained({StatusCode::kAborted, "fenced"}).leave, kStopped);
   machine_ = {};
   (void)training();
-  (void)machine_.stop(now_);
+  (void)machine_.stop("stopped by SIGTERM", now_);
   EXPECT_EQ(machine_.membership_lost().leave, kStopped);
 }
 

@@ -229,7 +229,9 @@ AcquireReply granted_at_the_server() {
 class WorkerTest : public testing::Test {
  protected:
   Status run() {
-    return run_worker(core::real_world(), driver_, {"driver"}, stop_.get_token()).why;
+    return run_worker(core::real_world(), driver_, {"driver"},
+                      {stop_.get_token(), [] { return "stopped by SIGTERM"; }})
+        .why;
   }
   Status run_with(WorkerParts parts) {
     std::promise<Status> ended;
@@ -434,8 +436,8 @@ TEST_F(WorkerTest, StopEndsAWaitForAServerAndTheDriverHearsOfIt) {
   }));
   stop_.request_stop();
   ASSERT_EQ(status.wait_for(5s), std::future_status::ready) << "the calls' deadline is 10 s away";
-  EXPECT_EQ(status.get(), cancelled("stopped by a signal"));
-  EXPECT_THAT(driver_.left, testing::ElementsAre(cancelled("stopped by a signal")));
+  EXPECT_EQ(status.get(), cancelled("stopped by SIGTERM"));
+  EXPECT_THAT(driver_.left, testing::ElementsAre(cancelled("stopped by SIGTERM")));
 }
 
 // --- What the driver sends is looked at ---
