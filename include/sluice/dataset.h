@@ -30,7 +30,8 @@ class Dataset {
   static Dataset from_arrays(std::span<const float> x, std::span<const int32_t> labels,
                              const Shape& sample_shape, int classes);
   // For regression: `targets` is [n, K], row-major, the numbers that a model of K outputs is to
-  // predict. Throws as above, also when K would be no whole number.
+  // predict. Throws as above, also when K would be no whole number, and when `sample_shape` is the
+  // shape of all of `x`: a single record, with a target for each of its rows.
   static Dataset from_arrays(std::span<const float> x, std::span<const float> targets,
                              const Shape& sample_shape);
 

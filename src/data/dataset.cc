@@ -1,5 +1,7 @@
 #include "sluice/dataset.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -31,6 +33,18 @@ data::RecordsInfo array_info(const Shape& sample_shape, size_t records) {
   return info;
 }
 
+// Catches a batch dimension in `sample_shape`: x is a single record then, and has a target for each
+// of its rows. A target as large as the record is an autoencoder's.
+void check_no_batch_dimension(std::span<const float> x, size_t targets, const Shape& sample_shape) {
+  if (sample_shape.rank() < 2 || static_cast<size_t>(sample_shape.size()) != x.size()) return;
+  const auto rows = static_cast<size_t>(sample_shape.dims()[0]);
+  if (rows < 2 || targets % rows != 0 || targets == x.size()) return;
+  throw std::invalid_argument(fmt::format(
+      "dataset \"arrays\": sample_shape {} makes a single record of all {} features, got {} "
+      "targets: give the shape of one record, without the number of records",
+      sample_shape.to_string(), x.size(), targets));
+}
+
 Dataset from_storage(data::RecordsInfo info, ArrayStorage arrays) {
   const auto storage = std::make_shared<const ArrayStorage>(std::move(arrays));
   return Dataset(std::make_shared<const data::Records>(
@@ -43,9 +57,10 @@ Dataset from_storage(data::RecordsInfo info, ArrayStorage arrays) {
 Dataset Dataset::from_arrays(std::span<const float> x, std::span<const int32_t> labels,
                              const Shape& sample_shape, int classes) {
   if (classes < 1) {
-    throw std::invalid_argument("dataset \"arrays\": expected at least 1 class, got " +
-                                std::to_string(classes));
+    throw std::invalid_argument(
+        fmt::format("dataset \"arrays\": expected at least 1 class, got {}", classes));
   }
+  check_no_batch_dimension(x, labels.size(), sample_shape);
   data::RecordsInfo info = array_info(sample_shape, labels.size());
   info.classes = classes;
   return from_storage(std::move(info),
@@ -58,11 +73,11 @@ Dataset Dataset::from_arrays(std::span<const float> x, std::span<const float> ta
   const size_t n = x.size() / width;
   if (n == 0 || targets.empty() || targets.size() % n != 0) {
     throw std::invalid_argument(
-        "dataset \"arrays\": expected as many targets, or whole multiples of them, as there are "
-        "records, got " +
-        std::to_string(targets.size()) + " for " + std::to_string(n) + " records of shape " +
-        sample_shape.to_string());
+        fmt::format("dataset \"arrays\": expected as many targets, or whole multiples of them, as "
+                    "there are records, got {} for {} records of shape {}",
+                    targets.size(), n, sample_shape.to_string()));
   }
+  check_no_batch_dimension(x, targets.size(), sample_shape);
   data::RecordsInfo info = array_info(sample_shape, n);
   info.classes = 0;
   info.values = static_cast<int64_t>(targets.size() / n);
@@ -89,9 +104,10 @@ std::pair<Dataset, Dataset> Dataset::split(double fraction) const {
   // Keras' arithmetic, in double: rounding differs from that of floor(n * fraction).
   const double cut = std::floor(static_cast<double>(size()) * (1.0 - fraction));
   if (!(fraction > 0.0 && fraction < 1.0) || cut < 1.0 || cut >= static_cast<double>(size())) {
-    throw std::invalid_argument("split: a fraction of " + std::to_string(fraction) + " of " +
-                                std::to_string(size()) +
-                                " records leaves one part empty; both need at least one record");
+    throw std::invalid_argument(
+        fmt::format("split: a fraction of {:f} of {} records leaves one "
+                    "part empty; both need at least one record",
+                    fraction, size()));
   }
   const auto first = static_cast<int64_t>(cut);
   return {Dataset(records_->slice(0, first)), Dataset(records_->slice(first, size() - first))};

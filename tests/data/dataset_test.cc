@@ -70,6 +70,39 @@ TEST(DatasetTest, FromArraysTakesNumbersToPredict) {
   EXPECT_THROW(Dataset::from_arrays(three, one, Shape{2}), std::invalid_argument);
 }
 
+TEST(DatasetTest, FromArraysRefusesAShapeThatCountsTheRecordsToo) {
+  const std::vector<float> x(20), y(10), one_hot(30);
+  const std::vector<int32_t> labels(10);
+  const auto message = [](const auto& make) -> std::string {
+    try {
+      make();
+      return "nothing was thrown";
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+  };
+  EXPECT_EQ(
+      message([&] {
+        (void)Dataset::from_arrays(x, y, {10, 2});
+      }),
+      "dataset \"arrays\": sample_shape [10, 2] makes a single record of all 20 features, got "
+      "10 targets: give the shape of one record, without the number of records");
+  for (const auto& said : {message([&] {
+                             (void)Dataset::from_arrays(x, one_hot, {10, 2});
+                           }),
+                           message([&] {
+                             (void)Dataset::from_arrays(x, labels, {10, 2}, 3);
+                           })}) {
+    EXPECT_NE(said.find("sample_shape [10, 2] makes a single record"), said.npos) << said;
+  }
+  EXPECT_EQ(Dataset::from_arrays(x, y, {2}).size(), 10);
+  EXPECT_EQ(Dataset::from_arrays(x, y, {1, 2}).size(), 10);
+  // Single records of such a shape: one number to predict, and an autoencoder's.
+  EXPECT_EQ(Dataset::from_arrays(x, std::vector<float>{1}, {10, 2}).target_size(), 1);
+  EXPECT_EQ(Dataset::from_arrays(x, x, {10, 2}).target_size(), 20);
+  EXPECT_EQ(Dataset::from_arrays(x, std::vector<int32_t>{1}, {10, 2}, 3).size(), 1);
+}
+
 TEST(DatasetTest, WithoutARecordThereIsNoDataset) {
   EXPECT_THROW(Dataset::from_arrays({}, {}, {4}, 2), std::invalid_argument);
   EXPECT_THROW(Dataset::from_arrays({}, {}, {4}), std::invalid_argument);
