@@ -23,11 +23,11 @@ class Target {
         values_(sparse_ ? nullptr : y + n * outputs_, sparse_ ? 0 : outputs_),
         class_(sparse_ ? class_number(y[n], outputs_) : -1) {}
 
-  // sum_k y_k x_k
+  // sum_k y_k x_k, where 0 times -inf is 0: what has no part in the target costs nothing.
   template <typename Expression>
   double dot(const Expression& x) const {
     if (sparse_) return class_ < outputs_ ? x.coeff(class_) : 0.0f;
-    return (values_ * x).template cast<double>().sum();
+    return (values_ != 0.0f).select(values_ * x, 0.0f).template cast<double>().sum();
   }
 
   double mass() const { return dot(Row::Ones(outputs_)); }

@@ -53,7 +53,7 @@ __device__ float crossentropy_of_logits(int64_t outputs, const float* z, const T
   for (int64_t j = threadIdx.x; j < outputs; j += kWarp) {
     sum += expf(z[j] - most);
     mass += target.at(j);
-    dot += target.at(j) * (z[j] - most);
+    if (target.at(j) != 0) dot += target.at(j) * (z[j] - most);  // 0 times -inf is 0
   }
   sum = warp_sum(sum);
   mass = warp_sum(mass);

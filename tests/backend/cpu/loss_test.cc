@@ -134,6 +134,25 @@ TEST(LossOfLogitsTest, HugeLogitsCostTheirDistance) {
   }
 }
 
+// As Keras compiles it with XLA; without, TensorFlow's sum over 0 * inf is NaN.
+TEST(LossOfLogitsTest, ALogitOfMinusInfinityCostsNothingWhereTheTargetIsZero) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const double loss = std::log(1 + std::exp(-1.0));  // Keras: 0.313261628
+  const auto slope = static_cast<float>(1 / (1 + std::exp(1.0)));
+  std::vector<float> gradient;
+  EXPECT_NEAR(
+      both_ways({kCategorical, Input::kLogits, 3}, {0, 1, -kInf}, {0, 1, 0}, gradient).loss_sum,
+      loss, 1e-6);
+  EXPECT_THAT(gradient, ElementsAre(::testing::FloatNear(slope, 1e-6f),
+                                    ::testing::FloatNear(-slope, 1e-6f), 0));
+  EXPECT_NEAR(both_ways({kSparse, Input::kLogits, 3}, {0, 1, -kInf}, {1}, gradient).loss_sum, loss,
+              1e-6);
+  EXPECT_EQ(both_ways({kSparse, Input::kLogits, 3}, {0, 1, -kInf}, {2}, gradient).loss_sum, kInf);
+  EXPECT_EQ(
+      both_ways({kCategorical, Input::kLogits, 3}, {0, 1, -kInf}, {0, 0, 1}, gradient).loss_sum,
+      kInf);
+}
+
 TEST(LossOfLogitsTest, ASingleLogitIsCertain) {
   std::vector<float> gradient;
   const StepMetrics metrics =

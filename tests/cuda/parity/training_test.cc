@@ -17,6 +17,7 @@ using enum Activation;
 
 constexpr auto kMse = Loss::kMeanSquaredError;
 constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+constexpr auto kCategorical = Loss::kCategoricalCrossentropy;
 
 // Smooth, with an asymmetric padding and a strided pooling.
 Graph small_cnn() {
@@ -286,6 +287,21 @@ TEST(CudaReplicaTest, NanIsPassedOverAsOnTheCpu) {
         EXPECT_EQ(pair.ours->evaluate(batch).correct, pair.cpu->evaluate(batch).correct)
             << "row " << row << ", class " << label << (last == kSoftmax ? ", softmax" : "");
       }
+    }
+  }
+}
+
+TEST(CudaReplicaTest, ALogitOfMinusInfinityCostsAsMuchAsOnTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const std::vector<float> z = {0, 1, -std::numeric_limits<float>::infinity()};
+  for (const Loss loss : {kSparse, kCategorical}) {
+    const Pair pair(GraphBuilder({3}).activation(kSoftmax).build(loss), {.batch_size = 1}, 1);
+    for (size_t wanted = 0; wanted < z.size(); ++wanted) {
+      std::vector<float> y(loss == kSparse ? 1 : z.size());
+      y[loss == kSparse ? 0 : wanted] = loss == kSparse ? static_cast<float>(wanted) : 1.0f;
+      const double ours = pair.ours->evaluate({1, z, y}).loss_sum;
+      EXPECT_FLOAT_EQ(ours, pair.cpu->evaluate({1, z, y}).loss_sum) << "class " << wanted;
+      EXPECT_EQ(std::isfinite(ours), wanted < 2) << "class " << wanted;
     }
   }
 }
