@@ -9,6 +9,7 @@
 #include "core/alternatives.h"
 #include "core/log.h"
 #include "data/csv.h"
+#include "data/csv_cells.h"
 #include "data/digits.h"
 #include "data/download.h"
 #include "data/idx.h"
@@ -81,10 +82,12 @@ void warn_of_digits(const PublishedDataset& dataset, const std::vector<std::stri
 
 // As many classes as both sets together have.
 TrainTest with_common_classes(const RecordsPtr& train, const RecordsPtr& test) {
-  const int classes = std::max(train->info().classes, test->info().classes);
-  const auto with = [classes](const RecordsPtr& records) {
+  const RecordsInfo& most =
+      test->info().classes > train->info().classes ? test->info() : train->info();
+  const auto with = [&most](const RecordsPtr& records) {
     RecordsInfo info = records->info();
-    info.classes = classes;
+    if (info.classes < most.classes) info.classes_origin = most.origin;
+    info.classes = most.classes;
     return Dataset(records->with_info(std::move(info)));
   };
   return {.train = with(train), .test = with(test)};

@@ -56,7 +56,4 @@ Result<TrainTestRecords> read_csv_parts(const std::string& path, const CsvOption
 Result<std::shared_ptr<const Records>> read_csv_like(const std::string& path,
                                                      const RecordsInfo& like);
 
-// "a, b and 3 more", as it can be shown inside a one-line message.
-std::string list_names(const std::vector<std::string>& names);
-
 }  // namespace sluice::data

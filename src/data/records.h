@@ -74,6 +74,9 @@ struct RecordsInfo {
   int64_t records = 0;
   TableInfo table;
   std::string origin;  // where it came from, for people: a path, a URL, "generated, seed 1"
+  // Where `classes` is that of another set, which goes with this one and has more: its origin. Only
+  // in the process that read both.
+  std::string classes_origin{};
   RecordsSource source;
 
   size_t record_bytes() const {

@@ -99,8 +99,9 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
   const bool numbers = loss == backend::Loss::kSparseCategoricalCrossentropy;
   if (numbers) check_one_position(model, info);
   if (numbers ? outputs < info.classes : outputs != info.classes) {
+    const std::string& whose = info.classes_origin.empty() ? info.name : info.classes_origin;
     throw ShapeError(fmt::format("model \"{}\" has {}, but {} has {}", model.name(),
-                                 core::counted(outputs, "output", "outputs"), info.name,
+                                 core::counted(outputs, "output", "outputs"), whose,
                                  core::counted(info.classes, "class", "classes")));
   }
 }

@@ -221,6 +221,8 @@ TEST_F(CatalogTest, TwoCsvFilesHaveTheClassesOfBoth) {
   EXPECT_EQ(loaded->test.size(), 1);
   EXPECT_EQ(loaded->train.classes(), 5);
   EXPECT_EQ(loaded->test.classes(), 5);
+  EXPECT_EQ(loaded->train.records()->info().classes_origin, test);  // what a message has to blame
+  EXPECT_EQ(loaded->test.records()->info().classes_origin, "");
 }
 
 TEST_F(CatalogTest, CsvFilesThatCannotBeUsedAreErrors) {

@@ -139,9 +139,21 @@ TEST_F(CsvTest, NumbersToPredictAreTakenAsTheyAre) {
             "line 3, column 2 (\"price\"): expected a number to predict, found \"cheap\"");
 }
 
-TEST_F(CsvTest, WhatIsTooSmallIsNothingAndWhatIsTooLargeIsNoNumber) {
+TEST_F(CsvTest, WhatIsTooSmallIsNothingAndWhatIsTooLargeIsCalledSo) {
   EXPECT_EQ(record(*good("label,a\n0,1e-400\n"), 0)[0], 0.0f);
-  EXPECT_THAT(error("label,a\n0,1e400\n"), HasSubstr("expected a number, found \"1e400\""));
+  EXPECT_EQ(record(*good("label,a\n0,3.4e38\n"), 0)[0], 3.4e38f);
+  for (const char* large : {"1e39", "-1e39", "1e400"}) {
+    EXPECT_EQ(error(std::string("label,a\n0,") + large + "\n"),
+              std::string("line 2, column 2 (\"a\"): expected a number that fits into float32 "
+                          "(3.4e38 at most), found \"") +
+                  large + "\"");
+    EXPECT_THAT(error(std::string("label,a\n0,1\n") + large + ",1\n"),
+                HasSubstr("expected a class number from 0 to 65535 or a name"));
+  }
+  EXPECT_THAT(error("label,a\n0,inf\n"), HasSubstr("expected a number, found \"inf\""));
+  options_.means = CsvOptions::Means::kNumbers;
+  EXPECT_THAT(error("label,a\n1e39,1\n"),
+              HasSubstr("expected a number to predict that fits into float32 (3.4e38 at most)"));
 }
 
 TEST_F(CsvTest, TheLabelColumnMayBeAnywhere) {

@@ -97,6 +97,16 @@ TEST_F(OwnDataTest, ClassesByNameAreLearnedAcrossProcesses) {
   EXPECT_EQ(report()["test_accuracy"], 1.0);
 }
 
+TEST_F(OwnDataTest, AClassThatOnlyTheTestFileHasIsBlamedOnThatFile) {
+  const std::string train_csv = folder_.write("train.csv", "a,b,label\n1,2,0\n3,4,1\n");
+  const std::string test_csv = folder_.write("test.csv", "a,b,label\n1,2,7\n");
+  const Outcome run =
+      train({"--dataset", "csv:" + train_csv + "," + test_csv, "--model", model(2, "softmax")});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output,
+              HasSubstr("model \"m\" has 2 outputs, but " + test_csv + " has 8 classes"));
+}
+
 TEST_F(OwnDataTest, ATargetThatIsNotThereIsRefusedWithTheColumnsThatAre) {
   const std::string csv = folder_.write("x.csv", "kind,a,b\nx,1,2\ny,3,4\n");
   const Outcome run = train({"--dataset", csv, "--model", model(2, "softmax")});

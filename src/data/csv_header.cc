@@ -1,0 +1,91 @@
+#include "data/csv_header.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+
+#include "data/csv_cells.h"
+
+namespace sluice::data {
+namespace {
+
+using Places = std::map<std::string_view, size_t>;  // of columns, by their names
+
+Status wrong_header(const std::string& path, const std::string& what) {
+  return invalid_argument(fmt::format("{}: line 1: {}", path, what));
+}
+
+Result<size_t> find_target(const std::string& path, const std::vector<std::string>& columns,
+                           const std::string& target) {
+  const auto at = std::find(columns.begin(), columns.end(), target);
+  if (at != columns.end()) return static_cast<size_t>(at - columns.begin());
+  return wrong_header(
+      path, fmt::format("expected a header with a column {}, found {}: name the column to predict "
+                        "by --target",
+                        excerpt(target), list_names(columns)));
+}
+
+Result<Places> places_of(const std::string& path, const std::vector<std::string>& columns) {
+  Places places;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i].empty()) {
+      return wrong_header(path,
+                          fmt::format("column {} has no name: give it one, or leave it out (pandas "
+                                      "writes row numbers so, unless index=False)",
+                                      i + 1));
+    }
+    if (!places.emplace(columns[i], i).second) {
+      return wrong_header(path, "two columns have the name " + excerpt(columns[i]));
+    }
+  }
+  return places;
+}
+
+void add_feature(CsvHeader& header, size_t column) {
+  header.slots[column] = header.features.size();
+  header.features.push_back(header.columns[column]);
+}
+
+// Features take the places of their names in the other file.
+Status match(const std::string& path, const Places& places, const RecordsInfo& like,
+             CsvHeader& header) {
+  for (const std::string& name : like.table.columns) {
+    const auto found = places.find(name);
+    if (found == places.end()) {
+      return wrong_header(
+          path, fmt::format("has no column {}, which {} has", excerpt(name), like.origin));
+    }
+    add_feature(header, found->second);
+  }
+  for (size_t i = 0; i < header.columns.size(); ++i) {
+    if (i == header.target || header.slots[i] != CsvHeader::kTarget) continue;
+    return wrong_header(path, fmt::format("has a column {}, which {} does not have",
+                                          excerpt(header.columns[i]), like.origin));
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
+                                  const std::string& target, const RecordsInfo* like) {
+  CsvHeader header;
+  header.columns.assign(cells.begin(), cells.end());
+  SLUICE_ASSIGN_OR_RETURN(header.target, find_target(path, header.columns, target));
+  SLUICE_ASSIGN_OR_RETURN(const Places places, places_of(path, header.columns));
+  if (cells.size() < 2) {
+    return wrong_header(path, "expected columns of features beside " + excerpt(target));
+  }
+  header.slots.assign(cells.size(), CsvHeader::kTarget);
+  if (like != nullptr) {
+    SLUICE_RETURN_IF_ERROR(match(path, places, *like, header));
+    return header;
+  }
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (i != header.target) add_feature(header, i);
+  }
+  return header;
+}
+
+}  // namespace sluice::data

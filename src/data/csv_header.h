@@ -1,0 +1,32 @@
+// What a CSV file's header says: which column is the target, and where each of the others goes in a
+// record.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/records.h"
+#include "sluice/status.h"
+
+namespace sluice::data {
+
+// Of a file's columns, in the file's order.
+struct CsvHeader {
+  static constexpr size_t kTarget = static_cast<size_t>(-1);
+
+  std::vector<std::string> columns;   // their names, all different
+  size_t target = 0;                  // the place of the target's
+  std::vector<size_t> slots;          // which feature each column is, or kTarget
+  std::vector<std::string> features;  // names, in the order that a record has them
+};
+
+// `like`: a file that was read before, whose features take the same places in a record, or nullptr.
+// INVALID_ARGUMENT, naming path and line, when a name is missing or there twice, for a target that
+// is not there, listing the columns that there are, when there is no feature, and for a feature
+// that only one of the files has.
+Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
+                                  const std::string& target, const RecordsInfo* like);
+
+}  // namespace sluice::data
