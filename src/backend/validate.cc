@@ -1,5 +1,7 @@
 #include "backend/validate.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -10,11 +12,11 @@ namespace sluice::backend {
 namespace {
 
 [[noreturn]] void fail(const Op& op, const std::string& what) {
-  throw std::invalid_argument("\"" + op.name + "\": " + what);
+  throw std::invalid_argument(fmt::format("\"{}\": {}", op.name, what));
 }
 
 [[noreturn]] void fail_shape(const Op& op, const std::string& expected, const Shape& got) {
-  throw ShapeError("\"" + op.name + "\": expected " + expected + ", got " + got.to_string());
+  throw ShapeError(fmt::format("\"{}\": expected {}, got {}", op.name, expected, got.to_string()));
 }
 
 int64_t window_count(int64_t size, int64_t before, int64_t after, int64_t window, int64_t stride) {
@@ -47,8 +49,7 @@ void check_window(const Op& op, const Window& w, int64_t channels) {
 
 void check_slice(const Op& op, const ParameterSlice& slice, int64_t expected) {
   if (slice.size != static_cast<size_t>(expected)) {
-    fail(op, "expected a parameter of " + std::to_string(expected) + " floats, got " +
-                 std::to_string(slice.size));
+    fail(op, fmt::format("expected a parameter of {} floats, got {}", expected, slice.size));
   }
 }
 
@@ -84,12 +85,12 @@ struct Check {
   void operator()(const DropoutOp& dropout) const {
     same_shape();
     if (!(dropout.rate >= 0 && dropout.rate < 1)) {
-      fail(op, "the rate must be at least 0 and below 1, got " + std::to_string(dropout.rate));
+      fail(op, fmt::format("the rate must be at least 0 and below 1, got {:f}", dropout.rate));
     }
   }
   void operator()(const ReshapeOp&) const {
     if (op.input.size() != op.output.size()) {
-      fail_shape(op, "an output of " + std::to_string(op.input.size()) + " elements", op.output);
+      fail_shape(op, fmt::format("an output of {} elements", op.input.size()), op.output);
     }
   }
   void operator()(const HostOp& host) const {
@@ -118,8 +119,8 @@ void check_parameters(const Graph& graph) {
   for (const Op& op : graph.ops) {
     for (const ParameterSlice& slice : slices_of(op)) {
       if (slice.offset > graph.parameter_size || slice.size > graph.parameter_size - slice.offset) {
-        fail(op, "a parameter lies outside the " + std::to_string(graph.parameter_size) +
-                     " floats of the model");
+        fail(op, fmt::format("a parameter lies outside the {} floats of the model",
+                             graph.parameter_size));
       }
       all.emplace_back(slice, &op);
     }
@@ -129,14 +130,29 @@ void check_parameters(const Graph& graph) {
   for (size_t i = 1; i < all.size(); ++i) {
     const ParameterSlice& before = all[i - 1].first;
     if (before.offset + before.size > all[i].first.offset) {
-      fail(*all[i].second, "shares a parameter with \"" + all[i - 1].second->name + "\"");
+      fail(*all[i].second, fmt::format("shares a parameter with \"{}\"", all[i - 1].second->name));
     }
   }
 }
 
+// Of `name`: n x per_sample floats.
+void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
+  if (size == static_cast<size_t>(n * per_sample)) return;
+  throw std::invalid_argument(
+      fmt::format("{}: expected {} x {} floats, got {}", name, n, per_sample, size));
+}
+
+void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
+  if (n < 1 || n > batch_size) {
+    throw std::invalid_argument(
+        fmt::format("a batch of {} for a replica compiled for 1 to {}", n, batch_size));
+  }
+  check_size("x", x, n, graph.input.size());
+}
+
 }  // namespace
 
-void validate(const Graph& graph) {
+const Graph& validate(const Graph& graph) {
   const Shape* shape = &graph.input;
   for (const Op& op : graph.ops) {
     if (op.input != *shape) fail_shape(op, "an input " + shape->to_string(), op.input);
@@ -149,16 +165,17 @@ void validate(const Graph& graph) {
                      graph.output().to_string());
   }
   check_parameters(graph);
+  return graph;
 }
 
-void validate(const ReplicaOptions& options) {
+const ReplicaOptions& validate(const ReplicaOptions& options) {
   const auto at_least_one = [](const char* name, int64_t value) {
     if (value >= 1) return;
-    throw std::invalid_argument(std::string(name) + " must be at least 1, got " +
-                                std::to_string(value));
+    throw std::invalid_argument(fmt::format("{} must be at least 1, got {}", name, value));
   };
   at_least_one("batch_size", options.batch_size);
   at_least_one("threads", options.threads);
+  return options;
 }
 
 void check_memory(const Graph& graph, int64_t batch_size) {
@@ -167,40 +184,41 @@ void check_memory(const Graph& graph, int64_t batch_size) {
     const double needed =
         sizeof(float) * static_cast<double>(batch_size) * static_cast<double>(shape.size());
     if (needed <= available) return;
-    throw std::invalid_argument(whose + " " + shape.to_string() + " of a batch of " +
-                                std::to_string(batch_size) + " takes " + core::memory_text(needed) +
-                                "; this process may have " + core::memory_text(available) +
-                                " of memory");
+    throw std::invalid_argument(fmt::format(
+        "{} {} of a batch of {} takes {}; this process may have {} of memory", whose,
+        shape.to_string(), batch_size, core::memory_text(needed), core::memory_text(available)));
   };
   check("the input", graph.input);
   for (const Op& op : graph.ops) check("\"" + op.name + "\": the output", op.output);
 }
 
-void check_batch(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
-  if (n < 1 || n > batch_size) {
-    throw std::invalid_argument("a batch of " + std::to_string(n) +
-                                " for a replica compiled for 1 to " + std::to_string(batch_size));
-  }
-  check_size("x", x, n, graph.input.size());
-}
-
-void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
-  if (size == static_cast<size_t>(n * per_sample)) return;
-  throw std::invalid_argument(std::string(name) + ": expected " + std::to_string(n) + " x " +
-                              std::to_string(per_sample) + " floats, got " + std::to_string(size));
-}
-
-void check_targets(const Graph& graph, const Batch& batch) {
+void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch) {
+  check_inputs(graph, batch_size, batch.size, batch.x.size());
   check_size("y", batch.y.size(), batch.size, graph.target_size());
   if (graph.loss != Loss::kSparseCategoricalCrossentropy) return;
   for (const float label : batch.y) (void)class_number(label, graph.classes());
 }
 
+void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, size_t x, size_t y) {
+  check_inputs(graph, batch_size, n, x);
+  check_size("y", y, n, graph.output().size());
+}
+
+void check_exchange(const Graph& graph, const char* what, size_t size) {
+  check_size(what, size, 1, static_cast<int64_t>(graph.parameter_size));
+}
+
+void check_keeps_gradients(const ReplicaOptions& options) {
+  if (!options.optimizer) return;
+  throw std::logic_error("gradients() of a replica that has an optimizer: it has used them up");
+}
+
 int64_t class_number(float label, int64_t classes) {
   const int64_t numbers = std::max<int64_t>(classes, 2);
   if (!(label >= 0 && label < static_cast<float>(numbers))) {
-    throw std::invalid_argument("a target of class " + std::to_string(label) + " for a model of " +
-                                std::to_string(numbers) + " classes: class numbers count from 0");
+    throw std::invalid_argument(
+        fmt::format("a target of class {:f} for a model of {} classes: class numbers count from 0",
+                    label, numbers));
   }
   return static_cast<int64_t>(label);
 }

@@ -1,34 +1,39 @@
 // What every backend refuses, in the same words.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "backend/graph.h"
 #include "backend/replica.h"
 
 namespace sluice::backend {
 
-// Throws ShapeError when the shapes of the ops do not fit each other, std::invalid_argument for
-// other mistakes, naming the op.
-void validate(const Graph& graph);
+// Returns the graph. Throws ShapeError when the shapes of the ops do not fit each other,
+// std::invalid_argument for other mistakes, naming the op.
+const Graph& validate(const Graph& graph);
 
-// Throws std::invalid_argument for fewer than one sample or thread.
-void validate(const ReplicaOptions& options);
+// Returns the options. Throws std::invalid_argument for fewer than one sample or thread.
+const ReplicaOptions& validate(const ReplicaOptions& options);
 
 // Throws std::invalid_argument, naming the op, when one op's outputs of a batch alone are larger
 // than this machine's memory. For backends that keep them there.
 void check_memory(const Graph& graph, int64_t batch_size);
 
-// Throws std::invalid_argument unless 1 <= n <= batch_size and x holds n inputs.
-void check_batch(const Graph& graph, int64_t batch_size, int64_t n, size_t x);
+// What Replica::start_step() and evaluate() are given: throws std::invalid_argument unless it is 1
+// to batch_size samples, each with its input and a target, of a class that the model has.
+void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch);
 
-// Throws std::invalid_argument unless `y`, of `name`, holds n x per_sample floats.
-void check_size(const char* name, size_t size, int64_t n, int64_t per_sample);
+// What Replica::predict() is given: throws std::invalid_argument unless 1 <= n <= batch_size, x
+// holds n inputs and y has room for n outputs.
+void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, size_t x, size_t y);
 
-// Throws std::invalid_argument unless the batch has a target, of a class that the model has, for
-// each sample.
-void check_targets(const Graph& graph, const Batch& batch);
+// Throws std::invalid_argument unless what is exchanged, an "update" or a "centre", is as large as
+// the model's parameters.
+void check_exchange(const Graph& graph, const char* what, size_t size);
+
+// Throws std::logic_error for a replica with an optimizer: a step uses its gradients up.
+void check_keeps_gradients(const ReplicaOptions& options);
 
 // Throws std::invalid_argument for a class number outside [0, classes), or other than 0 and 1 where
 // there is one output, a probability.

@@ -345,6 +345,34 @@ TEST(ReplicaTest, RejectsBatchesItWasNotCompiledFor) {
               HasSubstr("x: expected 2 x 3 floats, got 9"));
 }
 
+TEST(ReplicaTest, ExchangesOfAnotherSizeThanTheParametersAreRefused) {
+  auto replica = make_replica(small_cnn(), {.batch_size = 2}, 1);
+  const size_t size = replica->parameters().size();
+  std::vector<float> small(size - 1);
+  const std::string expected =
+      ": expected 1 x " + std::to_string(size) + " floats, got " + std::to_string(size - 1);
+  EXPECT_EQ(message_of([&] { replica->start_update(1, small); }), "update" + expected);
+  EXPECT_EQ(message_of([&] { replica->adopt(small, OwnUpdate::kIncluded); }), "centre" + expected);
+}
+
+// Step 0's mask is drawn again: the refused batch was no step.
+TEST(ReplicaTest, ABatchWithAClassThatThereIsNotChangesNothing) {
+  const Graph graph =
+      GraphBuilder({6}).dropout(0.5f, 7).dense(3).activation(Activation::kSoftmax).build(kSparse);
+  const Samples samples(graph, 4, 3);
+  Samples wrong = samples;
+  wrong.y[3] = 3;
+  const auto trained = [&](bool refused_first) {
+    auto replica = make_replica(graph, {.batch_size = 4}, 1, 0.5f);
+    if (refused_first) {
+      EXPECT_THAT(message_of([&] { replica->start_step(wrong.batch()); }), HasSubstr("class 3"));
+    }
+    replica->train_step(samples.batch());
+    return copy_of(replica->gradients());
+  };
+  EXPECT_EQ(trained(true), trained(false));
+}
+
 TEST(ReplicaTest, GradientsAreGoneWhereAnOptimizerUsedThem) {
   ReplicaOptions options{.batch_size = 2};
   options.optimizer = "sgd";

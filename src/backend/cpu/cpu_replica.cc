@@ -10,14 +10,10 @@
 namespace sluice::backend::cpu {
 namespace {
 
-const Graph& checked(const Graph& graph, const ReplicaOptions& options) {
-  validate(graph);
+// The options, for the processor as well.
+const ReplicaOptions& checked(const Graph& graph, const ReplicaOptions& options) {
   validate(options);
   check_memory(graph, options.batch_size);
-  return graph;
-}
-
-const ReplicaOptions& checked(const ReplicaOptions& options) {
   const Status able = check(options.precision);
   if (!able.ok()) throw std::invalid_argument(able.message());
   return options;
@@ -32,8 +28,8 @@ Status check(Precision precision) {
 }
 
 CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
-    : graph_(checked(graph, options)),
-      options_(checked(options)),
+    : graph_(validate(graph)),
+      options_(checked(graph_, options)),
       parameters_(graph.parameter_size, options.optimizer, options.threads),
       stages_(make_stages(graph_, options.precision)),
       x_(static_cast<size_t>(options_.batch_size * graph_.input.size())),
@@ -58,31 +54,26 @@ Program& CpuReplica::program_for(int64_t batch) {
 }
 
 void CpuReplica::start_step(const Batch& batch) {
-  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
-  check_size("y", batch.y.size(), batch.size, graph_.target_size());
+  check_batch(graph_, options_.batch_size, batch);
   const ThreadScope threads(options_.threads);
   metrics_ += program_for(batch.size).train_step(batch.x.data(), batch.y.data(), step_++);
   if (!parameters_.has_optimizer()) window_.add_gradients(parameters_.gradients());
 }
 
 StepMetrics CpuReplica::evaluate(const Batch& batch) {
-  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
-  check_size("y", batch.y.size(), batch.size, graph_.target_size());
+  check_batch(graph_, options_.batch_size, batch);
   const ThreadScope threads(options_.threads);
   return program_for(batch.size).evaluate(batch.x.data(), batch.y.data());
 }
 
 void CpuReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
-  check_batch(graph_, options_.batch_size, n, x.size());
-  check_size("y", y.size(), n, graph_.output().size());
+  check_prediction(graph_, options_.batch_size, n, x.size(), y.size());
   const ThreadScope threads(options_.threads);
   program_for(n).predict(x.data(), y.data());
 }
 
 std::span<const float> CpuReplica::gradients() {
-  if (parameters_.has_optimizer()) {
-    throw std::logic_error("gradients() of a replica that has an optimizer: it has used them up");
-  }
+  check_keeps_gradients(options_);
   return parameters_.gradients();
 }
 
@@ -93,11 +84,13 @@ std::shared_ptr<core::AlignedBuffer> CpuReplica::make_exchange_buffer() {
 void CpuReplica::begin_window() { window_.begin(parameters_.values()); }
 
 void CpuReplica::start_update(float scale, std::span<float> update) {
+  check_exchange(graph_, "update", update.size());
   window_.update(scale, parameters_.values(), update);
   window_metrics_ = take_metrics();
 }
 
 void CpuReplica::adopt(std::span<const float> centre, OwnUpdate own) {
+  check_exchange(graph_, "centre", centre.size());
   window_.adopt(centre, own, parameters_.values());
   parameters_.values_changed();
 }

@@ -2,22 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
-#include <stdexcept>
 
 #include "backend/validate.h"
 
 namespace sluice::backend::cuda {
 namespace {
-
-const Graph& checked(const Graph& graph) {
-  validate(graph);
-  return graph;
-}
-
-const ReplicaOptions& checked(const ReplicaOptions& options) {
-  validate(options);
-  return options;
-}
 
 size_t floats(int64_t batch, int64_t each) { return static_cast<size_t>(batch * each); }
 
@@ -25,8 +14,8 @@ size_t floats(int64_t batch, int64_t each) { return static_cast<size_t>(batch * 
 
 CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
                          const ReplicaOptions& options)
-    : graph_(checked(graph)),
-      options_(checked(options)),
+    : graph_(validate(graph)),
+      options_(validate(options)),
       device_(std::move(device)),
       context_(
           std::make_unique<const Context>(device_, options_.precision, options_.deterministic)),
@@ -73,8 +62,7 @@ BatchBuffers CudaReplica::batch_buffers() {
 }
 
 void CudaReplica::start_step(const Batch& batch) {
-  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
-  check_targets(graph_, batch);
+  check_batch(graph_, options_.batch_size, batch);
   device_->use();
   Program& program = program_for(batch.size);
   const int slot = input_.send(batch, context_->main.stream.get());
@@ -115,8 +103,7 @@ StepMetrics CudaReplica::take_metrics() {
 }
 
 StepMetrics CudaReplica::evaluate(const Batch& batch) {
-  check_batch(graph_, options_.batch_size, batch.size, batch.x.size());
-  check_targets(graph_, batch);
+  check_batch(graph_, options_.batch_size, batch);
   device_->use();
   Program& program = program_for(batch.size);
   program.evaluate(input_.send(batch, context_->main.stream.get()));
@@ -125,8 +112,7 @@ StepMetrics CudaReplica::evaluate(const Batch& batch) {
 }
 
 void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
-  check_batch(graph_, options_.batch_size, n, x.size());
-  check_size("y", y.size(), n, graph_.output().size());
+  check_prediction(graph_, options_.batch_size, n, x.size(), y.size());
   device_->use();
   if (!host_y_) {
     host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output().size()));
@@ -175,9 +161,7 @@ void CudaReplica::parameters_changed() {
 }
 
 std::span<const float> CudaReplica::gradients() {
-  if (options_.optimizer) {
-    throw std::logic_error("gradients() of a replica that has an optimizer: it has used them up");
-  }
+  check_keeps_gradients(options_);
   device_->use();
   return read_to_mirror(parameters_.gradients(), gradient_mirror_);
 }
@@ -192,7 +176,7 @@ void CudaReplica::begin_window() {
 }
 
 void CudaReplica::start_update(float scale, std::span<float> update) {
-  check_size("update", update.size(), 1, static_cast<int64_t>(parameters_.keras_size()));
+  check_exchange(graph_, "update", update.size());
   device_->use();
   window_.start_update(scale, update);
   window_samples_ = std::exchange(samples_, 0);
@@ -213,7 +197,7 @@ StepMetrics CudaReplica::finish_update() {
 }
 
 void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own) {
-  check_size("centre", centre.size(), 1, static_cast<int64_t>(parameters_.keras_size()));
+  check_exchange(graph_, "centre", centre.size());
   device_->use();
   window_.adopt(centre, own);
   mirror_is_current_ = false;
