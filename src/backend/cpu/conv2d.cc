@@ -131,13 +131,14 @@ class Conv2D final : public Kernel {
     });
     weights_.emplace(build, op_.kernel, keras_weights_, forward_desc_.weights_desc());
     bias_ = op_.bias ? build.plan.elsewhere(parameters_.values_of(*op_.bias)) : nullptr;
-    forward_.emplace(dnnl::convolution_forward(forward_desc_), device_.engine,
-                     std::vector<Primitive::Argument>{
-                         {DNNL_ARG_SRC, descs_.x, x_},
-                         {DNNL_ARG_WEIGHTS, forward_desc_.weights_desc(), weights_->buffer()},
-                         {DNNL_ARG_BIAS, descs_.bias, bias_},
-                         {DNNL_ARG_DST, descs_.y, y_.data},
-                         scratch(build, forward_desc_.scratchpad_desc(), build.forward_time)});
+    forward_.emplace(
+        dnnl::convolution_forward(forward_desc_), device_.engine,
+        std::vector<Primitive::Argument>{
+            {DNNL_ARG_SRC, descs_.x, x_},
+            {DNNL_ARG_WEIGHTS, forward_desc_.weights_desc(), weights_->buffer()},
+            {DNNL_ARG_BIAS, descs_.bias, bias_},
+            {DNNL_ARG_DST, descs_.y, y_.data},
+            scratchpad(build.plan, forward_desc_.scratchpad_desc(), build.forward_time)});
   }
 
   void make_x_reorder(const Build& build, const Value& x) {
@@ -156,7 +157,7 @@ class Conv2D final : public Kernel {
             {DNNL_ARG_DIFF_SRC, descs_.x, x.gradient},
             {DNNL_ARG_WEIGHTS, desc.weights_desc(), backward_data_weights_->buffer()},
             {DNNL_ARG_DIFF_DST, descs_.y, y_.gradient},
-            scratch(build, desc.scratchpad_desc(), build.backward_time)});
+            scratchpad(build.plan, desc.scratchpad_desc(), build.backward_time)});
   }
 
   void make_backward_weights(const Build& build) {
@@ -173,13 +174,14 @@ class Conv2D final : public Kernel {
       gradient_reorder_.emplace(make_reorder(build, weights, gradient, keras_weights_, keras));
     }
     Buffer* bias = op_.bias ? build.plan.elsewhere(parameters_.gradients_of(*op_.bias)) : nullptr;
-    backward_weights_.emplace(dnnl::convolution_backward_weights(desc), device_.engine,
-                              std::vector<Primitive::Argument>{
-                                  {DNNL_ARG_SRC, descs_.x, x_},
-                                  {DNNL_ARG_DIFF_WEIGHTS, weights, gradient},
-                                  {DNNL_ARG_DIFF_BIAS, descs_.bias, bias},
-                                  {DNNL_ARG_DIFF_DST, descs_.y, y_.gradient},
-                                  scratch(build, desc.scratchpad_desc(), build.backward_time)});
+    backward_weights_.emplace(
+        dnnl::convolution_backward_weights(desc), device_.engine,
+        std::vector<Primitive::Argument>{
+            {DNNL_ARG_SRC, descs_.x, x_},
+            {DNNL_ARG_DIFF_WEIGHTS, weights, gradient},
+            {DNNL_ARG_DIFF_BIAS, descs_.bias, bias},
+            {DNNL_ARG_DIFF_DST, descs_.y, y_.gradient},
+            scratchpad(build.plan, desc.scratchpad_desc(), build.backward_time)});
   }
 
   void add_routed_gradients() {
@@ -193,10 +195,6 @@ class Conv2D final : public Kernel {
     });
     routed_->finish(device_.threads, sums_->data, parameters_.gradients_of(op_.kernel),
                     op_.bias ? parameters_.gradients_of(*op_.bias) : nullptr);
-  }
-
-  static Primitive::Argument scratch(const Build& build, const Desc& desc, int time) {
-    return {DNNL_ARG_SCRATCHPAD, desc, build.plan.add(floats_of(desc), time, time)};
   }
 
   const Device& device_;

@@ -7,10 +7,10 @@
 #include <optional>
 
 #include "backend/cpu/dense_loops.h"
+#include "backend/cpu/dense_product.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
-#include "backend/cpu/primitive.h"
 
 namespace sluice::backend::cpu {
 namespace {
@@ -57,23 +57,12 @@ class Dense final : public Kernel {
     const auto matrix = [](int64_t rows, int64_t columns) {
       return float_desc(Dims{rows, columns}, Tag::ab);
     };
-    const Desc x = matrix(shape_.rows, shape_.features), y = matrix(shape_.rows, shape_.units);
-    const Desc w = matrix(shape_.features, shape_.units);
-    const Desc bias = op_.bias ? matrix(1, shape_.units) : Desc();
-    const auto desc = matmul(device_.engine, x, w, bias, y, activation_);
-    const Desc scratch = desc.scratchpad_desc();
-    const auto parameter = [&](const ParameterSlice& slice) {
-      return build.plan.elsewhere(parameters_.values_of(slice));
-    };
-    forward_.emplace(
-        dnnl::matmul(desc), device_.engine,
-        std::vector<Primitive::Argument>{
-            {DNNL_ARG_SRC, x, x_.data},
-            {DNNL_ARG_WEIGHTS, w, parameter(op_.kernel)},
-            {DNNL_ARG_BIAS, bias, op_.bias ? parameter(*op_.bias) : nullptr},
-            {DNNL_ARG_DST, y, y_.data},
-            {DNNL_ARG_SCRATCHPAD, scratch,
-             build.plan.add(floats_of(scratch), build.forward_time, build.forward_time)}});
+    Buffer* const w = build.plan.elsewhere(parameters_.values_of(op_.kernel));
+    forward_.emplace(make_product(
+        build, build.forward_time, {DNNL_ARG_SRC, matrix(shape_.rows, shape_.features), x_.data},
+        {DNNL_ARG_WEIGHTS, matrix(shape_.features, shape_.units), w},
+        dense_bias(build, op_, shape_.units),
+        {DNNL_ARG_DST, matrix(shape_.rows, shape_.units), y_.data}, activation_));
   }
 
   void plan_backward(const Build& build) {

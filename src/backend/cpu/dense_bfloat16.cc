@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "backend/cpu/dense_loops.h"
+#include "backend/cpu/dense_product.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
@@ -74,12 +75,9 @@ class DenseBfloat16 final : public Kernel {
 
   // y [rows, units] = x [rows, features] W
   void make_forward(const Build& build) {
-    const Desc bias = op_.bias ? float_desc(Dims{1, shape_.units}, Tag::ab) : Desc();
-    Buffer* bias_values =
-        op_.bias ? build.plan.elsewhere(parameters_.values_of(*op_.bias)) : nullptr;
-    forward_.emplace(product(
+    forward_.emplace(make_product(
         build, build.forward_time, {DNNL_ARG_SRC, matrix(x_.type, shape_.features), x_.data},
-        {DNNL_ARG_WEIGHTS, kernel_desc(), w_.buffer()}, {DNNL_ARG_BIAS, bias, bias_values},
+        {DNNL_ARG_WEIGHTS, kernel_desc(), w_.buffer()}, dense_bias(build, op_, shape_.units),
         {DNNL_ARG_DST, matrix(y_.type, shape_.units), y_.data}, activation_));
   }
 
@@ -87,9 +85,9 @@ class DenseBfloat16 final : public Kernel {
   void make_input_gradient(const Build& build) {
     const Desc transposed =
         tensor_desc(Type::kBfloat16, Dims{shape_.units, shape_.features}, Tag::ba);
-    input_gradient_.emplace(product(
+    input_gradient_.emplace(make_product(
         build, build.backward_time, {DNNL_ARG_SRC, matrix(Type::kBfloat16, shape_.units), dy_},
-        {DNNL_ARG_WEIGHTS, transposed, w_.buffer()}, {DNNL_ARG_BIAS, Desc(), nullptr},
+        {DNNL_ARG_WEIGHTS, transposed, w_.buffer()}, no_bias(),
         {DNNL_ARG_DST, matrix(x_.type, shape_.features), x_.gradient}, Activation::kLinear));
   }
 
@@ -105,11 +103,10 @@ class DenseBfloat16 final : public Kernel {
                                      build.backward_time, build.backward_time)
                     : build.plan.elsewhere(parameters_.gradients_of(op_.kernel));
     kernel_gradient_.emplace(
-        product(build, build.backward_time, {DNNL_ARG_SRC, transposed, x_block_},
-                {DNNL_ARG_WEIGHTS, matrix(Type::kBfloat16, shape_.units), dy_},
-                {DNNL_ARG_BIAS, Desc(), nullptr},
-                {DNNL_ARG_DST, float_desc(Dims{features, shape_.units}, Tag::ab), dw_},
-                Activation::kLinear));
+        make_product(build, build.backward_time, {DNNL_ARG_SRC, transposed, x_block_},
+                     {DNNL_ARG_WEIGHTS, matrix(Type::kBfloat16, shape_.units), dy_}, no_bias(),
+                     {DNNL_ARG_DST, float_desc(Dims{features, shape_.units}, Tag::ab), dw_},
+                     Activation::kLinear));
   }
 
   // The gradient of W's rows from `row` on, the optimizer's step, and the copy.
@@ -132,20 +129,6 @@ class DenseBfloat16 final : public Kernel {
 
   Desc matrix(Type type, int64_t columns) const {
     return tensor_desc(type, Dims{shape_.rows, columns}, Tag::ab);
-  }
-
-  static Primitive product(const Build& build, int time, const Primitive::Argument& a,
-                           const Primitive::Argument& b, const Primitive::Argument& bias,
-                           const Primitive::Argument& y, Activation activation) {
-    const auto desc = matmul(build.device.engine, a.desc, b.desc, bias.desc, y.desc, activation);
-    const Desc scratch = desc.scratchpad_desc();
-    return {dnnl::matmul(desc),
-            build.device.engine,
-            {a,
-             b,
-             bias,
-             y,
-             {DNNL_ARG_SCRATCHPAD, scratch, build.plan.add(floats_of(scratch), time, time)}}};
   }
 
   const Device& device_;

@@ -27,4 +27,8 @@ void Primitive::execute(const dnnl::stream& stream) {
       "could not execute a primitive");
 }
 
+Primitive::Argument scratchpad(MemoryPlan& plan, const Desc& desc, int time) {
+  return {DNNL_ARG_SCRATCHPAD, desc, plan.add(floats_of(desc), time, time)};
+}
+
 }  // namespace sluice::backend::cpu

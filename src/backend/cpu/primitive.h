@@ -36,4 +36,8 @@ inline size_t floats_of(const Desc& desc) {
   return (desc.get_size() + sizeof(float) - 1) / sizeof(float);
 }
 
+// The scratch memory that a primitive descriptor asks for, planned for the one `time` it is used
+// at.
+Primitive::Argument scratchpad(MemoryPlan& plan, const Desc& desc, int time);
+
 }  // namespace sluice::backend::cpu
