@@ -2,6 +2,7 @@
 
 #include "nn/arguments.h"
 #include "nn/graph_builder.h"
+#include "nn/kernel_layer.h"
 #include "nn/window2d.h"
 
 namespace sluice {
@@ -18,11 +19,7 @@ Conv2D::Conv2D(const Conv2DOptions& options) : Layer(options.name), options_(opt
   nn::require_size({"Conv2D", "kernel_size"}, options_.kernel_size);
   nn::require_size({"Conv2D", "strides"}, options_.strides);
   nn::require_padding({"Conv2D", "padding"}, options_.padding);
-  nn::parse_activation({"Conv2D", "activation"}, options_.activation);
-  options_.kernel_initializer =
-      nn::parse_initializer({"Conv2D", "kernel_initializer"}, options_.kernel_initializer);
-  options_.bias_initializer =
-      nn::parse_initializer({"Conv2D", "bias_initializer"}, options_.bias_initializer);
+  nn::check_kernel_options("Conv2D", options_);
 }
 
 std::unique_ptr<Layer> Conv2D::from_config(const Config& config) {
@@ -32,31 +29,20 @@ std::unique_ptr<Layer> Conv2D::from_config(const Config& config) {
   options.kernel_size = nn::get_size2d(config, "kernel_size", 0);
   options.strides = nn::get_size2d(config, "strides", options.strides);
   options.padding = config.get_string("padding", options.padding);
-  options.activation = config.get_string("activation", options.activation);
-  options.use_bias = config.get_bool("use_bias", options.use_bias);
-  options.kernel_initializer = config.get_string("kernel_initializer", options.kernel_initializer);
-  options.bias_initializer = config.get_string("bias_initializer", options.bias_initializer);
+  nn::read_kernel_options(config, options);
   return std::make_unique<Conv2D>(options);
 }
 
 Config Conv2D::config() const {
-  return Config()
-      .set("filters", options_.filters)
+  Config config;
+  config.set("filters", options_.filters)
       .set("kernel_size", nn::to_list(options_.kernel_size))
       .set("strides", nn::to_list(options_.strides))
       .set("padding", options_.padding)
       .set("data_format", "channels_last")
       .set("dilation_rate", std::vector<int64_t>{1, 1})
-      .set("groups", int64_t{1})
-      .set("activation", options_.activation)
-      .set("use_bias", options_.use_bias)
-      .set("kernel_initializer", options_.kernel_initializer)
-      .set("bias_initializer", options_.bias_initializer)
-      .set("kernel_regularizer", {})
-      .set("bias_regularizer", {})
-      .set("activity_regularizer", {})
-      .set("kernel_constraint", {})
-      .set("bias_constraint", {});
+      .set("groups", int64_t{1});
+  return nn::write_kernel_options(std::move(config), options_);
 }
 
 Shape Conv2D::output_shape(const Shape& input) const {
@@ -65,14 +51,8 @@ Shape Conv2D::output_shape(const Shape& input) const {
 
 std::vector<WeightSpec> Conv2D::weights(const Shape& input) const {
   const int64_t channels = nn::image_channels(*this, input);
-  std::vector<WeightSpec> weights = {
-      {"kernel",
-       {options_.kernel_size.h, options_.kernel_size.w, channels, options_.filters},
-       options_.kernel_initializer}};
-  if (options_.use_bias) {
-    weights.push_back({"bias", {options_.filters}, options_.bias_initializer});
-  }
-  return weights;
+  const Size2D& size = options_.kernel_size;
+  return nn::kernel_weights(options_, {size.h, size.w, channels, options_.filters});
 }
 
 void Conv2D::lower(nn::GraphBuilder& builder) const {
@@ -82,10 +62,7 @@ void Conv2D::lower(nn::GraphBuilder& builder) const {
   op.stride_h = options_.strides.h;
   op.stride_w = options_.strides.w;
   op.padding = nn::window_padding(windows_of(options_), builder.shape());
-  op.kernel = builder.parameter("kernel");
-  if (options_.use_bias) op.bias = builder.parameter("bias");
-  builder.append(op, output_shape(builder.shape()));
-  builder.append_activation(nn::parse_activation({"Conv2D", "activation"}, options_.activation));
+  nn::append_kernel_op(builder, *this, op);
 }
 
 }  // namespace sluice
