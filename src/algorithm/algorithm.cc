@@ -1,5 +1,7 @@
 #include "algorithm/algorithm.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -29,13 +31,14 @@ Json as_json(const Choice& choice) {
 // An object with a name.
 Json parse(const std::string& text) {
   if (core::deeper_than(text, core::kJsonLevels)) {
-    throw std::invalid_argument("algorithm: nested more than " + std::to_string(core::kJsonLevels) +
-                                " levels deep");
+    throw std::invalid_argument(
+        fmt::format("algorithm: nested more than {} levels deep", core::kJsonLevels));
   }
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) {
-    throw std::invalid_argument("algorithm: expected an object like {\"name\": \"adag\"}, got " +
-                                (text.empty() ? "nothing" : text.substr(0, 200)));
+    throw std::invalid_argument(
+        fmt::format("algorithm: expected an object like {{\"name\": \"adag\"}}, got {}",
+                    text.empty() ? "nothing" : text.substr(0, 200)));
   }
   return json;
 }
@@ -57,7 +60,7 @@ const Algorithm& find_algorithm(const std::string& name) {
     if (name == algorithm->name) return *algorithm;
     known += (known.empty() ? "" : ", ") + std::string(algorithm->name);
   }
-  throw std::invalid_argument("unknown trainer \"" + name + "\": use one of " + known);
+  throw std::invalid_argument(fmt::format("unknown trainer \"{}\": use one of {}", name, known));
 }
 
 std::vector<std::string> algorithm_names() {

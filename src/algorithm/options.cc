@@ -1,5 +1,7 @@
 #include "algorithm/options.h"
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -9,7 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 [[noreturn]] void wrong(const std::string& name, const std::string& what) {
-  throw std::invalid_argument(name + ": " + what);
+  throw std::invalid_argument(fmt::format("{}: {}", name, what));
 }
 
 }  // namespace
@@ -34,7 +36,7 @@ void Options::set(const std::string& name, const OptionValue& asked) {
     value = static_cast<double>(std::get<int64_t>(value));
   }
   if (value.index() != spec->fallback.index()) {
-    wrong(name, std::string("expected ") + expected_type(spec->fallback));
+    wrong(name, fmt::format("expected {}", expected_type(spec->fallback)));
   }
   if (const char* why = spec->check(value)) wrong(name, why);
   values_[name] = value;

@@ -1,5 +1,7 @@
 #include "nn/arguments.h"
 
+#include <fmt/core.h>
+
 #include <limits>
 
 #include "core/alternatives.h"
@@ -11,14 +13,14 @@ namespace {
 
 [[noreturn]] void refuse(const Argument& argument, const std::string& value,
                          const std::string& allowed) {
-  throw std::invalid_argument(std::string(argument.layer_class) + ": " + argument.name + " = " +
-                              value + ": " + allowed);
+  throw std::invalid_argument(
+      fmt::format("{}: {} = {}: {}", argument.layer_class, argument.name, value, allowed));
 }
 
 constexpr int64_t kLargestSize = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMostElements = int64_t{1} << 40;
 
-std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
+std::string in_quotes(const std::string& text) { return fmt::format("\"{}\"", text); }
 
 struct ActivationName {
   const char* name;
@@ -34,14 +36,14 @@ constexpr ActivationName kActivations[] = {{"linear", backend::Activation::kLine
 
 void require_keys(const Config& config, std::initializer_list<const char*> keys) {
   for (const char* key : keys) {
-    if (!config.has(key)) throw std::invalid_argument(std::string("has no \"") + key + '"');
+    if (!config.has(key)) throw std::invalid_argument(fmt::format("has no \"{}\"", key));
   }
 }
 
 void require_size(const Argument& argument, int64_t value) {
   if (value < 1) refuse(argument, std::to_string(value), "must be at least 1");
   if (value > kLargestSize) {
-    refuse(argument, std::to_string(value), "must be at most " + std::to_string(kLargestSize));
+    refuse(argument, std::to_string(value), fmt::format("must be at most {}", kLargestSize));
   }
 }
 
@@ -62,7 +64,7 @@ backend::Activation parse_activation(const Argument& argument, const std::string
   }
   const auto quoted = [](const ActivationName& row) { return in_quotes(row.name); };
   refuse(argument, in_quotes(name),
-         "use " + core::alternatives(kActivations, quoted) + ", or a CustomLayer");
+         fmt::format("use {}, or a CustomLayer", core::alternatives(kActivations, quoted)));
 }
 
 std::string parse_initializer(const Argument& argument, const std::string& name) {
@@ -77,8 +79,8 @@ Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fa
   }
   const std::vector<int64_t> sizes = config.get_ints(key, to_list(fallback));
   if (sizes.size() != 2) {
-    throw std::invalid_argument(in_quotes(key) + ": must be one or two numbers, got " +
-                                Shape(sizes).to_string());
+    throw std::invalid_argument(
+        fmt::format("\"{}\": must be one or two numbers, got {}", key, Shape(sizes).to_string()));
   }
   return {sizes[0], sizes[1]};
 }
@@ -89,16 +91,16 @@ void require_countable(const Layer& layer, const std::string& what, const Shape&
   int64_t elements = 1;
   for (int64_t size : shape.dims()) {
     if (size < 1 || size > kMostElements / elements) {
-      throw ShapeError(layer.class_name() + " \"" + layer.name() + "\": " + what + " " +
-                       shape.to_string() + ": no size may be 0 and none so large");
+      throw ShapeError(fmt::format("{} \"{}\": {} {}: no size may be 0 and none so large",
+                                   layer.class_name(), layer.name(), what, shape.to_string()));
     }
     elements *= size;
   }
 }
 
 void throw_shape_error(const Layer& layer, const std::string& expected, const Shape& got) {
-  throw ShapeError(layer.class_name() + " \"" + layer.name() + "\": expected " + expected +
-                   ", got " + got.to_string());
+  throw ShapeError(fmt::format("{} \"{}\": expected {}, got {}", layer.class_name(), layer.name(),
+                               expected, got.to_string()));
 }
 
 }  // namespace sluice::nn

@@ -1,5 +1,6 @@
 #include "nn/checkpoint.h"
 
+#include <fmt/core.h>
 #include <zlib.h>
 
 #include <bit>
@@ -58,15 +59,16 @@ Status check_file(std::span<const char> file) {
   Prefix prefix;
   std::memcpy(&prefix, file.data(), sizeof(prefix));
   if (prefix.version != kVersion) {
-    return failed_precondition("has format version " + std::to_string(prefix.version) +
-                               ", this program reads version " + std::to_string(kVersion) +
-                               "; use a newer Sluice");
+    return failed_precondition(
+        fmt::format("has format version {}, this program reads version {}; use a newer Sluice",
+                    prefix.version, kVersion));
   }
   const size_t data_at = aligned(sizeof(Prefix) + prefix.header_size);
   const size_t rest = file.size() < data_at ? 0 : file.size() - data_at;
   if (rest < sizeof(uint32_t) || prefix.data_size != rest - sizeof(uint32_t)) {
-    return data_loss("is cut short or damaged: its " + std::to_string(file.size()) +
-                     " bytes are not what its header says; use an older copy");
+    return data_loss(fmt::format(
+        "is cut short or damaged: its {} bytes are not what its header says; use an older copy",
+        file.size()));
   }
   const size_t covered = file.size() - sizeof(uint32_t);
   uint32_t stored;
@@ -141,9 +143,10 @@ Status check_checkpoint_name(const std::string& path) {
   for (const std::string format : {".keras", ".h5", ".hdf5", ".json", ".onnx", ".pb", ".tflite",
                                    ".pt", ".pth", ".npz", ".safetensors"}) {
     if (!path.ends_with(format)) continue;
-    return invalid_argument(path + ": Sluice writes weights in a format of its own, not as " +
-                            format + "; choose another name, such as " +
-                            path.substr(0, path.size() - format.size()) + ".sluice");
+    return invalid_argument(fmt::format(
+        "{}: Sluice writes weights in a format of its own, not as {}; choose another name, such as "
+        "{}.sluice",
+        path, format, path.substr(0, path.size() - format.size())));
   }
   return ok_status();
 }
@@ -153,7 +156,7 @@ Status write_checkpoint(const std::string& path, const std::string& architecture
   SLUICE_RETURN_IF_ERROR(check_checkpoint_name(path));
   const std::string header = write_header(architecture, parameters.layout());
   if (header.size() > std::numeric_limits<uint32_t>::max()) {
-    return invalid_argument("cannot write " + path + ": the architecture is too large");
+    return invalid_argument(fmt::format("cannot write {}: the architecture is too large", path));
   }
   Prefix prefix = {{}, kVersion, static_cast<uint32_t>(header.size()), 0};
   std::memcpy(prefix.magic, kMagic, sizeof(kMagic));
@@ -179,12 +182,12 @@ Result<Checkpoint> read_checkpoint(const std::string& path) {
   Result<Checkpoint> checkpoint = read_and_check(path);
   if (checkpoint.ok()) return checkpoint;
   return Status(checkpoint.status().code(),
-                "checkpoint " + path + " " + checkpoint.status().message());
+                fmt::format("checkpoint {} {}", path, checkpoint.status().message()));
 }
 
 Status check_same_layout(const core::ParameterLayout& file, const core::ParameterLayout& model) {
   const auto describe = [](const core::Variable& v) {
-    return "\"" + v.name + "\" " + v.shape.to_string();
+    return fmt::format("\"{}\" {}", v.name, v.shape.to_string());
   };
   const size_t in_file = file.variables().size();
   const size_t in_model = model.variables().size();
@@ -192,13 +195,13 @@ Status check_same_layout(const core::ParameterLayout& file, const core::Paramete
     const core::Variable& there = file.variables()[i];
     const core::Variable& here = model.variables()[i];
     if (there.name != here.name || there.shape != here.shape) {
-      return failed_precondition("is of another model: it has " + describe(there) +
-                                 " where this one has " + describe(here));
+      return failed_precondition(fmt::format("is of another model: it has {} where this one has {}",
+                                             describe(there), describe(here)));
     }
   }
   if (in_file != in_model) {
-    return failed_precondition("is of another model: it has " + std::to_string(in_file) +
-                               " variables, this one " + std::to_string(in_model));
+    return failed_precondition(
+        fmt::format("is of another model: it has {} variables, this one {}", in_file, in_model));
   }
   return {};
 }

@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <stdexcept>
 
 #include "sluice/layer.h"
@@ -36,7 +38,7 @@ T get(const Config& config, const std::string& key, T fallback) {
   if constexpr (std::is_same_v<T, double>) {
     if (const auto* whole = std::get_if<int64_t>(value)) return static_cast<double>(*whole);
   }
-  throw std::invalid_argument("\"" + key + "\": must be " + wanted<T>());
+  throw std::invalid_argument(fmt::format("\"{}\": must be {}", key, wanted<T>()));
 }
 
 }  // namespace

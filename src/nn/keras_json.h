@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 
 #include "sluice/layer.h"
 
@@ -20,6 +21,10 @@ std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& layer);
 // package, "mylab>Dropout", in "class_name" (Keras 2) or "registered_name" (Keras 3), or another
 // "module".
 bool is_of_keras(const nlohmann::ordered_json& json);
+
+// What is wrong with the config's "dtype", a name or a DTypePolicy; empty where it is float32 or
+// absent.
+std::string dtype_problem(const nlohmann::ordered_json& config);
 
 // An input's shape from [null, 28, 28, 1]. Throws std::invalid_argument for anything else.
 Shape read_batch_shape(const nlohmann::ordered_json& shape);

@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -88,11 +90,8 @@ void check_common(const Json& config) {
   if (config.value("trainable", Json(true)) == false) {
     throw std::invalid_argument("trainable = false: Sluice trains every layer");
   }
-  const Json& dtype = member(config, "dtype");
-  const Json& type = dtype.is_object() ? member(member(dtype, "config"), "name") : dtype;
-  if (!type.is_null() && type != "float32") {
-    throw std::invalid_argument("dtype = " + shown(dtype) + ": Sluice has float32");
-  }
+  const std::string problem = dtype_problem(config);
+  if (!problem.empty()) throw std::invalid_argument(problem);
 }
 
 // A penalty of nothing: {"class_name": "L2", "config": {"l2": 0.0}}.
@@ -117,15 +116,17 @@ Config read_config(const Json& json) {
   for (const auto& [key, value] : json.items()) {
     if (is_common(key) || value.is_null() || is_no_penalty(key, value)) continue;
     if (is_of_keras1(key)) {
-      throw std::invalid_argument("\"" + key +
-                                  "\" is a name of Keras 1; load the model with Keras 2 and write "
-                                  "to_json() again");
+      throw std::invalid_argument(
+          fmt::format("\"{}\" is a name of Keras 1; load the model with Keras 2 and write "
+                      "to_json() again",
+                      key));
     }
     const bool initializer = key.ends_with("_initializer");
     const auto read = initializer ? read_initializer(value) : read_value(value);
     if (!read) {
-      throw std::invalid_argument(key + " = " + shown(value) + ": Sluice does not have this" +
-                                  (initializer ? "; initializers are " + initializer_names() : ""));
+      throw std::invalid_argument(
+          fmt::format("{} = {}: Sluice does not have this{}", key, shown(value),
+                      initializer ? "; initializers are " + initializer_names() : ""));
     }
     config.set(key, *read);
   }
@@ -140,7 +141,8 @@ void check_taken_over(const Config& read, const Layer& layer) {
     const ConfigValue* taken = ours.find(key);
     if (taken == nullptr || std::holds_alternative<std::monostate>(*taken)) {
       if (off) continue;
-      throw std::invalid_argument("\"" + key + "\" is set: Sluice does not have this; remove it");
+      throw std::invalid_argument(
+          fmt::format("\"{}\" is set: Sluice does not have this; remove it", key));
     }
     if (!same_setting(value, *taken)) {
       const std::string only = std::visit(
@@ -152,12 +154,19 @@ void check_taken_over(const Config& read, const Layer& layer) {
             }
           },
           *taken);
-      throw std::invalid_argument("\"" + key + "\": Sluice has only " + only);
+      throw std::invalid_argument(fmt::format("\"{}\": Sluice has only {}", key, only));
     }
   }
 }
 
 }  // namespace
+
+std::string dtype_problem(const nlohmann::ordered_json& config) {
+  const Json& dtype = member(config, "dtype");
+  const Json& type = dtype.is_object() ? member(member(dtype, "config"), "name") : dtype;
+  if (type.is_null() || type == "float32") return "";
+  return fmt::format("dtype = {}: Sluice has float32", shown(dtype));
+}
 
 Shape read_batch_shape(const nlohmann::ordered_json& shape) {
   std::vector<int64_t> sizes;
@@ -167,8 +176,8 @@ Shape read_batch_shape(const nlohmann::ordered_json& shape) {
     if (valid) sizes.push_back(shape[i].get<int64_t>());
   }
   if (!valid) {
-    throw std::invalid_argument("input shape " + shown(shape) +
-                                ": every size but the batch must be a number");
+    throw std::invalid_argument(
+        fmt::format("input shape {}: every size but the batch must be a number", shown(shape)));
   }
   return Shape(std::move(sizes));
 }
@@ -193,7 +202,8 @@ std::string class_of(const Json& json) {
   if (is_of_keras(json) || (is_known_layer(full) && !is_own_layer(full))) return full;
   if (!is_own_layer(last)) return full == "Custom>" + last ? last : full;
   const std::string whose = full != last ? full : text_of(json, "module") + "." + last;
-  throw std::invalid_argument("\"" + whose + "\" is not Keras' " + last + ", but somebody's class");
+  throw std::invalid_argument(
+      fmt::format("\"{}\" is not Keras' {}, but somebody's class", whose, last));
 }
 
 }  // namespace
@@ -210,7 +220,7 @@ std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
     layer->set_name(name);
     return layer;
   } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(class_name + " \"" + name + "\": " + error.what());
+    throw std::invalid_argument(fmt::format("{} \"{}\": {}", class_name, name, error.what()));
   }
 }
 

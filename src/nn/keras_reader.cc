@@ -1,4 +1,6 @@
 // Sequential::from_json().
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -23,8 +25,7 @@ Json parse(std::string_view text) {
         "model.to_json() into a file instead");
   }
   if (core::deeper_than(text, core::kJsonLevels)) {
-    throw std::invalid_argument("nested more than " + std::to_string(core::kJsonLevels) +
-                                " levels deep");
+    throw std::invalid_argument(fmt::format("nested more than {} levels deep", core::kJsonLevels));
   }
   return Json::parse(text);
 }
@@ -40,15 +41,15 @@ const Json* find_batch_shape(const Json& config) {
 
 Input read_input(const Json& config) {
   const std::string name = config.value("name", InputOptions().name);
+  const auto refuse = [&](const std::string& what) {
+    throw std::invalid_argument(fmt::format("InputLayer \"{}\": {}", name, what));
+  };
   const Json* shape = find_batch_shape(config);
-  if (shape == nullptr) throw std::invalid_argument("InputLayer \"" + name + "\": has no shape");
-  const Json dtype = config.value("dtype", Json("float32"));
-  if (dtype != "float32") {
-    throw std::invalid_argument("InputLayer \"" + name + "\": dtype = " + dtype.dump() +
-                                ": Sluice has float32");
-  }
+  if (shape == nullptr) refuse("has no shape");
+  const std::string problem = nn::dtype_problem(config);
+  if (!problem.empty()) refuse(problem);
   if (config.value("sparse", Json(false)) == true || config.value("ragged", Json(false)) == true) {
-    throw std::invalid_argument("InputLayer \"" + name + "\": Sluice has only dense inputs");
+    refuse("Sluice has only dense inputs");
   }
   return Input(nn::read_batch_shape(*shape), {.name = name});
 }
@@ -93,7 +94,8 @@ Sequential read_model(const Json& root) {
     const std::string registered = root.value("registered_name", Json()).is_string()
                                        ? root["registered_name"].get<std::string>()
                                        : class_name;
-    throw std::invalid_argument("this is a " + registered + " model; Sluice has Keras' Sequential");
+    throw std::invalid_argument(
+        fmt::format("this is a {} model; Sluice has Keras' Sequential", registered));
   }
   const Json& config = root.at("config");
   // Keras before 2.2 wrote the bare list of layers.
@@ -122,8 +124,7 @@ Sequential Sequential::from_json(std::string_view json) {
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(std::string("model JSON: ") + error.what());
   } catch (const Json::parse_error& error) {
-    throw std::invalid_argument("model JSON: not JSON, from byte " + std::to_string(error.byte) +
-                                " on");
+    throw std::invalid_argument(fmt::format("model JSON: not JSON, from byte {} on", error.byte));
   } catch (const Json::exception& error) {
     throw std::invalid_argument(std::string("model JSON: not as Keras writes it: ") + error.what());
   }

@@ -1,5 +1,7 @@
 #include "nn/lowering.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -28,15 +30,16 @@ backend::Loss parse_loss(const std::string& name) {
   for (const Entry& entry : kLosses) {
     if (name == entry.name) return entry.loss;
   }
-  throw std::invalid_argument("loss \"" + name +
-                              "\": use \"categorical_crossentropy\", "
-                              "\"sparse_categorical_crossentropy\" or \"mse\"");
+  throw std::invalid_argument(
+      fmt::format("loss \"{}\": use \"categorical_crossentropy\", "
+                  "\"sparse_categorical_crossentropy\" or \"mse\"",
+                  name));
 }
 
 backend::Graph lower(const Sequential& model, backend::Loss loss) {
   const Shape& input = model.input_shape();
   if (model.layers().empty()) {
-    throw ShapeError("Sequential \"" + model.name() + "\": there are no layers; add some");
+    throw ShapeError(fmt::format("Sequential \"{}\": there are no layers; add some", model.name()));
   }
   GraphBuilder builder(input, model.parameters().layout(), loss);
   for (const auto& layer : model.layers()) {

@@ -1,5 +1,7 @@
 #include "nn/naming.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace sluice::nn {
@@ -32,7 +34,7 @@ std::string next_name(const std::string& class_name,
     return std::any_of(layers.begin(), layers.end(),
                        [&](const auto& layer) { return layer->name() == name; });
   };
-  for (int i = 1; is_taken(); ++i) name = base + "_" + std::to_string(i);
+  for (int i = 1; is_taken(); ++i) name = fmt::format("{}_{}", base, i);
   return name;
 }
 

@@ -1,5 +1,7 @@
 #include "nn/registry.h"
 
+#include <fmt/core.h>
+
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -39,8 +41,8 @@ void register_layer(const std::string& class_name, LayerFactory factory) {
   const bool added = class_name != "InputLayer" && class_name != "Sequential" &&
                      registry().factories.emplace(class_name, std::move(factory)).second;
   if (!added) {
-    throw std::invalid_argument("register_layer(\"" + class_name +
-                                "\"): there is a layer of this name; choose another");
+    throw std::invalid_argument(fmt::format(
+        "register_layer(\"{}\"): there is a layer of this name; choose another", class_name));
   }
 }
 
@@ -61,12 +63,14 @@ std::unique_ptr<Layer> nn::make_layer(const std::string& class_name, const Confi
     for (const auto& [name, unused] : registry().factories) known += " " + name;
   }
   if (!factory) {
-    throw std::invalid_argument("Sluice has no layer class \"" + class_name + "\"; known are" +
-                                known + " (register_layer() adds one)");
+    throw std::invalid_argument(
+        fmt::format("Sluice has no layer class \"{}\"; known are{} (register_layer() adds one)",
+                    class_name, known));
   }
   std::unique_ptr<Layer> layer = factory(config);
   if (layer == nullptr) {
-    throw std::invalid_argument("the factory registered for \"" + class_name + "\" made no layer");
+    throw std::invalid_argument(
+        fmt::format("the factory registered for \"{}\" made no layer", class_name));
   }
   return layer;
 }

@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "core/process_info.h"
@@ -11,8 +13,6 @@
 namespace sluice {
 namespace {
 
-std::string in_quotes(const std::string& name) { return "\"" + name + "\""; }
-
 // Each variable has its own stream, named after it, so that its values do not depend on the others.
 void draw(uint64_t seed, const core::Variable& variable, const std::string& initializer,
           std::span<float> values) {
@@ -21,17 +21,18 @@ void draw(uint64_t seed, const core::Variable& variable, const std::string& init
 }
 
 void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
-  const std::string who = layer.class_name() + " " + in_quotes(layer.name());
+  const std::string who = fmt::format("{} \"{}\"", layer.class_name(), layer.name());
   for (size_t i = 0; i < weights.size(); ++i) {
-    nn::require_countable(layer, "weight " + in_quotes(weights[i].name), weights[i].shape);
+    nn::require_countable(layer, fmt::format("weight \"{}\"", weights[i].name), weights[i].shape);
     if (nn::find_initializer(weights[i].initializer) == nullptr) {
-      throw std::invalid_argument(who + ": weight " + in_quotes(weights[i].name) +
-                                  ": initializer " + in_quotes(weights[i].initializer) +
-                                  ": use one of " + nn::initializer_names());
+      throw std::invalid_argument(
+          fmt::format("{}: weight \"{}\": initializer \"{}\": use one of {}", who, weights[i].name,
+                      weights[i].initializer, nn::initializer_names()));
     }
     for (size_t j = 0; j < i; ++j) {
       if (weights[i].name == weights[j].name) {
-        throw std::invalid_argument(who + ": two weights named " + in_quotes(weights[i].name));
+        throw std::invalid_argument(
+            fmt::format("{}: two weights named \"{}\"", who, weights[i].name));
       }
     }
   }
@@ -43,10 +44,11 @@ void require_memory(const Layer& layer, const core::ParameterLayout& layout) {
   const double needed = 2.0 * sizeof(float) * static_cast<double>(layout.size());
   const auto available = static_cast<double>(core::usable_memory_bytes());
   if (needed <= available) return;
-  throw ShapeError(layer.class_name() + " " + in_quotes(layer.name()) + ": with its weights the " +
-                   "model has " + std::to_string(layout.size()) + " parameters, which take " +
-                   core::memory_text(needed) + " when it is used; this process may have " +
-                   core::memory_text(available) + " of memory");
+  throw ShapeError(
+      fmt::format("{} \"{}\": with its weights the model has {} parameters, which take {} when it "
+                  "is used; this process may have {} of memory",
+                  layer.class_name(), layer.name(), layout.size(), core::memory_text(needed),
+                  core::memory_text(available)));
 }
 
 core::ParameterSet copy_of(const core::ParameterSet& from) {
@@ -102,8 +104,8 @@ Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
   Impl& impl = *impl_;
   if (const auto* input = dynamic_cast<const Input*>(layer.get())) {
     if (impl.input || !impl.layers.empty()) {
-      throw std::invalid_argument("Sequential " + in_quotes(impl.name) +
-                                  ": Input must be the first layer, and the only one");
+      throw std::invalid_argument(fmt::format(
+          "Sequential \"{}\": Input must be the first layer, and the only one", impl.name));
     }
     impl.input = input->shape();
     impl.input_name = input->name();
@@ -112,8 +114,9 @@ Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
   if (layer->name().empty()) layer->set_name(nn::next_name(layer->class_name(), impl.layers));
   for (const auto& earlier : impl.layers) {
     if (earlier->name() == layer->name()) {
-      throw std::invalid_argument("Sequential " + in_quotes(impl.name) + ": two layers named " +
-                                  in_quotes(layer->name()) + "; give one of them another name");
+      throw std::invalid_argument(
+          fmt::format("Sequential \"{}\": two layers named \"{}\"; give one of them another name",
+                      impl.name, layer->name()));
     }
   }
   if (impl.input) {
@@ -139,8 +142,8 @@ bool Sequential::built() const { return impl_->input.has_value() && !impl_->laye
 
 const Shape& Sequential::input_shape() const {
   if (!impl_->input) {
-    throw ShapeError("Sequential " + in_quotes(impl_->name) +
-                     ": the input shape is not known; add an Input first");
+    throw ShapeError(fmt::format(
+        "Sequential \"{}\": the input shape is not known; add an Input first", impl_->name));
   }
   return *impl_->input;
 }

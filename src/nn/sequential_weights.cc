@@ -1,4 +1,6 @@
 // Sequential's weights in checkpoint files.
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "nn/checkpoint.h"
@@ -17,7 +19,7 @@ nn::Checkpoint read_or_throw(const std::string& path) {
 // Into `model`, or nothing changes.
 void take_over(const std::string& path, const core::ParameterSet& from, core::ParameterSet& model) {
   if (const Status same = nn::check_same_layout(from.layout(), model.layout()); !same.ok()) {
-    throw RuntimeError("checkpoint " + path + " " + same.message());
+    throw RuntimeError(fmt::format("checkpoint {} {}", path, same.message()));
   }
   std::copy(from.values().begin(), from.values().end(), model.values().begin());
 }

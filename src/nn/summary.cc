@@ -1,4 +1,6 @@
 // Sequential::summary(): the table that Keras 3 prints where it does not know the terminal's width.
+#include <fmt/core.h>
+
 #include <array>
 
 #include "core/count_text.h"
@@ -92,8 +94,9 @@ std::string with_batch(const Shape& shape) {
 }
 
 std::string total(const char* label, size_t parameters) {
-  return std::string(" ") + label + ": " + core::with_separators(static_cast<int64_t>(parameters)) +
-         " (" + core::memory_text(static_cast<double>(parameters * sizeof(float))) + ")\n";
+  return fmt::format(" {}: {} ({})\n", label,
+                     core::with_separators(static_cast<int64_t>(parameters)),
+                     core::memory_text(static_cast<double>(parameters * sizeof(float))));
 }
 
 size_t count_params(const Layer& layer, const Shape& input) {
@@ -107,11 +110,11 @@ size_t count_params(const Layer& layer, const Shape& input) {
 }  // namespace
 
 std::string Sequential::summary() const {
-  std::string text = "Model: \"" + name() + "\"\n" + rule(kTop) +
+  std::string text = fmt::format("Model: \"{}\"\n", name()) + rule(kTop) +
                      row({"Layer (type)", "Output Shape", "Param #"}, "┃") + rule(kBelowHeader);
   for (size_t i = 0; i < layers().size(); ++i) {
     const Layer& layer = *layers()[i];
-    Cells cells = {layer.name() + " (" + layer.class_name() + ")", "?", "0 (unbuilt)"};
+    Cells cells = {fmt::format("{} ({})", layer.name(), layer.class_name()), "?", "0 (unbuilt)"};
     if (impl_->input) {
       cells[1] = with_batch(impl_->outputs[i]);
       cells[2] = core::with_separators(

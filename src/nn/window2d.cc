@@ -1,5 +1,7 @@
 #include "nn/window2d.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "nn/arguments.h"
@@ -28,11 +30,11 @@ Shape window_output(const Layer& layer, const Windows2D& windows, const Shape& i
   const int64_t w =
       place_windows(input[1], windows.size.w, windows.strides.w, windows.padding).windows;
   if (h < 1 || w < 1) {
-    throw_shape_error(layer,
-                      "an image of at least " + std::to_string(windows.size.h) + " x " +
-                          std::to_string(windows.size.w) +
-                          " (use padding \"same\" or a smaller window)",
-                      input);
+    throw_shape_error(
+        layer,
+        fmt::format("an image of at least {} x {} (use padding \"same\" or a smaller window)",
+                    windows.size.h, windows.size.w),
+        input);
   }
   return {h, w, channels};
 }

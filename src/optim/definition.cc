@@ -1,5 +1,7 @@
 #include "optim/definition.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <stdexcept>
 
@@ -26,9 +28,8 @@ const Definition& definition_of(const OptimizerSpec& spec) {
 }
 
 std::string unknown_optimizer(const std::string& name) {
-  return "optimizer \"" + name + "\": use " +
-         core::alternatives(kDefinitions,
-                            [](const Definition* d) { return "\"" + std::string(d->name) + "\""; });
+  const auto quoted = [](const Definition* d) { return fmt::format("\"{}\"", d->name); };
+  return fmt::format("optimizer \"{}\": use {}", name, core::alternatives(kDefinitions, quoted));
 }
 
 float learning_rate(const OptimizerSpec& spec, int64_t) { return spec.learning_rate; }

@@ -1,5 +1,7 @@
 #include "optim/optimizer_json.h"
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -16,14 +18,14 @@ void write_field(Json& json, bool field) { json = field; }
 
 void read_field(const Json& value, const std::string& key, float& field) {
   if (!value.is_number()) {
-    throw std::invalid_argument("optimizer: \"" + key + "\" must be a number");
+    throw std::invalid_argument(fmt::format("optimizer: \"{}\" must be a number", key));
   }
   field = value.get<float>();
 }
 
 void read_field(const Json& value, const std::string& key, bool& field) {
   if (!value.is_boolean()) {
-    throw std::invalid_argument("optimizer: \"" + key + "\" must be true or false");
+    throw std::invalid_argument(fmt::format("optimizer: \"{}\" must be true or false", key));
   }
   field = value.get<bool>();
 }
@@ -59,8 +61,8 @@ void from_json(const Json& json, OptimizerSpec& spec) {
     unread.erase(field);
   }
   if (!unread.empty()) {
-    throw std::invalid_argument("optimizer \"" + spec.name + "\" has no field \"" +
-                                unread.begin().key() + "\"");
+    throw std::invalid_argument(
+        fmt::format("optimizer \"{}\" has no field \"{}\"", spec.name, unread.begin().key()));
   }
 }
 

@@ -173,6 +173,16 @@ TEST(KerasReaderTest, InputsThatSluiceDoesNotHaveAreRefused) {
             "InputLayer \"i\": Sluice has only dense inputs");
 }
 
+TEST(KerasReaderTest, AnInputsDtypeMayBeAPolicyAsALayersMay) {
+  for (const char* dtype :
+       {R"({"class_name": "DTypePolicy", "config": {"name": "float32"}})", "\"float32\"", "null"}) {
+    const std::string config = std::string(R"({"batch_shape": [null, 3], "dtype": )") + dtype + "}";
+    EXPECT_EQ(Sequential::from_json(sequential_of(layer_of("InputLayer", config))).input_shape(),
+              Shape{3})
+        << dtype;
+  }
+}
+
 TEST(KerasReaderTest, OtherModelsAndOtherTextsAreRefusedInOneLine) {
   EXPECT_EQ(error_of(R"({"class_name": "Functional", "config": {}})"),
             "this is a Functional model; Sluice has Keras' Sequential");
