@@ -1,3 +1,5 @@
+#include <fmt/core.h>
+
 #include <charconv>
 #include <optional>
 #include <stdexcept>
@@ -58,7 +60,7 @@ Result<GpuInfo> choose_gpu(CudaPlugin& plugin, const DeviceOptions& options) {
     if (!gpu.problem.empty()) return not_found(gpu.problem);
     return gpu;
   }
-  return not_found("this host has " + std::to_string(gpus.size()) + " GPU(s), counted from 0");
+  return not_found(fmt::format("this host has {} GPU(s), counted from 0", gpus.size()));
 }
 
 Result<std::shared_ptr<Backend>> open_gpu(const DeviceOptions& options) {
@@ -73,14 +75,14 @@ Precision parse_precision(const std::string& name) {
   for (const PrecisionName& row : kPrecisions) {
     if (row.name == name) return row.precision;
   }
-  throw std::invalid_argument(
-      "precision \"" + name + "\" is not known; use " +
-      core::alternatives(kPrecisions, [](const PrecisionName& row) { return row.name; }));
+  throw std::invalid_argument(fmt::format(
+      "precision \"{}\" is not known; use {}", name,
+      core::alternatives(kPrecisions, [](const PrecisionName& row) { return row.name; })));
 }
 
 Status check_device_name(const std::string& name) {
   if (name == "auto" || name == "cpu" || name == "cuda" || gpu_number(name)) return ok_status();
-  return invalid_argument("device \"" + name + "\" is not known; " + kDevices);
+  return invalid_argument(fmt::format("device \"{}\" is not known; {}", name, kDevices));
 }
 
 Result<std::shared_ptr<Backend>> open_backend(const DeviceOptions& options) {
@@ -88,7 +90,9 @@ Result<std::shared_ptr<Backend>> open_backend(const DeviceOptions& options) {
   if (options.name == "cpu") return make_cpu_backend();
   auto gpu = open_gpu(options);
   if (gpu.ok()) return gpu;
-  if (options.name != "auto") return gpu.status().with_context("device \"" + options.name + "\"");
+  if (options.name != "auto") {
+    return gpu.status().with_context(fmt::format("device \"{}\"", options.name));
+  }
   SLUICE_LOG(debug, "no GPU: {}", gpu.status().message());
   return make_cpu_backend();
 }

@@ -1,6 +1,7 @@
 #include "backend/cuda_plugin.h"
 
 #include <dlfcn.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -26,8 +27,9 @@ Status explain(const std::string& path, const std::string& error) {
   for (const Part& part : kParts) {
     if (!error.starts_with(part.library)) continue;
     const std::string file = error.substr(0, error.find(':'));
-    return not_found(std::string(part.name) + " is missing: " + path + " needs " + file +
-                     "; install it or put its folder into LD_LIBRARY_PATH");
+    return not_found(
+        fmt::format("{} is missing: {} needs {}; install it or put its folder into LD_LIBRARY_PATH",
+                    part.name, path, file));
   }
   return not_found("the CUDA plug-in cannot be loaded: " + error);
 }
@@ -38,7 +40,8 @@ template <typename Function>
 Result<Function*> find(void* library, const std::string& path, const char* symbol) {
   void* found = dlsym(library, symbol);
   if (found != nullptr) return reinterpret_cast<Function*>(found);
-  return not_found("the CUDA plug-in " + path + " lacks the symbol " + symbol + kInstallIts);
+  return not_found(
+      fmt::format("the CUDA plug-in {} lacks the symbol {}{}", path, symbol, kInstallIts));
 }
 
 // Whether its C++ is this program's.
@@ -46,15 +49,16 @@ Status check_built_together(void* library, const std::string& path) {
   SLUICE_ASSIGN_OR_RETURN(auto* version,
                           find<CudaPluginVersionFunction>(library, path, kCudaPluginVersion));
   if (std::string_view(version()) != core::version()) {
-    return not_found("the CUDA plug-in " + path + " is of Sluice " + version() + ", this is " +
-                     core::version() + kInstallIts);
+    return not_found(fmt::format("the CUDA plug-in {} is of Sluice {}, this is {}{}", path,
+                                 version(), core::version(), kInstallIts));
   }
   SLUICE_ASSIGN_OR_RETURN(auto* interface,
                           find<CudaPluginInterfaceFunction>(library, path, kCudaPluginInterface));
   if (std::string_view(interface()) != interface_id()) {
-    return not_found("the CUDA plug-in " + path +
-                     " was built with another interface or compiler (" + interface() +
-                     ") than this program (" + interface_id() + ")" + kInstallIts);
+    return not_found(
+        fmt::format("the CUDA plug-in {} was built with another interface or compiler ({}) than "
+                    "this program ({}){}",
+                    path, interface(), interface_id(), kInstallIts));
   }
   return ok_status();
 }
@@ -99,8 +103,8 @@ Result<CudaPlugin*> load_cuda_plugin(const std::string& path) {
     const char* reported = dlerror();
     const std::string error = reported != nullptr ? reported : "unknown error";
     if (error.starts_with(path + ": cannot open")) {
-      return not_found("the CUDA plug-in " + path +
-                       " is not installed; build Sluice where nvcc and cuDNN are");
+      return not_found(fmt::format(
+          "the CUDA plug-in {} is not installed; build Sluice where nvcc and cuDNN are", path));
     }
     return explain(path, error);
   }

@@ -1,5 +1,7 @@
 #include "data/batch_source.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
@@ -13,7 +15,7 @@ int64_t InOrderBatches::batches() const {
 
 int64_t InOrderBatches::size(int64_t batch) const {
   if (batch < 0 || batch >= batches()) {
-    throw std::out_of_range("batch " + std::to_string(batch) + " of " + std::to_string(batches()));
+    throw std::out_of_range(fmt::format("batch {} of {}", batch, batches()));
   }
   return std::min(batch_size_, records_.info().records - batch * batch_size_);
 }

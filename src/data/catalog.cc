@@ -1,5 +1,7 @@
 #include "data/catalog.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -28,10 +30,10 @@ Result<TrainTest> read_published(const PublishedDataset& dataset, const Publishe
   SLUICE_ASSIGN_OR_RETURN(RecordsPtr test,
                           read_idx(paths[kTestImages], paths[kTestLabels], options));
   if (train->info().sample_shape != test->info().sample_shape) {
-    return data_loss(paths[kTestImages] + ": expected images of " +
-                     train->info().sample_shape.to_string() + " as in " + paths[kTrainImages] +
-                     ", found " + test->info().sample_shape.to_string() +
-                     ": get the files from the same place");
+    return data_loss(fmt::format(
+        "{}: expected images of {} as in {}, found {}: get the files from the same place",
+        paths[kTestImages], train->info().sample_shape.to_string(), paths[kTrainImages],
+        test->info().sample_shape.to_string()));
   }
   SLUICE_LOG(info, "{}: {} + {} records from {}", dataset.name, train->info().records,
              test->info().records, fs::path(paths[kTrainImages]).parent_path().string());
@@ -42,12 +44,14 @@ Result<TrainTest> read_published(const PublishedDataset& dataset, const Publishe
 Status check_folder(const std::string& what, const std::string& folder) {
   std::error_code ignored;
   if (folder.empty() || fs::is_directory(folder, ignored)) return ok_status();
-  return not_found(what + ": " + folder + " is no folder that is there");
+  return not_found(fmt::format("{}: {} is no folder that is there", what, folder));
 }
 
 std::string advice(const PublishedDataset& dataset) {
-  return "put its four files (" + dataset.files[kTrainImages].name +
-         "[.gz], ...) into a folder and name that by --data-dir or SLUICE_DATA_DIR";
+  return fmt::format(
+      "put its four files ({}[.gz], ...) into a folder and name that by --data-dir or "
+      "SLUICE_DATA_DIR",
+      dataset.files[kTrainImages].name);
 }
 
 Status nowhere(const PublishedDataset& dataset, const std::vector<std::string>& looked,
@@ -55,8 +59,8 @@ Status nowhere(const PublishedDataset& dataset, const std::vector<std::string>& 
   std::string places;
   for (const std::string& place : looked) places += place + ", ";
   std::replace(mirrors.begin(), mirrors.end(), '\n', ',');
-  return not_found(dataset.name + " was not found (looked in " + places + mirrors +
-                   "): " + advice(dataset));
+  return not_found(fmt::format("{} was not found (looked in {}{}): {}", dataset.name, places,
+                               mirrors, advice(dataset)));
 }
 
 // `looked`: where, a line each; `mirrors`: why each failed, a line each.
@@ -71,12 +75,12 @@ void warn_of_digits(const PublishedDataset& dataset, const std::vector<std::stri
   };
   const std::string rule(72, '*');
   say(rule);
-  say(dataset.name + " was not found: training on GENERATED DIGITS instead.");
-  say("Accuracies below say nothing about " + dataset.name + ". Looked in:");
+  say(fmt::format("{} was not found: training on GENERATED DIGITS instead.", dataset.name));
+  say(fmt::format("Accuracies below say nothing about {}. Looked in:", dataset.name));
   for (const std::string& place : looked) say("  " + place);
   std::istringstream lines(mirrors);
   for (std::string line; std::getline(lines, line);) say("  " + line);
-  say("To train on it, " + advice(dataset) + ".");
+  say(fmt::format("To train on it, {}.", advice(dataset)));
   say(rule);
 }
 
@@ -123,8 +127,9 @@ Result<TrainTest> load_folder(const std::string& folder) {
     return with_common_classes(with_classes_of_labels(sets.train),
                                with_classes_of_labels(sets.test));
   }
-  return not_found(folder + ": expected " + dataset.files[kTrainImages].name +
-                   "[.gz] and the other three IDX files there, found none");
+  return not_found(
+      fmt::format("{}: expected {}[.gz] and the other three IDX files there, found none", folder,
+                  dataset.files[kTrainImages].name));
 }
 
 // What load_dataset() is asked for.
@@ -157,9 +162,9 @@ bool is_file(const std::string& path) {
 Result<TrainTest> load_csv_pair(const Request& request) {
   const std::string paths = request.name.substr(kCsvPrefix.size());
   if (paths.empty() || paths.front() == ',' || paths.back() == ',') {
-    return invalid_argument("\"" + request.name +
-                            "\": expected csv:TRAIN or csv:TRAIN,TEST, and "
-                            "one of the paths is empty");
+    return invalid_argument(
+        fmt::format("\"{}\": expected csv:TRAIN or csv:TRAIN,TEST, and one of the paths is empty",
+                    request.name));
   }
   if (is_file(paths)) return load_csv(paths, "", request.options);
   const auto load = [&](size_t comma) {
@@ -210,9 +215,10 @@ Status check_has_columns(const std::string& name, const TrainTest& sets, const C
   if (!sets.train.records()->info().table.columns.empty() || csv.target == none.target) {
     return ok_status();
   }
-  return invalid_argument("dataset \"" + name +
-                          "\" has no columns, of which one could be the target " + csv.target +
-                          ": only CSV files have");
+  return invalid_argument(
+      fmt::format("dataset \"{}\" has no columns, of which one could be the target {}: only CSV "
+                  "files have",
+                  name, csv.target));
 }
 
 }  // namespace
@@ -256,8 +262,9 @@ Result<TrainTest> load_dataset(const std::string& name, const std::string& data_
     SLUICE_RETURN_IF_ERROR(check_has_columns(name, sets, options.csv));
     return sets;
   }
-  return invalid_argument("dataset \"" + name + "\": expected " +
-                          core::alternatives(kForms, [](const Form& form) { return form.what; }));
+  return invalid_argument(
+      fmt::format("dataset \"{}\": expected {}", name,
+                  core::alternatives(kForms, [](const Form& form) { return form.what; })));
 }
 
 std::string summary_of_columns(const TrainTest& sets) {
@@ -265,21 +272,20 @@ std::string summary_of_columns(const TrainTest& sets) {
   const RecordsInfo& test = sets.test.records()->info();
   const TableInfo& table = train.table;
   if (table.columns.empty()) return "";
-  std::string text = "Target " + list_names({table.target}) + ": ";
-  if (train.classes == 0) {
-    text += "numbers to predict";
-  } else if (table.class_names.empty()) {
-    text += "classes 0 to " + std::to_string(train.classes - 1);
-  } else {
-    text += std::to_string(train.classes) + " classes, " + list_names(table.class_names);
+  std::string classes = "numbers to predict";
+  if (train.classes > 0 && table.class_names.empty()) {
+    classes = fmt::format("classes 0 to {}", train.classes - 1);
+  } else if (train.classes > 0) {
+    classes = fmt::format("{} classes, {}", train.classes, list_names(table.class_names));
   }
-  text += "; " + std::to_string(table.columns.size()) + " columns of numbers";
-  if (train.sample_shape.rank() > 1) text += " as images " + train.sample_shape.to_string();
-  text += train.scale == 1.0f ? ", as they are" : ", each / 255";
-  text += "; " + std::to_string(train.records) + " records to train, " +
-          std::to_string(test.records) + " to test ";
-  if (train.source.part.empty()) return text + "from " + test.origin;
-  return text + "drawn by seed " + std::to_string(train.source.seed);
+  const bool images = train.sample_shape.rank() > 1;
+  return fmt::format(
+      "Target {}: {}; {} columns of numbers{}, {}; {} records to train, {} to test {}",
+      list_names({table.target}), classes, table.columns.size(),
+      images ? " as images " + train.sample_shape.to_string() : "",
+      train.scale == 1.0f ? "as they are" : "each / 255", train.records, test.records,
+      train.source.part.empty() ? "from " + test.origin
+                                : fmt::format("drawn by seed {}", train.source.seed));
 }
 
 }  // namespace sluice::data

@@ -79,7 +79,7 @@ std::string excerpt(std::string_view text) {
     out += bytes == 0 ? "?" : text.substr(0, bytes);
     text.remove_prefix(std::max<size_t>(bytes, 1));
   }
-  return "\"" + out + (text.empty() ? "\"" : "...\"");
+  return fmt::format("\"{}{}\"", out, text.empty() ? "" : "...");
 }
 
 std::string list_names(const std::vector<std::string>& names) {

@@ -1,5 +1,7 @@
 #include "data/csv_rows.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 
@@ -115,8 +117,8 @@ Status CsvRows::end_row() {
 
 Status CsvRows::finish() {
   if (state_ == State::kQuoted) {
-    return invalid_argument(path_ + ": line " + std::to_string(quote_line_) +
-                            ": a quote is opened that is never closed");
+    return invalid_argument(
+        fmt::format("{}: line {}: a quote is opened that is never closed", path_, quote_line_));
   }
   if (state_ == State::kQuoteInQuoted) quoted_end_ = text_.size();
   return text_.empty() && cells_.empty() && !has_quotes_ ? ok_status() : end_row();

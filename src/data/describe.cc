@@ -1,5 +1,6 @@
 #include "data/describe.h"
 
+#include <fmt/core.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -116,8 +117,8 @@ Description from_json(const json& j) {
 Result<Description> parse(const std::string& text) {
   const std::string what = "description of records: ";
   if (core::deeper_than(text, core::kJsonLevels)) {
-    return invalid_argument(what + "nested more than " + std::to_string(core::kJsonLevels) +
-                            " levels deep");
+    return invalid_argument(
+        fmt::format("{}nested more than {} levels deep", what, core::kJsonLevels));
   }
   try {
     return from_json(json::parse(text));
@@ -138,9 +139,9 @@ Result<RecordsPtr> open_csv(const RecordsInfo& info) {
 Result<RecordsPtr> open_digits(const RecordsInfo& info) {
   constexpr int64_t kMost = 10'000'000;  // 8 GB: what nobody asks for but a damaged description
   if (info.records > kMost) {
-    return failed_precondition("generated digits: " + std::to_string(info.records) +
-                               " records are more than the " + std::to_string(kMost) +
-                               " that fit into memory");
+    return failed_precondition(
+        fmt::format("generated digits: {} records are more than the {} that fit into memory",
+                    info.records, kMost));
   }
   return generate_digits(info.source.first, info.records, info.source.seed);
 }
@@ -159,8 +160,8 @@ Result<const SourceKind*> kind_of(const RecordsInfo& info) {
   for (const SourceKind& row : kSourceKinds) {
     if (row.kind == info.source.kind && row.files == info.source.files.size()) return &row;
   }
-  return failed_precondition("dataset \"" + info.name + "\": no reader for source \"" +
-                             info.source.kind + "\"");
+  return failed_precondition(
+      fmt::format("dataset \"{}\": no reader for source \"{}\"", info.name, info.source.kind));
 }
 
 // FAILED_PRECONDITION unless the files are what they were where they were described. Notes how they
@@ -194,15 +195,14 @@ Result<RecordsPtr> take_part(const Records& source, const RecordsInfo& info) {
   if (whole.sample_shape != info.sample_shape || whole.element != info.element ||
       whole.scale != info.scale || whole.values != info.values || whole.table != info.table ||
       whole.records < info.records || first > whole.records - info.records) {
-    return failed_precondition("dataset \"" + info.name + "\": " + info.origin +
-                               " is read otherwise here than it was described");
+    return failed_precondition(fmt::format(
+        "dataset \"{}\": {} is read otherwise here than it was described", info.name, info.origin));
   }
   const auto part = source.slice(first, info.records);
   for (int32_t label : part->labels()) {
     if (label >= info.classes) {
-      return failed_precondition("dataset \"" + info.name + "\": " + info.origin + " has label " +
-                                 std::to_string(label) + " of " + std::to_string(info.classes) +
-                                 " classes");
+      return failed_precondition(fmt::format("dataset \"{}\": {} has label {} of {} classes",
+                                             info.name, info.origin, label, info.classes));
     }
   }
   RecordsInfo described = info;

@@ -1,5 +1,7 @@
 #include "data/digits.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -180,8 +182,8 @@ void add_noise(Rng& rng, std::span<const float> picture, std::span<uint8_t> pixe
 
 int32_t draw_digit(uint64_t seed, int64_t index, std::span<uint8_t> pixels) {
   if (pixels.size() != kDigitPixels) {
-    throw std::invalid_argument("draw_digit: expected room for " + std::to_string(kDigitPixels) +
-                                " pixels, got " + std::to_string(pixels.size()));
+    throw std::invalid_argument(fmt::format("draw_digit: expected room for {} pixels, got {}",
+                                            kDigitPixels, pixels.size()));
   }
   Rng rng(seed, {static_cast<uint64_t>(index)});
   std::array<float, kDigitPixels> picture{};
@@ -195,8 +197,8 @@ int32_t draw_digit(uint64_t seed, int64_t index, std::span<uint8_t> pixels) {
 
 std::shared_ptr<const Records> generate_digits(int64_t first, int64_t count, uint64_t seed) {
   if (first < 0 || count < 1) {
-    throw std::invalid_argument("generated digits: expected at least one record from 0 on, got " +
-                                std::to_string(count) + " from " + std::to_string(first));
+    throw std::invalid_argument(fmt::format(
+        "generated digits: expected at least one record from 0 on, got {} from {}", count, first));
   }
   struct Storage {
     std::vector<uint8_t> pixels;
@@ -222,7 +224,7 @@ std::shared_ptr<const Records> generate_digits(int64_t first, int64_t count, uin
   info.name = "generated digits";
   info.sample_shape = Shape{kDigitSide, kDigitSide, 1};
   info.records = count;
-  info.origin = "generated, seed " + std::to_string(seed);
+  info.origin = fmt::format("generated, seed {}", seed);
   info.source = {.kind = "digits", .files = {}, .seed = seed, .first = first};
   return std::make_shared<const Records>(std::move(info), std::as_bytes(std::span(storage->pixels)),
                                          storage->labels, storage);

@@ -1,6 +1,7 @@
 #include "data/download.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ using std::chrono::steady_clock;
 constexpr uint64_t kGzipOverhead = 1 << 20;
 
 std::string megabytes(int64_t bytes) {
-  return std::to_string(bytes / 1000000) + "." + std::to_string(bytes / 100000 % 10) + " MB";
+  return fmt::format("{}.{} MB", bytes / 1000000, bytes / 100000 % 10);
 }
 
 bool exists(const std::string& path) {
@@ -126,7 +127,7 @@ Status fetch_file(const std::string& url, const PublishedFile& file, const std::
   if (unpacked.code() == StatusCode::kDataLoss) return unavailable(unpacked.message());
   SLUICE_RETURN_IF_ERROR(unpacked);
   if (const std::string found = sha.hex(); found != file.sha256) {
-    return unavailable(url + ": expected SHA-256 " + file.sha256 + ", found " + found);
+    return unavailable(fmt::format("{}: expected SHA-256 {}, found {}", url, file.sha256, found));
   }
   SLUICE_RETURN_IF_ERROR(out.commit());
   SLUICE_LOG(info, "{}: {}, checked", path, megabytes(static_cast<int64_t>(file.bytes)));
@@ -139,7 +140,7 @@ Status fetch_from_any(const PublishedDataset& dataset, const PublishedFile& file
   std::string reasons;
   for (size_t m = 0; m < dataset.mirrors.size(); ++m) {
     const size_t mirror = (first + m) % dataset.mirrors.size();
-    const std::string url = dataset.mirrors[mirror] + "/" + file.name + ".gz";
+    const std::string url = fmt::format("{}/{}.gz", dataset.mirrors[mirror], file.name);
     const Status status = fetch_file(url, file, path, fetcher);
     if (status.ok()) first = mirror;
     if (status.code() != StatusCode::kUnavailable) return status;
@@ -151,8 +152,10 @@ Status fetch_from_any(const PublishedDataset& dataset, const PublishedFile& file
 Status check_cached(const std::string& path, const PublishedFile& file) {
   SLUICE_ASSIGN_OR_RETURN(const std::string digest, digest_of(path, file.bytes));
   if (digest == file.sha256) return ok_status();
-  return data_loss(path + ": expected SHA-256 " + file.sha256 + ", found " + digest +
-                   ": it is damaged; delete it, and it will be downloaded again");
+  return data_loss(
+      fmt::format("{}: expected SHA-256 {}, found {}: it is damaged; delete it, and it will be "
+                  "downloaded again",
+                  path, file.sha256, digest));
 }
 
 }  // namespace
@@ -160,7 +163,7 @@ Status check_cached(const std::string& path, const PublishedFile& file) {
 std::string cache_folder() {
   if (const std::string xdg = environment("XDG_CACHE_HOME"); !xdg.empty()) return xdg + "/sluice";
   if (const std::string home = environment("HOME"); !home.empty()) return home + "/.cache/sluice";
-  return "/tmp/sluice-cache-" + std::to_string(::getuid());
+  return fmt::format("/tmp/sluice-cache-{}", ::getuid());
 }
 
 bool is_offline() {

@@ -1,6 +1,7 @@
 #include "data/fetcher.h"
 
 #include <curl/curl.h>
+#include <fmt/core.h>
 
 #include <mutex>
 
@@ -61,9 +62,9 @@ class CurlFetcher final : public Fetcher {
     if (code == CURLE_HTTP_RETURNED_ERROR) {
       long answer = 0;
       curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer);
-      return not_found(url + ": the server answers " + std::to_string(answer));
+      return not_found(fmt::format("{}: the server answers {}", url, answer));
     }
-    return unavailable(url + ": " + curl_easy_strerror(code));
+    return unavailable(fmt::format("{}: {}", url, curl_easy_strerror(code)));
   }
 
  private:

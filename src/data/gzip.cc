@@ -1,5 +1,6 @@
 #include "data/gzip.h"
 
+#include <fmt/core.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -15,15 +16,16 @@ constexpr size_t kPrefix = 16;
 
 Status damaged(const std::string& path, int code, const char* detail) {
   if (code == Z_MEM_ERROR) {
-    return {StatusCode::kResourceExhausted, path + ": no memory to decompress it"};
+    return {StatusCode::kResourceExhausted, fmt::format("{}: no memory to decompress it", path)};
   }
   std::string how = "damage";
   if (code == Z_BUF_ERROR) {  // it wants more than there is
     how = "one that is cut short";
   } else if (detail != nullptr) {
-    how = "damage (" + std::string(detail) + ")";
+    how = fmt::format("damage ({})", detail);
   }
-  return data_loss(path + ": expected a whole gzip file, found " + how + ": get the file again");
+  return data_loss(
+      fmt::format("{}: expected a whole gzip file, found {}: get the file again", path, how));
 }
 
 // Decompresses what comes piece by piece.
@@ -141,8 +143,9 @@ Result<PlainFile> open_maybe_gzip(const std::string& path, const WholeSize& whol
           SLUICE_ASSIGN_OR_RETURN(most, whole_size(piece.first(std::min(piece.size(), kPrefix))));
         }
         if (static_cast<uint64_t>(temp.size()) + piece.size() > most) {
-          return data_loss(path + ": expected " + std::to_string(most) +
-                           " bytes when decompressed, found more: get the file again");
+          return data_loss(
+              fmt::format("{}: expected {} bytes when decompressed, found more: get the file again",
+                          path, most));
         }
         return temp.write(piece);
       }));

@@ -1,5 +1,7 @@
 #include "data/idx.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -53,30 +55,34 @@ std::optional<uint64_t> whole_size(std::span<const std::byte> header, const Kind
 }
 
 Status check_header(const std::string& path, std::span<const std::byte> bytes, const Kind& kind) {
-  const std::string expected = path + ": expected an IDX file of " + kind.what + " (magic number " +
-                               std::to_string(kind.magic) + "), found ";
-  if (bytes.empty()) return data_loss(expected + "an empty file: get the file again");
+  const auto found = [&](const std::string& what) {
+    return fmt::format("{}: expected an IDX file of {} (magic number {}), found {}", path,
+                       kind.what, kind.magic, what);
+  };
+  if (bytes.empty()) return data_loss(found("an empty file: get the file again"));
   if (bytes.size() < 4) {
-    return data_loss(expected + std::to_string(bytes.size()) + " bytes: get the file again");
+    return data_loss(found(fmt::format("{} bytes: get the file again", bytes.size())));
   }
   const uint32_t magic = big_endian(bytes, 0);
   if (magic != kind.magic) {
     const Kind& other = kind.magic == kImages.magic ? kLabels : kImages;
     if (magic == other.magic) {
-      return invalid_argument(expected + "one of " + other.what +
-                              ": exchange the two files' names");
+      return invalid_argument(
+          found(fmt::format("one of {}: exchange the two files' names", other.what)));
     }
-    return invalid_argument(expected + "magic number " + std::to_string(magic) +
-                            ": check the path, or get the file again");
+    return invalid_argument(
+        found(fmt::format("magic number {}: check the path, or get the file again", magic)));
   }
   if (bytes.size() < kind.header_bytes()) {
-    return data_loss(expected + "only " + std::to_string(bytes.size()) + " bytes of its " +
-                     std::to_string(kind.header_bytes()) + "-byte header: get the file again");
+    return data_loss(found(fmt::format("only {} bytes of its {}-byte header: get the file again",
+                                       bytes.size(), kind.header_bytes())));
   }
   for (size_t d = 0; d < kind.dimensions; ++d) {
     if (big_endian(bytes, 1 + d) == 0) {
-      return data_loss(path + ": expected at least one record, found dimension " +
-                       std::to_string(d) + " of size 0: get the file again");
+      return data_loss(
+          fmt::format("{}: expected at least one record, found dimension {} of size 0: get the "
+                      "file again",
+                      path, d));
     }
   }
   if (!whole_size(bytes, kind)) {
@@ -98,11 +104,10 @@ Result<IdxFile> open_idx(const std::string& path, const Kind& kind) {
   SLUICE_RETURN_IF_ERROR(check_header(path, header, kind));
   const uint64_t expected = *whole_size(header, kind);
   if (file.size() != expected) {
-    return data_loss(path + ": expected " + std::to_string(expected) + " bytes for " +
-                     std::to_string(big_endian(header, 1)) + " " + kind.what + ", found " +
-                     std::to_string(file.size()) +
-                     (file.size() < expected ? ": it is cut short" : ": bytes are left over") +
-                     "; get the file again");
+    return data_loss(
+        fmt::format("{}: expected {} bytes for {} {}, found {}: {}; get the file again", path,
+                    expected, big_endian(header, 1), kind.what, file.size(),
+                    file.size() < expected ? "it is cut short" : "bytes are left over"));
   }
   IdxFile idx{.bytes = std::move(file), .dims = {}, .header_bytes = kind.header_bytes()};
   for (size_t d = 0; d < kind.dimensions; ++d) idx.dims.push_back(big_endian(header, 1 + d));
@@ -117,9 +122,9 @@ Result<std::vector<int32_t>> read_labels(const std::string& path, const IdxFile&
   for (size_t i = 0; i < labels.size(); ++i) {
     labels[i] = std::to_integer<int32_t>(values[i]);
     if (labels[i] >= classes) {
-      return data_loss(path + ": record " + std::to_string(i) + " has label " +
-                       std::to_string(labels[i]) + ", expected 0 to " +
-                       std::to_string(classes - 1) + ": get the file again");
+      return data_loss(
+          fmt::format("{}: record {} has label {}, expected 0 to {}: get the file again", path, i,
+                      labels[i], classes - 1));
     }
   }
   return labels;
@@ -139,9 +144,9 @@ Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
   SLUICE_ASSIGN_OR_RETURN(IdxFile images, open_idx(images_path, kImages));
   SLUICE_ASSIGN_OR_RETURN(IdxFile labels, open_idx(labels_path, kLabels));
   if (images.dims[0] != labels.dims[0]) {
-    return data_loss(images_path + " has " + std::to_string(images.dims[0]) + " images but " +
-                     labels_path + " has " + std::to_string(labels.dims[0]) +
-                     " labels: get the two files from the same place");
+    return data_loss(
+        fmt::format("{} has {} images but {} has {} labels: get the two files from the same place",
+                    images_path, images.dims[0], labels_path, labels.dims[0]));
   }
   SLUICE_ASSIGN_OR_RETURN(auto values, read_labels(labels_path, labels, options.classes));
   auto storage = std::make_shared<const IdxStorage>(

@@ -1,5 +1,7 @@
 #include "data/partition.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -28,18 +30,17 @@ std::vector<uint32_t> identity(int64_t n) {
 Partitioning::Partitioning(int64_t records, int64_t partitions, uint64_t seed, Shuffle shuffle)
     : records_(records), partitions_(partitions), seed_(seed), shuffle_(shuffle) {
   if (partitions < 1) {
-    throw std::invalid_argument("partitions: expected at least 1, got " +
-                                std::to_string(partitions));
+    throw std::invalid_argument(fmt::format("partitions: expected at least 1, got {}", partitions));
   }
   if (records > kMaxRecords) {
-    throw std::invalid_argument("a dataset of " + std::to_string(records) +
-                                " records is too large: at most " + std::to_string(kMaxRecords));
+    throw std::invalid_argument(
+        fmt::format("a dataset of {} records is too large: at most {}", records, kMaxRecords));
   }
   if (partitions > records) {
-    throw std::invalid_argument("cannot cut " + std::to_string(records) + " records into " +
-                                std::to_string(partitions) +
-                                " partitions: use fewer --workers or a smaller "
-                                "--parallelism-factor");
+    throw std::invalid_argument(
+        fmt::format("cannot cut {} records into {} partitions: use fewer --workers or a smaller "
+                    "--parallelism-factor",
+                    records, partitions));
   }
 }
 
@@ -49,8 +50,7 @@ int64_t Partitioning::first(int64_t partition) const {
 
 int64_t Partitioning::size(int64_t partition) const {
   if (partition < 0 || partition >= partitions_) {
-    throw std::out_of_range("partition " + std::to_string(partition) + " of " +
-                            std::to_string(partitions_));
+    throw std::out_of_range(fmt::format("partition {} of {}", partition, partitions_));
   }
   return first(partition + 1) - first(partition);
 }
@@ -72,16 +72,14 @@ BatchPlan::BatchPlan(int64_t partition, int64_t records, int64_t batch_size, int
       seed_(seed),
       shuffle_(shuffle) {
   if (batch_size < 1) {
-    throw std::invalid_argument("batch size: expected at least 1, got " +
-                                std::to_string(batch_size));
+    throw std::invalid_argument(fmt::format("batch size: expected at least 1, got {}", batch_size));
   }
   if (epochs < 1) {
-    throw std::invalid_argument("epochs: expected at least 1, got " + std::to_string(epochs));
+    throw std::invalid_argument(fmt::format("epochs: expected at least 1, got {}", epochs));
   }
   if (records < 1 || records > kMaxRecords) {
-    throw std::invalid_argument("partition " + std::to_string(partition) + " of " +
-                                std::to_string(records) + " records: expected from 1 to " +
-                                std::to_string(kMaxRecords));
+    throw std::invalid_argument(fmt::format("partition {} of {} records: expected from 1 to {}",
+                                            partition, records, kMaxRecords));
   }
   batch_size_ = std::min(batch_size, records);
   steps_per_epoch_ = (records + batch_size_ - 1) / batch_size_;
@@ -89,7 +87,7 @@ BatchPlan::BatchPlan(int64_t partition, int64_t records, int64_t batch_size, int
 
 int64_t BatchPlan::batch_size(int64_t step) const {
   if (step < 0 || step >= steps()) {
-    throw std::out_of_range("step " + std::to_string(step) + " of " + std::to_string(steps()));
+    throw std::out_of_range(fmt::format("step {} of {}", step, steps()));
   }
   return std::min(batch_size_, records_ - step % steps_per_epoch_ * batch_size_);
 }

@@ -1,5 +1,7 @@
 #include "data/published.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -48,8 +50,9 @@ Status check_not_another(const PublishedDataset& dataset, const std::string& lab
     const PublishedFile& file = other->files[kTestLabels];
     const auto digest = digest_of(labels_path, file.bytes);
     if (digest.ok() && *digest == file.sha256) {
-      return invalid_argument(labels_path + " belongs to " + other->name + ", not to " +
-                              dataset.name + ": put each dataset into a folder of its own name");
+      return invalid_argument(
+          fmt::format("{} belongs to {}, not to {}: put each dataset into a folder of its own name",
+                      labels_path, other->name, dataset.name));
     }
   }
   return ok_status();
@@ -110,8 +113,9 @@ Result<std::optional<PublishedPaths>> find_in_folder(const PublishedDataset& dat
   }
   if (found.empty()) return std::optional<PublishedPaths>();
   if (missing.empty()) return std::optional(paths);
-  return not_found(dataset.name + ": " + folder + " has " + fs::path(found).filename().string() +
-                   " but not " + missing + ": put the missing files there, plain or .gz");
+  return not_found(
+      fmt::format("{}: {} has {} but not {}: put the missing files there, plain or .gz",
+                  dataset.name, folder, fs::path(found).filename().string(), missing));
 }
 
 Result<std::optional<PublishedPaths>> find_in_place(const PublishedDataset& dataset,
@@ -134,8 +138,8 @@ Result<std::string> digest_of(const std::string& path, uint64_t limit) {
   SLUICE_RETURN_IF_ERROR(read_maybe_gzip(*file, [&](std::span<const std::byte> piece) -> Status {
     size += piece.size();
     if (size > limit) {
-      return data_loss(path + ": expected " + std::to_string(limit) +
-                       " bytes when decompressed, found more: get the file again");
+      return data_loss(fmt::format(
+          "{}: expected {} bytes when decompressed, found more: get the file again", path, limit));
     }
     sha.update(piece);
     return ok_status();

@@ -1,5 +1,7 @@
 #include "data/records.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
@@ -26,7 +28,15 @@ void throw_if(const Status& status) {
   if (!status.ok()) throw RuntimeError(status.message());
 }
 
-std::string quoted(const RecordsInfo& info) { return "dataset \"" + info.name + "\": "; }
+// A message with the records' name in front.
+std::string about(const RecordsInfo& info, const std::string& what) {
+  return fmt::format("dataset \"{}\": {}", info.name, what);
+}
+
+std::string targets_of(const RecordsInfo& info) {
+  return info.classes == 0 ? fmt::format("{} numbers each as targets", info.values)
+                           : fmt::format("class numbers of {} classes as targets", info.classes);
+}
 
 }  // namespace
 
@@ -47,30 +57,27 @@ Records::Records(RecordsInfo info, Features features, Targets targets,
                                     : features_.memory.size() == bytes;
   if (info_.records < 0 || info_.sample_shape.size() < 1 || info_.classes < 0 ||
       numbers != (info_.values > 0) || got != wanted || !whole) {
-    throw std::invalid_argument(
-        quoted(info_) + std::to_string(info_.records) + " records of shape " +
-        info_.sample_shape.to_string() + " with " +
-        (numbers ? std::to_string(info_.values) + " numbers each as targets"
-                 : "class numbers of " + std::to_string(info_.classes) + " classes as targets") +
-        " need " + std::to_string(bytes) + " bytes of features and " + std::to_string(wanted) +
-        " targets, got " +
-        std::to_string(features_.file ? features_.file->size() : features_.memory.size()) +
-        " and " + std::to_string(got));
+    throw std::invalid_argument(about(
+        info_,
+        fmt::format("{} records of shape {} with {} need {} bytes of features and {} targets, got "
+                    "{} and {}",
+                    info_.records, info_.sample_shape.to_string(), targets_of(info_), bytes, wanted,
+                    features_.file ? features_.file->size() : features_.memory.size(), got)));
   }
   for (size_t i = 0; i < targets_.labels.size(); ++i) {
     const int32_t label = targets_.labels[i];
     if (label < 0 || label >= info_.classes) {
-      throw std::invalid_argument(quoted(info_) + "record " + std::to_string(i) + " has label " +
-                                  std::to_string(label) + ", expected 0 to " +
-                                  std::to_string(info_.classes - 1));
+      throw std::invalid_argument(about(
+          info_,
+          fmt::format("record {} has label {}, expected 0 to {}", i, label, info_.classes - 1)));
     }
   }
 }
 
 std::shared_ptr<const Records> Records::slice(int64_t first, int64_t count) const {
   if (first < 0 || count < 0 || first > info_.records - count) {
-    throw std::out_of_range(quoted(info_) + "records " + std::to_string(first) + " to " +
-                            std::to_string(first + count) + " of " + std::to_string(info_.records));
+    throw std::out_of_range(
+        about(info_, fmt::format("records {} to {} of {}", first, first + count, info_.records)));
   }
   auto part = std::make_shared<Records>(*this);
   part->info_.records = count;
@@ -93,13 +100,12 @@ std::shared_ptr<const Records> Records::with_info(RecordsInfo info) const {
 void Records::check_gather(std::span<const uint32_t> indices, size_t width, size_t size) const {
   if (size != indices.size() * width) {
     throw std::invalid_argument(
-        quoted(info_) + "gathering " + std::to_string(indices.size()) + " records needs room for " +
-        std::to_string(indices.size() * width) + " values, got " + std::to_string(size));
+        about(info_, fmt::format("gathering {} records needs room for {} values, got {}",
+                                 indices.size(), indices.size() * width, size)));
   }
   for (uint32_t index : indices) {
     if (index >= static_cast<uint64_t>(info_.records)) {
-      throw std::out_of_range(quoted(info_) + "record " + std::to_string(index) + " of " +
-                              std::to_string(info_.records));
+      throw std::out_of_range(about(info_, fmt::format("record {} of {}", index, info_.records)));
     }
   }
 }
@@ -154,7 +160,7 @@ void Records::gather_targets(std::span<const uint32_t> indices, TargetForm form,
                              std::span<float> y) const {
   const bool numbers = info_.classes == 0;
   if (form == TargetForm::kClassNumbers) {
-    if (numbers) throw std::invalid_argument(quoted(info_) + "its targets are no class numbers");
+    if (numbers) throw std::invalid_argument(about(info_, "its targets are no class numbers"));
     check_gather(indices, 1, y.size());
     for (size_t i = 0; i < indices.size(); ++i) {
       y[i] = static_cast<float>(targets_.labels[indices[i]]);

@@ -1,5 +1,7 @@
 #include "data/spool.h"
 
+#include <fmt/core.h>
+
 #include <string>
 #include <utility>
 
@@ -22,27 +24,25 @@ Result<RecordsSpool> RecordsSpool::create(core::Disk& disk, RecordsInfo info) {
 
 Status RecordsSpool::append(std::span<const std::byte> features, const Targets& targets) {
   const auto wrong = [this](const std::string& how) {
-    return invalid_argument("dataset \"" + info_.name + "\": " + how);
+    return invalid_argument(fmt::format("dataset \"{}\": {}", info_.name, how));
   };
   const auto count = static_cast<size_t>(info_.count(targets));
   if (features.size() != count * info_.record_bytes()) {
-    return wrong(std::to_string(count) + " records are " +
-                 std::to_string(count * info_.record_bytes()) + " bytes, got " +
-                 std::to_string(features.size()));
+    return wrong(fmt::format("{} records are {} bytes, got {}", count, count * info_.record_bytes(),
+                             features.size()));
   }
   const bool numbers = info_.classes == 0;
   const size_t others = numbers ? targets.labels.size() : targets.values.size();
   if (others != 0 ||
       (numbers && targets.values.size() != count * static_cast<size_t>(info_.values))) {
-    return wrong("got " + std::to_string(targets.labels.size()) + " labels and " +
-                 std::to_string(targets.values.size()) + " numbers as targets of " +
-                 std::to_string(count) + " records");
+    return wrong(fmt::format("got {} labels and {} numbers as targets of {} records",
+                             targets.labels.size(), targets.values.size(), count));
   }
   for (size_t i = 0; i < targets.labels.size(); ++i) {
     const int32_t label = targets.labels[i];
     if (label < 0 || label >= info_.classes) {
-      return wrong("record " + std::to_string(labels_.size() + i) + " has label " +
-                   std::to_string(label) + ", expected 0 to " + std::to_string(info_.classes - 1));
+      return wrong(fmt::format("record {} has label {}, expected 0 to {}", labels_.size() + i,
+                               label, info_.classes - 1));
     }
   }
   SLUICE_RETURN_IF_ERROR(file_->append(features));

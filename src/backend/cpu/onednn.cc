@@ -1,5 +1,7 @@
 #include "backend/cpu/onednn.h"
 
+#include <fmt/core.h>
+
 #include <stdexcept>
 
 namespace sluice::backend::cpu {
@@ -92,8 +94,8 @@ bool uses_avx512() {
 
 std::string describe_onednn() {
   const dnnl_version_t& version = *dnnl_version();
-  std::string text = "oneDNN " + std::to_string(version.major) + "." +
-                     std::to_string(version.minor) + "." + std::to_string(version.patch);
+  const std::string text =
+      fmt::format("oneDNN {}.{}.{}", version.major, version.minor, version.patch);
   const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
   const int avx2 = static_cast<int>(dnnl::cpu_isa::avx2);
   if (uses_avx512()) return text + ", AVX-512";

@@ -1,5 +1,7 @@
 #include "backend/cpu/program.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <string>
@@ -33,9 +35,9 @@ std::unique_ptr<Kernel> make_kernel(const Build& build, const Stage& stage, Valu
   try {
     return std::visit(Maker{build, stage, x, y}, stage.op->kind);
   } catch (const dnnl::error& e) {
-    throw std::invalid_argument("\"" + stage.op->name +
-                                "\": oneDNN cannot compute it for a batch of " +
-                                std::to_string(build.batch) + ": " + e.what());
+    throw std::invalid_argument(
+        fmt::format("\"{}\": oneDNN cannot compute it for a batch of {}: {}", stage.op->name,
+                    build.batch, e.what()));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "backend/cuda/check.h"
 
+#include <fmt/core.h>
+
 namespace sluice::backend::cuda {
 namespace {
 
@@ -8,7 +10,7 @@ namespace {
   if (const size_t arguments = text.find('('); arguments != std::string::npos) {
     text.resize(arguments);
   }
-  throw CudaError(text + ": " + what + " (" + name + ")");
+  throw CudaError(fmt::format("{}: {} ({})", text, what, name));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "backend/cuda/convolution.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -192,8 +194,8 @@ std::optional<std::string> Convolution::prepare(const char* name, Direction& dir
     context_.device->remember_algorithm(key(name), algorithm);
     return std::nullopt;
   }
-  return std::string("cuDNN has no ") + (context_.deterministic ? "deterministic " : "") +
-         "algorithm for a convolution's " + name + refusal;
+  return fmt::format("cuDNN has no {}algorithm for a convolution's {}{}",
+                     context_.deterministic ? "deterministic " : "", name, refusal);
 }
 
 auto Convolution::ask_forward() const {

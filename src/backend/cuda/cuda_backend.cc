@@ -1,5 +1,7 @@
 #include "backend/cuda/cuda_backend.h"
 
+#include <fmt/core.h>
+
 #include <mutex>
 
 #include "backend/cuda/cuda_replica.h"
@@ -13,16 +15,15 @@ class CudaBackend final : public Backend {
  public:
   CudaBackend(const GpuInfo& gpu, int64_t memory_bytes) : gpu_(gpu), memory_bytes_(memory_bytes) {}
 
-  std::string name() const override {
-    return "cuda:" + std::to_string(gpu_.index) + " (" + gpu_.name + ")";
-  }
+  std::string name() const override { return fmt::format("cuda:{} ({})", gpu_.index, gpu_.name); }
 
   Status check(Precision precision) const override {
     if (precision != Precision::kMixedBfloat16 || architecture() >= kFirstWithBfloat16) {
       return ok_status();
     }
-    return invalid_argument("mixed_bfloat16: " + name() + " has compute capability " +
-                            gpu_.architecture + ", it takes 8.0; use float32");
+    return invalid_argument(
+        fmt::format("mixed_bfloat16: {} has compute capability {}, it takes 8.0; use float32",
+                    name(), gpu_.architecture));
   }
 
   std::unique_ptr<Replica> compile(const Graph& graph, const ReplicaOptions& options) override {

@@ -1,11 +1,13 @@
 #include "backend/cuda/device.h"
 
+#include <fmt/core.h>
+
 #include <cstdlib>
 
 namespace sluice::backend::cuda {
 namespace {
 
-std::string in_mib(int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB"; }
+std::string in_mib(int64_t bytes) { return fmt::format("{} MiB", (bytes + (1 << 20) - 1) >> 20); }
 
 MemoryPoolHandle make_pool(int device) {
   cudaMemPoolProps properties{};
@@ -44,19 +46,22 @@ void Device::lower_bound(int64_t memory_bytes) {
 void* Device::allocate(size_t bytes) {
   std::lock_guard lock(mutex_);
   const auto more = static_cast<int64_t>(bytes);
-  const std::string wanted = "cuda:" + std::to_string(index()) + ": " + in_mib(more) +
-                             " more than the " + in_mib(allocated_) + " that this process has";
+  const std::string wanted = fmt::format("cuda:{}: {} more than the {} that this process has",
+                                         index(), in_mib(more), in_mib(allocated_));
   if (bound_ > 0 && allocated_ + more > bound_) {
-    throw CudaError(wanted + " would exceed the " + in_mib(bound_) +
-                    " of --gpu-memory; raise it, or take smaller batches");
+    throw CudaError(
+        fmt::format("{} would exceed the {} of --gpu-memory; raise it, or take smaller batches",
+                    wanted, in_mib(bound_)));
   }
   use();
   void* memory = nullptr;
   const cudaError_t status = cudaMallocFromPoolAsync(&memory, bytes, pool_.get(), stream_.get());
   if (status == cudaErrorMemoryAllocation) {
     (void)cudaGetLastError();
-    throw CudaError(wanted + " are not free on " + info_.name +
-                    "; end other programs there, or take smaller batches or fewer workers");
+    throw CudaError(
+        fmt::format("{} are not free on {}; end other programs there, or take smaller batches or "
+                    "fewer workers",
+                    wanted, info_.name));
   }
   check(status, "cudaMallocFromPoolAsync");
   SLUICE_CHECKED(cudaMemsetAsync(memory, 0, bytes, stream_.get()));

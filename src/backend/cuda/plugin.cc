@@ -1,5 +1,6 @@
 // What libsluice_cuda.so exports: see backend/cuda_plugin.h.
 #include <dlfcn.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -16,13 +17,13 @@ namespace {
 
 // "12.4" of 12040.
 std::string cuda_version(int number) {
-  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+  return fmt::format("{}.{}", number / 1000, number % 1000 / 10);
 }
 
 // "9.19.0" of 91900; "13.0.2" of cuBLAS' 130002 (it had 5 digits before).
 std::string library_version(size_t number) {
   const size_t major = number / 10000, minor = number / 100 % 100, patch = number % 100;
-  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(patch);
+  return fmt::format("{}.{}.{}", major, minor, patch);
 }
 
 // What this file was built for: SLUICE_CUDA_ARCHITECTURES is "75-real 80-real 90", where a number
@@ -40,8 +41,7 @@ struct Architectures {
   std::string text() const {
     std::string text;
     for (const int built : exact) {
-      text +=
-          (text.empty() ? "" : " ") + std::to_string(built / 10) + "." + std::to_string(built % 10);
+      text += fmt::format("{}{}.{}", text.empty() ? "" : " ", built / 10, built % 10);
     }
     return portable > 0 ? text + " and newer" : text;
   }
@@ -70,11 +70,12 @@ Status explain(cudaError_t error) {
     return not_found("no NVIDIA driver is installed");
   }
   if (error == cudaErrorInsufficientDriver) {
-    return not_found("the NVIDIA driver is too old: it knows CUDA " + cuda_version(driver) +
-                     ", this build needs " + cuda_version(runtime));
+    return not_found(
+        fmt::format("the NVIDIA driver is too old: it knows CUDA {}, this build needs {}",
+                    cuda_version(driver), cuda_version(runtime)));
   }
-  return not_found(std::string("CUDA does not start: ") + cudaGetErrorString(error) + " (" +
-                   cudaGetErrorName(error) + ")");
+  return not_found(fmt::format("CUDA does not start: {} ({})", cudaGetErrorString(error),
+                               cudaGetErrorName(error)));
 }
 
 // libcudnn.so.9 opens its parts when they are first used, and ends the process where one is
@@ -91,8 +92,8 @@ Status complete_cudnn() {
   for (const char* part : {"libcudnn_graph.so.9", "libcudnn_ops.so.9", "libcudnn_cnn.so.9"}) {
     if (dlopen(part, RTLD_LAZY | RTLD_LOCAL) != nullptr) continue;
     if (dlopen((folder + part).c_str(), RTLD_LAZY | RTLD_LOCAL) != nullptr) continue;
-    return not_found("cuDNN is incomplete: " + std::string(part) + " is missing beside " + file +
-                     "; install all of cuDNN 9");
+    return not_found(fmt::format(
+        "cuDNN is incomplete: {} is missing beside {}; install all of cuDNN 9", part, file));
   }
   return ok_status();
 }
@@ -160,14 +161,14 @@ class Plugin final : public CudaPlugin {
     }
     gpu.uuid = text_of(properties.uuid);
     gpu.name = properties.name;
-    gpu.architecture = std::to_string(properties.major) + "." + std::to_string(properties.minor);
+    gpu.architecture = fmt::format("{}.{}", properties.major, properties.minor);
     gpu.memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);
     const Architectures built = built_architectures();
     if (!built.serve(architecture_of(gpu.architecture))) {
-      gpu.problem = gpu.name + " has compute capability " + gpu.architecture +
-                    ", this build has code for " + built.text() +
-                    "; build with -DSLUICE_CUDA_ARCHITECTURES=" +
-                    std::to_string(architecture_of(gpu.architecture));
+      gpu.problem = fmt::format(
+          "{} has compute capability {}, this build has code for {}; build with "
+          "-DSLUICE_CUDA_ARCHITECTURES={}",
+          gpu.name, gpu.architecture, built.text(), architecture_of(gpu.architecture));
     }
     return gpu;
   }

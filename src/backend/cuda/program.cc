@@ -1,5 +1,7 @@
 #include "backend/cuda/program.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
@@ -87,9 +89,10 @@ void Program::add_values(const std::vector<Stage>& stages) {
     const Stage& stage = stages[static_cast<size_t>(i)];
     const int64_t numbers = batch_ * stage.output().size();
     if (numbers > std::numeric_limits<int>::max()) {  // cuDNN and our kernels count with an int
-      throw CudaError(name_of(stage) + " for a batch of " + std::to_string(batch_) + ": its " +
-                      std::to_string(numbers) +
-                      " outputs are more than a GPU is given at once; make the batch smaller");
+      throw CudaError(
+          fmt::format("{} for a batch of {}: its {} outputs are more than a GPU is given at once; "
+                      "make the batch smaller",
+                      name_of(stage), batch_, numbers));
     }
     const size_t size = floats_for(stage.output_type, static_cast<size_t>(numbers));
     const int backward_time = 2 * count - i;
@@ -117,8 +120,8 @@ void Program::make_operations(const std::vector<Stage>& stages) {
     try {
       operations_.push_back(make_operation(build, stages[at], values_[at], values_[at + 1]));
     } catch (const CudaError& error) {
-      throw CudaError(name_of(stages[at]) + " for a batch of " + std::to_string(batch_) + ": " +
-                      error.what());
+      throw CudaError(
+          fmt::format("{} for a batch of {}: {}", name_of(stages[at]), batch_, error.what()));
     }
   }
 }
