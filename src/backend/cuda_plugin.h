@@ -1,8 +1,8 @@
-// The door to the CUDA backend, which is a plug-in: libsluice_cuda.so is opened when a GPU is asked
-// for, so that the same programs work where there is no driver, no CUDA and no cuDNN.
+// The interface to the CUDA backend, which is a plug-in: libsluice_cuda.so is opened when a GPU is
+// asked for, so that the same programs work where there is no driver, no CUDA and no cuDNN.
 //
-// The plug-in is built with the program and crosses the door as C++: both must be of one version
-// and built with the same headers and compiler (backend/interface_id.h).
+// The interface is C++: program and plug-in must be of one version and built with the same headers
+// and compiler (backend/interface_id.h).
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct CudaVersions {
   std::string architectures;  // that the plug-in has code for: "7.5 8.0 9.0 and newer"
 };
 
-// What a GPU does when nothing else is asked of it, measured: the floor of every step.
+// Measured rates of a GPU that does nothing else: no training step can be faster.
 struct GpuRates {
   double copy_bytes = 0;  // per second, read and written, by a copy within its memory
   // Operations per second of a large matrix product, a multiplication and an addition being two.
@@ -38,7 +38,7 @@ struct GpuRates {
   double bfloat16_flops = 0;  // 0 where it has none
 };
 
-// How much of it: small for a try-out, large enough to fill the card otherwise.
+// The sizes of what is measured. The defaults keep the whole card busy; tests take less.
 struct GpuRateSizes {
   int64_t copy_bytes = int64_t{1} << 30;
   int64_t matrix = 8192;  // rows and columns of each factor

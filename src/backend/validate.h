@@ -1,4 +1,5 @@
-// What every backend refuses, in the same words.
+// Checks of graphs, options and arguments that every backend makes, so that all refuse the same
+// mistakes in the same words.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +17,8 @@ const Graph& validate(const Graph& graph);
 // Returns the options. Throws std::invalid_argument for fewer than one sample or thread.
 const ReplicaOptions& validate(const ReplicaOptions& options);
 
-// Throws std::invalid_argument, naming the op, when one op's outputs of a batch alone are larger
-// than this machine's memory. For backends that keep them there.
+// Throws std::invalid_argument, naming the op, when the outputs of one op for one batch are larger
+// than the memory that this process may have. For backends that keep activations in it.
 void check_memory(const Graph& graph, int64_t batch_size);
 
 // What Replica::start_step() and evaluate() are given: throws std::invalid_argument unless it is 1

@@ -18,10 +18,10 @@ struct LoadOptions {
   Fetcher* fetcher = nullptr;
   // Gets the warning of generated digits line by line; empty: the log, as warnings.
   std::function<void(const std::string&)> warn;
-  // Of CSV files: what is the target, and by what seed a test part is drawn.
+  // For CSV files: the target, and the seed that draws the part to test with.
   CsvOptions csv{};
   uint64_t seed = 0;
-  // How many generated digits, where there are any.
+  // How many digits are generated.
   int64_t digits_to_train = 60000;
   int64_t digits_to_test = 10000;
 };
@@ -29,10 +29,11 @@ struct LoadOptions {
 // `name` is one of
 //   mnist, fashion_mnist   see load_published()
 //   digits                 generated digits, as many as `options` says, seed 1
-//   csv:TRAIN[,TEST]       CSV files (data/csv.h); without TEST, a seventh is drawn for the test
-//   set PATH.csv, PATH.tsv     the same as csv:PATH; also with .gz behind it a folder with four IDX
-//   files named as MNIST's, plain or .gz; as many classes as
+//   csv:TRAIN[,TEST]       CSV files (data/csv.h); without TEST, a seventh is drawn to test with
+//   PATH.csv, PATH.tsv     the same as csv:PATH; also with .gz at the end
+//   a folder               with four IDX files named as MNIST's, plain or .gz; as many classes as
 //                          their labels have
+//
 // INVALID_ARGUMENT, listing these, for any other name, and for a target of what has no columns;
 // NOT_FOUND for a `data_dir` that is no folder, whatever the dataset; otherwise as the reader says.
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
@@ -47,7 +48,8 @@ Result<TrainTest> load_dataset(const std::string& name, const std::string& data_
 Result<TrainTest> load_published(const PublishedDataset& dataset, const std::string& data_dir,
                                  const LoadOptions& options = {});
 
-// One line on what was taken as what from CSV files, and how they were parted; empty for others.
+// For records from CSV files one line for people: the target and its classes, the columns, and how
+// many records there are to train and to test with. Empty for other records.
 std::string summary_of_columns(const TrainTest& sets);
 
 }  // namespace sluice::data

@@ -44,7 +44,6 @@ class BatchPlan {
   BatchPlan(int64_t partition, int64_t records, int64_t batch_size, int epochs, uint64_t seed,
             Shuffle shuffle);
 
-  int64_t steps_per_epoch() const { return steps_per_epoch_; }
   int64_t steps() const { return steps_per_epoch_ * epochs_; }
   int epoch_of(int64_t step) const { return static_cast<int>(step / steps_per_epoch_); }
   int64_t batch_size(int64_t step) const;

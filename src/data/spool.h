@@ -1,5 +1,5 @@
-// Records that arrive piece by piece, kept in a scratch file and mapped when complete: a CSV file
-// being read, or a partition that the driver sends to a worker.
+// Records that arrive piece by piece, kept in a scratch file and mapped when complete: those of a
+// CSV file being read, or of a partition that the driver sends to a worker.
 #pragma once
 
 #include <cstdint>

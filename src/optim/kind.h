@@ -1,4 +1,4 @@
-// Which optimizer: what devices switch by.
+// The optimizers as an enumeration, by which a device chooses its kernel.
 #pragma once
 
 #include "sluice/optimizers.h"

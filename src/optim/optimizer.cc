@@ -40,9 +40,9 @@ void Optimizer::apply_range(size_t offset, std::span<float> parameters,
   definition_->update(spec_, step_size_, range);
 }
 
-std::vector<std::pair<std::string, std::span<float>>> Optimizer::slots() {
-  std::vector<std::pair<std::string, std::span<float>>> views;
-  for (auto& [name, values] : slots_) views.emplace_back(name, values.span());
+std::vector<std::pair<std::string, std::span<const float>>> Optimizer::slots() const {
+  std::vector<std::pair<std::string, std::span<const float>>> views;
+  for (const auto& [name, values] : slots_) views.emplace_back(name, values.span());
   return views;
 }
 

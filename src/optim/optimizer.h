@@ -26,12 +26,6 @@ class Optimizer {
   // `size`: elements in the piece. Throws std::invalid_argument for a spec that makes no sense.
   Optimizer(const OptimizerSpec& spec, size_t size);
 
-  const OptimizerSpec& spec() const { return spec_; }
-  size_t size() const { return size_; }
-  // Steps begun so far. Set it, and write slots(), to continue from saved state.
-  int64_t iterations() const { return iterations_; }
-  void set_iterations(int64_t iterations) { iterations_ = iterations; }
-
   // One step over all elements.
   void apply(std::span<float> parameters, std::span<const float> gradients);
 
@@ -41,13 +35,13 @@ class Optimizer {
   void apply_range(size_t offset, std::span<float> parameters, std::span<const float> gradients);
 
   // Keras' slot variables in Keras' order ("momentum", "velocity", ...), each `size` floats.
-  std::vector<std::pair<std::string, std::span<float>>> slots();
+  std::vector<std::pair<std::string, std::span<const float>>> slots() const;
 
  private:
   OptimizerSpec spec_;
   const Definition* definition_;
   size_t size_;
-  int64_t iterations_ = 0;
+  int64_t iterations_ = 0;  // steps begun so far
   float step_size_ = 0;  // of the step that was begun
   std::vector<std::pair<std::string, core::AlignedBuffer>> slots_;
 };

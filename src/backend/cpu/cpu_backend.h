@@ -1,4 +1,5 @@
-// The CPU: oneDNN primitives, and our own vectorised kernels where oneDNN's are slow.
+// The CPU as a Backend: oneDNN primitives, and our own vectorised kernels where oneDNN's are
+// slower.
 #pragma once
 
 #include <memory>

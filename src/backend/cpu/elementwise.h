@@ -1,4 +1,4 @@
-// Vectorised loops over plain arrays, without threads: what several kernels need.
+// Vectorised loops over arrays that several kernels share. They run on the calling thread.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The CPU's half of what a worker exchanges: one pass over memory each. See Replica.
+// What Replica's window functions compute on the CPU (backend/replica.h). Each call makes one pass
+// over the parameters.
 #pragma once
 
 #include <span>
@@ -28,8 +29,8 @@ class ExchangeWindow {
   const size_t size_;
   const bool sums_gradients_;
   core::AlignedBuffer start_;  // the anchor, or the sum of gradients; made when a window begins
-  bool summed_ = false;        // at least one gradient
-  std::span<const float> last_update_;
+  bool summed_ = false;        // start_ holds at least one gradient
+  std::span<const float> last_update_;  // lent; adopt() adds it to a centre that does not have it
 };
 
 }  // namespace sluice::backend::cpu

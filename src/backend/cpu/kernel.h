@@ -35,10 +35,10 @@ struct Value {
   bool consumer_differentiates = false;
 };
 
-// One or two neighbouring operations that a kernel computes at once, or a change of type.
+// What one kernel computes: an operation, with the activation that is fused behind it, or a cast.
 struct Stage {
   const Op* op = nullptr;
-  const Shape* cast = nullptr;  // there is no op: values of this shape get another type
+  const Shape* cast = nullptr;  // without op: converts values of this shape to output_type
   Activation activation = Activation::kLinear;  // fused behind the op
   Layout input_layout = Layout::kPlain;
   Layout output_layout = Layout::kPlain;
@@ -56,7 +56,8 @@ struct Device {
   int threads = 1;
 };
 
-// All that a kernel needs to set itself up: where it stands in the program, and whom to ask.
+// What a kernel is constructed from: the replica's device, parameters and memory plan, the batch
+// size, and the times (backend/memory_plan.h) of its forward and backward pass.
 struct Build {
   const Device& device;
   ParameterStore& parameters;

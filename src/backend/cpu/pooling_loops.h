@@ -28,8 +28,9 @@ struct Pooling {
   enum class Mask { kNone, kRelu } mask = Mask::kNone;
 };
 
-// Whether the forward pass remembers which cell was the largest: 2 x 2 windows side by side, by far
-// the most common. Otherwise the backward pass looks again. One byte per element of y.
+// Whether max_pool() writes down which cell of each window was the largest, one byte per element of
+// y. It does for windows of 2 x 2 that do not overlap, by far the most common; for all others the
+// backward pass searches x again.
 bool remembers_cells(const Pooling& p);
 
 // Output rows [begin, end) of all rows of the batch. `cells`, unless it is not used, is

@@ -19,7 +19,8 @@ class Program {
   Program(const Graph& graph, const std::vector<Stage>& stages, const Device& device,
           ParameterStore& parameters, int64_t batch);
 
-  // Floats of arena that the program needs, and where they are: before the first step.
+  // The program works in an arena of arena_size() floats, which bind() must be given before the
+  // first step.
   size_t arena_size() const { return arena_size_; }
   void bind(float* arena) { plan_.bind(arena); }
 

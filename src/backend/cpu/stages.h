@@ -1,5 +1,5 @@
-// From a graph to the stages of a program: fused ops with their layouts and types. Knows nothing of
-// batch sizes.
+// The stages of a graph: its fused ops (backend/fusion.h) with the layout and the type of what each
+// takes and gives, and casts where neighbours disagree. The same for every batch size.
 #pragma once
 
 #include <vector>

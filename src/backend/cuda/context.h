@@ -1,4 +1,4 @@
-// What all operations of a replica share: the streams they run on, the libraries, the workspaces.
+// What all operations of a replica share: streams, handles of the libraries, workspaces.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace sluice::backend::cuda {
 
-// A stream, and what may only be used by one operation at a time.
+// A stream with the handle and the workspace that only one operation at a time may use.
 struct Lane {
   explicit Lane(Device& device);
 
@@ -32,8 +32,8 @@ struct Context {
   const bool deterministic;
   const CublasLtHandle cublaslt;
   const Lane main;  // every operation, in order
-  // What an operation can do beside `main`, between fork() and join(). The kernels of small batches
-  // leave most of a GPU idle.
+  // For work beside `main`, between fork() and join(): the kernels of small batches leave most of a
+  // GPU idle.
   const Lane side;
 
   // What is put on `side` from here on comes after what is on `main`.

@@ -1,4 +1,4 @@
-// The numbers that values in a GPU's memory are made of.
+// The element types of activations, parameters and gradients on a GPU.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@ enum class DataType { kFloat32, kBfloat16 };
 
 inline size_t size_of(DataType type) { return type == DataType::kFloat32 ? 4 : 2; }
 
-// Floats of memory that hold `size` numbers.
+// The floats of memory that `size` elements of the type take.
 inline size_t floats_for(DataType type, size_t size) {
   return (size * size_of(type) + sizeof(float) - 1) / sizeof(float);
 }

@@ -33,11 +33,6 @@ Device::Device(const GpuInfo& info) : info_(info) {
 
 void Device::use() const { SLUICE_CHECKED(cudaSetDevice(info_.index)); }
 
-int64_t Device::allocated_bytes() const {
-  std::lock_guard lock(mutex_);
-  return allocated_;
-}
-
 void Device::lower_bound(int64_t memory_bytes) {
   std::lock_guard lock(mutex_);
   if (memory_bytes > 0 && (bound_ == 0 || memory_bytes < bound_)) bound_ = memory_bytes;

@@ -1,4 +1,5 @@
-// One GPU as this process uses it: its memory, bounded, and what has been found out about it.
+// One GPU as this process uses it: its memory, which can be bounded, and the algorithms that were
+// measured to be the fastest on it.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -19,7 +20,7 @@ namespace sluice::backend::cuda {
 // Compute capability "9.0" as 90.
 int architecture_of(const std::string& text);
 
-// What cuDNN computes a convolution with, in its numbers.
+// An algorithm of cuDNN's for a convolution; `algorithm` and `math` are cuDNN's enumerations.
 struct ConvolutionAlgorithm {
   int algorithm = 0, math = 0;
   size_t memory = 0;  // of the workspace, in bytes
@@ -35,21 +36,20 @@ class Device {
   const GpuInfo& info() const { return info_; }
   // Makes this the calling thread's device, which must precede every other call of CUDA.
   void use() const;
-  // Bounds what allocate() hands out in all. Of several bounds the lowest counts; 0 is none.
+  // Bounds the bytes that are allocated at any time. Of several bounds the lowest counts; 0 is
+  // none.
   void lower_bound(int64_t memory_bytes);
-  // Memory of the device, zeroed. Waits until it is there. Throws CudaError, saying what is taken
-  // already and what bounds it, when there is no more.
+  // Allocates zeroed memory on the device, and waits until that is done. Throws CudaError when the
+  // bound or the device's memory does not suffice, saying what this process has allocated.
   void* allocate(size_t bytes);
   void release(void* memory, size_t bytes);
-  int64_t allocated_bytes() const;
 
-  // What was found out for a convolution, by a key that names shapes, types and direction: once per
-  // process.
+  // The algorithms measured in this process, by a key of shapes, types and direction.
   std::optional<ConvolutionAlgorithm> known_algorithm(const std::string& key) const;
   void remember_algorithm(const std::string& key, const ConvolutionAlgorithm& algorithm);
 
-  // A capture in one thread forbids what making, preparing and destroying a replica does to the
-  // device in another: captures share this, the others have it to themselves.
+  // While one thread captures a graph, CUDA forbids other threads what making, preparing and
+  // destroying a replica does. Captures hold this lock shared, the others exclusively.
   std::shared_mutex& captures() { return captures_; }
 
  private:

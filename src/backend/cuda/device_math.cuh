@@ -1,4 +1,5 @@
-// What several kernels compute with: numbers of both types as floats, walks, reductions of a warp.
+// What several kernels share: both element types as float, grid-stride loops, warp reductions,
+// activations.
 #pragma once
 
 #include <cuda_bf16.h>

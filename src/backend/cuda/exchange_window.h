@@ -1,5 +1,5 @@
-// A GPU's half of what a worker exchanges, on streams of its own: an update leaves, and a centre
-// comes, while the device computes other things. See Replica.
+// What Replica's window functions (backend/replica.h) do on a GPU. Updates and centres are copied
+// on streams of their own, beside the steps.
 #pragma once
 
 #include "backend/cuda/kernels.h"
@@ -15,13 +15,13 @@ class ExchangeWindow {
   // Where replicas without an optimizer sum up gradients, else nullptr.
   float* gradient_sum() const { return sums_gradients_ ? start_.data() : nullptr; }
 
-  // Both begin a window; the first one makes the memory that it takes.
+  // Both begin a window; the first call allocates what windows need.
   void begin();
   void adopt(std::span<const float> centre, OwnUpdate own);
   // Also takes the metrics out of `metrics`.
   void start_update(float scale, std::span<float> update);
   bool update_ready() const;
-  // Waits; the metrics as they were when the update was started.
+  // Waits for the update. Returns the metrics as they were when it was started.
   StepState finish_update();
   // Returns when all copies are done, before the memory that they use is given back.
   void wait();
@@ -38,13 +38,13 @@ class ExchangeWindow {
   DeviceArray<float> update_, centre_;  // in Keras' layout
   DeviceArray<StepState> window_metrics_;
   std::shared_ptr<core::AlignedBuffer> host_metrics_;  // holds a StepState
-  Event made_ = make_event();                          // the update, in update_
-  Event delivered_ = make_event();                     // the update, to the host
-  Event arrived_ = make_event();                       // the centre, in centre_
-  Event adopted_ = make_event();                       // the centre, by the parameters
+  Event made_ = make_event();                          // update_ holds the update
+  Event delivered_ = make_event();                     // the host has the update
+  Event arrived_ = make_event();                       // centre_ holds the centre
+  Event adopted_ = make_event();                       // the parameters are the centre's
 };
 
-// Moves the metrics of `from` to `to`: those of `from` start again at zero.
+// Copies the metrics of `from` to `to` and sets those of `from` to zero. Both on the device.
 void take_metrics(StepState* from, StepState* to, cudaStream_t stream);
 
 }  // namespace sluice::backend::cuda

@@ -1,4 +1,5 @@
-// What the operations of the user's program that a step calls on a thread of CUDA's have in common.
+// Calls of the user's own operations (HostOp) that a step makes on a thread of CUDA's. What they
+// throw cannot pass through CUDA: it is kept, and thrown again where the replica waits.
 #pragma once
 
 #include <atomic>
@@ -9,7 +10,8 @@ namespace sluice::backend::cuda {
 
 class HostCalls {
  public:
-  // While a step is only rehearsed, the program's own operations are left out.
+  // For as long as one lives, run() does nothing: a warm-up launches the kernels of a step, but
+  // must not call the user's operations.
   class Pause {
    public:
     explicit Pause(HostCalls& calls) : calls_(calls) { calls_.enabled_.store(false); }
@@ -20,8 +22,7 @@ class HostCalls {
     HostCalls& calls_;
   };
 
-  // Runs `call` unless they pause; keeps the first thing that is thrown. Nothing may be thrown
-  // through CUDA.
+  // Runs `call` unless there is a Pause. Keeps the first exception.
   template <typename Call>
   void run(const Call& call) {
     if (!enabled_.load()) return;
@@ -33,7 +34,7 @@ class HostCalls {
     }
   }
 
-  // Throws it, once.
+  // Throws the exception that was kept, once.
   void rethrow() {
     std::exception_ptr error;
     {

@@ -1,5 +1,5 @@
-// How batches get to the device: put together in pinned memory, copied on a stream of their own
-// while the step before is computed, into one of two places.
+// Copies batches to the device: each is put together in pinned memory and copied on a stream of its
+// own, while the step before is computed, into one of kInputSlots places that are used in turns.
 #pragma once
 
 #include <array>
@@ -11,16 +11,18 @@ namespace sluice::backend::cuda {
 
 class InputRing {
  public:
-  // Floats of the largest batch.
+  // `x_size`, `y_size`: floats of the largest batch.
   InputRing(const std::shared_ptr<Device>& device, size_t x_size, size_t y_size);
 
   InputSlots slots() const;
 
-  // The next place's host side; waits until the device has copied what was there.
+  // The host memory of the next place, for the batch that send() will copy. Waits until the batch
+  // before it has been copied.
   BatchBuffers host();
   // Copies a batch, wherever it lies, to the next place; `compute` waits for it. Returns the place.
   int send(const Batch& batch, cudaStream_t compute);
-  // What `compute` has been given until now reads the place that send() returned; then it is free.
+  // The place that send() returned is free again when `compute` has done what it has been given
+  // until now.
   void read(cudaStream_t compute);
   // Returns when all copies are done, before the memory that they use is given back.
   void wait() { (void)cudaStreamSynchronize(uploads_.get()); }

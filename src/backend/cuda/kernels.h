@@ -1,5 +1,6 @@
-// The kernels of our own, as functions that launch them. Each is described in the file of its name.
-// All pointers are device memory; nothing waits.
+// Functions that launch our own kernels; the file that each is in has the details. All pointers are
+// device memory. Calls only put work on the stream. `void*` points to elements of `type`, which are
+// computed with in float32.
 //
 // Letters: N batch, H W spatial, C channels, K classes, P parameters.
 #pragma once
@@ -16,26 +17,34 @@
 namespace sluice::backend::cuda {
 
 // elementwise.cu
+// y = f(x), f the activation, never softmax.
 void activate(Activation activation, DataType type, int64_t size, const void* x, void* y,
               cudaStream_t stream);
+// y = f(y + bias), y [rows, columns], bias [columns].
 void add_bias_and_activate(Activation activation, DataType type, int64_t rows, int64_t columns,
                            const void* bias, void* y, cudaStream_t stream);
+// dx = dy f'(x), from y = f(x); dx may be dy.
 void differentiate(Activation activation, DataType type, int64_t size, const void* y,
                    const void* dy, void* dx, cudaStream_t stream);
+// to = from, rounded to the nearest, ties to even.
 void convert(DataType from_type, DataType to_type, int64_t size, const void* from, void* to,
              cudaStream_t stream);
+// Writes x [N, H, W, C] into zeros [N, H + top + bottom, W + left + right, C], and takes it out of
+// them again.
 void pad_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
                 const void* x, void* padded, cudaStream_t stream);
 void crop_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
                  const void* padded, void* x, cudaStream_t stream);
 
 // column_sums.cu
+// Memory of differentiate_and_sum().
 struct ColumnSumsScratch {
   float* partial = nullptr;      // column_sums_partials(columns) floats
   unsigned* finished = nullptr;  // column_sums_counters(columns) zeros; zeros again afterwards
 };
 size_t column_sums_partials(int64_t columns);
 size_t column_sums_counters(int64_t columns);
+// dy = dy f'(x), from y = f(x), and sums[c] = sum over r of dy[r, c]; y and dy [rows, columns].
 void differentiate_and_sum(Activation activation, DataType type, int64_t rows, int64_t columns,
                            const void* y, void* dy, float* sums, const ColumnSumsScratch& scratch,
                            cudaStream_t stream);
@@ -46,27 +55,35 @@ struct PoolingShape {
   int64_t out_height, out_width;
   Pool2DOp op;
 };
+// y [N, out_height, out_width, C] = the maximum or the mean of each window of x [N, H, W, C].
 void pool(const PoolingShape& shape, DataType type, const void* x, void* y, cudaStream_t stream);
+// dx from dy, multiplied by f'(z) where x = f(z).
 void pool_backward(const PoolingShape& shape, DataType type, Activation activation, const void* x,
                    const void* dy, void* dx, cudaStream_t stream);
 
 // softmax.cu
+// y = softmax of each row of x; dx from dy and y. All [rows, columns].
 void softmax(int64_t rows, int64_t columns, const float* x, float* y, cudaStream_t stream);
 void softmax_backward(int64_t rows, int64_t columns, const float* y, const float* dy, float* dx,
                       cudaStream_t stream);
 
 // step_state.cu
+// What changes from step to step, on the device.
 struct StepState {
   uint64_t step;               // training steps whose loss has been computed
   float adam_step_size;        // Adam's corrected learning rate in that step
   double loss_sum;             // over the rows since the metrics were last taken
   unsigned long long correct;  // likewise
 };
+// Adds a step's `losses` and `correct`, [rows] each, to the state, counts the step, and computes
+// Adam's step size from the count.
 void count_step(const OptimizerSpec& spec, int64_t rows, const float* losses, const int* correct,
                 StepState* state, cudaStream_t stream);
 
 // dropout.cu
 enum class Pass { kForward, kBackward };
+// to = from / (1 - rate) where the element is kept in the current step, else 0; [size]. The mask is
+// a function of seed, step and element, and the same in both passes.
 void drop(Pass pass, float rate, uint64_t seed, int64_t size, const StepState* state,
           const float* from, float* to, cudaStream_t stream);
 
@@ -77,6 +94,8 @@ struct LossShape {
   int64_t rows;  // one for each position of each sample
   int64_t outputs;
 };
+// losses [rows], and correct [rows], 1 where a row's target is met (StepMetrics), from z [rows, K]
+// and the targets. `gradient` [rows, K] of the mean loss, or nullptr.
 void compute_loss(const LossShape& shape, const float* z, const float* targets, float* gradient,
                   float* losses, int* correct, cudaStream_t stream);
 
@@ -88,6 +107,7 @@ struct OptimizerArena {
   std::vector<float*> slots;   // as optim::Optimizer has them
   void* bfloat16_w = nullptr;  // a copy for bfloat16 kernels; or nullptr
 };
+// One step of the optimizer over the arena, in place.
 void optimizer_step(const OptimizerSpec& spec, const OptimizerArena& arena, const StepState* state,
                     cudaStream_t stream);
 
@@ -105,10 +125,15 @@ struct Segments {
   int count = 0;
   int64_t largest = 0;  // floats of the largest one, which decides how many threads are launched
 };
+// keras = scale (device - anchor), each parameter to its place in Keras' layout; an anchor of
+// nullptr is 0.
 void read_scaled(const Segments& segments, float scale, const float* device, const float* anchor,
                  float* keras, cudaStream_t stream);
+// device = keras + own, each parameter from its place in Keras' layout; `own`, in that layout too,
+// may be nullptr for 0, and `bfloat16_copy` for none.
 void write_sum(const Segments& segments, const float* keras, const float* own, float* device,
                void* bfloat16_copy, cudaStream_t stream);
+// to += from, [size].
 void add_to(int64_t size, const float* from, float* to, cudaStream_t stream);
 
 }  // namespace sluice::backend::cuda

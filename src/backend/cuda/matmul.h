@@ -1,4 +1,5 @@
-// A matrix product by cuBLASLt, set up once: D = op(A) op(B) with an epilogue, column major.
+// A matrix product by cuBLASLt whose algorithm is chosen once: D = op(A) op(B), followed by an
+// epilogue such as bias and ReLU. Matrices are column-major.
 //
 // Row-major matrices are their own transposes here: x [rows, columns] row-major is a column-major
 // [columns, rows].
@@ -15,7 +16,7 @@ struct MatmulSpec {
   bool transpose_a = false, transpose_b = false;
   DataType factors = DataType::kFloat32;  // of A and B
   DataType result = DataType::kFloat32;   // of D
-  // Where they lie, or others that are aligned alike will: an algorithm is tried on them.
+  // Device memory that the algorithms are tried on; what run() is given must be aligned alike.
   const void* a = nullptr;
   const void* b = nullptr;
   void* d = nullptr;
@@ -26,9 +27,9 @@ struct MatmulSpec {
 
 class Matmul {
  public:
-  // For a lane of the context, which outlives it. With the fastest algorithm as measured here; of a
-  // deterministic context, the first that works. Nothing where cuBLASLt has none, as for some
-  // epilogues on some shapes.
+  // To run on a lane of the context, which outlives it. Takes the algorithm that is measured to be
+  // the fastest; in a deterministic context, the first that works. nullopt where cuBLASLt has none,
+  // as for some epilogues on some shapes.
   static std::optional<Matmul> make(const Context& context, const Lane& lane,
                                     const MatmulSpec& spec);
 
@@ -36,7 +37,7 @@ class Matmul {
 
  private:
   Matmul(const Context& context, const Lane& lane) : context_(&context), lane_(&lane) {}
-  // Nothing where the algorithm fails.
+  // nullopt where the algorithm fails.
   std::optional<double> seconds_of_run(const MatmulSpec& spec) const;
 
   const Context* context_;

@@ -31,7 +31,7 @@ struct Value {
 // An op with the activation fused behind it, or a change of type.
 struct Stage {
   const Op* op = nullptr;
-  const Shape* cast = nullptr;  // there is no op: values of this shape get another type
+  const Shape* cast = nullptr;  // without op: converts values of this shape to output_type
   Activation activation = Activation::kLinear;
   DataType output_type = DataType::kFloat32;
   bool trains = false;  // it has parameters
@@ -44,7 +44,8 @@ std::vector<Stage> make_stages(const Graph& graph, Precision precision);
 
 enum class Mode { kTraining, kInference };
 
-// All that an operation needs to set itself up: where it stands in the program, and whom to ask.
+// What an operation is constructed from: the replica's context, parameters, state and memory plan,
+// the batch size, and the times (backend/memory_plan.h) of its forward and backward pass.
 struct Build {
   const Context& context;
   const Parameters& parameters;

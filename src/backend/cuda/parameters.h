@@ -1,9 +1,10 @@
-// A replica's parameters on the device: values, gradients, the optimizer's slots, each one arena.
+// A replica's parameters on the device: values, gradients and the optimizer's slots, each in one
+// arena.
 //
-// Their order is that of Keras' layout, but each begins where cuBLASLt and cuDNN have their fastest
-// kernels, and convolution kernels lie as cuDNN wants them (see Segment in kernels.h): a step
-// transposes nothing, what comes and goes is transposed on the way. The gaps are zeros, and stay
-// so.
+// Their order is that of Keras' layout, but each begins at a multiple of 128 elements, where
+// cuBLASLt and cuDNN have their fastest kernels, and convolution kernels are stored as cuDNN wants
+// them (see Segment in kernels.h). They are transposed when they are copied from or to the host,
+// never in a step. The gaps between parameters are zeros, and stay so.
 #pragma once
 
 #include <optional>

@@ -1,4 +1,4 @@
-// Host memory that a GPU copies from and to by itself.
+// Page-locked host memory, which a GPU copies from and to without the processor.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// How fast a GPU copies and multiplies: what a training step cannot beat.
+// How fast a GPU copies and multiplies, which bounds the speed of a training step.
 #pragma once
 
 #include "backend/cuda_plugin.h"

@@ -1,4 +1,4 @@
-// How long work on a stream takes.
+// Measures how long work on a stream takes.
 #pragma once
 
 #include <algorithm>

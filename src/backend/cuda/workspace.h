@@ -1,4 +1,4 @@
-// Memory that one operation at a time computes in; it grows while operations are prepared.
+// Scratch memory on the device for one operation at a time. It grows while operations are prepared.
 #pragma once
 
 #include <vector>
@@ -14,7 +14,7 @@ class Workspace {
   void* data() const { return arrays_.empty() ? nullptr : arrays_.back().data(); }
   size_t size() const { return arrays_.empty() ? 0 : arrays_.back().size(); }
 
-  // At least so much from now on. Throws CudaError where there is no more.
+  // Makes size() at least `bytes`. Throws CudaError where the device has no more.
   void reserve(size_t bytes) {
     if (bytes > size()) arrays_.emplace_back(device_, bytes);
   }
