@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -20,7 +21,12 @@ void read_field(const Json& value, const std::string& key, float& field) {
   if (!value.is_number()) {
     throw std::invalid_argument(fmt::format("optimizer: \"{}\" must be a number", key));
   }
-  field = value.get<float>();
+  const auto number = value.get<double>();
+  field = static_cast<float>(number);
+  if (std::isfinite(number) && !std::isfinite(field)) {
+    throw std::invalid_argument(fmt::format(
+        "optimizer: \"{}\" = {} does not fit into float32 (3.4e38 at most)", key, number));
+  }
 }
 
 void read_field(const Json& value, const std::string& key, bool& field) {

@@ -11,7 +11,8 @@ namespace sluice {
 void to_json(nlohmann::ordered_json& json, const OptimizerSpec& spec);
 
 // An object as above, or just the name. Absent fields take the optimizer's defaults. Throws
-// std::invalid_argument for an unknown name or field, or a value of the wrong type.
+// std::invalid_argument for an unknown name or field, or a value of the wrong type or too large for
+// float32.
 void from_json(const nlohmann::ordered_json& json, OptimizerSpec& spec);
 
 }  // namespace sluice

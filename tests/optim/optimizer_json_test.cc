@@ -46,6 +46,8 @@ TEST(OptimizerJsonTest, MistakesAreNamed) {
   EXPECT_THAT(message_of(R"({"name": "sgd", "beta_1": 1})"), testing::HasSubstr("\"beta_1\""));
   EXPECT_THAT(message_of(R"({"name": "sgd", "momentum": "a lot"})"),
               testing::HasSubstr("\"momentum\" must be a number"));
+  EXPECT_EQ(message_of(R"({"name": "sgd", "learning_rate": 1e39})"),
+            "optimizer: \"learning_rate\" = 1e+39 does not fit into float32 (3.4e38 at most)");
   EXPECT_THAT(message_of(R"({"name": "sgd", "nesterov": 1})"),
               testing::HasSubstr("must be true or false"));
   EXPECT_THAT(message_of("7"), testing::HasSubstr("expected a name or an object"));

@@ -1,5 +1,7 @@
 #include "sluice/layers/input.h"
 
+#include <fmt/core.h>
+
 #include <stdexcept>
 
 #include "nn/arguments.h"
@@ -10,8 +12,9 @@ Input::Input(Shape shape, const InputOptions& options)
     : Layer(options.name), shape_(std::move(shape)) {
   for (int64_t size : shape_.dims()) {
     if (size < 1) {
-      throw std::invalid_argument("Input: shape = " + shape_.to_string() +
-                                  ": every size must be at least 1 (leave the batch out)");
+      throw std::invalid_argument(
+          fmt::format("Input: shape = {}: every size must be at least 1 (leave the batch out)",
+                      shape_.to_string()));
     }
   }
   nn::require_countable(*this, "shape", shape_);
