@@ -34,3 +34,4 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY
 configure_file(${PROJECT_SOURCE_DIR}/cmake/sluice.pc.in ${PROJECT_BINARY_DIR}/package/sluice.pc
                @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/sluice.pc DESTINATION ${pkgconfig_dir})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -303,7 +303,10 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   // A server may have been asked to end, too.
   const bool interrupted =
       signals.token().stop_requested() || (outcome.ok() && !outcome->result.stopped.empty());
-  if (!outcome.ok() && !interrupted) return fail(1, outcome.status().message());
+  if (!outcome.ok() && !interrupted) {
+    return fail(1, outcome.status().message() +
+                       (config.save.empty() ? "" : "; no model was saved"));
+  }
   if (!outcome.ok()) return end_interrupted(outcome.status(), model, config);
   show::JobReport report = report_of(config, model, *data, std::move(*outcome));
   report.config_json = config_json;

@@ -27,6 +27,7 @@ cmake --install "$build_dir" --prefix "$work/first" >/dev/null
 mv "$work/first" "$prefix" # nothing knows where it was installed
 "$prefix/bin/sluice" --version
 grep -q 'train' "$prefix/share/man/man1/sluice.1"
+grep -q 'Apache License' "$prefix/share/doc/sluice/LICENSE"
 completes() {
   # shellcheck disable=SC1090
   source "$prefix/share/bash-completion/completions/sluice"
@@ -77,7 +78,9 @@ answers "$work/static_program"
 not loads_library "$work/static_program"
 
 say "a part of another project"
-configure source -DSOURCE="$source_dir"
+configure source -DSOURCE="$source_dir" -DCMAKE_BUILD_TYPE=
+ninja -C "$work/source" -t commands sluice_core >"$work/commands"
+grep -q -- ' -O[23] .*core/rng.cc' "$work/commands" # though nobody has named a build type
 ninja -C "$work/source" -t targets all >"$work/targets"
 not grep -E '_test|_bench|example_|bin/sluice' "$work/targets"
 ninja -C "$work/source" -n program >/dev/null # everything that it needs is there
