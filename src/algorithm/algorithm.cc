@@ -30,9 +30,8 @@ Json as_json(const Choice& choice) {
 
 // An object with a name.
 Json parse(const std::string& text) {
-  if (core::deeper_than(text, core::kJsonLevels)) {
-    throw std::invalid_argument(
-        fmt::format("algorithm: nested more than {} levels deep", core::kJsonLevels));
+  if (const std::string wrong = core::check_json_depth(text); !wrong.empty()) {
+    throw std::invalid_argument("algorithm: " + wrong);
   }
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("name") || !json["name"].is_string()) {

@@ -1,5 +1,7 @@
 #include "core/json_depth.h"
 
+#include <fmt/core.h>
+
 namespace sluice::core {
 namespace {
 
@@ -23,6 +25,11 @@ bool deeper_than(std::string_view json, int levels) {
     if (depth > levels) return true;
   }
   return false;
+}
+
+std::string check_json_depth(std::string_view json) {
+  if (!deeper_than(json, kJsonLevels)) return "";
+  return fmt::format("nested more than {} levels deep", kJsonLevels);
 }
 
 }  // namespace sluice::core

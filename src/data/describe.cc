@@ -116,9 +116,8 @@ Description from_json(const json& j) {
 
 Result<Description> parse(const std::string& text) {
   const std::string what = "description of records: ";
-  if (core::deeper_than(text, core::kJsonLevels)) {
-    return invalid_argument(
-        fmt::format("{}nested more than {} levels deep", what, core::kJsonLevels));
+  if (const std::string wrong = core::check_json_depth(text); !wrong.empty()) {
+    return invalid_argument(what + wrong);
   }
   try {
     return from_json(json::parse(text));

@@ -128,6 +128,11 @@ Status PlainFile::read(uint64_t offset, std::span<std::byte> into) const {
   return ok_status();
 }
 
+Status more_than(uint64_t bytes, const std::string& path) {
+  return data_loss(fmt::format(
+      "{}: expected {} bytes when decompressed, found more: get the file again", path, bytes));
+}
+
 Result<PlainFile> open_maybe_gzip(const std::string& path, const WholeSize& whole_size) {
   PlainFile plain;
   SLUICE_ASSIGN_OR_RETURN(plain.file, core::InputFile::open(path));
@@ -143,9 +148,7 @@ Result<PlainFile> open_maybe_gzip(const std::string& path, const WholeSize& whol
           SLUICE_ASSIGN_OR_RETURN(most, whole_size(piece.first(std::min(piece.size(), kPrefix))));
         }
         if (static_cast<uint64_t>(temp.size()) + piece.size() > most) {
-          return data_loss(
-              fmt::format("{}: expected {} bytes when decompressed, found more: get the file again",
-                          path, most));
+          return more_than(most, path);
         }
         return temp.write(piece);
       }));

@@ -27,6 +27,9 @@ Status gunzip(const std::string& path, std::span<const std::byte> compressed, co
 // written to meanwhile.
 Status read_maybe_gzip(const core::InputFile& file, const ByteSink& sink);
 
+// Of a file that has more than the `bytes` that it should have.
+Status more_than(uint64_t bytes, const std::string& path);
+
 // How many bytes a whole file has that begins with these (16, or all there are), or why it cannot
 // be such a file.
 using WholeSize = std::function<Result<uint64_t>(std::span<const std::byte> prefix)>;

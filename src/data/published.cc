@@ -138,8 +138,7 @@ Result<std::string> digest_of(const std::string& path, uint64_t limit) {
   SLUICE_RETURN_IF_ERROR(read_maybe_gzip(*file, [&](std::span<const std::byte> piece) -> Status {
     size += piece.size();
     if (size > limit) {
-      return data_loss(fmt::format(
-          "{}: expected {} bytes when decompressed, found more: get the file again", path, limit));
+      return more_than(limit, path);
     }
     sha.update(piece);
     return ok_status();

@@ -24,8 +24,8 @@ Json parse(std::string_view text) {
         "this is a zip archive, as .keras files are; write "
         "model.to_json() into a file instead");
   }
-  if (core::deeper_than(text, core::kJsonLevels)) {
-    throw std::invalid_argument(fmt::format("nested more than {} levels deep", core::kJsonLevels));
+  if (const std::string wrong = core::check_json_depth(text); !wrong.empty()) {
+    throw std::invalid_argument(wrong);
   }
   return Json::parse(text);
 }

@@ -168,8 +168,8 @@ std::string to_json(const JobConfig& config) {
 }
 
 void merge_json(const std::string& text, JobConfig& config) {
-  if (core::deeper_than(text, core::kJsonLevels)) {
-    throw std::invalid_argument(fmt::format("nested more than {} levels deep", core::kJsonLevels));
+  if (const std::string wrong = core::check_json_depth(text); !wrong.empty()) {
+    throw std::invalid_argument(wrong);
   }
   Json json;
   try {

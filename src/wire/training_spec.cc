@@ -65,9 +65,8 @@ std::string to_json(const TrainingSpec& spec) {
 }
 
 Result<TrainingSpec> parse_training_spec(const std::string& text) {
-  if (core::deeper_than(text, core::kJsonLevels)) {
-    return invalid_argument(
-        fmt::format("training spec: nested more than {} levels deep", core::kJsonLevels));
+  if (const std::string wrong = core::check_json_depth(text); !wrong.empty()) {
+    return invalid_argument("training spec: " + wrong);
   }
   TrainingSpec spec;
   std::string at = "the text";

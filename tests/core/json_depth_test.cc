@@ -41,5 +41,10 @@ TEST(JsonDepthTest, AHundredThousandLevelsAreFoundOut) {
   EXPECT_TRUE(deeper_than(std::string(100'000, '{'), kJsonLevels));
 }
 
+TEST(JsonDepthTest, WhatIsTooDeepIsSaidInOnePlace) {
+  EXPECT_EQ(check_json_depth(nested(kJsonLevels)), "");
+  EXPECT_EQ(check_json_depth(nested(kJsonLevels + 1)), "nested more than 64 levels deep");
+}
+
 }  // namespace
 }  // namespace sluice::core
