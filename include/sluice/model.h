@@ -49,7 +49,7 @@ class ParameterSet;
 // TensorFlow. Any other outputs are scaled to sum 1 and then clipped to [1e-7, 1 - 1e-7], and no
 // gradient passes where the clip cuts, as in Keras on JAX and PyTorch. Keras on TensorFlow differs
 // there: it takes the inputs of a last sigmoid for those of a softmax, and the sparse loss clips
-// before it scales.
+// before it scales. All p are probabilities (from_logits=False); fit() and train() warn of logits.
 
 // What fit() and evaluate() return, as Keras' History and return_dict.
 struct Metrics {

@@ -268,6 +268,7 @@ std::string as_asked(train::JobConfig config) {
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
   const auto started = now();
   log::set_level(flags.log_level);
+  log::set_role("driver");
   train::validate(flags.config);
   const std::string config_json = as_asked(flags.config);
   if (flags.print_config) {

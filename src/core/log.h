@@ -12,8 +12,8 @@
 
 namespace sluice::log {
 
-// Names the process in every line from now on: "driver", "server 0", "worker 2". The first call,
-// which main() makes before there are threads, also sends the log to standard error.
+// Names the process in every line from now on: "driver", "server 0", "worker 2". Until the first
+// call it is "sluice", which is true of every program.
 void set_role(const std::string& role);
 // Names its host in every line too, "worker 1@hosta": for processes whose lines may come to lie
 // beside those of other hosts. Empty, the default: no host.

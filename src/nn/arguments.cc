@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/alternatives.h"
@@ -64,7 +65,13 @@ backend::Activation parse_activation(const Argument& argument, const std::string
   }
   const auto quoted = [](const ActivationName& row) { return in_quotes(row.name); };
   refuse(argument, in_quotes(name),
-         fmt::format("use {}, or a CustomLayer", core::alternatives(kActivations, quoted)));
+         fmt::format("use {} (in a program, also a CustomLayer)",
+                     core::alternatives(kActivations, quoted)));
+}
+
+const char* name_of(backend::Activation activation) {
+  const auto* const row = std::ranges::find(kActivations, activation, &ActivationName::activation);
+  return row->name;
 }
 
 std::string parse_initializer(const Argument& argument, const std::string& name) {

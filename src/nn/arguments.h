@@ -31,6 +31,8 @@ void require_padding(const Argument& argument, const std::string& value);
 
 // "linear", "relu", "sigmoid", "tanh" or "softmax".
 backend::Activation parse_activation(const Argument& argument, const std::string& name);
+// The reverse.
+const char* name_of(backend::Activation activation);
 
 // Keras' snake-case name of an initializer in any of its spellings: "GlorotUniform", "zero".
 std::string parse_initializer(const Argument& argument, const std::string& name);

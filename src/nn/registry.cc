@@ -63,9 +63,9 @@ std::unique_ptr<Layer> nn::make_layer(const std::string& class_name, const Confi
     for (const auto& [name, unused] : registry().factories) known += " " + name;
   }
   if (!factory) {
-    throw std::invalid_argument(
-        fmt::format("Sluice has no layer class \"{}\"; known are{} (register_layer() adds one)",
-                    class_name, known));
+    throw std::invalid_argument(fmt::format(
+        "Sluice has no layer class \"{}\"; known are{} (in a program, register_layer() adds one)",
+        class_name, known));
   }
   std::unique_ptr<Layer> layer = factory(config);
   if (layer == nullptr) {

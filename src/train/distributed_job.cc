@@ -135,7 +135,9 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                                    const Dataset& dataset, std::stop_token stop) {
   const JobConfig& config = job.config;
   validate(config);
-  check_fits(model, dataset.records()->info(), nn::parse_loss(config.loss));
+  const backend::Loss loss = nn::parse_loss(config.loss);
+  check_fits(model, dataset.records()->info(), loss);
+  warn_of_logits(model, loss);
   auto records = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (config.validation_split > 0) {
@@ -154,7 +156,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                       .verbose = config.verbose,
                       .on_epoch = job.on_epoch,
                       .members_come = job.cluster == Cluster::kExternal,
-                      .has_accuracy = has_accuracy(records->info(), nn::parse_loss(config.loss))},
+                      .has_accuracy = has_accuracy(records->info(), loss)},
                      validation ? validate_on(validation, job, model) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;

@@ -8,7 +8,9 @@
 
 #include "core/cores.h"
 #include "core/count_text.h"
+#include "core/log.h"
 #include "core/parameter_set.h"
+#include "nn/arguments.h"
 #include "nn/lowering.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
@@ -104,6 +106,31 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
                                  core::counted(outputs, "output", "outputs"), whose,
                                  core::counted(info.classes, "class", "classes")));
   }
+}
+
+void warn_of_logits(const Sequential& model, backend::Loss loss) {
+  if (loss == backend::Loss::kMeanSquaredError) return;
+  // What only moves or selects outputs leaves probabilities what they are.
+  const auto keeps = [](const backend::Op& op) {
+    return std::holds_alternative<backend::ReshapeOp>(op.kind) ||
+           std::holds_alternative<backend::DropoutOp>(op.kind) ||
+           std::holds_alternative<backend::Pool2DOp>(op.kind);
+  };
+  const backend::Graph graph = nn::lower(model, loss);
+  const auto last = std::find_if_not(graph.ops.rbegin(), graph.ops.rend(), keeps);
+  auto end = backend::Activation::kLinear;
+  if (last != graph.ops.rend()) {
+    if (std::holds_alternative<backend::HostOp>(last->kind)) return;
+    if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = op->activation;
+  }
+  if (end == backend::Activation::kSoftmax || end == backend::Activation::kSigmoid) return;
+  const std::string& name = model.layers().back()->name();
+  const bool has_activation = last == graph.ops.rbegin() && last != graph.ops.rend();
+  SLUICE_LOG(warn, "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
+             loss == backend::Loss::kCategoricalCrossentropy ? "categorical_crossentropy"
+                                                             : "sparse_categorical_crossentropy",
+             name, nn::name_of(end),
+             has_activation ? "activation=\"softmax\"" : "Activation(\"softmax\") behind it");
 }
 
 Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)

@@ -57,6 +57,7 @@ std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptio
   FitOptions options = asked;
   const backend::Loss loss = nn::parse_loss(options.loss);
   train::check_fits(*this, dataset.records()->info(), loss);
+  train::warn_of_logits(*this, loss);
   auto training = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (options.validation_split > 0) {

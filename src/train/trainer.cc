@@ -49,7 +49,6 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
 void init(int argc, char** argv) {
   core::hold_standard_files();
   launch::run_if_child(argc, argv);
-  log::set_role("driver");
   g_program = argc > 0 ? argv[0] : "sluice program";
 }
 

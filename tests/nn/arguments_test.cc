@@ -41,7 +41,7 @@ TEST(ArgumentsTest, ActivationsAreFoundByName) {
   EXPECT_EQ(parse_activation(kArgument, "softmax"), backend::Activation::kSoftmax);
   EXPECT_EQ(message_of([] { parse_activation(kArgument, "ReLU"); }),
             "Conv2D: strides = \"ReLU\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or "
-            "\"softmax\", or a CustomLayer");
+            "\"softmax\" (in a program, also a CustomLayer)");
 }
 
 TEST(ArgumentsTest, ShapesHaveNoZeroAndAtMost2To40Elements) {

@@ -37,7 +37,7 @@ TEST(DenseTest, ArgumentsAreCheckedAtConstruction) {
             "Dense: units = 1099511627776: must be at most 2147483647");
   EXPECT_EQ(message_of([] { Dense({.units = 1, .activation = "gelu"}); }),
             "Dense: activation = \"gelu\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or "
-            "\"softmax\", or a CustomLayer");
+            "\"softmax\" (in a program, also a CustomLayer)");
   EXPECT_EQ(message_of([] { Dense({.units = 1, .kernel_initializer = "magic"}); }),
             "Dense: kernel_initializer = \"magic\": use one of glorot_uniform, glorot_normal, "
             "he_uniform, he_normal, lecun_uniform, lecun_normal, zeros, ones");

@@ -34,7 +34,7 @@ TEST(ActivationTest, KeepsTheShape) {
 TEST(ActivationTest, UnknownNameIsRefused) {
   EXPECT_EQ(message_of([] { Activation("swish"); }),
             "Activation: activation = \"swish\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" "
-            "or \"softmax\", or a CustomLayer");
+            "or \"softmax\" (in a program, also a CustomLayer)");
 }
 
 TEST(DropoutTest, RateMustLeaveSomething) {

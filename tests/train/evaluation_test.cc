@@ -199,6 +199,35 @@ TEST(CheckFitsTest, AModelOfOneOutputAndMsePredictNumbers) {
   EXPECT_FALSE(predicts_numbers(linear_model(), backend::Loss::kMeanSquaredError));
 }
 
+TEST(LogitsTest, CrossentropiesWarnOfOutputsThatAreNoProbabilities) {
+  const auto warning = [](backend::Loss loss, auto... layers) {
+    Sequential model;
+    model.add(Input({4}));
+    (model.add(layers), ...);
+    testing::internal::CaptureStderr();
+    warn_of_logits(model, loss);
+    return testing::internal::GetCapturedStderr();
+  };
+  using backend::Loss;
+  const Loss sparse = Loss::kSparseCategoricalCrossentropy;
+  const Dense logits({.units = 3, .name = "d"});
+  EXPECT_THAT(warning(sparse, logits),
+              HasSubstr("the loss sparse_categorical_crossentropy takes probabilities, but the "
+                        "last layer \"d\" ends in linear: add activation=\"softmax\"\n"));
+  EXPECT_THAT(warning(Loss::kCategoricalCrossentropy, logits),
+              HasSubstr("the loss categorical_crossentropy takes"));
+  EXPECT_THAT(warning(sparse, Dense({.units = 3, .activation = "relu"})),
+              HasSubstr("ends in relu: add activation"));
+  EXPECT_THAT(warning(sparse, logits, Activation("tanh")), HasSubstr("ends in tanh: add"));
+  EXPECT_THAT(warning(sparse, logits, Flatten()),
+              HasSubstr("ends in linear: add Activation(\"softmax\") behind it"));
+  EXPECT_THAT(warning(sparse, Flatten()), HasSubstr("ends in linear: add Activation"));
+  EXPECT_EQ(warning(Loss::kMeanSquaredError, logits), "");
+  EXPECT_EQ(warning(sparse, Dense({.units = 3, .activation = "softmax"})), "");
+  EXPECT_EQ(warning(sparse, Dense({.units = 3, .activation = "sigmoid"})), "");
+  EXPECT_EQ(warning(sparse, logits, Activation("softmax"), Flatten()), "");
+}
+
 TEST(PredictTest, AnyNumberOfSamplesGivesWhatEachGivesAlone) {
   Sequential model = linear_model();
   std::copy(kIdentity.begin(), kIdentity.end(), model.parameters().values().begin());

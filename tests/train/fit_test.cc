@@ -23,6 +23,16 @@ TEST(FitTest, LearnsAndReportsEveryEpoch) {
   EXPECT_GT(model.evaluate(small_dataset(60)).accuracy, 0.9);
 }
 
+TEST(FitTest, SaysThatLogitsAreNoProbabilitiesAndTrainsAllTheSame) {
+  Sequential model;
+  model.add(Input({6})).add(Dense({.units = 3, .name = "d"}));
+  testing::internal::CaptureStderr();
+  const auto history = model.fit(small_dataset(10), {.epochs = 1, .verbose = 0});
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr(" W sluice | the loss"), HasSubstr("add activation=\"softmax\"")));
+  EXPECT_EQ(history.size(), 1u);
+}
+
 TEST(FitTest, SameSeedGivesTheSameWeightsAndAnotherSeedOthers) {
   const auto weights = [](uint64_t seed) {
     Sequential model = small_model();
