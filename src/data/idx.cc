@@ -21,11 +21,12 @@ struct Kind {
   uint32_t magic;
   uint32_t dimensions;
   const char* what;
+  const char* read;
 
   constexpr size_t header_bytes() const { return 4 + 4 * dimensions; }
 };
-constexpr Kind kImages{2051, 3, "images"};
-constexpr Kind kLabels{2049, 1, "labels"};
+constexpr Kind kImages{2051, 3, "images", "grey pictures of bytes, [records, rows, columns]"};
+constexpr Kind kLabels{2049, 1, "labels", "class numbers of bytes, [records]"};
 
 struct IdxFile {
   PlainFile bytes;
@@ -54,6 +55,32 @@ std::optional<uint64_t> whole_size(std::span<const std::byte> header, const Kind
   return size + kind.header_bytes();
 }
 
+// An IDX file's first two bytes are 0; then come its elements' type and the number of dimensions.
+struct ElementType {
+  uint32_t code;
+  const char* name;
+};
+constexpr ElementType kOtherElements[] = {{0x09, "signed bytes"},
+                                          {0x0B, "16-bit integers"},
+                                          {0x0C, "32-bit integers"},
+                                          {0x0D, "32-bit floats"},
+                                          {0x0E, "64-bit floats"}};
+constexpr uint32_t kBytes = 0x08;
+
+// What a valid IDX file of this magic number has that none of `kind` has; empty: it is no IDX file.
+std::string another_idx(uint32_t magic, const Kind& kind) {
+  const uint32_t code = magic >> 8, dimensions = magic & 0xFF;
+  if (dimensions == 0) return "";
+  if (code == kBytes) {
+    return fmt::format("has {} dimension{}{}", dimensions, dimensions == 1 ? "" : "s",
+                       kind.magic == kImages.magic && dimensions == 4 ? " (colour?)" : "");
+  }
+  for (const ElementType& type : kOtherElements) {
+    if (type.code == code) return fmt::format("has elements that are {}", type.name);
+  }
+  return "";
+}
+
 Status check_header(const std::string& path, std::span<const std::byte> bytes, const Kind& kind) {
   const auto found = [&](const std::string& what) {
     return fmt::format("{}: expected an IDX file of {} (magic number {}), found {}", path,
@@ -69,6 +96,12 @@ Status check_header(const std::string& path, std::span<const std::byte> bytes, c
     if (magic == other.magic) {
       return invalid_argument(
           found(fmt::format("one of {}: exchange the two files' names", other.what)));
+    }
+    if (const std::string what = another_idx(magic, kind); !what.empty()) {
+      return invalid_argument(
+          fmt::format("{}: {}: only {}, are read from IDX files; "
+                      "a program can use Dataset::from_arrays",
+                      path, what, kind.read));
     }
     return invalid_argument(
         found(fmt::format("magic number {}: check the path, or get the file again", magic)));

@@ -116,6 +116,31 @@ TEST_F(IdxTest, OtherFilesAreToldByTheirMagicNumber) {
   EXPECT_THAT(error(labels(), images()), HasSubstr("exchange the two files"));
 }
 
+TEST_F(IdxTest, ValidFilesOfOtherShapesAndElementsAreNamedAsWhatTheyAre) {
+  const auto with = [](char type, char dimensions) {
+    return std::string{0, 0, type, dimensions} + std::string(64, 1);
+  };
+  const std::string advice =
+      ": only grey pictures of bytes, [records, rows, columns], are read from IDX files; a program "
+      "can use Dataset::from_arrays";
+  EXPECT_THAT(error(with(8, 4), labels()),
+              HasSubstr("/images: has 4 dimensions (colour?)" + advice));
+  EXPECT_THAT(error(gzip(with(8, 4)), labels()), HasSubstr("4 dimensions"));
+  EXPECT_THAT(error(with(8, 2), labels()), HasSubstr("/images: has 2 dimensions" + advice));
+  EXPECT_THAT(error(with(0x0D, 3), labels()),
+              HasSubstr("/images: has elements that are 32-bit floats" + advice));
+  EXPECT_THAT(error(with(0x09, 3), labels()), HasSubstr("signed bytes"));
+  EXPECT_THAT(error(with(0x0B, 3), labels()), HasSubstr("16-bit integers"));
+  EXPECT_THAT(error(with(0x0C, 3), labels()), HasSubstr("32-bit integers"));
+  EXPECT_THAT(error(with(0x0E, 4), labels()), HasSubstr("64-bit floats"));
+  EXPECT_THAT(error(images(), with(0x0C, 1)),
+              HasSubstr("/labels: has elements that are 32-bit integers: only class numbers of "
+                        "bytes, [records], are read from IDX files"));
+  EXPECT_THAT(error(images(), with(8, 2)), HasSubstr("has 2 dimensions: only class numbers"));
+  EXPECT_THAT(error(with(0x0A, 3), labels()), HasSubstr("get the file again"));  // no such type
+  EXPECT_THAT(error(with(8, 0), labels()), HasSubstr("get the file again"));
+}
+
 TEST_F(IdxTest, EmptyFilesAndEmptyDatasetsAreErrors) {
   EXPECT_THAT(error("", labels()), HasSubstr("found an empty file"));
   EXPECT_THAT(error(images(), ""), HasSubstr("found an empty file"));
