@@ -210,13 +210,14 @@ class CsvReader {
   Status bad_number(int64_t line, size_t column, std::string_view cell,
                     std::string expected) const {
     if (is_beyond_float(cell)) expected += " that fits into float32 (3.4e38 at most)";
-    return bad_value(line, column, cell, expected);
+    return bad_value(line, column, cell, expected,
+                     has_decimal_comma(cell) ? ": write it with a point" : "");
   }
 
-  Status bad_value(int64_t line, size_t column, std::string_view cell,
-                   std::string_view expected) const {
-    return wrong(fmt::format("line {}, column {} ({}): expected {}, found {}", line, column + 1,
-                             excerpt(header_.columns[column]), expected, excerpt(cell)));
+  Status bad_value(int64_t line, size_t column, std::string_view cell, std::string_view expected,
+                   std::string_view hint = "") const {
+    return wrong(fmt::format("line {}, column {} ({}): expected {}, found {}{}", line, column + 1,
+                             excerpt(header_.columns[column]), expected, excerpt(cell), hint));
   }
 
   Status wrong(std::string_view what) const {

@@ -55,6 +55,14 @@ bool is_beyond_float(std::string_view text) {
   return is_written_out && !std::isnan(number) && !std::isfinite(static_cast<float>(number));
 }
 
+bool has_decimal_comma(std::string_view text) {
+  const size_t comma = text.find(',');
+  if (comma == text.npos) return false;
+  std::string number(text);
+  number[comma] = '.';
+  return to_float(number).has_value();
+}
+
 std::optional<int> to_whole(std::string_view text, int most) {
   unsigned digits = 0, whole = 0;
   for (; digits < std::min<size_t>(text.size(), 9); ++digits) {

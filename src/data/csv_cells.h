@@ -15,6 +15,9 @@ std::optional<float> to_float(std::string_view text);
 // Whether the text is a number that to_float() refuses for its size alone.
 bool is_beyond_float(std::string_view text);
 
+// Whether the text is a number but for the comma that it has for a point: 1,5.
+bool has_decimal_comma(std::string_view text);
+
 // A whole number from 0 to most, however it is written: 7, 7.0, 70e-1.
 std::optional<int> to_whole(std::string_view text, int most);
 

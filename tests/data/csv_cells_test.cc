@@ -22,6 +22,15 @@ TEST(CsvCellsTest, BeyondFloat32IsWhatIsWrittenOutAndTooLarge) {
   }
 }
 
+TEST(CsvCellsTest, ADecimalCommaIsToldFromOtherCommas) {
+  for (const char* comma : {"1,5", "-0,25", ",5", "2,5e3"}) {
+    EXPECT_TRUE(has_decimal_comma(comma)) << comma;
+  }
+  for (const char* other : {"", ",", "1.5", "1,5,0", "1.000,5", "a,b", "nan"}) {
+    EXPECT_FALSE(has_decimal_comma(other)) << other;
+  }
+}
+
 TEST(CsvCellsTest, WholeNumbersMayBeWrittenAnyHow) {
   for (const char* seven : {"7", "007", "7.0", "70e-1", "+7"}) EXPECT_EQ(to_whole(seven, 9), 7);
   for (const char* none : {"", "-1", "10", "7.5", "1e39", "nan", "0x7"}) {

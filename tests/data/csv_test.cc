@@ -207,6 +207,8 @@ TEST_F(CsvTest, ErrorsNameLineAndColumn) {
   EXPECT_THAT(error("label,a\n1,nan\n"), HasSubstr("expected a number, found \"nan\""));
   EXPECT_THAT(error("label,a\n1,1e99\n"), HasSubstr("expected a number"));
   EXPECT_THAT(error("label,a\n1,2;3\n"), HasSubstr("found \"2;3\""));
+  EXPECT_EQ(error("a;label\n1,5;0\n"),
+            "line 2, column 1 (\"a\"): expected a number, found \"1,5\": write it with a point");
 }
 
 TEST_F(CsvTest, LinesOfAnotherLengthAreCounted) {
