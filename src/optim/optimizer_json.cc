@@ -2,10 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string_view>
 
+#include "core/alternatives.h"
 #include "optim/decimal.h"
 #include "optim/definition.h"
 
@@ -36,6 +39,54 @@ void read_field(const Json& value, const std::string& key, bool& field) {
   field = value.get<bool>();
 }
 
+// Off, as Keras writes it.
+bool is_off(const Json& value) {
+  return value.is_null() || value == Json(false) || (value.is_number() && value == Json(0));
+}
+
+// What Keras' configs have beside the hyperparameters of their optimizer.
+constexpr std::string_view kChangeNothing[] = {"name", "ema_momentum", "ema_overwrite_frequency",
+                                               "loss_scale_factor", "jit_compile"};
+constexpr std::string_view kMustBeOff[] = {"weight_decay",
+                                           "clipnorm",
+                                           "global_clipnorm",
+                                           "clipvalue",
+                                           "use_ema",
+                                           "decay",
+                                           "amsgrad",
+                                           "is_legacy_optimizer",
+                                           "gradient_accumulation_steps"};
+
+template <typename Names>
+bool has(const Names& names, std::string_view name) {
+  return std::ranges::find(names, name) != std::end(names);
+}
+
+void refuse_field(const std::string& optimizer, const std::string& key, const Json& value) {
+  if (has(kChangeNothing, key)) return;
+  if (has(kMustBeOff, key)) {
+    if (is_off(value)) return;
+    throw std::invalid_argument(
+        fmt::format("optimizer \"{}\": Sluice trains without \"{}\", but it is {}: leave it out",
+                    optimizer, key, value.dump()));
+  }
+  const auto quoted = [](const optim::Hyperparameter& parameter) {
+    return fmt::format("\"{}\"", parameter.name);
+  };
+  throw std::invalid_argument(
+      fmt::format("optimizer \"{}\" has no field \"{}\": use {}", optimizer, key,
+                  core::alternatives(optim::definition_of(optimizer).hyperparameters, quoted)));
+}
+
+// Keras' own object, {"class_name": "Adam", "config": {...}}, as ours: {"name": "Adam", ...}.
+Json without_class(const Json& json) {
+  if (!json.is_object() || !json.contains("class_name")) return json;
+  Json fields = json.contains("config") ? json["config"] : Json::object();
+  if (!fields.is_object()) throw std::invalid_argument("optimizer: \"config\" must be an object");
+  fields["name"] = json["class_name"];
+  return fields;
+}
+
 }  // namespace
 
 void to_json(Json& json, const OptimizerSpec& spec) {
@@ -47,7 +98,8 @@ void to_json(Json& json, const OptimizerSpec& spec) {
   }
 }
 
-void from_json(const Json& json, OptimizerSpec& spec) {
+void from_json(const Json& asked, OptimizerSpec& spec) {
+  const Json json = without_class(asked);
   if (json.is_string()) {
     spec = OptimizerSpec(json.get<std::string>());
     return;
@@ -66,10 +118,7 @@ void from_json(const Json& json, OptimizerSpec& spec) {
                parameter.value);
     unread.erase(field);
   }
-  if (!unread.empty()) {
-    throw std::invalid_argument(
-        fmt::format("optimizer \"{}\" has no field \"{}\"", spec.name, unread.begin().key()));
-  }
+  for (const auto& [key, value] : unread.items()) refuse_field(spec.name, key, value);
 }
 
 }  // namespace sluice
