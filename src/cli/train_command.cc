@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -160,10 +161,13 @@ void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& m
               const TrainTest& sets, const std::string& device) {
   const Dataset& data = sets.train;
   std::string text = model.summary();
-  text +=
-      fmt::format("Training on {} ({}): {}, {} worker(s), {} server(s), {}\n", data.name(),
-                  data.records()->info().origin, core::counted(data.size(), "record", "records"),
-                  flags.config.workers, flags.config.servers, flags.config.trainer);
+  const std::string& origin = data.records()->info().origin;
+  text += fmt::format(
+      "Training on {}: {}, {} worker(s), {} server(s), {}\n",
+      // A file's name is that of its dataset.
+      origin.ends_with(data.name()) ? origin : fmt::format("{} ({})", data.name(), origin),
+      core::counted(data.size(), "record", "records"), flags.config.workers, flags.config.servers,
+      flags.config.trainer);
   if (const std::string columns = data::summary_of_columns(sets); !columns.empty()) {
     text += columns + "\n";
   }
@@ -223,6 +227,12 @@ Status check_port(const train::JobConfig& config, train::Cluster cluster) {
   return address.empty() ? ok_status() : transport::check_listen(address);
 }
 
+void check_data_dir(const std::string& folder) {
+  std::error_code ignored;
+  if (folder.empty() || std::filesystem::is_directory(folder, ignored)) return;
+  throw train::InvalidField("data_dir", folder + " is no folder that is there");
+}
+
 data::LoadOptions load_options(const train::JobConfig& config, const Sequential& model) {
   data::LoadOptions options;
   options.csv.target = config.target;
@@ -279,10 +289,13 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const bool own_model = train::is_builtin_model(config.model);
   check_outputs(config, {flags.config_file, own_model ? "" : config.model});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
+  check_data_dir(config.data_dir);
   Sequential model = train::make_model(config.model, config.seed);
   auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
   if (!data.ok()) return fail(2, data.status().message());
   check_outputs(config, files_of(*data));
+  // Before the model is shown, and before anything is waited for.
+  train::check_fits(model, data->train.records()->info(), nn::parse_loss(config.loss));
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());

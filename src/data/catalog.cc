@@ -226,7 +226,7 @@ Status check_has_columns(const std::string& name, const TrainTest& sets, const C
 Result<TrainTest> load_published(const PublishedDataset& dataset, const std::string& data_dir,
                                  const LoadOptions& options) {
   std::vector<std::string> looked;
-  SLUICE_RETURN_IF_ERROR(check_folder("the data folder", data_dir));
+  SLUICE_RETURN_IF_ERROR(check_folder("data_dir", data_dir));
   const char* environment = std::getenv("SLUICE_DATA_DIR");
   const std::string named = environment != nullptr ? environment : "";
   SLUICE_RETURN_IF_ERROR(check_folder("SLUICE_DATA_DIR", named));
@@ -255,7 +255,7 @@ Result<TrainTest> load_published(const PublishedDataset& dataset, const std::str
 
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options) {
-  SLUICE_RETURN_IF_ERROR(check_folder("the data folder", data_dir));
+  SLUICE_RETURN_IF_ERROR(check_folder("data_dir", data_dir));
   for (const Form& form : kForms) {
     if (!form.covers(form.what, name)) continue;
     SLUICE_ASSIGN_OR_RETURN(TrainTest sets, form.load({name, data_dir, options}));

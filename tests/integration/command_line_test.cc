@@ -98,10 +98,10 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"WrongAddress", {"--listen", "here"}, "--listen: address \"here\""},
         Mistake{"MissingDataDir",
                 {"--dataset", "mnist", "--data-dir", "/nowhere"},
-                "/nowhere is no folder that is there"},
+                "--data-dir: /nowhere is no folder that is there"},
         Mistake{"MissingDataDirOfWhatNeedsNone",
                 {"--dataset", "digits", "--data-dir", "/nowhere"},
-                "/nowhere is no folder that is there"},
+                "--data-dir: /nowhere is no folder that is there"},
         Mistake{"TargetOfWhatHasNoColumns", {"--target", "kind"}, "only CSV files have"},
         Mistake{
             "ModelCannotBeSaved", {"--save", "/nowhere/model"}, "--save: cannot write /nowhere"},

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -105,6 +106,33 @@ TEST_F(OwnDataTest, AClassThatOnlyTheTestFileHasIsBlamedOnThatFile) {
   EXPECT_EQ(run.status, 2);
   EXPECT_THAT(run.output,
               HasSubstr("model \"m\" has 2 outputs, but " + test_csv + " has 8 classes"));
+}
+
+TEST_F(OwnDataTest, AModelThatDoesNotFitIsRefusedBeforeAnythingIsAnnounced) {
+  const std::string csv = folder_.write("x.csv", "label,a,b\n0,1,2\n1,3,4\n0,5,6\n");
+  const Outcome images = train({"--dataset", csv});
+  EXPECT_EQ(images.status, 2);
+  EXPECT_EQ(images.output,
+            "sluice: model \"mnist_cnn\" takes [28, 28, 1], but the records of x.csv are [2]\n");
+  const std::string no_input = folder_.write(
+      "n.json",
+      R"({"class_name":"Sequential","config":{"name":"n","layers":[{"class_name":"Dense",)"
+      R"("config":{"units":2}}]}})");
+  const Outcome shapeless = train({"--dataset", csv, "--model", no_input});
+  EXPECT_EQ(shapeless.status, 2);
+  EXPECT_THAT(shapeless.output, testing::StartsWith("sluice: "));
+  EXPECT_EQ(std::count(shapeless.output.begin(), shapeless.output.end(), '\n'), 1)
+      << shapeless.output;
+}
+
+TEST_F(OwnDataTest, AModelOfLogitsIsWarnedOfAtTheStartAndTheFileIsNamedOnce) {
+  const std::string csv = folder_.write("x.csv", "label,a,b\n0,1,2\n1,3,4\n0,5,6\n");
+  const Outcome run = train({"--dataset", csv, "--model", model(2, "linear"), "--epochs", "1"});
+  EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("Training on " + csv + ": "));
+  EXPECT_THAT(run.output,
+              HasSubstr(" W driver | the loss categorical_crossentropy takes probabilities, but "
+                        "the last layer \"d\" ends in linear: add activation=\"softmax\"\n"));
 }
 
 TEST_F(OwnDataTest, ATargetThatIsNotThereIsRefusedWithTheColumnsThatAre) {
