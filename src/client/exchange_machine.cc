@@ -17,13 +17,6 @@ namespace {
 constexpr int kPingsUntilGivenUp = 6;
 constexpr int kMostStretch = 10;
 
-// "server at host:1, which did not answer within 10.0 s": for "waiting for ..." to go before.
-std::string who_failed(const std::string& who, const std::string& how) {
-  if (how.starts_with(who + " "))
-    return fmt::format("{}, which {}", who, how.substr(who.size() + 1));
-  return who + ": " + how;
-}
-
 void keep_earlier(std::optional<TimePoint>& at, TimePoint other) {
   at = at ? std::min(*at, other) : other;
 }
@@ -140,7 +133,7 @@ void ExchangeMachine::failed(int index, const Status& status, TimePoint now, Act
   if (said_ != Said::kFailed) {
     said_ = Said::kFailed;
     say(who_failed("server at " + addresses_[static_cast<size_t>(shard_map_[index].server)],
-                   status.message()),
+                   status),
         actions);
   }
 }

@@ -57,7 +57,8 @@ Actions MembershipMachine::join_answered(const Result<Joined>& reply, TimePoint 
   const auto again = joining_->after(reply.status(), now);
   if (again) {
     Actions actions;
-    actions.say = say_silent(reply.status(), now);
+    // Whoever gives up before there is more to say says it once, at the end.
+    if (join_timeout_ > kSayAgain) actions.say = say_silent(reply.status(), now);
     actions.wake = *again;
     return actions;
   }
@@ -118,7 +119,7 @@ Actions MembershipMachine::unknown(const Status& why, TimePoint now) {
   asked_ = false;
   Actions actions = start(now);
   actions.lost = true;
-  actions.say = "joining again: " + why.message();
+  actions.say = why.message() + ": joining again";
   return actions;
 }
 
@@ -151,7 +152,7 @@ Actions MembershipMachine::end(Ending ending, Status why) {
 std::string MembershipMachine::say_silent(const Status& failed, TimePoint now) {
   if (now - last_said_ < kSayAgain) return "";
   last_said_ = now;
-  return fmt::format("waiting for {}: {}", driver_, failed.message());
+  return "waiting for " + who_failed(driver_, failed);
 }
 
 }  // namespace sluice::client

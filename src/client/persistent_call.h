@@ -84,7 +84,7 @@ class PersistentCall {
     }
     if (now - last_said_ >= kSayAgain) {
       last_said_ = now;
-      SLUICE_LOG(warn, "waiting for {}: {}", whom_, status.message());
+      SLUICE_LOG(warn, "waiting for {}", who_failed(whom_, status));
     }
     name();
     alarm_.set(*again, [this] { try_once(); });

@@ -3,12 +3,26 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 
 namespace sluice::client {
 namespace {
 
 // Less makes no sense of a call over a network.
 constexpr core::Duration kShortestAttempt = std::chrono::milliseconds(100);
+
+// What a failure says of `whom`, where it begins with that: of "driver at host:7070 broke off the
+// call" about "the driver at host:7070" that it "broke off the call".
+std::optional<std::string_view> what_of(std::string_view whom, const Status& failed) {
+  constexpr std::string_view kArticle = "the ";
+  if (whom.starts_with(kArticle)) whom.remove_prefix(kArticle.size());
+  std::string_view text = failed.message();
+  if (!text.starts_with(whom)) return {};
+  text.remove_prefix(whom.size());
+  if (!text.starts_with(' ')) return {};
+  return text.substr(1);
+}
 
 }  // namespace
 
@@ -34,9 +48,20 @@ std::optional<core::TimePoint> RetryMachine::after(const Status& failed, core::T
   return std::min(now + options_.backoff.after(++failures_, chance_), end);
 }
 
+std::string who_failed(const std::string& whom, const Status& failed) {
+  if (const auto what = what_of(whom, failed)) return fmt::format("{}, which {}", whom, *what);
+  return fmt::format("{}: {}", whom, failed.message());
+}
+
 Status silent_for(const std::string& whom, core::Duration silence, const Status& last) {
-  return unavailable(fmt::format("{} has not answered for {} s: {}", whom,
-                                 core::whole_seconds(silence), last.message()));
+  constexpr std::string_view kSilent = "does not answer";
+  std::string why = ": " + last.message();
+  if (const auto what = what_of(whom, last)) {
+    const bool is_silent = what->starts_with(kSilent);
+    why = is_silent ? what->substr(kSilent.size()) : fmt::format(": {}", *what);
+  }
+  return unavailable(
+      fmt::format("{} has not answered for {} s{}", whom, core::whole_seconds(silence), why));
 }
 
 }  // namespace sluice::client

@@ -53,7 +53,12 @@ class RetryMachine {
   int failures_ = 0;
 };
 
-// "the driver at host:7070 has not answered for 30 s: connection refused".
+// For whom is waited, and why; a failure that names `whom` itself is no reason to do so twice:
+// "the driver at host:7070: broken pipe", "the driver at host:7070, which does not answer (...)".
+std::string who_failed(const std::string& whom, const Status& failed);
+
+// The same of who is given up: "the driver at host:7070 has not answered for 30 s: broken pipe",
+// "... for 30 s (connection refused)".
 Status silent_for(const std::string& whom, core::Duration silence, const Status& last);
 
 }  // namespace sluice::client

@@ -17,11 +17,11 @@ namespace {
 // A worker that got no lease asks again within this time.
 constexpr core::Duration kAskedAgain = std::chrono::seconds(10);
 
-Status unknown_member(int64_t id) {
+// For the member itself, which says so to people: its number would tell them nothing.
+Status unknown_member() {
   return not_found(
-      fmt::format("the driver does not know member {} (any more): it was given up for dead or "
-                  "belongs to another job",
-                  id));
+      "the driver does not know this process any more (it was given up for dead, or is of another "
+      "job)");
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ Status unknown_member(int64_t id) {
 Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& request,
                                                 TimePoint now) {
   Member* member = hear(request.job, request.member, now);
-  if (member == nullptr) return unknown_member(request.member);
+  if (member == nullptr) return unknown_member();
   member->last_progress = now;
   // It may ask although it holds a lease: the answer to its last call was lost.
   if (phase_ == Phase::kTraining) requeue(*member);
@@ -118,7 +118,7 @@ void Coordinator::requeue(Member& member) {
 Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest& request,
                                                     TimePoint now) {
   Member* member = hear(request.job, request.member, now);
-  if (member == nullptr) return unknown_member(request.member);
+  if (member == nullptr) return unknown_member();
   member->waiting_for = request.waiting_for;
   member->peak_memory_bytes = std::max(member->peak_memory_bytes, request.peak_memory_bytes);
   if (request.activity != member->activity || !request.waiting_for.empty()) {
@@ -152,7 +152,7 @@ wire::HeartbeatReply Coordinator::answer(const Member& member,
 
 Status Coordinator::finish(const wire::FinishRequest& request, TimePoint now) {
   Member* member = hear(request.job, request.member, now);
-  if (member == nullptr) return unknown_member(request.member);
+  if (member == nullptr) return unknown_member();
   if (request.partition < 0 || request.partition >= static_cast<int64_t>(partitions_.size())) {
     return invalid_argument(fmt::format("there is no partition {}", request.partition));
   }

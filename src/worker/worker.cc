@@ -72,6 +72,7 @@ void Worker::joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec
 }
 
 void Worker::ended(Status why) {
+  if (why.ok()) SLUICE_LOG(info, "the job is over");
   act(machine_.ended());
   on_end_(std::move(why));
 }
@@ -118,7 +119,7 @@ void Worker::cancel() {
 }
 
 void Worker::set_waiting_for(const std::string& whom) {
-  if (!whom.empty()) SLUICE_LOG(info, "waiting: {}", whom);
+  if (!whom.empty()) SLUICE_LOG(info, "waiting for {}", whom);
   member_.set_waiting_for(whom);
 }
 

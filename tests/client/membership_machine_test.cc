@@ -55,6 +55,15 @@ TEST_F(MembershipMachineTest, ADriverThatIsNotThereYetIsAskedAgain) {
   EXPECT_EQ(machine_.join_answered(unavailable("refused"), now_).say, "") << "not every time";
 }
 
+TEST_F(MembershipMachineTest, AJoinThatIsSoonGivenUpSaysWhyOnce) {
+  MembershipMachine machine("host:1", 1s, 1);
+  (void)machine.start(now_);
+  EXPECT_EQ(machine.join_answered(unavailable("refused"), now_).say, "");
+  EXPECT_TRUE(machine.time(now_ + 1s).join.has_value());
+  EXPECT_EQ(*machine.join_answered(unavailable("refused"), now_ + 1s).end,
+            unavailable("the driver at host:1 has not answered for 1 s: refused"));
+}
+
 TEST_F(MembershipMachineTest, ADriverThatStaysAwayIsGivenUpAfterTheJoinTimeout) {
   Actions actions = machine_.start(now_);
   while (!actions.end) {
@@ -176,7 +185,7 @@ TEST_F(MembershipMachineTest, AMemberThatTheDriverDoesNotKnowJoinsAgain) {
   const Actions actions = beat(not_found("member 7"));
   EXPECT_TRUE(actions.lost);
   EXPECT_TRUE(actions.join.has_value());
-  EXPECT_EQ(actions.say, "joining again: member 7");
+  EXPECT_EQ(actions.say, "member 7: joining again");
   EXPECT_TRUE(machine_.join_answered(joined_, now_).heartbeat.has_value());
 }
 

@@ -66,5 +66,22 @@ TEST(RetryMachineTest, ASilentPeerIsNamedWithTheLastFailure) {
             unavailable("the driver at host:7070 has not answered for 30 s: connection refused"));
 }
 
+TEST(RetryMachineTest, WhoIsNamedByTheFailureIsNamedOnce) {
+  const auto said = [](const char* failure) {
+    return silent_for("the driver at host:70", 30s, unavailable(failure)).message();
+  };
+  EXPECT_EQ(said("driver at host:70 does not answer (connection refused)"),
+            "the driver at host:70 has not answered for 30 s (connection refused)");
+  EXPECT_EQ(said("driver at host:70 broke off the call (reset)"),
+            "the driver at host:70 has not answered for 30 s: broke off the call (reset)");
+  EXPECT_EQ(said("driver at host:7070 does not answer (reset)"),
+            "the driver at host:70 has not answered for 30 s: driver at host:7070 does not answer "
+            "(reset)");
+  EXPECT_EQ(who_failed("server at a:1", unavailable("server at a:1 does not answer (reset)")),
+            "server at a:1, which does not answer (reset)");
+  EXPECT_EQ(who_failed("the driver at a:1", unavailable("broken pipe")),
+            "the driver at a:1: broken pipe");
+}
+
 }  // namespace
 }  // namespace sluice::client

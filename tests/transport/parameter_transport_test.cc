@@ -267,7 +267,6 @@ TEST_P(ParameterTransportTest, NobodyThereIsUnavailableAfterTheTimeout) {
   EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(290));
   EXPECT_EQ(status.code(), StatusCode::kUnavailable) << status;
   EXPECT_THAT(status.message(), HasSubstr(address));
-  EXPECT_THAT(status.message(), HasSubstr("waited 0.3 s"));
 }
 
 TEST_P(ParameterTransportTest, ServerThatComesLaterIsWaitedFor) {

@@ -422,10 +422,11 @@ TEST_F(WorkerTest, SaysInItsLogForWhomItWaitsOnce) {
   EXPECT_TRUE(status.ok());
   EXPECT_THAT(log, HasSubstr("joining the driver at driver\n"));
   EXPECT_THAT(log, HasSubstr("waiting for the driver at driver: broken pipe\n"));
-  EXPECT_THAT(log, HasSubstr("waiting: something else\n"));
-  const size_t first = log.find("waiting: the last partitions\n");
+  EXPECT_THAT(log, HasSubstr("waiting for something else\n"));
+  const size_t first = log.find("waiting for the last partitions\n");
   ASSERT_NE(first, std::string::npos);
-  EXPECT_EQ(log.find("waiting: the last partitions\n", first + 1), std::string::npos);
+  EXPECT_EQ(log.find("waiting for the last partitions\n", first + 1), std::string::npos);
+  EXPECT_THAT(log, HasSubstr("the job is over\n"));
 }
 
 TEST_F(WorkerTest, StopEndsAWaitForAServerAndTheDriverHearsOfIt) {

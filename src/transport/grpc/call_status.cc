@@ -122,8 +122,7 @@ Status from_grpc(const ::grpc::Status& status, const ::grpc::ClientContext& cont
         return deadline_exceeded(
             fmt::format("{} did not answer within {:.1f} s", who, core::to_seconds(timeout)));
       }
-      return unavailable(fmt::format("{} does not answer: waited {:.1f} s ({})", who,
-                                     core::to_seconds(timeout), connection_problem(peer)));
+      return unavailable(fmt::format("{} does not answer ({})", who, connection_problem(peer)));
     case StatusCode::kUnavailable:
       return unavailable(
           fmt::format("{} does not answer ({})", who, reason_of(status.error_message(), peer)));

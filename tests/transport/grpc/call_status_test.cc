@@ -102,10 +102,9 @@ TEST_F(GrpcReportTest, BrokenOffCallIsUnavailable) {
   }
 }
 
-TEST_F(GrpcReportTest, DeadlineWithoutAConnectionIsUnavailableAndTellsTheTimeout) {
+TEST_F(GrpcReportTest, DeadlineWithoutAConnectionIsUnavailable) {
   EXPECT_EQ(reported(grpc::StatusCode::DEADLINE_EXCEEDED, "Deadline Exceeded"),
-            unavailable("driver at 127.0.0.1:7001 does not answer: waited 2.5 s (no connection "
-                        "yet)"));
+            unavailable("driver at 127.0.0.1:7001 does not answer (no connection yet)"));
 }
 
 TEST_F(GrpcReportTest, OtherCodesStayAndNameThePeer) {

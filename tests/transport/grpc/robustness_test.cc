@@ -211,9 +211,8 @@ TEST_F(GrpcRobustnessTest, ConnectionRefusedIsNamed) {
   const std::string address = listener_->address();
   listener_.reset();
   const auto channel = transport_.connect_parameters(address);
-  EXPECT_EQ(
-      ledger(*channel, kJob, {std::chrono::milliseconds(500)}).status(),
-      unavailable("server at " + address + " does not answer: waited 0.5 s (connection refused)"));
+  EXPECT_EQ(ledger(*channel, kJob, {std::chrono::milliseconds(500)}).status(),
+            unavailable("server at " + address + " does not answer (connection refused)"));
 }
 
 TEST_F(GrpcRobustnessTest, AddressThatANameStandsForIsNamedToo) {
