@@ -17,6 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The file's only name, also while it is not there.
+fs::path true_name(const std::string& path) {
+  std::error_code ignored;
+  return fs::weakly_canonical(fs::absolute(core::follow_links(path)), ignored);
+}
+
 // Also under another name; devices and pipes are nobody's own.
 bool are_one_file(const std::string& a, const std::string& b) {
   std::error_code ignored;
@@ -24,8 +30,7 @@ bool are_one_file(const std::string& a, const std::string& b) {
   if (fs::exists(a, ignored)) {
     return fs::is_regular_file(a, ignored) && fs::equivalent(a, b, ignored);
   }
-  return !fs::exists(b, ignored) &&
-         fs::weakly_canonical(a, ignored) == fs::weakly_canonical(b, ignored);
+  return !fs::exists(b, ignored) && true_name(a) == true_name(b);
 }
 
 // Those that are asked for, with their flags.
@@ -63,6 +68,9 @@ void check_outputs(const train::JobConfig& config, const std::vector<std::string
       if (fs::exists(input, ignored) && are_one_file(path, input)) {
         throw train::InvalidField(field, path + " is read by this job; choose another file");
       }
+    }
+    if (config.listen.starts_with("unix:") && are_one_file(path, config.listen.substr(5))) {
+      throw train::InvalidField(field, path + " is the job's own socket; choose another file");
     }
     const Status writable = core::can_replace_file(path);
     if (!writable.ok()) throw train::InvalidField(field, writable.message());

@@ -28,6 +28,7 @@
 #include "launch/signals.h"
 #include "nn/lowering.h"
 #include "show/report.h"
+#include "sluice/errors.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
 #include "train/evaluation.h"
@@ -145,6 +146,15 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
   app.add_flag("--print-config", flags->print_config, "print the job as JSON and end")
       ->group("Output");
   return flags;
+}
+
+// A file that cannot be read is a mistake like a wrong flag.
+Sequential make_model(const train::JobConfig& config) {
+  try {
+    return train::make_model(config.model, config.seed);
+  } catch (const RuntimeError& error) {
+    throw std::invalid_argument(error.what());
+  }
 }
 
 // The status. Without the trained model, the figures are better than nothing.
@@ -290,7 +300,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   check_outputs(config, {flags.config_file, own_model ? "" : config.model});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   check_data_dir(config.data_dir);
-  Sequential model = train::make_model(config.model, config.seed);
+  Sequential model = make_model(config);
   auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
   if (!data.ok()) return fail(2, data.status().message());
   check_outputs(config, files_of(*data));
@@ -299,7 +309,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
-  const Status limits = core::check_limits();
+  const Status limits = core::check_limits(config.workers + config.servers);
   if (!limits.ok()) return fail(1, limits.message());
   heed_lost_readers();
   const bool keep = !config.save.empty() || !config.report.empty();
@@ -318,8 +328,8 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const bool interrupted =
       signals.token().stop_requested() || (outcome.ok() && !outcome->result.stopped.empty());
   if (!outcome.ok() && !interrupted) {
-    return fail(1, outcome.status().message() +
-                       (config.save.empty() ? "" : "; no model was saved"));
+    return fail(1,
+                outcome.status().message() + (config.save.empty() ? "" : "; no model was saved"));
   }
   if (!outcome.ok()) return end_interrupted(outcome.status(), model, config);
   show::JobReport report = report_of(config, model, *data, std::move(*outcome));

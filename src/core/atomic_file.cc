@@ -61,21 +61,6 @@ int flush_directory_of(const std::string& path) {
   return 0;
 }
 
-// Where a chain of links ends, whether there is something or not; stat() would only find the
-// former.
-std::string follow_links(const std::string& path) {
-  namespace fs = std::filesystem;
-  constexpr int kMostLinks = 40;  // as the kernel
-  fs::path at = path;
-  for (int i = 0; i < kMostLinks; ++i) {
-    std::error_code not_a_link;
-    const fs::path target = fs::read_symlink(at, not_a_link);
-    if (not_a_link) break;
-    at = at.parent_path() / target;  // `target` alone where that is absolute
-  }
-  return at.string();
-}
-
 // Standard output or error where `there` is what it goes to, which may be a regular file: replaced,
 // it would lose what others write there. Else negative.
 int standard_stream(const struct stat& there) {
@@ -115,6 +100,19 @@ bool written_as_it_is(const std::string& path, struct stat& there) {
 }
 
 }  // namespace
+
+std::string follow_links(const std::string& path) {
+  namespace fs = std::filesystem;
+  constexpr int kMostLinks = 40;  // as the kernel
+  fs::path at = path;
+  for (int i = 0; i < kMostLinks; ++i) {
+    std::error_code not_a_link;
+    const fs::path target = fs::read_symlink(at, not_a_link);
+    if (not_a_link) break;
+    at = at.parent_path() / target;  // `target` alone where that is absolute
+  }
+  return at.string();
+}
 
 Status replace_file(const std::string& link, const std::vector<std::span<const char>>& parts) {
   struct stat there {};

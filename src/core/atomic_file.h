@@ -20,6 +20,9 @@ Status replace_file(const std::string& path, const std::vector<std::span<const c
 // which is removed again.
 Status can_replace_file(const std::string& path);
 
+// Where a chain of links that begins at `path` ends, whether something is there or not.
+std::string follow_links(const std::string& path);
+
 // Whether what is written to `path` goes where this process's standard output goes.
 bool is_standard_output(const std::string& path);
 

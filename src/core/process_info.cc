@@ -128,19 +128,19 @@ void hold_standard_files() {
 
 namespace {
 
-Status can_open_files() {
-  // A server with two workers has that many; a driver with more members says what it lacks.
-  constexpr size_t kWanted = 16;
+// gRPC has a dozen to itself, and each member takes a connection each way.
+Status can_open_files(int members) {
+  const size_t wanted = 32 + 2 * static_cast<size_t>(members);
   std::vector<int> files;
   int fd = 0;
-  while (files.size() < kWanted && (fd = ::eventfd(0, EFD_CLOEXEC)) >= 0) files.push_back(fd);
+  while (files.size() < wanted && (fd = ::eventfd(0, EFD_CLOEXEC)) >= 0) files.push_back(fd);
   const int error = errno;
   for (const int file : files) ::close(file);
-  if (files.size() == kWanted) return ok_status();
+  if (files.size() == wanted) return ok_status();
   return {StatusCode::kResourceExhausted,
           fmt::format("only {} of {} files could be opened: {}; raise this process's limit "
                       "(ulimit -n)",
-                      files.size(), kWanted, std::strerror(error))};
+                      files.size(), wanted, std::strerror(error))};
 }
 
 Status can_start_threads() {
@@ -174,8 +174,8 @@ Status can_start_threads() {
 
 }  // namespace
 
-Status check_limits() {
-  SLUICE_RETURN_IF_ERROR(can_open_files());
+Status check_limits(int members) {
+  SLUICE_RETURN_IF_ERROR(can_open_files(members));
   return can_start_threads();
 }
 

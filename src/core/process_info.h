@@ -33,8 +33,9 @@ void hold_standard_files();
 // RESOURCE_EXHAUSTED where this process cannot have what a role takes: its limits on open files,
 // on processes or on address space are too low. Tries it: opens the files, starts the threads and
 // lets go of them. Without threads gRPC would abort the process without saying why, and without
-// files it would take every peer for silent.
-Status check_limits();
+// files it would take every peer for silent. `members`: how many it will be connected with, as far
+// as that is known.
+Status check_limits(int members = 0);
 
 // Lets this process open as many files and connections as its hard limit allows: the soft one is
 // often 1024, and each worker of a large job takes some.

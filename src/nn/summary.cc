@@ -87,6 +87,14 @@ std::string row(const Cells& cells, const char* bar) {
   return text;
 }
 
+// Names come from files, and may hold what would move the cursor.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 std::string with_batch(const Shape& shape) {
   std::string text = "(None";
   for (int64_t size : shape.dims()) text += ", " + std::to_string(size);
@@ -110,11 +118,12 @@ size_t count_params(const Layer& layer, const Shape& input) {
 }  // namespace
 
 std::string Sequential::summary() const {
-  std::string text = fmt::format("Model: \"{}\"\n", name()) + rule(kTop) +
+  std::string text = fmt::format("Model: \"{}\"\n", printable(name())) + rule(kTop) +
                      row({"Layer (type)", "Output Shape", "Param #"}, "┃") + rule(kBelowHeader);
   for (size_t i = 0; i < layers().size(); ++i) {
     const Layer& layer = *layers()[i];
-    Cells cells = {fmt::format("{} ({})", layer.name(), layer.class_name()), "?", "0 (unbuilt)"};
+    Cells cells = {printable(fmt::format("{} ({})", layer.name(), layer.class_name())), "?",
+                   "0 (unbuilt)"};
     if (impl_->input) {
       cells[1] = with_batch(impl_->outputs[i]);
       cells[2] = core::with_separators(

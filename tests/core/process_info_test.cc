@@ -46,10 +46,15 @@ TEST(ProcessInfoTest, ALimitOfOpenFilesThatIsTooLowIsNamed) {
   low.rlim_cur = 12;
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
   const Status status = check_limits();
+  low.rlim_cur = 60;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const Status few_members = check_limits(1), many_members = check_limits(16);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(few_members, ok_status());
+  EXPECT_EQ(many_members.code(), StatusCode::kResourceExhausted);
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   EXPECT_THAT(status.message(),
-              testing::HasSubstr("of 16 files could be opened: Too many open "
+              testing::HasSubstr("of 32 files could be opened: Too many open "
                                  "files; raise this process's limit (ulimit -n)"));
   EXPECT_EQ(check_limits(), ok_status()) << "it lets go of what it opened";
 }

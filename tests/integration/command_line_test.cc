@@ -308,6 +308,33 @@ TEST(CommandLineTest, TwoOutputsAreNotOne) {
   EXPECT_THAT(run.output, HasSubstr("--history: expected another file than --report"));
 }
 
+// While the file is not there, two spellings of its name can only be compared as names.
+TEST(CommandLineTest, TwoOutputsAreNotOneUnderTwoNames) {
+  std::string folder = testing::TempDir() + "/names-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  std::filesystem::create_symlink("model", folder + "/link");
+  const std::string begin = "cd " + folder + " && ";
+  for (const char* flags : {"--save model --report ./model", "--save $PWD/model --report model",
+                            "--save model --report link", "--history ./link --report $PWD/model"}) {
+    const Outcome run = shell(begin + train_command(flags));
+    EXPECT_EQ(run.status, 2) << flags;
+    EXPECT_THAT(run.output, HasSubstr("expected another file than --")) << flags;
+  }
+  const Outcome socket = shell(begin + train_command("--listen unix:$PWD/model --save ./model"));
+  EXPECT_EQ(socket.status, 2);
+  EXPECT_THAT(socket.output, HasSubstr("--save: ./model is the job's own socket"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(CommandLineTest, AModelFileThatIsDamagedIsAMistakeLikeAWrongFlag) {
+  const std::string model = digits().path() + "/damaged.sluice";
+  ASSERT_EQ(shell(train_command("--save " + model)).status, 0);
+  std::filesystem::resize_file(model, std::filesystem::file_size(model) - 1);
+  const Outcome run = shell(train_command("--model " + model));
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output, HasSubstr("damaged.sluice"));
+}
+
 // A file that is opened gets the lowest number that is free: lines for people must not go there.
 TEST(CommandLineTest, ClosedStandardFilesHarmNobody) {
   const std::string report = digits().path() + "/closed.json";

@@ -1,4 +1,5 @@
 // The golden files are what Keras 3 prints for the same models (golden/make_golden.py).
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/nn/models.h"
@@ -37,6 +38,14 @@ TEST(SummaryTest, LongNamesAreWrappedAndShortenedAsInKeras) {
                     .padding = "same",
                     .name = "a name with blanks in it is wrapped"}));
   EXPECT_EQ(model.summary(), read_golden("long_names.summary.txt"));
+}
+
+TEST(SummaryTest, ANameCannotMoveTheCursor) {
+  Sequential model("a\x1b[31m");
+  model.add(Input({4}));
+  model.add(Dense({.units = 2, .name = "line\nbreak"}));
+  EXPECT_THAT(model.summary(), ::testing::HasSubstr("Model: \"a?[31m\""));
+  EXPECT_THAT(model.summary(), ::testing::HasSubstr("line?break (Dense)"));
 }
 
 TEST(SummaryTest, AModelWithoutInputLooksAsInKeras) {
