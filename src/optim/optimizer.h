@@ -42,7 +42,7 @@ class Optimizer {
   const Definition* definition_;
   size_t size_;
   int64_t iterations_ = 0;  // steps begun so far
-  float step_size_ = 0;  // of the step that was begun
+  float step_size_ = 0;     // of the step that was begun
   std::vector<std::pair<std::string, core::AlignedBuffer>> slots_;
 };
 
