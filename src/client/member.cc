@@ -55,6 +55,7 @@ void Member::act(MembershipMachine::Actions actions) {
   if (actions.wake) alarm_.set(*actions.wake, [this] { act(machine_.time(world_.now())); });
   if (actions.lost) return events_.on_lost();
   if (actions.lease_lost) return events_.on_lease_lost();
+  if (!actions.drain.empty() && events_.on_drain) return events_.on_drain(actions.drain);
   if (actions.end) end(actions.ending, *std::move(actions.end));
 }
 

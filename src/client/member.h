@@ -35,6 +35,9 @@ struct MemberEvents {
   // The driver does not know this member any more, which joins again. Its lease may be another's.
   std::function<void()> on_lost;
   std::function<void()> on_lease_lost;
+  // The job is about to be stopped, for this reason: leave() once the push under way has ended. May
+  // come again. Only workers are told.
+  std::function<void(const std::string&)> on_drain{};
   // The last event: OK, the job is over, or leave() said so; CANCELLED, it was aborted; or why this
   // process could not be a member. The owner may destroy the Member in it.
   std::function<void(Status)> on_end;

@@ -96,6 +96,7 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
     if (reply->kind == Kind::kDone) return leave(ok_status());
     if (reply->kind == Kind::kAbort) return leave(cancelled(reply->reason));
     actions.lease_lost = reply->kind == Kind::kLeaseLost && held;
+    if (reply->kind == Kind::kDrain) actions.drain = reply->reason;
   }
   // A driver that answers at once, or a network that fails at once, must not be asked all the time.
   actions.wake = std::max(now, asked_at_ + core::bounded(times_.interval));
@@ -103,6 +104,7 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
   Actions next = send_heartbeat(now);
   next.say = std::move(actions.say);
   next.lease_lost = actions.lease_lost;
+  next.drain = std::move(actions.drain);
   return next;
 }
 

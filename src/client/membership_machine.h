@@ -43,6 +43,7 @@ class MembershipMachine {
     std::optional<Status> leave;              // tell the driver
     bool lost = false;                        // the membership is gone; it joins again
     bool lease_lost = false;                  // the lease that is held is another's now
+    std::string drain;                        // not empty: end the push under way and leave; why
     std::string say;                          // a line for the log, as a warning
     std::optional<core::TimePoint> wake;      // call time() then
     std::optional<Status> end;                // why this is no member any more; the last action

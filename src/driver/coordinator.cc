@@ -119,6 +119,15 @@ TimePoint Coordinator::next_event_of(const Member& member, TimePoint now) const 
   return at;
 }
 
+void Coordinator::drain(const std::string& reason, TimePoint now) {
+  if (over() || !draining_.empty()) return;
+  draining_ = reason;
+  for (const auto& [id, member] : members_) {
+    if (member.alive && member.name.role == wire::Role::kWorker) news_.insert(id);
+  }
+  happened(JobStopping{reason}, now);
+}
+
 void Coordinator::abort(const std::string& reason, TimePoint now) {
   if (!over()) fail(reason, now);
 }

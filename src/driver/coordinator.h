@@ -73,6 +73,9 @@ class Coordinator {
   void tick(core::TimePoint now);
   // When tick() is to be called, at the latest. Events before that may put it off.
   core::TimePoint next_event() const;
+  // The job is about to be stopped: workers are told to end what they push and to leave, and no
+  // partition is given to anybody any more.
+  void drain(const std::string& reason, core::TimePoint now);
   // No effect on a job that is over.
   void abort(const std::string& reason, core::TimePoint now);
   // All is trained, but the result cannot be had.
@@ -97,7 +100,8 @@ class Coordinator {
   int live(wire::Role role) const { return live_[static_cast<size_t>(role)]; }
   // Whether an acquire() that was answered with kWait would get another answer now.
   bool has_work() const {
-    return over() || (phase_ == Phase::kTraining && !gathering_ && !queue_.empty());
+    return over() || !draining_.empty() ||
+           (phase_ == Phase::kTraining && !gathering_ && !queue_.empty());
   }
 
   std::vector<JobEvent> take_events();
@@ -163,6 +167,7 @@ class Coordinator {
   bool closed_ = false;
   bool gathering_ = false;  // the first leases wait for more workers, until gather_until_
   core::TimePoint gather_until_{};
+  std::string draining_;  // why the workers leave; empty: they do not
   std::string abort_reason_;
   wire::ShardMap shard_map_;
   Members members_;

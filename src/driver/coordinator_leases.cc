@@ -39,6 +39,9 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
     reply.reason = abort_reason_;
   } else if (phase_ == Phase::kDone) {
     reply.kind = wire::AcquireReply::Kind::kDone;
+  } else if (!draining_.empty()) {
+    reply.kind = wire::AcquireReply::Kind::kAbort;
+    reply.reason = draining_;
   } else if (phase_ == Phase::kWaitingForServers) {
     reply.reason = waits_for();
   } else if (gathering_) {
@@ -141,6 +144,9 @@ wire::HeartbeatReply Coordinator::answer(const Member& member,
   using Kind = wire::HeartbeatReply::Kind;
   if (phase_ == Phase::kAborted) return {Kind::kAbort, abort_reason_};
   if (closed_) return {Kind::kDone, ""};
+  if (!draining_.empty() && member.name.role == wire::Role::kWorker) {
+    return {Kind::kDrain, draining_};
+  }
   if (request.partition < 0) return {};
   const wire::HeartbeatReply lost{Kind::kLeaseLost, "the partition was given to another worker"};
   if (request.partition >= static_cast<int64_t>(partitions_.size())) return lost;

@@ -188,7 +188,7 @@ Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint now) {
   using How = MemberEnded::How;
   if (code == StatusCode::kOk || code == StatusCode::kCancelled) {
     // A member that is cancelled while the job goes on says why: "stopped by SIGTERM".
-    const bool stopped = code == StatusCode::kCancelled && !over();
+    const bool stopped = code == StatusCode::kCancelled && !over() && draining_.empty();
     end_membership(*member, How::kLeft, stopped ? "was " + request.status.message() : "left", now);
     return ok_status();
   }

@@ -16,6 +16,8 @@ constexpr core::Duration kLeaving = std::chrono::seconds(5);
 constexpr core::Duration kLeavingSoon = std::chrono::milliseconds(1500);
 // How long reading the parameters of a job that is stopped may take.
 constexpr core::Duration kKeeping = std::chrono::seconds(5);
+// Workers give what they push a second.
+constexpr core::Duration kDraining = std::chrono::milliseconds(1500);
 
 data::Shuffle shuffle_of(const wire::TrainingSpec& spec) {
   return spec.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone;
@@ -152,7 +154,7 @@ void Driver::publish() {
 }
 
 void Driver::set_alarm() {
-  core::TimePoint at = std::min({coordinator_.next_event(), next_release(), stop_by_});
+  core::TimePoint at = std::min({coordinator_.next_event(), next_release(), drained_by_, stop_by_});
   if (stage_ == Stage::kEnding) at = std::min(at, leave_by_);
   if (at == core::TimePoint::max() || stage_ == Stage::kNotStarted) return alarm_.clear();
   if (alarm_.is_set() && alarm_set_for_ <= at) return;  // too early does no harm
@@ -171,7 +173,8 @@ void Driver::advance() {
     return end(std::move(totals));
   }
   if (stage_ == Stage::kJoining && coordinator_.servers_ready()) return set_up();
-  if (stage_ == Stage::kTraining && coordinator_.phase() == Phase::kDone) collect();
+  if (stage_ == Stage::kTraining && coordinator_.phase() == Phase::kDone) return collect();
+  if (stage_ == Stage::kTraining && is_drained()) keep();
 }
 
 Status Driver::lost_server() const {
@@ -233,21 +236,34 @@ bool Driver::may_keep() const {
   return options_.keep_when_stopped && (stage_ == Stage::kTraining || stage_ == Stage::kCollecting);
 }
 
-// Nobody is told before the parameters are here: the servers are needed for that.
+// First the workers end what they push, so that each push is in all shards or in none. Then the
+// parameters are read, and then everybody is told: the servers are needed until then.
 void Driver::stop_and_keep(const std::string& reason) {
   if (!stopping_.empty()) return;
   stopping_ = reason;
   stop_by_ = world_.now() + kKeeping;
   if (stage_ == Stage::kCollecting) return;
+  drained_by_ = world_.now() + kDraining;
+  coordinator_.drain(reason, world_.now());
+}
+
+bool Driver::is_drained() const {
+  return drained_by_ != core::TimePoint::max() &&
+         (coordinator_.live(wire::Role::kWorker) == 0 || world_.now() >= drained_by_);
+}
+
+void Driver::keep() {
+  drained_by_ = core::TimePoint::max();
   read_parameters([this](const Status& status) {
     if (stage_ != Stage::kTraining) return;
     kept_ = status.ok();
-    stopped();
+    if (!kept_) return stopped();
+    read_final_ledgers();
   });
 }
 
 void Driver::stopped() {
-  stop_by_ = core::TimePoint::max();
+  drained_by_ = stop_by_ = core::TimePoint::max();
   fail(cancelled(stopping_));
 }
 
@@ -259,6 +275,7 @@ void Driver::answer_leaving() {
 
 void Driver::collect() {
   stage_ = Stage::kCollecting;
+  drained_by_ = core::TimePoint::max();
   read_parameters([this](const Status& status) {
     if (stage_ != Stage::kCollecting) return;
     if (!status.ok()) return fail(status);
@@ -290,7 +307,7 @@ void Driver::read_final_ledgers() {
             fail(reply.status());
           } else {
             take_ledger(server, *std::move(reply));
-            if (--calls_left_ == 0 && stage_ == Stage::kCollecting) conclude();
+            if (--calls_left_ == 0) conclude();
           }
           changed();
         });
@@ -298,7 +315,9 @@ void Driver::read_final_ledgers() {
 }
 
 void Driver::conclude() {
+  if (stage_ != Stage::kTraining && stage_ != Stage::kCollecting) return;
   report_progress();
+  if (stage_ == Stage::kTraining) return stopped();
   const Status counted = check_ledgers(
       ledgers_, server_addresses(),
       {shard_map_, options_.pushes, records_->info().records, options_.training.epochs});
@@ -331,7 +350,7 @@ void Driver::end(Result<JobResult> result) {
   creates_.clear();
   final_ledgers_.clear();
   answer_grants();
-  stop_by_ = core::TimePoint::max();
+  drained_by_ = stop_by_ = core::TimePoint::max();
   answer_leaving();
   client_.reset();  // before its buffers' owners are told
   for (Pull& pull : std::exchange(pulls_, {})) pull.reply(cancelled("the job has ended"));

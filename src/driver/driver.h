@@ -135,6 +135,8 @@ class Driver final : public wire::ControlService {
   bool may_end() const;
   void all_left();
   void stop_and_keep(const std::string& reason);
+  bool is_drained() const;
+  void keep();
   void stopped();
   bool may_keep() const;
   void answer_leaving();
@@ -169,11 +171,12 @@ class Driver final : public wire::ControlService {
   Coordinator coordinator_;
   Stage stage_ = Stage::kNotStarted;
   Status failure_;        // what the job ends with, unless it is OK
-  std::string stopping_;  // why the parameters are being read before their time
-  core::TimePoint stop_by_ = core::TimePoint::max();  // read or not
-  bool kept_ = false;                                 // the parameters have been read
-  std::vector<Leaving> leaving_;                      // servers that are still needed
-  std::shared_ptr<core::AlignedBuffer> parameters_;   // the initial values, then the final ones
+  std::string stopping_;  // why the parameters are read before their time
+  core::TimePoint drained_by_ = core::TimePoint::max();  // then they are, whoever still pushes
+  core::TimePoint stop_by_ = core::TimePoint::max();     // read or not
+  bool kept_ = false;                                    // the parameters have been read
+  std::vector<Leaving> leaving_;                         // servers that are still needed
+  std::shared_ptr<core::AlignedBuffer> parameters_;      // the initial values, then the final ones
   HeldHeartbeats heartbeats_;
   HeldAcquires acquires_;
   std::map<int64_t, Grant> grants_;  // by a number of its own

@@ -40,6 +40,9 @@ struct ToText {
   std::string operator()(const TrainingStarted&) const { return "training begins"; }
   std::string operator()(const Progress&) const { return ""; }
   std::string operator()(const EpochEnded&) const { return ""; }
+  std::string operator()(const JobStopping& e) const {
+    return "the workers end what they push: " + e.why;
+  }
   std::string operator()(const JobEnding& e) const {
     return e.why.ok() ? "everything is trained" : "the job ends: " + e.why.message();
   }

@@ -101,6 +101,12 @@ struct EpochEnded {
   wire::EpochMetrics metrics;
 };
 
+// The job is asked to end before all is trained: workers leave when their pushes have ended. Who
+// ends from now on needs no replacement.
+struct JobStopping {
+  std::string why;
+};
+
 // The job ends; members that end from now on need no replacement. OK: everything is trained.
 struct JobEnding {
   Status why;
@@ -109,7 +115,7 @@ struct JobEnding {
 struct JobEvent {
   core::TimePoint at;
   std::variant<MemberJoined, ServerFound, JoinRefused, MemberEnded, LeaseGranted, PartitionFinished,
-               WaitsFor, TrainingStarted, Progress, EpochEnded, JobEnding>
+               WaitsFor, TrainingStarted, Progress, EpochEnded, JobStopping, JobEnding>
       what;
 };
 

@@ -205,7 +205,8 @@ void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
 }
 
 void LocalCluster::on_event(const driver::JobEvent& event) {
-  if (std::holds_alternative<driver::JobEnding>(event.what)) {
+  if (std::holds_alternative<driver::JobEnding>(event.what) ||
+      std::holds_alternative<driver::JobStopping>(event.what)) {
     strand_->post([this] { ending_ = true; });
   } else if (const auto* ended = std::get_if<driver::MemberEnded>(&event.what)) {
     strand_->post([this, ended = *ended] { member_ended(ended); });

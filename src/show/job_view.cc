@@ -64,6 +64,7 @@ class JobView::Show {
   }
   void operator()(const driver::PartitionFinished&) { daily(); }
   void operator()(const driver::TrainingStarted&) { daily(); }
+  void operator()(const driver::JobStopping&) { daily(); }
   void operator()(const driver::JobEnding&) {
     view_.ending_ = true;
     daily();

@@ -97,6 +97,7 @@ struct HeartbeatReply {
     kLeaseLost,  // the lease that the request named is another's now
     kDone,       // the job has come to its end: leave
     kAbort,      // it has failed or was cancelled: leave; `reason` says why
+    kDrain,      // it is about to be stopped: end the push that is under way, then leave (workers)
   } kind = Kind::kContinue;
   std::string reason;
 };

@@ -58,11 +58,13 @@ void Worker::stop(const std::string& reason) {
 }
 
 client::MemberEvents Worker::member_events() {
-  return {.on_joined = [this](const wire::JoinReply& reply,
-                              const wire::TrainingSpec& spec) { joined(reply, spec); },
-          .on_lost = [this] { act(machine_.membership_lost()); },
-          .on_lease_lost = [this] { act(machine_.lease_lost()); },
-          .on_end = [this](Status why) { ended(std::move(why)); }};
+  return {
+      .on_joined = [this](const wire::JoinReply& reply,
+                          const wire::TrainingSpec& spec) { joined(reply, spec); },
+      .on_lost = [this] { act(machine_.membership_lost()); },
+      .on_lease_lost = [this] { act(machine_.lease_lost()); },
+      .on_drain = [this](const std::string& reason) { act(machine_.stop(reason, world_.now())); },
+      .on_end = [this](Status why) { ended(std::move(why)); }};
 }
 
 void Worker::joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec) {

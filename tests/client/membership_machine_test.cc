@@ -154,6 +154,15 @@ TEST_F(MembershipMachineTest, ALostLeaseIsToldAlsoWhenTheNextHeartbeatGoesAtOnce
   EXPECT_TRUE(actions.heartbeat.has_value());
 }
 
+TEST_F(MembershipMachineTest, AMemberThatIsToDrainStaysOneUntilItLeaves) {
+  join();
+  now_ += 1s;
+  const Actions actions = beat(wire::HeartbeatReply{Kind::kDrain, "stopped by SIGTERM"});
+  EXPECT_EQ(actions.drain, "stopped by SIGTERM");
+  EXPECT_EQ(actions.leave, std::nullopt);
+  EXPECT_TRUE(actions.heartbeat.has_value());
+}
+
 // --- Ends ---
 
 TEST_F(MembershipMachineTest, AJobThatIsOverIsLeft) {

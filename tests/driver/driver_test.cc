@@ -401,19 +401,40 @@ TEST_F(DriverTest, AJobThatIsStoppedMayKeepWhatItHasLearned) {
   options.keep_when_stopped = true;
   start();
   const int64_t worker = join_worker();
-  const auto server = send_heartbeat(server_members[0]);
+  const auto server = send_heartbeat(server_members[0]), drained = send_heartbeat(worker);
   for (FakeServer& each : servers) each.set_values(7);
   driver->stop("stopped by SIGTERM");
   driver->stop("again");
   world.run();
+  ASSERT_TRUE(drained.is_there());
+  EXPECT_EQ(drained.get()->kind, Says::kDrain);
+  EXPECT_EQ(drained.get()->reason, "stopped by SIGTERM");
+  EXPECT_EQ(acquire(worker).kind, wire::AcquireReply::Kind::kAbort);
+  EXPECT_FALSE(server.is_there()) << "a push may be under way";
+  leave(worker, cancelled("stopped by SIGTERM"));
+  world.run();
   ASSERT_TRUE(server.is_there());
   EXPECT_EQ(server.get()->kind, Says::kAbort);
   EXPECT_EQ(server.get()->reason, "stopped by SIGTERM");
-  leave(worker, cancelled("stopped"));
   servers_leave();
   ASSERT_TRUE(end().ok()) << result.status();
   EXPECT_EQ(result->stopped, "stopped by SIGTERM");
   EXPECT_THAT(result->parameters.span(), testing::Each(7.0f));
+  EXPECT_EQ(observer.all<JobStopping>().size(), 1u);
+}
+
+TEST_F(DriverTest, AWorkerThatEndsNoPushHoldsAStopUpForAWhileOnly) {
+  options.keep_when_stopped = true;
+  start();
+  join_worker();
+  driver->stop("stopped by SIGTERM");
+  world.advance(1400ms);
+  const auto server = send_heartbeat(server_members[0]);
+  world.advance(99ms);
+  EXPECT_FALSE(server.is_there());
+  world.advance(1ms);
+  ASSERT_TRUE(server.is_there());
+  EXPECT_EQ(server.get()->kind, Says::kAbort);
 }
 
 TEST_F(DriverTest, AStoppedJobWaitsForItsServersOnlyForAWhile) {

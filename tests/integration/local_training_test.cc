@@ -198,7 +198,7 @@ TEST_F(LocalTrainingTest, WhatWasLearnedUntilASignalIsSaved) {
   const std::string model = digits().path() + "/interrupted.sluice";
   for (const int signal : {SIGINT, SIGUSR1, SIGTERM}) {
     std::filesystem::remove(model);
-    Process process(train(100000, {"--save", model}));
+    Process process(train(100000, {"--save", model, "--shards", "4"}));
     ASSERT_TRUE(process.wait_for_output("Epoch 1/100000", 120s)) << process.output();
     process.signal_group(signal);
     EXPECT_EQ(process.wait(30s), 128 + signal) << process.output();
@@ -206,6 +206,11 @@ TEST_F(LocalTrainingTest, WhatWasLearnedUntilASignalIsSaved) {
                                                          "model as it was by then is saved to"));
     EXPECT_EQ(report()["interrupted_by"], std::string("SIG") + sigabbrev_np(signal));
     EXPECT_GT(report()["server_updates"], 0);
+    // Each push is in all shards or in none.
+    int64_t updates = 0;
+    const json workers = report()["workers"];
+    for (const json& worker : workers) updates += worker["updates"].get<int64_t>();
+    EXPECT_EQ(report()["server_updates"], updates);
     EXPECT_FALSE(report().contains("test_accuracy"));
     Process evaluate({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
                       "--model", model, "--workers", "1", "--epochs", "1"});

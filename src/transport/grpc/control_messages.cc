@@ -17,7 +17,7 @@ constexpr v1::AcquireReply::Kind kAcquireKinds[] = {v1::AcquireReply::GRANTED,
                                                     v1::AcquireReply::ABORT};
 constexpr v1::HeartbeatReply::Kind kHeartbeatKinds[] = {
     v1::HeartbeatReply::CONTINUE, v1::HeartbeatReply::LEASE_LOST, v1::HeartbeatReply::DONE,
-    v1::HeartbeatReply::ABORT};
+    v1::HeartbeatReply::ABORT, v1::HeartbeatReply::DRAIN};
 
 // The index of `kind` in the table; a kind that this version does not know becomes `unknown`.
 template <typename Kind, typename Proto, size_t n>
@@ -180,7 +180,7 @@ v1::HeartbeatReply to_proto(const wire::HeartbeatReply& reply) {
 
 wire::HeartbeatReply from_proto(const v1::HeartbeatReply& reply) {
   using Kind = wire::HeartbeatReply::Kind;
-  static_assert(static_cast<size_t>(Kind::kAbort) + 1 == std::size(kHeartbeatKinds));
+  static_assert(static_cast<size_t>(Kind::kDrain) + 1 == std::size(kHeartbeatKinds));
   return {kind_from(reply.kind(), kHeartbeatKinds, Kind::kAbort), reply.reason()};
 }
 
