@@ -49,9 +49,6 @@ ActivationDescriptor activation(cudnnActivationMode_t mode) {
 // The most that an algorithm may take to compute in.
 constexpr size_t kMostMemory = size_t{1} << 30;
 
-// Of an algorithm that is tried.
-constexpr int kRounds = 3, kCalls = 2;
-
 // Whether what was put on the stream has worked; if not, the error is forgotten.
 bool worked(const Lane& lane, cudnnStatus_t status) {
   const cudaError_t ran = cudaStreamSynchronize(lane.stream.get());
@@ -154,7 +151,8 @@ void Convolution::sort_by_time(Direction& direction, const Run& run,
     const auto run_once = [&] { check(run(Space{space.data(), space.size()}), "cuDNN"); };
     try {
       measured.emplace_back(
-          seconds_per_call(direction.lane->stream.get(), kRounds, kCalls, run_once), algorithm);
+          seconds_per_call(direction.lane->stream.get(), kTrialRounds, kTrialCalls, run_once),
+          algorithm);
     } catch (const CudaError&) {  // listed, but it does not work
       (void)worked(*direction.lane, CUDNN_STATUS_SUCCESS);
     }

@@ -11,9 +11,6 @@ namespace {
 // What NVIDIA recommends on Hopper.
 constexpr uint64_t kMostMemory = uint64_t{32} << 20;
 constexpr int kMostAlgorithms = 8;
-// Of an algorithm that is tried.
-constexpr int kRounds = 3, kCalls = 4;
-
 MatrixLayout layout_of(DataType type, int64_t rows, int64_t columns) {
   return made<MatrixLayout>(cublasLtMatrixLayoutCreate, cuda_type(type),
                             static_cast<uint64_t>(rows), static_cast<uint64_t>(columns), rows);
@@ -109,7 +106,8 @@ std::optional<Matmul> Matmul::make(const Context& context, const Lane& lane,
 std::optional<double> Matmul::seconds_of_run(const MatmulSpec& spec) const {
   cudaStream_t stream = lane_->stream.get();
   try {
-    return seconds_per_call(stream, kRounds, kCalls, [&] { run(spec.a, spec.b, spec.d); });
+    return seconds_per_call(stream, kTrialRounds, kTrialCalls,
+                            [&] { run(spec.a, spec.b, spec.d); });
   } catch (const CudaError&) {  // listed, but it does not work
     (void)cudaStreamSynchronize(stream);
     (void)cudaGetLastError();

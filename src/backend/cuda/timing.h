@@ -9,6 +9,14 @@
 
 namespace sluice::backend::cuda {
 
+// How often an algorithm that is tried runs, besides the first time. On the emulator, where times
+// mean nothing, as seldom as can be.
+#if defined(SLUICE_CUDA_EMULATED)
+inline constexpr int kTrialRounds = 1, kTrialCalls = 1;
+#else
+inline constexpr int kTrialRounds = 3, kTrialCalls = 4;
+#endif
+
 // Seconds of one call, which only puts work on the stream: the median of `rounds` of `calls` each.
 template <typename Call>
 double seconds_per_call(cudaStream_t stream, int rounds, int calls, const Call& call) {
