@@ -25,7 +25,7 @@ for site in sys.path:
 # Puts them into LD_LIBRARY_PATH where the plug-in, $1, lacks a library without.
 find_cuda_libraries() {
   local folder
-  ldd "$1" | grep -q 'not found' || return 0
+  ldd "$1" | grep 'not found' >/dev/null || return 0
   while read -r folder; do
     # Nothing but NVIDIA's: a folder with other libraries could replace those of the programs.
     compgen -G "$folder/lib*.so*" >/dev/null || continue
@@ -36,7 +36,7 @@ find_cuda_libraries() {
 }
 
 has_card() {
-  compgen -G '/dev/nvidia[0-9]*' >/dev/null || nvidia-smi -L 2>/dev/null | grep -q '^GPU'
+  compgen -G '/dev/nvidia[0-9]*' >/dev/null || nvidia-smi -L 2>/dev/null | grep '^GPU' >/dev/null
 }
 
 # Prints what this machine has. Ends the script with one line where nothing can be run: status 77,
