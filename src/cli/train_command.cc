@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/outputs.h"
+#include "core/clock.h"
 #include "core/count_text.h"
 #include "core/file_io.h"
 #include "core/log.h"
@@ -205,7 +206,8 @@ int end_interrupted(const Result<show::JobReport>& report, const Sequential& mod
   const int signal = launch::StopSignals::signal();
   const int status = signal == 0 ? 1 : launch::StopSignals::exit_status();
   if (!report.ok()) {
-    const std::string why = config.save.empty() ? "" : ": " + report.status().message();
+    const bool lost = !config.save.empty() || !config.report.empty();
+    const std::string why = lost ? ": " + report.status().message() : "";
     return fail(status, fmt::format("interrupted; no model was saved{}{}",
                                     config.report.empty() ? "" : " and no report written", why));
   }
@@ -213,13 +215,8 @@ int end_interrupted(const Result<show::JobReport>& report, const Sequential& mod
   std::string text = fmt::format("interrupted after {}{}; ",
                                  core::counted(result.server_updates, "update", "updates"),
                                  signal == 0 ? " since " + result.stopped : "");
-  if (config.save.empty()) {
-    text += "no model was saved";
-  } else if (save_model(model, config.save) == 0) {
-    text += "the model as it was by then is saved to " + config.save;
-  } else {
-    return status;
-  }
+  const bool saved = !config.save.empty() && save_model(model, config.save) == 0;
+  text += saved ? "the model as it was by then is saved to " + config.save : "no model was saved";
   if (!config.report.empty()) {
     const Status written = show::write_report(*report, config.report);
     text += written.ok() ? ", the report of it to " + config.report : "; " + written.message();
@@ -269,8 +266,6 @@ void end_evaluation(show::JobReport& report, const std::string& saved_to,
   std::_Exit(launch::StopSignals::exit_status());
 }
 
-core::TimePoint now() { return std::chrono::steady_clock::now(); }
-
 // A reader that goes away is an error like a full disk, not the end of a training.
 void heed_lost_readers() {
   struct sigaction action {};
@@ -286,7 +281,7 @@ std::string as_asked(train::JobConfig config) {
 }
 
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
-  const auto started = now();
+  const auto started = core::steady_now();
   log::set_level(flags.log_level);
   log::set_role("driver");
   train::validate(flags.config);
@@ -335,7 +330,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   show::JobReport report = report_of(config, model, *data, std::move(*outcome));
   report.config_json = config_json;
   report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
-  report.total_time_s = core::to_seconds(now() - started);
+  report.total_time_s = core::to_seconds(core::steady_now() - started);
   if (interrupted) {
     report.interrupted_by =
         signals.token().stop_requested() ? launch::StopSignals::name() : report.result.stopped;
@@ -356,7 +351,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
         data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
   }
   report.test = test;
-  report.total_time_s = core::to_seconds(now() - started);
+  report.total_time_s = core::to_seconds(core::steady_now() - started);
   const bool saved = !config.save.empty() && status == 0;
   if (!config.report.empty()) {
     const Status written = show::write_report(report, config.report);

@@ -14,9 +14,9 @@ namespace {
 // How long members may take to leave: after a good end, and when a person may be waiting.
 constexpr core::Duration kLeaving = std::chrono::seconds(5);
 constexpr core::Duration kLeavingSoon = std::chrono::milliseconds(1500);
-// How long reading the parameters of a job that is stopped may take.
+// How long a job that is stopped may take until its parameters are read.
 constexpr core::Duration kKeeping = std::chrono::seconds(5);
-// Workers give what they push a second.
+// Of it, how long workers may take to end their pushes (LeaseMachine::kDrainTime and the way).
 constexpr core::Duration kDraining = std::chrono::milliseconds(1500);
 
 data::Shuffle shuffle_of(const wire::TrainingSpec& spec) {

@@ -26,7 +26,8 @@ void Driver::poll_ledgers() {
 }
 
 void Driver::polled(size_t server, Result<wire::LedgerReply> reply) {
-  if (stage_ != Stage::kTraining) return;
+  // An answer that comes late is older than the final ledgers of a job that is stopped.
+  if (stage_ != Stage::kTraining || !final_ledgers_.empty()) return;
   if (reply.ok()) {
     take_ledger(server, *std::move(reply));
   } else {

@@ -117,7 +117,7 @@ Convolution::Space Convolution::space_of(const Direction& direction) {
 // Candidates that may be used, the fastest first: as cuDNN lists them, by its own estimate, which
 // is the same in every run and so what deterministic replicas go by; or as measured here. cuDNN's
 // own measurement (cudnnFindConvolution...) is of one run each, in which code may still be loaded:
-// it was seen to choose algorithms that take thirty times as long as the best.
+// it was seen to choose so badly that a training step took four times as long.
 template <typename Performance>
 std::vector<ConvolutionAlgorithm> Convolution::candidates(
     std::span<const Performance> listed) const {
