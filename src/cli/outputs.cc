@@ -2,13 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
-#include <utility>
 
-#include "core/atomic_file.h"
 #include "data/records.h"
 #include "nn/checkpoint.h"
 
@@ -17,30 +16,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The file's only name, also while it is not there.
-fs::path true_name(const std::string& path) {
-  std::error_code ignored;
-  return fs::weakly_canonical(fs::absolute(core::follow_links(path)), ignored);
-}
+constexpr const char kSave[] = "save", kReport[] = "report", kHistory[] = "history",
+                     kPortFile[] = "port_file";
+
+// What a report takes beside the model's description.
+constexpr uint64_t kReportBytes = 16 << 10;
 
 // Also under another name; devices and pipes are nobody's own.
-bool are_one_file(const std::string& a, const std::string& b) {
+bool are_one_file(const core::OutputFile& a, const core::OutputFile& b) {
   std::error_code ignored;
-  if (core::is_standard_output(a) && core::is_standard_output(b)) return true;
-  if (fs::exists(a, ignored)) {
-    return fs::is_regular_file(a, ignored) && fs::equivalent(a, b, ignored);
+  if (core::is_standard_output(a.path()) && core::is_standard_output(b.path())) return true;
+  if (fs::exists(a.place(), ignored)) {
+    return fs::is_regular_file(a.place(), ignored) && fs::equivalent(a.place(), b.place(), ignored);
   }
-  return !fs::exists(b, ignored) && true_name(a) == true_name(b);
+  return !fs::exists(b.place(), ignored) && a.place() == b.place();
 }
 
-// Those that are asked for, with their flags.
-std::vector<std::pair<const char*, std::string>> outputs(const train::JobConfig& config) {
-  std::vector<std::pair<const char*, std::string>> all = {{"save", config.save},
-                                                          {"report", config.report},
-                                                          {"history", config.history},
-                                                          {"port_file", config.port_file}};
-  std::erase_if(all, [](const auto& output) { return output.second.empty(); });
-  return all;
+void require(const std::string& field, const Status& status) {
+  if (!status.ok()) throw train::InvalidField(field, status.message());
 }
 
 }  // namespace
@@ -52,44 +45,91 @@ train::JobConfig with_standard_output(train::JobConfig config) {
   return config;
 }
 
-bool takes_standard_output(const train::JobConfig& config) {
-  for (const auto& [field, path] : outputs(config)) {
-    if (core::is_standard_output(path)) return true;
+Outputs::Outputs(const train::JobConfig& config, const std::vector<std::string>& inputs) {
+  add(kSave, config.save);
+  add(kReport, config.report);
+  add(kHistory, config.history);
+  add(kPortFile, config.port_file);
+  check_apart_from(inputs);
+  for (const auto& [field, file] : files_) {
+    if (config.listen.starts_with("unix:") &&
+        are_one_file(file, core::OutputFile(config.listen.substr(5)))) {
+      throw train::InvalidField(field,
+                                file.path() + " is the job's own socket; choose another file");
+    }
+    require(field, field == kHistory ? file.check_in_place() : file.check());
   }
-  return false;
+  if (find(kSave) != nullptr) require(kSave, nn::check_checkpoint_name(config.save));
 }
 
-void check_outputs(const train::JobConfig& config, const std::vector<std::string>& inputs) {
-  const auto all = outputs(config);
-  for (auto output = all.begin(); output != all.end(); ++output) {
-    const auto& [field, path] = *output;
-    for (const std::string& input : inputs) {
-      std::error_code ignored;
-      if (fs::exists(input, ignored) && are_one_file(path, input)) {
-        throw train::InvalidField(field, path + " is read by this job; choose another file");
-      }
-    }
-    if (config.listen.starts_with("unix:") && are_one_file(path, config.listen.substr(5))) {
-      throw train::InvalidField(field, path + " is the job's own socket; choose another file");
-    }
-    const Status writable = core::can_replace_file(path);
-    if (!writable.ok()) throw train::InvalidField(field, writable.message());
-    for (auto other = all.begin(); other != output; ++other) {
-      if (!are_one_file(path, other->second)) continue;
-      throw train::InvalidField(
-          field, fmt::format("expected another file than --{}, got {}", other->first, path));
-    }
+void Outputs::add(const char* field, const std::string& path) {
+  if (path.empty()) return;
+  core::OutputFile file(path);
+  for (const auto& [other, earlier] : files_) {
+    if (!are_one_file(file, earlier)) continue;
+    throw train::InvalidField(field,
+                              fmt::format("expected another file than --{}, got {}", other, path));
   }
-  if (config.save.empty()) return;
-  const Status named = nn::check_checkpoint_name(config.save);
-  if (!named.ok()) throw train::InvalidField("save", named.message());
+  files_.emplace_back(field, std::move(file));
 }
 
-LineFile::LineFile(const std::string& path)
-    : path_(path), file_(core::is_standard_output(path) ? stdout : std::fopen(path.c_str(), "we")) {
-  if (file_ == nullptr) {
-    throw std::invalid_argument(fmt::format("cannot write {}: {}", path, std::strerror(errno)));
+core::OutputFile* Outputs::find(const char* field) {
+  const auto found = std::find_if(files_.begin(), files_.end(),
+                                  [field](const auto& output) { return output.first == field; });
+  return found == files_.end() ? nullptr : &found->second;
+}
+
+void Outputs::check_apart_from(const std::vector<std::string>& inputs) const {
+  for (const std::string& path : inputs) {
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) continue;
+    const core::OutputFile input(path);
+    for (const auto& [field, file] : files_) {
+      if (!are_one_file(file, input)) continue;
+      throw train::InvalidField(field, file.path() + " is read by this job; choose another file");
+    }
   }
+}
+
+void Outputs::check_room_for(const Sequential& model) {
+  const std::string json = model.to_json();
+  if (const core::OutputFile* file = find(kSave)) {
+    require(kSave, file->check(nn::checkpoint_bytes(json, model.parameters().layout())));
+  }
+  if (const core::OutputFile* file = find(kReport)) {
+    require(kReport, file->check(kReportBytes + json.size()));
+  }
+}
+
+void Outputs::open() {
+  for (auto& [field, file] : files_) {
+    if (field != kPortFile) require(field, file.open());
+  }
+}
+
+bool Outputs::take_standard_output() const {
+  return std::any_of(files_.begin(), files_.end(), [](const auto& output) {
+    return core::is_standard_output(output.second.path());
+  });
+}
+
+Status Outputs::save(const Sequential& model) {
+  return nn::write_checkpoint(*find(kSave), model.to_json(), model.parameters());
+}
+
+Status Outputs::write_report(const show::JobReport& report) {
+  return show::write_report(report, *find(kReport));
+}
+
+std::unique_ptr<LineFile> Outputs::open_history() {
+  core::OutputFile* file = find(kHistory);
+  return file == nullptr ? nullptr : std::make_unique<LineFile>(*file);
+}
+
+LineFile::LineFile(core::OutputFile& file) : path_(file.path()) {
+  const Result<int> fd = file.open_in_place();
+  if (!fd.ok()) throw std::invalid_argument(fd.status().message());
+  file_.reset(::fdopen(*fd, "w"));
 }
 
 void LineFile::write(const std::string& line) {

@@ -1,12 +1,16 @@
-// Files that a job writes at its end, looked at before it begins.
+// Files that a job writes at its end, tried before it begins.
 #pragma once
 
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "core/atomic_file.h"
+#include "show/report.h"
 #include "sluice/dataset.h"
+#include "sluice/model.h"
 #include "sluice/status.h"
 #include "train/job_config.h"
 
@@ -15,32 +19,50 @@ namespace sluice::cli {
 // The job with "/dev/stdout" where an output is "-".
 train::JobConfig with_standard_output(train::JobConfig config);
 
-// Whether standard output is the model's, the report's or the history's, and nobody else's.
-bool takes_standard_output(const train::JobConfig& config);
-
-// Throws train::InvalidField for --save, --report, --history or --port-file when the file cannot be
-// written, has the name of a format that Sluice does not write, is another one's, or is one of
-// `inputs`.
-void check_outputs(const train::JobConfig& config, const std::vector<std::string>& inputs);
-
 // A file of lines that can be read while the job goes on.
 class LineFile {
  public:
-  // Empties the file, unless it is standard output. Throws std::invalid_argument.
-  explicit LineFile(const std::string& path);
+  // Empties the file, unless it is written to in place. Throws std::invalid_argument.
+  explicit LineFile(core::OutputFile& file);
   void write(const std::string& line);
   // UNAVAILABLE when not every line could be written.
   Status close();
 
  private:
   struct Close {
-    void operator()(std::FILE* file) const {
-      if (file != stdout) std::fclose(file);
-    }
+    void operator()(std::FILE* file) const { std::fclose(file); }
   };
   const std::string path_;
   std::unique_ptr<std::FILE, Close> file_;
   int error_ = 0;
+};
+
+// What a job has of --save, --report, --history and --port-file. Where each leads is found out
+// once.
+class Outputs {
+ public:
+  // Throws train::InvalidField for one that cannot be written, has the name of a format that Sluice
+  // does not write, is another one's, or is one of `inputs`.
+  Outputs(const train::JobConfig& config, const std::vector<std::string>& inputs);
+  // The following three, too: for what is known later, and right before the job begins, since a
+  // pipe's reader is waited for.
+  void check_apart_from(const std::vector<std::string>& inputs) const;
+  void check_room_for(const Sequential& model);
+  void open();
+
+  // Whether standard output is the model's, the report's or the history's, and nobody else's.
+  bool take_standard_output() const;
+
+  // Each only where it is asked for, and once. Statuses as core::OutputFile::write().
+  Status save(const Sequential& model);
+  Status write_report(const show::JobReport& report);
+  std::unique_ptr<LineFile> open_history();  // null: not asked for
+
+ private:
+  void add(const char* field, const std::string& path);
+  core::OutputFile* find(const char* field);  // null: not asked for
+
+  std::vector<std::pair<std::string, core::OutputFile>> files_;  // by the option's name
 };
 
 // The files that a dataset was read from.

@@ -159,10 +159,10 @@ Sequential make_model(const train::JobConfig& config) {
 }
 
 // The status. Without the trained model, the figures are better than nothing.
-int save_model(const Sequential& model, const std::string& path) {
+int save_model(const Sequential& model, Outputs& outputs) {
   try {
-    model.save_weights(path);
-    return 0;
+    const Status saved = outputs.save(model);
+    return saved.ok() ? 0 : fail(1, saved.message());
   } catch (const std::exception& error) {
     return fail(1, error.what());
   }
@@ -202,7 +202,7 @@ show::JobReport report_of(const train::JobConfig& config, const Sequential& mode
 // Says what became of a job that was interrupted, with what was asked for written by now. `report`
 // is that of the job where its servers still had the model: so has `model` then.
 int end_interrupted(const Result<show::JobReport>& report, const Sequential& model,
-                    const train::JobConfig& config) {
+                    const train::JobConfig& config, Outputs& outputs) {
   const int signal = launch::StopSignals::signal();
   const int status = signal == 0 ? 1 : launch::StopSignals::exit_status();
   if (!report.ok()) {
@@ -215,10 +215,10 @@ int end_interrupted(const Result<show::JobReport>& report, const Sequential& mod
   std::string text = fmt::format("interrupted after {}{}; ",
                                  core::counted(result.server_updates, "update", "updates"),
                                  signal == 0 ? " since " + result.stopped : "");
-  const bool saved = !config.save.empty() && save_model(model, config.save) == 0;
+  const bool saved = !config.save.empty() && save_model(model, outputs) == 0;
   text += saved ? "the model as it was by then is saved to " + config.save : "no model was saved";
   if (!config.report.empty()) {
-    const Status written = show::write_report(*report, config.report);
+    const Status written = outputs.write_report(*report);
     text += written.ok() ? ", the report of it to " + config.report : "; " + written.message();
   }
   return fail(status, text);
@@ -253,13 +253,13 @@ data::LoadOptions load_options(const train::JobConfig& config, const Sequential&
 // An evaluation cannot be stopped, but nothing is left to lose by then. `saved_to` and `report_to`
 // are empty where nothing is.
 void end_evaluation(show::JobReport& report, const std::string& saved_to,
-                    const std::string& report_to) {
+                    const std::string& report_to, Outputs& outputs) {
   report.interrupted_by = launch::StopSignals::name();
   std::string text = saved_to.empty()
                          ? "interrupted before its test; no model was saved"
                          : "interrupted before its test; the model is saved to " + saved_to;
   if (!report_to.empty()) {
-    const Status written = show::write_report(report, report_to);
+    const Status written = outputs.write_report(report);
     text += written.ok() ? ", the report to " + report_to : "; " + written.message();
   }
   (void)fail(0, text);
@@ -292,13 +292,14 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   }
   const train::JobConfig config = with_standard_output(flags.config);
   const bool own_model = train::is_builtin_model(config.model);
-  check_outputs(config, {flags.config_file, own_model ? "" : config.model});
+  Outputs outputs(config, {flags.config_file, own_model ? "" : config.model});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   check_data_dir(config.data_dir);
   Sequential model = make_model(config);
+  outputs.check_room_for(model);
   auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
   if (!data.ok()) return fail(2, data.status().message());
-  check_outputs(config, files_of(*data));
+  outputs.check_apart_from(files_of(*data));
   // Before the model is shown, and before anything is waited for.
   train::check_fits(model, data->train.records()->info(), nn::parse_loss(config.loss));
   const std::string device = train::evaluation_device(config, cluster);
@@ -307,13 +308,13 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const Status limits = core::check_limits(config.workers + config.servers);
   if (!limits.ok()) return fail(1, limits.message());
   heed_lost_readers();
+  outputs.open();
   const bool keep = !config.save.empty() || !config.report.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
   if (config.verbose > 0) announce(flags, cluster, model, *data, (*backend)->name());
   train::DistributedJob job{config, cluster, program, flags.log_level, keep};
-  std::optional<LineFile> history;
-  if (!config.history.empty()) {
-    history.emplace(config.history);
+  const std::unique_ptr<LineFile> history = outputs.open_history();
+  if (history) {
     job.on_epoch = [&history](const EpochHistory& entry, int epoch) {
       history->write(show::to_json_line(entry, epoch));
     };
@@ -326,7 +327,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     return fail(1,
                 outcome.status().message() + (config.save.empty() ? "" : "; no model was saved"));
   }
-  if (!outcome.ok()) return end_interrupted(outcome.status(), model, config);
+  if (!outcome.ok()) return end_interrupted(outcome.status(), model, config, outputs);
   show::JobReport report = report_of(config, model, *data, std::move(*outcome));
   report.config_json = config_json;
   report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
@@ -334,9 +335,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   if (interrupted) {
     report.interrupted_by =
         signals.token().stop_requested() ? launch::StopSignals::name() : report.result.stopped;
-    return end_interrupted(std::move(report), model, config);
+    return end_interrupted(std::move(report), model, config, outputs);
   }
-  int status = config.save.empty() ? 0 : save_model(model, config.save);
+  int status = config.save.empty() ? 0 : save_model(model, outputs);
   if (config.verbose > 0) {
     core::write_to_standard_error(
         fmt::format("Evaluating on {}\n", core::counted(data->test.size(), "record", "records")));
@@ -344,8 +345,8 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   Metrics test;
   {
     // Nobody else is at the report meanwhile.
-    const std::stop_callback on_stop(signals.token(), [&report, &config, status] {
-      end_evaluation(report, status == 0 ? config.save : "", config.report);
+    const std::stop_callback on_stop(signals.token(), [&, status] {
+      end_evaluation(report, status == 0 ? config.save : "", config.report, outputs);
     });
     test = model.evaluate(
         data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
@@ -354,7 +355,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   report.total_time_s = core::to_seconds(core::steady_now() - started);
   const bool saved = !config.save.empty() && status == 0;
   if (!config.report.empty()) {
-    const Status written = show::write_report(report, config.report);
+    const Status written = outputs.write_report(report);
     if (!written.ok()) status = fail(1, written.message());
   }
   if (history) {
@@ -364,7 +365,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   std::string text = show::to_text(report);
   if (saved) text += "Model saved to " + config.save + "\n";
   // Last, since standard output may wait for whoever reads it.
-  if (takes_standard_output(config)) {
+  if (outputs.take_standard_output()) {
     core::write_to_standard_error(text);
   } else {
     std::fputs(text.c_str(), stdout);

@@ -151,12 +151,24 @@ Status check_checkpoint_name(const std::string& path) {
   return ok_status();
 }
 
+uint64_t checkpoint_bytes(const std::string& architecture, const core::ParameterLayout& layout) {
+  return aligned(sizeof(Prefix) + write_header(architecture, layout).size()) +
+         layout.size() * sizeof(float) + sizeof(uint32_t);
+}
+
 Status write_checkpoint(const std::string& path, const std::string& architecture,
                         const core::ParameterSet& parameters) {
-  SLUICE_RETURN_IF_ERROR(check_checkpoint_name(path));
+  core::OutputFile file(path);
+  return write_checkpoint(file, architecture, parameters);
+}
+
+Status write_checkpoint(core::OutputFile& file, const std::string& architecture,
+                        const core::ParameterSet& parameters) {
+  SLUICE_RETURN_IF_ERROR(check_checkpoint_name(file.path()));
   const std::string header = write_header(architecture, parameters.layout());
   if (header.size() > std::numeric_limits<uint32_t>::max()) {
-    return invalid_argument(fmt::format("cannot write {}: the architecture is too large", path));
+    return invalid_argument(
+        fmt::format("cannot write {}: the architecture is too large", file.path()));
   }
   Prefix prefix = {{}, kVersion, static_cast<uint32_t>(header.size()), 0};
   std::memcpy(prefix.magic, kMagic, sizeof(kMagic));
@@ -168,8 +180,7 @@ Status write_checkpoint(const std::string& path, const std::string& architecture
   const std::span<const char> data(reinterpret_cast<const char*>(parameters.values().data()),
                                    parameters.values().size_bytes());
   const uint32_t crc = checksum(checksum(0, front), data);
-  return core::replace_file(path,
-                            {front, data, {reinterpret_cast<const char*>(&crc), sizeof(crc)}});
+  return file.write({front, data, {reinterpret_cast<const char*>(&crc), sizeof(crc)}});
 }
 
 bool is_checkpoint(const std::string& path) {

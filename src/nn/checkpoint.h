@@ -16,8 +16,10 @@
 // absent.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
+#include "core/atomic_file.h"
 #include "core/parameter_set.h"
 #include "sluice/status.h"
 
@@ -32,8 +34,13 @@ struct Checkpoint {
 // only be found out where it is needed.
 Status check_checkpoint_name(const std::string& path);
 
-// As check_checkpoint_name(); otherwise as core::replace_file().
+// Of the file that write_checkpoint() makes.
+uint64_t checkpoint_bytes(const std::string& architecture, const core::ParameterLayout& layout);
+
+// As check_checkpoint_name(); otherwise as core::OutputFile::write().
 Status write_checkpoint(const std::string& path, const std::string& architecture,
+                        const core::ParameterSet& parameters);
+Status write_checkpoint(core::OutputFile& file, const std::string& architecture,
                         const core::ParameterSet& parameters);
 
 // Whether the file begins as one.

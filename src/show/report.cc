@@ -118,9 +118,9 @@ std::string to_json_line(const EpochHistory& entry, int epoch) {
   return epoch_json(entry, epoch).dump() + "\n";
 }
 
-Status write_report(const JobReport& report, const std::string& path) {
+Status write_report(const JobReport& report, core::OutputFile& file) {
   const std::string json = to_json(report);
-  return core::replace_file(path, {json}).with_context("the report");
+  return file.write({json}).with_context("the report");
 }
 
 std::string to_text(const JobReport& report) {

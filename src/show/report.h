@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/atomic_file.h"
 #include "driver/job_result.h"
 #include "sluice/model.h"
 #include "sluice/status.h"
@@ -34,8 +35,8 @@ std::string to_json(const JobReport& report);
 // What the report's history has of an epoch, numbered from 1, as one line of JSON.
 std::string to_json_line(const EpochHistory& entry, int epoch);
 
-// Writes the JSON to a temporary file beside `path` and renames it.
-Status write_report(const JobReport& report, const std::string& path);
+// Writes the JSON; as core::OutputFile::write().
+Status write_report(const JobReport& report, core::OutputFile& file);
 
 // The lines that a job that was not interrupted ends with, in the words of Dist-Keras' example.
 std::string to_text(const JobReport& report);

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +17,31 @@
 
 namespace sluice::core {
 namespace {
+
+// As `chattr +i`, where the file system and this user can.
+class Attribute {
+ public:
+  Attribute(const std::string& path, int flag)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), set_(change(flag, true)), flag_(flag) {}
+  Attribute(const Attribute&) = delete;
+  ~Attribute() {
+    if (set_) change(flag_, false);
+    ::close(fd_);
+  }
+  bool set() const { return set_; }
+
+ private:
+  bool change(int flag, bool on) const {
+    int flags = 0;
+    if (::ioctl(fd_, FS_IOC_GETFLAGS, &flags) != 0) return false;
+    flags = on ? flags | flag : flags & ~flag;
+    return ::ioctl(fd_, FS_IOC_SETFLAGS, &flags) == 0;
+  }
+
+  const int fd_;
+  const bool set_;
+  const int flag_;
+};
 
 class AtomicFileTest : public testing::Test {
  protected:
@@ -133,6 +161,82 @@ TEST_F(AtomicFileTest, WhatCannotBeWrittenIsKnownBefore) {
   std::filesystem::create_symlink("nowhere/file", directory_ + "/link");
   EXPECT_FALSE(can_replace_file(directory_ + "/link").ok());
   EXPECT_EQ(files(), 1u);
+}
+
+// Found out by a file of that size, which is removed again.
+TEST_F(AtomicFileTest, WantOfRoomIsKnownBefore) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit limit{10000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  const OutputFile file(directory_ + "/file");
+  const Status small = file.check(10000), large = file.check(30000);
+  setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(small, ok_status());
+  EXPECT_EQ(large.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(large.message(), testing::HasSubstr("it takes 29.30 KB in "));
+  EXPECT_EQ(files(), 0u);
+}
+
+TEST_F(AtomicFileTest, AFullDiskIsKnownBefore) {
+  if (::mount("tmpfs", directory_.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "no file system can be mounted";
+  }
+  const OutputFile file(directory_ + "/file");
+  EXPECT_EQ(file.check(32 << 10), ok_status());
+  const Status full = file.check(1 << 20);
+  ::umount(directory_.c_str());
+  EXPECT_EQ(full.code(), StatusCode::kResourceExhausted);
+  EXPECT_THAT(full.message(), testing::HasSubstr("No space left on device; it takes 1.00 MB in "));
+}
+
+TEST_F(AtomicFileTest, AFileThatCannotBeReplacedIsKnownBeforeAndStays) {
+  const std::string path = directory_ + "/file", text = "text";
+  ASSERT_TRUE(replace_file(path, {text}).ok());
+  for (const int flag : {FS_IMMUTABLE_FL, FS_APPEND_FL}) {
+    const Attribute attribute(path, flag);
+    if (!attribute.set()) GTEST_SKIP() << "this file system has no such attribute";
+    EXPECT_THAT(can_replace_file(path).message(), testing::HasSubstr("lsattr"));
+    EXPECT_FALSE(OutputFile(path).check_in_place().ok());
+  }
+  {
+    const Attribute attribute(directory_, FS_APPEND_FL);
+    EXPECT_THAT(can_replace_file(directory_ + "/new").message(), testing::HasSubstr("its folder"));
+  }
+  EXPECT_EQ(can_replace_file(path), ok_status());
+  EXPECT_EQ(content(path), text);
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(AtomicFileTest, AMountPointIsKnownBefore) {
+  const std::string path = directory_ + "/file", other = directory_ + "/other";
+  for (const std::string& name : {path, other}) std::ofstream(name) << name;
+  if (::mount(other.c_str(), path.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    GTEST_SKIP() << "nothing can be mounted";
+  }
+  const Status status = can_replace_file(path);
+  ::umount(path.c_str());
+  EXPECT_THAT(status.message(), testing::HasSubstr("mount its folder instead"));
+  EXPECT_EQ(content(path), path);
+}
+
+// What is made while a job runs must not lead its output elsewhere.
+TEST_F(AtomicFileTest, WhereAPathLeadsIsFoundOutOnce) {
+  const std::string path = directory_ + "/file", link = directory_ + "/link",
+                    input = directory_ + "/input", text = "text", data = "data";
+  ASSERT_TRUE(replace_file(input, {data}).ok());
+  std::filesystem::create_symlink(path, link);
+  OutputFile direct(path), linked(link), in_place(path);
+  std::filesystem::create_symlink(input, path);
+  EXPECT_FALSE(in_place.open_in_place().ok());
+  ASSERT_TRUE(direct.write({text}).ok());
+  EXPECT_FALSE(std::filesystem::is_symlink(path));
+  EXPECT_EQ(content(path), "text");
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(input, link);
+  ASSERT_TRUE(linked.write({data, text}).ok());
+  EXPECT_EQ(content(path), "datatext");
+  EXPECT_EQ(content(input), "data");
 }
 
 TEST_F(AtomicFileTest, FolderInTheFilesPlaceIsRefusedAndStays) {

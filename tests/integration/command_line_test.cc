@@ -1,5 +1,6 @@
 // What people get wrong, and the one line they get for it.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -345,6 +346,72 @@ TEST(CommandLineTest, ClosedStandardFilesHarmNobody) {
   const Outcome mute = shell(train_command(">&- --log-level off"));
   EXPECT_EQ(mute.status, 1);
   EXPECT_THAT(mute.output, HasSubstr("cannot write to standard output"));
+}
+
+TEST(CommandLineTest, AnOutputThatWasClosedIsRefusedAtOnce) {
+  for (const char* flag : {"--save", "--report", "--history"}) {
+    for (const char* closed : {" - >&-", " - </dev/null 1<&0", " /dev/stdout >&-"}) {
+      const Outcome run = shell(train_command(std::string(flag) + closed));
+      EXPECT_EQ(run.status, 2) << flag << closed;
+      EXPECT_THAT(run.output, testing::StartsWith("sluice: " + std::string(flag) +
+                                                  ": cannot write /dev/stdout: "));
+      EXPECT_EQ(std::count(run.output.begin(), run.output.end(), '\n'), 1) << run.output;
+    }
+  }
+  EXPECT_EQ(shell(train_command("--report /dev/null --verbose 0 2>&-")).status, 0);
+}
+
+// Known from the model, before the data is looked for.
+TEST(CommandLineTest, AModelThatThereIsNoRoomForIsRefusedAtOnce) {
+  const std::string path = digits().path() + "/too_large";
+  for (const char* flag : {"--save", "--report"}) {
+    const Outcome run = shell("ulimit -f 8; " SLUICE_BINARY_DIR "/bin/sluice train --dataset " +
+                              std::string("/nowhere ") + flag + " " + path);
+    EXPECT_EQ(run.status, 2) << run.output;
+    EXPECT_THAT(run.output, testing::ContainsRegex(std::string(flag) + ": cannot write " + path +
+                                                   ": File too large; it takes [0-9.]+ [KM]B in "));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(CommandLineTest, APipesReaderIsWaitedForBeforeTheTraining) {
+  const std::string pipe = digits().path() + "/report.fifo";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  Process process({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
+                   "--epochs", "1", "--report", pipe});
+  ASSERT_TRUE(process.wait_for_output("waiting for somebody to read " + pipe, 30s));
+  EXPECT_THAT(process.output(), testing::Not(HasSubstr("Epoch 1/")));
+  std::ifstream reader(pipe);
+  EXPECT_TRUE(nlohmann::json::parse(reader, nullptr, false).is_object());
+  EXPECT_EQ(process.wait(60s), 0) << process.output();
+  std::filesystem::remove(pipe);
+}
+
+TEST(CommandLineTest, OutputsMayBeAShellsPipes) {
+  const Outcome run = sluice_command({"--version"});
+  ASSERT_EQ(run.status, 0);
+  Process process(
+      {"bash", "-c",
+       train_command("--verbose 0 --report >(cat) --save >(wc -c) --history >(wc -l)") + "; wait"});
+  EXPECT_EQ(process.wait(60s), 0) << process.output();
+  EXPECT_TRUE(process.wait_for_output("\"server_updates\"", 10s)) << process.output();
+}
+
+// A link that is made while the job runs must not lead its output onto its input.
+TEST(CommandLineTest, WhereAnOutputGoesIsFoundOutAtTheStart) {
+  const std::string input = digits().path() + "/train-labels-idx1-ubyte",
+                    model = digits().path() + "/late_link";
+  const auto bytes = std::filesystem::file_size(input);
+  Process process({SLUICE_BINARY_DIR "/bin/sluice", "train", "--dataset", digits().path(),
+                   "--epochs", "100000", "--save", model});
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/", 60s)) << process.output();
+  std::filesystem::create_symlink(input, model);
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.wait(60s), 128 + SIGTERM);
+  EXPECT_THAT(process.output(), HasSubstr("saved to " + model));
+  EXPECT_EQ(std::filesystem::file_size(input), bytes);
+  EXPECT_FALSE(std::filesystem::is_symlink(model));
+  std::filesystem::remove(model);
 }
 
 #ifndef SLUICE_SANITIZED  // sanitizers need all the address space there is

@@ -94,7 +94,8 @@ TEST(ReportTest, WhereNumbersArePredictedThereIsNoAccuracy) {
 }
 
 TEST(ReportTest, PlaceThatCannotBeWrittenIsNamed) {
-  const Status status = write_report(sample_report(), "/nowhere/report.json");
+  core::OutputFile file("/nowhere/report.json");
+  const Status status = write_report(sample_report(), file);
   EXPECT_THAT(status.message(), HasSubstr("/nowhere/report.json"));
 }
 
