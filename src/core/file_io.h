@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "sluice/status.h"
 
@@ -17,8 +19,16 @@ Status file_error(const std::string& what, int error, const std::string& advice 
 // file sizes (ulimit -f) is passed, without the signal that usually ends the process then.
 int write_fully(int fd, std::span<const std::byte> bytes);
 
-// The text of a file. A status as file_error() when it cannot be read; INVALID_ARGUMENT: it is
-// empty, or larger than `most_bytes`.
+// How many bytes a file may have that begins with these (up to 4096).
+using MostBytes = std::function<size_t(std::string_view)>;
+
+// All of a file, which is opened once: a pipe or a terminal will do. Whoever shall write to that is
+// waited for; after 2 s that is said, once. A status as file_error() when it cannot be read;
+// INVALID_ARGUMENT: it is larger than it may be.
+Result<std::string> read_file(const std::string& path, const MostBytes& most);
+
+// The text of a file, likewise. A status as file_error() when it cannot be read; INVALID_ARGUMENT:
+// it is empty, or larger than `most_bytes`.
 Result<std::string> read_text(const std::string& path, size_t most_bytes = size_t{256} << 20);
 
 // `path` seen from the root, or as it is when the working folder is gone.

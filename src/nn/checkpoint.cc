@@ -4,13 +4,12 @@
 #include <zlib.h>
 
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
+#include "core/file_io.h"
 
 namespace sluice::nn {
 namespace {
@@ -121,18 +120,7 @@ Result<Checkpoint> parse_file(std::span<const char> file) {
   }
 }
 
-Result<std::vector<char>> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  const std::streamoff size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
-  if (size < 0) return not_found(std::string("cannot be opened: ") + std::strerror(errno));
-  std::vector<char> bytes(static_cast<size_t>(size));
-  in.seekg(0);
-  if (!in.read(bytes.data(), size)) return unavailable("cannot be read");
-  return bytes;
-}
-
-Result<Checkpoint> read_and_check(const std::string& path) {
-  SLUICE_ASSIGN_OR_RETURN(const std::vector<char> file, read_file(path));
+Result<Checkpoint> check_and_parse(std::span<const char> file) {
   SLUICE_RETURN_IF_ERROR(check_file(file));
   return parse_file(file);
 }
@@ -183,14 +171,18 @@ Status write_checkpoint(core::OutputFile& file, const std::string& architecture,
   return file.write({front, data, {reinterpret_cast<const char*>(&crc), sizeof(crc)}});
 }
 
-bool is_checkpoint(const std::string& path) {
-  char begin[sizeof kMagic] = {};
-  std::ifstream file(path, std::ios::binary);
-  return file.read(begin, sizeof begin) && std::memcmp(begin, kMagic, sizeof kMagic) == 0;
+bool is_checkpoint(std::string_view file) {
+  return file.starts_with(std::string_view(kMagic, sizeof kMagic));
 }
 
 Result<Checkpoint> read_checkpoint(const std::string& path) {
-  Result<Checkpoint> checkpoint = read_and_check(path);
+  SLUICE_ASSIGN_OR_RETURN(const std::string file,
+                          core::read_file(path, [](std::string_view) { return SIZE_MAX / 2; }));
+  return parse_checkpoint(path, file);
+}
+
+Result<Checkpoint> parse_checkpoint(const std::string& path, std::span<const char> file) {
+  Result<Checkpoint> checkpoint = check_and_parse(file);
   if (checkpoint.ok()) return checkpoint;
   return Status(checkpoint.status().code(),
                 fmt::format("checkpoint {} {}", path, checkpoint.status().message()));

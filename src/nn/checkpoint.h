@@ -17,10 +17,13 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "core/atomic_file.h"
 #include "core/parameter_set.h"
+#include "sluice/model.h"
 #include "sluice/status.h"
 
 namespace sluice::nn {
@@ -43,12 +46,17 @@ Status write_checkpoint(const std::string& path, const std::string& architecture
 Status write_checkpoint(core::OutputFile& file, const std::string& architecture,
                         const core::ParameterSet& parameters);
 
-// Whether the file begins as one.
-bool is_checkpoint(const std::string& path);
+// Whether a file begins as one.
+bool is_checkpoint(std::string_view file);
 
 // DATA_LOSS for a file that is cut short, changed or no checkpoint at all, FAILED_PRECONDITION for
-// a newer format.
+// a newer format; when it cannot be read, as core::read_file().
 Result<Checkpoint> read_checkpoint(const std::string& path);
+// The same of a file that has been read; `path` names it in messages.
+Result<Checkpoint> parse_checkpoint(const std::string& path, std::span<const char> file);
+
+// As load_model(), of a file that has been read.
+Sequential parse_model(const std::string& path, std::span<const char> file);
 
 // FAILED_PRECONDITION, saying where they differ, unless both list the same variables.
 Status check_same_layout(const core::ParameterLayout& file, const core::ParameterLayout& model);

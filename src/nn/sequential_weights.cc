@@ -10,8 +10,7 @@
 namespace sluice {
 namespace {
 
-nn::Checkpoint read_or_throw(const std::string& path) {
-  Result<nn::Checkpoint> checkpoint = nn::read_checkpoint(path);
+nn::Checkpoint value_or_throw(Result<nn::Checkpoint> checkpoint) {
   if (!checkpoint.ok()) throw RuntimeError(checkpoint.status().message());
   return *std::move(checkpoint);
 }
@@ -24,6 +23,12 @@ void take_over(const std::string& path, const core::ParameterSet& from, core::Pa
   std::copy(from.values().begin(), from.values().end(), model.values().begin());
 }
 
+Sequential model_of(const std::string& path, const nn::Checkpoint& checkpoint) {
+  Sequential model = Sequential::from_json(checkpoint.architecture);
+  take_over(path, checkpoint.parameters, model.parameters());
+  return model;
+}
+
 }  // namespace
 
 void Sequential::save_weights(const std::string& path) const {
@@ -32,14 +37,15 @@ void Sequential::save_weights(const std::string& path) const {
 }
 
 void Sequential::load_weights(const std::string& path) {
-  take_over(path, read_or_throw(path).parameters, parameters());
+  take_over(path, value_or_throw(nn::read_checkpoint(path)).parameters, parameters());
 }
 
 Sequential load_model(const std::string& path) {
-  const nn::Checkpoint checkpoint = read_or_throw(path);
-  Sequential model = Sequential::from_json(checkpoint.architecture);
-  take_over(path, checkpoint.parameters, model.parameters());
-  return model;
+  return model_of(path, value_or_throw(nn::read_checkpoint(path)));
+}
+
+Sequential nn::parse_model(const std::string& path, std::span<const char> file) {
+  return model_of(path, value_or_throw(nn::parse_checkpoint(path, file)));
 }
 
 }  // namespace sluice

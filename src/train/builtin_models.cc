@@ -2,7 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 #include "core/file_io.h"
 #include "nn/checkpoint.h"
@@ -34,6 +37,20 @@ Sequential mnist_mlp() {
   return model;
 }
 
+// A checkpoint has any size, a text a reasonable one.
+std::string read_model_file(const std::string& path) {
+  constexpr size_t kMostText = size_t{256} << 20;
+  Result<std::string> file = core::read_file(path, [](std::string_view begin) {
+    return nn::is_checkpoint(begin) ? SIZE_MAX / 2 : kMostText;
+  });
+  if (file.ok() && file->empty()) file = invalid_argument(path + " is empty");
+  if (file.ok()) return *std::move(file);
+  throw InvalidField("model",
+                     fmt::format("neither mnist_cnn nor mnist_mlp, nor a file that can be read "
+                                 "({})",
+                                 file.status().message()));
+}
+
 }  // namespace
 
 bool is_builtin_model(const std::string& name) {
@@ -46,17 +63,11 @@ Sequential make_model(const std::string& name, uint64_t seed) {
     model = mnist_cnn();
   } else if (name == "mnist_mlp") {
     model = mnist_mlp();
-  } else if (nn::is_checkpoint(name)) {
-    return load_model(name);
   } else {
-    const Result<std::string> text = core::read_text(name);
-    if (!text.ok()) {
-      throw InvalidField(
-          "model", fmt::format("neither mnist_cnn nor mnist_mlp, nor a file that can be read ({})",
-                               text.status().message()));
-    }
+    const std::string file = read_model_file(name);
+    if (nn::is_checkpoint(file)) return nn::parse_model(name, file);
     try {
-      model = Sequential::from_json(*text);
+      model = Sequential::from_json(file);
     } catch (const std::invalid_argument& error) {
       throw std::invalid_argument(name + ": " + error.what());
     }

@@ -387,6 +387,37 @@ TEST(CommandLineTest, APipesReaderIsWaitedForBeforeTheTraining) {
   std::filesystem::remove(pipe);
 }
 
+TEST(CommandLineTest, WhoShallWriteToAPipeIsWaitedForAndThatIsSaid) {
+  const std::string pipe = digits().path() + "/input.fifo";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const auto print_config = [&pipe](const char* flag) {
+    return std::vector<std::string>{SLUICE_BINARY_DIR "/bin/sluice", "train", flag, pipe};
+  };
+  Process config(print_config("--config"));
+  ASSERT_TRUE(config.wait_for_output("waiting for somebody to write to " + pipe, 30s));
+  write_file(pipe, R"({"epochs": 0})");
+  EXPECT_EQ(config.wait(60s), 2);
+  EXPECT_THAT(config.output(), HasSubstr(pipe + ": epochs: expected"));
+  Process model(print_config("--model"));
+  ASSERT_TRUE(model.wait_for_output("waiting for somebody to write to " + pipe, 30s));
+  write_file(pipe, "no model");
+  EXPECT_EQ(model.wait(60s), 2);
+  EXPECT_THAT(model.output(), HasSubstr(pipe + ": "));
+  std::filesystem::remove(pipe);
+}
+
+TEST(CommandLineTest, InputsMayBeAShellsPipes) {
+  const std::string model = digits().path() + "/through_a_pipe.sluice";
+  ASSERT_EQ(shell(train_command("--save " + model)).status, 0);
+  const Outcome run =
+      shell(train_command("--verbose 0 --config <(echo '{\"epochs\": 1}') "
+                          "--model <(cat " +
+                          model + ")"));
+  EXPECT_EQ(run.status, 0) << run.output;
+  EXPECT_EQ(run.output, "");
+  std::filesystem::remove(model);
+}
+
 TEST(CommandLineTest, OutputsMayBeAShellsPipes) {
   const Outcome run = sluice_command({"--version"});
   ASSERT_EQ(run.status, 0);
