@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <stdexcept>
-#include <string_view>
 
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -13,6 +12,7 @@
 #include "launch/roles.h"
 #include "launch/signals.h"
 #include "train/job_config.h"
+#include "transport/grpc/grpc_transport.h"
 #include "transport/grpc/socket_address.h"
 
 namespace sluice::cli {
@@ -40,7 +40,7 @@ void add_shared_flags(CLI::App& app, RoleFlags& flags) {
 void require_address(const char* flag, const std::string& address) {
   const auto parsed = transport::parse_address(address);
   if (!parsed.ok()) throw std::invalid_argument(flag + (": " + parsed.status().message()));
-  if (!parsed->is_unix() && parsed->port == 0 && flag != std::string_view("--listen")) {
+  if (!parsed->is_unix() && parsed->port == 0) {
     throw std::invalid_argument(fmt::format("{}: {} has no port to connect to", flag, address));
   }
 }
@@ -58,8 +58,11 @@ void validate(const launch::RoleOptions& role) {
     if (!wrong.empty()) throw std::invalid_argument("--device: " + wrong);
   }
   require_address("--driver", role.driver);
-  require_address("--listen", role.listen);
   if (!role.advertise.empty()) require_address("--advertise", role.advertise);
+  const Status free = transport::check_listen(role.listen);
+  if (free.code() == StatusCode::kInvalidArgument) {
+    throw std::invalid_argument("--listen: " + free.message());
+  }
   if (role.port_file.empty()) return;
   if (role.listen.starts_with("unix:")) {
     throw std::invalid_argument("--port-file: needs a --listen address with a port");

@@ -231,7 +231,11 @@ Status check_port(const train::JobConfig& config, train::Cluster cluster) {
   if (!config.port_file.empty() && (address.empty() || address.starts_with("unix:"))) {
     throw train::InvalidField("port_file", "needs a --listen address with a port");
   }
-  return address.empty() ? ok_status() : transport::check_listen(address);
+  const Status free = address.empty() ? ok_status() : transport::check_listen(address);
+  if (free.code() == StatusCode::kInvalidArgument) {
+    throw train::InvalidField("listen", free.message());
+  }
+  return free;
 }
 
 void check_data_dir(const std::string& folder) {

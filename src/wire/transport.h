@@ -44,8 +44,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  // `service` must outlive the listener. UNAVAILABLE: the address is in use or not this host's; the
-  // message says which and what to do.
+  // `service` must outlive the listener. UNAVAILABLE: the address is in use; INVALID_ARGUMENT: it
+  // is none, or not this host's. The message says what to do.
   virtual Result<std::unique_ptr<Listener>> listen(const std::string& address,
                                                    ParameterService* service,
                                                    const ListenOptions& options) = 0;

@@ -36,7 +36,7 @@ class GrpcTransport final : public wire::Transport {
 
   // Addresses: "HOST:PORT" (port 0: any free one), "[IPV6]:PORT", "unix:/path". A listener on a
   // Unix socket removes its file at the end. Plaintext: for networks that are trusted.
-  // INVALID_ARGUMENT: not an address. UNAVAILABLE: in use, or not this host's.
+  // INVALID_ARGUMENT: not an address, or none of this host's. UNAVAILABLE: in use.
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address,
                                                  wire::ParameterService* service,
                                                  const wire::ListenOptions& options) override;

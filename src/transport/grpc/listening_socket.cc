@@ -18,24 +18,35 @@ constexpr int kSocketFlags = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 
 using AddressList = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-Status cannot_listen(const SocketAddress& address, const std::string& why) {
-  return unavailable(fmt::format("cannot listen on {}: {}", address.to_string(), why));
+std::string cannot_listen(const SocketAddress& address, const std::string& why) {
+  return fmt::format("cannot listen on {}: {}", address.to_string(), why);
 }
 
-Status cannot_listen(const SocketAddress& address, int error) {
+// An address that is right, and cannot be had now.
+Status not_now(const SocketAddress& address, const std::string& why) {
+  return unavailable(cannot_listen(address, why));
+}
+
+// An address that is wrong on this host, whenever it is asked for.
+Status wrong_address(const SocketAddress& address, const std::string& why) {
+  return invalid_argument(cannot_listen(address, why));
+}
+
+Status status_of(const SocketAddress& address, int error) {
   switch (error) {
     case EADDRINUSE:
-      return cannot_listen(address,
-                           "the port is in use; choose another with --listen, or port 0 for any");
+      return not_now(address,
+                     "the port is in use; choose another with --listen, or port 0 for any");
     case EADDRNOTAVAIL:
-      return cannot_listen(address,
+    case EAFNOSUPPORT:
+      return wrong_address(address,
                            "it is not an address of this host; 0.0.0.0 stands for all of them");
     case EACCES:
-      return cannot_listen(address,
+      return wrong_address(address,
                            "ports below 1024 need privileges; choose another with --listen, or "
                            "port 0 for any");
     default:
-      return cannot_listen(address, std::strerror(error));
+      return unavailable(cannot_listen(address, std::strerror(error)));
   }
 }
 
@@ -55,13 +66,13 @@ Status make_way(const SocketAddress& address) {
   struct stat info {};
   if (::lstat(address.path.c_str(), &info) != 0) return ok_status();
   if (!S_ISSOCK(info.st_mode)) {
-    return cannot_listen(address, "there is a file of that name; choose another path");
+    return wrong_address(address, "there is a file of that name; choose another path");
   }
   const Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const sockaddr_un name = name_of(address);
   // EAGAIN: somebody listens, and has no room for more.
   if (::connect(probe.get(), generic(name), sizeof name) == 0 || errno == EAGAIN) {
-    return cannot_listen(address, "the socket is in use; choose another path");
+    return not_now(address, "the socket is in use; choose another path");
   }
   ::unlink(address.path.c_str());
   return ok_status();
@@ -76,8 +87,9 @@ Result<AddressList> look_up(const SocketAddress& address) {
   const int error =
       ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   if (error == 0) return AddressList(found, &freeaddrinfo);
-  return cannot_listen(
-      address, fmt::format("there is no host {} ({})", address.host, ::gai_strerror(error)));
+  return wrong_address(
+      address, fmt::format("there is no host {} ({}); 0.0.0.0 stands for all addresses of this one",
+                           address.host, ::gai_strerror(error)));
 }
 
 // `only_ipv6`: beside one for IPv4.
@@ -197,11 +209,12 @@ Result<ListeningSocket> ListeningSocket::open_unix(const SocketAddress& address)
   const sockaddr_un name = name_of(address);
   const int error = bind_and_listen(socket, generic(name), sizeof name);
   if (error == EADDRINUSE) {
-    return cannot_listen(address, "the socket is in use; choose another path");
+    return not_now(address, "the socket is in use; choose another path");
   }
   if (error != 0) {
     const std::string directory = address.path.substr(0, address.path.rfind('/') + 1);
-    return cannot_listen(address, directory + ": " + std::strerror(error));
+    return wrong_address(address, fmt::format("{}: {}; the folder must be there and writable",
+                                              directory, std::strerror(error)));
   }
   std::vector<Descriptor> sockets;
   sockets.push_back(std::move(socket));
@@ -222,7 +235,7 @@ Result<ListeningSocket> ListeningSocket::open_tcp(const SocketAddress& address) 
     if (sockets.error != 0) sockets.open.clear();
     if (sockets.error != EADDRINUSE) break;
   }
-  if (sockets.open.empty()) return cannot_listen(address, sockets.error);
+  if (sockets.open.empty()) return status_of(address, sockets.error);
   SocketAddress bound = address;
   bound.port = port_of(sockets.open.front());
   return ListeningSocket(bound.to_string(), described(bound, sockets.hosts),

@@ -66,7 +66,7 @@ TEST_F(GrpcListenTest, PortInUseSaysWhatToDo) {
 
 TEST_F(GrpcListenTest, OtherHostsAddressIsRefused) {
   const Status status = listen("192.0.2.1:7000").status();
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("it is not an address of this host"));
 }
 

@@ -100,16 +100,16 @@ TEST(ListeningSocketTest, NumbersAreTheirOwnDescription) {
   }
 }
 
-TEST(ListeningSocketTest, UnknownHostIsUnavailable) {
+TEST(ListeningSocketTest, UnknownHostIsAWrongAddress) {
   const Status status = ListeningSocket::open("no-such-host.invalid:7000").status();
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("there is no host no-such-host.invalid"));
 }
 
-TEST(ListeningSocketTest, OtherHostsAddressIsNotFree) {
+TEST(ListeningSocketTest, OtherHostsAddressIsAWrongOne) {
   // 192.0.2.0/24 is reserved for documentation (RFC 5737).
   const Status status = ListeningSocket::open("192.0.2.1:7000").status();
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("not an address of this host"));
 }
 
@@ -120,16 +120,16 @@ class UnixListeningSocketTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove(path_); }
 };
 
-TEST_F(UnixListeningSocketTest, OrdinaryFileIsNotFree) {
+TEST_F(UnixListeningSocketTest, OrdinaryFileIsAWrongAddress) {
   std::ofstream(path_) << "precious";
   const Status status = ListeningSocket::open("unix:" + path_.string()).status();
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
 TEST_F(UnixListeningSocketTest, MissingDirectoryIsNamed) {
   const Status status = ListeningSocket::open("unix:" + path_.string() + "-none/socket").status();
-  EXPECT_EQ(status.code(), StatusCode::kUnavailable);
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr(path_.string() + "-none/: No such file or directory"));
 }
 
