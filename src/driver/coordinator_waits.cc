@@ -53,7 +53,8 @@ std::string Coordinator::members_waited_for() const {
   int named = 0;
   for (const auto& [id, member] : members_) {
     if (!member.alive || member.named_because.empty()) continue;
-    if (server_named && !member.waiting_for.empty()) continue;
+    const bool worker = member.name.role == Role::kWorker;
+    if (server_named && worker && !member.waiting_for.empty()) continue;
     if (++named > kMostNamed) return whom + "; and others";
     whom += fmt::format("{}{} {}, which {}", whom.empty() ? "" : "; ", to_text(member.name.role),
                         member.name.index, member.named_because);
@@ -103,7 +104,8 @@ std::string Coordinator::standstill(const Member& member, core::Duration time) c
 std::string Coordinator::why_named(const Member& member, TimePoint now) const {
   if (now >= silent_at(member)) return "has not been heard of for some seconds";
   const bool holds = may_stall(member) && member.partition >= 0;
-  if (holds && !member.waiting_for.empty()) return "waits for " + member.waiting_for;
+  const bool serves = member.name.role == Role::kServer && phase_ == Phase::kTraining;
+  if ((holds || serves) && !member.waiting_for.empty()) return "waits for " + member.waiting_for;
   if (now < stalled_at(member)) return "";
   return standstill(member, options_.name_stalled_after);
 }

@@ -87,6 +87,9 @@ Status Server::listen(const std::string& address) {
   wire::ListenOptions options;
   options.threads = options_.threads;
   options.max_message_bytes = wire::ListenOptions::kNotKnownYet;
+  options.on_full = [this](const std::string& why) {
+    strand_->post([this, why] { say_full(why); });
+  };
   SLUICE_ASSIGN_OR_RETURN(listener_, transport_.listen(address, &parameters_, options));
   return options_.on_listening ? options_.on_listening(listener_->address()) : ok_status();
 }
@@ -100,10 +103,20 @@ void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec
   if (!serving.ok()) member_->leave(serving);
 }
 
+// Who cannot connect knows only that this server does not answer: the driver tells its people.
+void Server::say_full(const std::string& why) {
+  if (!member_ || ended_) return;
+  member_->set_waiting_for(
+      why.empty()
+          ? ""
+          : fmt::format("open files for more connections ({}): raise its limit (ulimit -n)", why));
+}
+
 // The next job's messages may have another size.
 void Server::listen_anew() {
   const std::string address = listener_->address();
   listener_.reset();
+  say_full("");
   if (Status listening = listen(address); !listening.ok()) member_->leave(listening);
 }
 

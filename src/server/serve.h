@@ -45,6 +45,7 @@ class Server {
   // Opens the address; calls wait until it is known how large those of the job are.
   Status listen(const std::string& address);
   void serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec);
+  void say_full(const std::string& why);
   void listen_anew();
   void end(Status why);
 

@@ -83,9 +83,10 @@ struct HeartbeatRequest {
   int64_t member = 0;
   int64_t partition = -1;  // the lease it holds; -1: none
   int64_t incarnation = 0;
-  int64_t step = 0;         // steps trained of that partition, pushed or not
-  int64_t activity = 0;     // grows with everything that the member gets done
-  std::string waiting_for;  // empty, or what the member waits for ("server 0 at ..."), to be shown
+  int64_t step = 0;      // steps trained of that partition, pushed or not
+  int64_t activity = 0;  // grows with everything that the member gets done
+  // Empty, or what the member waits for ("server 0 at ...", "open files ..."), to be shown.
+  std::string waiting_for;
   int64_t peak_memory_bytes = 0;
   // How long the driver may keep the answer back for want of news.
   core::Duration hold{};

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,6 +25,9 @@ struct ListenOptions {
   // Larger messages are refused with RESOURCE_EXHAUSTED. kNotKnownYet, for a server that has an
   // address before it has a job: calls wait until Listener::serve() tells it.
   size_t max_message_bytes = kAnySize;
+  // Told why new connections have to wait, and nothing when they no longer do; from a thread of the
+  // transport's, until the listener is destroyed.
+  std::function<void(const std::string& why)> on_full{};
 };
 
 // Listens for a service until it is destroyed: the service gets no more calls then, and those that

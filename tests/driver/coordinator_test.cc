@@ -719,6 +719,23 @@ TEST_F(CoordinatorTest, WhoeverWaitsForAServerIsNotStuck) {
   EXPECT_EQ(coordinator.live(wire::Role::kWorker), 0) << "its time starts when it waits no more";
 }
 
+// Whoever cannot connect to it only knows that it does not answer.
+TEST_F(CoordinatorTest, AServerThatHasNoRoomIsNamedInsteadOfThoseThatWaitForIt) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  auto waiting = heartbeat_of(a, train(a));
+  waiting.waiting_for = "server 0 at hosta:7001";
+  auto full = heartbeat_of(server);
+  full.waiting_for = "open files";
+  coordinator.take_events();
+  beat(waiting);
+  beat(full);
+  EXPECT_THAT(waits(), ElementsAre("worker 0, which waits for server 0 at hosta:7001",
+                                   "server 0, which waits for open files"));
+  beat(heartbeat_of(server));
+  EXPECT_EQ(waits().back(), "worker 0, which waits for server 0 at hosta:7001");
+}
+
 TEST_F(CoordinatorTest, WhoeverWaitsForAServerThatIsSilentIsNotNamedBesideIt) {
   start();
   const int64_t a = join(wire::Role::kWorker, 10);

@@ -269,6 +269,21 @@ TEST_F(ServeTest, JoinsTheNextJobOfADriverThatDoesNotKnowItAnyMore) {
   EXPECT_EQ(only_leave().job, 43u);
 }
 
+TEST_F(ServeTest, TheDriverIsToldWhyNobodyCanConnect) {
+  start();
+  const auto& on_full = network_.listened.back().on_full;
+  ASSERT_TRUE(on_full);
+  on_full("Too many open files");
+  tell(wire::HeartbeatReply{});
+  world_.advance(1s);
+  EXPECT_EQ(driver_.heartbeats.requests.back().waiting_for,
+            "open files for more connections (Too many open files): raise its limit (ulimit -n)");
+  on_full("");
+  tell(wire::HeartbeatReply{});
+  world_.advance(1s);
+  EXPECT_EQ(driver_.heartbeats.requests.back().waiting_for, "");
+}
+
 TEST_F(ServeTest, AnAddressThatIsTakenMeanwhileEndsIt) {
   start();
   network_.listen_result = unavailable("cannot listen on 10.0.0.7:7001: the port is in use");

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "core/log.h"
 #include "transport/grpc/endpoint.h"
@@ -46,17 +47,24 @@ size_t most_connections() {
 }  // namespace
 
 Result<std::unique_ptr<Acceptor>> Acceptor::start(const ListeningSocket& socket,
-                                                  ::grpc::Server& server) {
+                                                  ::grpc::Server& server,
+                                                  std::function<void(const std::string&)> on_full) {
   Descriptor stop(::eventfd(0, EFD_CLOEXEC));
   if (!stop.valid()) {
     return Status(StatusCode::kResourceExhausted,
                   fmt::format("cannot listen on {}: {}", socket.address(), std::strerror(errno)));
   }
-  return std::unique_ptr<Acceptor>(new Acceptor(socket, server, std::move(stop)));
+  return std::unique_ptr<Acceptor>(
+      new Acceptor(socket, server, std::move(stop), std::move(on_full)));
 }
 
-Acceptor::Acceptor(const ListeningSocket& socket, ::grpc::Server& server, Descriptor stop)
-    : socket_(socket), server_(server), stop_(std::move(stop)), thread_([this] { run(); }) {}
+Acceptor::Acceptor(const ListeningSocket& socket, ::grpc::Server& server, Descriptor stop,
+                   std::function<void(const std::string&)> on_full)
+    : socket_(socket),
+      server_(server),
+      stop_(std::move(stop)),
+      on_full_(std::move(on_full)),
+      thread_([this] { run(); }) {}
 
 Acceptor::~Acceptor() {
   ::eventfd_write(stop_.get(), 1);
@@ -85,7 +93,7 @@ void Acceptor::accept_all() {
   for (const Descriptor& socket : socket_.descriptors()) {
     if (!accept_all(socket)) return;
   }
-  told_ = false;
+  if (std::exchange(told_, false) && on_full_) on_full_("");
 }
 
 // False: the others have to wait.
@@ -127,6 +135,7 @@ void Acceptor::pause(const char* why) {
   told_ = true;
   SLUICE_LOG(warn, "{}: new connections have to wait: {}; raise the limit with ulimit -n",
              socket_.address(), why);
+  if (on_full_) on_full_(why);
 }
 
 }  // namespace sluice::transport

@@ -2,14 +2,16 @@
 //
 // gRPC's own listener accepts nothing more once the process has run out of descriptors (gRPC before
 // 1.56, CVE-2023-4785). This one leaves connections in the kernel's queue meanwhile, tries again
-// ten times a second, and logs it once. It also leaves a quarter of the descriptors that the
+// ten times a second, and says it once. It also leaves a quarter of the descriptors that the
 // process may have (ulimit -n) to others. Internal: includes gRPC.
 #pragma once
 
 #include <grpcpp/server.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -21,9 +23,11 @@ namespace sluice::transport {
 
 class Acceptor {
  public:
-  // Both must outlive it. RESOURCE_EXHAUSTED: there is no descriptor left.
+  // The first two must outlive it; `on_full` as wire::ListenOptions has it, may be null.
+  // RESOURCE_EXHAUSTED: there is no descriptor left.
   static Result<std::unique_ptr<Acceptor>> start(const ListeningSocket& socket,
-                                                 ::grpc::Server& server);
+                                                 ::grpc::Server& server,
+                                                 std::function<void(const std::string&)> on_full);
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -36,7 +40,8 @@ class Acceptor {
   };
   enum class Wait { kForConnections, kForDescriptors };
 
-  Acceptor(const ListeningSocket& socket, ::grpc::Server& server, Descriptor stop);
+  Acceptor(const ListeningSocket& socket, ::grpc::Server& server, Descriptor stop,
+           std::function<void(const std::string&)> on_full);
   void run();
   bool wait(Wait what);
   void accept_all();
@@ -48,11 +53,12 @@ class Acceptor {
   const ListeningSocket& socket_;
   ::grpc::Server& server_;
   const Descriptor stop_;  // an eventfd
+  const std::function<void(const std::string&)> on_full_;
 
   // Used by the thread only.
   std::vector<Connection> connections_;
   Wait next_wait_ = Wait::kForConnections;
-  bool told_ = false;  // it has been logged that connections wait
+  bool told_ = false;  // it has been said that connections wait
 
   std::thread thread_;
 };

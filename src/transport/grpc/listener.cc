@@ -141,13 +141,15 @@ class OpenCalls {
 
 class GrpcListener final : public wire::Listener {
  public:
-  GrpcListener(ListeningSocket socket, std::vector<Method> methods, int threads)
+  GrpcListener(ListeningSocket socket, std::vector<Method> methods,
+               const wire::ListenOptions& options)
       : socket_(std::move(socket)),
+        on_full_(options.on_full),
         methods_(std::move(methods)),
         serving_(std::make_shared<Serving>(methods_)),
         server_queue_(builder_.AddCompletionQueue().release()),
         queue_(std::make_shared<OperationQueue>(
-            std::unique_ptr<::grpc::CompletionQueue>(server_queue_), std::max(threads, 1))),
+            std::unique_ptr<::grpc::CompletionQueue>(server_queue_), std::max(options.threads, 1))),
         calls_(std::make_shared<OpenCalls>(queue_)) {}
   ~GrpcListener() override;
 
@@ -164,6 +166,7 @@ class GrpcListener final : public wire::Listener {
   void hand_to_service(std::unique_ptr<Call> call);
 
   const ListeningSocket socket_;
+  const std::function<void(const std::string&)> on_full_;
   const std::vector<Method> methods_;
   const std::shared_ptr<Serving> serving_;
   ::grpc::ServerBuilder builder_;
@@ -180,7 +183,7 @@ Status GrpcListener::serve(size_t max_message_bytes) {
   serving_->server = builder_.BuildAndStart();
   if (!serving_->server) return internal_error(address() + ": gRPC cannot start a server");
   for (size_t method = 0; method < methods_.size(); ++method) wait_for_call(method);
-  SLUICE_ASSIGN_OR_RETURN(acceptor_, Acceptor::start(socket_, *serving_->server));
+  SLUICE_ASSIGN_OR_RETURN(acceptor_, Acceptor::start(socket_, *serving_->server, on_full_));
   return ok_status();
 }
 
@@ -234,8 +237,7 @@ void GrpcListener::hand_to_service(std::unique_ptr<Call> call) {
 Result<Listening> listen_for(const std::string& address, std::vector<Method> methods,
                              const wire::ListenOptions& options) {
   SLUICE_ASSIGN_OR_RETURN(ListeningSocket socket, ListeningSocket::open(address));
-  auto listener =
-      std::make_unique<GrpcListener>(std::move(socket), std::move(methods), options.threads);
+  auto listener = std::make_unique<GrpcListener>(std::move(socket), std::move(methods), options);
   if (options.max_message_bytes != wire::ListenOptions::kNotKnownYet) {
     SLUICE_RETURN_IF_ERROR(listener->serve(options.max_message_bytes));
   }

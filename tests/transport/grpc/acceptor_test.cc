@@ -12,8 +12,11 @@
 
 #include <csignal>
 #include <filesystem>
+#include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/log.h"
 #include "tests/transport/transport_fixture.h"
@@ -124,7 +127,12 @@ class GrpcAcceptorTest : public ::testing::TestWithParam<TransportKind> {
  protected:
   void SetUp() override {
     server_.serve_job(kJob);
-    auto listener = transport_.listen(any_address(GetParam()), &server_, {});
+    wire::ListenOptions options;
+    options.on_full = [this](const std::string& why) {
+      std::lock_guard lock(mutex_);
+      told_.push_back(why);
+    };
+    auto listener = transport_.listen(any_address(GetParam()), &server_, options);
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);
     old_ = transport_.connect_parameters(listener_->address());
@@ -140,6 +148,13 @@ class GrpcAcceptorTest : public ::testing::TestWithParam<TransportKind> {
     return answers(*transport_.connect_parameters(listener_->address()));
   }
 
+  std::vector<std::string> told() {
+    std::lock_guard lock(mutex_);
+    return told_;
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> told_;  // guarded by mutex_
   GrpcTransport transport_;
   server::ParameterServer server_{core::real_world()};
   std::unique_ptr<wire::Listener> listener_;
@@ -155,8 +170,11 @@ TEST_P(GrpcAcceptorTest, HearsAgainAfterItsDescriptorsHadRunOut) {
     const IdleConnections idle(listener_->address(), 300);
     EXPECT_TRUE(becomes_true([] { return !can_open_a_file(); }));
     EXPECT_TRUE(answers(*old_));
+    EXPECT_TRUE(becomes_true([this] { return !told().empty(); }));
+    EXPECT_EQ(told(), std::vector<std::string>{"Too many open files"}) << "once";
   }
   EXPECT_TRUE(answers_who_comes_now());
+  EXPECT_TRUE(becomes_true([this] { return told().back().empty(); })) << "there is room again";
 }
 
 TEST_P(GrpcAcceptorTest, LeavesDescriptorsForOthers) {

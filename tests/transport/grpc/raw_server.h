@@ -79,7 +79,7 @@ class RawServer final {
     server_ = builder.BuildAndStart();
     queue_.emplace(std::move(queue));
     wait_for_call();
-    acceptor_ = *Acceptor::start(socket_, *server_);
+    acceptor_ = *Acceptor::start(socket_, *server_, {});
   }
   ~RawServer() {
     acceptor_.reset();
