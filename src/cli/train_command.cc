@@ -295,6 +295,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     return 0;
   }
   const train::JobConfig config = with_standard_output(flags.config);
+  // First: what follows opens files, and would blame those.
+  const Status limits = core::check_limits(config.workers + config.servers);
+  if (!limits.ok()) return fail(1, limits.message());
   const bool own_model = train::is_builtin_model(config.model);
   Outputs outputs(config, {flags.config_file, own_model ? "" : config.model});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
@@ -309,8 +312,6 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) return fail(2, backend.status().message());
-  const Status limits = core::check_limits(config.workers + config.servers);
-  if (!limits.ok()) return fail(1, limits.message());
   heed_lost_readers();
   outputs.open();
   const bool keep = !config.save.empty() || !config.report.empty();

@@ -95,7 +95,10 @@ class Reading {
 
 Status file_error(const std::string& what, int error, const std::string& advice) {
   std::string message = what + ": " + std::strerror(error);
-  if (!advice.empty()) message += "; " + advice;
+  // Which is not the file's fault, nor its folder's.
+  const char* limit = "raise this process's limit (ulimit -n)";
+  const std::string& to_do = error == EMFILE ? limit : advice;
+  if (!to_do.empty()) message += "; " + to_do;
   return {code_of(error), std::move(message)};
 }
 

@@ -12,7 +12,8 @@
 namespace sluice::core {
 
 // "cannot open /data/x.csv: No such file or directory; check the path", with the code that fits
-// `error` (an errno). `advice` may be empty.
+// `error` (an errno). `advice` may be empty; where this process has too many open files, that has
+// its own.
 Status file_error(const std::string& what, int error, const std::string& advice = "");
 
 // Writes all of `bytes` to an open file; the errno of the failure, or 0. EFBIG where a limit on

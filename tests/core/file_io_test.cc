@@ -20,6 +20,8 @@ TEST(FileIoTest, ErrorsSayWhatWhyAndWhatToDo) {
   const Status status = file_error("cannot open /data/x.csv", ENOENT, "check the path");
   EXPECT_EQ(status.message(), "cannot open /data/x.csv: No such file or directory; check the path");
   EXPECT_EQ(file_error("cannot read x", EIO).message(), "cannot read x: Input/output error");
+  EXPECT_EQ(file_error("cannot write x", EMFILE, "make its folder").message(),
+            "cannot write x: Too many open files; raise this process's limit (ulimit -n)");
 }
 
 TEST(FileIoTest, ErrorsHaveTheCodeThatFits) {
