@@ -208,6 +208,20 @@ TEST_F(AtomicFileTest, AFileThatCannotBeReplacedIsKnownBeforeAndStays) {
   EXPECT_EQ(files(), 1u);
 }
 
+// A folder that everybody may write to, as /tmp, where only a file's owner may replace it.
+TEST_F(AtomicFileTest, AnotherUsersFileIsKnownBefore) {
+  constexpr uid_t kNobody = 65534;
+  const std::string path = directory_ + "/file", text = "text";
+  ASSERT_TRUE(replace_file(path, {text}).ok());
+  ASSERT_EQ(::chmod(directory_.c_str(), 01777), 0);
+  if (::geteuid() != 0 || ::seteuid(kNobody) != 0) GTEST_SKIP() << "needs another user";
+  const Status others = can_replace_file(path), own = can_replace_file(directory_ + "/own");
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_EQ(own, ok_status());
+  EXPECT_EQ(others.code(), StatusCode::kPermissionDenied);
+  EXPECT_EQ(files(), 1u);
+}
+
 TEST_F(AtomicFileTest, AMountPointIsKnownBefore) {
   const std::string path = directory_ + "/file", other = directory_ + "/other";
   for (const std::string& name : {path, other}) std::ofstream(name) << name;
