@@ -48,6 +48,10 @@ MappedFile::~MappedFile() {
 Result<TempFile> TempFile::create() {
   const char* tmpdir = std::getenv("TMPDIR");
   std::string folder = tmpdir != nullptr && *tmpdir != '\0' ? tmpdir : "/tmp";
+  // Without a name from the first: a process that is killed leaves nothing behind.
+  const int unnamed = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+  if (unnamed >= 0) return TempFile(unnamed, std::move(folder));
+  // Some file systems have no such files.
   std::string name = folder + "/sluice-XXXXXX";
   const int fd = ::mkostemp(name.data(), O_CLOEXEC);
   if (fd < 0) {

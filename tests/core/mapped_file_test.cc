@@ -1,8 +1,11 @@
 #include "core/mapped_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -37,6 +40,21 @@ TEST(TempFileTest, MapsWhatWasWrittenInSmallAndLargePieces) {
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_TRUE(as_string((*file)->bytes()) == expected);
   EXPECT_EQ(folder.files(), 0) << "the file must have no name";
+}
+
+// Whoever is killed before it has taken the name away would leave it behind.
+TEST(TempFileTest, HasNoNameAtAnyMomentWhereTheFileSystemCan) {
+  TestFolder folder;
+  ScopedEnv tmpdir("TMPDIR", folder.path().c_str());
+  const int unnamed = ::open(folder.path().c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (unnamed < 0) GTEST_SKIP() << "this file system has no files without a name";
+  ::close(unnamed);
+  const int names = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  ASSERT_GE(::inotify_add_watch(names, folder.path().c_str(), IN_CREATE), 0);
+  ASSERT_TRUE(TempFile::create().ok());
+  char event[4096];
+  EXPECT_LT(::read(names, event, sizeof event), 0) << "a name was made";
+  ::close(names);
 }
 
 TEST(TempFileTest, AFolderThatIsNotThereIsAnErrorThatNamesTmpdir) {
