@@ -1,13 +1,15 @@
 #include "cli/outputs.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <stdexcept>
 
+#include "core/file_io.h"
 #include "data/records.h"
 #include "nn/checkpoint.h"
 
@@ -129,12 +131,13 @@ std::unique_ptr<LineFile> Outputs::open_history() {
 LineFile::LineFile(core::OutputFile& file) : path_(file.path()) {
   const Result<int> fd = file.open_in_place();
   if (!fd.ok()) throw std::invalid_argument(fd.status().message());
-  file_.reset(::fdopen(*fd, "w"));
+  fd_ = *fd;
 }
 
+LineFile::~LineFile() { ::close(fd_); }
+
 void LineFile::write(const std::string& line) {
-  if (error_ != 0) return;
-  if (std::fputs(line.c_str(), file_.get()) < 0 || std::fflush(file_.get()) != 0) error_ = errno;
+  if (error_ == 0) error_ = core::write_fully(fd_, std::as_bytes(std::span(line)));
 }
 
 Status LineFile::close() {

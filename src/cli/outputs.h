@@ -1,7 +1,6 @@
 // Files that a job writes at its end, tried before it begins.
 #pragma once
 
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,16 +23,16 @@ class LineFile {
  public:
   // Empties the file, unless it is written to in place. Throws std::invalid_argument.
   explicit LineFile(core::OutputFile& file);
+  ~LineFile();
+  LineFile(const LineFile&) = delete;
+  LineFile& operator=(const LineFile&) = delete;
   void write(const std::string& line);
   // UNAVAILABLE when not every line could be written.
   Status close();
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
   const std::string path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  int fd_ = -1;
   int error_ = 0;
 };
 

@@ -437,6 +437,17 @@ TEST(CommandLineTest, OutputsMayBeAShellsPipes) {
   EXPECT_TRUE(process.wait_for_output("\"server_updates\"", 10s)) << process.output();
 }
 
+// The signal's default would end the job, and what it has learned.
+TEST(CommandLineTest, AHistoryThatGrowsTooLargeIsAnErrorAndNoSignal) {
+  const std::string path = digits().path() + "/long_history";
+  write_file(path, "");
+  const Outcome run =
+      shell("ulimit -f 1; " + train_command("--verbose 0 --epochs 40 --history " + path));
+  EXPECT_EQ(run.status, 1) << run.output;
+  EXPECT_EQ(run.output, "sluice: cannot write " + path + ": File too large\n");
+  std::filesystem::remove(path);
+}
+
 // A link that is made while the job runs must not lead its output onto its input.
 TEST(CommandLineTest, WhereAnOutputGoesIsFoundOutAtTheStart) {
   const std::string input = digits().path() + "/train-labels-idx1-ubyte",
