@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -141,6 +142,13 @@ int run(int argc, char** argv) {
   return 2;
 }
 
+// A file that may not grow (ulimit -f) is an error like a full disk, not the end of the process.
+void heed_limit_on_file_sizes() {
+  struct sigaction action {};
+  sigaction(SIGXFSZ, nullptr, &action);
+  if (action.sa_handler == SIG_DFL) std::signal(SIGXFSZ, SIG_IGN);
+}
+
 // What could not be written is no success.
 int flush_output(int status) {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
@@ -153,6 +161,7 @@ int flush_output(int status) {
 
 int main(int argc, char** argv) {
   using namespace sluice;
+  cli::heed_limit_on_file_sizes();
   init(argc, argv);
   core::raise_file_limit();
   try {

@@ -41,7 +41,7 @@ ssize_t write_to_what_can_fill(std::string_view text, bool is_terminal) {
 
 // As much as there is room for.
 size_t write_some(std::string_view text) {
-  const BlockedSignal reader_has_gone(SIGPIPE);
+  const BlockedSignal reader_has_gone(SIGPIPE), limit_on_file_sizes(SIGXFSZ);
   struct stat there {};
   if (::fstat(STDERR_FILENO, &there) != 0) return 0;
   ssize_t written = 0;

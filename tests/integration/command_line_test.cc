@@ -448,6 +448,18 @@ TEST(CommandLineTest, AHistoryThatGrowsTooLargeIsAnErrorAndNoSignal) {
   std::filesystem::remove(path);
 }
 
+TEST(CommandLineTest, OutputThatMayNotGrowCostsItsLinesOnly) {
+  const std::string path = digits().path() + "/long_lines", limit = "ulimit -f 1; ";
+  const Outcome lines = shell(limit + train_command("--epochs 40 --verbose 2 2>" + path));
+  EXPECT_EQ(lines.status, 0);
+  EXPECT_THAT(lines.output, HasSubstr("Accuracy: "));
+  EXPECT_EQ(std::filesystem::file_size(path), 1024u);
+  const Outcome help = shell(limit + SLUICE_BINARY_DIR "/bin/sluice help train >" + path);
+  EXPECT_EQ(help.status, 1);
+  EXPECT_EQ(help.output, "sluice: cannot write to standard output\n");
+  std::filesystem::remove(path);
+}
+
 // A link that is made while the job runs must not lead its output onto its input.
 TEST(CommandLineTest, WhereAnOutputGoesIsFoundOutAtTheStart) {
   const std::string input = digits().path() + "/train-labels-idx1-ubyte",
