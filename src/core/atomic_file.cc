@@ -178,7 +178,6 @@ std::string true_name(const std::string& path) {
 }  // namespace
 
 std::string follow_links(const std::string& path) {
-  namespace fs = std::filesystem;
   constexpr int kMostLinks = 40;  // as the kernel
   fs::path at = path;
   for (int i = 0; i < kMostLinks; ++i) {
@@ -191,9 +190,7 @@ std::string follow_links(const std::string& path) {
 }
 
 OutputFile::OutputFile(const std::string& path)
-    : path_(path),
-      place_(written_as_it_is(path) ? path : true_name(path)),
-      as_it_is_(written_as_it_is(path)) {}
+    : path_(path), as_it_is_(written_as_it_is(path)), place_(as_it_is_ ? path : true_name(path)) {}
 
 OutputFile::OutputFile(OutputFile&&) noexcept = default;
 OutputFile::~OutputFile() = default;

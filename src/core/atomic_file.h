@@ -52,8 +52,8 @@ class OutputFile {
   Status failure(int error, const std::string& advice = "") const;
 
   const std::string path_;
-  const std::string place_;
   const bool as_it_is_;
+  const std::string place_;
   std::unique_ptr<File> file_;  // open, of what is written to in place
 };
 
