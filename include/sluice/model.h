@@ -30,8 +30,16 @@ namespace sluice {
 
 class Dataset;
 
+class Sequential;
+
 namespace core {
 class ParameterSet;
+}
+namespace backend {
+enum class Loss;
+}
+namespace train {
+void warn_of_logits(const Sequential& model, backend::Loss loss);
 }
 
 // Losses, by Keras' names or classes. A record has a class number c, or, where its dataset has no
@@ -49,7 +57,8 @@ class ParameterSet;
 // TensorFlow. Any other outputs are scaled to sum 1 and then clipped to [1e-7, 1 - 1e-7], and no
 // gradient passes where the clip cuts, as in Keras on JAX and PyTorch. Keras on TensorFlow differs
 // there: it takes the inputs of a last sigmoid for those of a softmax, and the sparse loss clips
-// before it scales. All p are probabilities (from_logits=False); fit() and train() warn of logits.
+// before it scales. All p are probabilities (from_logits=False); what trains or
+// evaluates a model that ends in logits warns of it, once.
 
 // What fit() and evaluate() return, as Keras' History and return_dict.
 struct Metrics {
@@ -194,6 +203,8 @@ class Sequential {
   const core::ParameterSet& parameters() const;
 
  private:
+  friend void train::warn_of_logits(const Sequential& model, backend::Loss loss);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

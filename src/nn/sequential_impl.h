@@ -16,6 +16,7 @@ struct Sequential::Impl {
   std::vector<Shape> outputs;  // of each layer; empty while the input is not known
   core::ParameterSet parameters;
   uint64_t seed = 0;
+  bool warned_of_logits = false;
 
   // The shape that layer `index` gets. Only when the input is known.
   const Shape& input_of(size_t index) const { return index == 0 ? *input : outputs[index - 1]; }

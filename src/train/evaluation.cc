@@ -12,6 +12,7 @@
 #include "core/parameter_set.h"
 #include "nn/arguments.h"
 #include "nn/lowering.h"
+#include "nn/sequential_impl.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
 #include "train/validate.h"
@@ -109,7 +110,7 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
 }
 
 void warn_of_logits(const Sequential& model, backend::Loss loss) {
-  if (loss == backend::Loss::kMeanSquaredError) return;
+  if (loss == backend::Loss::kMeanSquaredError || model.impl_->warned_of_logits) return;
   // What only moves or selects outputs leaves probabilities what they are.
   const auto keeps = [](const backend::Op& op) {
     return std::holds_alternative<backend::ReshapeOp>(op.kind) ||
@@ -124,6 +125,7 @@ void warn_of_logits(const Sequential& model, backend::Loss loss) {
     if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = op->activation;
   }
   if (end == backend::Activation::kSoftmax || end == backend::Activation::kSigmoid) return;
+  model.impl_->warned_of_logits = true;
   const std::string& name = model.layers().back()->name();
   const bool has_activation = last == graph.ops.rbegin() && last != graph.ops.rend();
   SLUICE_LOG(warn, "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
@@ -160,7 +162,9 @@ namespace sluice {
 
 Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
   train::validate(options);
-  train::check_fits(*this, dataset.records()->info(), nn::parse_loss(options.loss));
+  const backend::Loss loss = nn::parse_loss(options.loss);
+  train::check_fits(*this, dataset.records()->info(), loss);
+  train::warn_of_logits(*this, loss);
   train::Evaluator evaluator(*this, options);
   return evaluator.evaluate(parameters().values(), *dataset.records());
 }

@@ -35,9 +35,9 @@ std::shared_ptr<backend::Backend> open_backend_or_throw(const backend::DeviceOpt
 // Throws std::invalid_argument when the model cannot take the dataset's records or targets.
 void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss);
 
-// Logs a warning where the loss takes probabilities and the model's outputs are none, such as
-// logits: the job trains, but to nonsense. Of the outputs of a layer of the program's own nothing
-// is known. The model is one that fits the loss.
+// Logs a warning, once for a model, where the loss takes probabilities and the model's outputs are
+// none, such as logits: the job trains, but to nonsense. Of the outputs of a layer of the program's
+// own nothing is known. The model is one that fits the loss.
 void warn_of_logits(const Sequential& model, backend::Loss loss);
 
 // What a job takes the values of a CSV file's target column for: numbers to predict where the loss

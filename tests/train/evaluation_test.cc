@@ -228,6 +228,20 @@ TEST(LogitsTest, CrossentropiesWarnOfOutputsThatAreNoProbabilities) {
   EXPECT_EQ(warning(sparse, logits, Activation("softmax"), Flatten()), "");
 }
 
+TEST(LogitsTest, AnEvaluationWarnsOnceToo) {
+  Sequential model;
+  model.add(Input({2})).add(Dense({.units = 2, .name = "d"}));
+  const auto data = Dataset::from_arrays(kIdentity, std::vector<int32_t>{0, 1}, {2}, 2);
+  const auto said = [&](const char* loss) {
+    testing::internal::CaptureStderr();
+    model.evaluate(data, {.loss = loss});
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(said("mse"), "");
+  EXPECT_THAT(said("categorical_crossentropy"), HasSubstr("add activation=\"softmax\"\n"));
+  EXPECT_EQ(said("categorical_crossentropy"), "");
+}
+
 TEST(PredictTest, AnyNumberOfSamplesGivesWhatEachGivesAlone) {
   Sequential model = linear_model();
   std::copy(kIdentity.begin(), kIdentity.end(), model.parameters().values().begin());

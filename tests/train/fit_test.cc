@@ -31,6 +31,9 @@ TEST(FitTest, SaysThatLogitsAreNoProbabilitiesAndTrainsAllTheSame) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(),
               AllOf(HasSubstr(" W sluice | the loss"), HasSubstr("add activation=\"softmax\"")));
   EXPECT_EQ(history.size(), 1u);
+  testing::internal::CaptureStderr();
+  model.evaluate(small_dataset(10));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "it has been said of this model";
 }
 
 TEST(FitTest, SameSeedGivesTheSameWeightsAndAnotherSeedOthers) {
