@@ -12,10 +12,20 @@ namespace sluice::nn {
 // {"module", "class_name", "config", "registered_name"}, in a form that Keras 2 and 3 both read.
 nlohmann::ordered_json write_layer(const Layer& layer);
 
-// Reads the forms of Keras 2 and 3. Throws std::invalid_argument, naming the layer, for a class
-// that is not known and for a setting that Sluice does not have. Settings that are null or false
-// and unknown are left out.
+// Reads the forms of Keras 2 and 3 of what require_layer() has let pass. Throws
+// std::invalid_argument, naming the layer, for a class that is not known and for a setting that
+// Sluice does not have. Settings that are null or false and unknown are left out.
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& layer);
+
+// Throws std::invalid_argument unless it is an object with a "class_name" and a "config".
+void require_layer(const nlohmann::ordered_json& layer);
+
+// A layer's or a model's, or `fallback` where its config has none. Throws std::invalid_argument for
+// a name that is no string.
+std::string read_name(const nlohmann::ordered_json& config, const std::string& fallback);
+
+// Of a value, as much as a message has room for.
+std::string shown(const nlohmann::ordered_json& value);
 
 // Whether a serialized object is of one of Keras' own classes. Somebody's has the name of a
 // package, "mylab>Dropout", in "class_name" (Keras 2) or "registered_name" (Keras 3), or another

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 #include "nn/initializers.h"
 #include "nn/keras_json.h"
@@ -14,12 +15,6 @@ namespace sluice::nn {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string shown(const Json& value) {
-  constexpr size_t kLongest = 80;
-  const std::string text = value.dump();
-  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
-}
 
 // The member `key`, or null.
 const Json& member(const Json& object, const char* key) {
@@ -42,9 +37,16 @@ std::optional<ConfigValue> read_initializer(const Json& value) {
     const auto class_name = value["class_name"].get<std::string>();
     const Json& config = member(value, "config");
     if (class_name == "VarianceScaling" && config.is_object()) {
-      initializer =
-          find_variance_scaling(config.value("scale", 1.0), config.value("mode", "fan_in"),
-                                config.value("distribution", "truncated_normal"));
+      const Json &scale = member(config, "scale"), &mode = member(config, "mode"),
+                 &distribution = member(config, "distribution");
+      if ((!scale.is_null() && !scale.is_number()) || (!mode.is_null() && !mode.is_string()) ||
+          (!distribution.is_null() && !distribution.is_string())) {
+        return std::nullopt;
+      }
+      initializer = find_variance_scaling(
+          scale.is_null() ? 1.0 : scale.get<double>(),
+          mode.is_null() ? "fan_in" : text_of(config, "mode"),
+          distribution.is_null() ? "truncated_normal" : text_of(config, "distribution"));
     } else {
       initializer = find_initializer(class_name);
     }
@@ -53,16 +55,23 @@ std::optional<ConfigValue> read_initializer(const Json& value) {
   return ConfigValue(std::string(initializer->name));
 }
 
+bool is_whole(const Json& value) {
+  return value.is_number_integer() &&
+         !(value.is_number_unsigned() && !std::in_range<int64_t>(value.get<uint64_t>()));
+}
+
 std::optional<ConfigValue> read_value(const Json& value) {
   if (value.is_null()) return ConfigValue();
   if (value.is_boolean()) return ConfigValue(value.get<bool>());
-  if (value.is_number_integer()) return ConfigValue(value.get<int64_t>());
+  // What is too large for a whole number is none: -1 would be made of 2^64 - 1.
+  if (is_whole(value)) return ConfigValue(value.get<int64_t>());
+  if (value.is_number_integer()) return ConfigValue(value.get<double>());
   if (value.is_number_float()) return ConfigValue(value.get<double>());
   if (value.is_string()) return ConfigValue(value.get<std::string>());
   if (!value.is_array()) return std::nullopt;
   std::vector<int64_t> list;
   for (const Json& item : value) {
-    if (!item.is_number_integer()) return std::nullopt;
+    if (!is_whole(item)) return std::nullopt;
     list.push_back(item.get<int64_t>());
   }
   return ConfigValue(std::move(list));
@@ -161,6 +170,28 @@ void check_taken_over(const Config& read, const Layer& layer) {
 
 }  // namespace
 
+std::string shown(const nlohmann::ordered_json& value) {
+  constexpr size_t kLongest = 80;
+  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
+void require_layer(const nlohmann::ordered_json& layer) {
+  if (layer.is_object() && member(layer, "class_name").is_string() &&
+      member(layer, "config").is_object()) {
+    return;
+  }
+  throw std::invalid_argument(fmt::format(
+      "a layer: expected an object with a \"class_name\" and a \"config\", got {}", shown(layer)));
+}
+
+std::string read_name(const nlohmann::ordered_json& config, const std::string& fallback) {
+  const Json& name = member(config, "name");
+  if (name.is_null()) return fallback;
+  if (name.is_string()) return name.get<std::string>();
+  throw std::invalid_argument(fmt::format("\"name\": expected a string, got {}", shown(name)));
+}
+
 std::string dtype_problem(const nlohmann::ordered_json& config) {
   const Json& dtype = member(config, "dtype");
   const Json& type = dtype.is_object() ? member(member(dtype, "config"), "name") : dtype;
@@ -172,7 +203,7 @@ Shape read_batch_shape(const nlohmann::ordered_json& shape) {
   std::vector<int64_t> sizes;
   bool valid = shape.is_array() && !shape.empty();
   for (size_t i = 1; valid && i < shape.size(); ++i) {
-    valid = shape[i].is_number_integer() && shape[i].get<int64_t>() >= 1;
+    valid = is_whole(shape[i]) && shape[i].get<int64_t>() >= 1;
     if (valid) sizes.push_back(shape[i].get<int64_t>());
   }
   if (!valid) {
@@ -211,7 +242,7 @@ std::string class_of(const Json& json) {
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
   const std::string class_name = class_of(json);
   const Json& config = json.at("config");
-  const std::string name = config.value("name", "");
+  const std::string name = read_name(config, "");
   try {
     check_common(config);
     const Config read = read_config(config);

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
-#include "core/json_depth.h"
+#include "core/json_text.h"
 #include "nn/keras_json.h"
 #include "nn/sequential_impl.h"
 #include "sluice/errors.h"
@@ -24,10 +24,7 @@ Json parse(std::string_view text) {
         "this is a zip archive, as .keras files are; write "
         "model.to_json() into a file instead");
   }
-  if (const std::string wrong = core::check_json_depth(text); !wrong.empty()) {
-    throw std::invalid_argument(wrong);
-  }
-  return Json::parse(text);
+  return core::parse_json(text);
 }
 
 // Keras 2 says batch_input_shape, on its InputLayer or on any first layer; Keras 3 batch_shape.
@@ -40,7 +37,7 @@ const Json* find_batch_shape(const Json& config) {
 }
 
 Input read_input(const Json& config) {
-  const std::string name = config.value("name", InputOptions().name);
+  const std::string name = nn::read_name(config, InputOptions().name);
   const auto refuse = [&](const std::string& what) {
     throw std::invalid_argument(fmt::format("InputLayer \"{}\": {}", name, what));
   };
@@ -81,7 +78,8 @@ Json unwrapped(Json json) {
       break;
     }
   }
-  if (!json.is_object() || !json.contains("class_name") || !json.contains("config")) {
+  if (!json.is_object() || !json.contains("config") || !json.contains("class_name") ||
+      !json["class_name"].is_string()) {
     throw std::invalid_argument(
         "expected what Keras' to_json() writes, an object with \"class_name\" and \"config\"");
   }
@@ -99,10 +97,18 @@ Sequential read_model(const Json& root) {
   }
   const Json& config = root.at("config");
   // Keras before 2.2 wrote the bare list of layers.
-  const Json& layers = config.is_array() ? config : config.at("layers");
-  Sequential model(config.is_object() ? config.value("name", "sequential") : "sequential");
+  const Json none;
+  const Json& layers = config.is_object() && config.contains("layers") ? config["layers"]
+                       : config.is_array()                             ? config
+                                                                       : none;
+  if (!layers.is_array()) {
+    throw std::invalid_argument(fmt::format(
+        "\"config\": expected an object with a list of \"layers\", got {}", nn::shown(config)));
+  }
+  Sequential model(config.is_object() ? nn::read_name(config, "sequential") : "sequential");
   bool first = true;
   for (const Json& layer : layers) {
+    nn::require_layer(layer);
     if (layer.at("class_name") == "InputLayer") {
       model.add(read_input(layer.at("config")));
     } else {
@@ -123,10 +129,8 @@ Sequential Sequential::from_json(std::string_view json) {
     throw;
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(std::string("model JSON: ") + error.what());
-  } catch (const Json::parse_error& error) {
-    throw std::invalid_argument(fmt::format("model JSON: not JSON, from byte {} on", error.byte));
-  } catch (const Json::exception& error) {
-    throw std::invalid_argument(std::string("model JSON: not as Keras writes it: ") + error.what());
+  } catch (const Json::exception&) {
+    throw std::invalid_argument("model JSON: not as Keras writes it");
   }
 }
 

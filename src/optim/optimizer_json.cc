@@ -22,7 +22,8 @@ void write_field(Json& json, bool field) { json = field; }
 
 void read_field(const Json& value, const std::string& key, float& field) {
   if (!value.is_number()) {
-    throw std::invalid_argument(fmt::format("optimizer: \"{}\" must be a number", key));
+    throw std::invalid_argument(
+        fmt::format("optimizer: \"{}\" must be a number, got {}", key, value.dump()));
   }
   const auto number = value.get<double>();
   field = static_cast<float>(number);
@@ -34,7 +35,8 @@ void read_field(const Json& value, const std::string& key, float& field) {
 
 void read_field(const Json& value, const std::string& key, bool& field) {
   if (!value.is_boolean()) {
-    throw std::invalid_argument(fmt::format("optimizer: \"{}\" must be true or false", key));
+    throw std::invalid_argument(
+        fmt::format("optimizer: \"{}\" must be true or false, got {}", key, value.dump()));
   }
   field = value.get<bool>();
 }

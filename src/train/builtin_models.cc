@@ -68,6 +68,13 @@ Sequential make_model(const std::string& name, uint64_t seed) {
     if (nn::is_checkpoint(file)) return nn::parse_model(name, file);
     try {
       model = Sequential::from_json(file);
+      if (!model.built()) {
+        throw std::invalid_argument(
+            model.layers().empty()
+                ? "model JSON: \"layers\": expected at least one layer behind the input"
+                : "model JSON: no layer says the input's shape: add an InputLayer before "
+                  "to_json()");
+      }
     } catch (const std::invalid_argument& error) {
       throw std::invalid_argument(name + ": " + error.what());
     }

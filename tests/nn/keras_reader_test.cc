@@ -204,6 +204,37 @@ TEST(KerasReaderTest, OtherModelsAndOtherTextsAreRefusedInOneLine) {
   }
 }
 
+TEST(KerasReaderTest, WhatIsOfAnotherKindIsNamedWithWhatIsExpected) {
+  const auto of = [](const std::string& config) {
+    return error_of(R"({"class_name": "Sequential", "config": )" + config + "}");
+  };
+  EXPECT_EQ(of(R"({"layers": {"a": 1}})"),
+            "\"config\": expected an object with a list of \"layers\", got {\"layers\":{\"a\":1}}");
+  EXPECT_EQ(of("null"), "\"config\": expected an object with a list of \"layers\", got null");
+  const std::string layer =
+      "a layer: expected an object with a \"class_name\" and a \"config\", got ";
+  EXPECT_EQ(of(R"({"layers": [3]})"), layer + "3");
+  EXPECT_EQ(of(R"({"layers": [{"class_name": "InputLayer", "config": null}]})"),
+            layer + R"({"class_name":"InputLayer","config":null})");
+  EXPECT_EQ(of(R"({"name": 7, "layers": []})"), "\"name\": expected a string, got 7");
+  EXPECT_EQ(error_of(sequential_of(layer_of("Dense", R"({"name": 3, "units": 2})"))),
+            "\"name\": expected a string, got 3");
+  EXPECT_THAT(error_of(one_dense(R"(, "kernel_initializer":
+                  {"class_name": "VarianceScaling", "config": {"scale": "x"}})")),
+              HasSubstr("Sluice does not have this; initializers are"));
+}
+
+TEST(KerasReaderTest, NumbersThatAreNoneOrTooLargeAreNamed) {
+  const auto units = [](const std::string& number) {
+    return error_of(sequential_of(layer_of("Dense", R"({"name": "d", "units": )" + number + "}")));
+  };
+  EXPECT_EQ(units("18446744073709551615"), "Dense \"d\": \"units\": must be a whole number");
+  EXPECT_EQ(units("1e400"), "a number is out of range: 1.8e308 is the largest (near \"units\")");
+  EXPECT_EQ(units("null"), "Dense \"d\": has no \"units\"");
+  EXPECT_EQ(units("2, \"units\": 3"),
+            "\"units\" is there twice in one object: leave one of them out");
+}
+
 // As json.dump(model.to_json()), the attribute of an HDF5 file, and TensorFlow.js hand it on.
 TEST(KerasReaderTest, JsonThatOthersHaveWrappedIsRead) {
   const std::string model = one_dense("");
@@ -219,7 +250,8 @@ TEST(KerasReaderTest, WhatIsNoModelJsonIsNamed) {
   EXPECT_EQ(error_of("\x89HDF\r\n..."),
             "this is an HDF5 file; write model.to_json() into a file instead");
   EXPECT_THAT(error_of("PK\x03\x04..."), HasSubstr("zip archive, as .keras files are"));
-  EXPECT_EQ(error_of(R"({"class_name": )"), "not JSON, from byte 16 on");
+  EXPECT_EQ(error_of(R"({"class_name": )"),
+            "not JSON from line 1, column 16 on (near \"class_name\")");
   EXPECT_THAT(error_of(R"({"format": "layers-model"})"), HasSubstr("what Keras' to_json() writes"));
   const std::string deep = std::string(100000, '[') + std::string(100000, ']');
   EXPECT_EQ(error_of(deep), "nested more than 64 levels deep");

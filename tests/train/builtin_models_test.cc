@@ -47,6 +47,27 @@ TEST(BuiltinModelsTest, AnEmptyFileIsSaidToBeEmpty) {
   }
 }
 
+TEST(BuiltinModelsTest, AModelThatCannotBeTrainedIsNamedWithItsFile) {
+  const std::string path = testing::TempDir() + "/unbuilt.json";
+  const auto refusal = [&](const std::string& layers) -> std::string {
+    std::ofstream(path) << R"({"class_name": "Sequential", "config": {"layers": [)" + layers +
+                               "]}}";
+    try {
+      make_model(path, 1);
+      return "";
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+  };
+  EXPECT_EQ(refusal(""), path +
+                             ": model JSON: \"layers\": expected at least one layer behind the "
+                             "input");
+  EXPECT_EQ(refusal(R"({"class_name": "Flatten", "config": {}})"),
+            path +
+                ": model JSON: no layer says the input's shape: add an InputLayer before "
+                "to_json()");
+}
+
 TEST(BuiltinModelsTest, FileThatIsNoModelIsNamed) {
   const std::string path = testing::TempDir() + "/not-a-model.json";
   std::ofstream(path) << "[1, 2";
