@@ -46,9 +46,8 @@ void require_address(const char* flag, const std::string& address) {
 }
 
 void validate(const launch::RoleOptions& role) {
-  if (!(role.join_timeout_s > 0 && role.join_timeout_s <= 1e9)) {
-    throw std::invalid_argument("--join-timeout: expected more than 0 and at most 1e9 seconds");
-  }
+  const std::string wrong_time = train::check_seconds(role.join_timeout_s);
+  if (!wrong_time.empty()) throw std::invalid_argument("--join-timeout: " + wrong_time);
   if (role.index < -1) throw std::invalid_argument("--index: expected -1 or more");
   if (role.threads < 1 || role.threads > 256) {
     throw std::invalid_argument(fmt::format("--threads: expected 1 to 256, got {}", role.threads));

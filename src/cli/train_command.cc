@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -45,6 +46,7 @@ constexpr core::Duration kGraceToSave = std::chrono::seconds(12);
 struct JobFlags {
   train::JobConfig config;  // defaults, then --config, then flags
   std::string config_file;
+  std::set<std::string> in_config_file;  // names of fields
   std::string log_level = "warn";
   bool print_config = false;
 };
@@ -120,7 +122,7 @@ void read_config(JobFlags& flags) {
   const Result<std::string> text = core::read_text(flags.config_file);
   if (!text.ok()) throw std::invalid_argument("--config: " + text.status().message());
   try {
-    train::merge_json(*text, flags.config);
+    flags.in_config_file.merge(train::merge_json(*text, flags.config));
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(flags.config_file + ": " + error.what());
   }
@@ -153,9 +155,18 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
 Sequential make_model(const train::JobConfig& config) {
   try {
     return train::make_model(config.model, config.seed);
+  } catch (const train::InvalidField&) {
+    throw;
+  } catch (const std::invalid_argument& error) {
+    throw train::InvalidField("model", error.what());
   } catch (const RuntimeError& error) {
-    throw std::invalid_argument(error.what());
+    throw train::InvalidField("model", error.what());
   }
+}
+
+// Of a field, in words that may begin with its name.
+[[noreturn]] void refuse(const char* field, const Status& why) {
+  throw train::InvalidField(field, train::without_name(field, why.message()));
 }
 
 // The status. Without the trained model, the figures are better than nothing.
@@ -305,21 +316,22 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   Sequential model = make_model(config);
   outputs.check_room_for(model);
   auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
-  if (!data.ok()) return fail(2, data.status().message());
+  if (!data.ok()) refuse("dataset", data.status());
   outputs.check_apart_from(files_of(*data));
-  // Before the model is shown, and before anything is waited for.
-  train::check_fits(model, data->train.records()->info(), nn::parse_loss(config.loss));
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
-  if (!backend.ok()) return fail(2, backend.status().message());
+  if (!backend.ok()) refuse("device", backend.status());
   heed_lost_readers();
   outputs.open();
   const bool keep = !config.save.empty() || !config.report.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
-  if (config.verbose > 0) announce(flags, cluster, model, *data, (*backend)->name());
   train::DistributedJob job{config, cluster, program, flags.log_level, keep};
-  const std::unique_ptr<LineFile> history = outputs.open_history();
-  if (history) {
+  std::unique_ptr<LineFile> history;
+  job.on_start = [&] {
+    if (config.verbose > 0) announce(flags, cluster, model, *data, (*backend)->name());
+    history = outputs.open_history();
+  };
+  if (!config.history.empty()) {
     job.on_epoch = [&history](const EpochHistory& entry, int epoch) {
       history->write(show::to_json_line(entry, epoch));
     };
@@ -384,8 +396,8 @@ Command make_command(CLI::App* command, train::Cluster cluster, const char* prog
             try {
               return run_job(*flags, cluster, program);
             } catch (const train::InvalidField& error) {
-              // Defaults are valid: what is no flag's stands in the file.
-              if (flags->config_file.empty() || command->count(flag_name(error.field)) > 0) throw;
+              const bool in_file = flags->in_config_file.contains(error.field);
+              if (!in_file || command->count(flag_name(error.field)) > 0) throw;
               throw std::invalid_argument(flags->config_file + ": " + error.what());
             }
           }};

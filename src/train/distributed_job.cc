@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 
 #include "core/parameter_set.h"
+#include "core/process_info.h"
 #include "core/real_world.h"
 #include "data/describe.h"
 #include "launch/local_cluster.h"
@@ -50,6 +53,16 @@ class Watchers final : public driver::JobObserver {
   launch::LocalCluster* cluster_;  // guarded by mutex_
 };
 
+// What `make` makes; what it refuses is said of the option that it is about.
+template <typename Make>
+auto blaming(const char* field, Make make) {
+  try {
+    return make();
+  } catch (const std::invalid_argument& error) {
+    throw InvalidField(field, error.what());
+  }
+}
+
 Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cluster,
                                              const Sequential& model,
                                              const data::Records& records) {
@@ -76,10 +89,13 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.gpu_memory_mib = config.gpu_memory;
   training.precision = config.precision;
   training.deterministic = config.deterministic;
-  training.heartbeat_interval = core::from_seconds(std::min(config.lease_timeout / 5, 1.0));
+  // Of workers and of servers: several before either is given up.
+  training.heartbeat_interval =
+      core::from_seconds(std::min({config.lease_timeout / 5, config.peer_timeout / 5, 1.0}));
   training.server_timeout = core::from_seconds(config.peer_timeout);
   training.driver_timeout = core::from_seconds(config.peer_timeout);
-  options.pushes = worker::pushes_by_partition(training);
+  options.pushes = blaming(config.parallelism_factor > 1 ? "parallelism_factor" : "workers",
+                           [&] { return worker::pushes_by_partition(training); });
   options.update_rule = training.trainer.to_update_rule(training.optimizer);
   options.servers = config.servers;
   options.workers = config.workers;
@@ -137,7 +153,6 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   validate(config);
   const backend::Loss loss = nn::parse_loss(config.loss);
   check_fits(model, dataset.records()->info(), loss);
-  warn_of_logits(model, loss);
   auto records = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (config.validation_split > 0) {
@@ -148,6 +163,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   core::World& world = core::real_world();
   SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, job.cluster, model, *records));
   options.keep_when_stopped = job.keep_when_stopped;
+  SLUICE_RETURN_IF_ERROR(core::check_limits(config.workers + config.servers));
   SLUICE_ASSIGN_OR_RETURN(auto made, make_cluster(job));
   show::JobView view(world,
                      {.epochs = config.epochs,
@@ -160,8 +176,11 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
                      validation ? validate_on(validation, job, model) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;
-  driver::Driver driver(world, transport, std::move(options), records, model.parameters().values(),
-                        watchers);
+  const auto its_driver = blaming(config.shards > 0 ? "shards" : "servers", [&] {
+    return std::make_unique<driver::Driver>(world, transport, std::move(options), records,
+                                            model.parameters().values(), watchers);
+  });
+  driver::Driver& driver = *its_driver;
   view.pull_with([&driver](std::span<float> into, core::Reply<Status> reply) {
     driver.pull(into, std::move(reply));
   });
@@ -175,6 +194,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
   SLUICE_ASSIGN_OR_RETURN(const auto listener,
                           transport.listen(listening_address(config, cluster.get()), &driver));
   SLUICE_RETURN_IF_ERROR(launch::write_port_file(config.port_file, listener->address()));
+  if (job.on_start) job.on_start();
+  warn_of_logits(model, loss);
   if (cluster) {
     SLUICE_RETURN_IF_ERROR(cluster->start(listener->address(), driver, stop));
   } else {

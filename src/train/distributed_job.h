@@ -32,6 +32,8 @@ struct DistributedJob {
   std::string log_level = "warn";  // of local children
   // Whether a stop while the job trains leaves in the model what was learned until then.
   bool keep_when_stopped = false;
+  // Called once, when nothing of the job is left to refuse and before it starts; may be null.
+  std::function<void()> on_start{};
   // Told of every epoch, numbered from 1, when it has ended and is validated; may be null.
   std::function<void(const EpochHistory&, int epoch)> on_epoch{};
 };

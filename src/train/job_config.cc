@@ -14,7 +14,7 @@
 
 #include "backend/replica.h"
 #include "core/cores.h"
-#include "core/json_depth.h"
+#include "core/json_text.h"
 #include "nn/lowering.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"
@@ -92,11 +92,6 @@ bool read_option(const std::string& key, const Json& value, JobConfig& config) {
   return false;
 }
 
-// Whoever is told of a field has its name already: "device \"x\" is ..." becomes "\"x\" is ...".
-std::string without_name(const std::string& field, const std::string& text) {
-  return text.starts_with(field + " ") ? text.substr(field.size() + 1) : text;
-}
-
 // What `parse`, which throws, has against a field's value; empty: nothing.
 template <typename Parse>
 std::string objection(const char* field, Parse parse) {
@@ -110,6 +105,10 @@ std::string objection(const char* field, Parse parse) {
 
 }  // namespace
 
+std::string without_name(const std::string& field, const std::string& text) {
+  return text.starts_with(field + " ") ? text.substr(field.size() + 1) : text;
+}
+
 std::string check_loss(const std::string& value) {
   return objection("loss", [&] { (void)nn::parse_loss(value); });
 }
@@ -117,16 +116,25 @@ std::string check_loss(const std::string& value) {
 std::string check_learning_rate(const double& value) {
   const auto rate = static_cast<float>(value);
   const bool right = value == 0 || (std::isfinite(rate) && rate > 0);
-  return right ? "" : "expected a positive number, or 0 for the default";
+  if (right) return "";
+  return fmt::format("expected a positive number, or 0 for the default, got {}", value);
 }
 
 std::string check_fraction(const double& value) {
-  return value >= 0 && value < 1 ? "" : "expected a fraction of at least 0 and below 1";
+  if (value >= 0 && value < 1) return "";
+  return fmt::format("expected a fraction of at least 0 and below 1, got {}", value);
 }
 
 // Longer ones would overflow where they are added up.
 std::string check_seconds(const double& value) {
-  return value > 0 && value <= 1e9 ? "" : "expected more than 0 and at most 1e9 seconds";
+  if (value >= 0.1 && value <= 1e9) return "";
+  return fmt::format("expected 0.1 to 1e9 seconds, got {}", value);
+}
+
+std::string check_members(const int& value) {
+  constexpr int kMost = 1 << 16;  // more than any job has, and few enough to be added up
+  if (value >= 1 && value <= kMost) return "";
+  return fmt::format("expected 1 to {}, got {}", kMost, value);
 }
 
 std::string check_device(const std::string& value) {
@@ -167,18 +175,8 @@ std::string to_json(const JobConfig& config) {
   return dump(json, 2);
 }
 
-void merge_json(const std::string& text, JobConfig& config) {
-  if (const std::string wrong = core::check_json_depth(text); !wrong.empty()) {
-    throw std::invalid_argument(wrong);
-  }
-  Json json;
-  try {
-    json = Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    throw std::invalid_argument(fmt::format("not JSON, from byte {} on", error.byte));
-  } catch (const Json::out_of_range&) {  // 1e400
-    throw std::invalid_argument("a number is out of range");
-  }
+std::set<std::string> merge_json(const std::string& text, JobConfig& config) {
+  const Json json = core::parse_json(text);
   if (!json.is_object()) throw std::invalid_argument("expected a JSON object with the job's flags");
   if (json.contains("class_name")) {
     throw std::invalid_argument("this is a model, not a job: give it to --model");
@@ -186,8 +184,14 @@ void merge_json(const std::string& text, JobConfig& config) {
   if (json.contains("config") && json.contains("server_updates")) {
     throw std::invalid_argument("this is a report, not a job: its \"config\" is the job");
   }
-  std::set<std::string> unread;
-  for (const auto& [name, value] : json.items()) unread.insert(name);
+  std::set<std::string> names, unread;
+  for (const auto& [key, value] : json.items()) {
+    if (!names.insert(underscored(key)).second) {
+      throw std::invalid_argument(
+          fmt::format("\"{}\" is there twice, with '-' and with '_': leave one of them out", key));
+    }
+    unread.insert(key);
+  }
   for (const auto& [key, value] : json.items()) {
     if (key == "trainer") {
       read(key, value, config.trainer);
@@ -209,6 +213,7 @@ void merge_json(const std::string& text, JobConfig& config) {
         fmt::format("unknown name \"{}\"{}", *unread.begin(),
                     meant.empty() ? "" : fmt::format(": did you mean \"{}\"?", meant)));
   }
+  return names;
 }
 
 void validate(const JobConfig& config) {
@@ -217,7 +222,9 @@ void validate(const JobConfig& config) {
     if (!wrong.empty()) throw InvalidField(name, wrong);
   });
   (void)algorithm_of(config);
-  optim::validate(effective_optimizer(config));
+  const std::string wrong =
+      objection("optimizer", [&] { optim::validate(effective_optimizer(config)); });
+  if (!wrong.empty()) throw InvalidField("optimizer", wrong);
 }
 
 algorithm::Choice algorithm_of(const JobConfig& config) {

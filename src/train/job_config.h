@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 
@@ -59,6 +60,7 @@ using Check = std::string (*)(const T& value);
 std::string check_loss(const std::string& value);
 std::string check_learning_rate(const double& value);
 std::string check_fraction(const double& value);
+// Of a timeout. No job can live with one that is shorter than what a busy machine takes to answer.
 std::string check_seconds(const double& value);
 std::string check_device(const std::string& value);
 std::string check_precision(const std::string& value);
@@ -66,6 +68,8 @@ std::string check_address(const std::string& value);
 std::string check_threads(const int& value);
 std::string check_gpu_memory(const int64_t& mib);
 std::string check_verbose(const int& value);
+// Of processes.
+std::string check_members(const int& value);
 
 inline std::string fine(const auto& /*value*/) { return ""; }
 
@@ -128,10 +132,8 @@ void visit_fields(Config& c, Visit visit) {
   visit("shuffle", c.shuffle,
         Help{kTraining, "", "shuffle once before partitioning and each epoch"}, fine<bool>);
 
-  visit("workers", c.workers, Help{kCluster, "NUMBER", "worker processes"},
-        [](const int& n) { return at_least<1>(n, "1 worker"); });
-  visit("servers", c.servers, Help{kCluster, "NUMBER", "parameter servers"},
-        [](const int& n) { return at_least<1>(n, "1 server"); });
+  visit("workers", c.workers, Help{kCluster, "NUMBER", "worker processes"}, check_members);
+  visit("servers", c.servers, Help{kCluster, "NUMBER", "parameter servers"}, check_members);
   visit("parallelism_factor", c.parallelism_factor,
         Help{kCluster, "NUMBER", "partitions of the dataset per worker"},
         [](const int& n) { return at_least<1>(n, "1"); });
@@ -186,10 +188,10 @@ void visit_fields(Config& c, Visit visit) {
 // The config as JSON, two spaces deep.
 std::string to_json(const JobConfig& config);
 
-// Sets the fields that `json` names, with '-' or '_' in names; leaves the others. Throws
-// std::invalid_argument for text that is not JSON, an unknown name (suggesting the nearest) or a
-// value of the wrong type.
-void merge_json(const std::string& json, JobConfig& config);
+// Sets the fields that `json` names, with '-' or '_' in names; leaves the others. Returns the
+// names, with '_'. Throws std::invalid_argument for text that is not JSON, an unknown name
+// (suggesting the nearest), one that is there twice, or a value of the wrong type.
+std::set<std::string> merge_json(const std::string& json, JobConfig& config);
 
 // Its text is "FIELD: WHAT"; the command says the flag's name instead of the field's.
 struct InvalidField : std::invalid_argument {
@@ -199,8 +201,11 @@ struct InvalidField : std::invalid_argument {
   const std::string what_is_wrong;
 };
 
-// Throws InvalidField, or std::invalid_argument for an unknown name, for what can be seen to make
-// no sense without the dataset: zero workers, a negative window, an unknown trainer or device.
+// Whoever is told of a field has its name already: "device \"x\" is ..." becomes "\"x\" is ...".
+std::string without_name(const std::string& field, const std::string& text);
+
+// Throws InvalidField for what can be seen to make no sense without the dataset: zero workers, a
+// negative window, an unknown trainer or device.
 void validate(const JobConfig& config);
 
 // The algorithm with its options. Throws InvalidField for an option that it does not have or that

@@ -63,10 +63,6 @@ TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
   job.config = to_config(algorithm_, options_);
   job.program = g_program;
   job.keep_when_stopped = true;
-  if (const Status limits = core::check_limits(job.config.workers + job.config.servers);
-      !limits.ok()) {
-    throw RuntimeError(limits.message());
-  }
   const launch::StopSignals signals;
   auto outcome = train::run_distributed(job, model, dataset, signals.token());
   if (outcome.ok() && !outcome->result.stopped.empty()) {

@@ -56,7 +56,9 @@ struct Mistake {
 class MistakeTest : public testing::TestWithParam<Mistake> {};
 
 TEST_P(MistakeTest, GetsOneClearLineAndANonZeroStatus) {
-  const Outcome run = train(GetParam().arguments);
+  std::vector<std::string> arguments = {"--verbose", "1"};  // nothing is announced before
+  arguments.insert(arguments.end(), GetParam().arguments.begin(), GetParam().arguments.end());
+  const Outcome run = train(arguments);
   EXPECT_EQ(run.status, 2) << run.output;
   EXPECT_THAT(run.output, HasSubstr(GetParam().message));
   EXPECT_THAT(run.output, testing::StartsWith("sluice: "));
@@ -66,7 +68,7 @@ TEST_P(MistakeTest, GetsOneClearLineAndANonZeroStatus) {
 INSTANTIATE_TEST_SUITE_P(
     All, MistakeTest,
     testing::Values(
-        Mistake{"ZeroWorkers", {"--workers", "0"}, "--workers: expected at least 1 worker, got 0"},
+        Mistake{"ZeroWorkers", {"--workers", "0"}, "--workers: expected 1 to 65536, got 0"},
         Mistake{"NegativeWindow", {"--window", "-3"}, "--window: expected at least 1"},
         Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, async_sgd"},
         Mistake{"TrainerInCapitals", {"--trainer", "DOWNPOUR"}, "did you mean downpour?"},
@@ -74,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownLoss", {"--loss", "hinge"}, "categorical_crossentropy"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
         Mistake{"UnknownPrecision", {"--precision", "float16"}, "mixed_bfloat16"},
-        Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "device \"cuda:77\": "},
+        Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "--device: \"cuda:77\": "},
         Mistake{"NegativeGpuMemory", {"--gpu-memory", "-5"}, "--gpu-memory: expected 0"},
         Mistake{"WrongFlag",
                 {"--epoch", "3"},
@@ -96,6 +98,18 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"NumberOutOfRange", {"--workers", "99999999999"}, "--workers: 99999999999 is out"},
         Mistake{"NegativeSeed", {"--seed", "-1"}, "--seed: expected a whole number that is not"},
         Mistake{"EndlessTimeout", {"--lease-timeout", "inf"}, "--lease-timeout: expected"},
+        Mistake{"TimeoutOfNothing",
+                {"--lease-timeout", "1e-9"},
+                "--lease-timeout: expected 0.1 to 1e9 seconds, got 1e-09"},
+        Mistake{"TooManyServers",
+                {"--servers", "2147483647", "--workers", "2"},
+                "--servers: expected 1 to 65536, got 2147483647"},
+        Mistake{"MoreServersThanShards",
+                {"--servers", "3", "--shards", "2"},
+                "--shards: 2 shards cannot be spread over 3 servers"},
+        Mistake{"NoRecordsLeftToTrain",
+                {"--validation-split", "0.999"},
+                "--validation-split: 0.999 of 60 records leaves none for one of the two parts"},
         Mistake{"WrongAddress", {"--listen", "here"}, "--listen: address \"here\""},
         Mistake{"MissingDataDir",
                 {"--dataset", "mnist", "--data-dir", "/nowhere"},
@@ -113,7 +127,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"FormatThatIsNotWritten",
                 {"--save", "/tmp/m.keras"},
                 "--save: /tmp/m.keras: Sluice writes weights in a format of its own"},
-        Mistake{"MorePartitionsThanRecords", {"--workers", "61", "--batch-size", "1"}, "61"},
+        Mistake{"MorePartitionsThanRecords",
+                {"--workers", "61", "--batch-size", "1"},
+                "--workers: cannot cut 60 records into 61 partitions"},
         Mistake{"MissingModelFile", {"--model", "/nowhere/model.json"}, "/nowhere/model.json"},
         Mistake{"MissingConfig", {"--config", "/nowhere/job.json"}, "/nowhere/job.json"},
         Mistake{"TooManyShards", {"--shards", "1000000"}, "shards"}),
@@ -190,7 +206,34 @@ TEST(CommandLineTest, MistakesInAConfigNameTheFileAndThoseOfFlagsTheFlag) {
   EXPECT_THAT(error(""), HasSubstr(config + " is empty"));
   EXPECT_THAT(error(std::string(100000, '[')), HasSubstr("levels deep"));
   EXPECT_THAT(error(R"({"learning_rate": 1e400})"), HasSubstr(config + ": a number is out of"));
+  EXPECT_THAT(error(R"({"epochs": 1, "epochs": 2})"), HasSubstr(config + ": \"epochs\" is there"));
+  EXPECT_THAT(error(R"({"optimizer": {"name": "sgd", "learning_rate": -1}})"),
+              HasSubstr(config + ": optimizer: \"sgd\": learning_rate = -1: must be"));
+  EXPECT_THAT(error(R"({"dataset": "nowhere"})"),
+              HasSubstr(config + ": dataset: \"nowhere\": exp"));
+  EXPECT_THAT(error(R"({"model": "/nowhere/m"})"), HasSubstr(config + ": model: "));
+  EXPECT_THAT(error(R"({"dataset": "digits", "device": "cuda:77"})"),
+              HasSubstr(config + ": device: \"cuda:77\": "));
+  EXPECT_THAT(error(R"({"dataset": "digits", "workers": 60001})"),
+              HasSubstr(config + ": workers: cannot cut 60000 records"));
+  EXPECT_THAT(error(R"({"epochs": 3})", {"--dataset", "nowhere"}),
+              HasSubstr("sluice: --dataset: \"nowhere\": expected"));
   std::filesystem::remove(config);
+}
+
+TEST(CommandLineTest, AJobThatIsRefusedLeavesTheHistoryOfTheOneBefore) {
+  const std::string history = digits().path() + "/kept.jsonl";
+  write_file(history, "kept\n");
+  const Outcome run = train({"--history", history, "--validation-split", "0.999"});
+  EXPECT_EQ(run.status, 2) << run.output;
+  EXPECT_EQ(std::filesystem::file_size(history), 5u);
+}
+
+// Its servers are heard of several times in it: a heartbeat a second would be one too few.
+TEST(CommandLineTest, ASecondIsEnoughToTellASilentServer) {
+  const Outcome run =
+      train({"--model", "mnist_mlp", "--workers", "1", "--epochs", "200", "--peer-timeout", "1"});
+  EXPECT_EQ(run.status, 0) << run.output;
 }
 
 // One byte of Latin-1, which is no UTF-8.
@@ -214,6 +257,8 @@ TEST(CommandLineTest, RolesRefuseWhatCannotWorkAtOnce) {
            {{"worker", "--driver", "nowhere"}, "--driver: address \"nowhere\""},
            {{"server", "--driver", "a:1", "--advertise", "b"}, "--advertise: address \"b\""},
            {{"worker", "--driver", "a:1", "--join-timeout", "1e30"}, "--join-timeout: expected"},
+           {{"worker", "--driver", "a:1", "--join-timeout", "1e-9"},
+            "--join-timeout: expected 0.1 to 1e9 seconds"},
            {{"worker", "--driver", "a:1", "--index", ""}, "--index: expected a whole number"},
            {{"worker", "--driver", "a:0"}, "--driver: a:0 has no port to connect to"},
            {{"server", "--driver", "a:1", "--advertise", "b:0"}, "--advertise: b:0 has no port"},
@@ -659,7 +704,8 @@ TEST(CommandLineTest, DevicesAreListedWithWhatIsMissing) {
   EXPECT_THAT(without.output, HasSubstr("precisions: float32"));
   EXPECT_THAT(without.output, HasSubstr("none: the CUDA plug-in /nowhere/plugin.so is not"));
   EXPECT_EQ(train.status, 2);
-  EXPECT_THAT(train.output, HasSubstr("device \"cuda\": the CUDA plug-in /nowhere/plugin.so is"));
+  EXPECT_THAT(train.output,
+              HasSubstr("--device: \"cuda\": the CUDA plug-in /nowhere/plugin.so is"));
   const Outcome here = sluice_command({"devices"});  // whatever this machine has
   EXPECT_EQ(here.status, 0) << here.output;
   EXPECT_THAT(here.output, HasSubstr("\ncuda"));

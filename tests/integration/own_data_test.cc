@@ -139,7 +139,7 @@ TEST_F(OwnDataTest, ATargetThatIsNotThereIsRefusedWithTheColumnsThatAre) {
   const std::string csv = folder_.write("x.csv", "kind,a,b\nx,1,2\ny,3,4\n");
   const Outcome run = train({"--dataset", csv, "--model", model(2, "softmax")});
   EXPECT_EQ(run.status, 2);
-  EXPECT_EQ(run.output, "sluice: " + csv +
+  EXPECT_EQ(run.output, "sluice: --dataset: " + csv +
                             ": line 1: expected a header with a column \"label\", found \"kind\", "
                             "\"a\", \"b\": name the column to predict by --target\n");
 }
