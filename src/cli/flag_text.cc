@@ -12,18 +12,19 @@ struct Piece {
   bool begins_word;
 };
 
-// The words; one of more than `width` characters is cut behind a "|".
+// The words; one of more than `width` characters is cut behind a "|" or at a fixed blank.
 std::vector<Piece> pieces_of(const std::string& text, size_t width) {
   std::vector<Piece> pieces;
   std::istringstream words(text);
   for (std::string word; words >> word;) {
     bool begins = true;
     while (word.size() > width) {
-      const size_t bar = word.rfind('|', width - 1);
-      if (bar == std::string::npos || bar + 1 == word.size()) break;
-      pieces.push_back({word.substr(0, bar + 1), begins});
-      word.erase(0, bar + 1);
-      begins = false;
+      const size_t cut = word.find_last_of(std::string("|") + kFixedBlank, width - 1);
+      if (cut == std::string::npos || cut + 1 == word.size()) break;
+      const bool bar = word[cut] == '|';
+      pieces.push_back({word.substr(0, bar ? cut + 1 : cut), begins});
+      word.erase(0, cut + 1);
+      begins = !bar;
     }
     pieces.push_back({word, begins});
   }

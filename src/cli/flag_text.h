@@ -29,6 +29,10 @@ struct Values {
 };
 Values values_of(const CLI::Option& flag);
 
+// A blank that lines are broken at only where a word has no room otherwise; whoever prints wrapped
+// lines makes it one.
+inline constexpr char kFixedBlank = '\x1f';
+
 // Lines of at most `width` columns behind a margin of `margin` blanks; the first line begins where
 // `column` columns are written already. Broken at blanks, and behind a "|" where that is not
 // enough. Without a newline at the end.

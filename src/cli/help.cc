@@ -22,9 +22,6 @@ size_t columns_of_terminal() {
   return known ? std::clamp<size_t>(size.ws_col, kNarrowest, kWidest) : kElsewhere;
 }
 
-// A blank that no line is broken at, until entry() makes it one.
-constexpr char kFixedBlank = '\x1f';
-
 // "  NAME        what it is", the latter on lines of its own where the name is long.
 std::string entry(const std::string& name, const std::string& what, size_t width) {
   std::string text = "  " + wrapped(name, 6, width, 2);
@@ -59,11 +56,24 @@ std::string usage(const CLI::App& app, const std::string& name) {
   return text + "\n";
 }
 
+// "  COMMAND      what it does", which stays as it is where there is room. Else what it does has a
+// line of its own, and the command goes on behind a backslash, as shells read it.
+std::string example(const std::string& line, size_t width) {
+  if (line.size() <= width) return line;
+  const size_t gap = line.find("   ", line.find_first_not_of(' '));
+  std::string text = "  " + wrapped(line.substr(0, gap), 6, width - 2, 2);
+  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 3)) {
+    text.insert(at, " \\");
+  }
+  if (gap == std::string::npos) return text;
+  return text + "\n" + std::string(6, ' ') + wrapped(line.substr(gap), 6, width, 6);
+}
+
 std::string footer(const std::string& text, size_t width) {
   std::string result;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    result += (line.starts_with(" ") ? line : wrapped(line, 0, width, 0)) + "\n";
+    result += (line.starts_with(" ") ? example(line, width) : wrapped(line, 0, width, 0)) + "\n";
   }
   return result;
 }

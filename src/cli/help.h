@@ -6,7 +6,7 @@
 
 namespace sluice::cli {
 
-// Lines of a footer that begin with a blank stay as they are; all others are paragraphs.
+// Lines of a footer that begin with a blank are examples; all others are paragraphs.
 class HelpFormatter final : public CLI::Formatter {
  public:
   // `width` 0: standard output's where that is a terminal, but 100 columns at most; 80 elsewhere.

@@ -413,7 +413,7 @@ Command add_train_command(CLI::App& app, const char* program) {
       "  sluice train --workers 3 --epochs 5 --save mnist.sluice\n"
       "  sluice train --model mnist.sluice --epochs 1      goes on from what was saved\n"
       "  sluice train --dataset csv:houses.csv --target price --loss mse --model m.json\n"
-      "  sluice train --trainer downpour --optimizer sgd --learning-rate 0.05 --report -\n"
+      "  sluice train --trainer downpour --optimizer sgd --learning-rate 0.1 --report -\n"
       "\n"
       "Exit status: " +
       std::string(kJobExitStatus) + ".");

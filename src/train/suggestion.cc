@@ -22,19 +22,36 @@ size_t distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+// A flag's name without its dashes.
+std::string bare(const std::string& name) {
+  const size_t begin = name.find_first_not_of('-');
+  return begin == std::string::npos ? "" : name.substr(begin);
+}
+
+// With more wrong letters, anything resembles anything.
+size_t most_wrong(size_t letters) {
+  if (letters < 3) return 0;
+  return letters < 5 ? 1 : std::max<size_t>(letters / 3, 2);
+}
+
 }  // namespace
 
 std::string nearest(const std::string& wrong, const std::vector<std::string>& names) {
+  const std::string asked = bare(wrong);
   std::string best;
-  // Two letters or a third of them may be wrong; with more, anything resembles anything.
-  size_t limit = std::max<size_t>(wrong.size() / 3, 2) + 1;
+  size_t limit = most_wrong(asked.size()) + 1;
   for (const std::string& name : names) {
-    const size_t d = distance(wrong, name);
+    const size_t d = distance(asked, bare(name));
     if (d >= limit) continue;
     limit = d;
     best = name;
   }
-  return best;
+  if (!best.empty() || asked.empty()) return best;
+  std::vector<std::string> longer;  // that begin so
+  for (const std::string& name : names) {
+    if (bare(name).starts_with(asked)) longer.push_back(name);
+  }
+  return longer.size() == 1 ? longer.front() : "";
 }
 
 }  // namespace sluice::train

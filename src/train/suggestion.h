@@ -6,7 +6,8 @@
 
 namespace sluice::train {
 
-// The nearest of `names`, or an empty string when none is near enough to have been meant.
+// The nearest of `names`, dashes before them apart, or else the only one that begins with `wrong`;
+// an empty string when none can have been meant.
 std::string nearest(const std::string& wrong, const std::vector<std::string>& names);
 
 }  // namespace sluice::train

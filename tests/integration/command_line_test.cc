@@ -84,6 +84,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"FlagThatResemblesNone",
                 {"--frobnicate"},
                 "unknown flag --frobnicate; see sluice train --help"},
+        Mistake{"BeginningOfTwoFlags", {"--sh"}, "unknown flag --sh; see sluice train --help"},
+        Mistake{"BeginningOfOneFlag", {"-e", "3"}, "unknown flag -e; did you mean --epochs?"},
         Mistake{"ArgumentWithoutFlag", {"three"}, "unexpected argument \"three\""},
         Mistake{"SwitchWithAValue",
                 {"--shuffle=maybe"},

@@ -16,5 +16,21 @@ TEST(SuggestionTest, NothingIsSuggestedForWhatResemblesNothing) {
   EXPECT_EQ(nearest("x", {"save", "seed"}), "");
 }
 
+// Nearly every name of a letter or two is two letters away from "-h".
+TEST(SuggestionTest, ShortNamesResembleOnlyThemselves) {
+  const std::vector<std::string> flags = {"-h", "--help", "--epochs", "--shards", "--shuffle"};
+  EXPECT_EQ(nearest("--sh", flags), "") << "two begin so";
+  EXPECT_EQ(nearest("-x", flags), "");
+  EXPECT_EQ(nearest("--h", flags), "-h");
+  EXPECT_EQ(nearest("---", flags), "");
+  EXPECT_EQ(nearest("run", {"train", "driver"}), "");
+}
+
+TEST(SuggestionTest, TheOnlyNameThatBeginsSoIsMeant) {
+  const std::vector<std::string> flags = {"-h", "--help", "--epochs", "--validation-split"};
+  EXPECT_EQ(nearest("-e", flags), "--epochs");
+  EXPECT_EQ(nearest("--validation", flags), "--validation-split");
+}
+
 }  // namespace
 }  // namespace sluice::train
