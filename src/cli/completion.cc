@@ -23,6 +23,14 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
+std::vector<std::string> flag_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* flag : flags_of(command)) {
+    for (const std::string& name : names_of(*flag)) names.push_back(name);
+  }
+  return names;
+}
+
 // What stands behind a command: its flags and what it takes without one.
 std::vector<std::string> words_behind(const CLI::App& app, const CLI::App& command) {
   if (command.get_name() == "help") return command_names(app);
@@ -31,10 +39,7 @@ std::vector<std::string> words_behind(const CLI::App& app, const CLI::App& comma
     for (const std::string& word : values_of(*positional).words) words.push_back(word);
   }
   if (!words.empty()) return words;
-  for (const CLI::Option* flag : flags_of(command)) {
-    for (const std::string& name : names_of(*flag)) words.push_back(name);
-  }
-  return words;
+  return flag_names(command);
 }
 
 // What a flag's value may be, as the arguments of _sluice_values; empty: nothing to offer.
@@ -45,30 +50,57 @@ std::string bash_values(const CLI::Option& flag) {
   return fmt::format("'{}' {}", joined(values.words), paths);
 }
 
-// bash cuts words at ':' and '=', zsh does not.
-constexpr const char* kBash = R"(_sluice_values() {
-  local IFS=$'\n' cur=$1
-  COMPREPLY=($(IFS=' '; compgen -W "$2" -- "$cur"))
-  if [ -n "${3-}" ]; then COMPREPLY+=($(compgen "$3" -- "$cur")); fi
+// bash cuts words at ':' and '=' unless they are in quotes, zsh does not. Of "csv:TRAIN,TEST" each
+// file is completed. zsh's compgen knows no files but those that begin with the whole word.
+constexpr const char* kBash = R"(_sluice_paths() {
+  local IFS=$'\n' file
+  if [ -z "${ZSH_VERSION-}" ]; then
+    COMPREPLY+=($(compgen "$1" -- "$2"))
+    return
+  fi
+  for file in "$2"*; do
+    if [ -d "$file" ] || { [ "$1" = -f ] && [ -e "$file" ]; }; then COMPREPLY+=("$file"); fi
+  done
 }
-_sluice() {
-  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-  COMPREPLY=()
+_sluice_values() {
+  local IFS=$'\n'
+  COMPREPLY=($(IFS=' '; compgen -W "$2" -- "$1"))
+  if [ -n "${3-}" ]; then _sluice_paths "$3" "$1"; fi
+}
+_sluice_begin_with() {
+  if [ "${#COMPREPLY[@]}" -gt 0 ]; then COMPREPLY=("${COMPREPLY[@]/#/$1}"); fi
+}
+_sluice_files() {
+  local before=
+  case $1:$2 in
+  csv:*,*) before=${2%,*}, ;;
+  esac
+  _sluice_paths -f "${2#"$before"}"
+  if [ -n "$3$before" ] && [ "${#COMPREPLY[@]}" -eq 1 ] && [ -d "${COMPREPLY[0]}" ]; then
+    COMPREPLY=("${COMPREPLY[0]}/")
+    compopt -o nospace 2>/dev/null
+  fi
+  _sluice_begin_with "$3$before"
+}
+_sluice_of() {
+  local cur=$1 prev=$2
   if [ "$COMP_CWORD" -eq 1 ]; then
-    _sluice_values "$cur" '@COMMANDS@'
+    case $cur in
+    -*) _sluice_values "$cur" '@FLAGS@' ;;
+    *) _sluice_values "$cur" '@COMMANDS@' ;;
+    esac
     return
   fi
   if [ "$cur" = ':' ] || [ "$prev" = ':' ]; then
     if [ "$cur" = ':' ]; then cur=; else prev=${COMP_WORDS[COMP_CWORD-2]}; fi
     case $prev in
-    csv|unix) _sluice_values "$cur" '' -f ;;
+    csv|unix) _sluice_files "$prev" "$cur" '' ;;
     esac
     return
   fi
   case $cur in
   csv:*|unix:*)
-    _sluice_values "${cur#*:}" '' -f
-    COMPREPLY=("${COMPREPLY[@]/#/${cur%%:*}:}")
+    _sluice_files "${cur%%:*}" "${cur#*:}" "${cur%%:*}:"
     return ;;
   esac
   if [ "$cur" = '=' ]; then
@@ -79,7 +111,27 @@ _sluice() {
   case ${COMP_WORDS[1]} in
 @COMMAND_CASES@  esac
 }
+_sluice() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
+  COMPREPLY=()
+  case $cur in
+  [\'\"]*) cur=${cur#?} ;;
+  *) cur=${cur//\\/} ;;
+  esac
+  case $cur in
+  --*=*)
+    _sluice_of "${cur#*=}" "${cur%%=*}"
+    _sluice_begin_with "${cur%%=*}=" ;;
+  *) _sluice_of "$cur" "$prev" ;;
+  esac
+}
 complete -o filenames -F _sluice sluice
+)";
+
+// Of a file that zsh loads when it is first needed, the first call is this text itself.
+constexpr const char* kZshEnd = R"(if [ "${funcstack[1]-}" = _sluice ]; then
+  _bash_complete -o filenames -F _sluice
+fi
 )";
 
 void replace(std::string& text, const std::string& mark, const std::string& with) {
@@ -108,6 +160,7 @@ std::string bash_completion(const CLI::App& app) {
   for (const CLI::App* command : commands_of(app)) cases += bash_case(app, *command);
   std::string text = kBash;
   replace(text, "@COMMANDS@", joined(command_names(app)));
+  replace(text, "@FLAGS@", joined(flag_names(app)));
   replace(text, "@COMMAND_CASES@", cases);
   return text;
 }
@@ -132,6 +185,12 @@ std::string fish_values(const CLI::Option& flag) {
 
 std::string fish_completion(const CLI::App& app) {
   std::string text = "complete -c sluice -f\n";
+  for (const CLI::Option* flag : flags_of(app)) {
+    for (const std::string& name : flag->get_lnames()) {
+      text += fmt::format("complete -c sluice -n __fish_use_subcommand -l {} -d {}\n", name,
+                          in_quotes(flag->get_description()));
+    }
+  }
   for (const CLI::App* command : commands_of(app)) {
     const std::string& name = command->get_name();
     text += fmt::format("complete -c sluice -n __fish_use_subcommand -a {} -d {}\n", name,
@@ -157,7 +216,8 @@ std::string fish_completion(const CLI::App& app) {
 std::string completion(const CLI::App& app, const std::string& shell) {
   if (shell == "bash") return bash_completion(app);
   if (shell == "zsh") {
-    return "#compdef sluice\nautoload -U +X bashcompinit && bashcompinit\n" + bash_completion(app);
+    return "#compdef sluice\nautoload -U +X bashcompinit && bashcompinit\n" + bash_completion(app) +
+           kZshEnd;
   }
   if (shell == "fish") return fish_completion(app);
   throw std::invalid_argument(

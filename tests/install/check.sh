@@ -28,6 +28,7 @@ cmake --install "$build_dir" --prefix "$work/first" >/dev/null
 mv "$work/first" "$prefix" # nothing knows where it was installed
 "$prefix/bin/sluice" --version
 grep -q 'train' "$prefix/share/man/man1/sluice.1"
+[ "$(head -n 1 "$prefix/share/zsh/site-functions/_sluice")" = '#compdef sluice' ]
 grep -q 'Apache License' "$prefix/share/doc/sluice/LICENSE"
 completes() {
   # shellcheck disable=SC1090

@@ -246,6 +246,45 @@ TEST_F(CompletionTest, OffersFilesWhereAFileMayStand) {
   EXPECT_EQ(completed("sluice server --port-file mo"), "model.json");
 }
 
+TEST_F(CompletionTest, OffersTheCommandsOwnFlags) {
+  EXPECT_EQ(completed("sluice --"), "--help,--version");
+  EXPECT_EQ(completed("sluice -V"), "-V");
+  EXPECT_THAT(completed("sluice ''"), Not(HasSubstr("--help")));
+}
+
+// Quotes keep bash from cutting the word.
+TEST_F(CompletionTest, OffersBothFilesOfACsvDatasetInQuotesToo) {
+  EXPECT_EQ(completed("sluice train --dataset csv : flowers.csv,tw"), "flowers.csv,two words.csv");
+  EXPECT_EQ(completed("sluice train --dataset csv : flowers.csv,im"), "flowers.csv,images/");
+  EXPECT_EQ(completed(R"(sluice train --dataset '"csv:fl')"), "csv:flowers.csv");
+  EXPECT_EQ(completed(R"(sluice train --dataset "'csv:a,fl")"), "csv:a,flowers.csv");
+  EXPECT_EQ(completed(R"(sluice train --dataset csv : 'two\ w')"), "two words.csv");
+  EXPECT_EQ(completed(R"(sluice train --save '"mo')"), "model.json");
+}
+
+// A zsh with a terminal of its own, which loads the completion when it is first needed.
+TEST_F(CompletionTest, ZshLoadsItFromItsFolderOfFunctions) {
+  if (!fs::exists("/usr/bin/zsh")) GTEST_SKIP() << "zsh is not installed";
+  const std::string script =
+      "cd \"$1\" && mkdir functions && \"$0\" completion zsh > functions/_sluice\n"
+      "zmodload zsh/zpty\n"
+      "zpty shell 'TERM=dumb zsh -f -i'\n"
+      "zpty -w shell 'fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -d dump; "
+      "sluice() { print -r \"asked: ${(j:|:)@}\" }; print re\"\"ady'\n"
+      "zpty -r shell said '*ready*'\n"
+      "complete() { zpty -w -n shell $1$'\\t\\n'; zpty -r shell said '*asked: *'$'\\n''*'; "
+      "print -r - ${${said##*asked: }%%$'\\r'*}; }\n"
+      "complete 'sluice train --epo'\n"
+      "complete 'sluice train --dataset csv:flowers.csv,two'\n"
+      "complete 'sluice train --model=model.j'\n"
+      "zpty -d shell\n";
+  const Outcome zsh = run({"zsh", "-f", "-c", script, kCommand, folder_});
+  EXPECT_EQ(zsh.output,
+            "train|--epochs\n"
+            "train|--dataset|csv:flowers.csv,two words.csv\n"
+            "train|--model=model.json\n");
+}
+
 TEST_F(CompletionTest, OffersNoPlaceholderAsAWord) {
   EXPECT_EQ(completed("sluice train --device cu"), "cuda");
   EXPECT_EQ(completed("sluice train --device cuda :"), "");
@@ -258,6 +297,7 @@ TEST_F(CompletionTest, OtherShellsOfferTheSame) {
   EXPECT_THAT(fish, HasSubstr("from train' -l model -r -F -a 'mnist_cnn mnist_mlp' -d "));
   EXPECT_THAT(fish, HasSubstr("from train' -l device -x -a 'auto cpu cuda' -d "));
   EXPECT_THAT(fish, HasSubstr("from help' -a 'train driver "));
+  EXPECT_THAT(fish, HasSubstr("-n __fish_use_subcommand -l version -d "));
   const Outcome other = run({kCommand, "completion", "tcsh"});
   EXPECT_EQ(other.status, 2);
   EXPECT_THAT(other.output, HasSubstr("expected bash, zsh or fish, got \"tcsh\""));
