@@ -73,6 +73,8 @@ struct DatasetOptions {
   // one output, loss "mse") or classes.
   std::string target = "label";
   bool regression = false;
+  std::vector<std::string> ignore = {};  // of CSV files: columns that are no features, as numbers
+                                         // of the rows
   uint64_t seed = 0;  // of the draw of a CSV file's test part
 };
 
@@ -96,10 +98,11 @@ TrainTest generated_digits(int64_t train_records = 60000, int64_t test_records =
 //
 // A CSV file has a header; cells are separated by commas, semicolons, tabs or bars. The target's
 // values are class numbers from 0 or, when one of them is no number, names of classes, which are
-// numbered in sorted order: Dataset::class_names(). All other columns are features and hold finite
-// numbers, taken as they are; 784 of them are a 28 x 28 image and, when TRAIN has only whole
-// numbers from 0 to 255 there, divided by 255, in TEST too. TEST has the same columns by name, in
-// any order. Without TEST one of every seven records, drawn by `seed`, is in the test set.
+// numbered in sorted order: Dataset::class_names(). All other columns but those to ignore, in which
+// anything may stand, are features and hold finite numbers, taken as they are; 784 of them are a 28
+// x 28 image and, when TRAIN has only whole numbers from 0 to 255 there, divided by 255, in TEST
+// too. TEST has the same columns by name, in any order. Without TEST one of every seven records,
+// drawn by `seed`, is in the test set.
 //
 // Throws RuntimeError for files that are missing or damaged and for any other name.
 TrainTest load_dataset(const std::string& name, const DatasetOptions& options = {});

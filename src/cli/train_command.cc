@@ -258,6 +258,7 @@ void check_data_dir(const std::string& folder) {
 data::LoadOptions load_options(const train::JobConfig& config, const Sequential& model) {
   data::LoadOptions options;
   options.csv.target = config.target;
+  options.csv.ignored = train::ignored_columns(config);
   if (train::predicts_numbers(model, nn::parse_loss(config.loss))) {
     options.csv.means = data::CsvOptions::Means::kNumbers;
   }

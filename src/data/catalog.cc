@@ -212,9 +212,14 @@ constexpr Form kForms[] = {
 // What is asked of columns needs some.
 Status check_has_columns(const std::string& name, const TrainTest& sets, const CsvOptions& csv) {
   const CsvOptions none;
-  if (!sets.train.records()->info().table.columns.empty() || csv.target == none.target) {
-    return ok_status();
+  if (!sets.train.records()->info().table.columns.empty()) return ok_status();
+  if (!csv.ignored.empty()) {
+    return invalid_argument(
+        fmt::format("dataset \"{}\" has no columns, of which {} could be ignored: only CSV files "
+                    "have",
+                    name, list_names(csv.ignored)));
   }
+  if (csv.target == none.target) return ok_status();
   return invalid_argument(
       fmt::format("dataset \"{}\" has no columns, of which one could be the target {}: only CSV "
                   "files have",
@@ -280,10 +285,12 @@ std::string summary_of_columns(const TrainTest& sets) {
   }
   const bool images = train.sample_shape.rank() > 1;
   return fmt::format(
-      "Target {}: {}; {} columns of numbers{}, {}; {} records to train, {} to test {}",
+      "Target {}: {}; {} columns of numbers{}, {}{}; {} records to train, {} to test {}",
       list_names({table.target}), classes, table.columns.size(),
       images ? " as images " + train.sample_shape.to_string() : "",
-      train.scale == 1.0f ? "as they are" : "each / 255", train.records, test.records,
+      train.scale == 1.0f ? "as they are" : "each / 255",
+      table.ignored.empty() ? "" : ", without " + list_names(table.ignored), train.records,
+      test.records,
       train.source.part.empty() ? "from " + test.origin
                                 : fmt::format("drawn by seed {}", train.source.seed));
 }

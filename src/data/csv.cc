@@ -125,9 +125,10 @@ class CsvReader {
   }
 
   Status take_header(std::span<const std::string_view> cells) {
-    SLUICE_ASSIGN_OR_RETURN(header_,
-                            read_csv_header(path_, cells, request_.options.target, request_.like));
+    SLUICE_ASSIGN_OR_RETURN(header_, read_csv_header(path_, cells, request_.options.target,
+                                                     request_.options.ignored, request_.like));
     info_.table.target = request_.options.target;
+    info_.table.ignored = request_.options.ignored;
     info_.table.columns = header_.features;
     return start_records();
   }
@@ -175,6 +176,7 @@ class CsvReader {
     int32_t label = 0;
     float value = 0;
     for (size_t i = 0; i < cells.size(); ++i) {
+      if (header_.slots[i] == CsvHeader::kIgnored) continue;
       if (header_.slots[i] != CsvHeader::kTarget) {
         if (!take_feature(cells[i], header_.slots[i])) return bad_feature(line, i, cells[i]);
       } else if (info_.classes == 0) {
@@ -202,16 +204,19 @@ class CsvReader {
     return number.has_value();
   }
 
+  // Of a column of text, the first record's is none already.
   Status bad_feature(int64_t line, size_t column, std::string_view cell) {
     wrong_element_ = element_ == Element::kUint8;
-    return bad_number(line, column, cell, "a number");
+    const bool hint = records_ == 1 && !cell.empty() && !is_beyond_float(cell);
+    return bad_number(line, column, cell, "a number",
+                      hint ? ": a column that is no feature can be ignored (--ignore)" : "");
   }
 
-  Status bad_number(int64_t line, size_t column, std::string_view cell,
-                    std::string expected) const {
+  Status bad_number(int64_t line, size_t column, std::string_view cell, std::string expected,
+                    std::string_view hint = "") const {
     if (is_beyond_float(cell)) expected += " that fits into float32 (3.4e38 at most)";
     return bad_value(line, column, cell, expected,
-                     has_decimal_comma(cell) ? ": write it with a point" : "");
+                     has_decimal_comma(cell) ? ": write it with a point" : hint);
   }
 
   Status bad_value(int64_t line, size_t column, std::string_view cell, std::string_view expected,
@@ -288,6 +293,7 @@ Result<std::shared_ptr<const Records>> read_csv_like(const std::string& path,
                                                      const RecordsInfo& like) {
   Request request;
   request.options.target = like.table.target;
+  request.options.ignored = like.table.ignored;
   request.options.means =
       like.classes == 0 ? CsvOptions::Means::kNumbers : CsvOptions::Means::kClasses;
   request.like = &like;

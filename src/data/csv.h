@@ -4,9 +4,9 @@
 //   sepal length,sepal width,species     a header: every column has a name of its own
 //   5.1,3.5,setosa                       one record a row
 //
-// One column is the target, all others are features: numbers, as Python's float() reads them, but
-// finite. Columns are told by their names alone, so that files that go together may have them in
-// any order.
+// One column is the target, all others that are not ignored are features: numbers, as Python's
+// float() reads them, but finite. Columns are told by their names alone, so that files that go
+// together may have them in any order.
 //
 // Targets are classes: numbers from 0, where all of them are whole numbers, however written, or
 // else names, which become classes in sorted order. Or, where that is asked for, they are numbers
@@ -21,6 +21,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "data/records.h"
 #include "sluice/status.h"
@@ -31,14 +32,15 @@ namespace sluice::data {
 inline constexpr int kMaxClasses = 65536;
 
 struct CsvOptions {
-  std::string target = "label";  // the name of its column
+  std::string target = "label";        // the name of its column
+  std::vector<std::string> ignored{};  // names of columns that are no features
   enum class Means { kClasses, kNumbers } means = Means::kClasses;
 };
 
 // The name is the file's. NOT_FOUND: no such file. INVALID_ARGUMENT: not such a file, naming the
-// line and, where it is one value that is wrong, the column; or no such target, listing the columns
-// that there are. RESOURCE_EXHAUSTED: no room for the temporary file. DATA_LOSS: it was written to
-// while it was read.
+// line and, where it is one value that is wrong, the column; or no such target or ignored column,
+// listing those that there are. RESOURCE_EXHAUSTED: no room for the temporary file. DATA_LOSS: it
+// was written to while it was read.
 Result<std::shared_ptr<const Records>> read_csv(const std::string& path,
                                                 const CsvOptions& options = {});
 

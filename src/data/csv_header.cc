@@ -42,6 +42,24 @@ Result<Places> places_of(const std::string& path, const std::vector<std::string>
   return places;
 }
 
+Status ignore(const std::string& path, const Places& places,
+              const std::vector<std::string>& ignored, bool must_be_there, CsvHeader& header) {
+  for (const std::string& name : ignored) {
+    const auto found = places.find(name);
+    if (found == places.end()) {
+      if (!must_be_there) continue;
+      return wrong_header(path, fmt::format("has no column {} to ignore, but {}", excerpt(name),
+                                            list_names(header.columns)));
+    }
+    if (found->second == header.target) {
+      return wrong_header(
+          path, fmt::format("column {} is the target: it cannot be ignored", excerpt(name)));
+    }
+    header.slots[found->second] = CsvHeader::kIgnored;
+  }
+  return ok_status();
+}
+
 void add_feature(CsvHeader& header, size_t column) {
   header.slots[column] = header.features.size();
   header.features.push_back(header.columns[column]);
@@ -69,21 +87,24 @@ Status match(const std::string& path, const Places& places, const RecordsInfo& l
 }  // namespace
 
 Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
-                                  const std::string& target, const RecordsInfo* like) {
+                                  const std::string& target,
+                                  const std::vector<std::string>& ignored,
+                                  const RecordsInfo* like) {
   CsvHeader header;
   header.columns.assign(cells.begin(), cells.end());
   SLUICE_ASSIGN_OR_RETURN(header.target, find_target(path, header.columns, target));
   SLUICE_ASSIGN_OR_RETURN(const Places places, places_of(path, header.columns));
-  if (cells.size() < 2) {
-    return wrong_header(path, "expected columns of features beside " + excerpt(target));
-  }
   header.slots.assign(cells.size(), CsvHeader::kTarget);
+  SLUICE_RETURN_IF_ERROR(ignore(path, places, ignored, like == nullptr, header));
   if (like != nullptr) {
     SLUICE_RETURN_IF_ERROR(match(path, places, *like, header));
     return header;
   }
   for (size_t i = 0; i < cells.size(); ++i) {
-    if (i != header.target) add_feature(header, i);
+    if (i != header.target && header.slots[i] != CsvHeader::kIgnored) add_feature(header, i);
+  }
+  if (header.features.empty()) {
+    return wrong_header(path, "expected columns of features beside " + excerpt(target));
   }
   return header;
 }

@@ -1,5 +1,5 @@
-// What a CSV file's header says: which column is the target, and where each of the others goes in a
-// record.
+// What a CSV file's header says: which column is the target, which are ignored, and where each of
+// the others goes in a record.
 #pragma once
 
 #include <span>
@@ -15,18 +15,20 @@ namespace sluice::data {
 // Of a file's columns, in the file's order.
 struct CsvHeader {
   static constexpr size_t kTarget = static_cast<size_t>(-1);
+  static constexpr size_t kIgnored = static_cast<size_t>(-2);
 
   std::vector<std::string> columns;   // their names, all different
   size_t target = 0;                  // the place of the target's
-  std::vector<size_t> slots;          // which feature each column is, or kTarget
+  std::vector<size_t> slots;          // which feature each column is, or one of these two
   std::vector<std::string> features;  // names, in the order that a record has them
 };
 
 // `like`: a file that was read before, whose features take the same places in a record, or nullptr.
-// INVALID_ARGUMENT, naming path and line, when a name is missing or there twice, for a target that
-// is not there, listing the columns that there are, when there is no feature, and for a feature
-// that only one of the files has.
+// INVALID_ARGUMENT, naming path and line, when a name is missing or there twice, for a target or an
+// ignored column that is not there, listing those that there are, when there is no feature, and for
+// a feature that only one of the files has. What is ignored need not be in the second file.
 Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
-                                  const std::string& target, const RecordsInfo* like);
+                                  const std::string& target,
+                                  const std::vector<std::string>& ignored, const RecordsInfo* like);
 
 }  // namespace sluice::data

@@ -116,6 +116,7 @@ std::pair<Dataset, Dataset> Dataset::split(double fraction) const {
 TrainTest load_dataset(const std::string& name, const DatasetOptions& options) {
   data::LoadOptions how;
   how.csv.target = options.target;
+  how.csv.ignored = options.ignore;
   if (options.regression) how.csv.means = data::CsvOptions::Means::kNumbers;
   how.seed = options.seed;
   auto loaded = data::load_dataset(name, options.data_dir, how);

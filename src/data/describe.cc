@@ -85,6 +85,7 @@ Description from_json(const json& j) {
   info.table.target = j.at("target").get<std::string>();
   info.table.columns = j.at("columns").get<std::vector<std::string>>();
   info.table.class_names = j.at("class_names").get<std::vector<std::string>>();
+  info.table.ignored = j.at("ignored").get<std::vector<std::string>>();
   info.element = element_named(j.at("element").get<std::string>());
   info.scale = j.at("scale").get<float>();
   info.records = j.at("records").get<int64_t>();
@@ -230,6 +231,7 @@ Result<std::string> describe(const Records& records) {
                   {"target", info.table.target},
                   {"columns", info.table.columns},
                   {"class_names", info.table.class_names},
+                  {"ignored", info.table.ignored},
                   {"element", name_of(info.element)},
                   {"scale", info.scale},
                   {"records", info.records},

@@ -56,6 +56,7 @@ struct TableInfo {
   std::vector<std::string> columns;  // of the features, in their order
   // Sorted: the name of class i. Empty where classes have numbers, or the targets are numbers.
   std::vector<std::string> class_names;
+  std::vector<std::string> ignored{};  // columns that are neither
 
   friend bool operator==(const TableInfo&, const TableInfo&) = default;
 };

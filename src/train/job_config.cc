@@ -92,6 +92,19 @@ bool read_option(const std::string& key, const Json& value, JobConfig& config) {
   return false;
 }
 
+// None in an empty text.
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  if (text.empty()) return parts;
+  size_t begin = 0;
+  for (size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',', begin)) {
+    parts.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
+
 // What `parse`, which throws, has against a field's value; empty: nothing.
 template <typename Parse>
 std::string objection(const char* field, Parse parse) {
@@ -157,6 +170,12 @@ std::string check_threads(const int& value) {
 std::string check_gpu_memory(const int64_t& mib) {
   if (mib >= 0 && mib <= (int64_t{1} << 30)) return "";
   return fmt::format("expected 0 (no bound) to 2^30 MiB, got {}", mib);
+}
+
+std::string check_columns(const std::string& value) {
+  const auto names = split_at_commas(value);
+  if (std::ranges::find(names, "") == names.end()) return "";
+  return fmt::format("expected names of columns, separated by commas, got \"{}\"", value);
 }
 
 std::string check_verbose(const int& value) {
@@ -248,6 +267,10 @@ algorithm::Choice algorithm_of(const JobConfig& config) {
     }
   }
   return choice;
+}
+
+std::vector<std::string> ignored_columns(const JobConfig& config) {
+  return split_at_commas(config.ignore);
 }
 
 OptimizerSpec effective_optimizer(const JobConfig& config) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "algorithm/algorithm.h"
 #include "sluice/optimizers.h"
@@ -18,6 +19,7 @@ struct JobConfig {
   std::string dataset = "mnist";
   std::string data_dir;
   std::string target = "label";
+  std::string ignore;               // names of columns, separated by commas
   std::string model = "mnist_cnn";  // a built-in's name or a file with Keras' JSON
   std::string trainer = "adag";
   // The algorithm's own, where they are not its defaults; see algorithm/.
@@ -67,6 +69,7 @@ std::string check_precision(const std::string& value);
 std::string check_address(const std::string& value);
 std::string check_threads(const int& value);
 std::string check_gpu_memory(const int64_t& mib);
+std::string check_columns(const std::string& value);
 std::string check_verbose(const int& value);
 // Of processes.
 std::string check_members(const int& value);
@@ -110,6 +113,8 @@ void visit_fields(Config& c, Visit visit) {
   visit("target", c.target,
         Help{kData, "COLUMN", "of a CSV file, to predict: numbers where mse meets one output"},
         fine<std::string>);
+  visit("ignore", c.ignore,
+        Help{kData, "COLUMN[,COLUMN...]", "of a CSV file, that are no features"}, check_columns);
   visit("model", c.model,
         Help{kData, "mnist_cnn|mnist_mlp|FILE", "a file: Keras' JSON, or what --save wrote"},
         fine<std::string>);
@@ -211,6 +216,9 @@ void validate(const JobConfig& config);
 // The algorithm with its options. Throws InvalidField for an option that it does not have or that
 // is out of range, std::invalid_argument for an unknown algorithm.
 algorithm::Choice algorithm_of(const JobConfig& config);
+
+// Those to ignore, one by one.
+std::vector<std::string> ignored_columns(const JobConfig& config);
 
 // The optimizer with the learning rate that counts.
 OptimizerSpec effective_optimizer(const JobConfig& config);

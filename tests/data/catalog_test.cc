@@ -211,6 +211,18 @@ TEST_F(CatalogTest, ATargetOfWhatHasNoColumnsIsRefused) {
   EXPECT_THAT(status.message(), HasSubstr("only CSV files have"));
 }
 
+TEST_F(CatalogTest, WhatIsIgnoredIsSaidAndNeedsColumns) {
+  const std::string csv = folder_.write("x.csv", "id,a,label\nx,1,0\ny,2,1\nz,3,0\n");
+  options_.csv.ignored = {"id"};
+  const auto loaded = load_dataset(csv, "", options_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_THAT(summary_of_columns(*loaded),
+              HasSubstr("; 1 columns of numbers, as they are, without \"id\"; "));
+  const Status status = load_dataset("digits", "", options_).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("no columns, of which \"id\" could be ignored"));
+}
+
 TEST_F(CatalogTest, TwoCsvFilesHaveTheClassesOfBoth) {
   const std::string train = folder_.write("train.csv", "label,a\n0,1\n1,2\n");
   const std::string test = folder_.write("test.csv", "label,a\n4,1\n");

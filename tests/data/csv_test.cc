@@ -116,6 +116,26 @@ TEST_F(CsvTest, AnyColumnIsTheTarget) {
   EXPECT_THAT(records->info().table.columns, ElementsAre("a", "b"));
 }
 
+TEST_F(CsvTest, AnythingMayStandInAnIgnoredColumn) {
+  options_.ignored = {"id", "note"};
+  auto records = good("id,a,label,note,b\nx1,1,0,,2\nx2,3,1,\"so, so\",4\n");
+  EXPECT_EQ(record(*records, 1), (std::vector<float>{3, 4}));
+  EXPECT_THAT(records->info().table.columns, ElementsAre("a", "b"));
+  EXPECT_THAT(records->info().table.ignored, ElementsAre("id", "note"));
+  EXPECT_EQ(error("id,a,label\n1,1,0\n"),
+            "line 1: has no column \"note\" to ignore, but \"id\", \"a\", \"label\"");
+  EXPECT_THAT(error("id,note,label\n1,1,0\n"), HasSubstr("expected columns of features"));
+  options_.ignored = {"label"};
+  EXPECT_EQ(error("a,label\n1,0\n"),
+            "line 1: column \"label\" is the target: it cannot be ignored");
+}
+
+TEST_F(CsvTest, AFeatureThatIsNoNumberMayBeOneToIgnore) {
+  EXPECT_EQ(error("id,label\nx1,0\n"),
+            "line 2, column 1 (\"id\"): expected a number, found \"x1\": a column that is no "
+            "feature can be ignored (--ignore)");
+}
+
 TEST_F(CsvTest, NamesOfClassesBecomeNumbersInSortedOrder) {
   auto records = good("label,a\npear,1\n\"apple, red\",2\npear,3\nfig,4\n");
   EXPECT_THAT(records->info().table.class_names, ElementsAre("apple, red", "fig", "pear"));

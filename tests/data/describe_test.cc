@@ -129,6 +129,17 @@ TEST_F(DescribeTest, PartsOfATableAreReadAgainByAnotherProcess) {
   expect_opens_the_same(**test);
 }
 
+TEST_F(DescribeTest, WhatIsIgnoredHereIsIgnoredByAnotherProcess) {
+  const std::string path = folder_.write("x.csv", "id,a,label\nx,1,0\ny,2,1\nz,3,0\n");
+  const auto records = read_csv(path, {.ignored = {"id"}});
+  ASSERT_TRUE(records.ok()) << records.status();
+  expect_opens_the_same(**records);
+  // The file that goes with it need not have what is ignored.
+  const auto test = read_csv_like(folder_.write("y.csv", "a,label\n7,1\n"), (*records)->info());
+  ASSERT_TRUE(test.ok()) << test.status();
+  expect_opens_the_same(**test);
+}
+
 TEST_F(DescribeTest, NumbersToPredictAreReadAgainByAnotherProcess) {
   const std::string path = folder_.write("x.csv", "a,price\n1,2.5\n2,-3\n4,1e3\n");
   const auto numbers = read_csv(path, {.target = "price", .means = CsvOptions::Means::kNumbers});

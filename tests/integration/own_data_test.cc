@@ -98,6 +98,35 @@ TEST_F(OwnDataTest, ClassesByNameAreLearnedAcrossProcesses) {
   EXPECT_EQ(report()["test_accuracy"], 1.0);
 }
 
+TEST_F(OwnDataTest, AColumnThatIsNoFeatureIsLeftOutByEveryProcess) {
+  std::string rows = "id,a,b,label\n";
+  for (int i = 0; i < 150; ++i) {
+    const int k = i % 3;
+    rows += "n" + std::to_string(i) + "," + std::to_string(k == 0) + "," + std::to_string(k == 1) +
+            "," + std::to_string(k) + "\n";
+  }
+  const std::string csv = folder_.write("x.csv", rows);
+  const Outcome without = train({"--dataset", csv, "--model", model(3, "softmax")});
+  EXPECT_EQ(without.status, 2);
+  EXPECT_THAT(without.output, HasSubstr("column 1 (\"id\"): expected a number, found \"n0\""));
+  EXPECT_THAT(without.output, HasSubstr("--ignore"));
+  const Outcome run =
+      train({"--dataset", csv, "--model", model(3, "softmax"), "--ignore", "id", "--epochs", "40",
+             "--optimizer", "adam", "--learning-rate", "0.1", "--trainer", "downpour"});
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("2 columns of numbers, as they are, without \"id\""));
+  EXPECT_EQ(report()["config"]["ignore"], "id");
+  EXPECT_EQ(report()["test_accuracy"], 1.0);
+  const Outcome unknown =
+      train({"--dataset", csv, "--model", model(3, "softmax"), "--ignore", "ID"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.output,
+              HasSubstr("has no column \"ID\" to ignore, but \"id\", \"a\", \"b\", \"label\"\n"));
+  const Outcome empty = train({"--dataset", csv, "--ignore", "id,"});
+  EXPECT_EQ(empty.output,
+            "sluice: --ignore: expected names of columns, separated by commas, got \"id,\"\n");
+}
+
 TEST_F(OwnDataTest, AClassThatOnlyTheTestFileHasIsBlamedOnThatFile) {
   const std::string train_csv = folder_.write("train.csv", "a,b,label\n1,2,0\n3,4,1\n");
   const std::string test_csv = folder_.write("test.csv", "a,b,label\n1,2,7\n");
