@@ -52,6 +52,15 @@ TEST(DockerfileTest, TheImagesRunAsAUserInNumbersAndLeaveNoVolumesBehind) {
   }
 }
 
+// What is laid over a file changes services that it has; else it would add others.
+TEST(DockerfileTest, TheWorkersOfComposeReserveGpusAndHaveTheImageForThem) {
+  const std::string overlay = contents("docker/compose.gpu.yaml");
+  EXPECT_THAT(contents("docker/compose.yaml"), HasSubstr("\n  worker:\n"));
+  EXPECT_THAT(overlay, HasSubstr("\nservices:\n  worker:\n"));
+  EXPECT_THAT(overlay, HasSubstr("build: {dockerfile: docker/Dockerfile.cuda}\n"));
+  EXPECT_THAT(overlay, HasSubstr("devices: [{driver: nvidia, count: all, capabilities: [gpu]}]\n"));
+}
+
 TEST(DockerfileTest, TheirLabelsTellVersionAndLicence) {
   const std::string project = contents("CMakeLists.txt");
   const std::string words = "project(sluice VERSION ";
