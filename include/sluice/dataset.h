@@ -73,8 +73,8 @@ struct DatasetOptions {
   // one output, loss "mse") or classes.
   std::string target = "label";
   bool regression = false;
-  std::vector<std::string> ignore = {};  // of CSV files: columns that are no features, as numbers
-                                         // of the rows
+  // Of CSV files: the names of columns that are no features, such as an id.
+  std::vector<std::string> ignore = {};
   uint64_t seed = 0;  // of the draw of a CSV file's test part
 };
 
