@@ -216,8 +216,8 @@ TEST(CommandLineTest, MistakesInAConfigNameTheFileAndThoseOfFlagsTheFlag) {
   EXPECT_THAT(error(R"({"model": "/nowhere/m"})"), HasSubstr(config + ": model: "));
   EXPECT_THAT(error(R"({"dataset": "digits", "device": "cuda:77"})"),
               HasSubstr(config + ": device: \"cuda:77\": "));
-  EXPECT_THAT(error(R"({"dataset": "digits", "workers": 60001})"),
-              HasSubstr(config + ": workers: cannot cut 60000 records"));
+  EXPECT_THAT(error(R"({"dataset": "digits", "parallelism_factor": 60000})"),
+              HasSubstr(config + ": parallelism_factor: cannot cut 60000 records"));
   EXPECT_THAT(error(R"({"epochs": 3})", {"--dataset", "nowhere"}),
               HasSubstr("sluice: --dataset: \"nowhere\": expected"));
   std::filesystem::remove(config);
