@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "sluice/cplusplus.h"
+
 namespace sluice {
 
 // A layer, a model or a dataset got a shape that it cannot take. Shapes are without the batch:

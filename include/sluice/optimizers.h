@@ -14,6 +14,8 @@
 
 #include <string>
 
+#include "sluice/cplusplus.h"
+
 namespace sluice {
 
 // A choice of optimizer with its hyperparameters: a value, which holds no state of training. Made

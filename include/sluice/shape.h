@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "sluice/cplusplus.h"
+
 namespace sluice {
 
 // A value: copying copies the sizes. Nothing here checks them; what takes a Shape says which it

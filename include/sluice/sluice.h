@@ -14,10 +14,6 @@
 // It includes the standard library and nothing else, and takes C++20. examples/ has whole programs.
 #pragma once
 
-#if __cplusplus <= 201703L
-// And nothing else: what follows from it would hide it.
-#error "Sluice's headers need C++20: compile with -std=c++20, or link sluice::sluice in CMake"
-#else
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
 #include "sluice/layer.h"
@@ -28,4 +24,3 @@
 #include "sluice/status.h"
 #include "sluice/trainer.h"
 #include "sluice/version.h"
-#endif

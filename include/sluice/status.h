@@ -17,6 +17,8 @@
 #include <string_view>
 #include <utility>
 
+#include "sluice/cplusplus.h"
+
 namespace sluice {
 
 // Numerically equal to gRPC's codes, so that a Status crosses a call unchanged. Which code means

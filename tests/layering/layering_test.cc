@@ -40,6 +40,7 @@ const std::map<std::string, std::string> kPublicHeaders = {
     {"status.h", "core"},   {"errors.h", "core"},  {"shape.h", "core"},   {"optimizers.h", "optim"},
     {"dataset.h", "data"},  {"layer.h", "nn"},     {"layers.h", "nn"},    {"model.h", "nn"},
     {"trainer.h", "train"}, {"sluice.h", "train"}, {"version.h", "core"},
+    {"cplusplus.h", "core"},
 };
 
 // Libraries that may be included in one place only.

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "sluice/cplusplus.h"
+
 namespace sluice {
 
 // A value. Its sizes are checked by the layer that takes it, not here.
