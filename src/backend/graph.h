@@ -1,9 +1,9 @@
-// What a backend compiles: a model reduced to a chain of operations over [N, ...] tensors.
+// What a backend compiles: a model reduced to operations over [N, ...] tensors.
 //
-// nn/ lowers a Sequential to a Graph; a backend turns the Graph into a Replica and is free to fuse
-// neighbours (convolution + bias + ReLU, softmax + crossentropy). Activations are channels last,
-// kernels HWIO and [in, units], all in Keras' layout. Parameters are named by where they lie in the
-// model's ParameterLayout, so a backend never sees names or layers. No two ops share a parameter.
+// nn/ lowers a model to a Graph; a backend plans it (backend/plan.h) and compiles it into a
+// Replica, free to fuse neighbours (convolution + bias + ReLU, softmax + crossentropy). Activations
+// are channels last, kernels HWIO and [in, units], all in Keras' layout. Parameters are named by
+// where they lie in the model's ParameterLayout, so a backend never sees names or layers.
 //
 // Letters: N batch, H W spatial, C channels, F features, K classes.
 #pragma once
@@ -24,10 +24,16 @@ namespace sluice::backend {
 // at NaN is 0. All others keep NaN.
 enum class Activation { kLinear, kRelu, kSigmoid, kTanh, kSoftmax };
 
-// A variable's place in the parameter buffer, in floats.
+// Whether the optimizer steps a parameter.
+enum class ParameterRole { kTrainable, kFrozen };
+
+// A variable's place in the parameter buffer, in floats. Ops that share one name the same slice.
 struct ParameterSlice {
   size_t offset = 0;
   size_t size = 0;
+  ParameterRole role = ParameterRole::kTrainable;
+
+  bool operator==(const ParameterSlice&) const = default;
 };
 
 // Zeros (or, for max pooling, -infinity) around the image; Keras' "same" is asymmetric.
@@ -101,11 +107,39 @@ struct HostOp {
   std::vector<ParameterSlice> parameters{};
 };
 
+// Elementwise over inputs of one shape, in their order.
+//
+//   kAdd   y = x_1 + ... + x_n
+struct MergeOp {
+  enum class Kind { kAdd } kind = Kind::kAdd;
+};
+
+// Every kind of operation. What else a new one needs: its row in backend/ops.cc, and a file with
+// its kernel in cpu/ and in cuda/.
+#define SLUICE_FOR_EACH_OP(X) \
+  X(Conv2DOp)                 \
+  X(DenseOp)                  \
+  X(Pool2DOp)                 \
+  X(ActivationOp)             \
+  X(DropoutOp)                \
+  X(ReshapeOp)                \
+  X(MergeOp)                  \
+  X(HostOp)
+
+template <typename, typename... Kinds>
+using OneOfAfterTheFirst = std::variant<Kinds...>;
+#define SLUICE_NEXT_OP(Op) , Op
+using OpKind = OneOfAfterTheFirst<void SLUICE_FOR_EACH_OP(SLUICE_NEXT_OP)>;
+#undef SLUICE_NEXT_OP
+
+// The number of a value in its graph.
+using ValueId = size_t;
+
 struct Op {
   std::string name;  // the layer's, for messages and profiles
-  Shape input;       // without the batch
-  Shape output;
-  std::variant<Conv2DOp, DenseOp, Pool2DOp, ActivationOp, DropoutOp, ReshapeOp, HostOp> kind;
+  std::vector<ValueId> inputs;
+  ValueId output;
+  OpKind kind;
 };
 
 // Mean over the batch, and over the positions of outputs [T..., K] of rank 2 and more, as in Keras.
@@ -119,19 +153,32 @@ struct Op {
 enum class Loss { kCategoricalCrossentropy, kSparseCategoricalCrossentropy, kMeanSquaredError };
 
 struct Graph {
-  Shape input;
-  std::vector<Op> ops;
+  std::vector<Shape> values;  // without the batch
+  ValueId input = 0, output = 0;
+  std::vector<Op> ops;        // each behind those whose outputs it takes
   size_t parameter_size = 0;  // floats in the parameter buffer
   Loss loss = Loss::kSparseCategoricalCrossentropy;
 
-  const Shape& output() const { return ops.empty() ? input : ops.back().output; }
+  Graph() = default;
+  // Of nothing but its input, which is the output as well until an op is added.
+  explicit Graph(Shape input_shape) : values{std::move(input_shape)} {}
+  // Adds an op and its output, which becomes the graph's, and returns it.
+  ValueId add(std::string name, OpKind kind, std::vector<ValueId> inputs, Shape shape) {
+    values.push_back(std::move(shape));
+    output = values.size() - 1;
+    ops.push_back({std::move(name), std::move(inputs), output, std::move(kind)});
+    return output;
+  }
+
+  const Shape& input_shape() const { return values[input]; }
+  const Shape& output_shape() const { return values[output]; }
   // K: the size of the output's last axis.
-  int64_t classes() const { return output().rank() == 0 ? 1 : output().dims().back(); }
+  int64_t classes() const { return output_shape().rank() == 0 ? 1 : output_shape().dims().back(); }
   // T: rows of K outputs that one sample has.
-  int64_t positions() const { return output().size() / classes(); }
+  int64_t positions() const { return output_shape().size() / classes(); }
   // Floats of target per sample: one class number, or K floats, for each position.
   int64_t target_size() const {
-    return loss == Loss::kSparseCategoricalCrossentropy ? positions() : output().size();
+    return loss == Loss::kSparseCategoricalCrossentropy ? positions() : output_shape().size();
   }
 };
 

@@ -6,8 +6,7 @@ namespace sluice::nn {
 
 GraphBuilder::GraphBuilder(const Shape& input, const core::ParameterLayout& layout,
                            backend::Loss loss)
-    : layout_(layout), shape_(input) {
-  graph_.input = input;
+    : layout_(layout), graph_(input) {
   graph_.parameter_size = layout.size();
   graph_.loss = loss;
 }
@@ -21,14 +20,13 @@ backend::ParameterSlice GraphBuilder::parameter(const std::string& weight) const
   return {};
 }
 
-void GraphBuilder::append(OpKind kind, Shape output) {
-  graph_.ops.push_back({layer_, shape_, output, std::move(kind)});
-  shape_ = std::move(output);
+void GraphBuilder::append(backend::OpKind kind, Shape output) {
+  graph_.add(layer_, std::move(kind), {graph_.output}, std::move(output));
 }
 
 void GraphBuilder::append_activation(backend::Activation activation) {
   if (activation == backend::Activation::kLinear) return;
-  append(backend::ActivationOp{activation}, shape_);
+  append(backend::ActivationOp{activation}, shape());
 }
 
 }  // namespace sluice::nn

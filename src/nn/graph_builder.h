@@ -8,8 +8,6 @@
 
 namespace sluice::nn {
 
-using OpKind = decltype(backend::Op::kind);
-
 // Keeps track of the shape between two operations and of where each layer's weights lie.
 class GraphBuilder {
  public:
@@ -20,13 +18,13 @@ class GraphBuilder {
   void begin_layer(std::string name) { layer_ = std::move(name); }
 
   // The shape, without the batch, that the next operation gets.
-  const Shape& shape() const { return shape_; }
+  const Shape& shape() const { return graph_.output_shape(); }
 
   // Where the current layer's weight lies: parameter("kernel").
   backend::ParameterSlice parameter(const std::string& weight) const;
 
   // Appends an operation from shape() to `output`, which becomes shape().
-  void append(OpKind kind, Shape output);
+  void append(backend::OpKind kind, Shape output);
 
   // Appends an activation unless it is linear.
   void append_activation(backend::Activation activation);
@@ -36,7 +34,6 @@ class GraphBuilder {
  private:
   const core::ParameterLayout& layout_;
   std::string layer_;
-  Shape shape_;
   backend::Graph graph_;
 };
 

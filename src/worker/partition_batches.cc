@@ -6,7 +6,7 @@ backend::Batch make_batch(backend::Replica& replica, data::BatchSource& source, 
   const backend::Graph& graph = replica.graph();
   const auto n = static_cast<size_t>(source.size(number));
   const backend::BatchBuffers buffers = replica.batch_buffers();
-  const auto x = buffers.x.first(n * static_cast<size_t>(graph.input.size()));
+  const auto x = buffers.x.first(n * static_cast<size_t>(graph.input_shape().size()));
   const auto y = buffers.y.first(n * static_cast<size_t>(graph.target_size()));
   const auto form = graph.loss == backend::Loss::kSparseCategoricalCrossentropy
                         ? data::TargetForm::kClassNumbers

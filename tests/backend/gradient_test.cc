@@ -206,6 +206,70 @@ std::vector<Case> losses() {
   return cases;
 }
 
+// A convolution's output goes both through more convolutions and around them.
+Graph residual(int64_t channels, int64_t size) {
+  const ConvSpec same{.filters = channels, .padding = kAround};
+  GraphBuilder builder({size, size, 3});
+  builder.conv(same).activation(Activation::kRelu);
+  const ValueId shortcut = builder.here();
+  builder.conv(same).activation(Activation::kRelu).conv(same);
+  builder.merge({}, {shortcut}).activation(Activation::kRelu);
+  return finish(builder.max_pool());
+}
+
+std::vector<Case> branches() {
+  std::vector<Case> cases = {{"residual", residual(3, 4)}, {"residual_in_blocks", residual(16, 4)}};
+  {
+    GraphBuilder builder({4});
+    builder.dense(3);
+    const ValueId fork = builder.here();
+    builder.activation(Activation::kTanh);
+    const ValueId one = builder.here();
+    builder.from(fork).dense(3).activation(Activation::kSigmoid);
+    cases.push_back({"three_readers", builder.merge({}, {one, fork}).build(kMse)});
+    const ValueId sum = builder.here();
+    cases.push_back({"twice_the_same", builder.merge({}, {sum, sum}).dense(2).build(kMse)});
+  }
+  {
+    GraphBuilder builder = rectified(16, 8, 8);
+    const ValueId fork = builder.here();
+    builder.max_pool();
+    const ValueId maximum = builder.here();
+    builder.from(fork).pool({.kind = Pool2DOp::Kind::kAverage}).merge({}, {maximum});
+    cases.push_back({"two_poolings_of_a_relu", finish(builder)});
+  }
+  {
+    GraphBuilder builder({2, 3});
+    builder.dense(3);
+    const ValueId fork = builder.here();
+    builder.flatten().dense(6).reshape({2, 3}).merge({}, {fork});
+    cases.push_back({"under_two_shapes", builder.build(kMse)});
+  }
+  cases.push_back({"shared_dense", GraphBuilder({4})
+                                       .dense(4)
+                                       .activation(Activation::kTanh)
+                                       .share(0)
+                                       .dense(4)
+                                       .share(0)
+                                       .dense(4)
+                                       .build(kMse)});
+  cases.push_back({"shared_conv", finish(GraphBuilder({5, 5, 3})
+                                             .conv({.filters = 3, .padding = kAround})
+                                             .activation(Activation::kTanh)
+                                             .share(0)
+                                             .conv({.filters = 3, .padding = kAround}))});
+  {
+    GraphBuilder builder({4});
+    builder.dense(3).activation(Activation::kSoftmax);
+    const ValueId probabilities = builder.here();
+    builder.dense(3);
+    Graph graph = builder.merge({}, {probabilities}).build(kSparse);
+    graph.output = probabilities;  // the rest is left out
+    cases.push_back({"output_inside", graph});
+  }
+  return cases;
+}
+
 class GradientTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(GradientTest, EqualsCentralDifferencesOfTheLoss) {
@@ -218,6 +282,7 @@ INSTANTIATE_TEST_SUITE_P(Conv2D, GradientTest, ::testing::ValuesIn(convolutions(
 INSTANTIATE_TEST_SUITE_P(Pool2D, GradientTest, ::testing::ValuesIn(poolings()), name_of);
 INSTANTIATE_TEST_SUITE_P(Dense, GradientTest, ::testing::ValuesIn(dense_and_activations()),
                          name_of);
+INSTANTIATE_TEST_SUITE_P(Branches, GradientTest, ::testing::ValuesIn(branches()), name_of);
 INSTANTIATE_TEST_SUITE_P(Loss, GradientTest, ::testing::ValuesIn(losses()), name_of);
 
 }  // namespace

@@ -22,7 +22,7 @@ struct ConvSpec {
 
 class GraphBuilder {
  public:
-  explicit GraphBuilder(Shape input) { graph_.input = std::move(input); }
+  explicit GraphBuilder(Shape input) : graph_(std::move(input)) {}
 
   GraphBuilder& conv(const ConvSpec& spec);
   GraphBuilder& dense(int64_t units, bool bias = true);
@@ -33,7 +33,23 @@ class GraphBuilder {
   GraphBuilder& activation(Activation activation);
   GraphBuilder& dropout(float rate, uint64_t seed);
   GraphBuilder& reshape(Shape output);
-  GraphBuilder& flatten() { return reshape({graph_.output().size()}); }
+  GraphBuilder& flatten() { return reshape({graph_.output_shape().size()}); }
+  // Takes the current value and these.
+  GraphBuilder& merge(const MergeOp& op, std::vector<ValueId> others);
+  // The current value, to be returned to or merged with.
+  ValueId here() const { return graph_.output; }
+  // The next op takes `value`.
+  GraphBuilder& from(ValueId value) {
+    graph_.output = value;
+    return *this;
+  }
+  // The next convolution or dense layer has the parameters of op number `op`.
+  GraphBuilder& share(size_t op) {
+    shared_ = op;
+    return *this;
+  }
+  // Takes all parameters so far out of training.
+  GraphBuilder& freeze();
   // `output` empty: the shape of the input. `parameters`: their sizes.
   GraphBuilder& host(std::shared_ptr<const HostKernel> kernel, std::vector<size_t> parameters = {});
 
@@ -41,9 +57,12 @@ class GraphBuilder {
 
  private:
   ParameterSlice parameter(int64_t size);
-  GraphBuilder& add(Shape output, decltype(Op::kind) kind);
+  template <typename LayerOp>
+  void take_parameters(LayerOp& op, int64_t kernel, int64_t bias);
+  GraphBuilder& add(Shape output, OpKind kind);
 
   Graph graph_;
+  std::optional<size_t> shared_;
 };
 
 // y = x, and a wall that nothing can be fused across.
@@ -76,15 +95,46 @@ Graph mnist_cnn();
 // ---------------------------------------------------------------------------------------------
 
 inline ParameterSlice GraphBuilder::parameter(int64_t size) {
-  const ParameterSlice slice{graph_.parameter_size, static_cast<size_t>(size)};
+  const ParameterSlice slice{.offset = graph_.parameter_size, .size = static_cast<size_t>(size)};
   graph_.parameter_size += slice.size;
   return slice;
 }
 
-inline GraphBuilder& GraphBuilder::add(Shape output, decltype(Op::kind) kind) {
-  Op op{"op" + std::to_string(graph_.ops.size()), graph_.output(), std::move(output),
-        std::move(kind)};
-  graph_.ops.push_back(std::move(op));
+inline GraphBuilder& GraphBuilder::add(Shape output, OpKind kind) {
+  graph_.add("op" + std::to_string(graph_.ops.size()), std::move(kind), {graph_.output},
+             std::move(output));
+  return *this;
+}
+
+// bias 0: none.
+template <typename LayerOp>
+void GraphBuilder::take_parameters(LayerOp& op, int64_t kernel, int64_t bias) {
+  if (shared_) {
+    const auto& other = std::get<LayerOp>(graph_.ops[*shared_].kind);
+    op.kernel = other.kernel;
+    op.bias = other.bias;
+    shared_.reset();
+    return;
+  }
+  op.kernel = parameter(kernel);
+  if (bias > 0) op.bias = parameter(bias);
+}
+
+inline GraphBuilder& GraphBuilder::merge(const MergeOp& op, std::vector<ValueId> others) {
+  others.insert(others.begin(), graph_.output);
+  const Shape shape = graph_.output_shape();
+  graph_.add("op" + std::to_string(graph_.ops.size()), op, std::move(others), shape);
+  return *this;
+}
+
+inline GraphBuilder& GraphBuilder::freeze() {
+  const auto freeze_all = [](auto& op) {
+    if constexpr (requires { op.kernel.role; }) {
+      op.kernel.role = ParameterRole::kFrozen;
+      if (op.bias) op.bias->role = ParameterRole::kFrozen;
+    }
+  };
+  for (Op& op : graph_.ops) std::visit(freeze_all, op.kind);
   return *this;
 }
 
@@ -94,37 +144,35 @@ inline int64_t windows(int64_t size, int64_t before, int64_t after, int64_t wind
 }
 
 inline GraphBuilder& GraphBuilder::conv(const ConvSpec& c) {
-  const Shape in = graph_.output();
+  const Shape in = graph_.output_shape();
   Conv2DOp op{c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.padding, {}, {}};
-  op.kernel = parameter(c.kernel_h * c.kernel_w * in[2] * c.filters);
-  if (c.bias) op.bias = parameter(c.filters);
+  take_parameters(op, c.kernel_h * c.kernel_w * in[2] * c.filters, c.bias ? c.filters : 0);
   return add({windows(in[0], c.padding.top, c.padding.bottom, c.kernel_h, c.stride_h),
               windows(in[1], c.padding.left, c.padding.right, c.kernel_w, c.stride_w), c.filters},
              op);
 }
 
 inline GraphBuilder& GraphBuilder::dense(int64_t units, bool bias) {
-  std::vector<int64_t> output = graph_.output().dims();
+  std::vector<int64_t> output = graph_.output_shape().dims();
   DenseOp op;
-  op.kernel = parameter(output.back() * units);
-  if (bias) op.bias = parameter(units);
+  take_parameters(op, output.back() * units, bias ? units : 0);
   output.back() = units;
   return add(Shape(output), op);
 }
 
 inline GraphBuilder& GraphBuilder::pool(const Pool2DOp& p) {
-  const Shape in = graph_.output();
+  const Shape in = graph_.output_shape();
   return add({windows(in[0], p.padding.top, p.padding.bottom, p.pool_h, p.stride_h),
               windows(in[1], p.padding.left, p.padding.right, p.pool_w, p.stride_w), in[2]},
              p);
 }
 
 inline GraphBuilder& GraphBuilder::activation(Activation activation) {
-  return add(graph_.output(), ActivationOp{activation});
+  return add(graph_.output_shape(), ActivationOp{activation});
 }
 
 inline GraphBuilder& GraphBuilder::dropout(float rate, uint64_t seed) {
-  return add(graph_.output(), DropoutOp{rate, seed});
+  return add(graph_.output_shape(), DropoutOp{rate, seed});
 }
 
 inline GraphBuilder& GraphBuilder::reshape(Shape output) {
@@ -136,7 +184,7 @@ inline GraphBuilder& GraphBuilder::host(std::shared_ptr<const HostKernel> kernel
   HostOp op;
   op.kernel = std::move(kernel);
   for (size_t size : parameters) op.parameters.push_back(parameter(static_cast<int64_t>(size)));
-  return add(graph_.output(), op);
+  return add(graph_.output_shape(), op);
 }
 
 inline Graph GraphBuilder::build(Loss loss) {
@@ -152,7 +200,7 @@ inline void IdentityKernel::backward(const Backward& args) const {
 }
 
 inline Samples::Samples(const Graph& graph, int64_t count, uint64_t seed)
-    : n(count), x_size(graph.input.size()), y_size(graph.target_size()) {
+    : n(count), x_size(graph.input_shape().size()), y_size(graph.target_size()) {
   core::Rng rng(seed);
   x.resize(static_cast<size_t>(n * x_size));
   y.resize(static_cast<size_t>(n * y_size));

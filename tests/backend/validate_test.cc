@@ -56,7 +56,7 @@ TEST(ValidateTest, WindowsNeedASizeAStrideAndAnImage) {
   EXPECT_THAT(shape_refused(changed<Pool2DOp>(kPool, [](auto& p) { p.pool_h = 7; })),
               StartsWith("\"op0\": expected an image no smaller than the window, got [6, 7, 2]"));
   Graph flat = kPool;
-  flat.input = flat.ops[0].input = {84};
+  flat.values[flat.input] = {84};
   EXPECT_THAT(shape_refused(flat), StartsWith("\"op0\": expected an input [H, W, C], got [84]"));
 }
 
@@ -71,20 +71,20 @@ TEST(ValidateTest, PaddingIsSmallerThanTheWindow) {
 
 TEST(ValidateTest, OutputsAreWhatTheWindowLeaves) {
   Graph pool = kPool;
-  pool.ops[0].output = {3, 4, 2};
+  pool.values[pool.output] = {3, 4, 2};
   EXPECT_EQ(shape_refused(pool), "\"op0\": expected an output [3, 3, 2], got [3, 4, 2]");
-  pool.ops[0].output = {3, 3, 1};  // pooling keeps the channels
+  pool.values[pool.output] = {3, 3, 1};  // pooling keeps the channels
   EXPECT_EQ(shape_refused(pool), "\"op0\": expected an output [3, 3, 2], got [3, 3, 1]");
   Graph dense = kDense;
-  dense.ops[0].output = {3};
+  dense.values[dense.output] = {3};
   EXPECT_EQ(shape_refused(dense), "\"op0\": expected an output [2, 3], got [3]");
   EXPECT_THAT(shape_refused(GraphBuilder({4}).reshape({5}).build(kMse)),
               HasSubstr("an output of 4 elements"));
   Graph activation = GraphBuilder({4}).activation(Activation::kRelu).build(kMse);
-  activation.ops[0].output = {2, 2};
+  activation.values[activation.output] = {2, 2};
   EXPECT_EQ(shape_refused(activation), "\"op0\": expected an output [4], got [2, 2]");
   Graph empty = kDense;
-  empty.ops[0].output = {2, 0};
+  empty.values[empty.output] = {2, 0};
   EXPECT_THAT(shape_refused(empty), HasSubstr("without empty dimensions"));
 }
 
@@ -106,10 +106,47 @@ TEST(ValidateTest, ParametersLieInsideTheBuffer) {
               outside);  // must not wrap around
 }
 
-TEST(ValidateTest, NoTwoOpsShareAParameter) {
+TEST(ValidateTest, OpsShareAWholeParameterOrNothingOfIt) {
+  EXPECT_EQ(refused(GraphBuilder({3}).dense(3).share(0).dense(3).build(kMse)), "accepted");
   Graph graph = GraphBuilder({3}).dense(3).dense(3, false).build(kMse);
-  std::get<DenseOp>(graph.ops[1].kind).kernel.offset = 11;  // the last float of op0's bias
-  EXPECT_EQ(refused(graph), "\"op1\": shares a parameter with \"op0\"");
+  auto& second = std::get<DenseOp>(graph.ops[1].kind);
+  second.kernel.offset = 11;  // the last float of op0's bias
+  EXPECT_EQ(refused(graph), "\"op1\": shares a part of a parameter with \"op0\"");
+  second.kernel = std::get<DenseOp>(graph.ops[0].kind).kernel;
+  second.kernel.role = ParameterRole::kFrozen;  // and trained by the other
+  EXPECT_EQ(refused(graph), "\"op1\": shares a part of a parameter with \"op0\"");
+  graph = GraphBuilder({4}).dense(1).build(kMse);
+  auto& dense = std::get<DenseOp>(graph.ops[0].kind);
+  dense.bias = ParameterSlice{.offset = 3, .size = 1};
+  EXPECT_EQ(refused(graph), "\"op0\": shares a part of a parameter with \"op0\"");
+}
+
+TEST(ValidateTest, OpsComeBehindThoseWhoseOutputsTheyTake) {
+  Graph graph = GraphBuilder({3}).dense(3).dense(3).build(kMse);
+  std::swap(graph.ops[0], graph.ops[1]);
+  EXPECT_EQ(refused(graph), "\"op1\": an input that no op before it computes");
+  graph = kDense;
+  graph.ops[0].inputs = {7};
+  EXPECT_EQ(refused(graph), "\"op0\": an input that no op before it computes");
+  graph = kDense;
+  graph.ops[0].output = graph.input;
+  EXPECT_EQ(refused(graph), "\"op0\": its output is none of the graph's, or another op's as well");
+  graph = kDense;
+  graph.output = graph.values.size();
+  EXPECT_EQ(refused(graph), "the graph's output is computed by no op");
+  EXPECT_EQ(refused(Graph()), "the graph has no value for its input");
+}
+
+TEST(ValidateTest, MergesTakeInputsOfOneShapeAndOthersOne) {
+  GraphBuilder builder({3});
+  const ValueId input = builder.here();
+  const Graph graph = builder.dense(4).merge({}, {input}).build(kMse);
+  EXPECT_EQ(shape_refused(graph), "\"op1\": expected inputs of one shape, got [3]");
+  Graph many = kDense;
+  many.ops[0].inputs = {0, 0};
+  EXPECT_EQ(refused(many), "\"op0\": expected one input, got 2");
+  many.ops[0].inputs = {};
+  EXPECT_EQ(refused(many), "\"op0\": expected one input, got 0");
 }
 
 TEST(ValidateTest, DropoutKeepsSomething) {

@@ -8,9 +8,9 @@ namespace {
 using namespace backend;
 
 // Of one sample's product, forward; 0 for what is not one.
-double product_flops(const Op& op) {
-  const auto in = static_cast<double>(op.input.dims().back());
-  const auto out = static_cast<double>(op.output.size());
+double product_flops(const Graph& graph, const Op& op) {
+  const auto in = static_cast<double>(graph.values[op.inputs.front()].dims().back());
+  const auto out = static_cast<double>(graph.values[op.output].size());
   if (const auto* conv = std::get_if<Conv2DOp>(&op.kind)) {
     return 2 * out * in * static_cast<double>(conv->kernel_h * conv->kernel_w);
   }
@@ -40,15 +40,15 @@ StepWork step_work(const Graph& graph, int64_t batch, Precision precision, int s
   const auto n = static_cast<double>(batch);
   const double value_bytes = precision == Precision::kMixedBfloat16 ? 2 : 4;
   StepWork work;
-  work.bytes = 4 * n * static_cast<double>(graph.input.size() + graph.target_size());
+  work.bytes = 4 * n * static_cast<double>(graph.input_shape().size() + graph.target_size());
   bool first = true;
   for (const Op& op : graph.ops) {
-    if (const double flops = product_flops(op); flops > 0) {
+    if (const double flops = product_flops(graph, op); flops > 0) {
       work.flops += n * flops * (first ? 2 : 3);
       first = false;
     }
     if (has_own_output(op)) {
-      work.bytes += 4 * value_bytes * n * static_cast<double>(op.output.size());
+      work.bytes += 4 * value_bytes * n * static_cast<double>(graph.values[op.output].size());
     }
   }
   work.bytes += 4 * 2.0 * (2 + slots) * static_cast<double>(graph.parameter_size);

@@ -1,5 +1,6 @@
 #include "nn/lowering.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/nn/models.h"
@@ -23,19 +24,19 @@ const T& op(const Graph& graph, size_t index) {
 
 TEST(LoweringTest, MnistCnnBecomesAChainOfOperations) {
   const Graph graph = lower(mnist_cnn(), Loss::kSparseCategoricalCrossentropy);
-  EXPECT_EQ(graph.input, Shape({28, 28, 1}));
-  EXPECT_EQ(graph.output(), Shape({10}));
+  EXPECT_EQ(graph.input_shape(), Shape({28, 28, 1}));
+  EXPECT_EQ(graph.output_shape(), Shape({10}));
   EXPECT_EQ(graph.parameter_size, 1048853u);
   EXPECT_EQ(graph.loss, Loss::kSparseCategoricalCrossentropy);
   ASSERT_EQ(graph.ops.size(), 10u);
-  Shape shape = graph.input;
+  backend::ValueId value = graph.input;
   for (const backend::Op& each : graph.ops) {
-    EXPECT_EQ(each.input, shape) << each.name;
-    shape = each.output;
+    EXPECT_THAT(each.inputs, ::testing::ElementsAre(value)) << each.name;
+    value = each.output;
   }
 
   EXPECT_EQ(graph.ops[0].name, "conv2d");
-  EXPECT_EQ(graph.ops[0].output, Shape({26, 26, 32}));
+  EXPECT_EQ(graph.values[graph.ops[0].output], Shape({26, 26, 32}));
   EXPECT_EQ(op<Conv2DOp>(graph, 0).kernel.offset, 0u);
   EXPECT_EQ(op<Conv2DOp>(graph, 0).kernel.size, 288u);
   EXPECT_EQ(op<Conv2DOp>(graph, 0).bias->offset, 288u);

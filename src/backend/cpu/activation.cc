@@ -11,17 +11,17 @@ namespace {
 
 class Elementwise final : public Kernel {
  public:
-  Elementwise(const Build& build, const Stage& stage, Value& x, Value& y)
+  Elementwise(const Build& build, Activation activation)
       : device_(build.device),
-        activation_(std::get<ActivationOp>(stage.op->kind).activation),
-        x_(x),
-        y_(y),
-        size_(build.batch * stage.op->output.size()) {
+        activation_(activation),
+        x_(build.x()),
+        y_(build.y()),
+        size_(build.batch * y_.shape.size()) {
     const Desc desc = float_desc(Dims{size_}, Tag::a);
     const auto primitive_desc = elementwise(device_.engine, desc, activation_);
     forward_.emplace(dnnl::eltwise_forward(primitive_desc), device_.engine,
-                     std::vector<Primitive::Argument>{{DNNL_ARG_SRC, desc, x.data},
-                                                      {DNNL_ARG_DST, desc, y.data}});
+                     std::vector<Primitive::Argument>{{DNNL_ARG_SRC, desc, x_.data},
+                                                      {DNNL_ARG_DST, desc, y_.data}});
   }
 
   void forward(Mode, uint64_t) override { forward_->execute(device_.stream); }
@@ -38,20 +38,20 @@ class Elementwise final : public Kernel {
  private:
   const Device& device_;
   const Activation activation_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t size_;
   std::optional<Primitive> forward_;
 };
 
 class Softmax final : public Kernel {
  public:
-  Softmax(const Build& build, const Stage& stage, Value& x, Value& y)
+  explicit Softmax(const Build& build)
       : threads_(build.device.threads),
-        x_(x),
-        y_(y),
-        classes_(stage.op->input.dims().back()),
-        rows_(build.batch * stage.op->input.size() / classes_) {}
+        x_(build.x()),
+        y_(build.y()),
+        classes_(x_.shape.dims().back()),
+        rows_(build.batch * x_.shape.size() / classes_) {}
 
   void forward(Mode, uint64_t) override {
     parallel_for(threads_, rows_, 1, [this](int64_t begin, int64_t end) {
@@ -71,19 +71,16 @@ class Softmax final : public Kernel {
 
  private:
   const int threads_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t classes_, rows_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_activation(const Build& build, const Stage& stage, Value& x,
-                                        Value& y) {
-  if (std::get<ActivationOp>(stage.op->kind).activation == Activation::kSoftmax) {
-    return std::make_unique<Softmax>(build, stage, x, y);
-  }
-  return std::make_unique<Elementwise>(build, stage, x, y);
+std::unique_ptr<Kernel> make_kernel(const Build& build, const ActivationOp& op) {
+  if (op.activation == Activation::kSoftmax) return std::make_unique<Softmax>(build);
+  return std::make_unique<Elementwise>(build, op.activation);
 }
 
 }  // namespace sluice::backend::cpu

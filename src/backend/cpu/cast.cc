@@ -8,8 +8,11 @@ namespace {
 
 class Cast final : public Kernel {
  public:
-  Cast(const Build& build, const Stage& stage, Value& x, Value& y)
-      : threads_(build.device.threads), x_(x), y_(y), size_(build.batch * stage.cast->size()) {}
+  explicit Cast(const Build& build)
+      : threads_(build.device.threads),
+        x_(build.x()),
+        y_(build.y()),
+        size_(build.batch * y_.shape.size()) {}
 
   void forward(Mode, uint64_t) override { cast(x_.data, x_.type, y_.data); }
   void backward(uint64_t) override {
@@ -28,15 +31,13 @@ class Cast final : public Kernel {
   }
 
   const int threads_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t size_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_cast(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Cast>(build, stage, x, y);
-}
+std::unique_ptr<Kernel> make_cast(const Build& build) { return std::make_unique<Cast>(build); }
 
 }  // namespace sluice::backend::cpu

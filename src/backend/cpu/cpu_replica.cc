@@ -31,8 +31,8 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
     : graph_(validate(graph)),
       options_(checked(graph_, options)),
       parameters_(graph.parameter_size, options.optimizer, options.threads),
-      stages_(make_stages(graph_, options.precision)),
-      x_(static_cast<size_t>(options_.batch_size * graph_.input.size())),
+      plan_(make_cpu_plan(graph_, options.precision)),
+      x_(static_cast<size_t>(options_.batch_size * graph_.input_shape().size())),
       y_(static_cast<size_t>(options_.batch_size * graph_.target_size())),
       window_(graph.parameter_size, !options.optimizer) {
   device_.threads = options_.threads;
@@ -43,7 +43,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
 Program& CpuReplica::program_for(int64_t batch) {
   std::unique_ptr<Program>& program = programs_[batch];
   if (program == nullptr) {
-    auto made = std::make_unique<Program>(graph_, stages_, device_, parameters_, batch);
+    auto made = std::make_unique<Program>(graph_, plan_, device_, parameters_, batch);
     if (arenas_.empty() || arenas_.back().size() < made->arena_size()) {
       arenas_.emplace_back(made->arena_size());
     }

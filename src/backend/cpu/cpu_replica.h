@@ -47,7 +47,7 @@ class CpuReplica final : public Replica {
   const ReplicaOptions options_;
   Device device_;
   ParameterStore parameters_;
-  std::vector<Stage> stages_;
+  const Plan plan_;
   // An arena that has become too small stays for the programs that are bound to it.
   std::vector<core::AlignedBuffer> arenas_;
   std::map<int64_t, std::unique_ptr<Program>> programs_;

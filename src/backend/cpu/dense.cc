@@ -11,6 +11,7 @@
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
+#include "backend/cpu/parameter_gradient.h"
 
 namespace sluice::backend::cpu {
 namespace {
@@ -20,25 +21,25 @@ constexpr int64_t kRowMultiple = 24;     // a multiple of every register tile's 
 
 class Dense final : public Kernel {
  public:
-  Dense(const Build& build, const Stage& stage, Value& x, Value& y)
+  Dense(const Build& build, const DenseOp& op)
       : device_(build.device),
         parameters_(build.parameters),
-        op_(std::get<DenseOp>(stage.op->kind)),
-        activation_(stage.activation),
-        x_(x),
-        y_(y),
-        shape_(dense_shape(build.batch, *stage.op)),
+        op_(op),
+        activation_(build.step.activation),
+        x_(build.x()),
+        y_(build.y()),
+        shape_(dense_shape(build.batch, x_.shape, y_.shape)),
         block_rows_(std::max<int64_t>(1, kBlockFloats / shape_.units / kRowMultiple) *
                     kRowMultiple) {
     make_forward(build);
-    if (y.gradient != nullptr) plan_backward(build);
+    if (build.has_backward()) plan_backward(build);
   }
 
   void forward(Mode, uint64_t) override { forward_->execute(device_.stream); }
 
   void backward(uint64_t) override {
     float* dy = y_.gradient->data;
-    if (!y_.consumer_differentiates) {
+    if (!y_.reader_differentiates) {
       differentiate(activation_, shape_.rows * shape_.units, y_.data->data, dy);
     }
     pack_dense_gradient(shape_, dy, columns_->data, lines_->data);
@@ -46,9 +47,10 @@ class Dense final : public Kernel {
                     [this](int piece, int64_t begin, int64_t end) {
                       backward_rows(scratch_[static_cast<size_t>(piece)], begin, end);
                     });
-    if (op_.bias) {
-      sum_rows(shape_.rows, shape_.units, dy, parameters_.gradients_of(*op_.bias));
-      parameters_.gradient_complete(*op_.bias);
+    if (kernel_gradient_->is_wanted() && !steps_in_cache_) kernel_gradient_->done();
+    if (bias_gradient_ && bias_gradient_->is_wanted()) {
+      sum_rows(shape_.rows, shape_.units, dy, bias_gradient_->data());
+      bias_gradient_->done();
     }
   }
 
@@ -57,7 +59,7 @@ class Dense final : public Kernel {
     const auto matrix = [](int64_t rows, int64_t columns) {
       return float_desc(Dims{rows, columns}, Tag::ab);
     };
-    Buffer* const w = build.plan.elsewhere(parameters_.values_of(op_.kernel));
+    Buffer* const w = build.memory.elsewhere(parameters_.values_of(op_.kernel));
     forward_.emplace(make_product(
         build, build.forward_time, {DNNL_ARG_SRC, matrix(shape_.rows, shape_.features), x_.data},
         {DNNL_ARG_WEIGHTS, matrix(shape_.features, shape_.units), w},
@@ -67,13 +69,17 @@ class Dense final : public Kernel {
 
   void plan_backward(const Build& build) {
     const auto add = [&](int64_t floats) {
-      return build.plan.add(static_cast<size_t>(floats), build.backward_time, build.backward_time);
+      return build.memory.add(static_cast<size_t>(floats), build.backward_time,
+                              build.backward_time);
     };
     columns_ = add(shape_.units * shape_.padded_rows());
     lines_ = add(shape_.rows * shape_.padded_units());
     for (int i = 0; i < device_.threads; ++i) {
       scratch_.push_back({add(block_rows_ * shape_.rows), add(block_rows_ * shape_.units)});
     }
+    kernel_gradient_.emplace(build, 0);
+    if (op_.bias) bias_gradient_.emplace(build, 1);
+    steps_in_cache_ = parameters_.has_optimizer() && kernel_gradient_->is_alone();
   }
 
   struct Scratch {
@@ -89,13 +95,13 @@ class Dense final : public Kernel {
       if (x_.gradient != nullptr) {
         dense_input_gradient(shape_, begin, stop, w, columns_->data, x_.gradient->data);
       }
+      if (!kernel_gradient_->is_wanted()) continue;
       pack_dense_input(shape_, begin, stop, x_.data->data, scratch.x->data);
       const auto offset = static_cast<size_t>(begin * shape_.units);
       const auto size = static_cast<size_t>((stop - begin) * shape_.units);
-      float* dw = parameters_.has_optimizer() ? scratch.dw->data
-                                              : parameters_.gradients_of(op_.kernel) + offset;
+      float* dw = steps_in_cache_ ? scratch.dw->data : kernel_gradient_->data() + offset;
       dense_kernel_gradient(shape_, begin, stop, scratch.x->data, lines_->data, dw);
-      if (parameters_.has_optimizer()) parameters_.apply(op_.kernel.offset + offset, {dw, size});
+      if (steps_in_cache_) parameters_.apply(op_.kernel.offset + offset, {dw, size});
     }
   }
 
@@ -103,20 +109,23 @@ class Dense final : public Kernel {
   ParameterStore& parameters_;
   const DenseOp& op_;
   const Activation activation_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const DenseShape shape_;
   const int64_t block_rows_;
   std::optional<Primitive> forward_;
   Buffer* columns_ = nullptr;
   Buffer* lines_ = nullptr;
   std::vector<Scratch> scratch_;  // one per thread
+  std::optional<ParameterGradient> kernel_gradient_, bias_gradient_;
+  bool steps_in_cache_ = false;  // the kernel's gradient is used up block by block
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_dense(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Dense>(build, stage, x, y);
+std::unique_ptr<Kernel> make_kernel(const Build& build, const DenseOp& op) {
+  if (build.x().type == Type::kBfloat16) return make_dense_bfloat16(build, op);
+  return std::make_unique<Dense>(build, op);
 }
 
 }  // namespace sluice::backend::cpu

@@ -11,6 +11,7 @@
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
+#include "backend/cpu/parameter_gradient.h"
 #include "backend/cpu/reordered_parameter.h"
 
 namespace sluice::backend::cpu {
@@ -22,30 +23,33 @@ constexpr int64_t kRowMultiple = 64;
 
 class DenseBfloat16 final : public Kernel {
  public:
-  DenseBfloat16(const Build& build, const Stage& stage, Value& x, Value& y)
+  DenseBfloat16(const Build& build, const DenseOp& op)
       : device_(build.device),
         parameters_(build.parameters),
-        op_(std::get<DenseOp>(stage.op->kind)),
-        activation_(stage.activation),
-        x_(x),
-        y_(y),
-        shape_(dense_shape(build.batch, *stage.op)),
+        op_(op),
+        activation_(build.step.activation),
+        x_(build.x()),
+        y_(build.y()),
+        shape_(dense_shape(build.batch, x_.shape, y_.shape)),
         block_rows_(
             std::min(shape_.features, std::max<int64_t>(1, build.device.threads * kBlockFloats /
                                                                shape_.units / kRowMultiple) *
                                           kRowMultiple)),
         w_(build, op_.kernel, float_desc(kernel_dims(), Tag::ab), kernel_desc()) {
     make_forward(build);
-    if (y.gradient == nullptr) return;
-    if (y.type == Type::kFloat32) {
+    if (!build.has_backward()) return;
+    if (y_.type == Type::kFloat32) {
       const auto size = static_cast<size_t>(shape_.rows * shape_.units);
-      dy_ = build.plan.add(floats_for(Type::kBfloat16, size), build.backward_time,
-                           build.backward_time);
+      dy_ = build.memory.add(floats_for(Type::kBfloat16, size), build.backward_time,
+                             build.backward_time);
     } else {
-      dy_ = y.gradient;
+      dy_ = y_.gradient;
     }
-    if (x.gradient != nullptr) make_input_gradient(build);
-    make_kernel_gradient(build);
+    if (x_.gradient != nullptr) make_input_gradient(build);
+    gradient_.emplace(build, 0);
+    if (op_.bias) bias_gradient_.emplace(build, 1);
+    steps_in_cache_ = parameters_.has_optimizer() && gradient_->is_alone();
+    if (gradient_->is_wanted()) make_kernel_gradient(build);
   }
 
   void forward(Mode, uint64_t) override {
@@ -54,18 +58,19 @@ class DenseBfloat16 final : public Kernel {
   }
 
   void backward(uint64_t) override {
-    if (!y_.consumer_differentiates) differentiate(activation_, y_, 0, y_size());
+    if (!y_.reader_differentiates) differentiate(activation_, y_, 0, y_size());
     if (y_.type == Type::kFloat32) convert(y_size(), y_.gradient->data, dy_->as<Bfloat16>());
     if (input_gradient_) input_gradient_->execute(device_.stream);
-    if (parameters_.has_optimizer()) {
+    if (steps_in_cache_) {
       for (int64_t row = 0; row < shape_.features; row += block_rows_) step_block(row);
       w_.is_fresh();
-    } else {
+    } else if (kernel_gradient_) {
       kernel_gradient_->execute(device_.stream);
+      gradient_->done();
     }
-    if (!op_.bias) return;
-    sum_rows(shape_.rows, shape_.units, dy_->as<Bfloat16>(), parameters_.gradients_of(*op_.bias));
-    parameters_.gradient_complete(*op_.bias);
+    if (!bias_gradient_ || !bias_gradient_->is_wanted()) return;
+    sum_rows(shape_.rows, shape_.units, dy_->as<Bfloat16>(), bias_gradient_->data());
+    bias_gradient_->done();
   }
 
  private:
@@ -94,14 +99,14 @@ class DenseBfloat16 final : public Kernel {
   // dW [features, units] = x^T [features, rows] dy [rows, units], in float32; with an optimizer for
   // a block of the features at a time.
   void make_kernel_gradient(const Build& build) {
-    const bool in_blocks = parameters_.has_optimizer();
+    const bool in_blocks = steps_in_cache_;
     const int64_t features = in_blocks ? block_rows_ : shape_.features;
     const Desc transposed(Dims{features, shape_.rows}, onednn_type(x_.type),
                           Dims{1, shape_.features});
-    x_block_ = in_blocks ? build.plan.elsewhere(nullptr) : x_.data;
-    dw_ = in_blocks ? build.plan.add(static_cast<size_t>(features * shape_.units),
-                                     build.backward_time, build.backward_time)
-                    : build.plan.elsewhere(parameters_.gradients_of(op_.kernel));
+    x_block_ = in_blocks ? build.memory.elsewhere(nullptr) : x_.data;
+    dw_ = in_blocks ? build.memory.add(static_cast<size_t>(features * shape_.units),
+                                       build.backward_time, build.backward_time)
+                    : gradient_->buffer();
     kernel_gradient_.emplace(
         make_product(build, build.backward_time, {DNNL_ARG_SRC, transposed, x_block_},
                      {DNNL_ARG_WEIGHTS, matrix(Type::kBfloat16, shape_.units), dy_}, no_bias(),
@@ -135,22 +140,23 @@ class DenseBfloat16 final : public Kernel {
   ParameterStore& parameters_;
   const DenseOp& op_;
   const Activation activation_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const DenseShape shape_;
   const int64_t block_rows_;
   ReorderedParameter w_;
   Buffer* dy_ = nullptr;       // y's gradient in bfloat16
   Buffer* x_block_ = nullptr;  // x from the block's first feature on
   Buffer* dw_ = nullptr;
+  std::optional<ParameterGradient> gradient_, bias_gradient_;  // of the kernel and the bias
+  bool steps_in_cache_ = false;  // the kernel's gradient is used up block by block
   std::optional<Primitive> forward_, input_gradient_, kernel_gradient_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_dense_bfloat16(const Build& build, const Stage& stage, Value& x,
-                                            Value& y) {
-  return std::make_unique<DenseBfloat16>(build, stage, x, y);
+std::unique_ptr<Kernel> make_dense_bfloat16(const Build& build, const DenseOp& op) {
+  return std::make_unique<DenseBfloat16>(build, op);
 }
 
 }  // namespace sluice::backend::cpu

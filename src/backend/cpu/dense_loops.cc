@@ -55,9 +55,9 @@ InstructionSet instruction_set() {
 
 }  // namespace
 
-DenseShape dense_shape(int64_t batch, const Op& op) {
-  const int64_t features = op.input.dims().back();
-  return {batch * op.input.size() / features, features, op.output.dims().back()};
+DenseShape dense_shape(int64_t batch, const Shape& x, const Shape& y) {
+  const int64_t features = x.dims().back();
+  return {batch * x.size() / features, features, y.dims().back()};
 }
 
 void pack_dense_gradient(const DenseShape& s, const float* dy, float* columns, float* lines) {

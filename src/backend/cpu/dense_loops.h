@@ -20,7 +20,7 @@ struct DenseShape {
 };
 
 // Leading axes of the input are taken together as rows.
-DenseShape dense_shape(int64_t batch, const Op& op);
+DenseShape dense_shape(int64_t batch, const Shape& x, const Shape& y);
 
 // y's gradient as the loops want it, padded with zeros: `columns` is [units, padded_rows],
 // `lines` is [rows, padded_units].

@@ -29,14 +29,14 @@ SLUICE_SIMD void drop(int64_t begin, int64_t end, uint32_t key_1, uint32_t key_2
 
 class Dropout final : public Kernel {
  public:
-  Dropout(const Build& build, const Stage& stage, Value& x, Value& y)
+  Dropout(const Build& build, const DropoutOp& op)
       : threads_(build.device.threads),
-        op_(std::get<DropoutOp>(stage.op->kind)),
+        op_(op),
         threshold_(static_cast<uint32_t>(
             std::min(std::ldexp(static_cast<double>(op_.rate), 32), 4294967295.0))),
-        x_(x),
-        y_(y),
-        size_(build.batch * stage.op->output.size()) {}
+        x_(build.x()),
+        y_(build.y()),
+        size_(build.batch * y_.shape.size()) {}
 
   void forward(Mode mode, uint64_t step) override {
     if (mode == Mode::kTraining) return apply(step, x_.data->data, y_.data->data);
@@ -60,15 +60,15 @@ class Dropout final : public Kernel {
   const int threads_;
   const DropoutOp& op_;
   const uint32_t threshold_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t size_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_dropout(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Dropout>(build, stage, x, y);
+std::unique_ptr<Kernel> make_kernel(const Build& build, const DropoutOp& op) {
+  return std::make_unique<Dropout>(build, op);
 }
 
 }  // namespace sluice::backend::cpu

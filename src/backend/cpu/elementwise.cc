@@ -87,6 +87,23 @@ SLUICE_SIMD void convert(int64_t n, const float* from, Bfloat16* to) {
   }
 }
 
+SLUICE_SIMD void add(int64_t n, const float* from, float* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] += from[i];
+}
+
+// Through floats, as differentiate().
+void add(int64_t n, const Bfloat16* from, Bfloat16* to) {
+  constexpr int64_t kPiece = 1024;
+  float values[kPiece], sums[kPiece];
+  for (int64_t i = 0; i < n; i += kPiece) {
+    const int64_t count = std::min(kPiece, n - i);
+    convert(count, from + i, values);
+    convert(count, to + i, sums);
+    add(count, values, sums);
+    convert(count, sums, to + i);
+  }
+}
+
 SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const float* x, float* sums) {
   for (int64_t j = 0; j < columns; ++j) sums[j] = 0;
   for (int64_t i = 0; i < rows; ++i) {

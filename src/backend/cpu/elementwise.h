@@ -3,7 +3,8 @@
 
 #include <cstdint>
 
-#include "backend/cpu/kernel.h"
+#include "backend/type.h"
+#include "backend/values.h"
 
 namespace sluice::backend::cpu {
 
@@ -12,6 +13,10 @@ void differentiate(Activation activation, int64_t n, const float* y, float* grad
 void differentiate(Activation activation, int64_t n, const Bfloat16* y, Bfloat16* gradient);
 // The same for the elements [begin, end) of `y` and its gradient.
 void differentiate(Activation activation, const Value& y, int64_t begin, int64_t end);
+
+// to += from.
+void add(int64_t n, const float* from, float* to);
+void add(int64_t n, const Bfloat16* from, Bfloat16* to);
 
 // sums[j] = sum over rows of x[rows, columns].
 void sum_rows(int64_t rows, int64_t columns, const float* x, float* sums);

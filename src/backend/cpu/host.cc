@@ -1,25 +1,26 @@
 // Operations that the user's program computes: spans into our buffers, handed over as they are.
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/parameter_gradient.h"
 
 namespace sluice::backend::cpu {
 namespace {
 
 class Host final : public Kernel {
  public:
-  Host(const Build& build, const Stage& stage, Value& x, Value& y)
-      : parameters_(build.parameters),
-        op_(std::get<HostOp>(stage.op->kind)),
-        x_(x),
-        y_(y),
-        batch_(build.batch),
-        x_size_(static_cast<size_t>(build.batch * stage.op->input.size())),
-        y_size_(static_cast<size_t>(build.batch * stage.op->output.size())) {
+  Host(const Build& build, const HostOp& op)
+      : op_(op),
+        x_(build.x()),
+        y_(build.y()),
+        x_size_(static_cast<size_t>(build.batch * x_.shape.size())),
+        y_size_(static_cast<size_t>(build.batch * y_.shape.size())) {
     std::vector<std::span<const float>> values;
-    for (const ParameterSlice& slice : op_.parameters) {
-      values.emplace_back(parameters_.values_of(slice), slice.size);
-      backward_.dparameters.emplace_back(parameters_.gradients_of(slice), slice.size);
+    for (size_t i = 0; i < op.parameters.size(); ++i) {
+      const ParameterSlice& slice = op.parameters[i];
+      values.emplace_back(build.parameters.values_of(slice), slice.size);
+      gradients_.emplace_back(build, i);
     }
-    forward_.batch = backward_.batch = batch_;
+    backward_.dparameters.resize(gradients_.size());
+    forward_.batch = backward_.batch = build.batch;
     forward_.parameters = backward_.parameters = values;
   }
 
@@ -35,25 +36,27 @@ class Host final : public Kernel {
     backward_.y = {y_.data->data, y_size_};
     backward_.dy = {y_.gradient->data, y_size_};
     if (x_.gradient != nullptr) backward_.dx = {x_.gradient->data, x_size_};
+    for (size_t i = 0; i < gradients_.size(); ++i) {
+      backward_.dparameters[i] = {gradients_[i].data(), op_.parameters[i].size};
+    }
     op_.kernel->backward(backward_);
-    for (const ParameterSlice& slice : op_.parameters) parameters_.gradient_complete(slice);
+    for (ParameterGradient& gradient : gradients_) gradient.done();
   }
 
  private:
-  ParameterStore& parameters_;
   const HostOp& op_;
-  Value& x_;
-  Value& y_;
-  const int64_t batch_;
+  const Value& x_;
+  const Value& y_;
   const size_t x_size_, y_size_;
+  std::vector<ParameterGradient> gradients_;
   HostKernel::Forward forward_{};
   HostKernel::Backward backward_{};
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_host(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Host>(build, stage, x, y);
+std::unique_ptr<Kernel> make_kernel(const Build& build, const HostOp& op) {
+  return std::make_unique<Host>(build, op);
 }
 
 }  // namespace sluice::backend::cpu

@@ -7,8 +7,8 @@
 #include <dnnl.hpp>
 #include <string>
 
-#include "backend/cpu/type.h"
 #include "backend/graph.h"
+#include "backend/type.h"
 
 namespace sluice::backend::cpu {
 

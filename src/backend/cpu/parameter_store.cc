@@ -1,5 +1,6 @@
 #include "backend/cpu/parameter_store.h"
 
+#include "backend/cpu/elementwise.h"
 #include "backend/cpu/parallel.h"
 
 namespace sluice::backend::cpu {
@@ -18,6 +19,13 @@ void ParameterStore::begin_step() {
   if (!optimizer_) return;
   optimizer_->begin_step();
   ++version_;
+}
+
+void ParameterStore::add_to_gradient(const ParameterSlice& slice, const float* gradient) {
+  float* sum = gradients_of(slice);
+  parallel_for(
+      threads_, static_cast<int64_t>(slice.size), kApplyGrain,
+      [&](int64_t begin, int64_t end) { add(end - begin, gradient + begin, sum + begin); });
 }
 
 void ParameterStore::gradient_complete(const ParameterSlice& slice) {

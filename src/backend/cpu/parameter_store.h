@@ -28,6 +28,8 @@ class ParameterStore {
   bool has_optimizer() const { return optimizer_.has_value(); }
   // Counts a step, on which Adam's step size depends. Before the first gradient of it.
   void begin_step();
+  // Adds to the slice's gradient what another op with the same parameter has.
+  void add_to_gradient(const ParameterSlice& slice, const float* gradient);
   // The slice's gradient is complete and nobody reads its values any more in this step, so that an
   // optimizer may step them at once, while they are in the cache.
   void gradient_complete(const ParameterSlice& slice);

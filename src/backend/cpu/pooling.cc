@@ -12,25 +12,20 @@ namespace {
 
 class Pool2D final : public Kernel {
  public:
-  Pool2D(const Build& build, const Stage& stage, Value& x, Value& y)
+  Pool2D(const Build& build, const Pool2DOp& op)
       : threads_(build.device.threads),
-        x_(x),
-        y_(y),
-        rows_(build.batch * stage.op->output[0]),
-        pooling_{std::get<Pool2DOp>(stage.op->kind), ImageView(stage.op->input, x.layout),
-                 ImageView(stage.op->output, y.layout), Pooling::Mask::kNone},
+        x_(build.x()),
+        y_(build.y()),
+        rows_(build.batch * y_.shape[0]),
+        pooling_{op, ImageView(x_.shape, x_.layout), ImageView(y_.shape, y_.layout),
+                 x_.reader_differentiates ? Pooling::Mask::kRelu : Pooling::Mask::kNone},
         // Windows that may overlap add to the same pixels: one thread to an image.
-        gradient_grain_(remembers_cells(pooling_) ? 1 : stage.op->output[0]) {
+        gradient_grain_(remembers_cells(pooling_) ? 1 : y_.shape[0]) {
     if (through_floats()) add_images(build);
-    if (!is_max()) return;
-    if (x.activation == Activation::kRelu) {
-      pooling_.mask = Pooling::Mask::kRelu;
-      x.consumer_differentiates = true;
-    }
     if (!remembers_cells(pooling_)) return;
-    const int64_t bytes = build.batch * stage.op->output.size();
-    cells_ = build.plan.add((static_cast<size_t>(bytes) + 3) / sizeof(float), build.forward_time,
-                            build.backward_time);
+    const int64_t bytes = build.batch * y_.shape.size();
+    cells_ = build.memory.add((static_cast<size_t>(bytes) + 3) / sizeof(float), build.forward_time,
+                              build.backward_time);
   }
 
   void forward(Mode, uint64_t) override {
@@ -76,7 +71,7 @@ class Pool2D final : public Kernel {
 
   void add_images(const Build& build) {
     const auto add = [&build](int64_t floats) {
-      return build.plan.add(static_cast<size_t>(floats), build.forward_time, build.backward_time);
+      return build.memory.add(static_cast<size_t>(floats), build.forward_time, build.backward_time);
     };
     for (int i = 0; i < threads_; ++i) {
       images_.push_back({add(pooling_.x.image), add(pooling_.y.image), add(pooling_.x.image)});
@@ -128,8 +123,8 @@ class Pool2D final : public Kernel {
   uint8_t* cells() const { return cells_ == nullptr ? nullptr : cells_->as<uint8_t>(); }
 
   const int threads_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t rows_;
   Pooling pooling_;
   const int64_t gradient_grain_;
@@ -139,8 +134,8 @@ class Pool2D final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_pool2d(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Pool2D>(build, stage, x, y);
+std::unique_ptr<Kernel> make_kernel(const Build& build, const Pool2DOp& op) {
+  return std::make_unique<Pool2D>(build, op);
 }
 
 }  // namespace sluice::backend::cpu

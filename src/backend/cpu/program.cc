@@ -4,116 +4,126 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <string>
 
 #include "backend/cpu/elementwise.h"
+#include "backend/cpu/onednn.h"
+#include "backend/cpu/parallel.h"
 #include "backend/cpu/pooling_loops.h"
-#include "backend/fusion.h"
 
 namespace sluice::backend::cpu {
 namespace {
 
-std::unique_ptr<Kernel> make_kernel(const Build& build, const Stage& stage, Value& x, Value& y) {
-  struct Maker {
-    const Build& build;
-    const Stage& stage;
-    Value& x;
-    Value& y;
-    using Made = std::unique_ptr<Kernel>;
-    Made operator()(const Conv2DOp&) const { return make_conv2d(build, stage, x, y); }
-    Made operator()(const DenseOp&) const {
-      const bool floats = x.type == Type::kFloat32;
-      return floats ? make_dense(build, stage, x, y) : make_dense_bfloat16(build, stage, x, y);
-    }
-    Made operator()(const Pool2DOp&) const { return make_pool2d(build, stage, x, y); }
-    Made operator()(const ActivationOp&) const { return make_activation(build, stage, x, y); }
-    Made operator()(const DropoutOp&) const { return make_dropout(build, stage, x, y); }
-    Made operator()(const HostOp&) const { return make_host(build, stage, x, y); }
-    Made operator()(const ReshapeOp&) const { throw std::logic_error("a reshape is not a stage"); }
-  };
-  if (stage.cast != nullptr) return make_cast(build, stage, x, y);
+bool is_max_pool(const Op& op) {
+  const auto* pool = std::get_if<Pool2DOp>(&op.kind);
+  return pool != nullptr && pool->kind == Pool2DOp::Kind::kMax;
+}
+
+// Max pooling writes its input's gradient pixel by pixel, and can leave out those that a ReLU cut.
+bool differentiates(const Op& reader, Activation activation) {
+  return is_max_pool(reader) && activation == Activation::kRelu;
+}
+
+// Whether the step gives each window's gradient to one of its four pixels.
+bool routes_gradient(const Step& step, const StepValues& values) {
+  if (step.op == nullptr || !is_max_pool(*step.op)) return false;
+  const Value &x = values.x.front(), &y = values.y;
+  return remembers_cells({std::get<Pool2DOp>(step.op->kind), ImageView(x.shape, x.layout),
+                          ImageView(y.shape, y.layout)});
+}
+
+std::unique_ptr<Kernel> make_kernel_of(const Build& build) {
+  if (build.step.op == nullptr) return make_cast(build);
   try {
-    return std::visit(Maker{build, stage, x, y}, stage.op->kind);
+    return std::visit([&](const auto& op) { return make_kernel(build, op); }, build.step.op->kind);
   } catch (const dnnl::error& e) {
     throw std::invalid_argument(
-        fmt::format("\"{}\": oneDNN cannot compute it for a batch of {}: {}", stage.op->name,
+        fmt::format("\"{}\": oneDNN cannot compute it for a batch of {}: {}", build.step.op->name,
                     build.batch, e.what()));
   }
 }
 
-// Whether the stage's backward gives each window's gradient to one of its four pixels.
-bool routes_gradient(const Stage& stage) {
-  const auto* pool = stage.op == nullptr ? nullptr : std::get_if<Pool2DOp>(&stage.op->kind);
-  return pool != nullptr && remembers_cells({*pool, ImageView(stage.op->input, stage.input_layout),
-                                             ImageView(stage.op->output, stage.output_layout)});
-}
-
 }  // namespace
 
-Program::Program(const Graph& graph, const std::vector<Stage>& stages, const Device& device,
-                 ParameterStore& parameters, int64_t batch)
-    : batch_(batch),
-      positions_(graph.positions()),
-      loss_{graph.loss,
-            loss_takes_logits(graph) ? LossOptions::Input::kLogits : LossOptions::Input::kOutputs,
-            graph.classes()},
-      parameters_(parameters),
-      input_(plan_.elsewhere(nullptr)) {
-  const auto first =
-      std::find_if(stages.begin(), stages.end(), [](const Stage& stage) { return stage.trains; });
-  first_trained_ = static_cast<size_t>(first - stages.begin());
-  add_values(stages);
-  const int count = static_cast<int>(stages.size());
-  for (int i = 0; i < count; ++i) {
-    const auto at = static_cast<size_t>(i);
-    const Build build{device, parameters, plan_, batch, i, 2 * count - i};
-    kernels_.push_back(make_kernel(build, stages[at], values_[at], values_[at + 1]));
-  }
-  arena_size_ = plan_.place();
+std::unique_ptr<Kernel> make_kernel(const Build&, const ReshapeOp&) {
+  throw std::logic_error("a reshape is never a step");
 }
 
-// Times: stage i runs forward at i and backward at 2n - i, the loss in between at n.
-void Program::add_values(const std::vector<Stage>& stages) {
-  values_.push_back({.data = input_});
-  const int count = static_cast<int>(stages.size());
-  for (int i = 0; i < count; ++i) {
-    const Stage& stage = stages[static_cast<size_t>(i)];
-    const size_t size =
-        floats_for(stage.output_type, static_cast<size_t>(batch_ * stage.output().size()));
-    const int backward_time = 2 * count - i;
-    Value value{
-        .layout = stage.output_layout, .type = stage.output_type, .activation = stage.activation};
-    value.data = plan_.add(size, i, backward_time);
-    if (static_cast<size_t>(i) >= first_trained_) {
-      value.gradient = plan_.add(size, backward_time - 1, backward_time);
-      value.gradient_is_routed =
-          i + 1 < count && routes_gradient(stages[static_cast<size_t>(i) + 1]);
+Plan make_cpu_plan(const Graph& graph, Precision precision) {
+  return make_plan(
+      graph,
+      {.precision = precision, .in_blocks = uses_avx512(), .differentiates = differentiates});
+}
+
+Program::Program(const Graph& graph, const Plan& plan, const Device& device,
+                 ParameterStore& parameters, int64_t batch)
+    : plan_(plan),
+      batch_(batch),
+      positions_(graph.positions()),
+      loss_{graph.loss,
+            plan.output_is_logits ? LossOptions::Input::kLogits : LossOptions::Input::kOutputs,
+            graph.classes()},
+      threads_(device.threads),
+      parameters_(parameters),
+      values_(plan, batch, memory_) {
+  make_kernels(device);
+  arena_size_ = memory_.place();
+}
+
+void Program::make_kernels(const Device& device) {
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+    Build build{.device = device,
+                .parameters = parameters_,
+                .memory = memory_,
+                .batch = batch_,
+                .step = plan_.steps[i],
+                .values = values_.of_step(i),
+                .forward_time = plan_.forward_time(i),
+                .backward_time = plan_.backward_time(i)};
+    const Tensor& output = plan_.tensors[build.step.output];
+    if (output.is_read_once()) {
+      const size_t reader = output.readers.front();
+      build.gradient_is_routed = routes_gradient(plan_.steps[reader], values_.of_step(reader));
     }
-    values_.push_back(value);
+    kernels_.push_back(make_kernel_of(build));
   }
 }
 
 void Program::forward(const float* x, Mode mode, uint64_t step) {
-  input_->data = const_cast<float*>(x);  // only read
+  values_.input()->data = const_cast<float*>(x);  // only read
   for (const auto& kernel : kernels_) kernel->forward(mode, step);
 }
 
 StepMetrics Program::loss(const float* y, float* gradient) {
   StepMetrics metrics =
-      compute_loss(loss_, batch_ * positions_, values_.back().data->data, y, gradient);
+      compute_loss(loss_, batch_ * positions_, values_.output().data->data, y, gradient);
   metrics.samples = batch_;
   metrics.loss_sum /= static_cast<double>(positions_);
   metrics.correct /= static_cast<double>(positions_);
   return metrics;
 }
 
+void Program::backward(size_t step, uint64_t number) {
+  kernels_[step]->backward(number);
+  for (const GradientSum& sum : values_.of_step(step).sums) {
+    parallel_for(threads_, sum.size, kChannelBlock, [&](int64_t begin, int64_t end) {
+      if (sum.type == Type::kFloat32) {
+        add(end - begin, sum.from->data + begin, sum.to->data + begin);
+      } else {
+        add(end - begin, sum.from->as<Bfloat16>() + begin, sum.to->as<Bfloat16>() + begin);
+      }
+    });
+  }
+}
+
 StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
   forward(x, Mode::kTraining, step);
-  const Value& output = values_.back();
+  const Value& output = values_.output();
   float* gradient = output.gradient == nullptr ? nullptr : output.gradient->data;
   const StepMetrics metrics = loss(y, gradient);
   parameters_.begin_step();
-  for (size_t i = kernels_.size(); i > first_trained_; --i) kernels_[i - 1]->backward(step);
+  for (size_t i = plan_.steps.size(); i-- > 0;) {
+    if (plan_.steps[i].has_backward) backward(i, step);
+  }
   return metrics;
 }
 
@@ -124,8 +134,8 @@ StepMetrics Program::evaluate(const float* x, const float* y) {
 
 void Program::predict(const float* x, float* y) {
   forward(x, Mode::kInference, 0);
-  const float* output = values_.back().data->data;
-  if (loss_.input == LossOptions::Input::kLogits) {
+  const float* output = values_.output().data->data;
+  if (plan_.output_is_logits) {
     softmax(batch_ * positions_, loss_.outputs, output, y);
   } else {
     std::copy_n(output, batch_ * positions_ * loss_.outputs, y);

@@ -1,48 +1,50 @@
-// A graph compiled for one batch size: kernels, and a plan of the memory between them.
+// A plan compiled for one batch size: kernels, and the memory between them.
 #pragma once
 
-#include <deque>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/loss.h"
-#include "backend/cpu/stages.h"
+#include "backend/replica.h"
 
 namespace sluice::backend::cpu {
+
+// As it is computed on this processor. `graph` must be valid and outlive the plan.
+Plan make_cpu_plan(const Graph& graph, Precision precision);
 
 class Program {
  public:
   // The arguments outlive the program. Throws std::invalid_argument, naming the op, for what oneDNN
   // cannot do.
-  Program(const Graph& graph, const std::vector<Stage>& stages, const Device& device,
-          ParameterStore& parameters, int64_t batch);
+  Program(const Graph& graph, const Plan& plan, const Device& device, ParameterStore& parameters,
+          int64_t batch);
 
   // The program works in an arena of arena_size() floats, which bind() must be given before the
   // first step.
   size_t arena_size() const { return arena_size_; }
-  void bind(float* arena) { plan_.bind(arena); }
+  void bind(float* arena) { memory_.bind(arena); }
 
   StepMetrics train_step(const float* x, const float* y, uint64_t step);
   StepMetrics evaluate(const float* x, const float* y);
   void predict(const float* x, float* y);
 
  private:
-  void add_values(const std::vector<Stage>& stages);
+  void make_kernels(const Device& device);
   void forward(const float* x, Mode mode, uint64_t step);
   // The loss of the last forward pass; `gradient` of the outputs, or nullptr for none.
   StepMetrics loss(const float* y, float* gradient);
+  void backward(size_t step, uint64_t number);
 
+  const Plan& plan_;
   const int64_t batch_;
   const int64_t positions_;  // rows of outputs that each sample has
-  LossOptions loss_;
+  const LossOptions loss_;
+  const int threads_;
   ParameterStore& parameters_;
-  MemoryPlan plan_;
-  Buffer* input_;
-  std::deque<Value> values_;  // the input, then every stage's output
-  std::vector<std::unique_ptr<Kernel>> kernels_;
-  size_t first_trained_ = 0;  // no stage before it has parameters
+  MemoryPlan memory_;
+  const Values values_;
+  std::vector<std::unique_ptr<Kernel>> kernels_;  // one for each step
   size_t arena_size_ = 0;
 };
 

@@ -13,13 +13,13 @@ Primitive make_reorder(const Build& build, const Desc& from, Buffer* source, con
 ReorderedParameter::ReorderedParameter(const Build& build, const ParameterSlice& slice,
                                        const Desc& from, const Desc& to)
     : parameters_(build.parameters) {
-  Buffer* source = build.plan.elsewhere(parameters_.values_of(slice));
+  Buffer* source = build.memory.elsewhere(parameters_.values_of(slice));
   if (from == to) {
     buffer_ = source;
     return;
   }
   copy_ = core::AlignedBuffer(floats_of(to));
-  buffer_ = build.plan.elsewhere(copy_.data());
+  buffer_ = build.memory.elsewhere(copy_.data());
   reorder_.emplace(make_reorder(build, from, source, to, buffer_));
 }
 

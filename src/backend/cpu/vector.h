@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "backend/cpu/type.h"
+#include "backend/type.h"
 
 namespace sluice::backend::cpu {
 

@@ -5,18 +5,16 @@
 namespace sluice::backend::cuda {
 namespace {
 
-int64_t size_of_output(const Build& build, const Stage& stage) {
-  return build.batch * stage.output().size();
-}
+int64_t size_of_output(const Build& build) { return build.batch * build.y().shape.size(); }
 
 class Elementwise final : public Operation {
  public:
-  Elementwise(const Build& build, const Stage& stage, Value& x, Value& y)
+  Elementwise(const Build& build, Activation activation)
       : context_(build.context),
-        activation_(std::get<ActivationOp>(stage.op->kind).activation),
-        x_(x),
-        y_(y),
-        size_(size_of_output(build, stage)) {}
+        activation_(activation),
+        x_(build.x()),
+        y_(build.y()),
+        size_(size_of_output(build)) {}
 
   void forward(Mode) override {
     activate(activation_, y_.type, size_, x_.data->data, y_.data->data, context_.main.stream.get());
@@ -31,19 +29,19 @@ class Elementwise final : public Operation {
  private:
   const Context& context_;
   const Activation activation_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t size_;
 };
 
 class Softmax final : public Operation {
  public:
-  Softmax(const Build& build, const Stage& stage, Value& x, Value& y)
+  explicit Softmax(const Build& build)
       : context_(build.context),
-        x_(x),
-        y_(y),
-        classes_(stage.op->input.dims().back()),
-        rows_(size_of_output(build, stage) / classes_) {}
+        x_(build.x()),
+        y_(build.y()),
+        classes_(x_.shape.dims().back()),
+        rows_(size_of_output(build) / classes_) {}
 
   void forward(Mode) override {
     softmax(rows_, classes_, x_.data->data, y_.data->data, context_.main.stream.get());
@@ -57,20 +55,20 @@ class Softmax final : public Operation {
 
  private:
   const Context& context_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t classes_, rows_;
 };
 
 class Dropout final : public Operation {
  public:
-  Dropout(const Build& build, const Stage& stage, Value& x, Value& y)
+  Dropout(const Build& build, const DropoutOp& op)
       : context_(build.context),
-        op_(std::get<DropoutOp>(stage.op->kind)),
+        op_(op),
         state_(build.state),
-        x_(x),
-        y_(y),
-        size_(size_of_output(build, stage)) {}
+        x_(build.x()),
+        y_(build.y()),
+        size_(size_of_output(build)) {}
 
   void forward(Mode mode) override {
     if (mode == Mode::kTraining) return apply(Pass::kForward, x_.data->data, y_.data->data);
@@ -91,15 +89,15 @@ class Dropout final : public Operation {
   const Context& context_;
   const DropoutOp& op_;
   const StepState* const state_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t size_;
 };
 
 class Cast final : public Operation {
  public:
-  Cast(const Build& build, const Stage& stage, Value& x, Value& y)
-      : context_(build.context), x_(x), y_(y), size_(size_of_output(build, stage)) {}
+  explicit Cast(const Build& build)
+      : context_(build.context), x_(build.x()), y_(build.y()), size_(size_of_output(build)) {}
 
   void forward(Mode) override {
     convert(x_.type, y_.type, size_, x_.data->data, y_.data->data, context_.main.stream.get());
@@ -113,28 +111,22 @@ class Cast final : public Operation {
 
  private:
   const Context& context_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t size_;
 };
 
 }  // namespace
 
-std::unique_ptr<Operation> make_activation(const Build& build, const Stage& stage, Value& x,
-                                           Value& y) {
-  if (std::get<ActivationOp>(stage.op->kind).activation == Activation::kSoftmax) {
-    return std::make_unique<Softmax>(build, stage, x, y);
-  }
-  return std::make_unique<Elementwise>(build, stage, x, y);
+std::unique_ptr<Operation> make_operation(const Build& build, const ActivationOp& op) {
+  if (op.activation == Activation::kSoftmax) return std::make_unique<Softmax>(build);
+  return std::make_unique<Elementwise>(build, op.activation);
 }
 
-std::unique_ptr<Operation> make_dropout(const Build& build, const Stage& stage, Value& x,
-                                        Value& y) {
-  return std::make_unique<Dropout>(build, stage, x, y);
+std::unique_ptr<Operation> make_operation(const Build& build, const DropoutOp& op) {
+  return std::make_unique<Dropout>(build, op);
 }
 
-std::unique_ptr<Operation> make_cast(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Cast>(build, stage, x, y);
-}
+std::unique_ptr<Operation> make_cast(const Build& build) { return std::make_unique<Cast>(build); }
 
 }  // namespace sluice::backend::cuda

@@ -2,22 +2,25 @@
 
 namespace sluice::backend::cuda {
 
-BiasGradient::BiasGradient(const Build& build, const Value& y, Activation activation, int64_t rows,
-                           int64_t columns, const std::optional<ParameterSlice>& bias)
+BiasGradient::BiasGradient(const Build& build, int64_t rows, int64_t columns, bool has_bias)
     : context_(build.context),
-      y_(y),
-      activation_(activation),
+      y_(build.y()),
+      activation_(build.step.activation),
       rows_(rows),
-      columns_(columns),
-      sums_(bias ? build.parameters.gradients_of(*bias) : nullptr) {
-  if (sums_ == nullptr || y.gradient == nullptr) return;
+      columns_(columns) {
+  if (!has_bias || !build.has_backward()) return;
+  sums_.emplace(build, 1);
+  if (!sums_->is_wanted()) {
+    sums_.reset();
+    return;
+  }
   partial_ =
-      build.plan.add(column_sums_partials(columns), build.backward_time, build.backward_time);
+      build.memory.add(column_sums_partials(columns), build.backward_time, build.backward_time);
   counters_ = DeviceArray<unsigned>(*context_.device, column_sums_counters(columns));
 }
 
 Activation BiasGradient::left_to_do() const {
-  return y_.consumer_differentiates ? Activation::kLinear : activation_;
+  return y_.reader_differentiates ? Activation::kLinear : activation_;
 }
 
 void BiasGradient::differentiate() const {
@@ -32,9 +35,10 @@ void BiasGradient::run(const Lane& lane) const {
   const Activation activation = left_to_do();
   cudaStream_t stream = lane.stream.get();
   void* const dy = y_.gradient->data;
-  if (sums_ != nullptr) {
-    differentiate_and_sum(activation, y_.type, rows_, columns_, y_.data->data, dy, sums_,
+  if (sums_) {
+    differentiate_and_sum(activation, y_.type, rows_, columns_, y_.data->data, dy, sums_->data(),
                           {partial_->data, counters_.data()}, stream);
+    sums_->done(stream);
   } else if (activation != Activation::kLinear) {
     cuda::differentiate(activation, y_.type, rows_ * columns_, y_.data->data, dy, dy, stream);
   }

@@ -5,14 +5,14 @@
 #include <optional>
 
 #include "backend/cuda/operation.h"
+#include "backend/cuda/parameter_gradient.h"
 
 namespace sluice::backend::cuda {
 
 class BiasGradient {
  public:
-  // y [rows, columns]; `bias` [columns].
-  BiasGradient(const Build& build, const Value& y, Activation activation, int64_t rows,
-               int64_t columns, const std::optional<ParameterSlice>& bias);
+  // Of the step's y [rows, columns], and its second parameter [columns] where it `has_bias`.
+  BiasGradient(const Build& build, int64_t rows, int64_t columns, bool has_bias);
 
   // On the main lane, where there is a derivative to apply: y's gradient is what the kernel and the
   // input gradient start from. The bias' comes in the same pass.
@@ -29,7 +29,7 @@ class BiasGradient {
   const Value& y_;
   const Activation activation_;
   const int64_t rows_, columns_;
-  float* sums_ = nullptr;  // nullptr without bias
+  std::optional<ParameterGradient> sums_;  // unless nobody needs them
   Buffer* partial_ = nullptr;
   DeviceArray<unsigned> counters_;
 };

@@ -88,7 +88,7 @@ __global__ void differentiate_and_sum_kernel(Activation activation, int64_t rows
 size_t column_sums_partials(int64_t columns) { return static_cast<size_t>(kStripes * columns); }
 size_t column_sums_counters(int64_t columns) { return ceil_div(columns, kWarp); }
 
-void differentiate_and_sum(Activation activation, DataType type, int64_t rows, int64_t columns,
+void differentiate_and_sum(Activation activation, Type type, int64_t rows, int64_t columns,
                            const void* y, void* dy, float* sums, const ColumnSumsScratch& scratch,
                            cudaStream_t stream) {
   with_packs(type, columns, [&](auto pack) {

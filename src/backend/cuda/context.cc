@@ -37,22 +37,20 @@ void Context::join() const {
   SLUICE_CHECKED(cudaStreamWaitEvent(main.stream.get(), joined_.get(), 0));
 }
 
-cudnnMathType_t Context::math_type(DataType type) const {
-  if (type == DataType::kBfloat16) return CUDNN_TENSOR_OP_MATH;
+cudnnMathType_t Context::math_type(Type type) const {
+  if (type == Type::kBfloat16) return CUDNN_TENSOR_OP_MATH;
   return precision == Precision::kTf32 ? CUDNN_DEFAULT_MATH : CUDNN_FMA_MATH;
 }
 
-cublasComputeType_t Context::compute_type(DataType type) const {
-  const bool tf32 = type == DataType::kFloat32 && precision == Precision::kTf32;
+cublasComputeType_t Context::compute_type(Type type) const {
+  const bool tf32 = type == Type::kFloat32 && precision == Precision::kTf32;
   return tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
-cudnnDataType_t cudnn_type(DataType type) {
-  return type == DataType::kFloat32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
+cudnnDataType_t cudnn_type(Type type) {
+  return type == Type::kFloat32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
 }
 
-cudaDataType_t cuda_type(DataType type) {
-  return type == DataType::kFloat32 ? CUDA_R_32F : CUDA_R_16BF;
-}
+cudaDataType_t cuda_type(Type type) { return type == Type::kFloat32 ? CUDA_R_32F : CUDA_R_16BF; }
 
 }  // namespace sluice::backend::cuda

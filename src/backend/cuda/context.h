@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include "backend/cuda/data_type.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/workspace.h"
 #include "backend/replica.h"
+#include "backend/type.h"
 
 namespace sluice::backend::cuda {
 
@@ -24,8 +24,8 @@ struct Context {
 
   // In what arithmetic factors of `type` are multiplied. The precision decides for float32;
   // bfloat16 always uses the tensor cores.
-  cudnnMathType_t math_type(DataType type) const;
-  cublasComputeType_t compute_type(DataType type) const;
+  cudnnMathType_t math_type(Type type) const;
+  cublasComputeType_t compute_type(Type type) const;
 
   const std::shared_ptr<Device> device;
   const Precision precision;
@@ -45,7 +45,7 @@ struct Context {
   const Event forked_, joined_;
 };
 
-cudnnDataType_t cudnn_type(DataType type);
-cudaDataType_t cuda_type(DataType type);
+cudnnDataType_t cudnn_type(Type type);
+cudaDataType_t cuda_type(Type type);
 
 }  // namespace sluice::backend::cuda

@@ -15,63 +15,66 @@ bool is_symmetric(const Padding2D& padding) {
   return padding.top == padding.bottom && padding.left == padding.right;
 }
 
-ConvolutionShape shape_of(int64_t batch, const Op& op, DataType type) {
-  const auto& conv = std::get<Conv2DOp>(op.kind);
+ConvolutionShape shape_of(int64_t batch, const Conv2DOp& conv, const Value& x, const Value& y) {
   const Padding2D& p = conv.padding;
   const bool padded = !is_symmetric(p);
   return {.batch = batch,
-          .height = op.input[0] + (padded ? p.top + p.bottom : 0),
-          .width = op.input[1] + (padded ? p.left + p.right : 0),
-          .channels = op.input[2],
+          .height = x.shape[0] + (padded ? p.top + p.bottom : 0),
+          .width = x.shape[1] + (padded ? p.left + p.right : 0),
+          .channels = x.shape[2],
           .kernel_h = conv.kernel_h,
           .kernel_w = conv.kernel_w,
-          .filters = op.output[2],
+          .filters = y.shape[2],
           .stride_h = conv.stride_h,
           .stride_w = conv.stride_w,
           .padding_h = padded ? 0 : p.top,
           .padding_w = padded ? 0 : p.left,
-          .out_height = op.output[0],
-          .out_width = op.output[1],
-          .type = type};
+          .out_height = y.shape[0],
+          .out_width = y.shape[1],
+          .type = y.type};
 }
 
 class Conv2D final : public Operation {
  public:
-  Conv2D(const Build& build, const Stage& stage, Value& x, Value& y)
+  Conv2D(const Build& build, const Conv2DOp& op)
       : context_(build.context),
         parameters_(build.parameters),
-        op_(*stage.op),
-        conv_(std::get<Conv2DOp>(stage.op->kind)),
-        activation_(stage.activation),
-        x_(x),
-        y_(y),
-        shape_(shape_of(build.batch, *stage.op, y.type)),
+        op_(op),
+        activation_(build.step.activation),
+        x_(build.x()),
+        y_(build.y()),
+        shape_(shape_of(build.batch, op, x_, y_)),
         convolution_(build.context, shape_),
-        bias_gradient_(build, y, activation_, build.batch * shape_.out_height * shape_.out_width,
-                       shape_.filters, conv_.bias) {
-    const auto floats = [&](int64_t size) { return floats_for(y.type, static_cast<size_t>(size)); };
-    if (!is_symmetric(conv_.padding)) {
+        bias_gradient_(build, build.batch * shape_.out_height * shape_.out_width, shape_.filters,
+                       op.bias.has_value()),
+        kernel_gradient_(build, 0) {
+    const auto floats = [&](int64_t size) {
+      return floats_for(y_.type, static_cast<size_t>(size));
+    };
+    if (!is_symmetric(op_.padding)) {
       const size_t size = floats(build.batch * shape_.height * shape_.width * shape_.channels);
-      padded_ = build.plan.add(size, build.forward_time, build.backward_time);
-      if (x.gradient != nullptr) {
-        padded_gradient_ = build.plan.add(size, build.backward_time, build.backward_time);
+      padded_ = build.memory.add(size, build.forward_time, build.backward_time);
+      if (x_.gradient != nullptr) {
+        padded_gradient_ = build.memory.add(size, build.backward_time, build.backward_time);
       }
     }
-    if (y.type != DataType::kFloat32) {
-      narrow_gradient_ = build.plan.add(floats(static_cast<int64_t>(conv_.kernel.size)),
-                                        build.backward_time, build.backward_time);
+    if (y_.type != Type::kFloat32 && kernel_gradient_.is_wanted()) {
+      narrow_gradient_ = build.memory.add(floats(static_cast<int64_t>(op_.kernel.size)),
+                                          build.backward_time, build.backward_time);
     }
   }
 
   void prepare_forward() override {
     const bool fusible = activation_ == Activation::kRelu || activation_ == Activation::kLinear;
-    fused_ = conv_.bias && fusible &&
+    fused_ = op_.bias && fusible &&
              convolution_.prepare_fused_forward(activation_, x(), w(), bias(), y_.data->data);
     if (!fused_) convolution_.prepare_forward(x(), w(), y_.data->data);
   }
 
   void prepare_backward() override {
-    convolution_.prepare_kernel_gradient(x(), y_.gradient->data, dw());
+    if (kernel_gradient_.is_wanted()) {
+      convolution_.prepare_kernel_gradient(x(), y_.gradient->data, dw());
+    }
     if (x_.gradient != nullptr) {
       convolution_.prepare_input_gradient(w(), y_.gradient->data, dx());
     }
@@ -80,7 +83,7 @@ class Conv2D final : public Operation {
   void forward(Mode) override {
     cudaStream_t stream = context_.main.stream.get();
     if (padded_ != nullptr) {
-      pad_images(y_.type, shape_.batch, op_.input, conv_.padding, x_.data->data, padded_->data,
+      pad_images(y_.type, shape_.batch, x_.shape, op_.padding, x_.data->data, padded_->data,
                  stream);
     }
     if (fused_) {
@@ -88,7 +91,7 @@ class Conv2D final : public Operation {
     }
     convolution_.forward(x(), w(), y_.data->data);
     const int64_t rows = shape_.batch * shape_.out_height * shape_.out_width;
-    if (conv_.bias) {
+    if (op_.bias) {
       add_bias_and_activate(activation_, y_.type, rows, shape_.filters, bias(), y_.data->data,
                             stream);
     } else if (activation_ != Activation::kLinear) {
@@ -100,16 +103,11 @@ class Conv2D final : public Operation {
     bias_gradient_.differentiate();
     context_.fork();
     bias_gradient_.sum();
-    convolution_.kernel_gradient(x(), y_.gradient->data, dw());
-    if (narrow_gradient_ != nullptr) {
-      convert(y_.type, DataType::kFloat32, static_cast<int64_t>(conv_.kernel.size),
-              narrow_gradient_->data, parameters_.gradients_of(conv_.kernel),
-              context_.side.stream.get());
-    }
+    if (kernel_gradient_.is_wanted()) compute_kernel_gradient();
     if (x_.gradient != nullptr) {
       convolution_.input_gradient(w(), y_.gradient->data, dx());
       if (padded_gradient_ != nullptr) {
-        crop_images(y_.type, shape_.batch, op_.input, conv_.padding, padded_gradient_->data,
+        crop_images(y_.type, shape_.batch, x_.shape, op_.padding, padded_gradient_->data,
                     x_.gradient->data, context_.main.stream.get());
       }
     }
@@ -117,27 +115,37 @@ class Conv2D final : public Operation {
   }
 
  private:
+  // On the side lane.
+  void compute_kernel_gradient() {
+    cudaStream_t stream = context_.side.stream.get();
+    convolution_.kernel_gradient(x(), y_.gradient->data, dw());
+    if (narrow_gradient_ != nullptr) {
+      convert(y_.type, Type::kFloat32, static_cast<int64_t>(op_.kernel.size),
+              narrow_gradient_->data, kernel_gradient_.data(), stream);
+    }
+    kernel_gradient_.done(stream);
+  }
+
   const void* x() const { return padded_ != nullptr ? padded_->data : x_.data->data; }
   void* dx() const {
     return padded_gradient_ != nullptr ? padded_gradient_->data : x_.gradient->data;
   }
-  const void* w() const { return parameters_.values_of(conv_.kernel, y_.type); }
-  const void* bias() const { return parameters_.values_of(*conv_.bias, y_.type); }
+  const void* w() const { return parameters_.values_of(op_.kernel, y_.type); }
+  const void* bias() const { return parameters_.values_of(*op_.bias, y_.type); }
   void* dw() const {
-    return narrow_gradient_ != nullptr ? narrow_gradient_->data
-                                       : parameters_.gradients_of(conv_.kernel);
+    return narrow_gradient_ != nullptr ? narrow_gradient_->data : kernel_gradient_.data();
   }
 
   const Context& context_;
   const Parameters& parameters_;
-  const Op& op_;
-  const Conv2DOp& conv_;
+  const Conv2DOp& op_;
   const Activation activation_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const ConvolutionShape shape_;
   Convolution convolution_;
   const BiasGradient bias_gradient_;
+  const ParameterGradient kernel_gradient_;
   Buffer* padded_ = nullptr;  // x, where the sides are padded differently
   Buffer* padded_gradient_ = nullptr;
   Buffer* narrow_gradient_ = nullptr;  // the kernel's, in bfloat16
@@ -146,8 +154,8 @@ class Conv2D final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_conv2d(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Conv2D>(build, stage, x, y);
+std::unique_ptr<Operation> make_operation(const Build& build, const Conv2DOp& op) {
+  return std::make_unique<Conv2D>(build, op);
 }
 
 }  // namespace sluice::backend::cuda

@@ -15,7 +15,7 @@ namespace {
 constexpr float kOne = 1, kZero = 0;
 constexpr int kMostAlgorithms = 16;
 
-TensorDescriptor tensor(DataType type, int64_t n, int64_t h, int64_t w, int64_t c) {
+TensorDescriptor tensor(Type type, int64_t n, int64_t h, int64_t w, int64_t c) {
   auto descriptor = made<TensorDescriptor>(cudnnCreateTensorDescriptor);
   SLUICE_CHECKED(cudnnSetTensor4dDescriptor(descriptor.get(), CUDNN_TENSOR_NHWC, cudnn_type(type),
                                             static_cast<int>(n), static_cast<int>(c),

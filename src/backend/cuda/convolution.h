@@ -19,7 +19,7 @@ struct ConvolutionShape {
   int64_t kernel_h, kernel_w, filters;
   int64_t stride_h, stride_w, padding_h, padding_w;
   int64_t out_height, out_width;
-  DataType type;  // of everything
+  Type type;  // of everything
 };
 
 class Convolution {

@@ -19,11 +19,11 @@ CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
       device_(std::move(device)),
       context_(
           std::make_unique<const Context>(device_, options_.precision, options_.deterministic)),
-      stages_(make_stages(graph_, options_.precision)),
-      parameters_(graph_, options_.optimizer, *context_,
+      plan_(make_cuda_plan(graph_, options_.precision)),
+      parameters_(graph_, plan_, options_.optimizer, *context_,
                   options_.precision == Precision::kMixedBfloat16),
       states_(*device_, 3),
-      input_(device_, floats(options_.batch_size, graph_.input.size()),
+      input_(device_, floats(options_.batch_size, graph_.input_shape().size()),
              floats(options_.batch_size, graph_.target_size())),
       window_(*context_, parameters_, states_.data()),
       host_state_(make_pinned(device_, sizeof(StepState) / sizeof(float))) {
@@ -45,7 +45,7 @@ CudaReplica::~CudaReplica() {
 Program& CudaReplica::program_for(int64_t batch) {
   std::unique_ptr<Program>& program = programs_[batch];
   if (program == nullptr) {
-    program = std::make_unique<Program>(graph_, stages_, *context_, parameters_,
+    program = std::make_unique<Program>(graph_, plan_, *context_, parameters_,
                                         ProgramState{.training = states_.data(),
                                                      .evaluation = states_.data() + 1,
                                                      .gradient_sum = window_.gradient_sum(),
@@ -115,7 +115,7 @@ void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> 
   check_prediction(graph_, options_.batch_size, n, x.size(), y.size());
   device_->use();
   if (!host_y_) {
-    host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output().size()));
+    host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output_shape().size()));
   }
   Program& program = program_for(n);
   program.predict(input_.send({n, x, {}}, context_->main.stream.get()), host_y_->data());

@@ -54,7 +54,7 @@ class CudaReplica final : public Replica {
   const ReplicaOptions options_;
   const std::shared_ptr<Device> device_;
   std::unique_ptr<const Context> context_;
-  const std::vector<Stage> stages_;
+  const Plan plan_;
   HostCalls host_calls_;
   Parameters parameters_;
   DeviceArray<StepState> states_;  // of training, of evaluation, and one to read from

@@ -18,21 +18,22 @@ namespace {
 
 class Dense final : public Operation {
  public:
-  Dense(const Build& build, const Stage& stage, Value& x, Value& y)
+  Dense(const Build& build, const DenseOp& op)
       : context_(build.context),
         parameters_(build.parameters),
-        op_(std::get<DenseOp>(stage.op->kind)),
-        activation_(stage.activation),
-        x_(x),
-        y_(y),
-        features_(stage.op->input.dims().back()),
-        units_(stage.op->output.dims().back()),
-        rows_(build.batch * stage.op->input.size() / features_),
-        bias_gradient_(build, y, activation_, rows_, units_, op_.bias) {
+        op_(op),
+        activation_(build.step.activation),
+        x_(build.x()),
+        y_(build.y()),
+        features_(x_.shape.dims().back()),
+        units_(y_.shape.dims().back()),
+        rows_(build.batch * x_.shape.size() / features_),
+        bias_gradient_(build, rows_, units_, op.bias.has_value()),
+        gradient_(build, 0) {
     // A last layer gives float32 from bfloat16; its gradient is rounded before the products.
-    if (x.type != y.type && y.gradient != nullptr) {
-      const size_t floats = floats_for(x.type, static_cast<size_t>(rows_ * units_));
-      narrow_gradient_ = build.plan.add(floats, build.backward_time, build.backward_time);
+    if (x_.type != y_.type && y_.gradient != nullptr) {
+      const size_t floats = floats_for(x_.type, static_cast<size_t>(rows_ * units_));
+      narrow_gradient_ = build.memory.add(floats, build.backward_time, build.backward_time);
     }
   }
 
@@ -52,15 +53,17 @@ class Dense final : public Operation {
   }
 
   void prepare_backward() override {
-    kernel_gradient_ = required(Matmul::make(context_, context_.side,
-                                             {.m = units_,
-                                              .n = features_,
-                                              .k = rows_,
-                                              .transpose_b = true,
-                                              .factors = x_.type,
-                                              .a = dy(),
-                                              .b = x_.data->data,
-                                              .d = dw()}));
+    if (gradient_.is_wanted()) {
+      kernel_gradient_ = required(Matmul::make(context_, context_.side,
+                                               {.m = units_,
+                                                .n = features_,
+                                                .k = rows_,
+                                                .transpose_b = true,
+                                                .factors = x_.type,
+                                                .a = dy(),
+                                                .b = x_.data->data,
+                                                .d = gradient_.data()}));
+    }
     if (x_.gradient == nullptr) return;
     input_gradient_ = required(Matmul::make(context_, context_.main,
                                             {.m = features_,
@@ -94,7 +97,10 @@ class Dense final : public Operation {
     }
     context_.fork();
     bias_gradient_.sum();
-    kernel_gradient_->run(dy(), x_.data->data, dw());
+    if (kernel_gradient_) {
+      kernel_gradient_->run(dy(), x_.data->data, gradient_.data());
+      gradient_.done(context_.side.stream.get());
+    }
     if (input_gradient_) input_gradient_->run(w(), dy(), x_.gradient->data);
     context_.join();
   }
@@ -123,7 +129,6 @@ class Dense final : public Operation {
   }
 
   const void* w() const { return parameters_.values_of(op_.kernel, x_.type); }
-  void* dw() const { return parameters_.gradients_of(op_.kernel); }
   const void* dy() const {
     return narrow_gradient_ != nullptr ? narrow_gradient_->data : y_.gradient->data;
   }
@@ -132,10 +137,11 @@ class Dense final : public Operation {
   const Parameters& parameters_;
   const DenseOp& op_;
   const Activation activation_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const int64_t features_, units_, rows_;
   const BiasGradient bias_gradient_;
+  const ParameterGradient gradient_;  // of the kernel
   Buffer* narrow_gradient_ = nullptr;
   std::optional<Matmul> forward_, kernel_gradient_, input_gradient_;
   bool forward_does_all_ = false;  // bias and activation included
@@ -144,8 +150,8 @@ class Dense final : public Operation {
 
 }  // namespace
 
-std::unique_ptr<Operation> make_dense(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Dense>(build, stage, x, y);
+std::unique_ptr<Operation> make_operation(const Build& build, const DenseOp& op) {
+  return std::make_unique<Dense>(build, op);
 }
 
 }  // namespace sluice::backend::cuda

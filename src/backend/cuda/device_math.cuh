@@ -88,8 +88,8 @@ __device__ inline float derivative(Activation activation, float y) {
 
 // Calls `launcher` with a value of the C++ type that stands for `type`.
 template <typename Launcher>
-void with_type(DataType type, const Launcher& launcher) {
-  if (type == DataType::kFloat32) {
+void with_type(Type type, const Launcher& launcher) {
+  if (type == Type::kFloat32) {
     launcher(float{});
   } else {
     launcher(__nv_bfloat16{});
@@ -99,7 +99,7 @@ void with_type(DataType type, const Launcher& launcher) {
 // Calls `launcher` with a pack of numbers of `type`: of four where rows of `columns` numbers
 // consist of such, of one otherwise.
 template <typename Launcher>
-void with_packs(DataType type, int64_t columns, const Launcher& launcher) {
+void with_packs(Type type, int64_t columns, const Launcher& launcher) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
     if (columns % 4 == 0) {

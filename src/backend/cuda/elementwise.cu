@@ -3,6 +3,7 @@
 //   activate                y_i = f(x_i)
 //   add_bias_and_activate   y_rc = f(y_rc + b_c)                 y [rows, columns], b [columns]
 //   differentiate           dx_i = dy_i f'(x_i) from y_i = f(x_i); dx may be dy
+//   add                     y_i = a_i + b_i
 //   convert                 to_i = from_i, rounded to the nearest, ties to even
 //   pad_images              x [N, H, W, C] inside zeros          [N, H + top + bottom, ..., C]
 //   crop_images             its transpose: the inside only
@@ -33,6 +34,13 @@ __global__ void differentiate_kernel(Activation activation, int64_t size, const 
                                      T* dx) {
   for (int64_t i = first_index(); i < size; i += index_stride()) {
     dx[i] = from_float<T>(to_float(dy[i]) * derivative(activation, to_float(y[i])));
+  }
+}
+
+template <typename T>
+__global__ void add_kernel(int64_t size, const T* a, const T* b, T* y) {
+  for (int64_t i = first_index(); i < size; i += index_stride()) {
+    y[i] = from_float<T>(to_float(a[i]) + to_float(b[i]));
   }
 }
 
@@ -92,7 +100,7 @@ int64_t padded_size(int64_t batch, const Frame& frame) {
 
 }  // namespace
 
-void activate(Activation activation, DataType type, int64_t size, const void* x, void* y,
+void activate(Activation activation, Type type, int64_t size, const void* x, void* y,
               cudaStream_t stream) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
@@ -101,7 +109,7 @@ void activate(Activation activation, DataType type, int64_t size, const void* x,
   });
 }
 
-void add_bias_and_activate(Activation activation, DataType type, int64_t rows, int64_t columns,
+void add_bias_and_activate(Activation activation, Type type, int64_t rows, int64_t columns,
                            const void* bias, void* y, cudaStream_t stream) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
@@ -110,8 +118,8 @@ void add_bias_and_activate(Activation activation, DataType type, int64_t rows, i
   });
 }
 
-void differentiate(Activation activation, DataType type, int64_t size, const void* y,
-                   const void* dy, void* dx, cudaStream_t stream) {
+void differentiate(Activation activation, Type type, int64_t size, const void* y, const void* dy,
+                   void* dx, cudaStream_t stream) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
     launch(differentiate_kernel<T>, grid_for(size), stream, activation, size,
@@ -119,7 +127,15 @@ void differentiate(Activation activation, DataType type, int64_t size, const voi
   });
 }
 
-void convert(DataType from_type, DataType to_type, int64_t size, const void* from, void* to,
+void add(Type type, int64_t size, const void* a, const void* b, void* y, cudaStream_t stream) {
+  with_type(type, [&](auto number) {
+    using T = decltype(number);
+    launch(add_kernel<T>, grid_for(size), stream, size, static_cast<const T*>(a),
+           static_cast<const T*>(b), static_cast<T*>(y));
+  });
+}
+
+void convert(Type from_type, Type to_type, int64_t size, const void* from, void* to,
              cudaStream_t stream) {
   with_type(from_type, [&](auto from_number) {
     with_type(to_type, [&](auto to_number) {
@@ -131,7 +147,7 @@ void convert(DataType from_type, DataType to_type, int64_t size, const void* fro
   });
 }
 
-void pad_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
+void pad_images(Type type, int64_t batch, const Shape& image, const Padding2D& padding,
                 const void* x, void* padded, cudaStream_t stream) {
   const Frame frame = frame_of(image, padding);
   const int64_t size = padded_size(batch, frame);
@@ -142,7 +158,7 @@ void pad_images(DataType type, int64_t batch, const Shape& image, const Padding2
   });
 }
 
-void crop_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
+void crop_images(Type type, int64_t batch, const Shape& image, const Padding2D& padding,
                  const void* padded, void* x, cudaStream_t stream) {
   const Frame frame = frame_of(image, padding);
   const int64_t size = padded_size(batch, frame);

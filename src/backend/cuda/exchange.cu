@@ -4,7 +4,6 @@
 //   read_scaled   keras_i = scale device_d(i)                    without an anchor
 //                 keras_i = scale (device_d(i) - anchor_d(i))
 //   write_sum     device_d(i) = keras_i + own_i                  own may be nullptr: 0
-//   add_to        to_i += from_i
 #include "backend/cuda/device_math.cuh"
 
 namespace sluice::backend::cuda {
@@ -41,10 +40,6 @@ __global__ void write_sum_kernel(const Segment* segments, const float* keras, co
   }
 }
 
-__global__ void add_to_kernel(int64_t size, const float* from, float* to) {
-  for (int64_t i = first_index(); i < size; i += index_stride()) to[i] += from[i];
-}
-
 // --- Launchers ---
 
 // A few blocks to each: most segments are small.
@@ -70,10 +65,6 @@ void write_sum(const Segments& segments, const float* keras, const float* own, f
   if (segments.count == 0) return;
   launch(write_sum_kernel, row_per_segment(segments), stream, segments.table, keras, own, device,
          static_cast<__nv_bfloat16*>(bfloat16_copy));
-}
-
-void add_to(int64_t size, const float* from, float* to, cudaStream_t stream) {
-  launch(add_to_kernel, grid_for(size), stream, size, from, to);
 }
 
 }  // namespace sluice::backend::cuda

@@ -2,6 +2,7 @@
 // the stream's order on a thread of CUDA's, and what they wrote is copied back. All of it can be
 // captured, so a step stays one graph.
 #include "backend/cuda/operation.h"
+#include "backend/cuda/parameter_gradient.h"
 #include "backend/cuda/pinned.h"
 
 namespace sluice::backend::cuda {
@@ -9,15 +10,15 @@ namespace {
 
 class Host final : public Operation {
  public:
-  Host(const Build& build, const Stage& stage, Value& x, Value& y)
+  Host(const Build& build, const HostOp& op)
       : context_(build.context),
         parameters_(build.parameters),
-        op_(std::get<HostOp>(stage.op->kind)),
-        x_(x),
-        y_(y),
+        op_(op),
+        x_(build.x()),
+        y_(build.y()),
         calls_(build.host_calls),
-        host_x_(pinned(build.batch * stage.op->input.size())),
-        host_y_(pinned(build.batch * stage.op->output.size())) {
+        host_x_(pinned(build.batch * x_.shape.size())),
+        host_y_(pinned(build.batch * y_.shape.size())) {
     for (const ParameterSlice& slice : op_.parameters) {
       host_parameters_.push_back(pinned(static_cast<int64_t>(slice.size)));
       forward_.parameters.push_back(host_parameters_.back()->span());
@@ -25,11 +26,12 @@ class Host final : public Operation {
     forward_.batch = build.batch;
     forward_.x = host_x_->span();
     forward_.y = host_y_->span();
-    if (y.gradient == nullptr) return;
-    host_dy_ = pinned(build.batch * stage.op->output.size());
-    if (x.gradient != nullptr) host_dx_ = pinned(build.batch * stage.op->input.size());
-    for (const ParameterSlice& slice : op_.parameters) {
-      host_dparameters_.push_back(pinned(static_cast<int64_t>(slice.size)));
+    if (!build.has_backward()) return;
+    host_dy_ = pinned(build.batch * y_.shape.size());
+    if (x_.gradient != nullptr) host_dx_ = pinned(build.batch * x_.shape.size());
+    for (size_t i = 0; i < op_.parameters.size(); ++i) {
+      gradients_.emplace_back(build, i);
+      host_dparameters_.push_back(pinned(static_cast<int64_t>(op_.parameters[i].size)));
       backward_.dparameters.push_back(host_dparameters_.back()->span());
     }
     backward_.batch = build.batch;
@@ -43,7 +45,7 @@ class Host final : public Operation {
   void forward(Mode mode) override {
     to_host(x_.data->data, *host_x_);
     for (size_t i = 0; i < host_parameters_.size(); ++i) {
-      const void* values = parameters_.values_of(op_.parameters[i], DataType::kFloat32);
+      const void* values = parameters_.values_of(op_.parameters[i], Type::kFloat32);
       to_host(static_cast<const float*>(values), *host_parameters_[i]);
     }
     run(mode == Mode::kTraining ? &Host::forward_in_training : &Host::forward_in_inference);
@@ -54,8 +56,10 @@ class Host final : public Operation {
     to_host(y_.gradient->data, *host_dy_);
     run(&Host::backward_on_host);
     if (host_dx_) to_device(*host_dx_, x_.gradient->data);
-    for (size_t i = 0; i < host_dparameters_.size(); ++i) {
-      to_device(*host_dparameters_[i], parameters_.gradients_of(op_.parameters[i]));
+    for (size_t i = 0; i < gradients_.size(); ++i) {
+      if (!gradients_[i].is_wanted()) continue;
+      to_device(*host_dparameters_[i], gradients_[i].data());
+      gradients_[i].done(context_.main.stream.get());
     }
   }
 
@@ -93,19 +97,20 @@ class Host final : public Operation {
   const Context& context_;
   const Parameters& parameters_;
   const HostOp& op_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   HostCalls* const calls_;
   Pinned host_x_, host_y_, host_dx_, host_dy_;
   std::vector<Pinned> host_parameters_, host_dparameters_;
+  std::vector<ParameterGradient> gradients_;
   HostKernel::Forward forward_{};
   HostKernel::Backward backward_{};
 };
 
 }  // namespace
 
-std::unique_ptr<Operation> make_host(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Host>(build, stage, x, y);
+std::unique_ptr<Operation> make_operation(const Build& build, const HostOp& op) {
+  return std::make_unique<Host>(build, op);
 }
 
 }  // namespace sluice::backend::cuda

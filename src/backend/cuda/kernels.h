@@ -10,30 +10,32 @@
 #include <cstdint>
 #include <vector>
 
-#include "backend/cuda/data_type.h"
 #include "backend/graph.h"
+#include "backend/type.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::backend::cuda {
 
 // elementwise.cu
 // y = f(x), f the activation, never softmax.
-void activate(Activation activation, DataType type, int64_t size, const void* x, void* y,
+void activate(Activation activation, Type type, int64_t size, const void* x, void* y,
               cudaStream_t stream);
 // y = f(y + bias), y [rows, columns], bias [columns].
-void add_bias_and_activate(Activation activation, DataType type, int64_t rows, int64_t columns,
+void add_bias_and_activate(Activation activation, Type type, int64_t rows, int64_t columns,
                            const void* bias, void* y, cudaStream_t stream);
 // dx = dy f'(x), from y = f(x); dx may be dy.
-void differentiate(Activation activation, DataType type, int64_t size, const void* y,
-                   const void* dy, void* dx, cudaStream_t stream);
+void differentiate(Activation activation, Type type, int64_t size, const void* y, const void* dy,
+                   void* dx, cudaStream_t stream);
 // to = from, rounded to the nearest, ties to even.
-void convert(DataType from_type, DataType to_type, int64_t size, const void* from, void* to,
+void convert(Type from_type, Type to_type, int64_t size, const void* from, void* to,
              cudaStream_t stream);
+// y = a + b; y may be either.
+void add(Type type, int64_t size, const void* a, const void* b, void* y, cudaStream_t stream);
 // Writes x [N, H, W, C] into zeros [N, H + top + bottom, W + left + right, C], and takes it out of
 // them again.
-void pad_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
+void pad_images(Type type, int64_t batch, const Shape& image, const Padding2D& padding,
                 const void* x, void* padded, cudaStream_t stream);
-void crop_images(DataType type, int64_t batch, const Shape& image, const Padding2D& padding,
+void crop_images(Type type, int64_t batch, const Shape& image, const Padding2D& padding,
                  const void* padded, void* x, cudaStream_t stream);
 
 // column_sums.cu
@@ -45,7 +47,7 @@ struct ColumnSumsScratch {
 size_t column_sums_partials(int64_t columns);
 size_t column_sums_counters(int64_t columns);
 // dy = dy f'(x), from y = f(x), and sums[c] = sum over r of dy[r, c]; y and dy [rows, columns].
-void differentiate_and_sum(Activation activation, DataType type, int64_t rows, int64_t columns,
+void differentiate_and_sum(Activation activation, Type type, int64_t rows, int64_t columns,
                            const void* y, void* dy, float* sums, const ColumnSumsScratch& scratch,
                            cudaStream_t stream);
 
@@ -56,9 +58,9 @@ struct PoolingShape {
   Pool2DOp op;
 };
 // y [N, out_height, out_width, C] = the maximum or the mean of each window of x [N, H, W, C].
-void pool(const PoolingShape& shape, DataType type, const void* x, void* y, cudaStream_t stream);
+void pool(const PoolingShape& shape, Type type, const void* x, void* y, cudaStream_t stream);
 // dx from dy, multiplied by f'(z) where x = f(z).
-void pool_backward(const PoolingShape& shape, DataType type, Activation activation, const void* x,
+void pool_backward(const PoolingShape& shape, Type type, Activation activation, const void* x,
                    const void* dy, void* dx, cudaStream_t stream);
 
 // softmax.cu
@@ -133,7 +135,5 @@ void read_scaled(const Segments& segments, float scale, const float* device, con
 // may be nullptr for 0, and `bfloat16_copy` for none.
 void write_sum(const Segments& segments, const float* keras, const float* own, float* device,
                void* bfloat16_copy, cudaStream_t stream);
-// to += from, [size].
-void add_to(int64_t size, const float* from, float* to, cudaStream_t stream);
 
 }  // namespace sluice::backend::cuda

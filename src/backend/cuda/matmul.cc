@@ -11,7 +11,7 @@ namespace {
 // What NVIDIA recommends on Hopper.
 constexpr uint64_t kMostMemory = uint64_t{32} << 20;
 constexpr int kMostAlgorithms = 8;
-MatrixLayout layout_of(DataType type, int64_t rows, int64_t columns) {
+MatrixLayout layout_of(Type type, int64_t rows, int64_t columns) {
   return made<MatrixLayout>(cublasLtMatrixLayoutCreate, cuda_type(type),
                             static_cast<uint64_t>(rows), static_cast<uint64_t>(columns), rows);
 }

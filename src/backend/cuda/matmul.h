@@ -14,15 +14,15 @@ namespace sluice::backend::cuda {
 struct MatmulSpec {
   int64_t m = 1, n = 1, k = 1;  // D [m, n], op(A) [m, k], op(B) [k, n]
   bool transpose_a = false, transpose_b = false;
-  DataType factors = DataType::kFloat32;  // of A and B
-  DataType result = DataType::kFloat32;   // of D
+  Type factors = Type::kFloat32;  // of A and B
+  Type result = Type::kFloat32;   // of D
   // Device memory that the algorithms are tried on; what run() is given must be aligned alike.
   const void* a = nullptr;
   const void* b = nullptr;
   void* d = nullptr;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void* bias = nullptr;  // where the epilogue has one
-  DataType bias_type = DataType::kFloat32;
+  Type bias_type = Type::kFloat32;
 };
 
 class Matmul {

@@ -1,59 +1,39 @@
-// What a program is made of: operations that put their kernels on the stream, and the values
-// between them.
+// What a program is made of: operations that put the kernels of one step of the plan on the stream.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "backend/cuda/context.h"
 #include "backend/cuda/host_calls.h"
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/parameters.h"
-#include "backend/fusion.h"
 #include "backend/graph.h"
 #include "backend/memory_plan.h"
+#include "backend/plan.h"
+#include "backend/values.h"
 
 namespace sluice::backend::cuda {
 
-// The output of one operation and the input of the next; images are channels last.
-struct Value {
-  Buffer* data = nullptr;
-  Buffer* gradient = nullptr;                   // of the loss; nullptr when nobody needs it
-  DataType type = DataType::kFloat32;           // of data and gradient
-  Activation activation = Activation::kLinear;  // what its producer fused into it
-  // Whether the consumer's backward already multiplies the gradient by the activation's derivative,
-  // which saves a pass over memory where it writes the gradient anyway. Otherwise the producer does
-  // so before it uses the gradient; exactly one of them must.
-  bool consumer_differentiates = false;
-};
-
-// An op with the activation fused behind it, or a change of type.
-struct Stage {
-  const Op* op = nullptr;
-  const Shape* cast = nullptr;  // without op: converts values of this shape to output_type
-  Activation activation = Activation::kLinear;
-  DataType output_type = DataType::kFloat32;
-  bool trains = false;  // it has parameters
-
-  const Shape& output() const { return cast != nullptr ? *cast : op->output; }
-};
-
-// `graph` must be valid and outlive the stages.
-std::vector<Stage> make_stages(const Graph& graph, Precision precision);
-
 enum class Mode { kTraining, kInference };
 
-// What an operation is constructed from: the replica's context, parameters, state and memory plan,
-// the batch size, and the times (backend/memory_plan.h) of its forward and backward pass.
+// What an operation is constructed from, and for whose sake: a step of the plan. All but the Build
+// itself outlives the operation.
 struct Build {
   const Context& context;
   const Parameters& parameters;
   const StepState* state;  // on the device
   HostCalls* host_calls;
-  MemoryPlan& plan;
+  MemoryPlan& memory;
   int64_t batch;
-  int forward_time, backward_time;
+  const Step& step;
+  const StepValues& values;
+  int forward_time, backward_time;  // see backend/memory_plan.h
+
+  const Value& x(size_t input = 0) const { return values.x[input]; }
+  const Value& y() const { return values.y; }
+  // Whether the backward pass comes here at all.
+  bool has_backward() const { return step.has_backward; }
 };
 
 class Operation {
@@ -65,19 +45,16 @@ class Operation {
   virtual void prepare_backward() {}
   // Both only put work on the stream, so that they can be captured.
   virtual void forward(Mode mode) = 0;
-  // From y's gradient: the parameters' gradients, and x's when there is a buffer for it. Follows a
-  // forward in training mode.
+  // From y's gradient, which it may overwrite: the parameters' gradients (ParameterGradient), and
+  // those of the inputs that have a buffer for it. Follows a forward in training mode.
   virtual void backward() = 0;
 };
 
-// One per kind of operation; x and y outlive it.
-std::unique_ptr<Operation> make_conv2d(const Build& build, const Stage& stage, Value& x, Value& y);
-std::unique_ptr<Operation> make_dense(const Build& build, const Stage& stage, Value& x, Value& y);
-std::unique_ptr<Operation> make_pool2d(const Build& build, const Stage& stage, Value& x, Value& y);
-std::unique_ptr<Operation> make_activation(const Build& build, const Stage& stage, Value& x,
-                                           Value& y);
-std::unique_ptr<Operation> make_dropout(const Build& build, const Stage& stage, Value& x, Value& y);
-std::unique_ptr<Operation> make_cast(const Build& build, const Stage& stage, Value& x, Value& y);
-std::unique_ptr<Operation> make_host(const Build& build, const Stage& stage, Value& x, Value& y);
+// One for each kind of operation. `op` outlives it.
+#define SLUICE_DECLARE(Op) \
+  std::unique_ptr<Operation> make_operation(const Build& build, const Op& op);
+SLUICE_FOR_EACH_OP(SLUICE_DECLARE)
+#undef SLUICE_DECLARE
+std::unique_ptr<Operation> make_cast(const Build& build);
 
 }  // namespace sluice::backend::cuda

@@ -1,6 +1,8 @@
 #include "backend/cuda/parameters.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "optim/optimizer.h"
 
@@ -9,55 +11,30 @@ namespace {
 
 constexpr int64_t kAlignment = 128;  // elements: 256 bytes of bfloat16
 
-// The pieces of the parameters that ops name, with the filters of convolution kernels.
-std::vector<Segment> named_segments(const Graph& graph) {
-  std::vector<Segment> segments;
-  const auto add = [&](const ParameterSlice& slice, int64_t filters) {
-    segments.push_back({.keras = static_cast<int64_t>(slice.offset),
-                        .size = static_cast<int64_t>(slice.size),
-                        .filters = filters});
-  };
+struct NamedSegment : Segment {
+  bool is_trained = false;
+};
+
+// The pieces of the parameters that ops name, each once.
+std::vector<NamedSegment> named_segments(const Graph& graph, const Plan& plan) {
+  std::map<size_t, NamedSegment> segments;  // by where they begin
   for (const Op& op : graph.ops) {
-    if (const auto* conv = std::get_if<Conv2DOp>(&op.kind)) {
-      add(conv->kernel, op.output[2]);
-      if (conv->bias) add(*conv->bias, 0);
-    } else if (const auto* dense = std::get_if<DenseOp>(&op.kind)) {
-      add(dense->kernel, 0);
-      if (dense->bias) add(*dense->bias, 0);
-    } else if (const auto* host = std::get_if<HostOp>(&op.kind)) {
-      for (const ParameterSlice& slice : host->parameters) add(slice, 0);
+    for (const OpParameter& parameter : traits_of(graph, op).parameters) {
+      if (parameter.slice.size == 0) continue;
+      NamedSegment& segment = segments[parameter.slice.offset];
+      segment.keras = static_cast<int64_t>(parameter.slice.offset);
+      segment.size = static_cast<int64_t>(parameter.slice.size);
+      segment.filters = parameter.filters;
     }
   }
-  std::erase_if(segments, [](const Segment& s) { return s.size == 0; });
-  std::sort(segments.begin(), segments.end(),
-            [](const Segment& a, const Segment& b) { return a.keras < b.keras; });
-  return segments;
-}
-
-std::vector<Segment> segments_of(const Graph& graph) {
-  std::vector<Segment> segments;
-  int64_t keras = 0, device = 0;
-  const auto append = [&](Segment segment) {
-    segment.device = device;
-    device += (segment.size + kAlignment - 1) / kAlignment * kAlignment;
-    keras = segment.keras + segment.size;
-    segments.push_back(segment);
-  };
-  const auto fill_until = [&](int64_t offset) {
-    if (offset > keras) append({.keras = keras, .size = offset - keras});
-  };
-  for (const Segment& named : named_segments(graph)) {
-    fill_until(named.keras);
-    append(named);
+  for (const Step& step : plan.steps) {
+    for (const Step::Parameter& parameter : step.parameters) {
+      if (parameter.is_complete) segments[parameter.slice.offset].is_trained = true;
+    }
   }
-  fill_until(static_cast<int64_t>(graph.parameter_size));
-  return segments;
-}
-
-size_t device_size(const std::vector<Segment>& segments) {
-  if (segments.empty()) return 0;
-  const int64_t end = segments.back().device + segments.back().size;
-  return static_cast<size_t>((end + kAlignment - 1) / kAlignment * kAlignment);
+  std::vector<NamedSegment> in_order;
+  for (const auto& [offset, segment] : segments) in_order.push_back(segment);
+  return in_order;
 }
 
 template <typename T>
@@ -72,14 +49,49 @@ DeviceArray<T> copied(Device& device, const T* values, size_t size, cudaStream_t
 
 }  // namespace
 
-Parameters::Parameters(const Graph& graph, const std::optional<OptimizerSpec>& optimizer,
-                       const Context& context, bool bfloat16)
+Parameters::Places Parameters::places_of(const Graph& graph, const Plan& plan) {
+  std::vector<NamedSegment> all;
+  int64_t keras = 0;
+  const auto fill_until = [&](int64_t offset) {
+    if (offset > keras) all.push_back({{.keras = keras, .size = offset - keras}});
+    keras = offset;
+  };
+  for (const NamedSegment& named : named_segments(graph, plan)) {
+    fill_until(named.keras);
+    all.push_back(named);
+    keras += named.size;
+  }
+  fill_until(static_cast<int64_t>(graph.parameter_size));
+  Places places;
+  int64_t device = 0;
+  for (const bool trained : {true, false}) {
+    for (NamedSegment& segment : all) {
+      if (segment.is_trained != trained) continue;
+      segment.device = device;
+      device += (segment.size + kAlignment - 1) / kAlignment * kAlignment;
+    }
+    if (trained) places.trained = static_cast<size_t>(device);
+  }
+  places.size = static_cast<size_t>(device);
+  places.segments.assign(all.begin(), all.end());
+  return places;
+}
+
+Parameters::Parameters(const Graph& graph, const Plan& plan,
+                       const std::optional<OptimizerSpec>& optimizer, const Context& context,
+                       bool bfloat16)
+    : Parameters(graph, places_of(graph, plan), optimizer, context, bfloat16) {}
+
+Parameters::Parameters(const Graph& graph, Places places,
+                       const std::optional<OptimizerSpec>& optimizer, const Context& context,
+                       bool bfloat16)
     : keras_size_(graph.parameter_size),
       optimizer_(optimizer),
-      segments_(segments_of(graph)),
+      segments_(std::move(places.segments)),
+      trained_size_(places.trained),
       segment_table_(
           copied(*context.device, segments_.data(), segments_.size(), context.main.stream.get())),
-      values_(*context.device, device_size(segments_)),
+      values_(*context.device, places.size),
       gradients_(*context.device, values_.size()),
       bfloat16_(*context.device, bfloat16 ? values_.size() : 0) {
   if (!optimizer_) return;
@@ -106,8 +118,8 @@ size_t Parameters::place(const ParameterSlice& slice) const {
   return found == segments_.end() ? size() : static_cast<size_t>(found->device);
 }
 
-const void* Parameters::values_of(const ParameterSlice& slice, DataType type) const {
-  if (type == DataType::kFloat32) return values() + place(slice);
+const void* Parameters::values_of(const ParameterSlice& slice, Type type) const {
+  if (type == Type::kFloat32) return values() + place(slice);
   return bfloat16_.data() + place(slice);
 }
 

@@ -1,10 +1,11 @@
 // A replica's parameters on the device: values, gradients and the optimizer's slots, each in one
 // arena.
 //
-// Their order is that of Keras' layout, but each begins at a multiple of 128 elements, where
-// cuBLASLt and cuDNN have their fastest kernels, and convolution kernels are stored as cuDNN wants
-// them (see Segment in kernels.h). They are transposed when they are copied from or to the host,
-// never in a step. The gaps between parameters are zeros, and stay so.
+// What a step trains comes first, so that the optimizer steps one piece, and then everything else.
+// Each begins at a multiple of 128 elements, where cuBLASLt and cuDNN have their fastest kernels,
+// and convolution kernels are stored as cuDNN wants them (see Segment in kernels.h). They are
+// transposed when they are copied from or to the host, never in a step. The gaps between parameters
+// are zeros, and stay so.
 #pragma once
 
 #include <optional>
@@ -13,6 +14,7 @@
 #include "backend/cuda/context.h"
 #include "backend/cuda/kernels.h"
 #include "backend/graph.h"
+#include "backend/plan.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::backend::cuda {
@@ -20,29 +22,39 @@ namespace sluice::backend::cuda {
 class Parameters {
  public:
   // `bfloat16`: also keeps a copy of the values rounded to it.
-  Parameters(const Graph& graph, const std::optional<OptimizerSpec>& optimizer,
+  Parameters(const Graph& graph, const Plan& plan, const std::optional<OptimizerSpec>& optimizer,
              const Context& context, bool bfloat16);
 
-  size_t size() const { return values_.size(); }  // with the gaps
+  size_t size() const { return values_.size(); }         // with the gaps
+  size_t trained_size() const { return trained_size_; }  // likewise; of those with a gradient
   size_t keras_size() const { return keras_size_; }
   Segments segments() const;
 
   float* values() const { return values_.data(); }
   float* gradients() const { return gradients_.data(); }
   void* bfloat16_values() const { return bfloat16_.data(); }  // nullptr without
-  const void* values_of(const ParameterSlice& slice, DataType type) const;
+  const void* values_of(const ParameterSlice& slice, Type type) const;
   float* gradients_of(const ParameterSlice& slice) const { return gradients() + place(slice); }
 
   const std::optional<OptimizerSpec>& optimizer() const { return optimizer_; }
-  // The optimizer's step over the first `count` parameters, as on the device. Only with one.
+  // The optimizer's step over the first `count` numbers on the device. Only with one.
   void step(size_t count, const StepState* state, cudaStream_t stream) const;
 
  private:
+  struct Places {
+    std::vector<Segment> segments;  // in Keras' order
+    size_t trained = 0, size = 0;   // numbers on the device
+  };
+  static Places places_of(const Graph& graph, const Plan& plan);
+  Parameters(const Graph& graph, Places places, const std::optional<OptimizerSpec>& optimizer,
+             const Context& context, bool bfloat16);
+
   size_t place(const ParameterSlice& slice) const;
 
   const size_t keras_size_;
   const std::optional<OptimizerSpec> optimizer_;
-  const std::vector<Segment> segments_;  // cover everything, in order
+  const std::vector<Segment> segments_;  // cover everything, in Keras' order
+  const size_t trained_size_;
   DeviceArray<Segment> segment_table_;
   DeviceArray<float> values_, gradients_;
   DeviceArray<uint16_t> bfloat16_;

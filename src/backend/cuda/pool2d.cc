@@ -6,19 +6,18 @@ namespace {
 
 class Pool2D final : public Operation {
  public:
-  Pool2D(const Build& build, const Stage& stage, Value& x, Value& y)
+  Pool2D(const Build& build, const Pool2DOp& op)
       : context_(build.context),
-        x_(x),
-        y_(y),
+        x_(build.x()),
+        y_(build.y()),
         shape_{.batch = build.batch,
-               .height = stage.op->input[0],
-               .width = stage.op->input[1],
-               .channels = stage.op->input[2],
-               .out_height = stage.op->output[0],
-               .out_width = stage.op->output[1],
-               .op = std::get<Pool2DOp>(stage.op->kind)} {
-    if (x.gradient != nullptr) x.consumer_differentiates = true;
-  }
+               .height = x_.shape[0],
+               .width = x_.shape[1],
+               .channels = x_.shape[2],
+               .out_height = y_.shape[0],
+               .out_width = y_.shape[1],
+               .op = op},
+        differentiated_(x_.reader_differentiates ? x_.activation : Activation::kLinear) {}
 
   void forward(Mode) override {
     pool(shape_, x_.type, x_.data->data, y_.data->data, context_.main.stream.get());
@@ -26,21 +25,22 @@ class Pool2D final : public Operation {
 
   void backward() override {
     if (x_.gradient == nullptr) return;
-    pool_backward(shape_, x_.type, x_.activation, x_.data->data, y_.gradient->data,
+    pool_backward(shape_, x_.type, differentiated_, x_.data->data, y_.gradient->data,
                   x_.gradient->data, context_.main.stream.get());
   }
 
  private:
   const Context& context_;
-  Value& x_;
-  Value& y_;
+  const Value& x_;
+  const Value& y_;
   const PoolingShape shape_;
+  const Activation differentiated_;  // that of the step in front, on the way back
 };
 
 }  // namespace
 
-std::unique_ptr<Operation> make_pool2d(const Build& build, const Stage& stage, Value& x, Value& y) {
-  return std::make_unique<Pool2D>(build, stage, x, y);
+std::unique_ptr<Operation> make_operation(const Build& build, const Pool2DOp& op) {
+  return std::make_unique<Pool2D>(build, op);
 }
 
 }  // namespace sluice::backend::cuda

@@ -198,7 +198,7 @@ Geometry geometry_of(const PoolingShape& s, int pack) {
 
 }  // namespace
 
-void pool(const PoolingShape& shape, DataType type, const void* x, void* y, cudaStream_t stream) {
+void pool(const PoolingShape& shape, Type type, const void* x, void* y, cudaStream_t stream) {
   with_packs(type, shape.channels, [&](auto pack) {
     using P = decltype(pack);
     const Geometry g = geometry_of(shape, P::kSize);
@@ -208,7 +208,7 @@ void pool(const PoolingShape& shape, DataType type, const void* x, void* y, cuda
   });
 }
 
-void pool_backward(const PoolingShape& shape, DataType type, Activation activation, const void* x,
+void pool_backward(const PoolingShape& shape, Type type, Activation activation, const void* x,
                    const void* dy, void* dx, cudaStream_t stream) {
   with_packs(type, shape.channels, [&](auto pack) {
     using P = decltype(pack);

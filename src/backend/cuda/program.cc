@@ -9,28 +9,18 @@
 namespace sluice::backend::cuda {
 namespace {
 
-std::unique_ptr<Operation> make_operation(const Build& build, const Stage& stage, Value& x,
-                                          Value& y) {
-  struct Maker {
-    const Build& build;
-    const Stage& stage;
-    Value& x;
-    Value& y;
-    using Made = std::unique_ptr<Operation>;
-    Made operator()(const Conv2DOp&) const { return make_conv2d(build, stage, x, y); }
-    Made operator()(const DenseOp&) const { return make_dense(build, stage, x, y); }
-    Made operator()(const Pool2DOp&) const { return make_pool2d(build, stage, x, y); }
-    Made operator()(const ActivationOp&) const { return make_activation(build, stage, x, y); }
-    Made operator()(const DropoutOp&) const { return make_dropout(build, stage, x, y); }
-    Made operator()(const HostOp&) const { return make_host(build, stage, x, y); }
-    Made operator()(const ReshapeOp&) const { throw std::logic_error("a reshape is not a stage"); }
-  };
-  if (stage.cast != nullptr) return make_cast(build, stage, x, y);
-  return std::visit(Maker{build, stage, x, y}, stage.op->kind);
+// A pooling writes its input's gradient anyway.
+bool differentiates(const Op& reader, Activation) {
+  return std::holds_alternative<Pool2DOp>(reader.kind);
 }
 
-std::string name_of(const Stage& stage) {
-  return stage.op != nullptr ? '"' + stage.op->name + '"' : "a cast";
+std::unique_ptr<Operation> make_operation_of(const Build& build) {
+  if (build.step.op == nullptr) return make_cast(build);
+  return std::visit([&](const auto& op) { return make_operation(build, op); }, build.step.op->kind);
+}
+
+std::string name_of(const Step& step) {
+  return step.op != nullptr ? '"' + step.op->name + '"' : "a cast";
 }
 
 // Between begin and end, what is put on the stream becomes a graph instead of being done.
@@ -61,67 +51,61 @@ class Capture {
 
 }  // namespace
 
-Program::Program(const Graph& graph, const std::vector<Stage>& stages, const Context& context,
+std::unique_ptr<Operation> make_operation(const Build&, const ReshapeOp&) {
+  throw std::logic_error("a reshape is never a step");
+}
+
+Plan make_cuda_plan(const Graph& graph, Precision precision) {
+  return make_plan(graph, {.precision = precision, .differentiates = differentiates});
+}
+
+Program::Program(const Graph& graph, const Plan& plan, const Context& context,
                  const Parameters& parameters, const ProgramState& state, int64_t batch)
-    : context_(context),
+    : plan_(plan),
+      context_(context),
       parameters_(parameters),
       state_(state),
       batch_(batch),
-      loss_{graph.loss, loss_takes_logits(graph), batch * graph.positions(), graph.classes()},
+      loss_{graph.loss, plan.output_is_logits, batch * graph.positions(), graph.classes()},
       optimizer_(parameters.optimizer().value_or(OptimizerSpec("sgd"))),
-      input_(plan_.elsewhere(nullptr)),
+      values_(plan, batch, memory_),
       losses_(*context.device, static_cast<size_t>(loss_.rows)),
       correct_(*context.device, static_cast<size_t>(loss_.rows)) {
-  const auto first =
-      std::find_if(stages.begin(), stages.end(), [](const Stage& stage) { return stage.trains; });
-  first_trained_ = static_cast<size_t>(first - stages.begin());
-  add_values(stages);
-  make_operations(stages);
-  arena_ = DeviceArray<float>(*context.device, plan_.place());
-  plan_.bind(arena_.data());
+  check_sizes();
+  make_operations();
+  arena_ = DeviceArray<float>(*context.device, memory_.place());
+  memory_.bind(arena_.data());
 }
 
-// Times: stage i runs forward at i and backward at 2n - i, the loss in between at n.
-void Program::add_values(const std::vector<Stage>& stages) {
-  values_.push_back({.data = input_});
-  const int count = static_cast<int>(stages.size());
-  for (int i = 0; i < count; ++i) {
-    const Stage& stage = stages[static_cast<size_t>(i)];
-    const int64_t numbers = batch_ * stage.output().size();
-    if (numbers > std::numeric_limits<int>::max()) {  // cuDNN and our kernels count with an int
-      throw CudaError(
-          fmt::format("{} for a batch of {}: its {} outputs are more than a GPU is given at once; "
-                      "make the batch smaller",
-                      name_of(stage), batch_, numbers));
-    }
-    const size_t size = floats_for(stage.output_type, static_cast<size_t>(numbers));
-    const int backward_time = 2 * count - i;
-    Value value{.type = stage.output_type, .activation = stage.activation};
-    value.data = plan_.add(size, i, backward_time);
-    if (static_cast<size_t>(i) >= first_trained_) {
-      value.gradient = plan_.add(size, backward_time - 1, backward_time);
-    }
-    values_.push_back(value);
+// cuDNN and our kernels count with an int.
+void Program::check_sizes() const {
+  for (const Tensor& tensor : plan_.tensors) {
+    const int64_t numbers = batch_ * tensor.shape.size();
+    if (!tensor.step || numbers <= std::numeric_limits<int>::max()) continue;
+    throw CudaError(
+        fmt::format("{} for a batch of {}: its {} outputs are more than a GPU is given at once; "
+                    "make the batch smaller",
+                    name_of(plan_.steps[*tensor.step]), batch_, numbers));
   }
 }
 
-void Program::make_operations(const std::vector<Stage>& stages) {
-  const int count = static_cast<int>(stages.size());
-  for (int i = 0; i < count; ++i) {
-    const auto at = static_cast<size_t>(i);
+void Program::make_operations() {
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
     const Build build{.context = context_,
                       .parameters = parameters_,
                       .state = state_.training,
                       .host_calls = state_.host_calls,
-                      .plan = plan_,
+                      .memory = memory_,
                       .batch = batch_,
-                      .forward_time = i,
-                      .backward_time = 2 * count - i};
+                      .step = plan_.steps[i],
+                      .values = values_.of_step(i),
+                      .forward_time = plan_.forward_time(i),
+                      .backward_time = plan_.backward_time(i)};
     try {
-      operations_.push_back(make_operation(build, stages[at], values_[at], values_[at + 1]));
+      operations_.push_back(make_operation_of(build));
     } catch (const CudaError& error) {
       throw CudaError(
-          fmt::format("{} for a batch of {}: {}", name_of(stages[at]), batch_, error.what()));
+          fmt::format("{} for a batch of {}: {}", name_of(build.step), batch_, error.what()));
     }
   }
 }
@@ -134,31 +118,41 @@ void Program::prepare_forward() {
 }
 
 void Program::forward(int slot, Mode mode) {
-  input_->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);  // only read
+  values_.input()->data =
+      const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);  // only read
   prepare_forward();
   for (const auto& operation : operations_) operation->forward(mode);
 }
 
 void Program::loss(int slot, float* gradient, StepState* state) {
   cudaStream_t stream = context_.main.stream.get();
-  compute_loss(loss_, values_.back().data->data, state_.inputs[static_cast<size_t>(slot)].y,
+  compute_loss(loss_, values_.output().data->data, state_.inputs[static_cast<size_t>(slot)].y,
                gradient, losses_.data(), correct_.data(), stream);
   count_step(optimizer_, loss_.rows, losses_.data(), correct_.data(), state, stream);
 }
 
 void Program::gradients(int slot, StepState* state) {
   forward(slot, Mode::kTraining);
-  const Value& output = values_.back();
+  const Value& output = values_.output();
   loss(slot, output.gradient == nullptr ? nullptr : output.gradient->data, state);
-  for (size_t i = operations_.size(); i > first_trained_; --i) operations_[i - 1]->backward();
+  for (size_t i = plan_.steps.size(); i-- > 0;) {
+    if (plan_.steps[i].has_backward) backward(i);
+  }
+}
+
+void Program::backward(size_t step) {
+  operations_[step]->backward();
+  for (const GradientSum& sum : values_.of_step(step).sums) {
+    add(sum.type, sum.size, sum.from->data, sum.to->data, sum.to->data, context_.main.stream.get());
+  }
 }
 
 void Program::use_gradients(size_t parameters) {
   if (parameters_.optimizer()) {
     parameters_.step(parameters, state_.training, context_.main.stream.get());
   } else {
-    add_to(static_cast<int64_t>(parameters), parameters_.gradients(), state_.gradient_sum,
-           context_.main.stream.get());
+    add(Type::kFloat32, static_cast<int64_t>(parameters), parameters_.gradients(),
+        state_.gradient_sum, state_.gradient_sum, context_.main.stream.get());
   }
 }
 
@@ -167,10 +161,12 @@ void Program::use_gradients(size_t parameters) {
 // the same batch, but steps no parameter and counts nothing.
 void Program::warm_up(int slot) {
   if (warm_) return;
-  input_->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);
+  values_.input()->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);
   prepare_forward();
   const std::unique_lock alone(context_.device->captures());
-  for (size_t i = first_trained_; i < operations_.size(); ++i) operations_[i]->prepare_backward();
+  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+    if (plan_.steps[i].has_backward) operations_[i]->prepare_backward();
+  }
   const HostCalls::Pause rehearsal(*state_.host_calls);
   gradients(slot, state_.evaluation);
   use_gradients(0);
@@ -185,7 +181,7 @@ void Program::capture(int slot) {
   const std::shared_lock no_others(context_.device->captures());
   Capture capture(context_.main.stream.get());
   gradients(slot, state_.training);
-  use_gradients(parameters_.size());
+  use_gradients(parameters_.trained_size());
   const auto graph = capture.end();
   SLUICE_CHECKED(cudaGraphGetNodes(graph.get(), nullptr, &nodes_));
   steps_[static_cast<size_t>(slot)] = made<GraphExec>(
@@ -206,7 +202,7 @@ void Program::evaluate(int slot) {
 void Program::predict(int slot, float* y) {
   forward(slot, Mode::kInference);
   cudaStream_t stream = context_.main.stream.get();
-  float* output = values_.back().data->data;
+  float* output = values_.output().data->data;
   if (loss_.logits) softmax(loss_.rows, loss_.outputs, output, output, stream);
   SLUICE_CHECKED(cudaMemcpyAsync(y, output,
                                  static_cast<size_t>(loss_.rows * loss_.outputs) * sizeof(float),

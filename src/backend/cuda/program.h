@@ -1,9 +1,8 @@
-// A graph compiled for one batch size: operations, a plan of the memory between them, and the
+// A plan compiled for one batch size: operations, a plan of the memory between them, and the
 // training step as a CUDA graph.
 #pragma once
 
 #include <array>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -30,10 +29,13 @@ struct ProgramState {
   HostCalls* host_calls;
 };
 
+// As it is computed on a GPU. `graph` must be valid and outlive the plan.
+Plan make_cuda_plan(const Graph& graph, Precision precision);
+
 class Program {
  public:
   // The arguments outlive the program. Throws CudaError.
-  Program(const Graph& graph, const std::vector<Stage>& stages, const Context& context,
+  Program(const Graph& graph, const Plan& plan, const Context& context,
           const Parameters& parameters, const ProgramState& state, int64_t batch);
 
   // All of these only put work on the stream, but the first of a kind prepares it, which waits.
@@ -50,27 +52,27 @@ class Program {
   size_t nodes_per_step() const { return nodes_; }
 
  private:
-  void add_values(const std::vector<Stage>& stages);
-  void make_operations(const std::vector<Stage>& stages);
+  void check_sizes() const;
+  void make_operations();
   void prepare_forward();
   void forward(int slot, Mode mode);
   void loss(int slot, float* gradient, StepState* state);
   void gradients(int slot, StepState* state);
+  void backward(size_t step);
   void use_gradients(size_t parameters);
   void warm_up(int slot);
   void capture(int slot);
 
+  const Plan& plan_;
   const Context& context_;
   const Parameters& parameters_;
   const ProgramState state_;
   const int64_t batch_;
   const LossShape loss_;
   const OptimizerSpec optimizer_;  // plain SGD where there is none
-  MemoryPlan plan_;
-  Buffer* input_;
-  std::deque<Value> values_;  // the input, then every stage's output
-  std::vector<std::unique_ptr<Operation>> operations_;
-  size_t first_trained_ = 0;  // no stage before it has parameters
+  MemoryPlan memory_;
+  const Values values_;
+  std::vector<std::unique_ptr<Operation>> operations_;  // one for each step
   DeviceArray<float> arena_;
   DeviceArray<float> losses_;  // of each row of outputs
   DeviceArray<int> correct_;

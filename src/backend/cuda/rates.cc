@@ -25,13 +25,13 @@ double copy_rate(const Context& context, int64_t bytes) {
 }
 
 // Random numbers in [-1, 1), repeated: zeros would be multiplied with less power, and so faster.
-void fill(const DeviceArray<char>& memory, DataType type, cudaStream_t stream) {
+void fill(const DeviceArray<char>& memory, Type type, cudaStream_t stream) {
   core::Rng rng(1);
   std::vector<uint32_t> block(size_t{1} << 18);
   const auto bits = [&rng] { return std::bit_cast<uint32_t>(rng.uniform(-1, 1)); };
   for (uint32_t& word : block) {
     // The upper half of a float32 is a bfloat16.
-    word = type == DataType::kFloat32 ? bits() : (bits() & 0xffff0000u) | (bits() >> 16);
+    word = type == Type::kFloat32 ? bits() : (bits() & 0xffff0000u) | (bits() >> 16);
   }
   const size_t block_bytes = block.size() * sizeof(uint32_t);
   for (size_t done = 0; done < memory.bytes(); done += block_bytes) {
@@ -44,8 +44,7 @@ void fill(const DeviceArray<char>& memory, DataType type, cudaStream_t stream) {
 
 double product_rate(const std::shared_ptr<Device>& device, Precision precision, int64_t n) {
   const Context context(device, precision, false);
-  const DataType type =
-      precision == Precision::kMixedBfloat16 ? DataType::kBfloat16 : DataType::kFloat32;
+  const Type type = precision == Precision::kMixedBfloat16 ? Type::kBfloat16 : Type::kFloat32;
   const size_t bytes = static_cast<size_t>(n * n) * size_of(type);
   const DeviceArray<char> a(*device, bytes), b(*device, bytes), d(*device, bytes);
   cudaStream_t stream = context.main.stream.get();

@@ -147,6 +147,41 @@ Graph mnist_like(Rng& rng) {
   return builder.dense(10).activation(kSoftmax).build(kSparse);
 }
 
+// A convolution's output goes through two more, with one kernel, and around them.
+Graph residual(Rng& rng) {
+  const int64_t side = between(rng, 5, 9);
+  const ConvSpec same{.filters = between(rng, 1, 24), .padding = {1, 1, 1, 1}};
+  GraphBuilder builder({side, side, between(rng, 1, 3)});
+  builder.conv(same).activation(kRelu);
+  const ValueId shortcut = builder.here();
+  builder.conv(same).activation(any_activation(rng));  // op2
+  builder.share(2).conv(same).merge({}, {shortcut, shortcut});
+  const ValueId sum = builder.here();
+  builder.pool({.kind = Pool2DOp::Kind::kAverage});
+  const ValueId mean = builder.here();
+  builder.from(sum).max_pool().merge({}, {mean});
+  return finish(builder, rng);
+}
+
+// What is trained has frozen layers in front of it and behind.
+Graph partly_frozen(Rng& rng) {
+  GraphBuilder builder({between(rng, 6, 9), between(rng, 6, 9), between(rng, 1, 3)});
+  builder.conv(any_convolution(rng)).activation(kTanh).freeze();
+  const ConvSpec spec{.filters = between(rng, 1, 20), .kernel_h = 1, .kernel_w = 1};
+  builder.conv(spec).conv(spec).flatten().dense(between(rng, 2, 9)).dense(4);
+  Graph graph = builder.build(kMse);
+  for (const size_t op : {3, 5}) {  // the second of each
+    std::visit(
+        [](auto& kind) {
+          if constexpr (requires { kind.kernel.role; }) {
+            kind.kernel.role = kind.bias->role = ParameterRole::kFrozen;
+          }
+        },
+        graph.ops[op].kind);
+  }
+  return graph;
+}
+
 Graph loss_behind(Rng& rng, Activation activation, Loss loss) {
   GraphBuilder builder({between(rng, 2, 40)});
   return builder.dense(between(rng, 2, 75)).activation(activation).build(loss);
@@ -189,6 +224,8 @@ std::vector<Case> cases() {
       {"Dropout", dropout},
       {"Reshape", reshapes},
       {"MnistLike", mnist_like},
+      {"Residual", residual},
+      {"PartlyFrozen", partly_frozen},
       {"SquaredErrorOfSoftmax", of_loss(kSoftmax, kMse)},
       {"SquaredErrorOfLinear", of_loss(kLinear, kMse)},
       {"CrossentropyOfLogits", of_loss(kSoftmax, kCategorical)},
@@ -329,7 +366,7 @@ TEST(MaxPoolingParityTest, NanIsLargerThanNumbers) {
     for (float& value : samples.x) {
       if (rng.below(10) == 0) value = std::numeric_limits<float>::quiet_NaN();
     }
-    std::vector<float> y(static_cast<size_t>(4 * graph.output().size())), reference(y.size());
+    std::vector<float> y(static_cast<size_t>(4 * graph.output_shape().size())), reference(y.size());
     pair.ours->predict(4, samples.x, y);
     pair.cpu->predict(4, samples.x, reference);
     for (size_t i = 0; i < y.size(); ++i) {

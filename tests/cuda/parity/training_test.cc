@@ -87,6 +87,31 @@ TEST(OptimizerParityTest, EveryOneTrainsAsOnTheCpu) {
   }
 }
 
+// On a GPU one kernel steps all that is trained, which lies together.
+TEST(OptimizerParityTest, WhatIsFrozenStaysAndWhatIsSharedStepsOnce) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  GraphBuilder builder({6});
+  builder.dense(7).activation(kTanh).dense(7).activation(kTanh);
+  Graph graph = builder.share(2).dense(7).dense(5).build(kMse);
+  auto& frozen = std::get<DenseOp>(graph.ops[0].kind);
+  frozen.kernel.role = frozen.bias->role = ParameterRole::kFrozen;
+  for (const OptimizerSpec& spec : optimizers()) {
+    ReplicaOptions options{.batch_size = 8};
+    options.optimizer = spec;
+    const Pair pair(graph, options, 3, 0.3f);
+    const std::vector<float> before = copy_of(pair.ours->parameters());
+    for (uint64_t step = 0; step < 3; ++step) {
+      const Samples samples(graph, 8, 100 + step);
+      expect_same_metrics(pair.ours->train_step(samples.batch()),
+                          pair.cpu->train_step(samples.batch()), kAfterSteps);
+    }
+    const std::vector<float> after = copy_of(pair.ours->parameters());
+    const auto trained = static_cast<std::ptrdiff_t>(frozen.bias->offset + frozen.bias->size);
+    EXPECT_TRUE(std::equal(before.begin(), before.begin() + trained, after.begin()));
+    expect_close("parameters", after, pair.cpu->parameters(), kAfterSteps);
+  }
+}
+
 TEST(OptimizerParityTest, EqualGradientsGiveEqualBits) {
   SLUICE_SKIP_WITHOUT_GPU();
   // One product of exact numbers: d/dw (w x - y)^2.

@@ -1,0 +1,194 @@
+#include "backend/ops.h"
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "sluice/errors.h"
+
+namespace sluice::backend {
+namespace {
+
+// An op with the shapes of what it takes and gives.
+struct View {
+  const std::string& name;
+  std::vector<const Shape*> inputs;
+  const Shape& output;
+
+  const Shape& input() const { return *inputs.front(); }
+};
+
+[[noreturn]] void fail(const View& op, const std::string& what) {
+  throw std::invalid_argument(fmt::format("\"{}\": {}", op.name, what));
+}
+
+[[noreturn]] void fail_shape(const View& op, const std::string& expected, const Shape& got) {
+  throw ShapeError(fmt::format("\"{}\": expected {}, got {}", op.name, expected, got.to_string()));
+}
+
+void require_output(const View& op, const Shape& expected) {
+  if (op.output != expected) fail_shape(op, "an output " + expected.to_string(), op.output);
+}
+
+void require_size(const View& op, const ParameterSlice& slice, int64_t expected) {
+  if (slice.size != static_cast<size_t>(expected)) {
+    fail(op, fmt::format("expected a parameter of {} floats, got {}", expected, slice.size));
+  }
+}
+
+int64_t window_count(int64_t size, int64_t before, int64_t after, int64_t window, int64_t stride) {
+  const int64_t room = size + before + after - window;
+  return room < 0 ? 0 : room / stride + 1;
+}
+
+struct Window {
+  int64_t h, w, stride_h, stride_w;
+  Padding2D padding;
+};
+
+// The output that a sliding window leaves, its channels given.
+void require_windows(const View& op, const Window& w, int64_t channels) {
+  const Shape& image = op.input();
+  if (image.rank() != 3) fail_shape(op, "an input [H, W, C]", image);
+  if (w.h < 1 || w.w < 1 || w.stride_h < 1 || w.stride_w < 1) {
+    fail(op, "the window and its strides must be at least 1");
+  }
+  const auto inside = [](int64_t pad, int64_t size) { return pad >= 0 && pad < size; };
+  if (!inside(w.padding.top, w.h) || !inside(w.padding.bottom, w.h) ||
+      !inside(w.padding.left, w.w) || !inside(w.padding.right, w.w)) {
+    fail(op, "padding must be at least 0 and smaller than the window");
+  }
+  const Shape expected{window_count(image[0], w.padding.top, w.padding.bottom, w.h, w.stride_h),
+                       window_count(image[1], w.padding.left, w.padding.right, w.w, w.stride_w),
+                       channels};
+  if (expected.size() <= 0) fail_shape(op, "an image no smaller than the window", image);
+  require_output(op, expected);
+}
+
+std::vector<OpParameter> with_bias(OpParameter kernel, const std::optional<ParameterSlice>& bias) {
+  std::vector<OpParameter> parameters{std::move(kernel)};
+  if (bias) parameters.push_back({*bias});
+  return parameters;
+}
+
+// --- The rows: traits(op, view) and check(op, view) of each kind ---
+
+OpTraits traits(const Conv2DOp& conv, const View& op) {
+  return {.takes_activation = true,
+          .in_bfloat16 = true,
+          .layouts = ImageLayouts::kConvolution,
+          .parameters = with_bias({conv.kernel, op.output.dims().back()}, conv.bias)};
+}
+void check(const Conv2DOp& conv, const View& op) {
+  const bool image = op.output.rank() == 3;
+  if (conv.bias) require_size(op, *conv.bias, image ? op.output[2] : 0);
+  require_windows(op, {conv.kernel_h, conv.kernel_w, conv.stride_h, conv.stride_w, conv.padding},
+                  image ? op.output[2] : 1);
+  require_size(op, conv.kernel, conv.kernel_h * conv.kernel_w * op.input()[2] * op.output[2]);
+}
+
+OpTraits traits(const DenseOp& dense, const View&) {
+  return {.takes_activation = true,
+          .in_bfloat16 = true,
+          .parameters = with_bias({dense.kernel}, dense.bias)};
+}
+void check(const DenseOp& dense, const View& op) {
+  if (op.input().rank() < 1) fail_shape(op, "an input of rank 1 or more", op.input());
+  std::vector<int64_t> expected = op.input().dims();
+  if (op.output.rank() > 0) expected.back() = op.output.dims().back();
+  require_output(op, Shape(expected));
+  require_size(op, dense.kernel, op.input().dims().back() * op.output.dims().back());
+  if (dense.bias) require_size(op, *dense.bias, op.output.dims().back());
+}
+
+OpTraits traits(const Pool2DOp&, const View&) {
+  return {.in_bfloat16 = true, .layouts = ImageLayouts::kEach};
+}
+void check(const Pool2DOp& pool, const View& op) {
+  require_windows(op, {pool.pool_h, pool.pool_w, pool.stride_h, pool.stride_w, pool.padding},
+                  op.input().rank() == 3 ? op.input()[2] : 1);
+}
+
+OpTraits traits(const ActivationOp& activation, const View&) {
+  return {.is_identity = activation.activation == Activation::kLinear};
+}
+void check(const ActivationOp& activation, const View& op) {
+  require_output(op, op.input());
+  if (activation.activation == Activation::kSoftmax && op.input().rank() < 1) {
+    fail_shape(op, "an input of rank 1 or more", op.input());
+  }
+}
+
+OpTraits traits(const DropoutOp& dropout, const View&) {
+  return {.is_identity = dropout.rate == 0};
+}
+void check(const DropoutOp& dropout, const View& op) {
+  require_output(op, op.input());
+  if (!(dropout.rate >= 0 && dropout.rate < 1)) {
+    fail(op, fmt::format("the rate must be at least 0 and below 1, got {:f}", dropout.rate));
+  }
+}
+
+OpTraits traits(const ReshapeOp&, const View&) { return {.is_identity = true}; }
+void check(const ReshapeOp&, const View& op) {
+  if (op.input().size() != op.output.size()) {
+    fail_shape(op, fmt::format("an output of {} elements", op.input().size()), op.output);
+  }
+}
+
+OpTraits traits(const MergeOp&, const View&) { return {.layouts = ImageLayouts::kSame}; }
+void check(const MergeOp&, const View& op) {
+  for (const Shape* input : op.inputs) {
+    if (*input != op.input()) fail_shape(op, "inputs of one shape", *input);
+  }
+  require_output(op, op.input());
+}
+
+OpTraits traits(const HostOp& host, const View&) {
+  OpTraits traits;
+  for (const ParameterSlice& slice : host.parameters) traits.parameters.push_back({slice});
+  return traits;
+}
+void check(const HostOp& host, const View& op) {
+  if (host.kernel == nullptr) fail(op, "a host operation needs a kernel");
+}
+
+bool takes_several(const OpKind& kind) { return std::holds_alternative<MergeOp>(kind); }
+
+View view_of(const Graph& graph, const Op& op) {
+  View view{op.name, {}, graph.values[op.output]};
+  for (const ValueId input : op.inputs) view.inputs.push_back(&graph.values[input]);
+  return view;
+}
+
+}  // namespace
+
+OpTraits traits_of(const Graph& graph, const Op& op) {
+  const View view = view_of(graph, op);
+  return std::visit([&](const auto& kind) { return traits(kind, view); }, op.kind);
+}
+
+void check_op(const Graph& graph, const Op& op) {
+  const View view = view_of(graph, op);
+  if (op.inputs.empty() || (op.inputs.size() > 1 && !takes_several(op.kind))) {
+    fail(view, fmt::format("expected {}, got {}",
+                           takes_several(op.kind) ? "at least one input" : "one input",
+                           op.inputs.size()));
+  }
+  if (view.output.size() <= 0) {
+    fail_shape(view, "an output without empty dimensions", view.output);
+  }
+  std::visit([&](const auto& kind) { check(kind, view); }, op.kind);
+}
+
+bool is_softmax(const Op& op) {
+  const auto* activation = std::get_if<ActivationOp>(&op.kind);
+  return activation != nullptr && activation->activation == Activation::kSoftmax;
+}
+
+bool is_elementwise_activation(const Op& op) {
+  return std::holds_alternative<ActivationOp>(op.kind) && !is_softmax(op);
+}
+
+}  // namespace sluice::backend

@@ -1,0 +1,43 @@
+// What is to be known of each kind of operation besides its kernels: a row for each in ops.cc.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "backend/graph.h"
+
+namespace sluice::backend {
+
+// In which layouts (backend/plan.h) an op's kernels take and give images.
+enum class ImageLayouts {
+  kPlain,        // channels last only
+  kSame,         // one layout for all that it takes and gives
+  kEach,         // any, and each its own: they convert on the way
+  kConvolution,  // as kSame; or an image of few channels as it is, to blocks
+};
+
+// A parameter of an op.
+struct OpParameter {
+  ParameterSlice slice;
+  int64_t filters = 0;  // a convolution's kernel [..., filters]; 0: any other parameter
+};
+
+struct OpTraits {
+  bool is_identity = false;       // the output is the input, at most under another shape
+  bool takes_activation = false;  // kernels compute an elementwise activation behind it as well
+  bool in_bfloat16 = false;       // Precision::kMixedBfloat16 computes it in bfloat16
+  ImageLayouts layouts = ImageLayouts::kPlain;
+  std::vector<OpParameter> parameters{};
+};
+
+OpTraits traits_of(const Graph& graph, const Op& op);
+
+// Throws ShapeError when the op does not fit the values that it takes and gives, and
+// std::invalid_argument for other mistakes, naming it.
+void check_op(const Graph& graph, const Op& op);
+
+// Whether the op computes that activation, and not softmax, which is not elementwise.
+bool is_elementwise_activation(const Op& op);
+bool is_softmax(const Op& op);
+
+}  // namespace sluice::backend

@@ -1,0 +1,308 @@
+#include "backend/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace sluice::backend {
+namespace {
+
+bool is_image(const Shape& shape) { return shape.rank() == 3; }
+
+// What the graph comes to before types, layouts and gradients: who needs what.
+struct Needs {
+  ValueId output;  // what the loss reads
+  bool output_is_logits;
+  std::vector<bool> ops;       // in the graph's order: whether the output depends on it
+  std::vector<ValueId> roots;  // of each value, the one that it is identical to
+  std::vector<int> reads;      // of each root, by ops that are no identities, and by the loss
+};
+
+const Op* producer_of(const Graph& graph, ValueId value) {
+  const auto found = std::find_if(graph.ops.begin(), graph.ops.end(),
+                                  [&](const Op& op) { return op.output == value; });
+  return found == graph.ops.end() ? nullptr : &*found;
+}
+
+Needs needs_of(const Graph& graph) {
+  Needs needs{
+      .output = graph.output, .output_is_logits = false, .ops = {}, .roots = {}, .reads = {}};
+  const Op* last = producer_of(graph, graph.output);
+  if (last != nullptr && is_softmax(*last) && graph.loss != Loss::kMeanSquaredError) {
+    needs.output = last->inputs.front();
+    needs.output_is_logits = true;
+  }
+  std::vector<bool> wanted(graph.values.size(), false);
+  wanted[needs.output] = true;
+  needs.ops.resize(graph.ops.size());
+  for (size_t i = graph.ops.size(); i-- > 0;) {
+    const Op& op = graph.ops[i];
+    needs.ops[i] = wanted[op.output];
+    if (!needs.ops[i]) continue;
+    for (const ValueId input : op.inputs) wanted[input] = true;
+  }
+  needs.roots.resize(graph.values.size());
+  for (ValueId value = 0; value < graph.values.size(); ++value) needs.roots[value] = value;
+  needs.reads.assign(graph.values.size(), 0);
+  for (size_t i = 0; i < graph.ops.size(); ++i) {
+    const Op& op = graph.ops[i];
+    if (!needs.ops[i]) continue;
+    if (traits_of(graph, op).is_identity) {
+      needs.roots[op.output] = needs.roots[op.inputs.front()];
+    } else {
+      for (const ValueId input : op.inputs) ++needs.reads[needs.roots[input]];
+    }
+  }
+  ++needs.reads[needs.roots[needs.output]];
+  return needs;
+}
+
+class Planner {
+ public:
+  Planner(const Graph& graph, const PlanOptions& options)
+      : graph_(graph), options_(options), needs_(needs_of(graph)) {}
+
+  Plan take() && {
+    tensor_of_.resize(graph_.values.size());
+    tensor_of_[graph_.input] = add_tensor({.shape = graph_.input_shape()});
+    plan_.input = tensor_of_[graph_.input];
+    for (size_t i = 0; i < graph_.ops.size(); ++i) {
+      if (needs_.ops[i]) add_op(graph_.ops[i]);
+    }
+    let_last_dense_layer_give_floats();
+    plan_.output = in_type(tensor_of_[needs_.output], Type::kFloat32);
+    plan_.output_is_logits = needs_.output_is_logits;
+    plan_.tensors[plan_.output].is_output = true;
+    find_readers();
+    if (options_.in_blocks) choose_layouts();
+    plan_gradients();
+    return std::move(plan_);
+  }
+
+ private:
+  size_t add_tensor(Tensor tensor) {
+    plan_.tensors.push_back(std::move(tensor));
+    return plan_.tensors.size() - 1;
+  }
+
+  size_t add_step(Step step, Tensor output) {
+    output.step = plan_.steps.size();
+    step.output = add_tensor(std::move(output));
+    plan_.steps.push_back(std::move(step));
+    return plan_.steps.back().output;
+  }
+
+  void add_op(const Op& op) {
+    const OpTraits traits = traits_of(graph_, op);
+    const size_t first = tensor_of_[op.inputs.front()];
+    if (traits.is_identity || take_along(op, first)) {
+      tensor_of_[op.output] = first;
+      return;
+    }
+    const Type type = type_of(traits);
+    Step step{.op = &op};
+    for (const ValueId input : op.inputs) {
+      step.inputs.push_back({in_type(tensor_of_[input], type), graph_.values[input]});
+    }
+    for (const OpParameter& parameter : traits.parameters) {
+      step.parameters.push_back({parameter.slice});
+    }
+    tensor_of_[op.output] =
+        add_step(std::move(step), {.shape = graph_.values[op.output], .type = type});
+  }
+
+  // Fuses an activation into the step that writes `tensor`, where nobody else reads that.
+  bool take_along(const Op& op, size_t tensor) {
+    Tensor& input = plan_.tensors[tensor];
+    if (!is_elementwise_activation(op) || !input.step || input.activation != Activation::kLinear) {
+      return false;
+    }
+    Step& before = plan_.steps[*input.step];
+    const bool takes = before.op != nullptr && traits_of(graph_, *before.op).takes_activation;
+    if (!takes || needs_.reads[needs_.roots[op.inputs.front()]] > 1) return false;
+    input.activation = before.activation = std::get<ActivationOp>(op.kind).activation;
+    return true;
+  }
+
+  Type type_of(const OpTraits& traits) const {
+    const bool mixed = options_.precision == Precision::kMixedBfloat16;
+    return mixed && traits.in_bfloat16 ? Type::kBfloat16 : Type::kFloat32;
+  }
+
+  // It adds up in float32, and can leave its outputs so for the loss.
+  void let_last_dense_layer_give_floats() {
+    Tensor& last = plan_.tensors[tensor_of_[needs_.output]];
+    const Op* op = last.step ? plan_.steps[*last.step].op : nullptr;
+    const bool alone = needs_.reads[needs_.roots[needs_.output]] == 1;
+    if (op != nullptr && std::holds_alternative<DenseOp>(op->kind) && alone) {
+      last.type = Type::kFloat32;
+    }
+  }
+
+  // The tensor, or a cast of it, which is made once.
+  size_t in_type(size_t tensor, Type type) {
+    if (plan_.tensors[tensor].type == type) return tensor;
+    const auto [found, is_new] = casts_.try_emplace({tensor, type});
+    if (is_new) {
+      const Shape shape = plan_.tensors[tensor].shape;
+      Step cast;
+      cast.inputs.push_back({tensor, shape});
+      found->second = add_step(std::move(cast), {.shape = shape, .type = type});
+    }
+    return found->second;
+  }
+
+  void find_readers() {
+    for (size_t i = 0; i < plan_.steps.size(); ++i) {
+      for (const Step::Input& input : plan_.steps[i].inputs) {
+        plan_.tensors[input.tensor].readers.push_back(i);
+      }
+    }
+  }
+
+  // --- Layouts: as many images in blocks as nobody would have to convert ---
+
+  ImageLayouts layouts_of(const Step& step) const {
+    return step.op == nullptr ? ImageLayouts::kSame : traits_of(graph_, *step.op).layouts;
+  }
+
+  // Whether a tensor can be in blocks as far as it alone is concerned: those who read it take the
+  // image as it was written.
+  bool may_be_in_blocks(const Tensor& tensor) const {
+    if (!tensor.step || tensor.is_output || !is_image(tensor.shape) ||
+        tensor.shape[2] % kChannelBlock != 0 ||
+        layouts_of(plan_.steps[*tensor.step]) == ImageLayouts::kPlain) {
+      return false;
+    }
+    return std::all_of(tensor.readers.begin(), tensor.readers.end(), [&](size_t reader) {
+      const Step& step = plan_.steps[reader];
+      if (layouts_of(step) == ImageLayouts::kPlain) return false;
+      return std::all_of(step.inputs.begin(), step.inputs.end(), [&](const Step::Input& input) {
+        return &plan_.tensors[input.tensor] != &tensor || input.shape == tensor.shape;
+      });
+    });
+  }
+
+  // Takes the tensors of a step out of blocks that cannot be in them together; whether it did.
+  bool agree(const Step& step) {
+    const ImageLayouts layouts = layouts_of(step);
+    if (layouts == ImageLayouts::kEach || layouts == ImageLayouts::kPlain) return false;
+    Tensor& y = plan_.tensors[step.output];
+    if (layouts == ImageLayouts::kConvolution && is_few_channels(step.inputs.front())) return false;
+    bool all = y.layout == Layout::kBlocked16, any = all;
+    for (const Step::Input& input : step.inputs) {
+      const bool blocked = plan_.tensors[input.tensor].layout == Layout::kBlocked16;
+      all = all && blocked;
+      any = any || blocked;
+    }
+    if (all || !any) return false;
+    y.layout = Layout::kPlain;
+    for (const Step::Input& input : step.inputs) {
+      plan_.tensors[input.tensor].layout = Layout::kPlain;
+    }
+    return true;
+  }
+
+  bool is_few_channels(const Step::Input& input) const {
+    return input.tensor == plan_.input && input.shape.dims().back() <= 3;
+  }
+
+  void choose_layouts() {
+    for (Tensor& tensor : plan_.tensors) {
+      if (may_be_in_blocks(tensor)) tensor.layout = Layout::kBlocked16;
+    }
+    // What leaves the blocks may take others along.
+    while (std::any_of(plan_.steps.begin(), plan_.steps.end(),
+                       [this](const Step& step) { return agree(step); })) {
+    }
+    // Blocks are for convolutions: what none of them takes or gives stays as it is.
+    const std::vector<bool> convolved = find_convolved();
+    for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+      if (!convolved[i]) plan_.tensors[i].layout = Layout::kPlain;
+    }
+  }
+
+  // Which tensors a convolution takes or gives, or shares its layout with.
+  std::vector<bool> find_convolved() const {
+    std::vector<bool> convolved(plan_.tensors.size(), false);
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const Step& step : plan_.steps) {
+        const ImageLayouts layouts = layouts_of(step);
+        if (layouts == ImageLayouts::kEach || layouts == ImageLayouts::kPlain) continue;
+        bool any = layouts == ImageLayouts::kConvolution || convolved[step.output];
+        for (const Step::Input& input : step.inputs) any = any || convolved[input.tensor];
+        const auto mark = [&](size_t tensor) {
+          changed = changed || (any && !convolved[tensor]);
+          convolved[tensor] = convolved[tensor] || any;
+        };
+        mark(step.output);
+        for (const Step::Input& input : step.inputs) mark(input.tensor);
+      }
+    }
+    return convolved;
+  }
+
+  // --- Gradients ---
+
+  void plan_gradients() {
+    for (Step& step : plan_.steps) {
+      const auto has_gradient = [&](const Step::Input& input) {
+        return plan_.tensors[input.tensor].has_gradient;
+      };
+      step.has_backward = step.trains_parameters() ||
+                          std::any_of(step.inputs.begin(), step.inputs.end(), has_gradient);
+      plan_.tensors[step.output].has_gradient = step.has_backward;
+    }
+    std::vector<bool> written(plan_.tensors.size(), false);
+    written[plan_.output] = true;
+    std::map<size_t, Step::Parameter*> last_use;  // by where the slice begins
+    for (size_t i = plan_.steps.size(); i-- > 0;) {
+      Step& step = plan_.steps[i];
+      if (!step.has_backward) continue;
+      for (Step::Input& input : step.inputs) {
+        if (!plan_.tensors[input.tensor].has_gradient) continue;
+        input.gradient = written[input.tensor] ? GradientUse::kAdded : GradientUse::kWritten;
+        written[input.tensor] = true;
+      }
+      for (Step::Parameter& parameter : step.parameters) {
+        if (parameter.slice.role != ParameterRole::kTrainable || parameter.slice.size == 0)
+          continue;
+        const auto [found, is_first] = last_use.try_emplace(parameter.slice.offset);
+        parameter.gradient = is_first ? GradientUse::kWritten : GradientUse::kAdded;
+        found->second = &parameter;
+      }
+    }
+    for (auto& [offset, parameter] : last_use) parameter->is_complete = true;
+    for (Tensor& tensor : plan_.tensors) {
+      if (!tensor.has_gradient || !tensor.is_read_once() || options_.differentiates == nullptr ||
+          tensor.activation == Activation::kLinear) {
+        continue;
+      }
+      const Op* reader = plan_.steps[tensor.readers.front()].op;
+      tensor.reader_differentiates =
+          reader != nullptr && options_.differentiates(*reader, tensor.activation);
+    }
+  }
+
+  const Graph& graph_;
+  const PlanOptions& options_;
+  const Needs needs_;
+  Plan plan_;
+  std::vector<size_t> tensor_of_;  // of each value that is needed
+  std::map<std::pair<size_t, Type>, size_t> casts_;
+};
+
+}  // namespace
+
+bool Step::trains_parameters() const {
+  return std::any_of(parameters.begin(), parameters.end(), [](const Parameter& parameter) {
+    return parameter.slice.role == ParameterRole::kTrainable && parameter.slice.size > 0;
+  });
+}
+
+Plan make_plan(const Graph& graph, const PlanOptions& options) {
+  return Planner(graph, options).take();
+}
+
+}  // namespace sluice::backend

@@ -1,0 +1,98 @@
+// How a graph is computed, the same for every batch size: which operations have kernels, in what
+// types and layouts their values are, who writes a gradient and who adds to it. A device only adds
+// the kernels.
+//
+// Left out are operations that nothing depends on, and identities (reshapes, linear activations,
+// dropout of rate 0). An elementwise activation is fused into the convolution or dense layer before
+// it, and a last softmax into the crossentropy. Casts come in where neighbours compute in different
+// types. What is written once and read by several is one tensor: its readers' gradients add up in
+// the order of the backward pass.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "backend/graph.h"
+#include "backend/ops.h"
+#include "backend/replica.h"
+#include "backend/type.h"
+
+namespace sluice::backend {
+
+// How an image lies in memory: channels last, or in blocks of 16 channels, [N, C/16, H, W, 16],
+// which oneDNN's AVX-512 convolutions prefer.
+enum class Layout { kPlain, kBlocked16 };
+
+inline constexpr int64_t kChannelBlock = 16;
+
+// What becomes of a gradient that a step computes: nobody needs it, it is the first of the backward
+// pass, or one that adds to those before.
+enum class GradientUse { kNone, kWritten, kAdded };
+
+// What a step writes, or the graph's input.
+struct Tensor {
+  Shape shape{};  // as its step writes it; readers may see it under another
+  Type type = Type::kFloat32;
+  Layout layout = Layout::kPlain;
+  std::optional<size_t> step{};                 // that writes it; none: the graph's input
+  Activation activation = Activation::kLinear;  // fused behind that step's op
+  std::vector<size_t> readers{};                // steps, in their order
+  bool is_output = false;                       // the loss, and predict(), read it
+  bool has_gradient = false;
+  // Whether its only reader's backward already multiplies the gradient by the activation's
+  // derivative, which saves a pass over memory where it writes the gradient anyway. Otherwise the
+  // step that writes the tensor does so before it uses the gradient.
+  bool reader_differentiates = false;
+
+  // Nobody else looks at the tensor or its gradient.
+  bool is_read_once() const { return readers.size() == 1 && !is_output; }
+};
+
+// What one kernel computes: an op, with the activation that is fused behind it, or a cast.
+struct Step {
+  struct Input {
+    size_t tensor;
+    Shape shape;  // as the op sees it
+    GradientUse gradient = GradientUse::kNone;
+  };
+  struct Parameter {
+    ParameterSlice slice;
+    GradientUse gradient = GradientUse::kNone;
+    bool is_complete = false;  // after this step's backward nobody adds to the gradient
+  };
+  const Op* op = nullptr;  // none: a cast of the input to the output's type
+  Activation activation = Activation::kLinear;
+  std::vector<Input> inputs{};
+  size_t output = 0;                    // a tensor
+  std::vector<Parameter> parameters{};  // as in OpTraits
+  bool has_backward = false;
+
+  bool trains_parameters() const;
+};
+
+struct Plan {
+  std::vector<Tensor> tensors;
+  size_t input = 0, output = 0;   // tensors
+  bool output_is_logits = false;  // the loss, and predict(), apply the softmax
+  std::vector<Step> steps;        // in the order of the forward pass
+
+  // The line of times (backend/memory_plan.h) on which step i runs: forward at i, then the loss,
+  // and backward.
+  int forward_time(size_t step) const { return static_cast<int>(step); }
+  int loss_time() const { return static_cast<int>(steps.size()); }
+  int backward_time(size_t step) const { return 2 * loss_time() - static_cast<int>(step); }
+};
+
+struct PlanOptions {
+  Precision precision = Precision::kFloat32;
+  bool in_blocks = false;  // whether convolutions prefer images in blocks of channels
+  // Whether the kernel of such an op can take over the derivative of an activation that is fused
+  // into the step before it (Tensor::reader_differentiates).
+  bool (*differentiates)(const Op& reader, Activation activation) = nullptr;
+};
+
+// `graph` must be valid and outlive the plan.
+Plan make_plan(const Graph& graph, const PlanOptions& options);
+
+}  // namespace sluice::backend

@@ -1,0 +1,293 @@
+// What is left out, fused, cast and laid out in blocks, and who writes and who adds a gradient.
+#include "backend/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/backend/graph_builder.h"
+
+namespace sluice::backend {
+namespace {
+
+using testing::ConvSpec;
+using ::testing::ElementsAre;
+using testing::GraphBuilder;
+using testing::IdentityKernel;
+
+constexpr auto kMse = Loss::kMeanSquaredError;
+constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+
+std::vector<std::string> names_of(const Plan& plan) {
+  std::vector<std::string> names;
+  for (const Step& step : plan.steps) names.push_back(step.op == nullptr ? "cast" : step.op->name);
+  return names;
+}
+std::vector<std::string> names_of(const Graph& graph) { return names_of(make_plan(graph, {})); }
+
+const Step& step_of(const Plan& plan, const std::string& name) {
+  for (const Step& step : plan.steps) {
+    if (step.op != nullptr && step.op->name == name) return step;
+  }
+  throw std::invalid_argument("no step " + name);
+}
+const Tensor& output_of(const Plan& plan, const std::string& name) {
+  return plan.tensors[step_of(plan, name).output];
+}
+
+// --- Fusion ---
+
+TEST(PlanTest, WhatChangesNothingIsDropped) {
+  const Graph graph = GraphBuilder({4, 4, 1})
+                          .reshape({2, 8, 1})
+                          .activation(Activation::kLinear)
+                          .max_pool()
+                          .dropout(0, 1)
+                          .flatten()
+                          .dropout(0.5f, 1)
+                          .build(kMse);
+  const Plan plan = make_plan(graph, {});
+  EXPECT_THAT(names_of(plan), ElementsAre("op2", "op5"));
+  EXPECT_EQ(plan.steps[0].inputs[0].shape, Shape({2, 8, 1}));
+  EXPECT_EQ(plan.steps[1].inputs[0].shape, Shape({4}));
+  EXPECT_EQ(plan.tensors[plan.steps[1].inputs[0].tensor].shape, Shape({1, 4, 1}));
+}
+
+TEST(PlanTest, ConvolutionsAndDenseLayersTakeOneElementwiseActivation) {
+  const Graph graph = GraphBuilder({4, 4, 1})
+                          .conv({.filters = 2})
+                          .activation(Activation::kTanh)
+                          .activation(Activation::kRelu)  // the second stays by itself
+                          .flatten()
+                          .dense(3)
+                          .reshape({3, 1})  // in between costs nothing
+                          .activation(Activation::kSigmoid)
+                          .build(kMse);
+  const Plan plan = make_plan(graph, {});
+  ASSERT_THAT(names_of(plan), ElementsAre("op0", "op2", "op4"));
+  EXPECT_EQ(plan.steps[0].activation, Activation::kTanh);
+  EXPECT_EQ(plan.steps[1].activation, Activation::kLinear);
+  EXPECT_EQ(plan.steps[2].activation, Activation::kSigmoid);
+  EXPECT_EQ(plan.tensors[plan.steps[2].output].activation, Activation::kSigmoid);
+}
+
+TEST(PlanTest, PoolingsDropoutAndSoftmaxAreNotFused) {
+  const Graph graph = GraphBuilder({4, 4, 2})
+                          .max_pool()
+                          .activation(Activation::kRelu)
+                          .dense(3)
+                          .dropout(0.5f, 1)
+                          .activation(Activation::kRelu)
+                          .dense(3)
+                          .activation(Activation::kSoftmax)
+                          .build(kMse);
+  EXPECT_THAT(names_of(graph), ElementsAre("op0", "op1", "op2", "op3", "op4", "op5", "op6"));
+}
+
+TEST(PlanTest, WhatSomebodyElseReadsTakesNoActivation) {
+  GraphBuilder builder({3});
+  builder.dense(3);
+  const ValueId before = builder.here();
+  const Graph graph = builder.activation(Activation::kRelu).merge({}, {before}).build(kMse);
+  EXPECT_THAT(names_of(graph), ElementsAre("op0", "op1", "op2"));
+}
+
+TEST(PlanTest, TheLastSoftmaxIsTheCrossentropysOnly) {
+  const auto chain = [](Activation last, Loss loss) {
+    return GraphBuilder({4}).dense(3).activation(last).build(loss);
+  };
+  for (Loss loss : {kSparse, Loss::kCategoricalCrossentropy}) {
+    const Graph graph = chain(Activation::kSoftmax, loss);
+    EXPECT_TRUE(make_plan(graph, {}).output_is_logits);
+    EXPECT_THAT(names_of(graph), ElementsAre("op0"));
+  }
+  const auto is_logits = [](const Graph& graph) { return make_plan(graph, {}).output_is_logits; };
+  EXPECT_FALSE(is_logits(chain(Activation::kSoftmax, kMse)));
+  EXPECT_THAT(names_of(chain(Activation::kSoftmax, kMse)), ElementsAre("op0", "op1"));
+  EXPECT_FALSE(is_logits(chain(Activation::kSigmoid, kSparse)));
+  EXPECT_FALSE(is_logits(GraphBuilder({4}).build(kSparse)));
+  EXPECT_FALSE(
+      is_logits(GraphBuilder({4}).activation(Activation::kSoftmax).dense(3).build(kSparse)));
+}
+
+TEST(PlanTest, WhatTheOutputDoesNotNeedIsLeftOut) {
+  GraphBuilder builder({3});
+  const ValueId input = builder.here();
+  const Graph graph =
+      builder.dense(2).activation(Activation::kTanh).from(input).dense(4).build(kMse);
+  EXPECT_THAT(names_of(graph), ElementsAre("op2"));
+}
+
+// --- Gradients ---
+
+TEST(PlanTest, OnlyWhatIsTrainedOrBehindItHasABackward) {
+  const auto kernel = std::make_shared<IdentityKernel>();
+  const Graph graph = GraphBuilder({4, 4, 1})
+                          .max_pool()
+                          .host(kernel)
+                          .host(kernel, {2})
+                          .conv({.kernel_h = 1, .kernel_w = 1})
+                          .dropout(0.5f, 1)
+                          .build(kMse);
+  std::vector<bool> backward;
+  for (const Step& step : make_plan(graph, {}).steps) backward.push_back(step.has_backward);
+  EXPECT_THAT(backward, ElementsAre(false, false, true, true, true));
+}
+
+TEST(PlanTest, FrozenParametersPassGradientsAndHaveNone) {
+  GraphBuilder builder({3});
+  builder.dense(3).freeze().dense(3).dense(3);
+  Graph graph = builder.build(kMse);
+  auto& last = std::get<DenseOp>(graph.ops[2].kind);
+  last.kernel.role = last.bias->role = ParameterRole::kFrozen;
+  const Plan plan = make_plan(graph, {});
+  EXPECT_FALSE(plan.steps[0].has_backward);
+  EXPECT_EQ(plan.steps[1].inputs[0].gradient, GradientUse::kNone);
+  EXPECT_EQ(plan.steps[1].parameters[0].gradient, GradientUse::kWritten);
+  EXPECT_TRUE(plan.steps[2].has_backward);
+  EXPECT_EQ(plan.steps[2].inputs[0].gradient, GradientUse::kWritten);
+  EXPECT_EQ(plan.steps[2].parameters[0].gradient, GradientUse::kNone);
+}
+
+TEST(PlanTest, TheLastReaderWritesAGradientAndOthersAdd) {
+  GraphBuilder builder({3});
+  builder.dense(3);
+  const ValueId fork = builder.here();
+  builder.activation(Activation::kTanh);  // op1
+  const ValueId one = builder.here();
+  builder.from(fork).activation(Activation::kSigmoid);                   // op2
+  const Graph graph = builder.merge({}, {one, fork, fork}).build(kMse);  // op3
+  const Plan plan = make_plan(graph, {});
+  using enum GradientUse;
+  std::vector<GradientUse> merged;
+  for (const Step::Input& input : step_of(plan, "op3").inputs) merged.push_back(input.gradient);
+  EXPECT_THAT(merged, ElementsAre(kWritten, kWritten, kWritten, kAdded));
+  EXPECT_EQ(step_of(plan, "op2").inputs[0].gradient, kAdded);
+  EXPECT_EQ(step_of(plan, "op1").inputs[0].gradient, kAdded);
+}
+
+TEST(PlanTest, AnOutputThatIsReadOnHasItsFirstGradientFromTheLoss) {
+  GraphBuilder builder({3});
+  builder.dense(3);
+  const ValueId output = builder.here();
+  Graph graph = builder.activation(Activation::kTanh).build(kMse);
+  graph.output = output;  // and op1 is not needed
+  EXPECT_THAT(names_of(graph), ElementsAre("op0"));
+  graph = GraphBuilder({3}).dense(3).activation(Activation::kSoftmax).build(kSparse);
+  EXPECT_TRUE(output_of(make_plan(graph, {}), "op0").is_output);
+}
+
+TEST(PlanTest, OpsThatShareParametersAddTheirGradientsUp) {
+  const Graph graph = GraphBuilder({3}).dense(3).share(0).dense(3).share(0).dense(3).build(kMse);
+  const Plan plan = make_plan(graph, {});
+  const auto use = [&](size_t step) { return plan.steps[step].parameters[0]; };
+  EXPECT_EQ(use(2).gradient, GradientUse::kWritten);
+  EXPECT_EQ(use(1).gradient, GradientUse::kAdded);
+  EXPECT_EQ(use(0).gradient, GradientUse::kAdded);
+  EXPECT_FALSE(use(2).is_complete || use(1).is_complete);
+  EXPECT_TRUE(use(0).is_complete);
+}
+
+TEST(PlanTest, AReaderDifferentiatesOnlyWhatIsItsOwn) {
+  const PlanOptions options{.differentiates = [](const Op& op, Activation) {
+    return std::holds_alternative<Pool2DOp>(op.kind);
+  }};
+  GraphBuilder builder({4, 4, 1});
+  builder.conv({.kernel_h = 1, .kernel_w = 1}).activation(Activation::kRelu);
+  const ValueId fork = builder.here();
+  builder.max_pool();
+  EXPECT_TRUE(output_of(make_plan(GraphBuilder(builder).build(kMse), options), "op0")
+                  .reader_differentiates);
+  const ValueId pooled = builder.here();
+  const Graph graph = builder.from(fork).max_pool().merge({}, {pooled}).build(kMse);
+  EXPECT_FALSE(output_of(make_plan(graph, options), "op0").reader_differentiates);
+}
+
+// --- Types ---
+
+TEST(PlanTest, CastsComeInWhereNeighboursDisagreeOncePerTensor) {
+  const PlanOptions mixed{.precision = Precision::kMixedBfloat16};
+  GraphBuilder builder({4});
+  const ValueId input = builder.here();
+  builder.dense(4);
+  const ValueId one = builder.here();
+  builder.from(input).dense(4);
+  const Graph graph = builder.merge({}, {one}).dense(3).build(kMse);
+  const Plan plan = make_plan(graph, mixed);
+  EXPECT_THAT(names_of(plan),
+              ElementsAre("cast", "op0", "op1", "cast", "cast", "op2", "cast", "op3"));
+  EXPECT_EQ(output_of(plan, "op0").type, Type::kBfloat16);
+  EXPECT_EQ(output_of(plan, "op2").type, Type::kFloat32);
+  EXPECT_EQ(output_of(plan, "op3").type, Type::kFloat32);  // a last dense layer's sums
+  const Graph pooled = GraphBuilder({2, 2, 1}).conv({.kernel_h = 1, .kernel_w = 1}).build(kMse);
+  EXPECT_THAT(names_of(make_plan(pooled, mixed)), ElementsAre("cast", "op0", "cast"));
+}
+
+// --- Layouts: "p" plain or "b" blocks of 16 channels, what each step writes ---
+
+std::string layouts_of(GraphBuilder& builder) {
+  const Graph graph = builder.build(kMse);
+  const Plan plan = make_plan(graph, {.in_blocks = true});
+  std::string text;
+  for (const Step& step : plan.steps) {
+    text += plan.tensors[step.output].layout == Layout::kPlain ? 'p' : 'b';
+  }
+  return text;
+}
+
+const ConvSpec k16{.filters = 16}, k32{.filters = 32}, k20{.filters = 20};
+
+TEST(PlanTest, ConvolutionsBetweenTheInputAndAPoolingAreInBlocks) {
+  for (int64_t channels : {1, 3}) {
+    GraphBuilder builder({12, 12, channels});
+    builder.conv(k16).activation(Activation::kRelu).conv(k32).activation(Activation::kRelu);
+    EXPECT_EQ(layouts_of(builder.max_pool()), "bbp");
+  }
+}
+
+TEST(PlanTest, APoolingInFrontWritesTheBlocks) {
+  GraphBuilder builder({20, 20, 4});  // too many channels to start in blocks
+  builder.conv(k16).max_pool().conv(k16).conv(k32).max_pool().flatten().dense(2);
+  EXPECT_EQ(layouts_of(builder), "pbbbpp");
+  GraphBuilder nothing_but_poolings({8, 8, 16});
+  EXPECT_EQ(layouts_of(nothing_but_poolings.max_pool().max_pool()), "pp");
+}
+
+TEST(PlanTest, OneOddConvolutionKeepsItsNeighboursPlain) {
+  GraphBuilder odd_filters({12, 12, 1});
+  EXPECT_EQ(layouts_of(odd_filters.conv(k16).conv(k20).max_pool()), "ppp");
+  GraphBuilder odd_pool({12, 12, 20});
+  EXPECT_EQ(layouts_of(odd_pool.max_pool().conv(k16).max_pool()), "ppp");
+  GraphBuilder four_channels({12, 12, 4});
+  EXPECT_EQ(layouts_of(four_channels.conv(k16).max_pool()), "pp");
+}
+
+TEST(PlanTest, WhatSomebodyReadsWhoTakesNoBlocksIsPlain) {
+  GraphBuilder dense({6, 6, 1});
+  EXPECT_EQ(layouts_of(dense.conv(k16).flatten().dense(2)), "pp");
+  GraphBuilder last({6, 6, 1});
+  EXPECT_EQ(layouts_of(last.conv(k16)), "p");
+  GraphBuilder dropout({6, 6, 1});
+  EXPECT_EQ(layouts_of(dropout.conv(k16).dropout(0.5f, 1).max_pool()), "ppp");
+  GraphBuilder reshaped({6, 6, 1});
+  EXPECT_EQ(layouts_of(reshaped.conv(k16).reshape({2, 8, 16}).max_pool()), "pp");
+  GraphBuilder reshaped_in_front({8, 8, 16});
+  reshaped_in_front.max_pool().reshape({2, 8, 16}).conv({.filters = 16, .kernel_h = 1});
+  EXPECT_EQ(layouts_of(reshaped_in_front.max_pool()), "ppp");
+}
+
+TEST(PlanTest, BranchesOfAMergeAreInBlocksTogetherOrNotAtAll) {
+  const auto residual = [](bool is_read_elsewhere) {
+    GraphBuilder builder({8, 8, 3});
+    const ConvSpec same{.filters = 16, .padding = {1, 1, 1, 1}};
+    builder.conv(same).activation(Activation::kRelu);
+    const ValueId shortcut = builder.here();
+    builder.conv(same).merge({}, {shortcut});
+    if (is_read_elsewhere) builder.host(std::make_shared<IdentityKernel>());
+    return layouts_of(builder.max_pool());
+  };
+  EXPECT_EQ(residual(false), "bbbp");
+  EXPECT_EQ(residual(true), "ppppp");
+}
+
+}  // namespace
+}  // namespace sluice::backend
