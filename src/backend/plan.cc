@@ -75,7 +75,7 @@ class Planner {
     plan_.tensors[plan_.output].is_output = true;
     find_readers();
     if (options_.in_blocks) choose_layouts();
-    plan_gradients();
+    if (options_.purpose == Purpose::kTraining) plan_gradients();
     return std::move(plan_);
   }
 

@@ -82,9 +82,14 @@ struct Plan {
   int forward_time(size_t step) const { return static_cast<int>(step); }
   int loss_time() const { return static_cast<int>(steps.size()); }
   int backward_time(size_t step) const { return 2 * loss_time() - static_cast<int>(step); }
+  // When a step is done with what it keeps for itself.
+  int last_time(size_t step) const {
+    return steps[step].has_backward ? backward_time(step) : forward_time(step);
+  }
 };
 
 struct PlanOptions {
+  Purpose purpose = Purpose::kTraining;  // for inference no step has a backward
   Precision precision = Precision::kFloat32;
   bool in_blocks = false;  // whether convolutions prefer images in blocks of channels
   // Whether the kernel of such an op can take over the derivative of an activation that is fused

@@ -1,7 +1,8 @@
 // A model compiled for one device: the thing that trains.
 //
 // Compiling makes every activation, workspace and primitive; a training step allocates nothing once
-// each batch size has been seen. A replica is used by one thread at a time.
+// each batch size has been seen, of which the dozen that was used last is kept. A replica is used
+// by one thread at a time.
 //
 // The same steps with the same number of threads give the same parameters, bit for bit.
 #pragma once
@@ -31,7 +32,12 @@ enum class Precision {
 // By Keras' name; throws std::invalid_argument for one it does not know.
 Precision parse_precision(const std::string& name);
 
+// What a replica is compiled for. One for inference has no gradients, and memory only for what is
+// alive at the same time.
+enum class Purpose { kTraining, kInference };
+
 struct ReplicaOptions {
+  Purpose purpose = Purpose::kTraining;
   int64_t batch_size = 32;  // the largest batch that will come
   int threads = 1;          // threads that one step may use
   Precision precision = Precision::kFloat32;
@@ -85,7 +91,7 @@ class Replica {
 
   virtual const Graph& graph() const = 0;
 
-  // --- Training ---
+  // --- Training; std::logic_error from a replica for inference ---
 
   // Memory for the next batch, from which the device takes it without a copy in between. Valid
   // until the next step.
@@ -123,7 +129,8 @@ class Replica {
   // Throws std::logic_error for a replica with an optimizer, which has used them up.
   virtual std::span<const float> gradients() = 0;
 
-  // --- Windows: what a worker exchanges with the servers, computed where the parameters are ---
+  // --- Windows: what a worker exchanges with the servers, computed where the parameters are; for
+  // training only ---
 
   // As large as the parameters; fast to copy to and from the device.
   virtual std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() = 0;
@@ -162,7 +169,7 @@ struct DeviceOptions {
   // "cuda" and "auto" take GPU number slot modulo the host's GPUs, so that processes with slots
   // 0, 1, ... spread over them.
   int slot = 0;
-  std::string gpu{};  // a UUID: they take this one instead, where it can be used
+  std::string gpu{};             // a UUID: they take this one instead, where it can be used
   int64_t gpu_memory_bytes = 0;  // the most that all replicas take together; 0: no bound
 };
 

@@ -132,6 +132,11 @@ void check_exchange(const Graph& graph, const char* what, size_t size) {
   check_size(what, size, 1, static_cast<int64_t>(graph.parameter_size));
 }
 
+void check_trains(const ReplicaOptions& options) {
+  if (options.purpose == Purpose::kTraining) return;
+  throw std::logic_error("this replica was compiled for inference");
+}
+
 void check_keeps_gradients(const ReplicaOptions& options) {
   if (!options.optimizer) return;
   throw std::logic_error("gradients() of a replica that has an optimizer: it has used them up");

@@ -33,6 +33,9 @@ void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, size_t 
 // the model's parameters.
 void check_exchange(const Graph& graph, const char* what, size_t size);
 
+// Throws std::logic_error for a replica that was compiled for inference.
+void check_trains(const ReplicaOptions& options);
+
 // Throws std::logic_error for a replica with an optimizer: a step uses its gradients up.
 void check_keeps_gradients(const ReplicaOptions& options);
 

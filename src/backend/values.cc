@@ -10,8 +10,7 @@ int last_use(const Plan& plan, const Tensor& tensor) {
   int last = tensor.step ? plan.forward_time(*tensor.step) : 0;
   if (tensor.is_output) last = plan.loss_time();
   for (const size_t reader : tensor.readers) {
-    const bool again = plan.steps[reader].has_backward;
-    last = std::max(last, again ? plan.backward_time(reader) : plan.forward_time(reader));
+    last = std::max(last, plan.last_time(reader));
   }
   if (tensor.has_gradient) last = std::max(last, plan.backward_time(*tensor.step));
   return last;

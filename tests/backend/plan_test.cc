@@ -133,6 +133,14 @@ TEST(PlanTest, OnlyWhatIsTrainedOrBehindItHasABackward) {
   EXPECT_THAT(backward, ElementsAre(false, false, true, true, true));
 }
 
+TEST(PlanTest, ForInferenceThereIsNone) {
+  const Graph graph = testing::mnist_cnn();
+  for (const Step& step : make_plan(graph, {.purpose = Purpose::kInference}).steps) {
+    EXPECT_FALSE(step.has_backward);
+    EXPECT_FALSE(step.inputs[0].gradient != GradientUse::kNone);
+  }
+}
+
 TEST(PlanTest, FrozenParametersPassGradientsAndHaveNone) {
   GraphBuilder builder({3});
   builder.dense(3).freeze().dense(3).dense(3);

@@ -208,6 +208,51 @@ TEST(ReplicaTest, TheOptimizerStepsSharedParametersOnceAndFrozenOnesNever) {
   }
 }
 
+TEST(ReplicaTest, OneForInferenceGivesTheSameAndHasNoGradients) {
+  const Graph graph = small_cnn();
+  const auto training = make_replica(graph, {.batch_size = 21}, 1, 0.2f);
+  const auto inference =
+      make_replica(graph, {.purpose = Purpose::kInference, .batch_size = 21}, 1, 0.2f);
+  const auto outputs = static_cast<size_t>(graph.output_shape().size());
+  for (const int64_t n : {21, 1, 2, 3, 5, 16, 17, 20}) {  // padded to 32, or to all 21
+    SCOPED_TRACE(n);
+    const Samples samples(graph, n, 3);
+    std::vector<float> expected(static_cast<size_t>(n) * outputs), y(expected.size());
+    training->predict(n, samples.x, expected);
+    inference->predict(n, samples.x, y);
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], 1e-6) << i;
+    const StepMetrics metrics = inference->evaluate(samples.batch());
+    const StepMetrics reference = training->evaluate(samples.batch());
+    EXPECT_EQ(metrics.samples, n);
+    EXPECT_NEAR(metrics.loss_sum, reference.loss_sum, 1e-5 * static_cast<double>(n));
+    EXPECT_EQ(metrics.correct, reference.correct);
+  }
+  const Samples samples(graph, 2, 3);
+  std::vector<float> update(graph.parameter_size);
+  EXPECT_THROW(inference->start_step(samples.batch()), std::logic_error);
+  EXPECT_THROW(inference->gradients(), std::logic_error);
+  EXPECT_THROW(inference->begin_window(), std::logic_error);
+  EXPECT_THROW(inference->start_update(1, update), std::logic_error);
+  EXPECT_THROW(inference->adopt(update, OwnUpdate::kIncluded), std::logic_error);
+}
+
+// What was compiled first has long been given up when it is asked for again.
+TEST(ReplicaTest, AnyNumberOfBatchSizesTrains) {
+  const Graph graph = small_cnn();
+  ReplicaOptions options{.batch_size = 40};
+  options.optimizer = SGD();
+  const auto many = make_replica(graph, options, 1, 0.2f);
+  for (int64_t n = 1; n <= 40; ++n) many->train_step(Samples(graph, n, 3).batch());
+  const auto fresh = make_replica(graph, options, 1, 0.2f);
+  std::ranges::copy(many->parameters(), fresh->parameters().begin());
+  fresh->parameters_changed();
+  for (const int64_t n : {1, 40, 2}) {
+    many->train_step(Samples(graph, n, 4).batch());
+    fresh->train_step(Samples(graph, n, 4).batch());
+    EXPECT_EQ(copy_of(many->parameters()), copy_of(fresh->parameters())) << n;
+  }
+}
+
 TEST(ReplicaTest, ParametersWrittenByTheCallerAreUsedInTheNextStep) {
   const Graph graph = small_cnn();
   const Samples samples(graph, 4, 3);

@@ -30,8 +30,8 @@ Status check(Precision precision) {
 CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
     : graph_(validate(graph)),
       options_(checked(graph_, options)),
-      parameters_(graph.parameter_size, options.optimizer, options.threads),
-      plan_(make_cpu_plan(graph_, options.precision)),
+      plan_(make_cpu_plan(graph_, options_)),
+      parameters_(graph.parameter_size, options_),
       x_(static_cast<size_t>(options_.batch_size * graph_.input_shape().size())),
       y_(static_cast<size_t>(options_.batch_size * graph_.target_size())),
       window_(graph.parameter_size, !options.optimizer) {
@@ -40,20 +40,25 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
   program_for(options_.batch_size);
 }
 
-Program& CpuReplica::program_for(int64_t batch) {
-  std::unique_ptr<Program>& program = programs_[batch];
-  if (program == nullptr) {
-    auto made = std::make_unique<Program>(graph_, plan_, device_, parameters_, batch);
-    if (arenas_.empty() || arenas_.back().size() < made->arena_size()) {
-      arenas_.emplace_back(made->arena_size());
+Program& CpuReplica::program_for(int64_t size) {
+  return programs_.get(size, [&] {
+    auto program = std::make_unique<Program>(graph_, plan_, device_, parameters_, size);
+    if (arenas_.empty() || arenas_.back().size() < program->arena_size()) {
+      arenas_.emplace_back(program->arena_size());
     }
-    made->bind(arenas_.back().data());
-    program = std::move(made);
-  }
-  return *program;
+    program->bind(arenas_.back().data());
+    return program;
+  });
+}
+
+const float* CpuReplica::padded(std::span<const float> x, int64_t size) {
+  if (static_cast<int64_t>(x.size()) == size * graph_.input_shape().size()) return x.data();
+  if (x.data() != x_.data()) std::copy(x.begin(), x.end(), x_.data());
+  return x_.data();
 }
 
 void CpuReplica::start_step(const Batch& batch) {
+  check_trains(options_);
   check_batch(graph_, options_.batch_size, batch);
   const ThreadScope threads(options_.threads);
   metrics_ += program_for(batch.size).train_step(batch.x.data(), batch.y.data(), step_++);
@@ -63,16 +68,19 @@ void CpuReplica::start_step(const Batch& batch) {
 StepMetrics CpuReplica::evaluate(const Batch& batch) {
   check_batch(graph_, options_.batch_size, batch);
   const ThreadScope threads(options_.threads);
-  return program_for(batch.size).evaluate(batch.x.data(), batch.y.data());
+  const int64_t size = program_size(graph_, options_, batch.size);
+  return program_for(size).evaluate(batch.size, padded(batch.x, size), batch.y.data());
 }
 
 void CpuReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
   check_prediction(graph_, options_.batch_size, n, x.size(), y.size());
   const ThreadScope threads(options_.threads);
-  program_for(n).predict(x.data(), y.data());
+  const int64_t size = program_size(graph_, options_, n);
+  program_for(size).predict(n, padded(x, size), y.data());
 }
 
 std::span<const float> CpuReplica::gradients() {
+  check_trains(options_);
   check_keeps_gradients(options_);
   return parameters_.gradients();
 }
@@ -81,15 +89,20 @@ std::shared_ptr<core::AlignedBuffer> CpuReplica::make_exchange_buffer() {
   return std::make_shared<core::AlignedBuffer>(graph_.parameter_size);
 }
 
-void CpuReplica::begin_window() { window_.begin(parameters_.values()); }
+void CpuReplica::begin_window() {
+  check_trains(options_);
+  window_.begin(parameters_.values());
+}
 
 void CpuReplica::start_update(float scale, std::span<float> update) {
+  check_trains(options_);
   check_exchange(graph_, "update", update.size());
   window_.update(scale, parameters_.values(), update);
   window_metrics_ = take_metrics();
 }
 
 void CpuReplica::adopt(std::span<const float> centre, OwnUpdate own) {
+  check_trains(options_);
   check_exchange(graph_, "centre", centre.size());
   window_.adopt(centre, own, parameters_.values());
   parameters_.values_changed();

@@ -2,11 +2,11 @@
 // the same arena.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "backend/batch_sizes.h"
 #include "backend/cpu/exchange_window.h"
 #include "backend/cpu/parameter_store.h"
 #include "backend/cpu/program.h"
@@ -41,16 +41,18 @@ class CpuReplica final : public Replica {
   void adopt(std::span<const float> centre, OwnUpdate own) override;
 
  private:
-  Program& program_for(int64_t batch);
+  Program& program_for(int64_t size);
+  // The first samples of a batch of `size`: `x` itself where it is one.
+  const float* padded(std::span<const float> x, int64_t size);
 
   const Graph graph_;
   const ReplicaOptions options_;
   Device device_;
-  ParameterStore parameters_;
   const Plan plan_;
+  ParameterStore parameters_;
   // An arena that has become too small stays for the programs that are bound to it.
   std::vector<core::AlignedBuffer> arenas_;
-  std::map<int64_t, std::unique_ptr<Program>> programs_;
+  ProgramCache<Program> programs_;
   uint64_t step_ = 0;
   core::AlignedBuffer x_, y_;  // the next batch
   StepMetrics metrics_;        // of the steps since they were last taken

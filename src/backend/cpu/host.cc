@@ -17,7 +17,7 @@ class Host final : public Kernel {
     for (size_t i = 0; i < op.parameters.size(); ++i) {
       const ParameterSlice& slice = op.parameters[i];
       values.emplace_back(build.parameters.values_of(slice), slice.size);
-      gradients_.emplace_back(build, i);
+      if (build.has_backward()) gradients_.emplace_back(build, i);
     }
     backward_.dparameters.resize(gradients_.size());
     forward_.batch = backward_.batch = build.batch;

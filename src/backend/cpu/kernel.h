@@ -30,7 +30,8 @@ struct Build {
   int64_t batch;
   const Step& step;
   const StepValues& values;
-  int forward_time, backward_time;  // see backend/memory_plan.h
+  // See backend/memory_plan.h; without a backward pass both are that of the forward pass.
+  int forward_time, backward_time;
   // Whether the output's gradient comes from a max pooling of 2 x 2 windows side by side, so that
   // at most one of the four pixels of each is not zero.
   bool gradient_is_routed = false;

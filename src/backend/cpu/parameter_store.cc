@@ -9,10 +9,11 @@ constexpr int64_t kApplyGrain =
     16384;  // floats; below this a second thread costs more than it does
 }
 
-ParameterStore::ParameterStore(size_t size, const std::optional<OptimizerSpec>& optimizer,
-                               int threads)
-    : values_(size), gradients_(size), threads_(threads) {
-  if (optimizer) optimizer_.emplace(*optimizer, size);
+ParameterStore::ParameterStore(size_t size, const ReplicaOptions& options)
+    : values_(size), threads_(options.threads) {
+  if (options.purpose == Purpose::kInference) return;
+  gradients_ = core::AlignedBuffer(size);
+  if (options.optimizer) optimizer_.emplace(*options.optimizer, size);
 }
 
 void ParameterStore::begin_step() {

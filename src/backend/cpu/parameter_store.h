@@ -14,7 +14,8 @@ namespace sluice::backend::cpu {
 
 class ParameterStore {
  public:
-  ParameterStore(size_t size, const std::optional<OptimizerSpec>& optimizer, int threads);
+  // `size` floats; no gradients and no optimizer for inference.
+  ParameterStore(size_t size, const ReplicaOptions& options);
 
   std::span<float> values() { return values_.span(); }
   std::span<const float> gradients() const { return gradients_.span(); }

@@ -48,10 +48,11 @@ std::unique_ptr<Kernel> make_kernel(const Build&, const ReshapeOp&) {
   throw std::logic_error("a reshape is never a step");
 }
 
-Plan make_cpu_plan(const Graph& graph, Precision precision) {
-  return make_plan(
-      graph,
-      {.precision = precision, .in_blocks = uses_avx512(), .differentiates = differentiates});
+Plan make_cpu_plan(const Graph& graph, const ReplicaOptions& options) {
+  return make_plan(graph, {.purpose = options.purpose,
+                           .precision = options.precision,
+                           .in_blocks = uses_avx512(),
+                           .differentiates = differentiates});
 }
 
 Program::Program(const Graph& graph, const Plan& plan, const Device& device,
@@ -78,7 +79,7 @@ void Program::make_kernels(const Device& device) {
                 .step = plan_.steps[i],
                 .values = values_.of_step(i),
                 .forward_time = plan_.forward_time(i),
-                .backward_time = plan_.backward_time(i)};
+                .backward_time = plan_.last_time(i)};
     const Tensor& output = plan_.tensors[build.step.output];
     if (output.is_read_once()) {
       const size_t reader = output.readers.front();
@@ -93,10 +94,10 @@ void Program::forward(const float* x, Mode mode, uint64_t step) {
   for (const auto& kernel : kernels_) kernel->forward(mode, step);
 }
 
-StepMetrics Program::loss(const float* y, float* gradient) {
+StepMetrics Program::loss(int64_t n, const float* y, float* gradient) {
   StepMetrics metrics =
-      compute_loss(loss_, batch_ * positions_, values_.output().data->data, y, gradient);
-  metrics.samples = batch_;
+      compute_loss(loss_, n * positions_, values_.output().data->data, y, gradient);
+  metrics.samples = n;
   metrics.loss_sum /= static_cast<double>(positions_);
   metrics.correct /= static_cast<double>(positions_);
   return metrics;
@@ -119,7 +120,7 @@ StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
   forward(x, Mode::kTraining, step);
   const Value& output = values_.output();
   float* gradient = output.gradient == nullptr ? nullptr : output.gradient->data;
-  const StepMetrics metrics = loss(y, gradient);
+  const StepMetrics metrics = loss(batch_, y, gradient);
   parameters_.begin_step();
   for (size_t i = plan_.steps.size(); i-- > 0;) {
     if (plan_.steps[i].has_backward) backward(i, step);
@@ -127,18 +128,18 @@ StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
   return metrics;
 }
 
-StepMetrics Program::evaluate(const float* x, const float* y) {
+StepMetrics Program::evaluate(int64_t n, const float* x, const float* y) {
   forward(x, Mode::kInference, 0);
-  return loss(y, nullptr);
+  return loss(n, y, nullptr);
 }
 
-void Program::predict(const float* x, float* y) {
+void Program::predict(int64_t n, const float* x, float* y) {
   forward(x, Mode::kInference, 0);
   const float* output = values_.output().data->data;
   if (plan_.output_is_logits) {
-    softmax(batch_ * positions_, loss_.outputs, output, y);
+    softmax(n * positions_, loss_.outputs, output, y);
   } else {
-    std::copy_n(output, batch_ * positions_ * loss_.outputs, y);
+    std::copy_n(output, n * positions_ * loss_.outputs, y);
   }
 }
 

@@ -11,7 +11,7 @@
 namespace sluice::backend::cpu {
 
 // As it is computed on this processor. `graph` must be valid and outlive the plan.
-Plan make_cpu_plan(const Graph& graph, Precision precision);
+Plan make_cpu_plan(const Graph& graph, const ReplicaOptions& options);
 
 class Program {
  public:
@@ -26,14 +26,16 @@ class Program {
   void bind(float* arena) { memory_.bind(arena); }
 
   StepMetrics train_step(const float* x, const float* y, uint64_t step);
-  StepMetrics evaluate(const float* x, const float* y);
-  void predict(const float* x, float* y);
+  // `x` holds a whole batch; only its first n samples count.
+  StepMetrics evaluate(int64_t n, const float* x, const float* y);
+  void predict(int64_t n, const float* x, float* y);
 
  private:
   void make_kernels(const Device& device);
   void forward(const float* x, Mode mode, uint64_t step);
-  // The loss of the last forward pass; `gradient` of the outputs, or nullptr for none.
-  StepMetrics loss(const float* y, float* gradient);
+  // The loss of the first n samples of the last forward pass; `gradient` of their outputs, or
+  // nullptr for none.
+  StepMetrics loss(int64_t n, const float* y, float* gradient);
   void backward(size_t step, uint64_t number);
 
   const Plan& plan_;

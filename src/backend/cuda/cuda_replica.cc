@@ -19,9 +19,8 @@ CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
       device_(std::move(device)),
       context_(
           std::make_unique<const Context>(device_, options_.precision, options_.deterministic)),
-      plan_(make_cuda_plan(graph_, options_.precision)),
-      parameters_(graph_, plan_, options_.optimizer, *context_,
-                  options_.precision == Precision::kMixedBfloat16),
+      plan_(make_cuda_plan(graph_, options_)),
+      parameters_(graph_, plan_, options_, *context_),
       states_(*device_, 3),
       input_(device_, floats(options_.batch_size, graph_.input_shape().size()),
              floats(options_.batch_size, graph_.target_size())),
@@ -42,18 +41,17 @@ CudaReplica::~CudaReplica() {
   context_.reset();
 }
 
-Program& CudaReplica::program_for(int64_t batch) {
-  std::unique_ptr<Program>& program = programs_[batch];
-  if (program == nullptr) {
-    program = std::make_unique<Program>(graph_, plan_, *context_, parameters_,
-                                        ProgramState{.training = states_.data(),
-                                                     .evaluation = states_.data() + 1,
-                                                     .gradient_sum = window_.gradient_sum(),
-                                                     .inputs = input_.slots(),
-                                                     .host_calls = &host_calls_},
-                                        batch);
-  }
-  return *program;
+Program& CudaReplica::program_for(int64_t size) {
+  return programs_.get(size, [&] {
+    // Another program may go, whose memory is still worked on.
+    SLUICE_CHECKED(cudaStreamSynchronize(context_->main.stream.get()));
+    const ProgramState state{.training = states_.data(),
+                             .evaluation = states_.data() + 1,
+                             .gradient_sum = window_.gradient_sum(),
+                             .inputs = input_.slots(),
+                             .host_calls = &host_calls_};
+    return std::make_unique<Program>(graph_, plan_, *context_, parameters_, state, size);
+  });
 }
 
 BatchBuffers CudaReplica::batch_buffers() {
@@ -62,6 +60,7 @@ BatchBuffers CudaReplica::batch_buffers() {
 }
 
 void CudaReplica::start_step(const Batch& batch) {
+  check_trains(options_);
   check_batch(graph_, options_.batch_size, batch);
   device_->use();
   Program& program = program_for(batch.size);
@@ -105,8 +104,8 @@ StepMetrics CudaReplica::take_metrics() {
 StepMetrics CudaReplica::evaluate(const Batch& batch) {
   check_batch(graph_, options_.batch_size, batch);
   device_->use();
-  Program& program = program_for(batch.size);
-  program.evaluate(input_.send(batch, context_->main.stream.get()));
+  Program& program = program_for(program_size(graph_, options_, batch.size));
+  program.evaluate(batch.size, input_.send(batch, context_->main.stream.get()));
   input_.read(context_->main.stream.get());
   return read_metrics(states_.data() + 1, batch.size);
 }
@@ -117,8 +116,8 @@ void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> 
   if (!host_y_) {
     host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output_shape().size()));
   }
-  Program& program = program_for(n);
-  program.predict(input_.send({n, x, {}}, context_->main.stream.get()), host_y_->data());
+  Program& program = program_for(program_size(graph_, options_, n));
+  program.predict(n, input_.send({n, x, {}}, context_->main.stream.get()), host_y_->data());
   input_.read(context_->main.stream.get());
   wait();
   std::copy_n(host_y_->data(), y.size(), y.data());
@@ -161,6 +160,7 @@ void CudaReplica::parameters_changed() {
 }
 
 std::span<const float> CudaReplica::gradients() {
+  check_trains(options_);
   check_keeps_gradients(options_);
   device_->use();
   return read_to_mirror(parameters_.gradients(), gradient_mirror_);
@@ -171,11 +171,13 @@ std::shared_ptr<core::AlignedBuffer> CudaReplica::make_exchange_buffer() {
 }
 
 void CudaReplica::begin_window() {
+  check_trains(options_);
   device_->use();
   window_.begin();
 }
 
 void CudaReplica::start_update(float scale, std::span<float> update) {
+  check_trains(options_);
   check_exchange(graph_, "update", update.size());
   device_->use();
   window_.start_update(scale, update);
@@ -197,6 +199,7 @@ StepMetrics CudaReplica::finish_update() {
 }
 
 void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own) {
+  check_trains(options_);
   check_exchange(graph_, "centre", centre.size());
   device_->use();
   window_.adopt(centre, own);

@@ -3,10 +3,10 @@
 // The host only puts work on streams: a step is a copy of its batch and one graph launch.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <vector>
 
+#include "backend/batch_sizes.h"
 #include "backend/cuda/exchange_window.h"
 #include "backend/cuda/input_ring.h"
 #include "backend/cuda/program.h"
@@ -42,7 +42,7 @@ class CudaReplica final : public Replica {
   void adopt(std::span<const float> centre, OwnUpdate own) override;
 
  private:
-  Program& program_for(int64_t batch);
+  Program& program_for(int64_t size);
   // Waits for the compute stream and throws what went wrong on it.
   void wait();
   StepMetrics read_metrics(StepState* state, int64_t samples);
@@ -60,7 +60,7 @@ class CudaReplica final : public Replica {
   DeviceArray<StepState> states_;  // of training, of evaluation, and one to read from
   InputRing input_;
   ExchangeWindow window_;
-  std::map<int64_t, std::unique_ptr<Program>> programs_;
+  ProgramCache<Program> programs_;
   std::shared_ptr<core::AlignedBuffer> host_state_;  // holds a StepState
   std::shared_ptr<core::AlignedBuffer> host_y_;      // of predict()
   // Keras' layout, on the host, for those who ask.

@@ -45,7 +45,7 @@ ExchangeWindow::ExchangeWindow(const Context& context, const Parameters& paramet
     : context_(context),
       parameters_(parameters),
       metrics_(metrics),
-      sums_gradients_(!parameters.optimizer()),
+      sums_gradients_(!parameters.optimizer() && parameters.gradients() != nullptr),
       window_metrics_(*context.device, 1),
       host_metrics_(make_pinned(context.device, kStateFloats)) {
   if (sums_gradients_) start_ = DeviceArray<float>(*context.device, parameters.size());

@@ -28,7 +28,8 @@ struct Build {
   int64_t batch;
   const Step& step;
   const StepValues& values;
-  int forward_time, backward_time;  // see backend/memory_plan.h
+  // See backend/memory_plan.h; without a backward pass both are that of the forward pass.
+  int forward_time, backward_time;
 
   const Value& x(size_t input = 0) const { return values.x[input]; }
   const Value& y() const { return values.y; }

@@ -77,23 +77,21 @@ Parameters::Places Parameters::places_of(const Graph& graph, const Plan& plan) {
   return places;
 }
 
-Parameters::Parameters(const Graph& graph, const Plan& plan,
-                       const std::optional<OptimizerSpec>& optimizer, const Context& context,
-                       bool bfloat16)
-    : Parameters(graph, places_of(graph, plan), optimizer, context, bfloat16) {}
+Parameters::Parameters(const Graph& graph, const Plan& plan, const ReplicaOptions& options,
+                       const Context& context)
+    : Parameters(graph, places_of(graph, plan), options, context) {}
 
-Parameters::Parameters(const Graph& graph, Places places,
-                       const std::optional<OptimizerSpec>& optimizer, const Context& context,
-                       bool bfloat16)
+Parameters::Parameters(const Graph& graph, Places places, const ReplicaOptions& options,
+                       const Context& context)
     : keras_size_(graph.parameter_size),
-      optimizer_(optimizer),
+      optimizer_(options.purpose == Purpose::kTraining ? options.optimizer : std::nullopt),
       segments_(std::move(places.segments)),
       trained_size_(places.trained),
       segment_table_(
           copied(*context.device, segments_.data(), segments_.size(), context.main.stream.get())),
       values_(*context.device, places.size),
-      gradients_(*context.device, values_.size()),
-      bfloat16_(*context.device, bfloat16 ? values_.size() : 0) {
+      gradients_(*context.device, options.purpose == Purpose::kTraining ? places.size : 0),
+      bfloat16_(*context.device, options.precision == Precision::kMixedBfloat16 ? places.size : 0) {
   if (!optimizer_) return;
   optim::validate(*optimizer_);
   arena_ = {.w = values(), .g = gradients(), .slots = {}, .bfloat16_w = bfloat16_values()};

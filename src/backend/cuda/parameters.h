@@ -21,9 +21,10 @@ namespace sluice::backend::cuda {
 
 class Parameters {
  public:
-  // `bfloat16`: also keeps a copy of the values rounded to it.
-  Parameters(const Graph& graph, const Plan& plan, const std::optional<OptimizerSpec>& optimizer,
-             const Context& context, bool bfloat16);
+  // In mixed_bfloat16 also with a copy of the values rounded to it; without gradients and optimizer
+  // for inference.
+  Parameters(const Graph& graph, const Plan& plan, const ReplicaOptions& options,
+             const Context& context);
 
   size_t size() const { return values_.size(); }         // with the gaps
   size_t trained_size() const { return trained_size_; }  // likewise; of those with a gradient
@@ -31,10 +32,13 @@ class Parameters {
   Segments segments() const;
 
   float* values() const { return values_.data(); }
-  float* gradients() const { return gradients_.data(); }
+  float* gradients() const { return gradients_.data(); }      // nullptr for inference
   void* bfloat16_values() const { return bfloat16_.data(); }  // nullptr without
   const void* values_of(const ParameterSlice& slice, Type type) const;
-  float* gradients_of(const ParameterSlice& slice) const { return gradients() + place(slice); }
+  // nullptr without.
+  float* gradients_of(const ParameterSlice& slice) const {
+    return gradients() == nullptr ? nullptr : gradients() + place(slice);
+  }
 
   const std::optional<OptimizerSpec>& optimizer() const { return optimizer_; }
   // The optimizer's step over the first `count` numbers on the device. Only with one.
@@ -46,8 +50,8 @@ class Parameters {
     size_t trained = 0, size = 0;   // numbers on the device
   };
   static Places places_of(const Graph& graph, const Plan& plan);
-  Parameters(const Graph& graph, Places places, const std::optional<OptimizerSpec>& optimizer,
-             const Context& context, bool bfloat16);
+  Parameters(const Graph& graph, Places places, const ReplicaOptions& options,
+             const Context& context);
 
   size_t place(const ParameterSlice& slice) const;
 

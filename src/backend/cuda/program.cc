@@ -55,8 +55,10 @@ std::unique_ptr<Operation> make_operation(const Build&, const ReshapeOp&) {
   throw std::logic_error("a reshape is never a step");
 }
 
-Plan make_cuda_plan(const Graph& graph, Precision precision) {
-  return make_plan(graph, {.precision = precision, .differentiates = differentiates});
+Plan make_cuda_plan(const Graph& graph, const ReplicaOptions& options) {
+  return make_plan(graph, {.purpose = options.purpose,
+                           .precision = options.precision,
+                           .differentiates = differentiates});
 }
 
 Program::Program(const Graph& graph, const Plan& plan, const Context& context,
@@ -66,7 +68,8 @@ Program::Program(const Graph& graph, const Plan& plan, const Context& context,
       parameters_(parameters),
       state_(state),
       batch_(batch),
-      loss_{graph.loss, plan.output_is_logits, batch * graph.positions(), graph.classes()},
+      positions_(graph.positions()),
+      loss_{graph.loss, plan.output_is_logits, batch * positions_, graph.classes()},
       optimizer_(parameters.optimizer().value_or(OptimizerSpec("sgd"))),
       values_(plan, batch, memory_),
       losses_(*context.device, static_cast<size_t>(loss_.rows)),
@@ -100,7 +103,7 @@ void Program::make_operations() {
                       .step = plan_.steps[i],
                       .values = values_.of_step(i),
                       .forward_time = plan_.forward_time(i),
-                      .backward_time = plan_.backward_time(i)};
+                      .backward_time = plan_.last_time(i)};
     try {
       operations_.push_back(make_operation_of(build));
     } catch (const CudaError& error) {
@@ -124,17 +127,24 @@ void Program::forward(int slot, Mode mode) {
   for (const auto& operation : operations_) operation->forward(mode);
 }
 
-void Program::loss(int slot, float* gradient, StepState* state) {
+LossShape Program::loss_of(int64_t n) const {
+  LossShape shape = loss_;
+  shape.rows = n * positions_;
+  return shape;
+}
+
+void Program::loss(int64_t n, int slot, float* gradient, StepState* state) {
   cudaStream_t stream = context_.main.stream.get();
-  compute_loss(loss_, values_.output().data->data, state_.inputs[static_cast<size_t>(slot)].y,
+  const LossShape shape = loss_of(n);
+  compute_loss(shape, values_.output().data->data, state_.inputs[static_cast<size_t>(slot)].y,
                gradient, losses_.data(), correct_.data(), stream);
-  count_step(optimizer_, loss_.rows, losses_.data(), correct_.data(), state, stream);
+  count_step(optimizer_, shape.rows, losses_.data(), correct_.data(), state, stream);
 }
 
 void Program::gradients(int slot, StepState* state) {
   forward(slot, Mode::kTraining);
   const Value& output = values_.output();
-  loss(slot, output.gradient == nullptr ? nullptr : output.gradient->data, state);
+  loss(batch_, slot, output.gradient == nullptr ? nullptr : output.gradient->data, state);
   for (size_t i = plan_.steps.size(); i-- > 0;) {
     if (plan_.steps[i].has_backward) backward(i);
   }
@@ -194,18 +204,19 @@ void Program::train_step(int slot) {
   SLUICE_CHECKED(cudaGraphLaunch(step.get(), context_.main.stream.get()));
 }
 
-void Program::evaluate(int slot) {
+void Program::evaluate(int64_t n, int slot) {
   forward(slot, Mode::kInference);
-  loss(slot, nullptr, state_.evaluation);
+  loss(n, slot, nullptr, state_.evaluation);
 }
 
-void Program::predict(int slot, float* y) {
+void Program::predict(int64_t n, int slot, float* y) {
   forward(slot, Mode::kInference);
   cudaStream_t stream = context_.main.stream.get();
   float* output = values_.output().data->data;
-  if (loss_.logits) softmax(loss_.rows, loss_.outputs, output, output, stream);
+  const int64_t rows = n * positions_;
+  if (loss_.logits) softmax(rows, loss_.outputs, output, output, stream);
   SLUICE_CHECKED(cudaMemcpyAsync(y, output,
-                                 static_cast<size_t>(loss_.rows * loss_.outputs) * sizeof(float),
+                                 static_cast<size_t>(rows * loss_.outputs) * sizeof(float),
                                  cudaMemcpyDeviceToHost, stream));
 }
 

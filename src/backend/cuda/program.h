@@ -30,7 +30,7 @@ struct ProgramState {
 };
 
 // As it is computed on a GPU. `graph` must be valid and outlive the plan.
-Plan make_cuda_plan(const Graph& graph, Precision precision);
+Plan make_cuda_plan(const Graph& graph, const ReplicaOptions& options);
 
 class Program {
  public:
@@ -43,10 +43,11 @@ class Program {
 
   // One graph launch: forward, loss, backward, and the optimizer's step or the gradients' sum.
   void train_step(int slot);
-  // Adds to the metrics of evaluation.
-  void evaluate(int slot);
-  // Copies the outputs, probabilities behind a last softmax, to `y`, which is pinned.
-  void predict(int slot, float* y);
+  // Of the first n samples in the slot. Adds to the metrics of evaluation.
+  void evaluate(int64_t n, int slot);
+  // Copies the first n samples' outputs, probabilities behind a last softmax, to `y`, which is
+  // pinned.
+  void predict(int64_t n, int slot, float* y);
 
   // Kernels, copies and host functions of a captured training step; 0 before the first.
   size_t nodes_per_step() const { return nodes_; }
@@ -56,7 +57,9 @@ class Program {
   void make_operations();
   void prepare_forward();
   void forward(int slot, Mode mode);
-  void loss(int slot, float* gradient, StepState* state);
+  // The same of the first n samples.
+  void loss(int64_t n, int slot, float* gradient, StepState* state);
+  LossShape loss_of(int64_t n) const;
   void gradients(int slot, StepState* state);
   void backward(size_t step);
   void use_gradients(size_t parameters);
@@ -68,7 +71,8 @@ class Program {
   const Parameters& parameters_;
   const ProgramState state_;
   const int64_t batch_;
-  const LossShape loss_;
+  const int64_t positions_;        // rows of outputs that each sample has
+  const LossShape loss_;           // of the whole batch
   const OptimizerSpec optimizer_;  // plain SGD where there is none
   MemoryPlan memory_;
   const Values values_;

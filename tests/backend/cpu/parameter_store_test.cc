@@ -11,7 +11,7 @@ namespace {
 using ::testing::Each;
 
 TEST(ParameterStoreTest, VersionChangesWithTheValuesOnly) {
-  ParameterStore without(4, std::nullopt, 1);
+  ParameterStore without(4, {.threads = 1});
   uint64_t version = without.version();
   EXPECT_NE(version, 0u);  // what a kernel has seen before its first step
   without.begin_step();
@@ -20,14 +20,14 @@ TEST(ParameterStoreTest, VersionChangesWithTheValuesOnly) {
   without.values_changed();
   EXPECT_NE(without.version(), version);
 
-  ParameterStore with(4, OptimizerSpec("sgd"), 1);
+  ParameterStore with(4, {.threads = 1, .optimizer = OptimizerSpec("sgd")});
   version = with.version();
   with.begin_step();
   EXPECT_NE(with.version(), version);
 }
 
 TEST(ParameterStoreTest, WithoutAnOptimizerGradientsStayAndValuesToo) {
-  ParameterStore store(3, std::nullopt, 1);
+  ParameterStore store(3, {.threads = 1});
   EXPECT_FALSE(store.has_optimizer());
   std::fill_n(store.values_of({0, 3}), 3, 5.0f);
   store.begin_step();
@@ -43,7 +43,7 @@ TEST(ParameterStoreTest, SlicesAndRangesEqualOneWholeStepBitForBit) {
   constexpr size_t kSize = 50'001, kCut = 40'000, kBlock = 777;
   for (const char* name : {"sgd", "rmsprop", "adagrad", "adam"}) {
     for (int threads : {1, 3}) {
-      ParameterStore store(kSize, OptimizerSpec(name), threads);
+      ParameterStore store(kSize, {.threads = threads, .optimizer = OptimizerSpec(name)});
       optim::Optimizer whole(OptimizerSpec(name), kSize);
       core::Rng rng(1);
       std::vector<float> expected(kSize), gradients(kSize);

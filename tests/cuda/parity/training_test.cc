@@ -112,6 +112,38 @@ TEST(OptimizerParityTest, WhatIsFrozenStaysAndWhatIsSharedStepsOnce) {
   }
 }
 
+TEST(InferenceParityTest, ABatchOfAnySizeGivesWhatTheCpuGives) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  const Pair pair(graph, {.purpose = Purpose::kInference, .batch_size = 21}, 3, 0.3f);
+  for (const int64_t n : {1, 2, 3, 5, 8, 16, 17, 21}) {
+    const Samples samples(graph, n, 100);
+    std::vector<float> y(static_cast<size_t>(n * graph.output_shape().size())), expected(y.size());
+    pair.ours->predict(n, samples.x, y);
+    pair.cpu->predict(n, samples.x, expected);
+    expect_close("predictions", y, expected, 1e-5);
+    const StepMetrics ours = pair.ours->evaluate(samples.batch());
+    expect_same_metrics(ours, pair.cpu->evaluate(samples.batch()), 1e-5);
+    EXPECT_EQ(ours.samples, n);
+  }
+  EXPECT_THROW(pair.ours->start_step(Samples(graph, 2, 1).batch()), std::logic_error);
+  EXPECT_THROW(pair.ours->gradients(), std::logic_error);
+  EXPECT_THROW(pair.ours->begin_window(), std::logic_error);
+}
+
+TEST(ReplicaParityTest, AnyNumberOfBatchSizesTrains) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  ReplicaOptions options{.batch_size = 20};
+  options.optimizer = SGD({});
+  const Pair pair(graph, options, 3, 0.3f);
+  for (int64_t n = 1; n <= 21; ++n) {
+    const Samples samples(graph, n % 20 + 1, 100);
+    expect_same_metrics(pair.ours->train_step(samples.batch()),
+                        pair.cpu->train_step(samples.batch()), kAfterSteps);
+  }
+}
+
 TEST(OptimizerParityTest, EqualGradientsGiveEqualBits) {
   SLUICE_SKIP_WITHOUT_GPU();
   // One product of exact numbers: d/dw (w x - y)^2.
