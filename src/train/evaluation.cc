@@ -140,6 +140,7 @@ Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
       loss_(nn::parse_loss(options.loss)),
       backend_(open_backend_or_throw(device_options(options.device, options.gpu_memory_mib))) {
   backend::ReplicaOptions compile;
+  compile.purpose = backend::Purpose::kInference;
   compile.batch_size = batch_size_;
   compile.threads = options.threads > 0 ? options.threads : core::available_cores();
   replica_ = backend_->compile(nn::lower(model, loss_), compile);
@@ -181,6 +182,7 @@ std::vector<float> Sequential::predict(std::span<const float> x,
   const auto output = static_cast<size_t>(output_shape().size());
   const size_t batch = std::min(n, static_cast<size_t>(asked.batch_size));
   backend::ReplicaOptions options;
+  options.purpose = backend::Purpose::kInference;
   options.batch_size = static_cast<int64_t>(batch);
   options.threads = asked.threads > 0 ? asked.threads : core::available_cores();
   const auto backend =
