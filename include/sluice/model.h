@@ -117,8 +117,8 @@ struct EvaluateOptions {
   int64_t gpu_memory_mib = 0;
 };
 
-// What predict() is told; as in FitOptions. Every call compiles the model anew, which takes seconds
-// for a GPU: hence the CPU.
+// What predict() is told; as in FitOptions. The first call with the same options compiles the model,
+// which takes seconds for a GPU: hence the CPU.
 struct PredictOptions {
   int64_t batch_size = 128;
   int threads = 0;
@@ -131,7 +131,10 @@ struct PredictOptions {
 // Without an Input the model is only a list of layers, not built: it has no shapes and no weights,
 // and what needs them throws ShapeError. A first layer in JSON may carry the input's shape.
 //
-// One object is used by one thread at a time. Copies are deep: layers and weights.
+// One object is used by one thread at a time; but evaluate() and predict() may be called by several
+// at the same time while nobody changes it. They compile the model when they are first called, and
+// keep what they have compiled, with a copy of the weights for each thread. Copies are deep: layers
+// and weights.
 // Keras: keras.Sequential.
 class Sequential {
  public:

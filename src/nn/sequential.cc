@@ -119,6 +119,7 @@ Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
                       impl.name, layer->name()));
     }
   }
+  impl.compiled.clear();
   if (impl.input) {
     const Shape& input = impl.input_of(impl.layers.size());
     Shape output = layer->output_shape(input);

@@ -125,7 +125,7 @@ void warn_of_logits(const Sequential& model, backend::Loss loss) {
     if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = op->activation;
   }
   if (end == backend::Activation::kSoftmax || end == backend::Activation::kSigmoid) return;
-  model.impl_->warned_of_logits = true;
+  if (model.impl_->warned_of_logits.exchange(true)) return;
   const std::string& name = model.layers().back()->name();
   const bool has_activation = last == graph.ops.rbegin() && last != graph.ops.rend();
   SLUICE_LOG(warn, "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
@@ -135,26 +135,47 @@ void warn_of_logits(const Sequential& model, backend::Loss loss) {
              has_activation ? "activation=\"softmax\"" : "Activation(\"softmax\") behind it");
 }
 
+namespace {
+
+std::unique_ptr<backend::Replica> compile_for_inference(const Sequential& model,
+                                                        const backend::ReplicaPool::Key& key) {
+  const auto backend =
+      open_backend_or_throw({.name = key.device, .gpu_memory_bytes = key.gpu_memory_bytes});
+  return backend->compile(nn::lower(model, key.loss), {.purpose = backend::Purpose::kInference,
+                                                       .batch_size = key.batch_size,
+                                                       .threads = key.threads});
+}
+
+// What EvaluateOptions and PredictOptions have in common.
+template <typename Options>
+backend::ReplicaPool::Key key_of(const Options& options, backend::Loss loss) {
+  const backend::DeviceOptions device = device_options(options.device, options.gpu_memory_mib);
+  return {.loss = loss,
+          .batch_size = options.batch_size,
+          .threads = options.threads > 0 ? options.threads : core::available_cores(),
+          .device = device.name,
+          .gpu_memory_bytes = device.gpu_memory_bytes};
+}
+
+Metrics evaluate_with(backend::Replica& replica, const data::Records& records, int64_t batch_size) {
+  backend::StepMetrics sums;
+  data::InOrderBatches batches(records, batch_size);
+  for (int64_t batch = 0; batch < batches.batches(); ++batch) {
+    sums += replica.evaluate(worker::make_batch(replica, batches, batch));
+  }
+  return mean_metrics(sums, has_accuracy(records.info(), replica.graph().loss));
+}
+
+}  // namespace
+
 Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
     : batch_size_(options.batch_size),
-      loss_(nn::parse_loss(options.loss)),
-      backend_(open_backend_or_throw(device_options(options.device, options.gpu_memory_mib))) {
-  backend::ReplicaOptions compile;
-  compile.purpose = backend::Purpose::kInference;
-  compile.batch_size = batch_size_;
-  compile.threads = options.threads > 0 ? options.threads : core::available_cores();
-  replica_ = backend_->compile(nn::lower(model, loss_), compile);
-}
+      replica_(compile_for_inference(model, key_of(options, nn::parse_loss(options.loss)))) {}
 
 Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Records& records) {
   std::copy(parameters.begin(), parameters.end(), replica_->parameters().begin());
   replica_->parameters_changed();
-  backend::StepMetrics sums;
-  data::InOrderBatches batches(records, batch_size_);
-  for (int64_t batch = 0; batch < batches.batches(); ++batch) {
-    sums += replica_->evaluate(worker::make_batch(*replica_, batches, batch));
-  }
-  return mean_metrics(sums, has_accuracy(records.info(), loss_));
+  return evaluate_with(*replica_, records, batch_size_);
 }
 
 }  // namespace sluice::train
@@ -166,8 +187,10 @@ Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& opti
   const backend::Loss loss = nn::parse_loss(options.loss);
   train::check_fits(*this, dataset.records()->info(), loss);
   train::warn_of_logits(*this, loss);
-  train::Evaluator evaluator(*this, options);
-  return evaluator.evaluate(parameters().values(), *dataset.records());
+  const auto key = train::key_of(options, loss);
+  const auto replica = impl_->compiled.take(
+      key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
+  return train::evaluate_with(*replica, *dataset.records(), key.batch_size);
 }
 
 std::vector<float> Sequential::predict(std::span<const float> x,
@@ -180,24 +203,16 @@ std::vector<float> Sequential::predict(std::span<const float> x,
   }
   const size_t n = x.size() / input;
   const auto output = static_cast<size_t>(output_shape().size());
-  const size_t batch = std::min(n, static_cast<size_t>(asked.batch_size));
-  backend::ReplicaOptions options;
-  options.purpose = backend::Purpose::kInference;
-  options.batch_size = static_cast<int64_t>(batch);
-  options.threads = asked.threads > 0 ? asked.threads : core::available_cores();
-  const auto backend =
-      train::open_backend_or_throw(train::device_options(asked.device, asked.gpu_memory_mib));
+  const auto batch = static_cast<size_t>(asked.batch_size);
   // No targets are compared: any loss fits.
-  const auto replica =
-      backend->compile(nn::lower(*this, backend::Loss::kMeanSquaredError), options);
-  const auto values = parameters().values();
-  std::copy(values.begin(), values.end(), replica->parameters().begin());
-  replica->parameters_changed();
+  const auto key = train::key_of(asked, backend::Loss::kMeanSquaredError);
+  const auto replica = impl_->compiled.take(
+      key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
   std::vector<float> y(n * output);
   for (size_t begin = 0; begin < n; begin += batch) {
     const size_t count = std::min(batch, n - begin);
-    replica->predict(static_cast<int64_t>(count), x.subspan(begin * input, count * input),
-                     std::span(y).subspan(begin * output, count * output));
+    (*replica).predict(static_cast<int64_t>(count), x.subspan(begin * input, count * input),
+                       std::span(y).subspan(begin * output, count * output));
   }
   return y;
 }

@@ -22,8 +22,6 @@ class Evaluator {
 
  private:
   const int64_t batch_size_;
-  const backend::Loss loss_;
-  std::shared_ptr<backend::Backend> backend_;
   std::unique_ptr<backend::Replica> replica_;
 };
 

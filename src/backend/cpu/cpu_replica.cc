@@ -36,6 +36,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
       y_(static_cast<size_t>(options_.batch_size * graph_.target_size())),
       window_(graph.parameter_size, !options.optimizer) {
   device_.threads = options_.threads;
+  if (options_.purpose == Purpose::kInference) return;  // who knows how many samples will come
   const ThreadScope threads(options_.threads);
   program_for(options_.batch_size);
 }

@@ -26,7 +26,7 @@ CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
              floats(options_.batch_size, graph_.target_size())),
       window_(*context_, parameters_, states_.data()),
       host_state_(make_pinned(device_, sizeof(StepState) / sizeof(float))) {
-  program_for(options_.batch_size);
+  if (options_.purpose == Purpose::kTraining) program_for(options_.batch_size);
 }
 
 // What is still under way reads memory that is about to go. And destroying cuDNN's handle waits for
