@@ -78,13 +78,52 @@ struct WeightSpec {
   std::string name = {};  // "kernel"; no two weights of a layer have the same
   Shape shape = {};
   std::string initializer = "glorot_uniform";
+
+  bool operator==(const WeightSpec&) const = default;
+};
+
+class Layer;
+
+// A value of a model to be: an Input, or what a layer gives for others. It holds no numbers; a
+// Model is made from the values where it begins and ends. A handle: copies stand for the same
+// value.
+//
+//   const Input image({28, 28, 1});
+//   const auto x = Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding = "same"})(image);
+//   const auto y = Add()({x, Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding =
+//   "same"})(x)});
+//
+// Keras: KerasTensor.
+class SymbolicTensor {
+ public:
+  // The layer that gives it, and what it is given. For Sluice's own code.
+  struct Node {
+    std::shared_ptr<const Layer> layer;
+    std::vector<SymbolicTensor> inputs;  // none: an Input
+    Shape shape;
+  };
+  explicit SymbolicTensor(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
+  const std::shared_ptr<const Node>& node() const { return node_; }
+
+  // Of one sample, without the batch.
+  const Shape& shape() const { return node_->shape; }
+
+ private:
+  std::shared_ptr<const Node> node_;
 };
 
 // A description only: holds no weights and computes nothing itself, so that a layer costs nothing
-// to copy. The model owns the weights. Const functions may be called from several threads.
+// to copy. The model owns the weights. Const functions may be called from several threads, but for
+// calls of the layer itself.
 class Layer {
  public:
   virtual ~Layer() = default;
+
+  // What the layer gives for an input, or for several, in a Model. A layer that is called more than
+  // once has the same weights each time; a copy of it has its own. Throws ShapeError for inputs
+  // that it cannot take.
+  SymbolicTensor operator()(const SymbolicTensor& input) const;
+  SymbolicTensor operator()(const std::vector<SymbolicTensor>& inputs) const;
 
   // Keras' class, "Conv2D", or the name that the program has registered; by this it is found again
   // in a model's JSON.
@@ -94,6 +133,8 @@ class Layer {
   // The shape of an output for inputs of shape `input`, both without the batch. Throws ShapeError
   // for an input that the layer cannot take.
   virtual Shape output_shape(const Shape& input) const = 0;
+  // The same of a layer that may be given several, such as Add; by default it takes one.
+  virtual Shape merged_shape(std::span<const Shape> inputs) const;
   // The weights that the layer needs for such inputs, in the order of Keras' layer.weights; none
   // by default.
   virtual std::vector<WeightSpec> weights(const Shape& input) const;
@@ -107,14 +148,27 @@ class Layer {
   // Only before it is added: a model's names are unique.
   void set_name(std::string name) { name_ = std::move(name); }
 
+  // Whether training changes the weights; true at first. In a model's JSON: "trainable".
+  bool trainable() const { return trainable_; }
+  void set_trainable(bool trainable) { trainable_ = trainable; }
+
  protected:
   Layer() = default;
   explicit Layer(std::string name) : name_(std::move(name)) {}
-  Layer(const Layer&) = default;
-  Layer& operator=(const Layer&) = default;
+  Layer(const Layer& other) : name_(other.name_), trainable_(other.trainable_) {}
+  Layer& operator=(const Layer& other) {
+    name_ = other.name_;
+    trainable_ = other.trainable_;
+    called_.reset();
+    return *this;
+  }
+  // The layer as its calls remember it: made by the first of them, and no copy's.
+  const std::shared_ptr<const Layer>& called() const;
 
  private:
   std::string name_;
+  bool trainable_ = true;
+  mutable std::shared_ptr<const Layer> called_;
 };
 
 // A layer computed by the program's own code, on the host also where the rest of the model is on a

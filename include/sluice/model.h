@@ -1,4 +1,4 @@
-// A stack of layers, as keras.Sequential: described, trained in this process, evaluated, and used.
+// Models, as keras.Sequential and keras.Model: described, trained in this process, evaluated, used.
 //
 //   Sequential model;
 //   model.add(Input({28, 28, 1}));
@@ -30,16 +30,8 @@ namespace sluice {
 
 class Dataset;
 
-class Sequential;
-
 namespace core {
 class ParameterSet;
-}
-namespace backend {
-enum class Loss;
-}
-namespace train {
-void warn_of_logits(const Sequential& model, backend::Loss loss);
 }
 
 // Losses, by Keras' names or classes. A record has a class number c, or, where its dataset has no
@@ -117,8 +109,8 @@ struct EvaluateOptions {
   int64_t gpu_memory_mib = 0;
 };
 
-// What predict() is told; as in FitOptions. The first call with the same options compiles the model,
-// which takes seconds for a GPU: hence the CPU.
+// What predict() is told; as in FitOptions. The first call with the same options compiles the
+// model, which takes seconds for a GPU: hence the CPU.
 struct PredictOptions {
   int64_t batch_size = 128;
   int threads = 0;
@@ -126,38 +118,42 @@ struct PredictOptions {
   int64_t gpu_memory_mib = 0;
 };
 
-// The model: layers, their shapes and their weights, all weights in one buffer of floats.
+// Layers, their shapes and their weights, all weights in one buffer of floats. Made from layers
+// that have been called, one for what another gives:
 //
-// Without an Input the model is only a list of layers, not built: it has no shapes and no weights,
-// and what needs them throws ShapeError. A first layer in JSON may carry the input's shape.
+//   const Input image({32, 32, 3});
+//   const auto x = Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding = "same"})(image);
+//   const auto y = Add()({x, Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding =
+//   "same"})(x)}); Model model(image, Dense({.units = 10, .activation = "softmax"})(Flatten()(y)));
+//
+// The layers are copied into the model, and named there as Keras does; a layer that was called
+// twice is in it once. Another model made from the same layers has weights of its own, other than
+// in Keras.
 //
 // One object is used by one thread at a time; but evaluate() and predict() may be called by several
 // at the same time while nobody changes it. They compile the model when they are first called, and
 // keep what they have compiled, with a copy of the weights for each thread. Copies are deep: layers
 // and weights.
-// Keras: keras.Sequential.
-class Sequential {
+// Keras: keras.Model.
+class Model {
  public:
-  explicit Sequential(std::string name = "sequential");
-  ~Sequential();
-  Sequential(const Sequential& other);
-  Sequential& operator=(const Sequential& other);
-  Sequential(Sequential&&) noexcept;
-  Sequential& operator=(Sequential&&) noexcept;
-
-  // Appends a layer, names it unless it has a name, and draws its weights. Returns this. Throws
-  // ShapeError when the layer cannot take the output of the one before it or when this machine's
-  // memory cannot hold its weights, and std::invalid_argument for a name that is taken or an Input
-  // that is not the first; the model is then as it was.
-  template <typename L>
-  Sequential& add(L layer) {
-    return add(std::unique_ptr<Layer>(std::make_unique<L>(std::move(layer))));
-  }
-  Sequential& add(std::unique_ptr<Layer> layer);
+  // Throws ShapeError when this machine's memory cannot hold the weights or a layer that is called
+  // again would need others, and std::invalid_argument when the output does not come from the input
+  // alone or two layers have one name.
+  Model(const SymbolicTensor& input, const SymbolicTensor& output, std::string name = "functional");
+  ~Model();
+  Model(const Model& other);
+  Model& operator=(const Model& other);
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
 
   const std::string& name() const;
-  // In order, without the Input, as in Keras.
+  // In Keras' order, without the Input.
   const std::vector<std::unique_ptr<Layer>>& layers() const;
+  // The layer of this name, to be looked at or frozen (set_trainable). Throws std::invalid_argument
+  // where there is none.
+  Layer& get_layer(const std::string& name);
+  const Layer& get_layer(const std::string& name) const;
   // Whether the input's shape is known and there are layers.
   bool built() const;
   // Shapes of one sample, without the batch. Both throw ShapeError before the input's is known.
@@ -178,7 +174,7 @@ class Sequential {
   // From the JSON of Keras 2, Keras 3 or to_json(). The weights are those of seed 0. Throws
   // std::invalid_argument, naming the layer, for what Sluice does not have, and ShapeError for
   // layers that do not fit.
-  static Sequential from_json(std::string_view json);
+  static Model from_json(std::string_view json);
 
   // Architecture and weights, to and from Sluice's own checkpoint file: versioned, checksummed,
   // written to a temporary file and renamed, so that a file is whole or absent. Keras cannot read
@@ -201,20 +197,47 @@ class Sequential {
   // ShapeError unless x holds at least one sample and whole ones only; otherwise as fit().
   std::vector<float> predict(std::span<const float> x, const PredictOptions& options = {}) const;
 
+  // One weight by its name, the layer's and its own: "dense/kernel"; row-major. Both throw
+  // std::invalid_argument for a name that the model does not have, set_weights() ShapeError for
+  // another number of floats.
+  std::vector<float> get_weights(const std::string& name) const;
+  void set_weights(const std::string& name, std::span<const float> values);
+
   // The weights in one buffer. For Sluice's own code.
   core::ParameterSet& parameters();
   const core::ParameterSet& parameters() const;
-
- private:
-  friend void train::warn_of_logits(const Sequential& model, backend::Loss loss);
-
+  // Likewise.
   struct Impl;
+  const Impl& impl() const { return *impl_; }
+
+ protected:
+  explicit Model(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+};
+
+// A stack of layers, each of which gets what the one before it gives.
+//
+// Without an Input the model is only a list of layers, not built: it has no shapes and no weights,
+// and what needs them throws ShapeError. A first layer in JSON may carry the input's shape.
+// Keras: keras.Sequential.
+class Sequential : public Model {
+ public:
+  explicit Sequential(std::string name = "sequential");
+
+  // Appends a layer, names it unless it has a name, and draws its weights. Returns this. Throws
+  // ShapeError when the layer cannot take the output of the one before it or when this machine's
+  // memory cannot hold its weights, and std::invalid_argument for a name that is taken or an Input
+  // that is not the first; the model is then as it was.
+  template <typename L>
+  Sequential& add(L layer) {
+    return add(std::unique_ptr<Layer>(std::make_unique<L>(std::move(layer))));
+  }
+  Sequential& add(std::unique_ptr<Layer> layer);
 };
 
 // A model from what save_weights() wrote: architecture and weights. Throws RuntimeError for a file
 // that cannot be read or is damaged, and std::invalid_argument for a layer that this program does
 // not know (register_layer() first).
-Sequential load_model(const std::string& path);
+Model load_model(const std::string& path);
 
 }  // namespace sluice

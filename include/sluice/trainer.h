@@ -99,7 +99,7 @@ class Trainer {
   Trainer(std::string algorithm, TrainerOptions options)
       : algorithm_(std::move(algorithm)), options_(std::move(options)) {}
 
-  TrainingReport train(Sequential& model, const Dataset& dataset) const;
+  TrainingReport train(Model& model, const Dataset& dataset) const;
 
   const TrainerOptions& options() const { return options_; }
 

@@ -93,7 +93,7 @@ void Outputs::check_apart_from(const std::vector<std::string>& inputs) const {
   }
 }
 
-void Outputs::check_room_for(const Sequential& model) {
+void Outputs::check_room_for(const Model& model) {
   const std::string json = model.to_json();
   if (const core::OutputFile* file = find(kSave)) {
     require(kSave, file->check(nn::checkpoint_bytes(json, model.parameters().layout())));
@@ -115,7 +115,7 @@ bool Outputs::take_standard_output() const {
   });
 }
 
-Status Outputs::save(const Sequential& model) {
+Status Outputs::save(const Model& model) {
   return nn::write_checkpoint(*find(kSave), model.to_json(), model.parameters());
 }
 

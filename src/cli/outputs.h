@@ -46,14 +46,14 @@ class Outputs {
   // The following three, too: for what is known later, and right before the job begins, since a
   // pipe's reader is waited for.
   void check_apart_from(const std::vector<std::string>& inputs) const;
-  void check_room_for(const Sequential& model);
+  void check_room_for(const Model& model);
   void open();
 
   // Whether standard output is the model's, the report's or the history's, and nobody else's.
   bool take_standard_output() const;
 
   // Each only where it is asked for, and once. Statuses as core::OutputFile::write().
-  Status save(const Sequential& model);
+  Status save(const Model& model);
   Status write_report(const show::JobReport& report);
   std::unique_ptr<LineFile> open_history();  // null: not asked for
 

@@ -152,7 +152,7 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
 }
 
 // A file that cannot be read is a mistake like a wrong flag.
-Sequential make_model(const train::JobConfig& config) {
+Model make_model(const train::JobConfig& config) {
   try {
     return train::make_model(config.model, config.seed);
   } catch (const train::InvalidField&) {
@@ -170,7 +170,7 @@ Sequential make_model(const train::JobConfig& config) {
 }
 
 // The status. Without the trained model, the figures are better than nothing.
-int save_model(const Sequential& model, Outputs& outputs) {
+int save_model(const Model& model, Outputs& outputs) {
   try {
     const Status saved = outputs.save(model);
     return saved.ok() ? 0 : fail(1, saved.message());
@@ -179,7 +179,7 @@ int save_model(const Sequential& model, Outputs& outputs) {
   }
 }
 
-void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& model,
+void announce(const JobFlags& flags, train::Cluster cluster, const Model& model,
               const TrainTest& sets, const std::string& device) {
   const Dataset& data = sets.train;
   std::string text = model.summary();
@@ -198,8 +198,8 @@ void announce(const JobFlags& flags, train::Cluster cluster, const Sequential& m
 }
 
 // Of the job alone: what comes behind it, the caller adds.
-show::JobReport report_of(const train::JobConfig& config, const Sequential& model,
-                          const TrainTest& data, train::JobOutcome outcome) {
+show::JobReport report_of(const train::JobConfig& config, const Model& model, const TrainTest& data,
+                          train::JobOutcome outcome) {
   show::JobReport report;
   report.dataset_asked = config.dataset;
   report.dataset = data.train.name();
@@ -212,7 +212,7 @@ show::JobReport report_of(const train::JobConfig& config, const Sequential& mode
 
 // Says what became of a job that was interrupted, with what was asked for written by now. `report`
 // is that of the job where its servers still had the model: so has `model` then.
-int end_interrupted(const Result<show::JobReport>& report, const Sequential& model,
+int end_interrupted(const Result<show::JobReport>& report, const Model& model,
                     const train::JobConfig& config, Outputs& outputs) {
   const int signal = launch::StopSignals::signal();
   const int status = signal == 0 ? 1 : launch::StopSignals::exit_status();
@@ -255,7 +255,7 @@ void check_data_dir(const std::string& folder) {
   throw train::InvalidField("data_dir", folder + " is no folder that is there");
 }
 
-data::LoadOptions load_options(const train::JobConfig& config, const Sequential& model) {
+data::LoadOptions load_options(const train::JobConfig& config, const Model& model) {
   data::LoadOptions options;
   options.csv.target = config.target;
   options.csv.ignored = train::ignored_columns(config);
@@ -314,7 +314,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   Outputs outputs(config, {flags.config_file, own_model ? "" : config.model});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   check_data_dir(config.data_dir);
-  Sequential model = make_model(config);
+  Model model = make_model(config);
   outputs.check_room_for(model);
   auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
   if (!data.ok()) refuse("dataset", data.status());
@@ -360,16 +360,19 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     core::write_to_standard_error(
         fmt::format("Evaluating on {}\n", core::counted(data->test.size(), "record", "records")));
   }
-  Metrics test;
+  std::string untested;  // why there are no figures of a test
   {
     // Nobody else is at the report meanwhile.
     const std::stop_callback on_stop(signals.token(), [&, status] {
       end_evaluation(report, status == 0 ? config.save : "", config.report, outputs);
     });
-    test = model.evaluate(
-        data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
+    try {
+      report.test = model.evaluate(
+          data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
+    } catch (const RuntimeError& error) {
+      untested = error.what();
+    }
   }
-  report.test = test;
   report.total_time_s = core::to_seconds(core::steady_now() - started);
   const bool saved = !config.save.empty() && status == 0;
   if (!config.report.empty()) {
@@ -378,6 +381,10 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   }
   if (history) {
     if (const Status written = history->close(); !written.ok()) status = fail(1, written.message());
+  }
+  if (!untested.empty()) {
+    return fail(1, fmt::format("the model was trained but not tested: {}; {}", untested,
+                               saved ? "it is saved to " + config.save : "no model was saved"));
   }
   if (config.verbose == 0) return status;
   std::string text = show::to_text(report);

@@ -129,7 +129,7 @@ Result<Checkpoint> check_and_parse(std::span<const char> file) {
 
 Status check_checkpoint_name(const std::string& path) {
   for (const std::string format : {".keras", ".h5", ".hdf5", ".json", ".onnx", ".pb", ".tflite",
-                                   ".pt", ".pth", ".npz", ".safetensors"}) {
+                                   ".pt", ".pth", ".npy", ".npz", ".safetensors"}) {
     if (!path.ends_with(format)) continue;
     return invalid_argument(fmt::format(
         "{}: Sluice writes weights in a format of its own, not as {}; choose another name, such as "

@@ -29,7 +29,7 @@
 namespace sluice::nn {
 
 struct Checkpoint {
-  std::string architecture;  // JSON, for Sequential::from_json()
+  std::string architecture;  // JSON, for Model::from_json()
   core::ParameterSet parameters;
 };
 
@@ -56,7 +56,7 @@ Result<Checkpoint> read_checkpoint(const std::string& path);
 Result<Checkpoint> parse_checkpoint(const std::string& path, std::span<const char> file);
 
 // As load_model(), of a file that has been read.
-Sequential parse_model(const std::string& path, std::span<const char> file);
+Model parse_model(const std::string& path, std::span<const char> file);
 
 // FAILED_PRECONDITION, saying where they differ, unless both list the same variables.
 Status check_same_layout(const core::ParameterLayout& file, const core::ParameterLayout& model);

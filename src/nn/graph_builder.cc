@@ -14,14 +14,25 @@ GraphBuilder::GraphBuilder(const Shape& input, const core::ParameterLayout& layo
 backend::ParameterSlice GraphBuilder::parameter(const std::string& weight) const {
   const std::string name = layer_ + "/" + weight;
   for (const core::Variable& variable : layout_.variables()) {
-    if (variable.name == name) return {variable.offset, variable.size()};
+    if (variable.name == name) return {variable.offset, variable.size(), role_};
   }
   SLUICE_CHECK(false) << "no variable " << name;
   return {};
 }
 
+void GraphBuilder::begin_call(const Layer& layer, std::vector<backend::ValueId> inputs) {
+  layer_ = layer.name();
+  role_ = layer.trainable() ? backend::ParameterRole::kTrainable : backend::ParameterRole::kFrozen;
+  inputs_ = std::move(inputs);
+  value_ = inputs_.front();
+}
+
+void GraphBuilder::append_merge(backend::OpKind kind, Shape output) {
+  value_ = graph_.add(layer_, std::move(kind), inputs_, std::move(output));
+}
+
 void GraphBuilder::append(backend::OpKind kind, Shape output) {
-  graph_.add(layer_, std::move(kind), {graph_.output}, std::move(output));
+  value_ = graph_.add(layer_, std::move(kind), {value_}, std::move(output));
 }
 
 void GraphBuilder::append_activation(backend::Activation activation) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "backend/graph.h"
 #include "core/parameter_set.h"
+#include "sluice/layer.h"
 
 namespace sluice::nn {
 
@@ -14,14 +16,19 @@ class GraphBuilder {
   // `layout` must outlive the builder.
   GraphBuilder(const Shape& input, const core::ParameterLayout& layout, backend::Loss loss);
 
-  // The operations and weights that follow belong to the layer of this name.
-  void begin_layer(std::string name) { layer_ = std::move(name); }
+  // The operations and weights that follow belong to this layer, called for these values.
+  void begin_call(const Layer& layer, std::vector<backend::ValueId> inputs);
 
   // The shape, without the batch, that the next operation gets.
-  const Shape& shape() const { return graph_.output_shape(); }
+  const Shape& shape() const { return graph_.values[value_]; }
+  // What the last operation of the layer has given.
+  backend::ValueId value() const { return value_; }
 
   // Where the current layer's weight lies: parameter("kernel").
   backend::ParameterSlice parameter(const std::string& weight) const;
+
+  // Appends an operation on all that the layer was called for, as its first one.
+  void append_merge(backend::OpKind kind, Shape output);
 
   // Appends an operation from shape() to `output`, which becomes shape().
   void append(backend::OpKind kind, Shape output);
@@ -34,6 +41,9 @@ class GraphBuilder {
  private:
   const core::ParameterLayout& layout_;
   std::string layer_;
+  backend::ParameterRole role_ = backend::ParameterRole::kTrainable;
+  std::vector<backend::ValueId> inputs_;
+  backend::ValueId value_ = 0;
   backend::Graph graph_;
 };
 

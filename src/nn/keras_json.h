@@ -6,16 +6,22 @@
 #include <string>
 
 #include "sluice/layer.h"
+#include "sluice/layers/input.h"
 
 namespace sluice::nn {
 
 // {"module", "class_name", "config", "registered_name"}, in a form that Keras 2 and 3 both read.
 nlohmann::ordered_json write_layer(const Layer& layer);
 
+nlohmann::ordered_json write_input(const Shape& shape, const std::string& name);
+
 // Reads the forms of Keras 2 and 3 of what require_layer() has let pass. Throws
 // std::invalid_argument, naming the layer, for a class that is not known and for a setting that
 // Sluice does not have. Settings that are null or false and unknown are left out.
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& layer);
+
+// From an InputLayer's config. Throws std::invalid_argument.
+Input read_input(const nlohmann::ordered_json& config);
 
 // Throws std::invalid_argument unless it is an object with a "class_name" and a "config".
 void require_layer(const nlohmann::ordered_json& layer);

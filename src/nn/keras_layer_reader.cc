@@ -96,9 +96,6 @@ bool is_common(const std::string& key) {
 }
 
 void check_common(const Json& config) {
-  if (config.value("trainable", Json(true)) == false) {
-    throw std::invalid_argument("trainable = false: Sluice trains every layer");
-  }
   const std::string problem = dtype_problem(config);
   if (!problem.empty()) throw std::invalid_argument(problem);
 }
@@ -249,6 +246,7 @@ std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
     std::unique_ptr<Layer> layer = make_layer(class_name, read);
     if (dynamic_cast<const CustomLayer*>(layer.get()) == nullptr) check_taken_over(read, *layer);
     layer->set_name(name);
+    layer->set_trainable(member(config, "trainable") != false);
     return layer;
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(fmt::format("{} \"{}\": {}", class_name, name, error.what()));

@@ -1,12 +1,13 @@
-// Sequential::from_json().
+// Model::from_json().
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "core/json_text.h"
+#include "nn/keras_functional.h"
 #include "nn/keras_json.h"
-#include "nn/sequential_impl.h"
+#include "nn/model_impl.h"
 #include "sluice/errors.h"
 #include "sluice/layers/input.h"
 
@@ -34,21 +35,6 @@ const Json* find_batch_shape(const Json& config) {
     if (found != config.end() && !found->is_null()) return &*found;
   }
   return nullptr;
-}
-
-Input read_input(const Json& config) {
-  const std::string name = nn::read_name(config, InputOptions().name);
-  const auto refuse = [&](const std::string& what) {
-    throw std::invalid_argument(fmt::format("InputLayer \"{}\": {}", name, what));
-  };
-  const Json* shape = find_batch_shape(config);
-  if (shape == nullptr) refuse("has no shape");
-  const std::string problem = nn::dtype_problem(config);
-  if (!problem.empty()) refuse(problem);
-  if (config.value("sparse", Json(false)) == true || config.value("ragged", Json(false)) == true) {
-    refuse("Sluice has only dense inputs");
-  }
-  return Input(nn::read_batch_shape(*shape), {.name = name});
 }
 
 // The first layer, when it is no InputLayer, may carry the input's shape; so may the model.
@@ -86,16 +72,7 @@ Json unwrapped(Json json) {
   return json;
 }
 
-Sequential read_model(const Json& root) {
-  const std::string class_name = root.at("class_name").get<std::string>();
-  if (class_name != "Sequential" || !nn::is_of_keras(root)) {
-    const std::string registered = root.value("registered_name", Json()).is_string()
-                                       ? root["registered_name"].get<std::string>()
-                                       : class_name;
-    throw std::invalid_argument(
-        fmt::format("this is a {} model; Sluice has Keras' Sequential", registered));
-  }
-  const Json& config = root.at("config");
+Sequential read_sequential(const Json& config) {
   // Keras before 2.2 wrote the bare list of layers.
   const Json none;
   const Json& layers = config.is_object() && config.contains("layers") ? config["layers"]
@@ -110,7 +87,7 @@ Sequential read_model(const Json& root) {
   for (const Json& layer : layers) {
     nn::require_layer(layer);
     if (layer.at("class_name") == "InputLayer") {
-      model.add(read_input(layer.at("config")));
+      model.add(nn::read_input(layer.at("config")));
     } else {
       if (first) add_implied_input(model, config, layer);
       model.add(nn::read_layer(layer));
@@ -120,9 +97,39 @@ Sequential read_model(const Json& root) {
   return model;
 }
 
+Model read_model(const Json& root) {
+  const std::string class_name = root.at("class_name").get<std::string>();
+  if (nn::is_of_keras(root)) {
+    if (class_name == "Sequential") return read_sequential(root.at("config"));
+    if (class_name == "Functional" || class_name == "Model") {
+      return nn::read_functional(root.at("config"));
+    }
+  }
+  const std::string registered = root.value("registered_name", Json()).is_string()
+                                     ? root["registered_name"].get<std::string>()
+                                     : class_name;
+  throw std::invalid_argument(
+      fmt::format("this is a {} model; Sluice has Keras' Sequential and Functional", registered));
+}
+
 }  // namespace
 
-Sequential Sequential::from_json(std::string_view json) {
+Input nn::read_input(const nlohmann::ordered_json& config) {
+  const std::string name = nn::read_name(config, InputOptions().name);
+  const auto refuse = [&](const std::string& what) {
+    throw std::invalid_argument(fmt::format("InputLayer \"{}\": {}", name, what));
+  };
+  const Json* shape = find_batch_shape(config);
+  if (shape == nullptr) refuse("has no shape");
+  const std::string problem = nn::dtype_problem(config);
+  if (!problem.empty()) refuse(problem);
+  if (config.value("sparse", Json(false)) == true || config.value("ragged", Json(false)) == true) {
+    refuse("Sluice has only dense inputs");
+  }
+  return Input(nn::read_batch_shape(*shape), {.name = name});
+}
+
+Model Model::from_json(std::string_view json) {
   try {
     return read_model(unwrapped(parse(json)));
   } catch (const ShapeError&) {

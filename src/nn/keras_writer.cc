@@ -1,9 +1,10 @@
-// Sequential::to_json(): Keras 2's keys with Keras 3's module names, which both of them read.
+// Model::to_json(): Keras 2's keys with Keras 3's module names, which both of them read.
 #include <nlohmann/json.hpp>
 
 #include "nn/initializers.h"
+#include "nn/keras_functional.h"
 #include "nn/keras_json.h"
-#include "nn/sequential_impl.h"
+#include "nn/model_impl.h"
 
 namespace sluice {
 namespace {
@@ -45,7 +46,9 @@ Json object(const Json& module, const std::string& class_name, const Json& confi
           {"registered_name", registered_name}};
 }
 
-Json write_input(const Shape& shape, const std::string& name) {
+}  // namespace
+
+nlohmann::ordered_json nn::write_input(const Shape& shape, const std::string& name) {
   Json batch_shape = Json::array({nullptr});
   for (int64_t size : shape.dims()) batch_shape.push_back(size);
   return object("keras.layers", "InputLayer",
@@ -57,11 +60,9 @@ Json write_input(const Shape& shape, const std::string& name) {
                 nullptr);
 }
 
-}  // namespace
-
 nlohmann::ordered_json nn::write_layer(const Layer& layer) {
   const bool custom = dynamic_cast<const CustomLayer*>(&layer) != nullptr;
-  Json config = {{"name", layer.name()}, {"trainable", true}, {"dtype", "float32"}};
+  Json config = {{"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
   const Config settings = layer.config();
   for (const auto& [key, value] : settings.entries()) {
     config[key] =
@@ -71,12 +72,16 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
   return object("keras.layers", layer.class_name(), config, nullptr);
 }
 
-std::string Sequential::to_json() const {
-  Json layer_list = Json::array();
-  if (impl_->input) layer_list.push_back(write_input(*impl_->input, impl_->input_name));
-  for (const auto& layer : layers()) layer_list.push_back(nn::write_layer(*layer));
-  const Json model =
-      object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr);
+std::string Model::to_json() const {
+  Json model;
+  if (impl_->is_sequential) {
+    Json layer_list = Json::array();
+    if (impl_->input) layer_list.push_back(nn::write_input(*impl_->input, impl_->input_name));
+    for (const auto& layer : layers()) layer_list.push_back(nn::write_layer(*layer));
+    model = object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr);
+  } else {
+    model = object("keras", "Model", nn::write_functional(*this), nullptr);
+  }
   return model.dump(-1, ' ', false, Json::error_handler_t::replace);  // of bytes that are not UTF-8
 }
 

@@ -1,6 +1,11 @@
 #include "sluice/layer.h"
 
+#include <fmt/core.h>
+
+#include <stdexcept>
+
 #include "nn/graph_builder.h"
+#include "sluice/errors.h"
 
 namespace sluice {
 namespace {
@@ -34,6 +39,33 @@ class CustomLayerKernel final : public backend::HostKernel {
 }  // namespace
 
 std::vector<WeightSpec> Layer::weights(const Shape&) const { return {}; }
+
+Shape Layer::merged_shape(std::span<const Shape> inputs) const {
+  if (inputs.size() != 1) {
+    throw ShapeError(fmt::format("{}{}: expected one input, got {}", class_name(),
+                                 name_.empty() ? "" : fmt::format(" \"{}\"", name_),
+                                 inputs.size()));
+  }
+  return output_shape(inputs.front());
+}
+
+const std::shared_ptr<const Layer>& Layer::called() const {
+  if (called_ == nullptr) called_ = clone();
+  return called_;
+}
+
+SymbolicTensor Layer::operator()(const SymbolicTensor& input) const {
+  return (*this)(std::vector<SymbolicTensor>{input});
+}
+
+SymbolicTensor Layer::operator()(const std::vector<SymbolicTensor>& inputs) const {
+  if (inputs.empty()) throw std::invalid_argument(class_name() + ": called without an input");
+  std::vector<Shape> shapes;
+  for (const SymbolicTensor& input : inputs) shapes.push_back(input.shape());
+  Shape output = merged_shape(shapes);
+  return SymbolicTensor(std::make_shared<const SymbolicTensor::Node>(
+      SymbolicTensor::Node{called(), inputs, std::move(output)}));
+}
 
 void CustomLayer::lower(nn::GraphBuilder& builder) const {
   backend::HostOp op;

@@ -7,6 +7,7 @@
 
 #include "core/parameter_set.h"
 #include "nn/graph_builder.h"
+#include "nn/model_impl.h"
 #include "sluice/errors.h"
 
 namespace sluice::nn {
@@ -36,17 +37,25 @@ backend::Loss parse_loss(const std::string& name) {
                   name));
 }
 
-backend::Graph lower(const Sequential& model, backend::Loss loss) {
+backend::Graph lower(const Model& model, backend::Loss loss) {
   const Shape& input = model.input_shape();
   if (model.layers().empty()) {
     throw ShapeError(fmt::format("Sequential \"{}\": there are no layers; add some", model.name()));
   }
+  const Model::Impl& impl = model.impl();
   GraphBuilder builder(input, model.parameters().layout(), loss);
-  for (const auto& layer : model.layers()) {
-    builder.begin_layer(layer->name());
-    layer->lower(builder);
+  std::vector<backend::ValueId> values{builder.value()};  // of each value of the model
+  for (const Model::Impl::Call& call : impl.calls) {
+    std::vector<backend::ValueId> inputs;
+    for (const Model::Impl::Value value : call.inputs) inputs.push_back(values[value]);
+    const Layer& layer = *impl.layers[call.layer];
+    builder.begin_call(layer, std::move(inputs));
+    layer.lower(builder);
+    values.push_back(builder.value());
   }
-  return std::move(builder).take();
+  backend::Graph graph = std::move(builder).take();
+  graph.output = values[impl.output];
+  return graph;
 }
 
 }  // namespace sluice::nn

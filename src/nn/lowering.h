@@ -14,6 +14,6 @@ namespace sluice::nn {
 backend::Loss parse_loss(const std::string& name);
 
 // Throws ShapeError for a model without an input shape or without layers.
-backend::Graph lower(const Sequential& model, backend::Loss loss);
+backend::Graph lower(const Model& model, backend::Loss loss);
 
 }  // namespace sluice::nn

@@ -14,6 +14,7 @@ namespace {
 const std::map<std::string, LayerFactory>& own_layers() {
   static const std::map<std::string, LayerFactory> layers = {
       {"Activation", Activation::from_config},
+      {"Add", Add::from_config},
       {"AveragePooling2D", AveragePooling2D::from_config},
       {"Conv2D", Conv2D::from_config},
       {"Dense", Dense::from_config},
@@ -39,6 +40,7 @@ Registry& registry() {
 void register_layer(const std::string& class_name, LayerFactory factory) {
   std::lock_guard lock(registry().mutex);
   const bool added = class_name != "InputLayer" && class_name != "Sequential" &&
+                     class_name != "Functional" && class_name != "Model" &&
                      registry().factories.emplace(class_name, std::move(factory)).second;
   if (!added) {
     throw std::invalid_argument(fmt::format(

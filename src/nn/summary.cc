@@ -1,11 +1,11 @@
-// Sequential::summary(): the table that Keras 3 prints where it does not know the terminal's width.
+// Model::summary(): the table that Keras 3 prints where it does not know the terminal's width.
 #include <fmt/core.h>
 
 #include <array>
 
 #include "core/count_text.h"
 #include "core/process_info.h"
-#include "nn/sequential_impl.h"
+#include "nn/model_impl.h"
 
 namespace sluice {
 namespace {
@@ -117,7 +117,7 @@ size_t count_params(const Layer& layer, const Shape& input) {
 
 }  // namespace
 
-std::string Sequential::summary() const {
+std::string Model::summary() const {
   std::string text = fmt::format("Model: \"{}\"\n", printable(name())) + rule(kTop) +
                      row({"Layer (type)", "Output Shape", "Param #"}, "┃") + rule(kBelowHeader);
   for (size_t i = 0; i < layers().size(); ++i) {
@@ -125,16 +125,18 @@ std::string Sequential::summary() const {
     Cells cells = {printable(fmt::format("{} ({})", layer.name(), layer.class_name())), "?",
                    "0 (unbuilt)"};
     if (impl_->input) {
-      cells[1] = with_batch(impl_->outputs[i]);
+      const Impl::Call& call = impl_->call_of(i);
+      cells[1] = with_batch(call.output);
       cells[2] = core::with_separators(
-          static_cast<int64_t>(sluice::count_params(layer, impl_->input_of(i))));
+          static_cast<int64_t>(sluice::count_params(layer, impl_->inputs_of(call).front())));
     }
     if (i > 0) text += rule(kBetween);
     text += row(cells, "│");
   }
   size_t trainable = 0;
-  for (const core::Variable& variable : parameters().layout().variables()) {
-    if (variable.trainable) trainable += variable.size();
+  for (size_t i = 0; impl_->input && i < layers().size(); ++i) {
+    if (!layers()[i]->trainable()) continue;
+    trainable += sluice::count_params(*layers()[i], impl_->inputs_of(impl_->call_of(i)).front());
   }
   return text + rule(kBottom) + total("Total params", count_params()) +
          total("Trainable params", trainable) +

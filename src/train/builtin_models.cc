@@ -57,8 +57,8 @@ bool is_builtin_model(const std::string& name) {
   return name == "mnist_cnn" || name == "mnist_mlp";
 }
 
-Sequential make_model(const std::string& name, uint64_t seed) {
-  Sequential model;
+Model make_model(const std::string& name, uint64_t seed) {
+  Model model = Sequential();
   if (name == "mnist_cnn") {
     model = mnist_cnn();
   } else if (name == "mnist_mlp") {
@@ -67,7 +67,7 @@ Sequential make_model(const std::string& name, uint64_t seed) {
     const std::string file = read_model_file(name);
     if (nn::is_checkpoint(file)) return nn::parse_model(name, file);
     try {
-      model = Sequential::from_json(file);
+      model = Model::from_json(file);
       if (!model.built()) {
         throw std::invalid_argument(
             model.layers().empty()

@@ -14,7 +14,7 @@ namespace sluice::train {
 //              (Dist-Keras' examples/mnist.ipynb).
 // Anything else is a file: the JSON of Keras' model.to_json(), or what --save wrote, whose weights
 // it then begins with. All others are drawn by `seed`. Throws std::invalid_argument.
-Sequential make_model(const std::string& name_or_path, uint64_t seed);
+Model make_model(const std::string& name_or_path, uint64_t seed);
 
 // Whether the command knows it by name: no file is read then.
 bool is_builtin_model(const std::string& name);

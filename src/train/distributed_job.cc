@@ -64,8 +64,7 @@ auto blaming(const char* field, Make make) {
 }
 
 Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cluster,
-                                             const Sequential& model,
-                                             const data::Records& records) {
+                                             const Model& model, const data::Records& records) {
   driver::DriverOptions options;
   wire::TrainingSpec& training = options.training;
   training.model = model.to_json();
@@ -125,7 +124,7 @@ Result<std::unique_ptr<launch::LocalCluster>> make_cluster(const DistributedJob&
 }
 
 show::JobView::Evaluate validate_on(std::shared_ptr<const data::Records> records,
-                                    const DistributedJob& job, const Sequential& model) {
+                                    const DistributedJob& job, const Model& model) {
   EvaluateOptions options;
   options.loss = job.config.loss;
   options.device = evaluation_device(job.config, job.cluster);
@@ -147,12 +146,15 @@ std::string evaluation_device(const JobConfig& config, Cluster cluster) {
   return cluster == Cluster::kLocal ? config.device : "auto";
 }
 
-Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
-                                   const Dataset& dataset, std::stop_token stop) {
+Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, const Dataset& dataset,
+                                   std::stop_token stop) {
   const JobConfig& config = job.config;
   validate(config);
   const backend::Loss loss = nn::parse_loss(config.loss);
   check_fits(model, dataset.records()->info(), loss);
+  if (model.count_params() == 0) {
+    throw InvalidField("model", fmt::format("\"{}\" has no parameters to train", model.name()));
+  }
   auto records = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (config.validation_split > 0) {

@@ -46,7 +46,7 @@ struct JobOutcome {
 // Runs the job; returns when it has ended. On success `model` has the trained weights, of a job
 // that was stopped those that it had got to (JobResult::stopped). Throws std::invalid_argument or
 // ShapeError for a job that makes no sense.
-Result<JobOutcome> run_distributed(const DistributedJob& job, Sequential& model,
-                                   const Dataset& dataset, std::stop_token stop);
+Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, const Dataset& dataset,
+                                   std::stop_token stop);
 
 }  // namespace sluice::train

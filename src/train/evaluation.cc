@@ -12,7 +12,7 @@
 #include "core/parameter_set.h"
 #include "nn/arguments.h"
 #include "nn/lowering.h"
-#include "nn/sequential_impl.h"
+#include "nn/model_impl.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
 #include "train/validate.h"
@@ -43,7 +43,7 @@ bool takes(const Shape& input, const Shape& record) {
 }
 
 // A record has one class number, not one for each position of an output [T..., K].
-void check_one_position(const Sequential& model, const data::RecordsInfo& info) {
+void check_one_position(const Model& model, const data::RecordsInfo& info) {
   const Shape output = model.output_shape();
   if (output.rank() == 0 || output.dims().back() == output.size()) return;
   throw ShapeError(fmt::format(
@@ -54,7 +54,7 @@ void check_one_position(const Sequential& model, const data::RecordsInfo& info) 
 }
 
 // Targets that are numbers.
-void check_numbers(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
+void check_numbers(const Model& model, const data::RecordsInfo& info, backend::Loss loss) {
   if (loss == backend::Loss::kSparseCategoricalCrossentropy) {
     throw std::invalid_argument(fmt::format(
         "loss sparse_categorical_crossentropy compares class numbers, but the targets of {} are "
@@ -77,7 +77,7 @@ void check_numbers(const Sequential& model, const data::RecordsInfo& info, backe
 
 }  // namespace
 
-bool predicts_numbers(const Sequential& model, backend::Loss loss) {
+bool predicts_numbers(const Model& model, backend::Loss loss) {
   return loss == backend::Loss::kMeanSquaredError && model.output_shape().size() == 1;
 }
 
@@ -91,7 +91,7 @@ Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy) {
                                                 : std::numeric_limits<double>::quiet_NaN()};
 }
 
-void check_fits(const Sequential& model, const data::RecordsInfo& info, backend::Loss loss) {
+void check_fits(const Model& model, const data::RecordsInfo& info, backend::Loss loss) {
   if (!takes(model.input_shape(), info.sample_shape)) {
     throw ShapeError(fmt::format("model \"{}\" takes {}, but the records of {} are {}",
                                  model.name(), model.input_shape().to_string(), info.name,
@@ -103,14 +103,20 @@ void check_fits(const Sequential& model, const data::RecordsInfo& info, backend:
   if (numbers) check_one_position(model, info);
   if (numbers ? outputs < info.classes : outputs != info.classes) {
     const std::string& whose = info.classes_origin.empty() ? info.name : info.classes_origin;
-    throw ShapeError(fmt::format("model \"{}\" has {}, but {} has {}", model.name(),
+    const char* hint = "";
+    if (outputs == 1) {
+      hint = "; to predict numbers, the loss is mse";
+    } else if (outputs + 1 == info.classes) {
+      hint = "; classes are numbered from 0";
+    }
+    throw ShapeError(fmt::format("model \"{}\" has {}, but {} has {}{}", model.name(),
                                  core::counted(outputs, "output", "outputs"), whose,
-                                 core::counted(info.classes, "class", "classes")));
+                                 core::counted(info.classes, "class", "classes"), hint));
   }
 }
 
-void warn_of_logits(const Sequential& model, backend::Loss loss) {
-  if (loss == backend::Loss::kMeanSquaredError || model.impl_->warned_of_logits) return;
+void warn_of_logits(const Model& model, backend::Loss loss) {
+  if (loss == backend::Loss::kMeanSquaredError || model.impl().warned_of_logits) return;
   // What only moves or selects outputs leaves probabilities what they are.
   const auto keeps = [](const backend::Op& op) {
     return std::holds_alternative<backend::ReshapeOp>(op.kind) ||
@@ -125,7 +131,7 @@ void warn_of_logits(const Sequential& model, backend::Loss loss) {
     if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = op->activation;
   }
   if (end == backend::Activation::kSoftmax || end == backend::Activation::kSigmoid) return;
-  if (model.impl_->warned_of_logits.exchange(true)) return;
+  if (model.impl().warned_of_logits.exchange(true)) return;
   const std::string& name = model.layers().back()->name();
   const bool has_activation = last == graph.ops.rbegin() && last != graph.ops.rend();
   SLUICE_LOG(warn, "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
@@ -137,7 +143,7 @@ void warn_of_logits(const Sequential& model, backend::Loss loss) {
 
 namespace {
 
-std::unique_ptr<backend::Replica> compile_for_inference(const Sequential& model,
+std::unique_ptr<backend::Replica> compile_for_inference(const Model& model,
                                                         const backend::ReplicaPool::Key& key) {
   const auto backend =
       open_backend_or_throw({.name = key.device, .gpu_memory_bytes = key.gpu_memory_bytes});
@@ -168,7 +174,7 @@ Metrics evaluate_with(backend::Replica& replica, const data::Records& records, i
 
 }  // namespace
 
-Evaluator::Evaluator(const Sequential& model, const EvaluateOptions& options)
+Evaluator::Evaluator(const Model& model, const EvaluateOptions& options)
     : batch_size_(options.batch_size),
       replica_(compile_for_inference(model, key_of(options, nn::parse_loss(options.loss)))) {}
 
@@ -182,7 +188,7 @@ Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Recor
 
 namespace sluice {
 
-Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
+Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
   train::validate(options);
   const backend::Loss loss = nn::parse_loss(options.loss);
   train::check_fits(*this, dataset.records()->info(), loss);
@@ -193,8 +199,7 @@ Metrics Sequential::evaluate(const Dataset& dataset, const EvaluateOptions& opti
   return train::evaluate_with(*replica, *dataset.records(), key.batch_size);
 }
 
-std::vector<float> Sequential::predict(std::span<const float> x,
-                                       const PredictOptions& asked) const {
+std::vector<float> Model::predict(std::span<const float> x, const PredictOptions& asked) const {
   train::validate(asked);
   const auto input = static_cast<size_t>(input_shape().size());
   if (x.empty() || x.size() % input != 0) {

@@ -1,4 +1,4 @@
-// Sequential::fit(): training in this process, without any server.
+// Model::fit(): training in this process, without any server.
 #include <algorithm>
 
 #include "core/cores.h"
@@ -52,7 +52,7 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
 
 }  // namespace
 
-std::vector<EpochHistory> Sequential::fit(const Dataset& dataset, const FitOptions& asked) {
+std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& asked) {
   train::validate(asked);
   FitOptions options = asked;
   const backend::Loss loss = nn::parse_loss(options.loss);

@@ -52,7 +52,7 @@ void init(int argc, char** argv) {
   g_program = argc > 0 ? argv[0] : "sluice program";
 }
 
-TrainingReport Trainer::train(Sequential& model, const Dataset& dataset) const {
+TrainingReport Trainer::train(Model& model, const Dataset& dataset) const {
   if (g_program.empty()) {
     throw std::logic_error(
         "call sluice::init(argc, argv) first in main(): train() starts this "

@@ -70,7 +70,7 @@ struct PartitionTrainer::Run {
 PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend,
                                    int worker, std::shared_ptr<core::Strand> strand)
     : spec_(spec), worker_(worker), strand_(std::move(strand)), rule_(spec.trainer.worker_rule()) {
-  const Sequential model = Sequential::from_json(spec.model);
+  const Model model = Model::from_json(spec.model);
   backend::Graph graph = nn::lower(model, nn::parse_loss(spec.loss));
   give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, *rule_));

@@ -72,7 +72,7 @@ TEST_F(CheckpointTest, LoadModelBringsTheArchitectureToo) {
   Sequential saved = all_layers();
   saved.initialize(3);
   saved.save_weights(path_);
-  const Sequential loaded = load_model(path_);
+  const Model loaded = load_model(path_);
   EXPECT_EQ(loaded.to_json(), saved.to_json());
   EXPECT_THAT(loaded.parameters().values(), ElementsAreArray(saved.parameters().values()));
 }

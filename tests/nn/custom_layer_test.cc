@@ -76,12 +76,12 @@ TEST(CustomLayerTest, ComesBackFromJsonByItsRegisteredFactory) {
                       R"("levels":[1,2]},"registered_name":"Scale"})"),
             std::string::npos)
       << json;
-  EXPECT_EQ(Sequential::from_json(json).to_json(), json);
+  EXPECT_EQ(Model::from_json(json).to_json(), json);
 }
 
 TEST(CustomLayerTest, KerasPackagePrefixIsNotPartOfTheName) {
   register_scale_once();
-  const Sequential model = Sequential::from_json(
+  const Model model = Model::from_json(
       R"({"class_name": "Sequential", "config": {"layers": [
           {"class_name": "Custom>Scale", "config": {"batch_input_shape": [null, 2], "power": 5,
            "something": "else"}}]}})");
@@ -93,7 +93,7 @@ TEST(CustomLayerTest, AClassOfAPackageIsFoundByItsWholeName) {
                  [](const Config& c) { return std::make_unique<Scale>(c.get_int("power", 0)); });
   for (const char* names : {R"("class_name": "Dropout", "registered_name": "mylab>Dropout")",
                             R"("class_name": "mylab>Dropout")"}) {
-    const Sequential model = Sequential::from_json(
+    const Model model = Model::from_json(
         std::string(R"({"class_name": "Sequential", "config": {"layers": [{)") + names +
         R"(, "module": null, "config": {"batch_input_shape": [null, 2], "power": 5}}]}})");
     EXPECT_EQ(model.layers()[0]->config().get_int("power", 0), 5);
@@ -103,7 +103,7 @@ TEST(CustomLayerTest, AClassOfAPackageIsFoundByItsWholeName) {
 TEST(CustomLayerTest, SettingsThatNoConfigCanHoldAreRefused) {
   register_scale_once();
   EXPECT_EQ(message_of([] {
-              Sequential::from_json(
+              Model::from_json(
                   R"({"class_name": "Sequential", "config": {"layers": [
                       {"class_name": "Scale", "config": {"name": "s", "power": {"of": 2}}}]}})");
             }),
@@ -122,7 +122,7 @@ TEST(CustomLayerTest, NamesCanBeRegisteredOnce) {
 TEST(CustomLayerTest, AFactoryThatMakesNothingIsReported) {
   register_layer("Nothing", [](const Config&) { return nullptr; });
   EXPECT_EQ(message_of([] {
-              Sequential::from_json(R"({"class_name": "Sequential", "config": {"layers": [
+              Model::from_json(R"({"class_name": "Sequential", "config": {"layers": [
                                         {"class_name": "Nothing", "config": {"name": "n"}}]}})");
             }),
             "model JSON: Nothing \"n\": the factory registered for \"Nothing\" made no layer");

@@ -26,6 +26,28 @@ inline Sequential mnist_cnn() {
   return model;
 }
 
+// residual() of golden/make_golden.py: branches, a layer that is called twice, a frozen one.
+inline Model residual() {
+  const auto same = [](const char* activation, const char* name) {
+    return Conv2D({.filters = 4,
+                   .kernel_size = 3,
+                   .padding = "same",
+                   .activation = activation,
+                   .name = name});
+  };
+  const Input image({6, 6, 2}, {.name = "image"});
+  const SymbolicTensor first = same("relu", "first")(image);
+  const Conv2D shared = same("tanh", "shared");
+  Conv2D frozen = same("linear", "other");
+  frozen.set_trainable(false);
+  const SymbolicTensor other = frozen(first);
+  const SymbolicTensor total = Add({.name = "total"})({shared(other), shared(first), first});
+  const SymbolicTensor flat =
+      Flatten({.name = "flat"})(MaxPooling2D({.pool_size = 2, .name = "pooled"})(total));
+  const Dense probabilities({.units = 3, .activation = "softmax", .name = "probs"});
+  return Model(image, probabilities(flat), "residual");
+}
+
 // One of every layer, as all_layers() of golden/make_golden.py.
 inline Sequential all_layers() {
   Sequential model("all_layers");

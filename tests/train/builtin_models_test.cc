@@ -27,8 +27,8 @@ TEST(BuiltinModelsTest, AnythingElseIsAFileWithKerasJson) {
 
 TEST(BuiltinModelsTest, ASavedModelBeginsWithItsWeightsAndOthersWithDrawnOnes) {
   const std::string path = testing::TempDir() + "/model.sluice";
-  const auto first_weight = [](Sequential model) { return model.parameters().values().front(); };
-  Sequential trained = make_model("mnist_mlp", 1);
+  const auto first_weight = [](Model model) { return model.parameters().values().front(); };
+  Model trained = make_model("mnist_mlp", 1);
   trained.parameters().values().front() = 42;
   trained.save_weights(path);
   EXPECT_EQ(first_weight(make_model(path, 2)), 42);

@@ -202,7 +202,31 @@ TEST(FitTest, OneOfSomethingIsSingular) {
   model.add(Input({4})).add(Dense({.units = 1}));
   const Dataset one = Dataset::from_arrays(std::vector<float>(8), std::vector<int32_t>(2), {4}, 2);
   EXPECT_EQ(refusal_of([&] { model.fit(one, {.verbose = 0}); }),
-            "model \"single\" has 1 output, but " + one.name() + " has 2 classes");
+            "model \"single\" has 1 output, but " + one.name() +
+                " has 2 classes; to predict numbers, the loss is mse");
+}
+
+// Of a model with branches, by the model itself.
+TEST(FitTest, AFrozenLayerKeepsItsWeightsWhileTheOthersTrain) {
+  const Input image({6, 6, 2});
+  const Conv2D first({.filters = 4, .kernel_size = 3, .padding = "same", .name = "first"});
+  const Conv2D shared({.filters = 4, .kernel_size = 3, .padding = "same", .name = "shared"});
+  const Dense last({.units = 3, .activation = "softmax", .name = "probs"});
+  const SymbolicTensor x_1 = first(image);
+  Model model(image, last(Flatten()(Add()({shared(shared(x_1)), x_1}))));
+  model.get_layer("shared").set_trainable(false);
+  const auto before = [&, copy = model](const char* name) { return copy.get_weights(name); };
+  std::vector<float> x(8 * 72);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) / 7;
+  const auto data =
+      Dataset::from_arrays(x, std::vector<int32_t>{0, 1, 2, 0, 1, 2, 0, 1}, {6, 6, 2}, 3);
+  model.fit(data, {.batch_size = 4, .threads = 1, .verbose = 0, .device = "cpu"});
+  for (const char* name : {"shared/kernel", "shared/bias"}) {
+    EXPECT_EQ(model.get_weights(name), before(name)) << name;
+  }
+  for (const char* name : {"first/kernel", "probs/bias"}) {
+    EXPECT_NE(model.get_weights(name), before(name)) << name;
+  }
 }
 
 }  // namespace

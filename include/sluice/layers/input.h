@@ -12,8 +12,9 @@ struct InputOptions {
   std::string name = "input_layer";  // in Keras' JSON
 };
 
-// The shape of one sample, without the batch: Input({28, 28, 1}). The first thing added to a model,
-// which fixes the shapes of all that follow; not counted among its layers, as in Keras.
+// The shape of one sample, without the batch: Input({28, 28, 1}). The first thing added to a
+// Sequential, which fixes the shapes of all that follow, or what the first layers of a Model are
+// called with; not counted among the layers, as in Keras.
 //
 // A dataset fits when its records have that shape but for dimensions of 1, or the model takes them
 // as one row: images [28, 28, 1] go into Input({28, 28, 1}), Input({28, 28}) and Input({784}).
@@ -31,6 +32,8 @@ class Input final : public Layer {
   std::string class_name() const override { return "InputLayer"; }
   Config config() const override { return {}; }
   Shape output_shape(const Shape& input) const override;  // throws ShapeError for another shape
+  // What a Model begins with; the same value each time.
+  operator SymbolicTensor() const;  // NOLINT(google-explicit-constructor): as in Keras
   std::unique_ptr<Layer> clone() const override { return std::make_unique<Input>(*this); }
   void lower(nn::GraphBuilder&) const override {}
 

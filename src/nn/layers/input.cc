@@ -20,6 +20,11 @@ Input::Input(Shape shape, const InputOptions& options)
   nn::require_countable(*this, "shape", shape_);
 }
 
+Input::operator SymbolicTensor() const {
+  return SymbolicTensor(
+      std::make_shared<const SymbolicTensor::Node>(SymbolicTensor::Node{called(), {}, shape_}));
+}
+
 Shape Input::output_shape(const Shape& input) const {
   if (input != shape_) nn::throw_shape_error(*this, "an input " + shape_.to_string(), input);
   return shape_;

@@ -5,16 +5,18 @@
     python make_golden.py
 
 Keras 3 and Keras 2 (tf_keras) describe the same models; their summaries and JSON are what the
-tests compare with. all_layers.sluice.json is written by Sluice (Sequential::to_json): this script
-changes nothing in it and fails unless both versions of Keras read it as the model it stands for.
+tests compare with. *.sluice.json are written by Sluice (Model::to_json): this script changes
+nothing in them and fails unless both versions of Keras read them as the models they stand for.
 The optimizers' steps in tests/optim/optimizer_test.cc are printed at the end.
 """
+import json
 import os
 import pathlib
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 HERE = pathlib.Path(__file__).parent
@@ -55,6 +57,41 @@ def all_layers(k):
         ],
         name="all_layers",
     )
+
+
+def residual(k):
+    """Branches, a layer that is called twice, and one that is not trained."""
+    layer = k.layers
+    same = dict(filters=4, kernel_size=3, padding="same")
+    image = layer.Input((6, 6, 2), name="image")
+    first = layer.Conv2D(**same, activation="relu", name="first")(image)
+    shared = layer.Conv2D(**same, activation="tanh", name="shared")
+    other = layer.Conv2D(**same, trainable=False, name="other")(first)
+    total = layer.Add(name="total")([shared(other), shared(first), first])
+    pooled = layer.MaxPooling2D(name="pooled")(total)
+    flat = layer.Flatten(name="flat")(pooled)
+    return k.Model(image, layer.Dense(3, activation="softmax", name="probs")(flat), name="residual")
+
+
+def values(model):
+    """Weights, inputs, outputs and gradients of the loss, -log p of class n mod 3."""
+    rng = np.random.default_rng(1)
+    for weight in model.weights:
+        weight.assign(rng.uniform(-0.3, 0.3, weight.shape).astype("float32"))
+    x = rng.uniform(-1, 1, (4, 6, 6, 2)).astype("float32")
+    with tf.GradientTape() as tape:
+        y = model(x)
+        loss = keras.losses.SparseCategoricalCrossentropy()(np.arange(4) % 3, y)
+    gradients = tape.gradient(loss, [w.value for w in model.trainable_weights])
+
+    def flat(arrays):
+        return [float(f"{v:.9g}") for a in arrays for v in np.array(a).ravel()]
+
+    return json.dumps({
+        "layers": [layer.name for layer in model.layers],
+        "weights": flat(model.weights), "x": flat([x]), "y": flat([y]), "loss": float(loss),
+        "gradients": {w.path: flat([g]) for w, g in zip(model.trainable_weights, gradients)},
+    })
 
 
 def long_names(k):
@@ -107,6 +144,13 @@ def settings(model):
 
 
 def check_sluice_json(k):
+    model = k.models.model_from_json((HERE / "residual.sluice.json").read_text())
+    assert settings(model) == settings(residual(k)), k.__name__
+    x = np.ones((2, 6, 6, 2), "float32")
+    expected = residual(k)
+    expected.set_weights([np.full(w.shape, 0.1 * i) for i, w in enumerate(model.get_weights())])
+    model.set_weights(expected.get_weights())
+    assert (model.predict(x, verbose=0) == expected.predict(x, verbose=0)).all()
     model = k.models.model_from_json((HERE / "all_layers.sluice.json").read_text())
     assert settings(model) == settings(all_layers(k)), k.__name__
     assert model.input_shape == (None, 28, 30, 3)
@@ -134,7 +178,8 @@ def print_optimizer_steps():
 def main():
     for make in (mnist_cnn, all_layers, long_names, unbuilt):
         write(make.__name__ + ".summary.txt", summary(make(keras)))
-    for make in (mnist_cnn, all_layers):
+    write("residual.values.json", values(residual(keras)))
+    for make in (mnist_cnn, all_layers, residual):
         write(make.__name__ + ".keras3.json", make(keras).to_json())
         write(make.__name__ + ".keras2.json", make(tf_keras).to_json())
     for k in (keras, tf_keras):

@@ -1,10 +1,10 @@
-// Sequential's weights in checkpoint files.
+// A model's weights in checkpoint files.
 #include <fmt/core.h>
 
 #include <algorithm>
 
 #include "nn/checkpoint.h"
-#include "nn/sequential_impl.h"
+#include "nn/model_impl.h"
 #include "sluice/errors.h"
 
 namespace sluice {
@@ -23,28 +23,28 @@ void take_over(const std::string& path, const core::ParameterSet& from, core::Pa
   std::copy(from.values().begin(), from.values().end(), model.values().begin());
 }
 
-Sequential model_of(const std::string& path, const nn::Checkpoint& checkpoint) {
-  Sequential model = Sequential::from_json(checkpoint.architecture);
+Model model_of(const std::string& path, const nn::Checkpoint& checkpoint) {
+  Model model = Model::from_json(checkpoint.architecture);
   take_over(path, checkpoint.parameters, model.parameters());
   return model;
 }
 
 }  // namespace
 
-void Sequential::save_weights(const std::string& path) const {
+void Model::save_weights(const std::string& path) const {
   const Status written = nn::write_checkpoint(path, to_json(), parameters());
   if (!written.ok()) throw RuntimeError(written.message());
 }
 
-void Sequential::load_weights(const std::string& path) {
+void Model::load_weights(const std::string& path) {
   take_over(path, value_or_throw(nn::read_checkpoint(path)).parameters, parameters());
 }
 
-Sequential load_model(const std::string& path) {
+Model load_model(const std::string& path) {
   return model_of(path, value_or_throw(nn::read_checkpoint(path)));
 }
 
-Sequential nn::parse_model(const std::string& path, std::span<const char> file) {
+Model nn::parse_model(const std::string& path, std::span<const char> file) {
   return model_of(path, value_or_throw(nn::parse_checkpoint(path, file)));
 }
 

@@ -1,0 +1,206 @@
+#include "nn/keras_functional.h"
+
+#include <fmt/core.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "nn/keras_json.h"
+#include "nn/model_impl.h"
+
+namespace sluice::nn {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Where an input comes from.
+struct Reference {
+  std::string layer;
+  size_t call = 0;
+
+  auto operator<=>(const Reference&) const = default;
+};
+
+[[noreturn]] void fail(const std::string& what, const Json& got) {
+  throw std::invalid_argument(fmt::format("{}, got {}", what, shown(got)));
+}
+
+// ["conv2d", 0, 0], with more behind it in Keras 2.
+bool is_reference(const Json& json) {
+  return json.is_array() && json.size() >= 3 && json[0].is_string() &&
+         json[1].is_number_unsigned() && json[2].is_number_unsigned();
+}
+
+Reference read_reference(const Json& json) {
+  if (!is_reference(json)) fail("expected [\"LAYER\", 0, 0]", json);
+  if (json[2] != 0) {
+    throw std::invalid_argument(fmt::format("output {} of \"{}\": Sluice's layers have one",
+                                            json[2].dump(), json[0].get<std::string>()));
+  }
+  if (json.size() > 3 && !json[3].empty())
+    fail("a call: Sluice's layers take nothing else", json[3]);
+  return {json[0].get<std::string>(), json[1].get<size_t>()};
+}
+
+// All inputs among Keras 3's arguments, in their order.
+void collect_tensors(const Json& json, std::vector<Reference>& references) {
+  if (json.is_object() && json.value("class_name", Json()) == "__keras_tensor__") {
+    const Json config = json.value("config", Json::object());
+    references.push_back(read_reference(config.value("keras_history", Json())));
+  } else if (json.is_array()) {
+    for (const Json& item : json) collect_tensors(item, references);
+  } else {
+    fail("a call: Sluice's layers take nothing but other layers' outputs", json);
+  }
+}
+
+std::vector<Reference> read_call(const Json& node) {
+  std::vector<Reference> references;
+  if (node.is_object()) {
+    collect_tensors(node.value("args", Json::array()), references);
+    const Json options = node.value("kwargs", Json::object());
+    for (const auto& [name, value] : options.items()) {
+      if (!value.is_null() && value != false) {
+        fail(fmt::format("a call with \"{}\": Sluice does not have this", name), value);
+      }
+    }
+  } else if (node.is_array()) {
+    for (const Json& input : node) references.push_back(read_reference(input));
+  }
+  if (references.empty()) fail("a call: expected its inputs", node);
+  return references;
+}
+
+// Where a model begins or ends: one place, in brackets of its own or not.
+Reference read_end(const Json& config, const char* key) {
+  const auto found = config.find(key);
+  if (found == config.end() || !found->is_array()) {
+    throw std::invalid_argument(fmt::format("\"{}\": expected a list", key));
+  }
+  if (is_reference(*found)) return read_reference(*found);
+  if (found->size() != 1) {
+    throw std::invalid_argument(
+        fmt::format("\"{}\": the model has {} of them; Sluice's have one", key, found->size()));
+  }
+  return read_reference(found->front());
+}
+
+struct Called {
+  std::string name;
+  std::unique_ptr<Layer> layer;
+  std::vector<std::vector<Reference>> calls;  // where the inputs of each come from
+  size_t done = 0;                            // of them
+};
+
+// Calls layers until all have been, whatever their order in the file.
+class Caller {
+ public:
+  void add(const Json& json) {
+    require_layer(json);
+    const std::string name = read_name(json, read_name(json["config"], ""));
+    if (json["class_name"] == "InputLayer") {
+      values_.emplace(Reference{name, 0}, read_input(json["config"]));
+      return;
+    }
+    Called called{name, read_layer(json), {}};
+    try {
+      const Json nodes = json.value("inbound_nodes", Json::array());
+      if (!nodes.is_array() || nodes.empty()) fail("\"inbound_nodes\": expected its calls", nodes);
+      for (const Json& node : nodes) called.calls.push_back(read_call(node));
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(
+          fmt::format("{} \"{}\": {}", json["class_name"].get<std::string>(), name, error.what()));
+    }
+    layers_.push_back(std::move(called));
+  }
+
+  void call_all() {
+    for (bool progress = true; progress;) {
+      progress = false;
+      for (Called& called : layers_) progress = call_next(called) || progress;
+    }
+    for (const Called& called : layers_) {
+      if (called.done == called.calls.size()) continue;
+      for (const Reference& input : called.calls[called.done]) {
+        if (values_.contains(input)) continue;
+        throw std::invalid_argument(
+            fmt::format("layer \"{}\" takes call {} of \"{}\", which is not there or depends on it",
+                        called.name, input.call, input.layer));
+      }
+    }
+  }
+
+  const SymbolicTensor& value(const Reference& reference) const {
+    const auto found = values_.find(reference);
+    if (found != values_.end()) return found->second;
+    throw std::invalid_argument(
+        fmt::format("there is no call {} of a layer \"{}\"", reference.call, reference.layer));
+  }
+
+ private:
+  bool call_next(Called& called) {
+    if (called.done == called.calls.size()) return false;
+    std::vector<SymbolicTensor> inputs;
+    for (const Reference& input : called.calls[called.done]) {
+      const auto found = values_.find(input);
+      if (found == values_.end()) return false;
+      inputs.push_back(found->second);
+    }
+    values_.emplace(Reference{called.name, called.done}, (*called.layer)(inputs));
+    ++called.done;
+    return true;
+  }
+
+  std::map<Reference, SymbolicTensor> values_;
+  std::vector<Called> layers_;
+};
+
+}  // namespace
+
+Model read_functional(const nlohmann::ordered_json& config) {
+  const Json layers = config.is_object() ? config.value("layers", Json()) : Json();
+  if (!layers.is_array()) fail("\"config\": expected an object with a list of \"layers\"", config);
+  Caller caller;
+  for (const Json& layer : layers) caller.add(layer);
+  caller.call_all();
+  const Reference input = read_end(config, "input_layers");
+  const Reference output = read_end(config, "output_layers");
+  return Model(caller.value(input), caller.value(output), read_name(config, "functional"));
+}
+
+nlohmann::ordered_json write_functional(const Model& model) {
+  const Model::Impl& impl = model.impl();
+  // Each value's layer and the number of that layer's call.
+  std::vector<Json> places{Json::array({impl.input_name, 0, 0})};
+  std::vector<Json> nodes(impl.layers.size(), Json::array());
+  for (const Model::Impl::Call& call : impl.calls) {
+    Json node = Json::array();
+    for (const Model::Impl::Value value : call.inputs) {
+      node.push_back(places[value]);
+      node.back().push_back(Json::object());
+    }
+    Json& of_layer = nodes[call.layer];
+    places.push_back(Json::array({impl.layers[call.layer]->name(), of_layer.size(), 0}));
+    of_layer.push_back(std::move(node));
+  }
+  Json layers = Json::array();
+  const auto add = [&layers](Json layer, const std::string& name, Json inbound_nodes) {
+    layer["name"] = name;
+    layer["inbound_nodes"] = std::move(inbound_nodes);
+    layers.push_back(std::move(layer));
+  };
+  add(write_input(*impl.input, impl.input_name), impl.input_name, Json::array());
+  for (size_t i = 0; i < impl.layers.size(); ++i) {
+    add(write_layer(*impl.layers[i]), impl.layers[i]->name(), std::move(nodes[i]));
+  }
+  return {{"name", impl.name},
+          {"trainable", true},
+          {"layers", layers},
+          {"input_layers", Json::array({places[0]})},
+          {"output_layers", Json::array({places[impl.output]})}};
+}
+
+}  // namespace sluice::nn

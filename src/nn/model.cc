@@ -1,0 +1,296 @@
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.h"
+#include "core/process_info.h"
+#include "nn/arguments.h"
+#include "nn/called_layers.h"
+#include "nn/initializers.h"
+#include "nn/model_impl.h"
+#include "nn/naming.h"
+#include "sluice/errors.h"
+#include "sluice/layers/input.h"
+
+namespace sluice {
+namespace {
+
+// Each variable has its own stream, named after it, so that its values do not depend on the others.
+void draw(uint64_t seed, const core::Variable& variable, const std::string& initializer,
+          std::span<float> values) {
+  core::Rng rng(seed, {core::stream_of(variable.name.data(), variable.name.size())});
+  nn::find_initializer(initializer)->fill(variable.shape, rng, values);
+}
+
+void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
+  const std::string who = fmt::format("{} \"{}\"", layer.class_name(), layer.name());
+  for (size_t i = 0; i < weights.size(); ++i) {
+    nn::require_countable(layer, fmt::format("weight \"{}\"", weights[i].name), weights[i].shape);
+    if (nn::find_initializer(weights[i].initializer) == nullptr) {
+      throw std::invalid_argument(
+          fmt::format("{}: weight \"{}\": initializer \"{}\": use one of {}", who, weights[i].name,
+                      weights[i].initializer, nn::initializer_names()));
+    }
+    for (size_t j = 0; j < i; ++j) {
+      if (weights[i].name == weights[j].name) {
+        throw std::invalid_argument(
+            fmt::format("{}: two weights named \"{}\"", who, weights[i].name));
+      }
+    }
+  }
+}
+
+// Whatever is done with a model, its weights are there twice: in the model and in a replica of it,
+// or in the copy that grows with the next layer.
+void require_memory(const Layer& layer, const core::ParameterLayout& layout) {
+  const double needed = 2.0 * sizeof(float) * static_cast<double>(layout.size());
+  const auto available = static_cast<double>(core::usable_memory_bytes());
+  if (needed <= available) return;
+  throw ShapeError(
+      fmt::format("{} \"{}\": with its weights the model has {} parameters, which take {} when it "
+                  "is used; this process may have {} of memory",
+                  layer.class_name(), layer.name(), layout.size(), core::memory_text(needed),
+                  core::memory_text(available)));
+}
+
+std::string names_of(const std::vector<std::unique_ptr<Layer>>& layers) {
+  std::string names;
+  for (const auto& layer : layers) names += " " + layer->name();
+  return names;
+}
+
+const core::Variable& find_weight(const std::string& model, const core::ParameterLayout& layout,
+                                  const std::string& name) {
+  std::string names;
+  for (const core::Variable& variable : layout.variables()) {
+    if (variable.name == name) return variable;
+    names += " " + variable.name;
+  }
+  throw std::invalid_argument(
+      fmt::format("model \"{}\" has no weight \"{}\"; its weights are{}", model, name, names));
+}
+
+core::ParameterSet copy_of(const core::ParameterSet& from) {
+  core::ParameterSet to(from.layout());
+  std::copy(from.values().begin(), from.values().end(), to.values().begin());
+  return to;
+}
+
+// `from` with the weights of `layers` behind it, freshly drawn.
+struct LayerWeights {
+  const Layer& layer;
+  std::vector<WeightSpec> weights;
+};
+core::ParameterSet extended(const core::ParameterSet& from, const std::vector<LayerWeights>& layers,
+                            uint64_t seed) {
+  core::ParameterLayout layout = from.layout();
+  for (const auto& [layer, weights] : layers) {
+    check_weights(layer, weights);
+    for (const WeightSpec& weight : weights) {
+      layout.add(layer.name() + "/" + weight.name, weight.shape);
+    }
+    require_memory(layer, layout);
+  }
+  core::ParameterSet to(std::move(layout));
+  std::copy(from.values().begin(), from.values().end(), to.values().begin());
+  auto variable = to.layout().variables().begin() +
+                  static_cast<std::ptrdiff_t>(from.layout().variables().size());
+  for (const auto& [layer, weights] : layers) {
+    for (const WeightSpec& weight : weights) {
+      draw(seed, *variable, weight.initializer, to.values_of(*variable));
+      ++variable;
+    }
+  }
+  return to;
+}
+
+}  // namespace
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+
+Model::Model(const Model& other) : impl_(std::make_unique<Impl>()) {
+  const Impl& from = *other.impl_;
+  impl_->name = from.name;
+  impl_->is_sequential = from.is_sequential;
+  impl_->input_name = from.input_name;
+  impl_->input = from.input;
+  for (const auto& layer : from.layers) impl_->layers.push_back(layer->clone());
+  impl_->calls = from.calls;
+  impl_->output = from.output;
+  impl_->parameters = copy_of(from.parameters);
+  impl_->seed = from.seed;
+}
+
+Model& Model::operator=(const Model& other) {
+  if (this != &other) *this = Model(other);
+  return *this;
+}
+
+Model::Model(const SymbolicTensor& input, const SymbolicTensor& output, std::string name)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->name = std::move(name);
+  const nn::CalledLayers called = nn::find_called(input, output);
+  const auto& first = dynamic_cast<const Input&>(*input.node()->layer);
+  impl_->input = first.shape();
+  impl_->input_name = first.name();
+  for (const Layer* layer : called.layers) impl_->name_and_append(layer->clone());
+  for (const nn::CalledLayers::Call& call : called.calls) {
+    impl_->output = impl_->add_call(call.layer, call.inputs);
+  }
+  impl_->append_weights(0);
+}
+
+Sequential::Sequential(std::string name) : Model(std::make_unique<Impl>()) {
+  impl_->name = std::move(name);
+  impl_->is_sequential = true;
+}
+
+const Model::Impl::Call& Model::Impl::call_of(size_t layer) const {
+  const auto found = std::find_if(calls.begin(), calls.end(),
+                                  [layer](const Call& call) { return call.layer == layer; });
+  SLUICE_CHECK(found != calls.end()) << "a layer that nobody calls";
+  return *found;
+}
+
+std::vector<Shape> Model::Impl::inputs_of(const Call& call) const {
+  std::vector<Shape> shapes;
+  for (const Value value : call.inputs) shapes.push_back(shape_of(value));
+  return shapes;
+}
+
+void Model::Impl::name_and_append(std::unique_ptr<Layer> layer) {
+  if (layer->name().empty()) layer->set_name(nn::next_name(layer->class_name(), layers));
+  for (const auto& earlier : layers) {
+    if (earlier->name() == layer->name()) {
+      throw std::invalid_argument(
+          fmt::format("{} \"{}\": two layers named \"{}\"; give one of them another name",
+                      is_sequential ? "Sequential" : "Model", name, layer->name()));
+    }
+  }
+  layers.push_back(std::move(layer));
+}
+
+Model::Impl::Value Model::Impl::add_call(size_t index, std::vector<Value> inputs) {
+  const Layer& layer = *layers[index];
+  Call call{index, std::move(inputs), {}};
+  const std::vector<Shape> shapes = inputs_of(call);
+  call.output = layer.merged_shape(shapes);
+  nn::require_countable(layer, "output", call.output);
+  for (const Call& other : calls) {
+    if (other.layer != index) continue;
+    const Shape expected = inputs_of(other).front();
+    if (layer.weights(expected) == layer.weights(shapes.front())) continue;
+    nn::throw_shape_error(layer, "an input that the weights of " + expected.to_string() + " fit",
+                          shapes.front());
+  }
+  calls.push_back(std::move(call));
+  return calls.size();
+}
+
+void Model::Impl::append_weights(size_t first_layer) {
+  std::vector<LayerWeights> added;
+  for (size_t i = first_layer; i < layers.size(); ++i) {
+    added.push_back({*layers[i], layers[i]->weights(inputs_of(call_of(i)).front())});
+  }
+  const bool any = std::any_of(added.begin(), added.end(),
+                               [](const LayerWeights& layer) { return !layer.weights.empty(); });
+  if (any) parameters = extended(parameters, added, seed);
+}
+
+Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
+  Impl& impl = *impl_;
+  if (const auto* input = dynamic_cast<const Input*>(layer.get())) {
+    if (impl.input || !impl.layers.empty()) {
+      throw std::invalid_argument(fmt::format(
+          "Sequential \"{}\": Input must be the first layer, and the only one", impl.name));
+    }
+    impl.input = input->shape();
+    impl.input_name = input->name();
+    return *this;
+  }
+  impl.compiled.clear();
+  impl.name_and_append(std::move(layer));
+  if (!impl.input) return *this;
+  const size_t index = impl.layers.size() - 1;
+  const size_t calls = impl.calls.size();
+  try {
+    const Impl::Value output = impl.add_call(index, {impl.output});
+    impl.append_weights(index);
+    impl.output = output;
+  } catch (...) {
+    impl.calls.resize(calls);
+    impl.layers.pop_back();
+    throw;
+  }
+  return *this;
+}
+
+const std::string& Model::name() const { return impl_->name; }
+
+const std::vector<std::unique_ptr<Layer>>& Model::layers() const { return impl_->layers; }
+
+bool Model::built() const { return impl_->input.has_value() && !impl_->layers.empty(); }
+
+const Shape& Model::input_shape() const {
+  if (!impl_->input) {
+    throw ShapeError(fmt::format(
+        "Sequential \"{}\": the input shape is not known; add an Input first", impl_->name));
+  }
+  return *impl_->input;
+}
+
+Shape Model::output_shape() const {
+  (void)input_shape();
+  return impl_->shape_of(impl_->output);
+}
+
+size_t Model::count_params() const { return impl_->parameters.layout().size(); }
+
+void Model::initialize(uint64_t seed) {
+  impl_->seed = seed;
+  if (impl_->calls.empty()) return;
+  auto variable = impl_->parameters.layout().variables().begin();
+  for (size_t i = 0; i < impl_->layers.size(); ++i) {
+    const Shape input = impl_->inputs_of(impl_->call_of(i)).front();
+    for (const WeightSpec& weight : impl_->layers[i]->weights(input)) {
+      draw(seed, *variable, weight.initializer, impl_->parameters.values_of(*variable));
+      ++variable;
+    }
+  }
+}
+
+const Layer& Model::get_layer(const std::string& name) const {
+  for (const auto& layer : impl_->layers) {
+    if (layer->name() == name) return *layer;
+  }
+  throw std::invalid_argument(fmt::format("model \"{}\" has no layer \"{}\"; its layers are{}",
+                                          impl_->name, name, names_of(impl_->layers)));
+}
+
+Layer& Model::get_layer(const std::string& name) {
+  return const_cast<Layer&>(std::as_const(*this).get_layer(name));
+}
+
+std::vector<float> Model::get_weights(const std::string& name) const {
+  const std::span<const float> values =
+      impl_->parameters.values_of(find_weight(impl_->name, impl_->parameters.layout(), name));
+  return {values.begin(), values.end()};
+}
+
+void Model::set_weights(const std::string& name, std::span<const float> values) {
+  const core::Variable& variable = find_weight(impl_->name, impl_->parameters.layout(), name);
+  if (values.size() != variable.size()) {
+    throw ShapeError(fmt::format("weight \"{}\" {}: expected {} floats, got {}", name,
+                                 variable.shape.to_string(), variable.size(), values.size()));
+  }
+  std::copy(values.begin(), values.end(), impl_->parameters.values_of(variable).begin());
+}
+
+core::ParameterSet& Model::parameters() { return impl_->parameters; }
+const core::ParameterSet& Model::parameters() const { return impl_->parameters; }
+
+}  // namespace sluice

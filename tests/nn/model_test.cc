@@ -1,0 +1,209 @@
+// Models of layers that call one another.
+#include "sluice/model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "backend/replica.h"
+#include "core/parameter_set.h"
+#include "nn/lowering.h"
+#include "tests/nn/models.h"
+
+namespace sluice::nn {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::vector<std::string> names_of(const Model& model) {
+  std::vector<std::string> names;
+  for (const auto& layer : model.layers()) names.push_back(layer->name());
+  return names;
+}
+
+nlohmann::json golden_values() {
+  return nlohmann::json::parse(read_golden("residual.values.json"));
+}
+
+// --- What Keras says of the same model ---
+
+TEST(ModelTest, LayersAndWeightsAreInTheOrderOfKeras) {
+  const auto expected = golden_values()["layers"].get<std::vector<std::string>>();
+  const std::vector<std::string> behind_input(expected.begin() + 1, expected.end());
+  EXPECT_EQ(names_of(residual()), behind_input);
+  std::vector<std::string> weights;
+  const Model model = residual();
+  for (const core::Variable& variable : model.parameters().layout().variables()) {
+    weights.push_back(variable.name);
+  }
+  EXPECT_THAT(weights, ElementsAre("first/kernel", "first/bias", "other/kernel", "other/bias",
+                                   "shared/kernel", "shared/bias", "probs/kernel", "probs/bias"));
+}
+
+TEST(ModelTest, OutputsAndGradientsAreThoseOfKeras) {
+  const auto golden = golden_values();
+  Model model = residual();
+  const auto weights = golden["weights"].get<std::vector<float>>();
+  std::copy(weights.begin(), weights.end(), model.parameters().values().begin());
+  const auto x = golden["x"].get<std::vector<float>>(), y = golden["y"].get<std::vector<float>>();
+  const auto backend = backend::open_backend({.name = "cpu"});
+  const auto replica = (*backend)->compile(
+      lower(model, backend::Loss::kSparseCategoricalCrossentropy), {.batch_size = 4});
+  std::copy(weights.begin(), weights.end(), replica->parameters().begin());
+  replica->parameters_changed();
+  std::vector<float> outputs(y.size());
+  replica->predict(4, x, outputs);
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(outputs[i], y[i], 1e-6) << i;
+  const std::vector<float> classes{0, 1, 2, 0};
+  EXPECT_NEAR(replica->train_step({4, x, classes}).loss_sum / 4, golden["loss"].get<double>(),
+              1e-6);
+  for (const core::Variable& variable : model.parameters().layout().variables()) {
+    SCOPED_TRACE(variable.name);
+    const auto gradient = replica->gradients().subspan(variable.offset, variable.size());
+    if (variable.name.starts_with("other/")) {
+      EXPECT_THAT(gradient, ::testing::Each(0));
+      continue;
+    }
+    const auto expected = golden["gradients"][variable.name].get<std::vector<float>>();
+    ASSERT_EQ(gradient.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(gradient[i], expected[i], 1e-6) << i;
+  }
+}
+
+class KerasFunctionalTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(KerasFunctionalTest, IsReadAsTheSameModel) {
+  const Model read = Model::from_json(read_golden(std::string("residual.") + GetParam() + ".json"));
+  EXPECT_EQ(read.to_json(), residual().to_json());
+  EXPECT_EQ(names_of(read), names_of(residual()));
+  EXPECT_FALSE(read.get_layer("other").trainable());
+}
+
+INSTANTIATE_TEST_SUITE_P(Keras, KerasFunctionalTest, testing::Values("keras2", "keras3", "sluice"));
+
+TEST(ModelTest, ItsJsonIsWhatKerasHasRead) {
+  EXPECT_EQ(residual().to_json() + "\n", read_golden("residual.sluice.json"));
+}
+
+// --- What it is made from ---
+
+TEST(ModelTest, LayersWithoutANameGetOneInTheModel) {
+  const Input input({4});
+  const Dense dense({.units = 4});
+  const auto twice = dense(dense(input));
+  const Model model(input, Add()({twice, Dense({.units = 4})(input)}));
+  EXPECT_THAT(names_of(model), ElementsAre("dense", "dense_1", "add"));
+  EXPECT_EQ(model.name(), "functional");
+  EXPECT_EQ(model.input_shape(), Shape({4}));
+  EXPECT_EQ(model.output_shape(), Shape({4}));
+  EXPECT_EQ(model.count_params(), 2u * 20u);
+}
+
+TEST(ModelTest, ACopyOfALayerIsAnotherLayer) {
+  const Input input({4});
+  const Dense dense({.units = 4});
+  const Dense copy = dense;
+  EXPECT_EQ(Model(input, dense(dense(input))).count_params(), 20u);
+  EXPECT_EQ(Model(input, copy(dense(input))).count_params(), 40u);
+}
+
+TEST(ModelTest, WhatDoesNotFitIsRefusedWhereItIsCalled) {
+  const Input image({4, 4, 1});
+  EXPECT_THAT(message_of<ShapeError>([&] { Conv2D({.filters = 1, .kernel_size = 9})(image); }),
+              StartsWith("Conv2D"));
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              Add({.name = "sum"})({image, Flatten()(image)});
+            }),
+            "Add \"sum\": expected inputs [4, 4, 1], got [16]");
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              Flatten()({image, image});
+            }),
+            "Flatten: expected one input, got 2");
+  EXPECT_EQ(message_of([&] { Flatten()(std::vector<SymbolicTensor>()); }),
+            "Flatten: called without an input");
+}
+
+TEST(ModelTest, ALayerThatIsCalledAgainMustNeedTheSameWeights) {
+  const Input input({4});
+  const Dense dense({.units = 3, .name = "d"});
+  EXPECT_EQ(message_of<ShapeError>([&] { Model(input, dense(dense(input))); }),
+            "Dense \"d\": expected an input that the weights of [4] fit, got [3]");
+}
+
+TEST(ModelTest, ItBeginsWithItsInputAndWithNoOther) {
+  const Input input({4}), other({4}, {.name = "other"});
+  const SymbolicTensor hidden = Dense({.units = 4})(input);
+  EXPECT_EQ(message_of([&] {
+              Model(input, Add()({hidden, other}));
+            }),
+            "Model: the output depends on the Input \"other\" as well, which is not its input");
+  EXPECT_EQ(message_of([&] { Model(hidden, Dense({.units = 4})(hidden)); }),
+            "Model: it must begin with an Input");
+  const Dense named({.units = 4, .name = "same"}), again({.units = 4, .name = "same"});
+  EXPECT_EQ(message_of([&] { Model(input, again(named(input)), "m"); }),
+            "Model \"m\": two layers named \"same\"; give one of them another name");
+}
+
+// --- Weights and layers by name ---
+
+TEST(ModelTest, WeightsAreReadAndWrittenByName) {
+  Model model = residual();
+  model.set_weights("probs/bias", std::vector<float>{1, 2, 3});
+  EXPECT_THAT(model.get_weights("probs/bias"), ElementsAre(1, 2, 3));
+  EXPECT_EQ(message_of<ShapeError>([&] { model.set_weights("probs/bias", std::vector<float>(2)); }),
+            "weight \"probs/bias\" [3]: expected 3 floats, got 2");
+  EXPECT_THAT(message_of([&] { (void)model.get_weights("bias"); }),
+              HasSubstr("has no weight \"bias\"; its weights are first/kernel first/bias"));
+  EXPECT_THAT(message_of([&] { (void)model.get_layer("conv"); }),
+              HasSubstr("has no layer \"conv\"; its layers are first other"));
+}
+
+TEST(ModelTest, FrozenLayersAreCountedApart) {
+  Model model = residual();
+  model.get_layer("shared").set_trainable(false);
+  EXPECT_THAT(model.summary(), HasSubstr("Non-trainable params: 296"));
+}
+
+TEST(ModelTest, CopiesAreDeep) {
+  Model model = residual();
+  const Model copy = model;
+  model.set_weights("probs/bias", std::vector<float>{1, 2, 3});
+  EXPECT_THAT(copy.get_weights("probs/bias"), ElementsAre(0, 0, 0));
+  EXPECT_EQ(copy.to_json(), model.to_json());
+}
+
+// --- JSON that is wrong ---
+
+std::string refusal_of(const std::string& from, const std::string& to) {
+  std::string json = residual().to_json();
+  const size_t at = json.find(from);
+  if (at == std::string::npos) return "the test itself: no " + from;
+  return message_of([&] { Model::from_json(json.replace(at, from.size(), to)); });
+}
+
+TEST(KerasFunctionalTest, MistakesInCallsAreNamed) {
+  EXPECT_EQ(refusal_of(R"([[["image",0,0,{}]]])", R"([[["imag",0,0,{}]]])"),
+            "model JSON: layer \"first\" takes call 0 of \"imag\", which is not there or depends "
+            "on it");
+  EXPECT_EQ(refusal_of(R"([[["image",0,0,{}]]])", R"([[["probs",0,0,{}]]])"),
+            "model JSON: layer \"first\" takes call 0 of \"probs\", which is not there or depends "
+            "on it");
+  EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", R"([[["image",0,1,{}]]])"),
+              HasSubstr("\"first\": output 1 of \"image\": Sluice's layers have one"));
+  EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", R"([[["image",0,0,{"training":true}]]])"),
+              HasSubstr("\"first\": a call: Sluice's layers take nothing else"));
+  EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "[]"), HasSubstr("expected its calls, got []"));
+  EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "[[]]"), HasSubstr("expected its inputs"));
+  EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "7"), HasSubstr("expected its calls, got 7"));
+  EXPECT_THAT(refusal_of(R"("output_layers":[["probs",0,0]])", R"("output_layers":[])"),
+              HasSubstr("\"output_layers\": the model has 0 of them; Sluice's have one"));
+  EXPECT_THAT(
+      refusal_of(R"("output_layers":[["probs",0,0]])", R"("output_layers":[["probs",1,0]])"),
+      HasSubstr("there is no call 1 of a layer \"probs\""));
+}
+
+}  // namespace
+}  // namespace sluice::nn
