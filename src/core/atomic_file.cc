@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -200,9 +201,10 @@ Status OutputFile::failure(int error, const std::string& advice) const {
 }
 
 Status OutputFile::check(uint64_t bytes) const {
-  if (as_it_is_) return check_as_it_is();
+  if (as_it_is_) return check_as_it_is(bytes);
   const std::string advice = "the folder must be there and writable";
   struct stat there {};
+  if (::stat(path_.c_str(), &there) != 0 && errno == ELOOP) return failure(errno);
   const bool exists = ::lstat(place_.c_str(), &there) == 0;
   if (!exists && errno != ENOENT) return failure(errno, advice);
   if ((attributes_of(folder_of(place_)) & STATX_ATTR_APPEND) != 0) {
@@ -226,7 +228,7 @@ Status OutputFile::check_in_place() const {
   return file.fd() >= 0 ? ok_status() : failure(errno);
 }
 
-Status OutputFile::check_as_it_is() const {
+Status OutputFile::check_as_it_is(uint64_t bytes) const {
   if (names_a_stream_that_is_closed(path_)) {
     return failure(EBADF, "it was closed, or open for reading only, when this program began");
   }
@@ -235,6 +237,11 @@ Status OutputFile::check_as_it_is() const {
   if (S_ISDIR(there.st_mode)) return failure(EISDIR);
   if (S_ISSOCK(there.st_mode)) return failure(ENXIO, "it is a socket; choose another name");
   const int stream = standard_stream(there);
+  struct statvfs disk {};
+  if (stream >= 0 && S_ISREG(there.st_mode) && ::fstatvfs(stream, &disk) == 0 &&
+      disk.f_bavail * disk.f_frsize < bytes) {
+    return failure(ENOSPC, fmt::format("it takes {}", memory_text(static_cast<double>(bytes))));
+  }
   if ((stream >= 0 && can_be_written(stream)) || ::access(path_.c_str(), W_OK) == 0) {
     return ok_status();
   }
@@ -243,7 +250,7 @@ Status OutputFile::check_as_it_is() const {
 
 Status OutputFile::open() {
   if (!as_it_is_ || file_) return ok_status();
-  SLUICE_RETURN_IF_ERROR(check_as_it_is());
+  SLUICE_RETURN_IF_ERROR(check_as_it_is(0));
   auto file = std::make_unique<File>(open_as_it_is(path_));
   if (file->fd() < 0) return failure(errno);
   file_ = std::move(file);

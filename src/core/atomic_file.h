@@ -46,7 +46,7 @@ class OutputFile {
   class File;
   static constexpr uint64_t kBlock = 4096;  // what the smallest file takes
 
-  Status check_as_it_is() const;
+  Status check_as_it_is(uint64_t bytes) const;
   Status write_as_it_is(const std::vector<std::span<const char>>& parts);
   Status replace(const std::vector<std::span<const char>>& parts) const;
   Status failure(int error, const std::string& advice = "") const;

@@ -64,6 +64,11 @@ ProgressView::ProgressView(Style style, int epochs, int64_t samples_per_epoch,
       epoch_start_(start),
       rate_since_(start) {}
 
+// What is said next, of an interrupted job for example, begins a line of its own.
+ProgressView::~ProgressView() {
+  if (drawn_ > 0) core::write_to_standard_error("\n");
+}
+
 void ProgressView::begin(core::TimePoint now) { epoch_start_ = rate_since_ = now; }
 
 size_t ProgressView::columns() const {
@@ -139,14 +144,19 @@ void ProgressView::epoch_end(int epoch, const ShownMetrics& metrics,
   if (style_ == Style::kSilent) return;
   begin_epoch(epoch);
   clear();
-  std::string line = " - " + format_seconds(seconds);
+  const std::string time = " - " + format_seconds(seconds);
+  std::string rate;
   if (seconds > 0.5) {  // asynchronous epochs may end almost together, which says nothing of speed
-    line += " - " + format_rate(static_cast<double>(samples_per_epoch_) / seconds);
+    rate = " - " + format_rate(static_cast<double>(samples_per_epoch_) / seconds);
   }
-  line += format_metrics(metrics, "");
-  if (validation) line += format_metrics(*validation, "val_");
-  message(style_ == Style::kBar ? with_bar(samples_per_epoch_, line)
-                                : fmt::format("Epoch {}/{}{}", epoch + 1, epochs_, line));
+  std::string shown = format_metrics(metrics, "");
+  if (validation) shown += format_metrics(*validation, "val_");
+  if (style_ == Style::kLines) {
+    return message(fmt::format("Epoch {}/{}{}{}{}", epoch + 1, epochs_, time, rate, shown));
+  }
+  std::string line = with_bar(samples_per_epoch_, time + rate + shown);
+  if (line.size() > columns() - 1) line = with_bar(samples_per_epoch_, time + shown);
+  message(line);
 }
 
 void ProgressView::message(const std::string& line) {

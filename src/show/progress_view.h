@@ -29,6 +29,9 @@ class ProgressView {
   // `columns` 0: as many as the terminal has whenever the bar is drawn.
   ProgressView(Style style, int epochs, int64_t samples_per_epoch, core::TimePoint start,
                size_t columns = 0);
+  ~ProgressView();
+  ProgressView(const ProgressView&) = delete;
+  ProgressView& operator=(const ProgressView&) = delete;
 
   // Training begins now, and not when this was made.
   void begin(core::TimePoint now);

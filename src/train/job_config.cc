@@ -144,6 +144,12 @@ std::string check_seconds(const double& value) {
   return fmt::format("expected 0.1 to 1e9 seconds, got {}", value);
 }
 
+// A first step compiles, and takes longer than those behind it.
+std::string check_stall_seconds(const double& value) {
+  if (value >= 1 && value <= 1e9) return "";
+  return fmt::format("expected 1 to 1e9 seconds, got {}", value);
+}
+
 std::string check_members(const int& value) {
   constexpr int kMost = 1 << 16;  // more than any job has, and few enough to be added up
   if (value >= 1 && value <= kMost) return "";

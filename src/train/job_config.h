@@ -64,6 +64,7 @@ std::string check_learning_rate(const double& value);
 std::string check_fraction(const double& value);
 // Of a timeout. No job can live with one that is shorter than what a busy machine takes to answer.
 std::string check_seconds(const double& value);
+std::string check_stall_seconds(const double& value);
 std::string check_device(const std::string& value);
 std::string check_precision(const std::string& value);
 std::string check_address(const std::string& value);
@@ -173,7 +174,7 @@ void visit_fields(Config& c, Visit visit) {
         check_seconds);
   visit("stall_timeout", c.stall_timeout,
         Help{kFailures, "SECONDS", "without a training step until a worker is given up as stuck"},
-        check_seconds);
+        check_stall_seconds);
   visit("peer_timeout", c.peer_timeout,
         Help{kFailures, "SECONDS", "until a silent server or driver is given up"}, check_seconds);
   visit("idle_timeout", c.idle_timeout,

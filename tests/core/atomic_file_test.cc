@@ -235,6 +235,14 @@ TEST_F(AtomicFileTest, AMountPointIsKnownBefore) {
 }
 
 // What is made while a job runs must not lead its output elsewhere.
+TEST_F(AtomicFileTest, ALinkThatLeadsToItselfLeadsNowhere) {
+  const std::string loop = directory_ + "/loop";
+  std::filesystem::create_symlink(loop, loop);
+  EXPECT_THAT(OutputFile(loop).check().message(),
+              testing::HasSubstr("Too many levels of symbolic links"));
+  EXPECT_TRUE(std::filesystem::is_symlink(loop));
+}
+
 TEST_F(AtomicFileTest, WhereAPathLeadsIsFoundOutOnce) {
   const std::string path = directory_ + "/file", link = directory_ + "/link",
                     input = directory_ + "/input", text = "text", data = "data";

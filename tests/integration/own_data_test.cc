@@ -154,6 +154,17 @@ TEST_F(OwnDataTest, AModelThatDoesNotFitIsRefusedBeforeAnythingIsAnnounced) {
       << shapeless.output;
 }
 
+TEST_F(OwnDataTest, AModelWithoutParametersIsRefusedByName) {
+  const std::string csv = folder_.write("x.csv", "label,a,b\n0,1,2\n1,3,4\n0,5,6\n");
+  const std::string flat = folder_.write(
+      "flat.json",
+      R"({"class_name":"Sequential","config":{"name":"flat","layers":[{"class_name":"Flatten",)"
+      R"("config":{"batch_input_shape":[null,2]}}]}})");
+  const Outcome run = train({"--dataset", csv, "--model", flat});
+  EXPECT_EQ(run.status, 2);
+  EXPECT_EQ(run.output, "sluice: --model: \"flat\" has no parameters to train\n");
+}
+
 TEST_F(OwnDataTest, AModelOfLogitsIsWarnedOfAtTheStartAndTheFileIsNamedOnce) {
   const std::string csv = folder_.write("x.csv", "label,a,b\n0,1,2\n1,3,4\n0,5,6\n");
   const Outcome run = train({"--dataset", csv, "--model", model(2, "linear"), "--epochs", "1"});
@@ -191,7 +202,9 @@ class ChangedDataTest : public testing::Test {
             "--verbose",
             "2",
             "--save",
-            file("model.sluice")};
+            file("model.sluice"),
+            "--report",
+            file("report.json")};
   }
   void expect_one_line(const Process& process, const std::string& name) const {
     const std::string& output = process.output();
@@ -225,6 +238,11 @@ TEST_F(ChangedDataTest, ATestFileThatIsCutShortDoesNotCostTheModel) {
   EXPECT_EQ(process.wait(60s), 1) << process.output();
   expect_one_line(process, "t10k-images-idx3-ubyte");
   EXPECT_TRUE(std::filesystem::exists(file("model.sluice")));
+  EXPECT_THAT(process.output(), HasSubstr("; it is saved to " + file("model.sluice")));
+  std::ifstream report(file("report.json"));
+  const std::string text{std::istreambuf_iterator<char>(report), {}};
+  EXPECT_THAT(text, HasSubstr("\"server_updates\""));
+  EXPECT_THAT(text, Not(HasSubstr("test_accuracy")));
 }
 
 // Who replaces a file as one should, by renaming, disturbs nobody.

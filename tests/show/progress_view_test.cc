@@ -65,6 +65,30 @@ TEST(ProgressViewTest, BarFitsIntoANarrowTerminal) {
   EXPECT_EQ(drawn(40), "\r 50/100 [====>.....] - ETA: 1s - loss: ");
 }
 
+TEST(ProgressViewTest, TheLastBarFitsTooAndGivesTheRateUpFirst) {
+  const auto drawn = [](size_t columns) {
+    testing::internal::CaptureStderr();
+    core::TimePoint t{};
+    ProgressView view(ProgressView::Style::kBar, 1, 60000, t, columns);
+    view.epoch_end(0, {2.0139, 0.3236}, {}, t + 4s);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(drawn(83),
+            "60000/60000 [==========] - 4s - 15,000 samples/s - loss: 2.0139 - accuracy: 0.3236\n");
+  EXPECT_EQ(drawn(80),
+            "60000/60000 [==========================] - 4s - loss: 2.0139 - accuracy: 0.3236\n");
+}
+
+TEST(ProgressViewTest, WhatIsSaidAfterAnUnfinishedBarBeginsALine) {
+  testing::internal::CaptureStderr();
+  {
+    core::TimePoint t{};
+    ProgressView view(ProgressView::Style::kBar, 1, 100, t, 100);
+    view.update(0, 50, 50, {0.5, 0.75}, t + 1s);
+  }
+  EXPECT_TRUE(testing::internal::GetCapturedStderr().ends_with("accuracy: 0.7500\n"));
+}
+
 TEST(ProgressViewTest, DivergedTrainingIsSaidOnceAndHasNoSign) {
   testing::internal::CaptureStderr();
   core::TimePoint t{};

@@ -146,6 +146,8 @@ TEST(JobConfigTest, TimesAndRatesThatAreNoFiniteNumbersAreRefused) {
     c = {};
     c.stall_timeout = wrong;
     EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("stall_timeout: ")) << wrong;
+    c.stall_timeout = 0.9;
+    EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("stall_timeout: expected 1 to"));
     c = {};
     c.idle_timeout = wrong;
     EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("idle_timeout: ")) << wrong;
