@@ -11,7 +11,7 @@
 namespace sluice::driver {
 namespace {
 
-// How long members may take to leave: after a good end, and when a person may be waiting.
+// How long members may take to leave: when everything is trained, and when a person may be waiting.
 constexpr core::Duration kLeaving = std::chrono::seconds(5);
 constexpr core::Duration kLeavingSoon = std::chrono::milliseconds(1500);
 // How long a job that is stopped may take until its parameters are read.
@@ -343,7 +343,8 @@ JobResult Driver::job_result() const {
 // From here on members are told to leave, and waited for.
 void Driver::end(Result<JobResult> result) {
   stage_ = Stage::kEnding;
-  leave_by_ = world_.now() + (result.ok() ? kLeaving : kLeavingSoon);
+  const bool to_the_end = result.ok() && result->stopped.empty();
+  leave_by_ = world_.now() + (to_the_end ? kLeaving : kLeavingSoon);
   if (result.ok()) coordinator_.close();
   result_ = std::move(result);
   poll_alarm_.clear();

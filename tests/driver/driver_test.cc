@@ -437,6 +437,23 @@ TEST_F(DriverTest, AWorkerThatEndsNoPushHoldsAStopUpForAWhileOnly) {
   EXPECT_EQ(server.get()->kind, Says::kAbort);
 }
 
+TEST_F(DriverTest, AWorkerThatNeverLeavesDoesNotHoldUpWhatWasKept) {
+  options.keep_when_stopped = true;
+  start();
+  join_worker();
+  for (FakeServer& each : servers) each.set_values(7);
+  driver->stop("stopped by SIGTERM");
+  world.advance(1500ms);
+  world.run();
+  servers_leave();
+  world.advance(1400ms);
+  EXPECT_EQ(ends, 0);
+  world.advance(100ms);
+  EXPECT_EQ(ends, 1);
+  ASSERT_TRUE(end().ok()) << result.status();
+  EXPECT_THAT(result->parameters.span(), testing::Each(7.0f));
+}
+
 TEST_F(DriverTest, AStoppedJobWaitsForItsServersOnlyForAWhile) {
   options.keep_when_stopped = true;
   start();
