@@ -225,7 +225,8 @@ Status OutputFile::check_in_place() const {
   struct stat there {};
   if (as_it_is_ || ::lstat(place_.c_str(), &there) != 0) return check();
   const File file(::open(place_.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW));
-  return file.fd() >= 0 ? ok_status() : failure(errno);
+  if (file.fd() >= 0) return ok_status();
+  return failure(errno, errno == EPERM ? "it may be immutable or append-only (lsattr)" : "");
 }
 
 Status OutputFile::check_as_it_is(uint64_t bytes) const {
