@@ -6,10 +6,10 @@
 #pragma once
 
 #include "sluice/layers/activation.h"
-#include "sluice/layers/add.h"
 #include "sluice/layers/conv2d.h"
 #include "sluice/layers/dense.h"
 #include "sluice/layers/dropout.h"
 #include "sluice/layers/flatten.h"
 #include "sluice/layers/input.h"
+#include "sluice/layers/merge.h"
 #include "sluice/layers/pooling2d.h"

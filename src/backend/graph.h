@@ -107,11 +107,11 @@ struct HostOp {
   std::vector<ParameterSlice> parameters{};
 };
 
-// Elementwise over inputs of one shape, in their order.
-//
-//   kAdd   y = x_1 + ... + x_n
+// Elementwise over inputs of one shape, in their order: x_1 + ... + x_n, x_1 - x_2, the product,
+// the mean, the largest or the smallest, whose gradient goes to the first that has it.
 struct MergeOp {
-  enum class Kind { kAdd } kind = Kind::kAdd;
+  enum class Kind { kAdd, kSubtract, kMultiply, kAverage, kMaximum, kMinimum } kind = Kind::kAdd;
+  static constexpr size_t kMostInputs = 32;
 };
 
 // Every kind of operation. What else a new one needs: its row in backend/ops.cc, and a file with

@@ -138,7 +138,14 @@ void check(const ReshapeOp&, const View& op) {
 }
 
 OpTraits traits(const MergeOp&, const View&) { return {.layouts = ImageLayouts::kSame}; }
-void check(const MergeOp&, const View& op) {
+void check(const MergeOp& merge, const View& op) {
+  if (op.inputs.size() > MergeOp::kMostInputs) {
+    fail(op,
+         fmt::format("expected at most {} inputs, got {}", MergeOp::kMostInputs, op.inputs.size()));
+  }
+  if (merge.kind == MergeOp::Kind::kSubtract && op.inputs.size() != 2) {
+    fail(op, fmt::format("expected two inputs, got {}", op.inputs.size()));
+  }
   for (const Shape* input : op.inputs) {
     if (*input != op.input()) fail_shape(op, "inputs of one shape", *input);
   }

@@ -11,16 +11,27 @@
 namespace sluice {
 namespace {
 
+// Of a layer that has no settings.
+template <typename LayerType>
+std::unique_ptr<Layer> make_plain(const Config&) {
+  return std::make_unique<LayerType>();
+}
+
 const std::map<std::string, LayerFactory>& own_layers() {
   static const std::map<std::string, LayerFactory> layers = {
       {"Activation", Activation::from_config},
-      {"Add", Add::from_config},
+      {"Add", make_plain<Add>},
+      {"Average", make_plain<Average>},
       {"AveragePooling2D", AveragePooling2D::from_config},
       {"Conv2D", Conv2D::from_config},
       {"Dense", Dense::from_config},
       {"Dropout", Dropout::from_config},
       {"Flatten", Flatten::from_config},
       {"MaxPooling2D", MaxPooling2D::from_config},
+      {"Maximum", make_plain<Maximum>},
+      {"Minimum", make_plain<Minimum>},
+      {"Multiply", make_plain<Multiply>},
+      {"Subtract", make_plain<Subtract>},
   };
   return layers;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "tests/backend/graph_builder.h"
@@ -244,6 +245,22 @@ std::vector<Case> branches() {
     const ValueId fork = builder.here();
     builder.flatten().dense(6).reshape({2, 3}).merge({}, {fork});
     cases.push_back({"under_two_shapes", builder.build(kMse)});
+  }
+  for (const auto& [name, kind] : {std::pair{"subtract", MergeOp::Kind::kSubtract},
+                                   {"multiply", MergeOp::Kind::kMultiply},
+                                   {"average", MergeOp::Kind::kAverage},
+                                   {"maximum", MergeOp::Kind::kMaximum},
+                                   {"minimum", MergeOp::Kind::kMinimum}}) {
+    GraphBuilder builder({5});
+    const ValueId input = builder.here();
+    builder.dense(4).activation(Activation::kTanh);
+    std::vector<ValueId> others{builder.here()};
+    builder.from(input).dense(4);
+    if (kind != MergeOp::Kind::kSubtract) {
+      others.push_back(builder.here());
+      builder.from(input).dense(4).activation(Activation::kSigmoid);
+    }
+    cases.push_back({name, builder.merge({kind}, others).dense(3).build(kMse)});
   }
   cases.push_back({"shared_dense", GraphBuilder({4})
                                        .dense(4)

@@ -155,7 +155,7 @@ TEST(KerasReaderTest, ConvolutionsThatSluiceDoesNotHaveAreRefused) {
 TEST(KerasReaderTest, UnknownLayerClassesAreRefusedWithWhatThereIs) {
   EXPECT_THAT(error_of(sequential_of(layer_of("LSTM", R"({"name": "memory", "units": 3})"))),
               StartsWith("LSTM \"memory\": Sluice has no layer class \"LSTM\"; known are "
-                         "Activation Add AveragePooling2D Conv2D Dense "));
+                         "Activation Add Average AveragePooling2D Conv2D "));
 }
 
 TEST(KerasReaderTest, InputsThatSluiceDoesNotHaveAreRefused) {

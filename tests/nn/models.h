@@ -48,6 +48,23 @@ inline Model residual() {
   return Model(image, probabilities(flat), "residual");
 }
 
+// merges() of golden/make_golden.py: every layer that makes one value of several.
+inline Model merges() {
+  const auto dense = [](const char* activation, const char* name) {
+    return Dense({.units = 4, .activation = activation, .name = name});
+  };
+  const Input x({5}, {.name = "x"});
+  const SymbolicTensor a = dense("tanh", "a")(x), b = dense("linear", "b")(x);
+  const SymbolicTensor c = dense("sigmoid", "c")(x);
+  const SymbolicTensor largest = Maximum({.name = "largest"})({a, b, c});
+  const SymbolicTensor smallest = Minimum({.name = "smallest"})({a, b});
+  const SymbolicTensor span = Subtract({.name = "span"})({largest, smallest});
+  const SymbolicTensor product = Multiply({.name = "product"})({span, a, c});
+  const SymbolicTensor mean = Average({.name = "mean"})({product, b, largest});
+  const Dense probabilities({.units = 3, .activation = "softmax", .name = "probs"});
+  return Model(x, probabilities(Add({.name = "total"})({mean, smallest})), "merges");
+}
+
 // One of every layer, as all_layers() of golden/make_golden.py.
 inline Sequential all_layers() {
   Sequential model("all_layers");

@@ -63,6 +63,17 @@ void pool(const PoolingShape& shape, Type type, const void* x, void* y, cudaStre
 void pool_backward(const PoolingShape& shape, Type type, Activation activation, const void* x,
                    const void* dy, void* dx, cudaStream_t stream);
 
+// merge.cu
+struct MergeInputs {
+  const float* x[MergeOp::kMostInputs];
+  int count = 0;
+};
+// y from all inputs; the gradient of input number `input` from y's. All [size].
+void merge(MergeOp::Kind kind, const MergeInputs& inputs, int64_t size, float* y,
+           cudaStream_t stream);
+void merge_backward(MergeOp::Kind kind, const MergeInputs& inputs, int input, int64_t size,
+                    const float* y, const float* dy, float* dx, cudaStream_t stream);
+
 // softmax.cu
 // y = softmax of each row of x; dx from dy and y. All [rows, columns].
 void softmax(int64_t rows, int64_t columns, const float* x, float* y, cudaStream_t stream);

@@ -1,4 +1,4 @@
-// Elementwise arithmetic on several inputs of one shape and type.
+// Elementwise arithmetic on several inputs of one shape.
 #include "backend/cuda/operation.h"
 
 namespace sluice::backend::cuda {
@@ -6,44 +6,42 @@ namespace {
 
 class Merge final : public Operation {
  public:
-  explicit Merge(const Build& build)
+  Merge(const Build& build, MergeOp::Kind kind)
       : context_(build.context),
+        kind_(kind),
         values_(build.values),
         size_(build.batch * build.y().shape.size()) {}
 
   void forward(Mode) override {
-    const Value& y = values_.y;
-    if (values_.x.size() == 1) return copy(values_.x[0].data, y.data);
-    const Buffer* sum = values_.x[0].data;
-    for (size_t i = 1; i < values_.x.size(); ++i) {
-      add(y.type, size_, sum->data, values_.x[i].data->data, y.data->data,
-          context_.main.stream.get());
-      sum = y.data;
-    }
+    merge(kind_, inputs(), size_, values_.y.data->data, context_.main.stream.get());
   }
 
   void backward() override {
-    for (const Value& x : values_.x) {
-      if (x.gradient != nullptr) copy(values_.y.gradient, x.gradient);
+    for (size_t i = 0; i < values_.x.size(); ++i) {
+      if (values_.x[i].gradient == nullptr) continue;
+      merge_backward(kind_, inputs(), static_cast<int>(i), size_, values_.y.data->data,
+                     values_.y.gradient->data, values_.x[i].gradient->data,
+                     context_.main.stream.get());
     }
   }
 
  private:
-  void copy(const Buffer* from, Buffer* to) const {
-    SLUICE_CHECKED(cudaMemcpyAsync(to->data, from->data,
-                                   static_cast<size_t>(size_) * size_of(values_.y.type),
-                                   cudaMemcpyDeviceToDevice, context_.main.stream.get()));
+  MergeInputs inputs() const {
+    MergeInputs inputs;
+    for (const Value& x : values_.x) inputs.x[inputs.count++] = x.data->data;
+    return inputs;
   }
 
   const Context& context_;
+  const MergeOp::Kind kind_;
   const StepValues& values_;
   const int64_t size_;
 };
 
 }  // namespace
 
-std::unique_ptr<Operation> make_operation(const Build& build, const MergeOp&) {
-  return std::make_unique<Merge>(build);
+std::unique_ptr<Operation> make_operation(const Build& build, const MergeOp& op) {
+  return std::make_unique<Merge>(build, op.kind);
 }
 
 }  // namespace sluice::backend::cuda

@@ -163,6 +163,20 @@ Graph residual(Rng& rng) {
   return finish(builder, rng);
 }
 
+Graph merge(Rng& rng, MergeOp::Kind kind) {
+  GraphBuilder builder({between(rng, 1, 20)});
+  const ValueId input = builder.here();
+  const int64_t units = between(rng, 1, 40);
+  builder.dense(units).activation(kTanh);
+  std::vector<ValueId> others{builder.here()};
+  if (kind != MergeOp::Kind::kSubtract) {
+    others.push_back(builder.from(input).dense(units).here());
+    others.push_back(others.front());  // the same once more
+  }
+  builder.from(input).dense(units).activation(kSigmoid).merge({kind}, others);
+  return builder.dense(between(rng, 1, 9)).build(kMse);
+}
+
 // What is trained has frozen layers in front of it and behind.
 Graph partly_frozen(Rng& rng) {
   GraphBuilder builder({between(rng, 6, 9), between(rng, 6, 9), between(rng, 1, 3)});
@@ -226,6 +240,11 @@ std::vector<Case> cases() {
       {"MnistLike", mnist_like},
       {"Residual", residual},
       {"PartlyFrozen", partly_frozen},
+      {"Subtract", [](Rng& rng) { return merge(rng, MergeOp::Kind::kSubtract); }},
+      {"Multiply", [](Rng& rng) { return merge(rng, MergeOp::Kind::kMultiply); }},
+      {"Average", [](Rng& rng) { return merge(rng, MergeOp::Kind::kAverage); }},
+      {"Maximum", [](Rng& rng) { return merge(rng, MergeOp::Kind::kMaximum); }},
+      {"Minimum", [](Rng& rng) { return merge(rng, MergeOp::Kind::kMinimum); }},
       {"SquaredErrorOfSoftmax", of_loss(kSoftmax, kMse)},
       {"SquaredErrorOfLinear", of_loss(kLinear, kMse)},
       {"CrossentropyOfLogits", of_loss(kSoftmax, kCategorical)},
@@ -254,6 +273,10 @@ constexpr NamedPrecision kPrecisions[] = {{"Float32", Precision::kFloat32},
 Graph smooth(Graph graph) {
   for (Op& op : graph.ops) {
     if (auto* pool = std::get_if<Pool2DOp>(&op.kind)) pool->kind = Pool2DOp::Kind::kAverage;
+    auto* merge = std::get_if<MergeOp>(&op.kind);
+    if (merge != nullptr && merge->kind >= MergeOp::Kind::kMaximum) {
+      merge->kind = MergeOp::Kind::kAverage;
+    }
     auto* activation = std::get_if<ActivationOp>(&op.kind);
     if (activation != nullptr && activation->activation == kRelu) activation->activation = kTanh;
   }

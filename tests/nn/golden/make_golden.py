@@ -73,12 +73,28 @@ def residual(k):
     return k.Model(image, layer.Dense(3, activation="softmax", name="probs")(flat), name="residual")
 
 
+def merges(k):
+    """Every layer that makes one value of several."""
+    layer = k.layers
+    x = layer.Input((5,), name="x")
+    a = layer.Dense(4, activation="tanh", name="a")(x)
+    b = layer.Dense(4, name="b")(x)
+    c = layer.Dense(4, activation="sigmoid", name="c")(x)
+    largest = layer.Maximum(name="largest")([a, b, c])
+    smallest = layer.Minimum(name="smallest")([a, b])
+    span = layer.Subtract(name="span")([largest, smallest])
+    product = layer.Multiply(name="product")([span, a, c])
+    mean = layer.Average(name="mean")([product, b, largest])
+    total = layer.Add(name="total")([mean, smallest])
+    return k.Model(x, layer.Dense(3, activation="softmax", name="probs")(total), name="merges")
+
+
 def values(model):
     """Weights, inputs, outputs and gradients of the loss, -log p of class n mod 3."""
     rng = np.random.default_rng(1)
     for weight in model.weights:
         weight.assign(rng.uniform(-0.3, 0.3, weight.shape).astype("float32"))
-    x = rng.uniform(-1, 1, (4, 6, 6, 2)).astype("float32")
+    x = rng.uniform(-1, 1, (4, *model.input_shape[1:])).astype("float32")
     with tf.GradientTape() as tape:
         y = model(x)
         loss = keras.losses.SparseCategoricalCrossentropy()(np.arange(4) % 3, y)
@@ -178,8 +194,9 @@ def print_optimizer_steps():
 def main():
     for make in (mnist_cnn, all_layers, long_names, unbuilt):
         write(make.__name__ + ".summary.txt", summary(make(keras)))
-    write("residual.values.json", values(residual(keras)))
-    for make in (mnist_cnn, all_layers, residual):
+    for make in (residual, merges):
+        write(make.__name__ + ".values.json", values(make(keras)))
+    for make in (mnist_cnn, all_layers, residual, merges):
         write(make.__name__ + ".keras3.json", make(keras).to_json())
         write(make.__name__ + ".keras2.json", make(tf_keras).to_json())
     for k in (keras, tf_keras):

@@ -1,0 +1,91 @@
+// Layers that make one value of several, element by element. All inputs have one shape, which is
+// the output's; Keras also broadcasts.
+//
+//   const auto y = Add()({x, shortcut});
+//
+// Calling one throws ShapeError for inputs of other shapes, and std::invalid_argument for more than
+// 32 of them.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "sluice/layer.h"
+
+namespace sluice {
+
+// What a merging layer may be told.
+struct MergeOptions {
+  std::string name = {};  // empty: add, add_1, ...
+};
+
+// What they have in common. Not for programs: use one of the layers below.
+class Merge : public Layer {
+ public:
+  Config config() const override { return {}; }
+  Shape output_shape(const Shape& input) const override { return input; }
+  Shape merged_shape(std::span<const Shape> inputs) const override;
+
+ protected:
+  explicit Merge(const MergeOptions& options) : Layer(options.name) {}
+};
+
+// y = x_1 + ... + x_n. Keras: keras.layers.Add.
+class Add final : public Merge {
+ public:
+  explicit Add(const MergeOptions& options = {}) : Merge(options) {}
+  std::string class_name() const override { return "Add"; }
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Add>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+};
+
+// y = x_1 - x_2, of exactly two. Keras: keras.layers.Subtract.
+class Subtract final : public Merge {
+ public:
+  explicit Subtract(const MergeOptions& options = {}) : Merge(options) {}
+  std::string class_name() const override { return "Subtract"; }
+  Shape merged_shape(std::span<const Shape> inputs) const override;
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Subtract>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+};
+
+// y = x_1 ... x_n. Keras: keras.layers.Multiply.
+class Multiply final : public Merge {
+ public:
+  explicit Multiply(const MergeOptions& options = {}) : Merge(options) {}
+  std::string class_name() const override { return "Multiply"; }
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Multiply>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+};
+
+// y = (x_1 + ... + x_n) / n. Keras: keras.layers.Average.
+class Average final : public Merge {
+ public:
+  explicit Average(const MergeOptions& options = {}) : Merge(options) {}
+  std::string class_name() const override { return "Average"; }
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Average>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+};
+
+// y = max(x_1, ..., x_n). The gradient goes to the first of the largest, as in Keras on TensorFlow.
+// Keras: keras.layers.Maximum.
+class Maximum final : public Merge {
+ public:
+  explicit Maximum(const MergeOptions& options = {}) : Merge(options) {}
+  std::string class_name() const override { return "Maximum"; }
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Maximum>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+};
+
+// y = min(x_1, ..., x_n). The gradient goes to the first of the smallest.
+// Keras: keras.layers.Minimum.
+class Minimum final : public Merge {
+ public:
+  explicit Minimum(const MergeOptions& options = {}) : Merge(options) {}
+  std::string class_name() const override { return "Minimum"; }
+  std::unique_ptr<Layer> clone() const override { return std::make_unique<Minimum>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+};
+
+}  // namespace sluice
