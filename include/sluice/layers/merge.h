@@ -31,7 +31,11 @@ class Merge : public Layer {
   explicit Merge(const MergeOptions& options) : Layer(options.name) {}
 };
 
-// y = x_1 + ... + x_n. Keras: keras.layers.Add.
+// The sum, which residual blocks end in.
+//
+//   y = x_1 + ... + x_n      dx_k = dy
+//
+// Keras: keras.layers.Add.
 class Add final : public Merge {
  public:
   explicit Add(const MergeOptions& options = {}) : Merge(options) {}
@@ -40,7 +44,11 @@ class Add final : public Merge {
   void lower(nn::GraphBuilder& builder) const override;
 };
 
-// y = x_1 - x_2, of exactly two. Keras: keras.layers.Subtract.
+// The difference of exactly two; ShapeError for any other number.
+//
+//   y = x_1 - x_2      dx_1 = dy, dx_2 = -dy
+//
+// Keras: keras.layers.Subtract.
 class Subtract final : public Merge {
  public:
   explicit Subtract(const MergeOptions& options = {}) : Merge(options) {}
@@ -50,7 +58,11 @@ class Subtract final : public Merge {
   void lower(nn::GraphBuilder& builder) const override;
 };
 
-// y = x_1 ... x_n. Keras: keras.layers.Multiply.
+// The product, element by element.
+//
+//   y = x_1 ... x_n      dx_k = dy times the product of all others
+//
+// Keras: keras.layers.Multiply.
 class Multiply final : public Merge {
  public:
   explicit Multiply(const MergeOptions& options = {}) : Merge(options) {}
@@ -59,7 +71,11 @@ class Multiply final : public Merge {
   void lower(nn::GraphBuilder& builder) const override;
 };
 
-// y = (x_1 + ... + x_n) / n. Keras: keras.layers.Average.
+// The mean.
+//
+//   y = (x_1 + ... + x_n) / n      dx_k = dy / n
+//
+// Keras: keras.layers.Average.
 class Average final : public Merge {
  public:
   explicit Average(const MergeOptions& options = {}) : Merge(options) {}
@@ -68,8 +84,11 @@ class Average final : public Merge {
   void lower(nn::GraphBuilder& builder) const override;
 };
 
-// y = max(x_1, ..., x_n). The gradient goes to the first of the largest, as in Keras on TensorFlow.
-// Keras: keras.layers.Maximum.
+// The largest; NaN where there is one.
+//
+//   y = max(x_1, ..., x_n)      dx_k = dy for the first k with x_k = y, 0 for all others
+//
+// Keras: keras.layers.Maximum; so is its gradient on TensorFlow.
 class Maximum final : public Merge {
  public:
   explicit Maximum(const MergeOptions& options = {}) : Merge(options) {}
@@ -78,8 +97,11 @@ class Maximum final : public Merge {
   void lower(nn::GraphBuilder& builder) const override;
 };
 
-// y = min(x_1, ..., x_n). The gradient goes to the first of the smallest.
-// Keras: keras.layers.Minimum.
+// The smallest; NaN where there is one.
+//
+//   y = min(x_1, ..., x_n)      dx_k = dy for the first k with x_k = y, 0 for all others
+//
+// Keras: keras.layers.Minimum; so is its gradient on TensorFlow.
 class Minimum final : public Merge {
  public:
   explicit Minimum(const MergeOptions& options = {}) : Merge(options) {}
