@@ -101,6 +101,8 @@ class SymbolicTensor {
     std::shared_ptr<const Layer> layer;
     std::vector<SymbolicTensor> inputs;  // none: an Input
     Shape shape;
+
+    ~Node();
   };
   explicit SymbolicTensor(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
   const std::shared_ptr<const Node>& node() const { return node_; }

@@ -4,8 +4,9 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "sluice/layers/input.h"
 
@@ -23,22 +24,19 @@ class Walk {
  public:
   explicit Walk(const Layer* input) : input_(input) {}
 
-  void visit(const Node& node) {
-    if (is_input(node)) {
-      if (node.layer.get() != input_) {
-        throw std::invalid_argument(
-            fmt::format("Model: the output depends on {} as well, which is not its input",
-                        node.layer->name().empty() ? "another Input"
-                                                   : "the Input \"" + node.layer->name() + '"'));
+  // Without recursion: a chain may be long.
+  void visit(const Node& output) {
+    enter(output);
+    while (!under_way_.empty()) {
+      auto& [node, next] = under_way_.back();
+      if (next < node->inputs.size()) {
+        enter(*node->inputs[next++].node());
+      } else {
+        number_[node] = nodes_.size();
+        nodes_.push_back(node);
+        under_way_.pop_back();
       }
-      reached_ = true;
-      return;
     }
-    if (number_.contains(&node)) return;
-    found_.try_emplace(node.layer.get(), found_.size());
-    for (const SymbolicTensor& tensor : node.inputs) visit(*tensor.node());
-    number_[&node] = nodes_.size();
-    nodes_.push_back(&node);
   }
 
   CalledLayers take() const {
@@ -64,6 +62,21 @@ class Walk {
   bool reached_input() const { return reached_; }
 
  private:
+  void enter(const Node& node) {
+    if (!is_input(node)) {
+      if (number_.contains(&node)) return;
+      found_.try_emplace(node.layer.get(), found_.size());
+      under_way_.emplace_back(&node, 0);
+    } else if (node.layer.get() == input_) {
+      reached_ = true;
+    } else {
+      const std::string& name = node.layer->name();
+      throw std::invalid_argument(
+          fmt::format("Model: the output depends on {} as well, which is not its input",
+                      name.empty() ? "another Input" : "the Input \"" + name + '"'));
+    }
+  }
+
   // The longest way from a layer to the output, in calls; of a layer that is called more than once
   // all its calls count as deep as the deepest that came before.
   std::map<const Layer*, int> depths() const {
@@ -86,6 +99,7 @@ class Walk {
   std::map<const Node*, size_t> number_;  // of a call, in nodes_
   std::map<const Layer*, size_t> found_;  // in which order the way back came upon it
   std::vector<const Node*> nodes_;
+  std::vector<std::pair<const Node*, size_t>> under_way_;  // and their next input
 };
 
 }  // namespace

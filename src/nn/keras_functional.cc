@@ -163,6 +163,11 @@ class Caller {
 Model read_functional(const nlohmann::ordered_json& config) {
   const Json layers = config.is_object() ? config.value("layers", Json()) : Json();
   if (!layers.is_array()) fail("\"config\": expected an object with a list of \"layers\"", config);
+  constexpr size_t kMostLayers = 10000;  // which take seconds already
+  if (layers.size() > kMostLayers) {
+    throw std::invalid_argument(
+        fmt::format("\"layers\": expected at most {} of them, got {}", kMostLayers, layers.size()));
+  }
   Caller caller;
   for (const Json& layer : layers) caller.add(layer);
   caller.call_all();

@@ -49,6 +49,20 @@ Shape Layer::merged_shape(std::span<const Shape> inputs) const {
   return output_shape(inputs.front());
 }
 
+// One after the other: a long chain of layers would otherwise be a deep recursion.
+SymbolicTensor::Node::~Node() {
+  std::vector<SymbolicTensor> left = std::move(inputs);
+  while (!left.empty()) {
+    const SymbolicTensor tensor = std::move(left.back());
+    left.pop_back();
+    if (tensor.node_.use_count() > 1) continue;
+    auto& last =
+        const_cast<Node&>(*tensor.node_);  // made as one that is not const, and about to go
+    left.insert(left.end(), last.inputs.begin(), last.inputs.end());
+    last.inputs.clear();
+  }
+}
+
 const std::shared_ptr<const Layer>& Layer::called() const {
   if (called_ == nullptr) called_ = clone();
   return called_;
@@ -63,7 +77,7 @@ SymbolicTensor Layer::operator()(const std::vector<SymbolicTensor>& inputs) cons
   std::vector<Shape> shapes;
   for (const SymbolicTensor& input : inputs) shapes.push_back(input.shape());
   Shape output = merged_shape(shapes);
-  return SymbolicTensor(std::make_shared<const SymbolicTensor::Node>(
+  return SymbolicTensor(std::make_shared<SymbolicTensor::Node>(
       SymbolicTensor::Node{called(), inputs, std::move(output)}));
 }
 

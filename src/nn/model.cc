@@ -183,7 +183,7 @@ Model::Impl::Value Model::Impl::add_call(size_t index, std::vector<Value> inputs
   for (const Call& other : calls) {
     if (other.layer != index) continue;
     const Shape expected = inputs_of(other).front();
-    if (layer.weights(expected) == layer.weights(shapes.front())) continue;
+    if (layer.weights(expected) == layer.weights(shapes.front())) break;
     nn::throw_shape_error(layer, "an input that the weights of " + expected.to_string() + " fit",
                           shapes.front());
   }

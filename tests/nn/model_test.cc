@@ -160,6 +160,14 @@ TEST(ModelTest, ItBeginsWithItsInputAndWithNoOther) {
             "Model \"m\": two layers named \"same\"; give one of them another name");
 }
 
+TEST(ModelTest, AChainMayBeLong) {
+  const Input input({1});
+  const Activation squash("tanh");
+  SymbolicTensor x = input;
+  for (int i = 0; i < 50000; ++i) x = squash(x);
+  EXPECT_THAT(names_of(Model(input, x)), ElementsAre("activation"));
+}
+
 // --- Weights and layers by name ---
 
 TEST(ModelTest, WeightsAreReadAndWrittenByName) {

@@ -22,7 +22,7 @@ Input::Input(Shape shape, const InputOptions& options)
 
 Input::operator SymbolicTensor() const {
   return SymbolicTensor(
-      std::make_shared<const SymbolicTensor::Node>(SymbolicTensor::Node{called(), {}, shape_}));
+      std::make_shared<SymbolicTensor::Node>(SymbolicTensor::Node{called(), {}, shape_}));
 }
 
 Shape Input::output_shape(const Shape& input) const {
