@@ -89,9 +89,8 @@ class Layer;
 // value.
 //
 //   const Input image({28, 28, 1});
-//   const auto x = Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding = "same"})(image);
-//   const auto y = Add()({x, Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding =
-//   "same"})(x)});
+//   const auto x = Dense({.units = 16, .activation = "relu"})(image);
+//   const auto y = Add()({x, Dense({.units = 16})(x)});
 //
 // Keras: KerasTensor.
 class SymbolicTensor {

@@ -49,8 +49,8 @@ class ParameterSet;
 // TensorFlow. Any other outputs are scaled to sum 1 and then clipped to [1e-7, 1 - 1e-7], and no
 // gradient passes where the clip cuts, as in Keras on JAX and PyTorch. Keras on TensorFlow differs
 // there: it takes the inputs of a last sigmoid for those of a softmax, and the sparse loss clips
-// before it scales. All p are probabilities (from_logits=False); what trains or
-// evaluates a model that ends in logits warns of it, once.
+// before it scales. All p are probabilities (from_logits=False); what trains or evaluates a model
+// that ends in logits warns of it, once.
 
 // What fit() and evaluate() return, as Keras' History and return_dict.
 struct Metrics {
@@ -122,9 +122,10 @@ struct PredictOptions {
 // that have been called, one for what another gives:
 //
 //   const Input image({32, 32, 3});
-//   const auto x = Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding = "same"})(image);
-//   const auto y = Add()({x, Conv2D({.filters = 16, .kernel_size = {3, 3}, .padding =
-//   "same"})(x)}); Model model(image, Dense({.units = 10, .activation = "softmax"})(Flatten()(y)));
+//   const Conv2DOptions same{.filters = 16, .kernel_size = {3, 3}, .padding = "same"};
+//   const auto x = Conv2D(same)(image);
+//   const auto y = Add()({x, Conv2D(same)(x)});
+//   Model model(image, Dense({.units = 10, .activation = "softmax"})(Flatten()(y)));
 //
 // The layers are copied into the model, and named there as Keras does; a layer that was called
 // twice is in it once. Another model made from the same layers has weights of its own, other than

@@ -203,8 +203,12 @@ class Planner {
     return true;
   }
 
+  // Of the graph's input, also in another type.
   bool is_few_channels(const Step::Input& input) const {
-    return input.tensor == plan_.input && input.shape.dims().back() <= 3;
+    const std::optional<size_t>& step = plan_.tensors[input.tensor].step;
+    const bool is_cast = step && plan_.steps[*step].op == nullptr;
+    const size_t from = is_cast ? plan_.steps[*step].inputs.front().tensor : input.tensor;
+    return from == plan_.input && input.shape.dims().back() <= 3;
   }
 
   void choose_layouts() {

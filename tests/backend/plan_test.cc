@@ -232,9 +232,9 @@ TEST(PlanTest, CastsComeInWhereNeighboursDisagreeOncePerTensor) {
 
 // --- Layouts: "p" plain or "b" blocks of 16 channels, what each step writes ---
 
-std::string layouts_of(GraphBuilder& builder) {
+std::string layouts_of(GraphBuilder& builder, Precision precision = Precision::kFloat32) {
   const Graph graph = builder.build(kMse);
-  const Plan plan = make_plan(graph, {.in_blocks = true});
+  const Plan plan = make_plan(graph, {.precision = precision, .in_blocks = true});
   std::string text;
   for (const Step& step : plan.steps) {
     text += plan.tensors[step.output].layout == Layout::kPlain ? 'p' : 'b';
@@ -249,6 +249,8 @@ TEST(PlanTest, ConvolutionsBetweenTheInputAndAPoolingAreInBlocks) {
     GraphBuilder builder({12, 12, channels});
     builder.conv(k16).activation(Activation::kRelu).conv(k32).activation(Activation::kRelu);
     EXPECT_EQ(layouts_of(builder.max_pool()), "bbp");
+    // A cast in front, and one behind.
+    EXPECT_EQ(layouts_of(builder, Precision::kMixedBfloat16), "pbbpp");
   }
 }
 

@@ -236,6 +236,17 @@ TEST(ReplicaTest, OneForInferenceGivesTheSameAndHasNoGradients) {
   EXPECT_THROW(inference->adopt(update, OwnUpdate::kIncluded), std::logic_error);
 }
 
+// Memory is for what comes, and not for what may: this machine holds no such batch.
+TEST(ReplicaTest, OneForInferenceTakesASampleWhateverItsLargestBatch) {
+  const Graph graph = GraphBuilder({2}).dense(2).build(kMse);
+  const auto replica =
+      make_replica(graph, {.purpose = Purpose::kInference, .batch_size = int64_t{1} << 50});
+  std::vector<float> y(2);
+  replica->predict(1, std::vector<float>{1, 2}, y);
+  EXPECT_NE(y, std::vector<float>(2));
+  EXPECT_THROW(make_replica(graph, {.batch_size = int64_t{1} << 50}), std::invalid_argument);
+}
+
 // What was compiled first has long been given up when it is asked for again.
 TEST(ReplicaTest, AnyNumberOfBatchSizesTrains) {
   const Graph graph = small_cnn();
@@ -293,6 +304,20 @@ class ScaleKernel : public HostKernel {
   mutable bool training = false, has_dx = false;
   mutable int64_t batch = 0;
 };
+
+// A server's optimizer would step by what is no gradient of anybody's.
+TEST(HostOpTest, WhatItsKernelWritesForFrozenParametersIsNoGradient) {
+  Graph graph =
+      GraphBuilder({2}).dense(2).host(std::make_shared<ScaleKernel>(), {1, 1}).build(kMse);
+  auto& host = std::get<HostOp>(graph.ops[1].kind);
+  for (ParameterSlice& slice : host.parameters) slice.role = ParameterRole::kFrozen;
+  const auto replica = make_replica(graph, {.batch_size = 3});
+  replica->train_step(Samples(graph, 3, 1).batch());
+  const std::vector<float> gradients = copy_of(replica->gradients());
+  EXPECT_NE(gradients[0], 0);
+  EXPECT_EQ(gradients[host.parameters[0].offset], 0);
+  EXPECT_EQ(gradients[host.parameters[1].offset], 0);
+}
 
 TEST(HostOpTest, GetsItsArgumentsAndItsGradientsAreUsed) {
   auto kernel = std::make_shared<ScaleKernel>();

@@ -66,9 +66,9 @@ class Conv2D final : public Kernel {
     make_forward(build);
     if (!build.has_backward()) return;
     if (x_value_.gradient != nullptr) make_backward_data(build);
-    kernel_gradient_.emplace(build, 0);
-    if (op_.bias) bias_gradient_.emplace(build, 1);
-    if (!kernel_gradient_->is_wanted()) return;
+    kernel_gradient_ = ParameterGradient::if_wanted(build, 0);
+    bias_gradient_ = ParameterGradient::if_wanted(build, 1);
+    if (!kernel_gradient_) return;
     const bool in_blocks = x_value_.layout == Layout::kBlocked16 && y_.layout == Layout::kBlocked16;
     const Shape &from = x_value_.shape, &to = y_.shape;
     if (y_.type == Type::kBfloat16 && build.gradient_is_routed && in_blocks &&
@@ -97,7 +97,7 @@ class Conv2D final : public Kernel {
       backward_data_weights_->refresh(device_.stream);
       backward_data_->execute(device_.stream);
     }
-    if (!kernel_gradient_->is_wanted()) return;
+    if (!kernel_gradient_) return;
     if (routed_) {
       add_routed_gradients();
     } else {

@@ -13,7 +13,8 @@ namespace {
 // The options, for the processor as well.
 const ReplicaOptions& checked(const Graph& graph, const ReplicaOptions& options) {
   validate(options);
-  check_memory(graph, options.batch_size);
+  // For inference smaller batches may come.
+  if (options.purpose == Purpose::kTraining) check_memory(graph, options.batch_size);
   const Status able = check(options.precision);
   if (!able.ok()) throw std::invalid_argument(able.message());
   return options;
@@ -32,8 +33,6 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
       options_(checked(graph_, options)),
       plan_(make_cpu_plan(graph_, options_)),
       parameters_(graph.parameter_size, options_),
-      x_(static_cast<size_t>(options_.batch_size * graph_.input_shape().size())),
-      y_(static_cast<size_t>(options_.batch_size * graph_.target_size())),
       window_(graph.parameter_size, !options.optimizer) {
   device_.threads = options_.threads;
   if (options_.purpose == Purpose::kInference) return;  // who knows how many samples will come
@@ -43,6 +42,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
 
 Program& CpuReplica::program_for(int64_t size) {
   return programs_.get(size, [&] {
+    check_memory(graph_, size);
     auto program = std::make_unique<Program>(graph_, plan_, device_, parameters_, size);
     if (arenas_.empty() || arenas_.back().size() < program->arena_size()) {
       arenas_.emplace_back(program->arena_size());
@@ -52,10 +52,21 @@ Program& CpuReplica::program_for(int64_t size) {
   });
 }
 
+BatchBuffers CpuReplica::batch_buffers() {
+  if (x_.size() == 0) {
+    x_ =
+        core::AlignedBuffer(static_cast<size_t>(options_.batch_size * graph_.input_shape().size()));
+    y_ = core::AlignedBuffer(static_cast<size_t>(options_.batch_size * graph_.target_size()));
+  }
+  return {x_.span(), y_.span()};
+}
+
 const float* CpuReplica::padded(std::span<const float> x, int64_t size) {
-  if (static_cast<int64_t>(x.size()) == size * graph_.input_shape().size()) return x.data();
-  if (x.data() != x_.data()) std::copy(x.begin(), x.end(), x_.data());
-  return x_.data();
+  const auto floats = static_cast<size_t>(size * graph_.input_shape().size());
+  if (x.size() == floats || x.data() == x_.data()) return x.data();
+  if (padded_.size() < floats) padded_ = core::AlignedBuffer(floats);
+  std::copy(x.begin(), x.end(), padded_.data());
+  return padded_.data();
 }
 
 void CpuReplica::start_step(const Batch& batch) {

@@ -24,7 +24,7 @@ class CpuReplica final : public Replica {
   CpuReplica(const Graph& graph, const ReplicaOptions& options);
 
   const Graph& graph() const override { return graph_; }
-  BatchBuffers batch_buffers() override { return {x_.span(), y_.span()}; }
+  BatchBuffers batch_buffers() override;
   void start_step(const Batch& batch) override;
   StepMetrics take_metrics() override { return std::exchange(metrics_, {}); }
   StepMetrics evaluate(const Batch& batch) override;
@@ -42,7 +42,7 @@ class CpuReplica final : public Replica {
 
  private:
   Program& program_for(int64_t size);
-  // The first samples of a batch of `size`: `x` itself where it is one.
+  // A batch of `size` that begins with the samples of `x`: `x` itself where it has room for one.
   const float* padded(std::span<const float> x, int64_t size);
 
   const Graph graph_;
@@ -54,8 +54,9 @@ class CpuReplica final : public Replica {
   std::vector<core::AlignedBuffer> arenas_;
   ProgramCache<Program> programs_;
   uint64_t step_ = 0;
-  core::AlignedBuffer x_, y_;  // the next batch
-  StepMetrics metrics_;        // of the steps since they were last taken
+  core::AlignedBuffer x_, y_;   // the next batch; made when it is asked for
+  core::AlignedBuffer padded_;  // of padded()
+  StepMetrics metrics_;         // of the steps since they were last taken
   ExchangeWindow window_;
   StepMetrics window_metrics_;  // of the steps of the last update
 };

@@ -47,8 +47,8 @@ class Dense final : public Kernel {
                     [this](int piece, int64_t begin, int64_t end) {
                       backward_rows(scratch_[static_cast<size_t>(piece)], begin, end);
                     });
-    if (kernel_gradient_->is_wanted() && !steps_in_cache_) kernel_gradient_->done();
-    if (bias_gradient_ && bias_gradient_->is_wanted()) {
+    if (kernel_gradient_ && !steps_in_cache_) kernel_gradient_->done();
+    if (bias_gradient_) {
       sum_rows(shape_.rows, shape_.units, dy, bias_gradient_->data());
       bias_gradient_->done();
     }
@@ -77,9 +77,10 @@ class Dense final : public Kernel {
     for (int i = 0; i < device_.threads; ++i) {
       scratch_.push_back({add(block_rows_ * shape_.rows), add(block_rows_ * shape_.units)});
     }
-    kernel_gradient_.emplace(build, 0);
-    if (op_.bias) bias_gradient_.emplace(build, 1);
-    steps_in_cache_ = parameters_.has_optimizer() && kernel_gradient_->is_alone();
+    kernel_gradient_ = ParameterGradient::if_wanted(build, 0);
+    bias_gradient_ = ParameterGradient::if_wanted(build, 1);
+    steps_in_cache_ =
+        parameters_.has_optimizer() && kernel_gradient_ && kernel_gradient_->is_alone();
   }
 
   struct Scratch {
@@ -95,7 +96,7 @@ class Dense final : public Kernel {
       if (x_.gradient != nullptr) {
         dense_input_gradient(shape_, begin, stop, w, columns_->data, x_.gradient->data);
       }
-      if (!kernel_gradient_->is_wanted()) continue;
+      if (!kernel_gradient_) continue;
       pack_dense_input(shape_, begin, stop, x_.data->data, scratch.x->data);
       const auto offset = static_cast<size_t>(begin * shape_.units);
       const auto size = static_cast<size_t>((stop - begin) * shape_.units);

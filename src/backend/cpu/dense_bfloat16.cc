@@ -46,10 +46,10 @@ class DenseBfloat16 final : public Kernel {
       dy_ = y_.gradient;
     }
     if (x_.gradient != nullptr) make_input_gradient(build);
-    gradient_.emplace(build, 0);
-    if (op_.bias) bias_gradient_.emplace(build, 1);
-    steps_in_cache_ = parameters_.has_optimizer() && gradient_->is_alone();
-    if (gradient_->is_wanted()) make_kernel_gradient(build);
+    gradient_ = ParameterGradient::if_wanted(build, 0);
+    bias_gradient_ = ParameterGradient::if_wanted(build, 1);
+    steps_in_cache_ = parameters_.has_optimizer() && gradient_ && gradient_->is_alone();
+    if (gradient_) make_kernel_gradient(build);
   }
 
   void forward(Mode, uint64_t) override {
@@ -68,7 +68,7 @@ class DenseBfloat16 final : public Kernel {
       kernel_gradient_->execute(device_.stream);
       gradient_->done();
     }
-    if (!bias_gradient_ || !bias_gradient_->is_wanted()) return;
+    if (!bias_gradient_) return;
     sum_rows(shape_.rows, shape_.units, dy_->as<Bfloat16>(), bias_gradient_->data());
     bias_gradient_->done();
   }

@@ -90,7 +90,8 @@ class Merge final : public Kernel {
       case Kind::kAdd:
         return;
       case Kind::kSubtract:
-        return input == 0 ? void() : scale(n, -1, dx);
+        if (input > 0) scale(n, -1, dx);
+        return;
       case Kind::kAverage:
         return scale(n, 1.0f / static_cast<float>(values_.x.size()), dx);
       case Kind::kMultiply:

@@ -15,8 +15,8 @@ class ListeningSocket {
  public:
   // "HOST:PORT", "[IPV6]:PORT" and "unix:/path". A name stands for all of its addresses that this
   // host has; 0.0.0.0 and [::] for all of this host's, of both kinds. A socket file that nobody
-  // listens on any more is replaced. INVALID_ARGUMENT: not an address, or none of this
-  // host's. UNAVAILABLE: in use. Both say what to do.
+  // listens on any more is replaced. INVALID_ARGUMENT: not an address, or none of this host's.
+  // UNAVAILABLE: in use. Both say what to do.
   static Result<ListeningSocket> open(const std::string& address);
 
   // As it was given, with the real port.
