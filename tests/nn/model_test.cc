@@ -4,11 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 
-#include "backend/replica.h"
 #include "core/parameter_set.h"
-#include "nn/lowering.h"
 #include "tests/nn/models.h"
 
 namespace sluice::nn {
@@ -24,16 +21,11 @@ std::vector<std::string> names_of(const Model& model) {
   return names;
 }
 
-nlohmann::json golden_values(const std::string& model) {
-  return nlohmann::json::parse(read_golden(model + ".values.json"));
-}
-
 // --- What Keras says of the same model ---
 
 TEST(ModelTest, LayersAndWeightsAreInTheOrderOfKeras) {
-  const auto expected = golden_values("residual")["layers"].get<std::vector<std::string>>();
-  const std::vector<std::string> behind_input(expected.begin() + 1, expected.end());
-  EXPECT_EQ(names_of(residual()), behind_input);
+  EXPECT_THAT(names_of(residual()),
+              ElementsAre("first", "other", "shared", "total", "pooled", "flat", "probs"));
   std::vector<std::string> weights;
   const Model model = residual();
   for (const core::Variable& variable : model.parameters().layout().variables()) {
@@ -41,41 +33,6 @@ TEST(ModelTest, LayersAndWeightsAreInTheOrderOfKeras) {
   }
   EXPECT_THAT(weights, ElementsAre("first/kernel", "first/bias", "other/kernel", "other/bias",
                                    "shared/kernel", "shared/bias", "probs/kernel", "probs/bias"));
-}
-
-void expect_keras_numbers(Model model) {
-  SCOPED_TRACE(model.name());
-  const auto golden = golden_values(model.name());
-  const auto weights = golden["weights"].get<std::vector<float>>();
-  std::copy(weights.begin(), weights.end(), model.parameters().values().begin());
-  const auto x = golden["x"].get<std::vector<float>>(), y = golden["y"].get<std::vector<float>>();
-  const auto backend = backend::open_backend({.name = "cpu"});
-  const auto replica = (*backend)->compile(
-      lower(model, backend::Loss::kSparseCategoricalCrossentropy), {.batch_size = 4});
-  std::copy(weights.begin(), weights.end(), replica->parameters().begin());
-  replica->parameters_changed();
-  std::vector<float> outputs(y.size());
-  replica->predict(4, x, outputs);
-  for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(outputs[i], y[i], 1e-6) << i;
-  const std::vector<float> classes{0, 1, 2, 0};
-  EXPECT_NEAR(replica->train_step({4, x, classes}).loss_sum / 4, golden["loss"].get<double>(),
-              1e-6);
-  for (const core::Variable& variable : model.parameters().layout().variables()) {
-    SCOPED_TRACE(variable.name);
-    const auto gradient = replica->gradients().subspan(variable.offset, variable.size());
-    if (!golden["gradients"].contains(variable.name)) {  // frozen
-      EXPECT_THAT(gradient, ::testing::Each(0));
-      continue;
-    }
-    const auto expected = golden["gradients"][variable.name].get<std::vector<float>>();
-    ASSERT_EQ(gradient.size(), expected.size());
-    for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(gradient[i], expected[i], 1e-6) << i;
-  }
-}
-
-TEST(ModelTest, OutputsAndGradientsAreThoseOfKeras) {
-  expect_keras_numbers(residual());
-  expect_keras_numbers(merges());
 }
 
 class KerasFunctionalFileTest : public testing::TestWithParam<const char*> {};

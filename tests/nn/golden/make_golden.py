@@ -16,7 +16,6 @@ import pathlib
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
-import tensorflow as tf
 import tf_keras
 
 HERE = pathlib.Path(__file__).parent
@@ -87,27 +86,6 @@ def merges(k):
     mean = layer.Average(name="mean")([product, b, largest])
     total = layer.Add(name="total")([mean, smallest])
     return k.Model(x, layer.Dense(3, activation="softmax", name="probs")(total), name="merges")
-
-
-def values(model):
-    """Weights, inputs, outputs and gradients of the loss, -log p of class n mod 3."""
-    rng = np.random.default_rng(1)
-    for weight in model.weights:
-        weight.assign(rng.uniform(-0.3, 0.3, weight.shape).astype("float32"))
-    x = rng.uniform(-1, 1, (4, *model.input_shape[1:])).astype("float32")
-    with tf.GradientTape() as tape:
-        y = model(x)
-        loss = keras.losses.SparseCategoricalCrossentropy()(np.arange(4) % 3, y)
-    gradients = tape.gradient(loss, [w.value for w in model.trainable_weights])
-
-    def flat(arrays):
-        return [float(f"{v:.9g}") for a in arrays for v in np.array(a).ravel()]
-
-    return json.dumps({
-        "layers": [layer.name for layer in model.layers],
-        "weights": flat(model.weights), "x": flat([x]), "y": flat([y]), "loss": float(loss),
-        "gradients": {w.path: flat([g]) for w, g in zip(model.trainable_weights, gradients)},
-    })
 
 
 def long_names(k):
@@ -194,8 +172,6 @@ def print_optimizer_steps():
 def main():
     for make in (mnist_cnn, all_layers, long_names, unbuilt):
         write(make.__name__ + ".summary.txt", summary(make(keras)))
-    for make in (residual, merges):
-        write(make.__name__ + ".values.json", values(make(keras)))
     for make in (mnist_cnn, all_layers, residual, merges):
         write(make.__name__ + ".keras3.json", make(keras).to_json())
         write(make.__name__ + ".keras2.json", make(tf_keras).to_json())

@@ -1,0 +1,170 @@
+// Models as Keras wrote them, with the numbers that Keras computed (make_golden.py).
+//
+// On the device that $SLUICE_TEST_DEVICE names; without it on the CPU.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "backend/replica.h"
+#include "core/parameter_set.h"
+#include "nn/lowering.h"
+#include "sluice/model.h"
+
+namespace sluice {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* device() {
+  const char* name = std::getenv("SLUICE_TEST_DEVICE");
+  return name != nullptr ? name : "cpu";
+}
+
+std::vector<float> floats_of(const Json& base64) {
+  std::vector<uint8_t> bytes;
+  uint32_t bits = 0;
+  int count = 0;
+  for (const char c : base64.get<std::string>()) {
+    static const std::string kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const size_t digit = kDigits.find(c);
+    if (digit == std::string::npos) break;  // padding
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    bytes.push_back(static_cast<uint8_t>(bits >> count));
+  }
+  std::vector<float> floats(bytes.size() / sizeof(float));
+  std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
+  return floats;
+}
+
+class Golden {
+ public:
+  explicit Golden(const Json& json) : json_(json) {}
+
+  Model model(const char* version) const { return Model::from_json(json_.at(version).dump()); }
+  bool has(const char* version) const { return json_.contains(version); }
+  bool has_number(const std::string& name) const { return json_.at("numbers").contains(name); }
+  int64_t batch() const { return json_.at("batch"); }
+  std::vector<float> floats(const char* name) const { return floats_of(json_.at(name)); }
+  backend::Loss loss() const { return nn::parse_loss(json_.at("loss_function")); }
+
+  void expect(const std::string& name, std::span<const float> got) const {
+    const std::vector<float> expected = floats_of(json_.at("numbers").at(name));
+    const double tolerance = std::max(1e-5, 3 * json_.at("errors").at(name).get<double>());
+    ASSERT_EQ(got.size(), expected.size()) << name;
+    size_t worst = 0;
+    const auto error = [&](size_t i) {
+      const double difference = std::abs(static_cast<double>(got[i]) - expected[i]);
+      return std::isnan(difference) ? INFINITY : difference;
+    };
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (error(i) > error(worst)) worst = i;
+    }
+    if (got.empty()) return;
+    EXPECT_LE(error(worst), tolerance)
+        << name << "[" << worst << "] is " << got[worst] << ", Keras' is " << expected[worst];
+  }
+
+ private:
+  const Json& json_;
+};
+
+std::unique_ptr<backend::Replica> compile(const Golden& golden,
+                                          std::optional<OptimizerSpec> optimizer) {
+  const auto backend = backend::open_backend({.name = device()});
+  if (!backend.ok()) throw std::runtime_error(backend.status().to_string());
+  auto replica =
+      (*backend)->compile(nn::lower(golden.model("keras3"), golden.loss()),
+                          {.batch_size = golden.batch(), .threads = 2, .optimizer = optimizer});
+  const std::vector<float> weights = golden.floats("weights");
+  if (weights.size() != replica->parameters().size()) {
+    throw std::runtime_error("the model has another number of weights");
+  }
+  std::copy(weights.begin(), weights.end(), replica->parameters().begin());
+  replica->parameters_changed();
+  return replica;
+}
+
+class GoldenTest : public testing::Test {
+ public:
+  explicit GoldenTest(const Json& json) : golden_(json) {}
+
+  void TestBody() override {
+    if (golden_.has("keras2")) {
+      EXPECT_EQ(golden_.model("keras2").to_json(), golden_.model("keras3").to_json());
+    }
+    const Model model = golden_.model("keras3");
+    EXPECT_EQ(Model::from_json(model.to_json()).to_json(), model.to_json());
+    compare_outputs(model);
+    if (!golden_.has_number("loss")) return;
+    compare_gradients(model);
+    compare_training();
+  }
+
+ private:
+  void compare_outputs(const Model& model) const {
+    std::vector<float> outputs(static_cast<size_t>(golden_.batch() * model.output_shape().size()));
+    compile(golden_, std::nullopt)->predict(golden_.batch(), golden_.floats("x"), outputs);
+    golden_.expect("outputs", outputs);
+  }
+
+  void compare_gradients(const Model& model) const {
+    const auto replica = compile(golden_, std::nullopt);
+    const std::vector<float> x = golden_.floats("x"), y = golden_.floats("y");
+    const auto metrics = replica->train_step({golden_.batch(), x, y});
+    const auto loss = static_cast<float>(metrics.loss_sum / static_cast<double>(golden_.batch()));
+    golden_.expect("loss", std::span(&loss, 1));
+    for (const core::Variable& variable : model.parameters().layout().variables()) {
+      const auto gradient = replica->gradients().subspan(variable.offset, variable.size());
+      const std::string name = "gradients/" + variable.name;
+      if (golden_.has_number(name)) {
+        golden_.expect(name, gradient);
+      } else {
+        EXPECT_THAT(gradient, testing::Each(0)) << variable.name << " is not trained";
+      }
+    }
+  }
+
+  void compare_training() const {
+    const auto replica = compile(golden_, SGD({.learning_rate = 0.1f}));
+    const std::vector<float> x = golden_.floats("x"), y = golden_.floats("y");
+    for (int step = 0; step < 3; ++step) replica->train_step({golden_.batch(), x, y});
+    golden_.expect("trained", replica->parameters());
+  }
+
+  const Golden golden_;
+};
+
+// A test for each case of each file.
+bool register_tests() {
+  namespace fs = std::filesystem;
+  static std::map<std::string, Json> files;
+  for (const auto& entry : fs::directory_iterator(SLUICE_SOURCE_DIR "/tests/keras/golden")) {
+    files[entry.path().stem()] = Json::parse(std::ifstream(entry.path()));
+  }
+  for (const auto& [name, file] : files) {
+    for (const auto& item : file.items()) {
+      const Json& json = item.value();
+      testing::RegisterTest(name.c_str(), item.key().c_str(), nullptr, nullptr, __FILE__, __LINE__,
+                            [&json]() -> testing::Test* { return new GoldenTest(json); });
+    }
+  }
+  return !files.empty();
+}
+const bool kRegistered = register_tests();
+
+TEST(GoldenFilesTest, AreThere) { EXPECT_TRUE(kRegistered); }
+
+}  // namespace
+}  // namespace sluice
