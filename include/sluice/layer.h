@@ -78,6 +78,9 @@ struct WeightSpec {
   std::string name = {};  // "kernel"; no two weights of a layer have the same
   Shape shape = {};
   std::string initializer = "glorot_uniform";
+  // Whether the optimizer steps it; false of a state that the layer itself changes in training,
+  // such as a moving average. In the order of Layer::weights() these come last.
+  bool trainable = true;
 
   bool operator==(const WeightSpec&) const = default;
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sluice/layers/activation.h"
+#include "sluice/layers/batch_normalization.h"
 #include "sluice/layers/conv2d.h"
 #include "sluice/layers/dense.h"
 #include "sluice/layers/dropout.h"

@@ -49,6 +49,27 @@ Choice choice_from(Json json) {
   return choice;
 }
 
+std::vector<UntrainedRange> ranges_from(const Json& json) {
+  constexpr uint64_t kMost = uint64_t{1} << 40;  // floats; sums stay far from overflowing
+  const auto fail = [] {
+    throw std::invalid_argument(
+        "update rule: \"untrained\": expected ranges [offset, size] in order and apart");
+  };
+  if (!json.is_array()) fail();
+  std::vector<UntrainedRange> ranges;
+  for (const Json& range : json) {
+    if (!range.is_array() || range.size() != 2 || !range[0].is_number_unsigned() ||
+        !range[1].is_number_unsigned()) {
+      fail();
+    }
+    const auto offset = range[0].get<uint64_t>(), size = range[1].get<uint64_t>();
+    if (offset > kMost || size > kMost) fail();
+    if (!ranges.empty() && offset < ranges.back().offset + ranges.back().size) fail();
+    ranges.push_back({offset, size});
+  }
+  return ranges;
+}
+
 }  // namespace
 
 std::span<const Algorithm* const> algorithms() { return kAlgorithms; }
@@ -87,23 +108,31 @@ std::vector<SharedOption> all_options() {
 
 std::string Choice::to_json() const { return as_json(*this).dump(); }
 
-std::string Choice::to_update_rule(const OptimizerSpec& optimizer) const {
+std::string Choice::to_update_rule(const OptimizerSpec& optimizer,
+                                   const std::vector<UntrainedRange>& untrained) const {
   Json json = as_json(*this);
   json["optimizer"] = optimizer;
+  json["untrained"] = Json::array();
+  for (const auto& [offset, size] : untrained) json["untrained"].push_back({offset, size});
   return json.dump();
 }
 
 Choice Choice::from_json(const std::string& text) { return choice_from(parse(text)); }
 
-std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size) {
+std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size,
+                                             size_t shard_offset) {
   Json json = parse(text);
   if (!json.contains("optimizer")) {
     throw std::invalid_argument("update rule: expected an \"optimizer\" besides the algorithm");
   }
   const OptimizerSpec optimizer = json["optimizer"].get<OptimizerSpec>();
   json.erase("optimizer");
+  std::vector<UntrainedRange> untrained = ranges_from(json.value("untrained", Json::array()));
+  json.erase("untrained");
   const Choice choice = choice_from(std::move(json));
-  return choice.algorithm->server(choice.options, optimizer, shard_size);
+  auto rule = choice.algorithm->server(choice.options, optimizer, shard_size);
+  if (untrained.empty()) return rule;
+  return make_rule_with_state(std::move(rule), std::move(untrained), shard_offset);
 }
 
 }  // namespace sluice::algorithm

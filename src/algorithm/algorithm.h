@@ -47,7 +47,7 @@ std::vector<SharedOption> all_options();
 
 // An algorithm with its options, and the job's optimizer: what a job is told of it, and what
 // crosses the wire. {"name": "adag", "window": 5, "overlap": false}; servers get "optimizer"
-// besides.
+// and the ranges of "untrained" parameters besides, [[offset, size], ...].
 struct Choice {
   Choice() : Choice("adag") {}
   Choice(const char* name) : Choice(std::string(name)) {}  // NOLINT: meant to be implicit
@@ -64,16 +64,19 @@ struct Choice {
   }
   std::unique_ptr<WorkerRule> worker_rule() const { return algorithm->worker(options); }
   std::string to_json() const;
-  // For CreateRequest::update_rule.
-  std::string to_update_rule(const OptimizerSpec& optimizer) const;
+  // For CreateRequest::update_rule. `untrained` in order and apart.
+  std::string to_update_rule(const OptimizerSpec& optimizer,
+                             const std::vector<UntrainedRange>& untrained = {}) const;
   // Throws std::invalid_argument.
   static Choice from_json(const std::string& text);
 
   friend bool operator==(const Choice&, const Choice&) = default;
 };
 
-// The rule that to_update_rule() describes. Throws std::invalid_argument for text that describes
-// none; size 0 checks the text at no cost.
-std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size);
+// The rule that to_update_rule() describes, for a shard that begins at float `shard_offset` of the
+// parameters. Throws std::invalid_argument for text that describes none; size 0 checks the text at
+// no cost.
+std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size,
+                                             size_t shard_offset = 0);
 
 }  // namespace sluice::algorithm

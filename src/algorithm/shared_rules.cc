@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "algorithm/update_rule.h"
 #include "core/simd.h"
@@ -39,12 +41,56 @@ class OptimizerRule final : public UpdateRule {
   optim::Optimizer optimizer_;
 };
 
+class RuleWithState final : public UpdateRule {
+ public:
+  RuleWithState(std::unique_ptr<UpdateRule> rule, std::vector<UntrainedRange> untrained,
+                size_t shard_offset)
+      : rule_(std::move(rule)), untrained_(std::move(untrained)), shard_offset_(shard_offset) {}
+
+  void begin(const PushContext& context) override { rule_->begin(context); }
+
+  void apply(std::span<const float> old_values, std::span<const float> update,
+             std::span<float> result, size_t offset, const PushContext& context) override {
+    const size_t begin = shard_offset_ + offset, end = begin + result.size();
+    const auto train_until = [&](size_t from, size_t to) {
+      const size_t at = from - begin, n = to - from;
+      if (n == 0) return;
+      rule_->apply(old_values.subspan(at, n), update.subspan(at, n), result.subspan(at, n),
+                   offset + at, context);
+    };
+    auto range = std::partition_point(
+        untrained_.begin(), untrained_.end(),
+        [begin](const UntrainedRange& r) { return r.offset + r.size <= begin; });
+    size_t done = begin;
+    for (; range != untrained_.end() && range->offset < end; ++range) {
+      const size_t from = std::max(range->offset, begin);
+      const size_t to = std::min(range->offset + range->size, end);
+      train_until(done, from);
+      add_values(&old_values[from - begin], &update[from - begin], &result[from - begin],
+                 to - from);
+      done = to;
+    }
+    train_until(done, end);
+  }
+
+ private:
+  const std::unique_ptr<UpdateRule> rule_;
+  const std::vector<UntrainedRange> untrained_;
+  const size_t shard_offset_;
+};
+
 }  // namespace
 
 std::unique_ptr<UpdateRule> make_add_rule() { return std::make_unique<AddRule>(); }
 
 std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer, size_t shard_size) {
   return std::make_unique<OptimizerRule>(optimizer, shard_size);
+}
+
+std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
+                                                 std::vector<UntrainedRange> untrained,
+                                                 size_t shard_offset) {
+  return std::make_unique<RuleWithState>(std::move(rule), std::move(untrained), shard_offset);
 }
 
 }  // namespace sluice::algorithm

@@ -1,15 +1,16 @@
 // The server's half of an algorithm: theta' = rule(theta, update), elementwise over one shard.
 //
 // A rule belongs to one shard, which calls it for one push at a time: begin() once per push, then
-// apply() for blocks that together cover the shard once, in order. When either throws, the push
-// counts as not applied and may come again, so a rule with state of its own must throw before it
-// changes it.
+// apply() for blocks that together cover what is trained of the shard once, in order. When either
+// throws, the push counts as not applied and may come again, so a rule with state of its own must
+// throw before it changes it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "sluice/optimizers.h"
 
@@ -32,6 +33,14 @@ class UpdateRule {
                      std::span<float> result, size_t offset, const PushContext& context) = 0;
 };
 
+// Parameters that no optimizer steps: state of the model's layers, and what is frozen.
+struct UntrainedRange {
+  size_t offset = 0;  // in floats, from the start of the parameters
+  size_t size = 0;
+
+  bool operator==(const UntrainedRange&) const = default;
+};
+
 // Rules that several algorithms share.
 
 // theta' = theta + update: for weight deltas, and for whatever a worker has scaled already.
@@ -39,5 +48,12 @@ std::unique_ptr<UpdateRule> make_add_rule();
 // One optimizer step per push, the update being a mean gradient (Li et al., 2014). The optimizer's
 // slots live here, at the shard, and count one iteration per applied push.
 std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer, size_t shard_size);
+
+// `rule` for what is trained, and theta' = theta + update for the rest, as every algorithm treats
+// state (see PartitionTrainer). `untrained`, in order and apart, counts from the parameters' start,
+// `shard_offset` being where the shard's begin.
+std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
+                                                 std::vector<UntrainedRange> untrained,
+                                                 size_t shard_offset);
 
 }  // namespace sluice::algorithm

@@ -24,8 +24,12 @@ namespace sluice::backend {
 // at NaN is 0. All others keep NaN.
 enum class Activation { kLinear, kRelu, kSigmoid, kTanh, kSoftmax };
 
-// Whether the optimizer steps a parameter.
-enum class ParameterRole { kTrainable, kFrozen };
+// Who changes a parameter in training.
+enum class ParameterRole {
+  kTrainable,  // the optimizer
+  kFrozen,     // nobody
+  kState,      // the forward pass of each training step, as it does moving averages
+};
 
 // A variable's place in the parameter buffer, in floats. Ops that share one name the same slice.
 struct ParameterSlice {
@@ -76,6 +80,18 @@ struct DropoutOp {
   uint64_t seed = 0;
 };
 
+// Of each channel c, over the batch and all axes but the last:
+//   y = (x - m_c) / sqrt(v_c + epsilon) gamma_c + beta_c
+// Training takes the mean m and the variance v (divided by the count, not by one less) of the
+// batch, and moves mean_c = momentum mean_c + (1 - momentum) m_c, and variance_c likewise.
+// Inference takes the moving ones, and so does training when `frozen`, which then moves nothing.
+struct BatchNormOp {
+  double momentum = 0.99, epsilon = 1e-3;
+  bool frozen = false;
+  std::optional<ParameterSlice> gamma{}, beta{};  // [C]; without: 1, and 0
+  ParameterSlice mean{}, variance{};              // [C], state
+};
+
 // The same elements, row-major, under another shape. Costs nothing.
 struct ReshapeOp {};
 
@@ -120,6 +136,7 @@ struct MergeOp {
   X(Conv2DOp)                 \
   X(DenseOp)                  \
   X(Pool2DOp)                 \
+  X(BatchNormOp)              \
   X(ActivationOp)             \
   X(DropoutOp)                \
   X(ReshapeOp)                \

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <map>
 #include <stdexcept>
 #include <utility>
 
@@ -110,6 +111,36 @@ void check(const Pool2DOp& pool, const View& op) {
                   op.input().rank() == 3 ? op.input()[2] : 1);
 }
 
+OpTraits traits(const BatchNormOp& norm, const View&) {
+  OpTraits traits{
+      .takes_relu = true, .in_bfloat16 = true, .layouts = ImageLayouts::kSame, .parameters = {}};
+  for (const auto& slice : {norm.gamma, norm.beta}) {
+    traits.parameters.push_back({slice.value_or(ParameterSlice{})});
+  }
+  for (const ParameterSlice& slice : {norm.mean, norm.variance})
+    traits.parameters.push_back({slice});
+  return traits;
+}
+void check(const BatchNormOp& norm, const View& op) {
+  if (op.input().rank() < 1) fail_shape(op, "an input of rank 1 or more", op.input());
+  require_output(op, op.input());
+  const int64_t channels = op.input().dims().back();
+  for (const auto& slice : {norm.gamma, norm.beta}) {
+    if (slice) require_size(op, *slice, channels);
+  }
+  for (const ParameterSlice& slice : {norm.mean, norm.variance}) {
+    require_size(op, slice, channels);
+    const bool moves = slice.role == ParameterRole::kState;
+    if (moves == norm.frozen) fail(op, "moving statistics are state, unless it is frozen");
+  }
+  if (!(norm.momentum >= 0 && norm.momentum <= 1)) {
+    fail(op, fmt::format("the momentum must be from 0 to 1, got {:f}", norm.momentum));
+  }
+  if (!(norm.epsilon >= 0)) {
+    fail(op, fmt::format("epsilon must be at least 0, got {:f}", norm.epsilon));
+  }
+}
+
 OpTraits traits(const ActivationOp& activation, const View&) {
   return {.is_identity = activation.activation == Activation::kLinear};
 }
@@ -174,6 +205,20 @@ View view_of(const Graph& graph, const Op& op) {
 OpTraits traits_of(const Graph& graph, const Op& op) {
   const View view = view_of(graph, op);
   return std::visit([&](const auto& kind) { return traits(kind, view); }, op.kind);
+}
+
+std::vector<ParameterSlice> state_of(const Graph& graph) {
+  std::map<size_t, ParameterSlice> state;  // by where they begin
+  for (const Op& op : graph.ops) {
+    for (const OpParameter& parameter : traits_of(graph, op).parameters) {
+      if (parameter.slice.role == ParameterRole::kState) {
+        state.emplace(parameter.slice.offset, parameter.slice);
+      }
+    }
+  }
+  std::vector<ParameterSlice> in_order;
+  for (const auto& [offset, slice] : state) in_order.push_back(slice);
+  return in_order;
 }
 
 void check_op(const Graph& graph, const Op& op) {

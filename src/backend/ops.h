@@ -16,7 +16,7 @@ enum class ImageLayouts {
   kConvolution,  // as kSame; or an image of few channels as it is, to blocks
 };
 
-// A parameter of an op.
+// A parameter of an op; in the order in which a kernel asks for their gradients.
 struct OpParameter {
   ParameterSlice slice;
   int64_t filters = 0;  // a convolution's kernel [..., filters]; 0: any other parameter
@@ -25,12 +25,16 @@ struct OpParameter {
 struct OpTraits {
   bool is_identity = false;       // the output is the input, at most under another shape
   bool takes_activation = false;  // kernels compute an elementwise activation behind it as well
+  bool takes_relu = false;        // of these, ReLU only
   bool in_bfloat16 = false;       // Precision::kMixedBfloat16 computes it in bfloat16
   ImageLayouts layouts = ImageLayouts::kPlain;
   std::vector<OpParameter> parameters{};
 };
 
 OpTraits traits_of(const Graph& graph, const Op& op);
+
+// The parameters that are state, each once, in the order of the buffer.
+std::vector<ParameterSlice> state_of(const Graph& graph);
 
 // Throws ShapeError when the op does not fit the values that it takes and gives, and
 // std::invalid_argument for other mistakes, naming it.

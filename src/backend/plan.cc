@@ -118,9 +118,13 @@ class Planner {
       return false;
     }
     Step& before = plan_.steps[*input.step];
-    const bool takes = before.op != nullptr && traits_of(graph_, *before.op).takes_activation;
+    const Activation activation = std::get<ActivationOp>(op.kind).activation;
+    if (before.op == nullptr) return false;
+    const OpTraits traits = traits_of(graph_, *before.op);
+    const bool takes =
+        traits.takes_activation || (traits.takes_relu && activation == Activation::kRelu);
     if (!takes || needs_.reads[needs_.roots[op.inputs.front()]] > 1) return false;
-    input.activation = before.activation = std::get<ActivationOp>(op.kind).activation;
+    input.activation = before.activation = activation;
     return true;
   }
 

@@ -83,6 +83,12 @@ enum class OwnUpdate {
   kMissing,   // it is added to the centre
 };
 
+// What a window's change is multiplied by to become its update.
+struct UpdateScale {
+  float trained = 1;  // of what the optimizer steps
+  float state = 1;    // of ParameterRole::kState
+};
+
 // Training and exchanging only start the work: a GPU may still be at it when a call returns, and
 // says what went wrong in the next call that waits.
 class Replica {
@@ -136,9 +142,9 @@ class Replica {
   virtual std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() = 0;
   // A window begins: its anchor is the parameters as they are, its gradients sum up from zero.
   virtual void begin_window() = 0;
-  // Starts to write `scale` times what the window's steps have come to: parameters - anchor with an
-  // optimizer, without one the sum of their gradients.
-  virtual void start_update(float scale, std::span<float> update) = 0;
+  // Starts to write `scale` times what the window's steps have come to: parameters - anchor;
+  // without an optimizer, where something is trained, the sum of its gradients.
+  virtual void start_update(const UpdateScale& scale, std::span<float> update) = 0;
   // Whether finish_update() would return without waiting.
   virtual bool update_ready() = 0;
   // Waits until the update is there and no centre given to adopt() is being read any more. Returns

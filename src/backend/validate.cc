@@ -44,6 +44,7 @@ void check_parameters(const Graph& graph) {
   for (const Op& op : graph.ops) {
     for (const OpParameter& parameter : traits_of(graph, op).parameters) {
       const ParameterSlice& slice = parameter.slice;
+      if (slice.size == 0) continue;
       if (slice.offset > graph.parameter_size || slice.size > graph.parameter_size - slice.offset) {
         fail(op, fmt::format("a parameter lies outside the {} floats of the model",
                              graph.parameter_size));

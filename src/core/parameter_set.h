@@ -17,8 +17,8 @@ namespace sluice::core {
 struct Variable {
   std::string name;  // "conv2d/kernel"
   Shape shape;
-  size_t offset = 0;  // in floats, from the start of the buffer
-  bool trainable = true;
+  size_t offset = 0;      // in floats, from the start of the buffer
+  bool trainable = true;  // false: a state of its layer
 
   size_t size() const { return static_cast<size_t>(shape.size()); }
 };

@@ -79,6 +79,15 @@ std::string parse_initializer(const Argument& argument, const std::string& name)
   refuse(argument, in_quotes(name), "use one of " + initializer_names());
 }
 
+int64_t get_axis(const Config& config, const std::string& key, int64_t fallback) {
+  const ConfigValue* value = config.find(key);
+  const auto* list = value == nullptr ? nullptr : std::get_if<std::vector<int64_t>>(value);
+  if (list == nullptr) return config.get_int(key, fallback);
+  if (list->size() == 1) return list->front();
+  throw std::invalid_argument(
+      fmt::format("\"{}\": Sluice normalizes one axis, not {}", key, list->size()));
+}
+
 Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback) {
   const ConfigValue* value = config.find(key);
   if (value != nullptr && std::holds_alternative<int64_t>(*value)) {

@@ -37,6 +37,9 @@ const char* name_of(backend::Activation activation);
 // Keras' snake-case name of an initializer in any of its spellings: "GlorotUniform", "zero".
 std::string parse_initializer(const Argument& argument, const std::string& name);
 
+// A number, or a list of one, as Keras 2 writes it.
+int64_t get_axis(const Config& config, const std::string& key, int64_t fallback);
+
 // [h, w], or one number for both, or `fallback` when the key is absent.
 Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback);
 std::vector<int64_t> to_list(const Size2D& size);

@@ -14,7 +14,12 @@ GraphBuilder::GraphBuilder(const Shape& input, const core::ParameterLayout& layo
 backend::ParameterSlice GraphBuilder::parameter(const std::string& weight) const {
   const std::string name = layer_ + "/" + weight;
   for (const core::Variable& variable : layout_.variables()) {
-    if (variable.name == name) return {variable.offset, variable.size(), role_};
+    if (variable.name != name) continue;
+    using Role = backend::ParameterRole;
+    const Role role = frozen_              ? Role::kFrozen
+                      : variable.trainable ? Role::kTrainable
+                                           : Role::kState;
+    return {variable.offset, variable.size(), role};
   }
   SLUICE_CHECK(false) << "no variable " << name;
   return {};
@@ -22,7 +27,7 @@ backend::ParameterSlice GraphBuilder::parameter(const std::string& weight) const
 
 void GraphBuilder::begin_call(const Layer& layer, std::vector<backend::ValueId> inputs) {
   layer_ = layer.name();
-  role_ = layer.trainable() ? backend::ParameterRole::kTrainable : backend::ParameterRole::kFrozen;
+  frozen_ = !layer.trainable();
   inputs_ = std::move(inputs);
   value_ = inputs_.front();
 }

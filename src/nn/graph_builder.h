@@ -41,7 +41,7 @@ class GraphBuilder {
  private:
   const core::ParameterLayout& layout_;
   std::string layer_;
-  backend::ParameterRole role_ = backend::ParameterRole::kTrainable;
+  bool frozen_ = false;
   std::vector<backend::ValueId> inputs_;
   backend::ValueId value_ = 0;
   backend::Graph graph_;

@@ -77,9 +77,12 @@ std::optional<ConfigValue> read_value(const Json& value) {
   return ConfigValue(std::move(list));
 }
 
-// Whether a setting that was read says what the layer now does: 3 is [3, 3] and 1 is 1.0.
+// Whether a setting that was read says what the layer now does: 3 is [3, 3], [3] is 3, 1 is 1.0.
 bool same_setting(const ConfigValue& read, const ConfigValue& ours) {
   if (read == ours) return true;
+  if (const auto* list = std::get_if<std::vector<int64_t>>(&read); list && list->size() == 1) {
+    return ours == ConfigValue(list->front());
+  }
   const auto* number = std::get_if<int64_t>(&read);
   if (number == nullptr) return false;
   if (const auto* real = std::get_if<double>(&ours)) return *real == static_cast<double>(*number);
@@ -117,10 +120,17 @@ bool is_of_keras1(const std::string& key) {
   return kNames.contains(key);
 }
 
+// A detail of something that is switched off.
+bool is_idle(const Json& config, const std::string& key) {
+  return key == "renorm_momentum" && !(member(config, "renorm") == true);
+}
+
 Config read_config(const Json& json) {
   Config config;
   for (const auto& [key, value] : json.items()) {
-    if (is_common(key) || value.is_null() || is_no_penalty(key, value)) continue;
+    if (is_common(key) || value.is_null() || is_no_penalty(key, value) || is_idle(json, key)) {
+      continue;
+    }
     if (is_of_keras1(key)) {
       throw std::invalid_argument(
           fmt::format("\"{}\" is a name of Keras 1; load the model with Keras 2 and write "

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "core/parameter_set.h"
 #include "nn/graph_builder.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
@@ -35,6 +34,11 @@ backend::Loss parse_loss(const std::string& name) {
       fmt::format("loss \"{}\": use \"categorical_crossentropy\", "
                   "\"sparse_categorical_crossentropy\" or \"mse\"",
                   name));
+}
+
+bool is_trained(const Model& model, const core::Variable& variable) {
+  const std::string layer = variable.name.substr(0, variable.name.rfind('/'));
+  return variable.trainable && model.get_layer(layer).trainable();
 }
 
 backend::Graph lower(const Model& model, backend::Loss loss) {

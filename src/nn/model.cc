@@ -88,7 +88,7 @@ core::ParameterSet extended(const core::ParameterSet& from, const std::vector<La
   for (const auto& [layer, weights] : layers) {
     check_weights(layer, weights);
     for (const WeightSpec& weight : weights) {
-      layout.add(layer.name() + "/" + weight.name, weight.shape);
+      layout.add(layer.name() + "/" + weight.name, weight.shape, weight.trainable);
     }
     require_memory(layer, layout);
   }

@@ -23,6 +23,7 @@ const std::map<std::string, LayerFactory>& own_layers() {
       {"Add", make_plain<Add>},
       {"Average", make_plain<Average>},
       {"AveragePooling2D", AveragePooling2D::from_config},
+      {"BatchNormalization", BatchNormalization::from_config},
       {"Conv2D", Conv2D::from_config},
       {"Dense", Dense::from_config},
       {"Dropout", Dropout::from_config},

@@ -5,6 +5,7 @@
 
 #include "core/count_text.h"
 #include "core/process_info.h"
+#include "nn/lowering.h"
 #include "nn/model_impl.h"
 
 namespace sluice {
@@ -134,9 +135,8 @@ std::string Model::summary() const {
     text += row(cells, "│");
   }
   size_t trainable = 0;
-  for (size_t i = 0; impl_->input && i < layers().size(); ++i) {
-    if (!layers()[i]->trainable()) continue;
-    trainable += sluice::count_params(*layers()[i], impl_->inputs_of(impl_->call_of(i)).front());
+  for (const core::Variable& variable : parameters().layout().variables()) {
+    if (nn::is_trained(*this, variable)) trainable += variable.size();
   }
   return text + rule(kBottom) + total("Total params", count_params()) +
          total("Trainable params", trainable) +

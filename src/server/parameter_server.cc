@@ -59,10 +59,10 @@ struct ParameterServer::Job {
   Job(const wire::CreateRequest& r, const core::World& world) : request(r) {
     const std::vector<int> owned = request.shard_map.owned_by(request.server);
     const auto pool = make_pool(request.shard_map, owned);
-    const auto make_rule = [this](size_t shard_size) {
-      return algorithm::make_update_rule(request.update_rule, shard_size);
-    };
     for (const int index : owned) {
+      const auto make_rule = [this, offset = request.shard_map[index].offset](size_t shard_size) {
+        return algorithm::make_update_rule(request.update_rule, shard_size, offset);
+      };
       shards.emplace(index, std::make_unique<ShardStore>(request.shard_map[index], request.pushes,
                                                          make_rule, pool, world));
     }

@@ -22,6 +22,7 @@
 #include "train/validate.h"
 #include "transport/grpc/grpc_transport.h"
 #include "worker/pushes.h"
+#include "worker/update_rule.h"
 
 namespace sluice::train {
 namespace {
@@ -80,6 +81,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.shuffle = config.shuffle;
   training.records = records.info().records;
   training.partitions = partitions;
+  training.workers = config.workers;
   SLUICE_ASSIGN_OR_RETURN(training.dataset, data::describe(records));
   // Workers elsewhere know their own cores.
   training.threads =
@@ -95,7 +97,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.driver_timeout = core::from_seconds(config.peer_timeout);
   options.pushes = blaming(config.parallelism_factor > 1 ? "parallelism_factor" : "workers",
                            [&] { return worker::pushes_by_partition(training); });
-  options.update_rule = training.trainer.to_update_rule(training.optimizer);
+  options.update_rule = worker::update_rule_of(training, model);
   options.servers = config.servers;
   options.workers = config.workers;
   if (training.threads == 0) options.gather = kGather;

@@ -25,6 +25,7 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("shuffle", spec.shuffle);
   visit("records", spec.records);
   visit("partitions", spec.partitions);
+  visit("workers", spec.workers);
   visit("largest_shard", spec.largest_shard);
   visit("dataset", spec.dataset);
   visit("threads", spec.threads);
@@ -82,6 +83,10 @@ Result<TrainingSpec> parse_training_spec(const std::string& text) {
   if (spec.largest_shard < 0) {
     return invalid_argument(fmt::format(
         "training spec: largest_shard is {}; it counts floats, from 0", spec.largest_shard));
+  }
+  if (spec.workers < 1) {
+    return invalid_argument(
+        fmt::format("training spec: workers is {}; there is at least 1", spec.workers));
   }
   return spec;
 }

@@ -23,6 +23,7 @@ struct TrainingSpec {
 
   int64_t records = 0;  // in the training set
   int64_t partitions = 0;
+  int64_t workers = 1;        // that train at the same time; see worker/partition_trainer.h
   int64_t largest_shard = 0;  // floats; what a server's messages are bounded by
   std::string dataset;  // data::describe(): how to read the records without the driver; or empty
 

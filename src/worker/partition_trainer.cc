@@ -180,7 +180,9 @@ void PartitionTrainer::window_trained() {
   send_unsent();
   run.push.update = updates_->lend();
   run.push.base_versions = base_versions_;
-  replica_->start_update(rule_->update_scale(run.push.header.steps), run.push.update->span());
+  replica_->start_update({.trained = rule_->update_scale(run.push.header.steps),
+                          .state = 1.0f / static_cast<float>(spec_.workers)},
+                         run.push.update->span());
   if (!spec_.trainer.options.flag("overlap")) return send(run.push);  // answered() goes on
   run.window_over = true;
   if (run.exchange != Run::Exchange::kUnderWay) overlap_next_window();

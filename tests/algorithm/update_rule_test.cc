@@ -70,6 +70,20 @@ TEST(UpdateRuleTest, HyperparametersSurviveTheJson) {
   EXPECT_EQ(apply_once(*rule, {3}, {2}), std::vector<float>{2});
 }
 
+// Parameters 10 to 17 are the shard, of which 11, 12 and 15 to 17 are not trained; what lies in
+// other shards does not matter. SGD at rate 1 subtracts the update, state gets it added.
+TEST(UpdateRuleTest, OptimizersLeaveStateAloneWhereverItLiesInAShard) {
+  const std::vector<float> values{1, 2, 3, 4, 5, 6, 7, 8}, update{1, 1, 1, 1, 1, 1, 1, 1};
+  const std::vector<float> expected{0, 3, 4, 3, 4, 7, 8, 9};
+  const std::string text = Choice("async_sgd")
+                               .to_update_rule(SGD({.learning_rate = 1}),
+                                               {{0, 2}, {5, 5}, {11, 2}, {15, 100}, {200, 1}});
+  for (const size_t block : {1, 2, 3, 8}) {
+    const auto rule = make_update_rule(text, 8, 10);
+    EXPECT_EQ(apply_once(*rule, values, update, block), expected) << block;
+  }
+}
+
 TEST(UpdateRuleTest, AnUnknownAlgorithmNamesTheKnownOnes) {
   EXPECT_EQ(message_of(R"({"name": "magic", "optimizer": "adam"})"),
             "unknown trainer \"magic\": use one of adag, downpour, async_sgd");
@@ -90,6 +104,11 @@ TEST(UpdateRuleTest, TextThatIsNoRuleThrows) {
         R"({"name": "adag", "optimizer": "adam", "window": 0})",
         R"({"name": "adag", "optimizer": "adam", "window": 2.5})",
         R"({"name": "adag", "optimizer": "adam", "overlap": 1})",
+        R"({"name": "adag", "optimizer": "adam", "untrained": 3})",
+        R"({"name": "adag", "optimizer": "adam", "untrained": [[0]]})",
+        R"({"name": "adag", "optimizer": "adam", "untrained": [[0, -1]]})",
+        R"({"name": "adag", "optimizer": "adam", "untrained": [[5, 2], [6, 1]]})",
+        R"({"name": "adag", "optimizer": "adam", "untrained": [[0, 18446744073709551615]]})",
         R"({"name": "async_sgd", "optimizer": {"name": "nadam9"}})",
         R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": "x"}})",
         R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": -1}})",

@@ -232,7 +232,7 @@ TEST(ReplicaTest, OneForInferenceGivesTheSameAndHasNoGradients) {
   EXPECT_THROW(inference->start_step(samples.batch()), std::logic_error);
   EXPECT_THROW(inference->gradients(), std::logic_error);
   EXPECT_THROW(inference->begin_window(), std::logic_error);
-  EXPECT_THROW(inference->start_update(1, update), std::logic_error);
+  EXPECT_THROW(inference->start_update({.trained = 1}, update), std::logic_error);
   EXPECT_THROW(inference->adopt(update, OwnUpdate::kIncluded), std::logic_error);
 }
 
@@ -457,7 +457,7 @@ TEST(ReplicaTest, ExchangesOfAnotherSizeThanTheParametersAreRefused) {
   std::vector<float> small(size - 1);
   const std::string expected =
       ": expected 1 x " + std::to_string(size) + " floats, got " + std::to_string(size - 1);
-  EXPECT_EQ(message_of([&] { replica->start_update(1, small); }), "update" + expected);
+  EXPECT_EQ(message_of([&] { replica->start_update({.trained = 1}, small); }), "update" + expected);
   EXPECT_EQ(message_of([&] { replica->adopt(small, OwnUpdate::kIncluded); }), "centre" + expected);
 }
 

@@ -200,6 +200,80 @@ TEST(ClusterDownpourTest, PushesOneStepBeforeTheWindowIsFull) {
   EXPECT_EQ(result.job->samples_trained, 96);
 }
 
+// --- State of layers ---
+
+// Every record is the same, so that each batch has the same mean, 2, and the variance 0.
+Dataset constant_dataset(int64_t n) {
+  const std::vector<float> x(static_cast<size_t>(n), 2.0f);
+  return Dataset::from_arrays(x, std::vector<int32_t>(static_cast<size_t>(n), 1), {1}, 2);
+}
+
+Sequential normalizing_model(double momentum) {
+  Sequential model;
+  model.add(Input({1}))
+      .add(BatchNormalization({.momentum = momentum}))
+      .add(Dense({.units = 2, .activation = "softmax"}));
+  model.initialize(1);
+  return model;
+}
+
+constexpr size_t kMovingMean = 2, kMovingVariance = 3;  // behind gamma and beta
+
+// Partitions of a job of three workers, all trained by one that came: one push follows the other,
+// and each of s steps brings the moving mean (1 - momentum^s) / 3 of its way to the batches'.
+TEST(ClusterStateTest, APushMovesStateByItsShareOfTheWorkers) {
+  for (const char* trainer : {"adag", "downpour", "async_sgd"}) {
+    SCOPED_TRACE(trainer);
+    const Sequential model = normalizing_model(0.8);
+    const Dataset dataset = constant_dataset(60);
+    auto options = small_job(model, dataset, 3, 1);
+    options.workers = 1;
+    options.training.trainer = trainer;
+    options.training.trainer.set("window", int64_t{4});
+    options.training.epochs = 1;
+    transport::InprocTransport transport;
+    driver::JobObserver observer;
+    const auto result = run_local_job(transport, options, model, dataset, observer);
+    ASSERT_TRUE(result.job.ok()) << result.job.status();
+    // Five batches of four records in each partition.
+    const bool exchanges_before = std::string(trainer) == "downpour";
+    const int windows[] = {exchanges_before ? 3 : 4, exchanges_before ? 2 : 1};
+    double mean = 0, variance = 1;
+    for (int partition = 0; partition < 3; ++partition) {
+      for (const int steps : windows) {
+        const double share = (1 - std::pow(0.8, steps)) / 3;
+        mean += share * (2 - mean);
+        variance += share * (0 - variance);
+      }
+    }
+    const auto parameters = result.job->parameters.span();
+    EXPECT_NEAR(parameters[kMovingMean], mean, 1e-6);
+    EXPECT_NEAR(parameters[kMovingVariance], variance, 1e-6);
+  }
+}
+
+// At once, in whatever order: 450 pushes leave (1 - 1 / 3)^150 of the way at most. If each brought
+// its whole change, three at once would overshoot three times over.
+TEST(ClusterStateTest, WorkersAtTheSameTimeDoNotMoveStateTooFar) {
+  for (const char* trainer : {"adag", "async_sgd"}) {
+    SCOPED_TRACE(trainer);
+    const Sequential model = normalizing_model(0);
+    const Dataset dataset = constant_dataset(600);
+    auto options = small_job(model, dataset, 3, 1);
+    options.training.trainer = trainer;
+    options.training.trainer.set("window", int64_t{1});
+    options.training.epochs = 3;
+    transport::InprocTransport transport;
+    driver::JobObserver observer;
+    const auto result = run_local_job(transport, options, model, dataset, observer);
+    ASSERT_TRUE(result.job.ok()) << result.job.status();
+    EXPECT_EQ(result.job->server_updates, 450);
+    const auto parameters = result.job->parameters.span();
+    EXPECT_NEAR(parameters[kMovingMean], 2, 1e-5);
+    EXPECT_NEAR(parameters[kMovingVariance], 0, 1e-5);
+  }
+}
+
 TEST(ClusterServersTest, ShardsAreSpreadOverSeveralServers) {
   const Sequential model = small_model();
   const Dataset dataset = small_dataset(120);

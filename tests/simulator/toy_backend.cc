@@ -46,9 +46,9 @@ class ToyReplica final : public backend::Replica {
     return std::make_shared<core::AlignedBuffer>(parameters_.size());
   }
   void begin_window() override { anchor_ = parameters_; }
-  void start_update(float scale, std::span<float> update) override {
+  void start_update(const backend::UpdateScale& scale, std::span<float> update) override {
     for (size_t i = 0; i < update.size(); ++i) {
-      last_update_[i] = update[i] = scale * (parameters_[i] - anchor_[i]);
+      last_update_[i] = update[i] = scale.trained * (parameters_[i] - anchor_[i]);
     }
     update_metrics_ = take_metrics();
   }

@@ -20,6 +20,7 @@
 #include "sluice/model.h"
 #include "wire/transport.h"
 #include "worker/pushes.h"
+#include "worker/update_rule.h"
 #include "worker/worker.h"
 
 namespace sluice::testing_support {
@@ -70,6 +71,7 @@ inline LocalJobOptions small_job(const Sequential& model, const Dataset& dataset
   options.training.epochs = 2;
   options.training.records = dataset.size();
   options.training.partitions = workers;
+  options.training.workers = workers;
   options.training.dataset = *data::describe(*dataset.records());
   options.training.heartbeat_interval = std::chrono::milliseconds(50);
   options.workers = workers;
@@ -90,7 +92,7 @@ inline LocalJobResult run_local_job(wire::Transport& transport, const LocalJobOp
   core::World& world = core::real_world();
   driver::DriverOptions driver_options;
   driver_options.training = options.training;
-  driver_options.update_rule = options.training.trainer.to_update_rule(options.training.optimizer);
+  driver_options.update_rule = worker::update_rule_of(options.training, model);
   driver_options.pushes = worker::pushes_by_partition(options.training);
   driver_options.servers = options.servers;
   driver_options.shards = options.shards;

@@ -19,6 +19,7 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   spec.shuffle = false;
   spec.records = 1234567890123;
   spec.partitions = 12;
+  spec.workers = 4;
   spec.dataset = "{}";
   spec.threads = 3;
   spec.device = "cpu";

@@ -5,6 +5,7 @@
 
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/parallel.h"
+#include "backend/ops.h"
 #include "backend/validate.h"
 
 namespace sluice::backend::cpu {
@@ -33,7 +34,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
       options_(checked(graph_, options)),
       plan_(make_cpu_plan(graph_, options_)),
       parameters_(graph.parameter_size, options_),
-      window_(graph.parameter_size, !options.optimizer) {
+      window_(graph.parameter_size, state_of(graph_), !options.optimizer) {
   device_.threads = options_.threads;
   if (options_.purpose == Purpose::kInference) return;  // who knows how many samples will come
   const ThreadScope threads(options_.threads);
@@ -106,7 +107,7 @@ void CpuReplica::begin_window() {
   window_.begin(parameters_.values());
 }
 
-void CpuReplica::start_update(float scale, std::span<float> update) {
+void CpuReplica::start_update(const UpdateScale& scale, std::span<float> update) {
   check_trains(options_);
   check_exchange(graph_, "update", update.size());
   window_.update(scale, parameters_.values(), update);

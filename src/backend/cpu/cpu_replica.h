@@ -35,7 +35,7 @@ class CpuReplica final : public Replica {
 
   std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() override;
   void begin_window() override;
-  void start_update(float scale, std::span<float> update) override;
+  void start_update(const UpdateScale& scale, std::span<float> update) override;
   bool update_ready() override { return true; }
   StepMetrics finish_update() override { return std::exchange(window_metrics_, {}); }
   void adopt(std::span<const float> centre, OwnUpdate own) override;

@@ -34,6 +34,11 @@ void ExchangeWindow::need_memory() {
 void ExchangeWindow::begin(std::span<const float> parameters) {
   need_memory();
   summed_ = false;
+  state_anchor_.clear();
+  for (const ParameterSlice& slice : state_) {
+    const float* values = parameters.data() + slice.offset;
+    state_anchor_.insert(state_anchor_.end(), values, values + slice.size);
+  }
   if (!sums_gradients_) std::copy(parameters.begin(), parameters.end(), start_.data());
 }
 
@@ -47,16 +52,22 @@ void ExchangeWindow::add_gradients(std::span<const float> gradients) {
   summed_ = true;
 }
 
-void ExchangeWindow::update(float scale, std::span<const float> parameters,
+void ExchangeWindow::update(const UpdateScale& scale, std::span<const float> parameters,
                             std::span<float> update) {
   SLUICE_CHECK(start_.size() > 0) << "an update before any window has begun";
   SLUICE_CHECK(update.size() == size_) << update.size() << " of " << size_;
   if (!sums_gradients_) {
-    scaled_difference(parameters.data(), start_.data(), scale, update.data(), size_);
+    scaled_difference(parameters.data(), start_.data(), scale.trained, update.data(), size_);
   } else if (summed_) {
-    scale_by(start_.data(), scale, update.data(), size_);
+    scale_by(start_.data(), scale.trained, update.data(), size_);
   } else {
     std::fill(update.begin(), update.end(), 0.0f);
+  }
+  const float* anchor = state_anchor_.data();
+  for (const ParameterSlice& slice : state_) {
+    scaled_difference(parameters.data() + slice.offset, anchor, scale.state,
+                      update.data() + slice.offset, slice.size);
+    anchor += slice.size;
   }
   last_update_ = update;
 }

@@ -81,6 +81,32 @@ dnnl::eltwise_forward::primitive_desc elementwise(const dnnl::engine& engine, co
 #endif
 }
 
+dnnl::batch_normalization_forward::primitive_desc batch_normalization_forward(
+    const dnnl::engine& engine, dnnl::prop_kind kind, const Desc& desc, float epsilon,
+    dnnl::normalization_flags flags) {
+  const auto attr = attributes(Activation::kLinear);
+#if DNNL_VERSION_MAJOR >= 3
+  return describe<dnnl::batch_normalization_forward>(engine, attr, kind, desc, desc, epsilon,
+                                                     flags);
+#else
+  return describe<dnnl::batch_normalization_forward>(engine, attr, kind, desc, epsilon, flags);
+#endif
+}
+
+dnnl::batch_normalization_backward::primitive_desc batch_normalization_backward(
+    const dnnl::engine& engine, dnnl::prop_kind kind, const Desc& desc, float epsilon,
+    dnnl::normalization_flags flags,
+    const dnnl::batch_normalization_forward::primitive_desc& forward) {
+  const auto attr = attributes(Activation::kLinear);
+#if DNNL_VERSION_MAJOR >= 3
+  return describe_backward<dnnl::batch_normalization_backward>(engine, attr, forward, kind, desc,
+                                                               desc, desc, epsilon, flags);
+#else
+  return describe_backward<dnnl::batch_normalization_backward>(engine, attr, forward, kind, desc,
+                                                               desc, epsilon, flags);
+#endif
+}
+
 bool has_bfloat16() {
   const int bfloat16 = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
   return (static_cast<int>(dnnl::get_effective_cpu_isa()) & bfloat16) == bfloat16;

@@ -78,6 +78,15 @@ dnnl::matmul::primitive_desc matmul(const dnnl::engine& engine, const Desc& a, c
 dnnl::eltwise_forward::primitive_desc elementwise(const dnnl::engine& engine, const Desc& desc,
                                                   Activation activation);
 
+// Batch normalization of images `desc`; the flags say what it takes besides.
+dnnl::batch_normalization_forward::primitive_desc batch_normalization_forward(
+    const dnnl::engine& engine, dnnl::prop_kind kind, const Desc& desc, float epsilon,
+    dnnl::normalization_flags flags);
+dnnl::batch_normalization_backward::primitive_desc batch_normalization_backward(
+    const dnnl::engine& engine, dnnl::prop_kind kind, const Desc& desc, float epsilon,
+    dnnl::normalization_flags flags,
+    const dnnl::batch_normalization_forward::primitive_desc& forward);
+
 // "oneDNN 2.6.3, AVX-512".
 std::string describe_onednn();
 // Whether the processor multiplies bfloat16 numbers: AVX512_BF16 or AMX.

@@ -130,7 +130,7 @@ std::span<float> CudaReplica::read_to_mirror(const float* from,
   if (size == 0) return {};
   cudaStream_t stream = context_->main.stream.get();
   DeviceArray<float> keras(*device_, size);
-  read_scaled(parameters_.segments(), 1, from, nullptr, keras.data(), stream);
+  read_scaled(parameters_.segments(), 1, from, keras.data(), stream);
   SLUICE_CHECKED(
       cudaMemcpyAsync(mirror->data(), keras.data(), keras.bytes(), cudaMemcpyDeviceToHost, stream));
   wait();
@@ -176,7 +176,7 @@ void CudaReplica::begin_window() {
   window_.begin();
 }
 
-void CudaReplica::start_update(float scale, std::span<float> update) {
+void CudaReplica::start_update(const UpdateScale& scale, std::span<float> update) {
   check_trains(options_);
   check_exchange(graph_, "update", update.size());
   device_->use();

@@ -1,8 +1,9 @@
 // Parameters on their way from and to the servers. With d(i) the place on the device of what lies
 // at i in Keras' layout (see Segment):
 //
-//   read_scaled   keras_i = scale device_d(i)                    without an anchor
-//                 keras_i = scale (device_d(i) - anchor_d(i))
+//   read_scaled   keras_i = scale device_d(i)
+//   read_update   keras_i = scale (device_d(i) - start_d(i))     where `start` holds an anchor
+//                 keras_i = scale start_d(i)                     where it holds a sum
 //   write_sum     device_d(i) = keras_i + own_i                  own may be nullptr: 0
 #include "backend/cuda/device_math.cuh"
 
@@ -20,12 +21,21 @@ __device__ int64_t on_device(const Segment& s, int64_t i) {
 // A row of blocks to each segment.
 
 __global__ void read_scaled_kernel(const Segment* segments, float scale, const float* device,
-                                   const float* anchor, float* keras) {
+                                   float* keras) {
+  const Segment s = segments[blockIdx.y];
+  for (int64_t i = first_index(); i < s.size; i += index_stride()) {
+    keras[s.keras + i] = device[on_device(s, i)] * scale;
+  }
+}
+
+__global__ void read_update_kernel(const Segment* segments, float scale, float state_scale,
+                                   const float* device, const float* start, int64_t sums_end,
+                                   float* keras) {
   const Segment s = segments[blockIdx.y];
   for (int64_t i = first_index(); i < s.size; i += index_stride()) {
     const int64_t d = on_device(s, i);
-    const float value = anchor == nullptr ? device[d] : device[d] - anchor[d];
-    keras[s.keras + i] = value * scale;
+    const float value = d < sums_end ? start[d] : device[d] - start[d];
+    keras[s.keras + i] = value * (s.is_state ? state_scale : scale);
   }
 }
 
@@ -53,11 +63,18 @@ Grid row_per_segment(const Segments& segments) {
 
 }  // namespace
 
-void read_scaled(const Segments& segments, float scale, const float* device, const float* anchor,
-                 float* keras, cudaStream_t stream) {
+void read_scaled(const Segments& segments, float scale, const float* device, float* keras,
+                 cudaStream_t stream) {
   if (segments.count == 0) return;
   launch(read_scaled_kernel, row_per_segment(segments), stream, segments.table, scale, device,
-         anchor, keras);
+         keras);
+}
+
+void read_update(const Segments& segments, float scale, float state_scale, const float* device,
+                 const float* start, int64_t sums_end, float* keras, cudaStream_t stream) {
+  if (segments.count == 0) return;
+  launch(read_update_kernel, row_per_segment(segments), stream, segments.table, scale, state_scale,
+         device, start, sums_end, keras);
 }
 
 void write_sum(const Segments& segments, const float* keras, const float* own, float* device,

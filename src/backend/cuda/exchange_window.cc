@@ -62,23 +62,19 @@ void ExchangeWindow::need_memory() {
 void ExchangeWindow::begin() {
   need_memory();
   cudaStream_t stream = context_.main.stream.get();
-  if (sums_gradients_) {
-    if (start_.size() > 0)
-      SLUICE_CHECKED(cudaMemsetAsync(start_.data(), 0, start_.bytes(), stream));
-  } else {
-    copy(start_.data(), parameters_.values(), start_.bytes(), cudaMemcpyDeviceToDevice, stream);
-  }
+  const size_t sums = sums_end();
+  if (sums > 0) SLUICE_CHECKED(cudaMemsetAsync(start_.data(), 0, sums * sizeof(float), stream));
+  copy(start_.data() + sums, parameters_.values() + sums, start_.bytes() - sums * sizeof(float),
+       cudaMemcpyDeviceToDevice, stream);
 }
 
-void ExchangeWindow::start_update(float scale, std::span<float> update) {
+size_t ExchangeWindow::sums_end() const { return sums_gradients_ ? parameters_.trained_size() : 0; }
+
+void ExchangeWindow::start_update(const UpdateScale& scale, std::span<float> update) {
   cudaStream_t stream = context_.main.stream.get();
   wait_in(stream, delivered_);  // the one before is out of update_
-  if (sums_gradients_) {
-    read_scaled(parameters_.segments(), scale, start_.data(), nullptr, update_.data(), stream);
-  } else {
-    read_scaled(parameters_.segments(), scale, parameters_.values(), start_.data(), update_.data(),
-                stream);
-  }
+  read_update(parameters_.segments(), scale.trained, scale.state, parameters_.values(),
+              start_.data(), static_cast<int64_t>(sums_end()), update_.data(), stream);
   take_metrics(metrics_, window_metrics_.data(), stream);
   record(made_, stream);
   wait_in(downloads_.get(), made_);

@@ -19,7 +19,7 @@ class ExchangeWindow {
   void begin();
   void adopt(std::span<const float> centre, OwnUpdate own);
   // Also takes the metrics out of `metrics`.
-  void start_update(float scale, std::span<float> update);
+  void start_update(const UpdateScale& scale, std::span<float> update);
   bool update_ready() const;
   // Waits for the update. Returns the metrics as they were when it was started.
   StepState finish_update();
@@ -28,13 +28,17 @@ class ExchangeWindow {
 
  private:
   void need_memory();
+  // Where `start_` ends to hold sums.
+  size_t sums_end() const;
 
   const Context& context_;
   const Parameters& parameters_;
   StepState* const metrics_;
   const bool sums_gradients_;
   const Stream downloads_ = make_stream(), uploads_ = make_stream();
-  DeviceArray<float> start_;            // the anchor or the sum of gradients, as on the device
+  // As on the device: the anchor; of replicas without an optimizer, where something is trained, the
+  // sum of gradients.
+  DeviceArray<float> start_;
   DeviceArray<float> update_, centre_;  // in Keras' layout
   DeviceArray<StepState> window_metrics_;
   std::shared_ptr<core::AlignedBuffer> host_metrics_;  // holds a StepState

@@ -74,6 +74,35 @@ void merge(MergeOp::Kind kind, const MergeInputs& inputs, int64_t size, float* y
 void merge_backward(MergeOp::Kind kind, const MergeInputs& inputs, int input, int64_t size,
                     const float* y, const float* dy, float* dx, cudaStream_t stream);
 
+// batch_norm.cu
+struct BatchNormShape {
+  int64_t rows = 0, channels = 0;
+  float epsilon = 0;
+  bool relu = false;    // behind it
+  bool frozen = false;  // the statistics do not depend on x
+};
+// All [C]; gamma and beta may be nullptr for 1 and 0.
+struct BatchNormParameters {
+  float* mean = nullptr;
+  float* variance = nullptr;
+  const float* gamma = nullptr;
+  const float* beta = nullptr;
+};
+// Floats of memory that the sums over rows take.
+size_t batch_norm_partials(int64_t channels);
+// Mean and variance of the columns of x [rows, C]. The moving ones, unless they are nullptr, become
+// momentum moving + (1 - momentum) of these.
+void batch_statistics(const BatchNormShape& shape, Type type, const void* x, double momentum,
+                      float* partials, float* mean, float* variance, float* moving_mean,
+                      float* moving_variance, cudaStream_t stream);
+void batch_normalize(const BatchNormShape& shape, Type type, const BatchNormParameters& parameters,
+                     const void* x, void* y, cudaStream_t stream);
+// Gradients from y's; dgamma, dbeta and dx may be nullptr.
+void batch_norm_backward(const BatchNormShape& shape, Type type,
+                         const BatchNormParameters& parameters, const void* x, const void* y,
+                         const void* dy, float* partials, float* dgamma, float* dbeta, void* dx,
+                         cudaStream_t stream);
+
 // softmax.cu
 // y = softmax of each row of x; dx from dy and y. All [rows, columns].
 void softmax(int64_t rows, int64_t columns, const float* x, float* y, cudaStream_t stream);
@@ -130,7 +159,8 @@ void optimizer_step(const OptimizerSpec& spec, const OptimizerArena& arena, cons
 // [H, W, C, filters], the transpose.
 struct Segment {
   int64_t keras = 0, device = 0, size = 0;
-  int64_t filters = 0;  // 0: the same in both layouts
+  int64_t filters = 0;    // 0: the same in both layouts
+  bool is_state = false;  // ParameterRole::kState
 };
 // All segments of a model, which together cover its parameters.
 struct Segments {
@@ -138,10 +168,15 @@ struct Segments {
   int count = 0;
   int64_t largest = 0;  // floats of the largest one, which decides how many threads are launched
 };
-// keras = scale (device - anchor), each parameter to its place in Keras' layout; an anchor of
-// nullptr is 0.
-void read_scaled(const Segments& segments, float scale, const float* device, const float* anchor,
-                 float* keras, cudaStream_t stream);
+// keras = scale device, each parameter to its place in Keras' layout.
+void read_scaled(const Segments& segments, float scale, const float* device, float* keras,
+                 cudaStream_t stream);
+// What a window has come to, likewise. `start` holds sums of gradients before `sums_end`, and from
+// there on an anchor:
+//   keras = scale start                                        before it
+//   keras = scale (device - start), or with state_scale        behind it
+void read_update(const Segments& segments, float scale, float state_scale, const float* device,
+                 const float* start, int64_t sums_end, float* keras, cudaStream_t stream);
 // device = keras + own, each parameter from its place in Keras' layout; `own`, in that layout too,
 // may be nullptr for 0, and `bfloat16_copy` for none.
 void write_sum(const Segments& segments, const float* keras, const float* own, float* device,

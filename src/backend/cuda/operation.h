@@ -24,6 +24,7 @@ struct Build {
   const Parameters& parameters;
   const StepState* state;  // on the device
   HostCalls* host_calls;
+  const bool& rehearsing;  // a step's kernels are run so that they have been, and change no state
   MemoryPlan& memory;
   int64_t batch;
   const Step& step;

@@ -25,6 +25,7 @@ std::vector<NamedSegment> named_segments(const Graph& graph, const Plan& plan) {
       segment.keras = static_cast<int64_t>(parameter.slice.offset);
       segment.size = static_cast<int64_t>(parameter.slice.size);
       segment.filters = parameter.filters;
+      segment.is_state = parameter.slice.role == ParameterRole::kState;
     }
   }
   for (const Step& step : plan.steps) {

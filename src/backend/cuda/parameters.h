@@ -35,6 +35,7 @@ class Parameters {
   float* gradients() const { return gradients_.data(); }      // nullptr for inference
   void* bfloat16_values() const { return bfloat16_.data(); }  // nullptr without
   const void* values_of(const ParameterSlice& slice, Type type) const;
+  float* state_of(const ParameterSlice& slice) const { return values() + place(slice); }
   // nullptr without.
   float* gradients_of(const ParameterSlice& slice) const {
     return gradients() == nullptr ? nullptr : gradients() + place(slice);

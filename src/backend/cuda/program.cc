@@ -98,6 +98,7 @@ void Program::make_operations() {
                       .parameters = parameters_,
                       .state = state_.training,
                       .host_calls = state_.host_calls,
+                      .rehearsing = rehearsing_,
                       .memory = memory_,
                       .batch = batch_,
                       .step = plan_.steps[i],
@@ -168,7 +169,7 @@ void Program::use_gradients(size_t parameters) {
 
 // Algorithms are chosen, and every kernel has run once, before the first capture: libraries load
 // their code at its first use, which a capture forbids. It is the step that will be captured, on
-// the same batch, but steps no parameter and counts nothing.
+// the same batch, but steps no parameter, changes no state and counts nothing.
 void Program::warm_up(int slot) {
   if (warm_) return;
   values_.input()->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);
@@ -177,8 +178,10 @@ void Program::warm_up(int slot) {
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     if (plan_.steps[i].has_backward) operations_[i]->prepare_backward();
   }
-  const HostCalls::Pause rehearsal(*state_.host_calls);
+  const HostCalls::Pause pause(*state_.host_calls);
+  rehearsing_ = true;
   gradients(slot, state_.evaluation);
+  rehearsing_ = false;
   use_gradients(0);
   SLUICE_CHECKED(
       cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.main.stream.get()));

@@ -80,7 +80,7 @@ class Program {
   DeviceArray<float> arena_;
   DeviceArray<float> losses_;  // of each row of outputs
   DeviceArray<int> correct_;
-  bool forward_prepared_ = false, warm_ = false;
+  bool forward_prepared_ = false, rehearsing_ = false, warm_ = false;
   std::array<GraphExec, kInputSlots> steps_;
   size_t nodes_ = 0;
 };

@@ -13,12 +13,12 @@ using ::testing::ElementsAre;
 std::vector<float> update_of(ExchangeWindow& window, const std::vector<float>& parameters,
                              float scale, std::vector<float>& memory) {
   memory.assign(parameters.size(), -99);
-  window.update(scale, parameters, memory);
+  window.update({.trained = scale}, parameters, memory);
   return memory;
 }
 
 TEST(ExchangeWindowTest, WithAnOptimizerAnUpdateIsTheScaledChangeSinceTheWindowBegan) {
-  ExchangeWindow window(2, false);
+  ExchangeWindow window(2, {}, false);
   std::vector<float> memory;
   window.begin(std::vector<float>{1, 3});
   EXPECT_THAT(update_of(window, {5, 1}, 0.25f, memory), ElementsAre(1.0f, -0.5f));
@@ -26,7 +26,7 @@ TEST(ExchangeWindowTest, WithAnOptimizerAnUpdateIsTheScaledChangeSinceTheWindowB
 }
 
 TEST(ExchangeWindowTest, WithoutOneItIsTheScaledSumOfGradients) {
-  ExchangeWindow window(2, true);
+  ExchangeWindow window(2, {}, true);
   std::vector<float> memory;
   window.begin(std::vector<float>{9, 9});
   window.add_gradients(std::vector<float>{1, -2});
@@ -38,14 +38,28 @@ TEST(ExchangeWindowTest, WithoutOneItIsTheScaledSumOfGradients) {
 }
 
 TEST(ExchangeWindowTest, AWindowWithoutStepsPushesZeros) {
-  ExchangeWindow window(2, true);
+  ExchangeWindow window(2, {}, true);
   std::vector<float> memory;
   window.begin(std::vector<float>{9, 9});
   EXPECT_THAT(update_of(window, {9, 9}, 1, memory), ElementsAre(0, 0));
 }
 
+// Of four numbers the middle two are state.
+TEST(ExchangeWindowTest, StateIsItsOwnChangeAtItsOwnScaleWhateverTheRestIs) {
+  const UpdateScale scale{.trained = 0.5f, .state = 0.25f};
+  std::vector<float> memory(4, -99);
+  for (const bool sums_gradients : {false, true}) {
+    ExchangeWindow window(4, {{1, 2, ParameterRole::kState}}, sums_gradients);
+    std::vector<float> parameters{1, 2, 3, 4};
+    window.adopt(std::vector<float>{1, 2, 3, 4}, OwnUpdate::kIncluded, parameters);
+    if (sums_gradients) window.add_gradients(std::vector<float>{2, 0, 0, -2});
+    window.update(scale, std::vector<float>{3, 6, 7, 2}, memory);
+    EXPECT_THAT(memory, ElementsAre(1, 1, 1, -1)) << sums_gradients;
+  }
+}
+
 TEST(ExchangeWindowTest, GoesOnFromTheCentreAndAnUpdateThatIsMissingThere) {
-  ExchangeWindow window(2, false);
+  ExchangeWindow window(2, {}, false);
   std::vector<float> parameters{0, 0}, memory;
   window.adopt(std::vector<float>{1, 2}, OwnUpdate::kIncluded, parameters);
   EXPECT_THAT(parameters, ElementsAre(1, 2));

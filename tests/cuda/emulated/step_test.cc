@@ -104,7 +104,7 @@ TEST(CudaStepTest, UpdatesAndCentresTravelWithoutWaitingForTheNextWindow) {
   replica->adopt(centre->span(), OwnUpdate::kIncluded);
   step(*replica, 3);
   step(*replica, 4);
-  replica->start_update(1, update->span());
+  replica->start_update({.trained = 1}, update->span());
   replica->adopt(centre->span(), OwnUpdate::kMissing);
   step(*replica, 5);  // of the next window
   (void)replica->finish_update();
@@ -123,7 +123,7 @@ TEST(CudaStepTest, AReplicaLeavesNothingBehind) {
     const auto buffer = replica->make_exchange_buffer();
     step(*replica, 1);
     replica->begin_window();
-    replica->start_update(1, buffer->span());
+    replica->start_update({.trained = 1}, buffer->span());
     EXPECT_GT(counters().device_bytes_in_use, before.device_bytes_in_use);
     EXPECT_GT(counters().handles_in_use, before.handles_in_use);
   }

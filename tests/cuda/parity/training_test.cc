@@ -209,7 +209,7 @@ std::vector<std::vector<float>> exchange(Replica& replica, std::vector<StepMetri
     }
     if (window > 0) metrics.push_back(replica.finish_update());  // of the window before
     buffers.push_back(replica.make_exchange_buffer());
-    replica.start_update(1.0f / 3, buffers.back()->span());
+    replica.start_update({.trained = 1.0f / 3}, buffers.back()->span());
     if (window == 1) {
       replica.begin_window();
     } else {
@@ -259,7 +259,7 @@ TEST(WindowParityTest, AnUpdateIsTheScaledChangeOfItsParameters) {
   const Samples samples(graph, 6, 9);
   for (int step = 0; step < 3; ++step) pair.ours->start_step(samples.batch());
   const auto update = pair.ours->make_exchange_buffer();
-  pair.ours->start_update(0.5f, update->span());
+  pair.ours->start_update({.trained = 0.5f}, update->span());
   EXPECT_EQ(pair.ours->finish_update().samples, 18);
   EXPECT_EQ(pair.ours->take_metrics().samples, 0);
   const auto after = pair.ours->parameters();
@@ -483,7 +483,7 @@ TEST(HostOpParityTest, WhatItThrowsComesOutOfTheNextCallThatWaits) {
   pair.ours->begin_window();
   pair.ours->start_step(samples.batch());
   const auto update = pair.ours->make_exchange_buffer();
-  pair.ours->start_update(1, update->span());
+  pair.ours->start_update({.trained = 1}, update->span());
   EXPECT_EQ(message([&] { pair.ours->finish_update(); }), "affine: too large");
   EXPECT_EQ(message([&] { pair.ours->take_metrics(); }), "nothing") << "it is told once";
 }
