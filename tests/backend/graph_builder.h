@@ -32,6 +32,7 @@ class GraphBuilder {
   }
   GraphBuilder& activation(Activation activation);
   GraphBuilder& dropout(float rate, uint64_t seed);
+  GraphBuilder& batch_norm();
   GraphBuilder& reshape(Shape output);
   GraphBuilder& flatten() { return reshape({graph_.output_shape().size()}); }
   // Takes the current value and these.
@@ -173,6 +174,21 @@ inline GraphBuilder& GraphBuilder::activation(Activation activation) {
 
 inline GraphBuilder& GraphBuilder::dropout(float rate, uint64_t seed) {
   return add(graph_.output_shape(), DropoutOp{rate, seed});
+}
+
+inline GraphBuilder& GraphBuilder::batch_norm() {
+  const int64_t channels = graph_.output_shape().dims().back();
+  const auto state = [&] {
+    ParameterSlice slice = parameter(channels);
+    slice.role = ParameterRole::kState;
+    return slice;
+  };
+  BatchNormOp op;
+  op.gamma = parameter(channels);
+  op.mean = state();
+  op.beta = parameter(channels);
+  op.variance = state();
+  return add(graph_.output_shape(), op);
 }
 
 inline GraphBuilder& GraphBuilder::reshape(Shape output) {

@@ -153,9 +153,10 @@ TEST(KerasReaderTest, ConvolutionsThatSluiceDoesNotHaveAreRefused) {
 }
 
 TEST(KerasReaderTest, UnknownLayerClassesAreRefusedWithWhatThereIs) {
-  EXPECT_THAT(error_of(sequential_of(layer_of("LSTM", R"({"name": "memory", "units": 3})"))),
-              StartsWith("LSTM \"memory\": Sluice has no layer class \"LSTM\"; known are "
-                         "Activation Add Average AveragePooling2D Conv2D "));
+  const std::string error =
+      error_of(sequential_of(layer_of("LSTM", R"({"name": "memory", "units": 3})")));
+  EXPECT_THAT(error, StartsWith("LSTM \"memory\": Sluice has no layer class \"LSTM\"; known are "));
+  EXPECT_THAT(error, HasSubstr(" Conv2D "));
 }
 
 TEST(KerasReaderTest, InputsThatSluiceDoesNotHaveAreRefused) {

@@ -34,6 +34,19 @@ Graph small_cnn() {
       .build(kSparse);
 }
 
+// With state between what is trained.
+Graph normalized_cnn() {
+  return GraphBuilder({6, 5, 3})
+      .conv({.filters = 10})
+      .batch_norm()
+      .activation(Activation::kRelu)
+      .flatten()
+      .dense(5)
+      .batch_norm()
+      .activation(kSoftmax)
+      .build(kSparse);
+}
+
 // --- Optimizers ---
 
 std::vector<OptimizerSpec> optimizers() {
@@ -209,7 +222,7 @@ std::vector<std::vector<float>> exchange(Replica& replica, std::vector<StepMetri
     }
     if (window > 0) metrics.push_back(replica.finish_update());  // of the window before
     buffers.push_back(replica.make_exchange_buffer());
-    replica.start_update({.trained = 1.0f / 3}, buffers.back()->span());
+    replica.start_update({.trained = 1.0f / 3, .state = 0.25f}, buffers.back()->span());
     if (window == 1) {
       replica.begin_window();
     } else {
@@ -228,8 +241,10 @@ std::vector<std::vector<float>> exchange(Replica& replica, std::vector<StepMetri
 
 TEST(WindowParityTest, UpdatesAndCentresAreTheCpus) {
   SLUICE_SKIP_WITHOUT_GPU();
-  const Graph graph = small_cnn();
-  for (const bool local : {true, false}) {
+  for (const auto& [graph, local] : {std::pair(small_cnn(), true),
+                                     {small_cnn(), false},
+                                     {normalized_cnn(), true},
+                                     {normalized_cnn(), false}}) {
     ReplicaOptions options{.batch_size = 6};
     if (local) options.optimizer = SGD({.learning_rate = 0.1f, .momentum = 0.5f});
     const Pair pair(graph, options, 3);
@@ -238,7 +253,8 @@ TEST(WindowParityTest, UpdatesAndCentresAreTheCpus) {
     const auto reference = exchange(*pair.cpu, cpu_metrics);
     ASSERT_EQ(ours.size(), reference.size());
     for (size_t i = 0; i < ours.size(); ++i) {
-      SCOPED_TRACE(std::string(local ? "changes" : "gradients") + ", result " + std::to_string(i));
+      SCOPED_TRACE(std::string(local ? "changes" : "gradients") + " of " + graph.ops[1].name +
+                   ", result " + std::to_string(i));
       expect_close("update", ours[i], reference[i], 1e-4);
     }
     ASSERT_EQ(our_metrics.size(), cpu_metrics.size());
