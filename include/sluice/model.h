@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "sluice/layer.h"
+#include "sluice/losses.h"
 #include "sluice/optimizers.h"
 
 namespace sluice {
@@ -34,31 +35,13 @@ namespace core {
 class ParameterSet;
 }
 
-// Losses, by Keras' names or classes. A record has a class number c, or, where its dataset has no
-// classes (regression), K numbers. y [K] is 1 at c and 0 elsewhere, or those numbers; p [K] are the
-// model's outputs. A batch's loss is the mean over its samples and, where the outputs have more
-// axes, [T..., K], over the T... positions of each.
-//
-//   categorical_crossentropy          -sum_k y_k log p_k     K is the number of classes
-//   sparse_categorical_crossentropy   -log p_c               K is at least that
-//   mse, mean_squared_error           mean_k (y_k - p_k)^2   K is the number of classes or of y
-//
-// For records of a class the two crossentropies give the same; for numbers there is no sparse one.
-//
-// Behind a last softmax the crossentropies are computed from the softmax's inputs, as in Keras on
-// TensorFlow. Any other outputs are scaled to sum 1 and then clipped to [1e-7, 1 - 1e-7], and no
-// gradient passes where the clip cuts, as in Keras on JAX and PyTorch. Keras on TensorFlow differs
-// there: it takes the inputs of a last sigmoid for those of a softmax, and the sparse loss clips
-// before it scales. All p are probabilities (from_logits=False); what trains or evaluates a model
-// that ends in logits warns of it, once.
-
 // What fit() and evaluate() return, as Keras' History and return_dict.
 struct Metrics {
   // Mean over the samples. NaN or infinite when training has diverged.
   double loss = 0;
   // Share of the samples (and positions) whose first largest output is at their class, NaN being
   // passed over; outputs of nothing but NaN count as class 0. Of a single output: whether it is
-  // above 0.5. NaN where mse compares numbers that are no classes. Keras: "accuracy".
+  // above 0.5. NaN where a loss of numbers (mse) compares what are no classes. Keras: "accuracy".
   double accuracy = 0;
 };
 
@@ -79,7 +62,7 @@ struct FitOptions {
   int64_t batch_size = 32;
   int epochs = 1;                                 // passes over the dataset
   OptimizerSpec optimizer = "adam";               // begins anew in each call
-  std::string loss = "categorical_crossentropy";  // one of those above
+  LossSpec loss = "categorical_crossentropy";
   // The share of the dataset, its last records, that is kept for validation; 0: none.
   double validation_split = 0;
   bool shuffle = true;  // the records anew for each epoch
@@ -103,7 +86,7 @@ struct FitOptions {
 // what it was trained with.
 struct EvaluateOptions {
   int64_t batch_size = 128;
-  std::string loss = "categorical_crossentropy";
+  LossSpec loss = "categorical_crossentropy";
   int threads = 0;
   std::string device = "auto";
   int64_t gpu_memory_mib = 0;

@@ -4,6 +4,7 @@
 //   layers.h      Conv2D, Dense, Dropout, ...             what a model is made of
 //   layer.h       CustomLayer, register_layer()           layers of the program's own
 //   model.h       Sequential, load_model()                the model: fit(), evaluate(), predict()
+//   losses.h      CategoricalCrossentropy, Huber, ...     what training makes small
 //   optimizers.h  SGD(), RMSprop(), Adagrad(), Adam()     how gradients become steps
 //   trainer.h     init(), Adag, Downpour, AsyncSgd        training in several processes
 //   errors.h      ShapeError, RuntimeError                what is thrown
@@ -18,6 +19,7 @@
 #include "sluice/errors.h"
 #include "sluice/layer.h"
 #include "sluice/layers.h"
+#include "sluice/losses.h"
 #include "sluice/model.h"
 #include "sluice/optimizers.h"
 #include "sluice/shape.h"

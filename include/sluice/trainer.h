@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "sluice/dataset.h"
+#include "sluice/losses.h"
 #include "sluice/model.h"
 #include "sluice/optimizers.h"
 
@@ -47,7 +48,7 @@ struct TrainerOptions {
   int epochs = 1;  // passes over the dataset
   // Of each worker's replica (Adag, Downpour) or of the servers (AsyncSgd).
   OptimizerSpec optimizer = "adam";
-  std::string loss = "categorical_crossentropy";
+  LossSpec loss = "categorical_crossentropy";
   // The last records, as Keras. An epoch's validation is of the servers' parameters when the
   // epoch's last sample had been counted; of epochs that end together only the newest has one.
   double validation_split = 0;

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "sluice/losses.h"
 #include "sluice/shape.h"
 
 namespace sluice::backend {
@@ -159,22 +160,15 @@ struct Op {
   OpKind kind;
 };
 
-// Mean over the batch, and over the positions of outputs [T..., K] of rank 2 and more, as in Keras.
-// With one position's outputs p [K]:
-//   categorical crossentropy          -sum_k y_k log p_k          targets [N, T..., K]
-//   sparse categorical crossentropy   -log p_y                    targets [N, T...], class numbers
-//   mean squared error                mean_k (y_k - p_k)^2        targets [N, T..., K]
-// When the last op is softmax, the crossentropies are computed from its logits (gradient p - y),
-// as Keras on TensorFlow does; otherwise p is normalised to sum 1 and clipped to [1e-7, 1 - 1e-7].
-// The crossentropies take outputs of rank 1 or more, the mean squared error of any.
-enum class Loss { kCategoricalCrossentropy, kSparseCategoricalCrossentropy, kMeanSquaredError };
-
 struct Graph {
   std::vector<Shape> values;  // without the batch
   ValueId input = 0, output = 0;
   std::vector<Op> ops;        // each behind those whose outputs it takes
   size_t parameter_size = 0;  // floats in the parameter buffer
-  Loss loss = Loss::kSparseCategoricalCrossentropy;
+  // Over outputs [T..., K], mean over the batch and the positions T.... Targets are [N, T..., K],
+  // of the sparse crossentropy class numbers, [N, T...]. Losses that take logits (loss/traits.h)
+  // are computed from the inputs of a last softmax or sigmoid.
+  LossSpec loss = SparseCategoricalCrossentropy{};
 
   Graph() = default;
   // Of nothing but its input, which is the output as well until an op is added.
@@ -195,7 +189,10 @@ struct Graph {
   int64_t positions() const { return output_shape().size() / classes(); }
   // Floats of target per sample: one class number, or K floats, for each position.
   int64_t target_size() const {
-    return loss == Loss::kSparseCategoricalCrossentropy ? positions() : output_shape().size();
+    return takes_class_numbers() ? positions() : output_shape().size();
+  }
+  bool takes_class_numbers() const {
+    return std::holds_alternative<SparseCategoricalCrossentropy>(loss.loss);
   }
 };
 

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "loss/traits.h"
+
 namespace sluice::backend {
 namespace {
 
@@ -11,8 +13,8 @@ bool is_image(const Shape& shape) { return shape.rank() == 3; }
 
 // What the graph comes to before types, layouts and gradients: who needs what.
 struct Needs {
-  ValueId output;  // what the loss reads
-  bool output_is_logits;
+  ValueId output;                // what the loss reads
+  Activation output_activation;  // which the loss applies to it
   std::vector<bool> ops;       // in the graph's order: whether the output depends on it
   std::vector<ValueId> roots;  // of each value, the one that it is identical to
   std::vector<int> reads;      // of each root, by ops that are no identities, and by the loss
@@ -24,14 +26,24 @@ const Op* producer_of(const Graph& graph, ValueId value) {
   return found == graph.ops.end() ? nullptr : &*found;
 }
 
+// The activation that `op` is and the loss can be computed without.
+Activation taken_by_loss(const Graph& graph, const Op* op) {
+  const auto* last = op == nullptr ? nullptr : std::get_if<ActivationOp>(&op->kind);
+  if (last == nullptr) return Activation::kLinear;
+  const loss::Link link = loss::traits_of(graph.loss).link;
+  const bool takes = (link == loss::Link::kSoftmax && last->activation == Activation::kSoftmax) ||
+                     (link == loss::Link::kSigmoid && last->activation == Activation::kSigmoid);
+  return takes ? last->activation : Activation::kLinear;
+}
+
 Needs needs_of(const Graph& graph) {
-  Needs needs{
-      .output = graph.output, .output_is_logits = false, .ops = {}, .roots = {}, .reads = {}};
   const Op* last = producer_of(graph, graph.output);
-  if (last != nullptr && is_softmax(*last) && graph.loss != Loss::kMeanSquaredError) {
-    needs.output = last->inputs.front();
-    needs.output_is_logits = true;
-  }
+  Needs needs{.output = graph.output,
+              .output_activation = taken_by_loss(graph, last),
+              .ops = {},
+              .roots = {},
+              .reads = {}};
+  if (needs.output_activation != Activation::kLinear) needs.output = last->inputs.front();
   std::vector<bool> wanted(graph.values.size(), false);
   wanted[needs.output] = true;
   needs.ops.resize(graph.ops.size());
@@ -71,7 +83,7 @@ class Planner {
     }
     let_last_dense_layer_give_floats();
     plan_.output = in_type(tensor_of_[needs_.output], Type::kFloat32);
-    plan_.output_is_logits = needs_.output_is_logits;
+    plan_.output_activation = needs_.output_activation;
     plan_.tensors[plan_.output].is_output = true;
     find_readers();
     if (options_.in_blocks) choose_layouts();

@@ -4,9 +4,9 @@
 //
 // Left out are operations that nothing depends on, and identities (reshapes, linear activations,
 // dropout of rate 0). An elementwise activation is fused into the convolution or dense layer before
-// it, and a last softmax into the crossentropy. Casts come in where neighbours compute in different
-// types. What is written once and read by several is one tensor: its readers' gradients add up in
-// the order of the backward pass.
+// it, and a last softmax or sigmoid into the crossentropies. Casts come in where neighbours compute
+// in different types. What is written once and read by several is one tensor: its readers'
+// gradients add up in the order of the backward pass.
 #pragma once
 
 #include <cstdint>
@@ -74,8 +74,9 @@ struct Step {
 struct Plan {
   std::vector<Tensor> tensors;
   size_t input = 0, output = 0;   // tensors
-  bool output_is_logits = false;  // the loss, and predict(), apply the softmax
-  std::vector<Step> steps;        // in the order of the forward pass
+  // Softmax or sigmoid where the loss, and predict(), apply it to the output.
+  Activation output_activation = Activation::kLinear;
+  std::vector<Step> steps;  // in the order of the forward pass
 
   // The line of times (backend/memory_plan.h) on which step i runs: forward at i, then the loss,
   // and backward.

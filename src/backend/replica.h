@@ -122,7 +122,8 @@ class Replica {
 
   // Forward in inference mode and the loss.
   virtual StepMetrics evaluate(const Batch& batch) = 0;
-  // Forward in inference mode; `y` is [n, output...], probabilities where the last op is softmax.
+  // Forward in inference mode; `y` is [n, output...], probabilities where the last op is softmax or
+  // sigmoid.
   virtual void predict(int64_t n, std::span<const float> x, std::span<float> y) = 0;
 
   // --- Parameters ---

@@ -22,7 +22,7 @@ class ReplicaPool {
  public:
   // What a replica is compiled for. Of two with the same key either will do.
   struct Key {
-    Loss loss = Loss::kMeanSquaredError;
+    LossSpec loss = MeanSquaredError{};
     int64_t batch_size = 1;
     int threads = 1;
     std::string device{};

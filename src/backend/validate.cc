@@ -7,6 +7,7 @@
 
 #include "backend/ops.h"
 #include "core/process_info.h"
+#include "loss/traits.h"
 #include "sluice/errors.h"
 
 namespace sluice::backend {
@@ -83,7 +84,7 @@ void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
 const Graph& validate(const Graph& graph) {
   check_values(graph);
   for (const Op& op : graph.ops) check_op(graph, op);
-  if (graph.loss != Loss::kMeanSquaredError && graph.output_shape().rank() < 1) {
+  if (loss::traits_of(graph.loss).link == loss::Link::kSoftmax && graph.output_shape().rank() < 1) {
     throw ShapeError("the crossentropy: expected an output of rank 1 or more, got " +
                      graph.output_shape().to_string());
   }
@@ -120,8 +121,12 @@ void check_memory(const Graph& graph, int64_t batch_size) {
 void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch) {
   check_inputs(graph, batch_size, batch.size, batch.x.size());
   check_size("y", batch.y.size(), batch.size, graph.target_size());
-  if (graph.loss != Loss::kSparseCategoricalCrossentropy) return;
-  for (const float label : batch.y) (void)class_number(label, graph.classes());
+  const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&graph.loss.loss);
+  if (sparse == nullptr) return;
+  for (const float label : batch.y) {
+    if (sparse->ignore_class && label == static_cast<float>(*sparse->ignore_class)) continue;
+    (void)class_number(label, graph.classes());
+  }
 }
 
 void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, size_t x, size_t y) {

@@ -28,7 +28,6 @@
 #include "core/standard_error.h"
 #include "data/catalog.h"
 #include "launch/signals.h"
-#include "nn/lowering.h"
 #include "show/report.h"
 #include "sluice/errors.h"
 #include "train/builtin_models.h"
@@ -59,6 +58,14 @@ void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field,
   app.add_option_function<std::string>(
          name, [&field](const std::string& value) { field = OptimizerSpec(value); }, help.text)
       ->default_str(field.name)
+      ->type_name(help.value)
+      ->group(help.group);
+}
+
+void add_flag(CLI::App& app, const std::string& name, LossSpec& field, const train::Help& help) {
+  app.add_option_function<std::string>(
+         name, [&field](const std::string& value) { field = LossSpec(value); }, help.text)
+      ->default_str(field.name())
       ->type_name(help.value)
       ->group(help.group);
 }
@@ -259,7 +266,7 @@ data::LoadOptions load_options(const train::JobConfig& config, const Model& mode
   data::LoadOptions options;
   options.csv.target = config.target;
   options.csv.ignored = train::ignored_columns(config);
-  if (train::predicts_numbers(model, nn::parse_loss(config.loss))) {
+  if (train::predicts_numbers(model, config.loss)) {
     options.csv.means = data::CsvOptions::Means::kNumbers;
   }
   options.seed = config.seed;

@@ -159,7 +159,7 @@ void Records::gather_stored(std::span<const uint32_t> indices, std::span<std::by
 void Records::gather_targets(std::span<const uint32_t> indices, TargetForm form,
                              std::span<float> y) const {
   const bool numbers = info_.classes == 0;
-  if (form == TargetForm::kClassNumbers) {
+  if (form == TargetForm::kClassNumbers || (form == TargetForm::kNumbers && info_.classes == 2)) {
     if (numbers) throw std::invalid_argument(about(info_, "its targets are no class numbers"));
     check_gather(indices, 1, y.size());
     for (size_t i = 0; i < indices.size(); ++i) {

@@ -40,9 +40,9 @@ struct RecordsSource {
   friend bool operator==(const RecordsSource&, const RecordsSource&) = default;
 };
 
-// What a batch has as targets: one class number a sample, [n], or y [n, K], which is one-hot where
-// records carry classes.
-enum class TargetForm : uint8_t { kClassNumbers, kVectors };
+// What a batch has as targets: one class number a sample, [n]; y [n, K], which is one-hot where
+// records carry classes; or one number a sample, [n], which is the class's where they carry two.
+enum class TargetForm : uint8_t { kClassNumbers, kVectors, kNumbers };
 
 // The targets of n records: labels [n] where there are classes, else values [n, info.values].
 struct Targets {

@@ -5,7 +5,7 @@
 namespace sluice::nn {
 
 GraphBuilder::GraphBuilder(const Shape& input, const core::ParameterLayout& layout,
-                           backend::Loss loss)
+                           const LossSpec& loss)
     : layout_(layout), graph_(input) {
   graph_.parameter_size = layout.size();
   graph_.loss = loss;

@@ -14,7 +14,7 @@ namespace sluice::nn {
 class GraphBuilder {
  public:
   // `layout` must outlive the builder.
-  GraphBuilder(const Shape& input, const core::ParameterLayout& layout, backend::Loss loss);
+  GraphBuilder(const Shape& input, const core::ParameterLayout& layout, const LossSpec& loss);
 
   // The operations and weights that follow belong to this layer, called for these values.
   void begin_call(const Layer& layer, std::vector<backend::ValueId> inputs);

@@ -2,46 +2,18 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <stdexcept>
-
 #include "nn/graph_builder.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
 
 namespace sluice::nn {
 
-backend::Loss parse_loss(const std::string& name) {
-  using backend::Loss;
-  struct Entry {
-    const char* name;
-    Loss loss;
-  };
-  constexpr Entry kLosses[] = {
-      {"categorical_crossentropy", Loss::kCategoricalCrossentropy},
-      {"CategoricalCrossentropy", Loss::kCategoricalCrossentropy},
-      {"sparse_categorical_crossentropy", Loss::kSparseCategoricalCrossentropy},
-      {"SparseCategoricalCrossentropy", Loss::kSparseCategoricalCrossentropy},
-      {"mean_squared_error", Loss::kMeanSquaredError},
-      {"MeanSquaredError", Loss::kMeanSquaredError},
-      {"mse", Loss::kMeanSquaredError},
-      {"MSE", Loss::kMeanSquaredError},
-  };
-  for (const Entry& entry : kLosses) {
-    if (name == entry.name) return entry.loss;
-  }
-  throw std::invalid_argument(
-      fmt::format("loss \"{}\": use \"categorical_crossentropy\", "
-                  "\"sparse_categorical_crossentropy\" or \"mse\"",
-                  name));
-}
-
 bool is_trained(const Model& model, const core::Variable& variable) {
   const std::string layer = variable.name.substr(0, variable.name.rfind('/'));
   return variable.trainable && model.get_layer(layer).trainable();
 }
 
-backend::Graph lower(const Model& model, backend::Loss loss) {
+backend::Graph lower(const Model& model, const LossSpec& loss) {
   const Shape& input = model.input_shape();
   if (model.layers().empty()) {
     throw ShapeError(fmt::format("Sequential \"{}\": there are no layers; add some", model.name()));

@@ -152,7 +152,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
                                    std::stop_token stop) {
   const JobConfig& config = job.config;
   validate(config);
-  const backend::Loss loss = nn::parse_loss(config.loss);
+  const LossSpec& loss = config.loss;
   check_fits(model, dataset.records()->info(), loss);
   if (model.count_params() == 0) {
     throw InvalidField("model", fmt::format("\"{}\" has no parameters to train", model.name()));

@@ -10,6 +10,7 @@
 #include "core/count_text.h"
 #include "core/log.h"
 #include "core/parameter_set.h"
+#include "loss/traits.h"
 #include "nn/arguments.h"
 #include "nn/lowering.h"
 #include "nn/model_impl.h"
@@ -54,19 +55,20 @@ void check_one_position(const Model& model, const data::RecordsInfo& info) {
 }
 
 // Targets that are numbers.
-void check_numbers(const Model& model, const data::RecordsInfo& info, backend::Loss loss) {
-  if (loss == backend::Loss::kSparseCategoricalCrossentropy) {
-    throw std::invalid_argument(fmt::format(
-        "loss sparse_categorical_crossentropy compares class numbers, but the targets of {} are "
-        "numbers to predict: use mse",
-        info.name));
+void check_numbers(const Model& model, const data::RecordsInfo& info, const LossSpec& loss) {
+  const loss::Traits traits = loss::traits_of(loss);
+  if (traits.class_target == loss::ClassTarget::kNumber) {
+    throw std::invalid_argument(
+        fmt::format("loss {} compares class numbers, but the targets of {} are numbers to predict: "
+                    "use mse",
+                    loss.name(), info.name));
   }
   const int64_t outputs = model.output_shape().size();
-  if (outputs == 1 && loss == backend::Loss::kCategoricalCrossentropy) {
+  if (outputs == 1 && traits.link == loss::Link::kSoftmax) {
     throw std::invalid_argument(fmt::format(
-        "loss categorical_crossentropy of a single output is 0 whatever it says: use mse for the "
-        "numbers of {}",
-        info.name));
+        "loss {} of a single output is 0 whatever it says: use mse for the numbers of {}, or "
+        "binary_crossentropy where they are 0 and 1",
+        loss.name(), info.name));
   }
   if (outputs != info.values) {
     throw ShapeError(fmt::format("model \"{}\" has {}, but a target of {} is {}", model.name(),
@@ -75,14 +77,38 @@ void check_numbers(const Model& model, const data::RecordsInfo& info, backend::L
   }
 }
 
-}  // namespace
-
-bool predicts_numbers(const Model& model, backend::Loss loss) {
-  return loss == backend::Loss::kMeanSquaredError && model.output_shape().size() == 1;
+// How many outputs the classes need.
+int64_t outputs_for(const data::RecordsInfo& info, const LossSpec& loss) {
+  const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&loss.loss);
+  const bool last_is_ignored = sparse != nullptr && sparse->ignore_class == info.classes - 1;
+  return last_is_ignored ? std::max(info.classes - 1, 1) : info.classes;
 }
 
-bool has_accuracy(const data::RecordsInfo& info, backend::Loss loss) {
-  return info.classes > 0 || loss != backend::Loss::kMeanSquaredError;
+// What may help where outputs and classes do not agree.
+const char* outputs_hint(int64_t outputs, const data::RecordsInfo& info, const LossSpec& loss) {
+  if (outputs == 1 && info.classes == 2) {
+    return "; one output tells two classes apart where the loss is binary_crossentropy";
+  }
+  const bool of_classes = loss::traits_of(loss).predicts == loss::Predicts::kClasses;
+  if (outputs == 1 && of_classes) return "; to predict numbers, the loss is mse";
+  if (outputs + 1 == info.classes) return "; classes are numbered from 0";
+  return "";
+}
+
+// Whether an activation gives probabilities.
+bool is_link(backend::Activation activation) {
+  return activation == backend::Activation::kSoftmax || activation == backend::Activation::kSigmoid;
+}
+
+}  // namespace
+
+bool predicts_numbers(const Model& model, const LossSpec& loss) {
+  return loss::traits_of(loss).predicts == loss::Predicts::kNumbers &&
+         model.output_shape().size() == 1;
+}
+
+bool has_accuracy(const data::RecordsInfo& info, const LossSpec& loss) {
+  return info.classes > 0 || loss::traits_of(loss).predicts == loss::Predicts::kClasses;
 }
 
 Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy) {
@@ -91,7 +117,7 @@ Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy) {
                                                 : std::numeric_limits<double>::quiet_NaN()};
 }
 
-void check_fits(const Model& model, const data::RecordsInfo& info, backend::Loss loss) {
+void check_fits(const Model& model, const data::RecordsInfo& info, const LossSpec& loss) {
   if (!takes(model.input_shape(), info.sample_shape)) {
     throw ShapeError(fmt::format("model \"{}\" takes {}, but the records of {} are {}",
                                  model.name(), model.input_shape().to_string(), info.name,
@@ -99,24 +125,24 @@ void check_fits(const Model& model, const data::RecordsInfo& info, backend::Loss
   }
   const int64_t outputs = model.output_shape().size();
   if (info.classes == 0) return check_numbers(model, info, loss);
-  const bool numbers = loss == backend::Loss::kSparseCategoricalCrossentropy;
-  if (numbers) check_one_position(model, info);
-  if (numbers ? outputs < info.classes : outputs != info.classes) {
-    const std::string& whose = info.classes_origin.empty() ? info.name : info.classes_origin;
-    const char* hint = "";
-    if (outputs == 1) {
-      hint = "; to predict numbers, the loss is mse";
-    } else if (outputs + 1 == info.classes) {
-      hint = "; classes are numbered from 0";
-    }
-    throw ShapeError(fmt::format("model \"{}\" has {}, but {} has {}{}", model.name(),
-                                 core::counted(outputs, "output", "outputs"), whose,
-                                 core::counted(info.classes, "class", "classes"), hint));
-  }
+  const loss::ClassTarget target = loss::traits_of(loss).class_target;
+  const bool number = target == loss::ClassTarget::kNumber;
+  if (number) check_one_position(model, info);
+  const int64_t needed = outputs_for(info, loss);
+  const bool one_for_two = target == loss::ClassTarget::kNumberOfOne && outputs == 1 && needed == 2;
+  if (one_for_two || (number ? outputs >= needed : outputs == needed)) return;
+  const std::string& whose = info.classes_origin.empty() ? info.name : info.classes_origin;
+  throw ShapeError(fmt::format("model \"{}\" has {}, but {} has {}{}", model.name(),
+                               core::counted(outputs, "output", "outputs"), whose,
+                               core::counted(info.classes, "class", "classes"),
+                               outputs_hint(outputs, info, loss)));
 }
 
-void warn_of_logits(const Model& model, backend::Loss loss) {
-  if (loss == backend::Loss::kMeanSquaredError || model.impl().warned_of_logits) return;
+void warn_of_logits(const Model& model, const LossSpec& loss) {
+  const loss::Link link = loss::traits_of(loss).link;
+  const bool takes_probabilities =
+      link != loss::Link::kNone || std::holds_alternative<KLDivergence>(loss.loss);
+  if (!takes_probabilities || model.impl().warned_of_logits) return;
   // What only moves or selects outputs leaves probabilities what they are.
   const auto keeps = [](const backend::Op& op) {
     return std::holds_alternative<backend::ReshapeOp>(op.kind) ||
@@ -130,15 +156,24 @@ void warn_of_logits(const Model& model, backend::Loss loss) {
     if (std::holds_alternative<backend::HostOp>(last->kind)) return;
     if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = op->activation;
   }
-  if (end == backend::Activation::kSoftmax || end == backend::Activation::kSigmoid) return;
+  const bool wants_logits = loss::takes_logits(loss);
+  if (is_link(end) != wants_logits) return;
   if (model.impl().warned_of_logits.exchange(true)) return;
   const std::string& name = model.layers().back()->name();
+  if (wants_logits) {
+    SLUICE_LOG(
+        warn,
+        "the loss {} is told that it gets logits, but the last layer \"{}\" ends in {}: leave "
+        "out from_logits, or that activation",
+        loss.name(), name, nn::name_of(end));
+    return;
+  }
+  const char* wanted = link == loss::Link::kSigmoid ? "sigmoid" : "softmax";
   const bool has_activation = last == graph.ops.rbegin() && last != graph.ops.rend();
   SLUICE_LOG(warn, "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
-             loss == backend::Loss::kCategoricalCrossentropy ? "categorical_crossentropy"
-                                                             : "sparse_categorical_crossentropy",
-             name, nn::name_of(end),
-             has_activation ? "activation=\"softmax\"" : "Activation(\"softmax\") behind it");
+             loss.name(), name, nn::name_of(end),
+             has_activation ? fmt::format("activation=\"{}\"", wanted)
+                            : fmt::format("Activation(\"{}\") behind it", wanted));
 }
 
 namespace {
@@ -154,7 +189,7 @@ std::unique_ptr<backend::Replica> compile_for_inference(const Model& model,
 
 // What EvaluateOptions and PredictOptions have in common.
 template <typename Options>
-backend::ReplicaPool::Key key_of(const Options& options, backend::Loss loss) {
+backend::ReplicaPool::Key key_of(const Options& options, const LossSpec& loss) {
   const backend::DeviceOptions device = device_options(options.device, options.gpu_memory_mib);
   return {.loss = loss,
           .batch_size = options.batch_size,
@@ -176,7 +211,7 @@ Metrics evaluate_with(backend::Replica& replica, const data::Records& records, i
 
 Evaluator::Evaluator(const Model& model, const EvaluateOptions& options)
     : batch_size_(options.batch_size),
-      replica_(compile_for_inference(model, key_of(options, nn::parse_loss(options.loss)))) {}
+      replica_(compile_for_inference(model, key_of(options, options.loss))) {}
 
 Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Records& records) {
   std::copy(parameters.begin(), parameters.end(), replica_->parameters().begin());
@@ -190,7 +225,7 @@ namespace sluice {
 
 Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
   train::validate(options);
-  const backend::Loss loss = nn::parse_loss(options.loss);
+  const LossSpec& loss = options.loss;
   train::check_fits(*this, dataset.records()->info(), loss);
   train::warn_of_logits(*this, loss);
   const auto key = train::key_of(options, loss);
@@ -210,7 +245,7 @@ std::vector<float> Model::predict(std::span<const float> x, const PredictOptions
   const auto output = static_cast<size_t>(output_shape().size());
   const auto batch = static_cast<size_t>(asked.batch_size);
   // No targets are compared: any loss fits.
-  const auto key = train::key_of(asked, backend::Loss::kMeanSquaredError);
+  const auto key = train::key_of(asked, MeanSquaredError{});
   const auto replica = impl_->compiled.take(
       key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
   std::vector<float> y(n * output);

@@ -31,20 +31,20 @@ backend::DeviceOptions device_options(const std::string& name, int64_t gpu_memor
 std::shared_ptr<backend::Backend> open_backend_or_throw(const backend::DeviceOptions& options);
 
 // Throws std::invalid_argument when the model cannot take the dataset's records or targets.
-void check_fits(const Model& model, const data::RecordsInfo& info, backend::Loss loss);
+void check_fits(const Model& model, const data::RecordsInfo& info, const LossSpec& loss);
 
 // Logs a warning, once for a model, where the loss takes probabilities and the model's outputs are
 // none, such as logits: the job trains, but to nonsense. Of the outputs of a layer of the program's
 // own nothing is known. The model is one that fits the loss.
-void warn_of_logits(const Model& model, backend::Loss loss);
+void warn_of_logits(const Model& model, const LossSpec& loss);
 
 // What a job takes the values of a CSV file's target column for: numbers to predict where the loss
 // is mse and the model has one output, classes for all others.
-bool predicts_numbers(const Model& model, backend::Loss loss);
+bool predicts_numbers(const Model& model, const LossSpec& loss);
 
 // What sums over samples come to. The accuracy is NaN where the loss compares numbers that are no
 // classes: there is none then.
-bool has_accuracy(const data::RecordsInfo& info, backend::Loss loss);
+bool has_accuracy(const data::RecordsInfo& info, const LossSpec& loss);
 Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy);
 
 }  // namespace sluice::train

@@ -55,7 +55,7 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
 std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& asked) {
   train::validate(asked);
   FitOptions options = asked;
-  const backend::Loss loss = nn::parse_loss(options.loss);
+  const LossSpec& loss = options.loss;
   train::check_fits(*this, dataset.records()->info(), loss);
   train::warn_of_logits(*this, loss);
   auto training = dataset.records();

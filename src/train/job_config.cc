@@ -15,7 +15,8 @@
 #include "backend/replica.h"
 #include "core/cores.h"
 #include "core/json_text.h"
-#include "nn/lowering.h"
+#include "loss/loss_json.h"
+#include "loss/traits.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"
 #include "train/suggestion.h"
@@ -78,6 +79,7 @@ void read(const std::string& name, const Json& value, Int& field) {
   field = value.get<Int>();
 }
 void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
+void read(const std::string&, const Json& value, LossSpec& field) { from_json(value, field); }
 
 // Sets the option that `key` names, if some algorithm has it.
 bool read_option(const std::string& key, const Json& value, JobConfig& config) {
@@ -122,8 +124,8 @@ std::string without_name(const std::string& field, const std::string& text) {
   return text.starts_with(field + " ") ? text.substr(field.size() + 1) : text;
 }
 
-std::string check_loss(const std::string& value) {
-  return objection("loss", [&] { (void)nn::parse_loss(value); });
+std::string check_loss(const LossSpec& value) {
+  return objection("loss", [&] { loss::validate(value); });
 }
 
 std::string check_learning_rate(const double& value) {

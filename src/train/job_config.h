@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "algorithm/algorithm.h"
+#include "sluice/losses.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::train {
@@ -25,7 +26,7 @@ struct JobConfig {
   // The algorithm's own, where they are not its defaults; see algorithm/.
   std::map<std::string, algorithm::OptionValue> trainer_options;
   OptimizerSpec optimizer = "adam";
-  std::string loss = "categorical_crossentropy";
+  LossSpec loss;
   double learning_rate = 0;  // 0: the optimizer's own
   int workers = 3;
   int servers = 1;
@@ -58,8 +59,8 @@ struct JobConfig {
 template <typename T>
 using Check = std::string (*)(const T& value);
 
-// Of a name that the library parses: its words without the field's name before them.
-std::string check_loss(const std::string& value);
+// The library's words without the field's name before them.
+std::string check_loss(const LossSpec& value);
 std::string check_learning_rate(const double& value);
 std::string check_fraction(const double& value);
 // Of a timeout. No job can live with one that is shorter than what a busy machine takes to answer.
@@ -127,7 +128,12 @@ void visit_fields(Config& c, Visit visit) {
   visit("learning_rate", c.learning_rate, Help{kTraining, "NUMBER", "0: the optimizer's default"},
         check_learning_rate);
   visit("loss", c.loss,
-        Help{kTraining, "categorical_crossentropy|sparse_categorical_crossentropy|mse", "loss"},
+        Help{kTraining,
+             "categorical_crossentropy|sparse_categorical_crossentropy|binary_crossentropy|"
+             "categorical_focal_crossentropy|binary_focal_crossentropy|kl_divergence|hinge|"
+             "squared_hinge|categorical_hinge|mse|mae|mape|msle|huber|log_cosh|poisson|"
+             "cosine_similarity",
+             "loss; with options in --config"},
         check_loss);
   visit("batch_size", c.batch_size, Help{kTraining, "NUMBER", "samples in a mini-batch"},
         [](const int64_t& n) { return at_least<1>(n, "1 sample"); });

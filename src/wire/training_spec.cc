@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json_depth.h"
+#include "loss/loss_json.h"
 #include "optim/optimizer_json.h"
 
 namespace sluice::wire {

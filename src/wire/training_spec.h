@@ -6,6 +6,7 @@
 
 #include "algorithm/algorithm.h"
 #include "core/clock.h"
+#include "sluice/losses.h"
 #include "sluice/optimizers.h"
 #include "sluice/status.h"
 
@@ -13,7 +14,7 @@ namespace sluice::wire {
 
 struct TrainingSpec {
   std::string model;  // architecture, Keras' JSON
-  std::string loss = "categorical_crossentropy";
+  LossSpec loss;
   OptimizerSpec optimizer;  // at the workers, or, for async_sgd, at the servers
   algorithm::Choice trainer;
   int64_t batch_size = 16;

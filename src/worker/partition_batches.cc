@@ -1,6 +1,24 @@
 #include "worker/partition_batches.h"
 
+#include "loss/traits.h"
+
 namespace sluice::worker {
+namespace {
+
+data::TargetForm target_form(const backend::Graph& graph) {
+  switch (loss::traits_of(graph.loss).class_target) {
+    case loss::ClassTarget::kNumber:
+      return data::TargetForm::kClassNumbers;
+    case loss::ClassTarget::kNumberOfOne:
+      if (graph.output_shape().size() == 1) return data::TargetForm::kNumbers;
+      break;
+    case loss::ClassTarget::kOneHot:
+      break;
+  }
+  return data::TargetForm::kVectors;
+}
+
+}  // namespace
 
 backend::Batch make_batch(backend::Replica& replica, data::BatchSource& source, int64_t number) {
   const backend::Graph& graph = replica.graph();
@@ -8,10 +26,7 @@ backend::Batch make_batch(backend::Replica& replica, data::BatchSource& source, 
   const backend::BatchBuffers buffers = replica.batch_buffers();
   const auto x = buffers.x.first(n * static_cast<size_t>(graph.input_shape().size()));
   const auto y = buffers.y.first(n * static_cast<size_t>(graph.target_size()));
-  const auto form = graph.loss == backend::Loss::kSparseCategoricalCrossentropy
-                        ? data::TargetForm::kClassNumbers
-                        : data::TargetForm::kVectors;
-  source.fill(number, form, x, y);
+  source.fill(number, target_form(graph), x, y);
   return {static_cast<int64_t>(n), x, y};
 }
 

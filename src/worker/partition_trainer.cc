@@ -71,7 +71,7 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
                                    int worker, std::shared_ptr<core::Strand> strand)
     : spec_(spec), worker_(worker), strand_(std::move(strand)), rule_(spec.trainer.worker_rule()) {
   const Model model = Model::from_json(spec.model);
-  backend::Graph graph = nn::lower(model, nn::parse_loss(spec.loss));
+  backend::Graph graph = nn::lower(model, spec.loss);
   give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, *rule_));
   pulled_ = replica_->make_exchange_buffer();

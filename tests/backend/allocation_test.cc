@@ -98,7 +98,7 @@ Graph every_kind_of_operation() {
       .host(std::make_shared<IdentityKernel>())
       .dense(10)
       .activation(Activation::kSoftmax)
-      .build(Loss::kSparseCategoricalCrossentropy);
+      .build(SparseCategoricalCrossentropy{});
 }
 
 TEST(AllocationTest, TheTestItselfSeesAllocations) {

@@ -27,7 +27,7 @@ std::vector<float> predict(const Graph& graph, const std::vector<float>& paramet
   return y;
 }
 
-constexpr auto kMse = Loss::kMeanSquaredError;
+constexpr LossSpec kMse = MeanSquaredError{};
 using Kind = Pool2DOp::Kind;
 
 TEST(Conv2DForwardTest, SamePaddingWithStrideTwoAddsToBottomAndRightAsKeras) {
@@ -197,37 +197,37 @@ TEST(ActivationForwardTest, ReluOfNanIsZero) {
 
 TEST(ActivationForwardTest, PredictGivesProbabilitiesWhereTheLossTakesLogits) {
   const Graph graph =
-      GraphBuilder({3}).activation(Activation::kSoftmax).build(Loss::kCategoricalCrossentropy);
+      GraphBuilder({3}).activation(Activation::kSoftmax).build(CategoricalCrossentropy{});
   const std::vector<float> y = predict(graph, {}, {1000, 1000, -1000});
   EXPECT_THAT(y, ElementsAre(0.5f, 0.5f, 0));
 }
 
 // The loss of outputs given as x, without any layer between.
-StepMetrics loss_of(Shape shape, Loss loss, const std::vector<float>& x,
+StepMetrics loss_of(Shape shape, LossSpec loss, const std::vector<float>& x,
                     const std::vector<float>& y, int64_t n, Activation last = Activation::kLinear) {
   const Graph graph = GraphBuilder(std::move(shape)).activation(last).build(loss);
   return make_replica(graph, {.batch_size = n})->evaluate({n, x, y});
 }
 
 TEST(LossTest, MeanSquaredErrorIsAMeanOverOutputsAndASumOverSamples) {
-  const StepMetrics m = loss_of({2}, Loss::kMeanSquaredError, {1, 2, 3, 4}, {0, 2, 5, 4}, 2);
+  const StepMetrics m = loss_of({2}, MeanSquaredError{}, {1, 2, 3, 4}, {0, 2, 5, 4}, 2);
   EXPECT_DOUBLE_EQ(m.loss_sum, 0.5 + 2.0);
   EXPECT_EQ(m.samples, 2);
 }
 
 TEST(LossTest, CrossentropyNormalisesAndClipsProbabilities) {
   // Keras 3: a probability of zero costs -log(1e-7) = 16.118.
-  const StepMetrics zero = loss_of({2}, Loss::kSparseCategoricalCrossentropy, {0, 1}, {0}, 1);
+  const StepMetrics zero = loss_of({2}, SparseCategoricalCrossentropy{}, {0, 1}, {0}, 1);
   EXPECT_NEAR(zero.loss_sum, 16.118096, 1e-5);
   // (1, 3) is (0.25, 0.75).
-  const StepMetrics scaled = loss_of({2}, Loss::kCategoricalCrossentropy, {1, 3}, {1, 0}, 1);
+  const StepMetrics scaled = loss_of({2}, CategoricalCrossentropy{}, {1, 3}, {1, 0}, 1);
   EXPECT_NEAR(scaled.loss_sum, std::log(4.0), 1e-6);
 }
 
 TEST(LossTest, SoftmaxCrossentropyIsComputedFromLogits) {
   // From probabilities this would be clipped at 16.118; from logits it is exact.
   const StepMetrics m =
-      loss_of({2}, Loss::kSparseCategoricalCrossentropy, {0, 100}, {0}, 1, Activation::kSoftmax);
+      loss_of({2}, SparseCategoricalCrossentropy{}, {0, 100}, {0}, 1, Activation::kSoftmax);
   EXPECT_NEAR(m.loss_sum, 100.0, 1e-4);
 }
 
@@ -241,10 +241,10 @@ TEST(LossTest, PositionsAreAveraged) {
       std::log(1 + std::exp(-2.0) + std::exp(-3.0)), std::log(1 + std::exp(-1.0) + std::exp(-2.0))};
   const double sum = (costs[0] + costs[1] + costs[2] + costs[3]) / 2;  // 2 samples of 2 positions
   const StepMetrics sparse =
-      loss_of({2, 3}, Loss::kSparseCategoricalCrossentropy, x, labels, 2, Activation::kSoftmax);
+      loss_of({2, 3}, SparseCategoricalCrossentropy{}, x, labels, 2, Activation::kSoftmax);
   const StepMetrics categorical =
-      loss_of({2, 3}, Loss::kCategoricalCrossentropy, x, one_hot, 2, Activation::kSoftmax);
-  const StepMetrics squared = loss_of({2, 3}, Loss::kMeanSquaredError, x, one_hot, 2);
+      loss_of({2, 3}, CategoricalCrossentropy{}, x, one_hot, 2, Activation::kSoftmax);
+  const StepMetrics squared = loss_of({2, 3}, MeanSquaredError{}, x, one_hot, 2);
   for (const StepMetrics& metrics : {sparse, categorical, squared}) {
     EXPECT_EQ(metrics.samples, 2);
     EXPECT_EQ(metrics.correct, 1.5);
@@ -255,29 +255,29 @@ TEST(LossTest, PositionsAreAveraged) {
 }
 
 TEST(LossTest, AClassNumberOfAnyPositionMustBeOne) {
-  const auto loss = Loss::kSparseCategoricalCrossentropy;
+  const LossSpec loss = SparseCategoricalCrossentropy{};
   const std::vector<float> x(6, 0.5f);
   EXPECT_THROW(loss_of({2, 3}, loss, x, {0, 3}, 1), std::invalid_argument);
   EXPECT_THROW(loss_of({2, 3}, loss, x, {0}, 1), std::invalid_argument);  // one is missing
 }
 
 TEST(MetricTest, CountsTheFirstLargestOutput) {
-  const StepMetrics m = loss_of({3}, Loss::kSparseCategoricalCrossentropy,
+  const StepMetrics m = loss_of({3}, SparseCategoricalCrossentropy{},
                                 {0.4f, 0.4f, 0.2f, 0.1f, 0.2f, 0.7f}, {0, 2}, 2);
   EXPECT_EQ(m.correct, 2);
   const StepMetrics second =
-      loss_of({3}, Loss::kSparseCategoricalCrossentropy, {0.4f, 0.4f, 0.2f}, {1}, 1);
+      loss_of({3}, SparseCategoricalCrossentropy{}, {0.4f, 0.4f, 0.2f}, {1}, 1);
   EXPECT_EQ(second.correct, 0);
 }
 
 TEST(MetricTest, OneOutputIsBinaryAccuracyWithAStrictThreshold) {
   const StepMetrics m =
-      loss_of({1}, Loss::kMeanSquaredError, {0.6f, 0.5f, 0.4f, 0.51f}, {1, 1, 0, 0}, 4);
+      loss_of({1}, MeanSquaredError{}, {0.6f, 0.5f, 0.4f, 0.51f}, {1, 1, 0, 0}, 4);
   EXPECT_EQ(m.correct, 2);  // 0.5 is not above 0.5
 }
 
 TEST(LossTest, RejectsClassNumbersOutsideTheModel) {
-  const auto loss = Loss::kSparseCategoricalCrossentropy;
+  const LossSpec loss = SparseCategoricalCrossentropy{};
   EXPECT_THROW(loss_of({3}, loss, {1, 1, 1}, {3}, 1), std::invalid_argument);
   EXPECT_THROW(loss_of({3}, loss, {1, 1, 1}, {-1}, 1), std::invalid_argument);
 }

@@ -71,9 +71,9 @@ void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 constexpr Padding2D kAround{1, 1, 1, 1};
 constexpr Padding2D kBottomRight{0, 1, 0, 1};  // Keras' "same" for even sizes and stride 2
-constexpr auto kMse = Loss::kMeanSquaredError;
-constexpr auto kCategorical = Loss::kCategoricalCrossentropy;
-constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+constexpr LossSpec kMse = MeanSquaredError{};
+constexpr LossSpec kCategorical = CategoricalCrossentropy{};
+constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
 
 // The operation in question between a convolution and a dense layer.
 GraphBuilder images(int64_t channels, int64_t height = 6, int64_t width = 6) {
@@ -81,7 +81,7 @@ GraphBuilder images(int64_t channels, int64_t height = 6, int64_t width = 6) {
   builder.conv({.filters = channels, .kernel_h = 1, .kernel_w = 1});
   return builder;
 }
-Graph finish(GraphBuilder builder, Loss loss = kMse) {
+Graph finish(GraphBuilder builder, LossSpec loss = kMse) {
   return builder.flatten().dense(3).build(loss);
 }
 // The same with a ReLU in front, whose mask the consumer may apply.
@@ -191,7 +191,7 @@ std::vector<Case> dense_and_activations() {
 }
 
 std::vector<Case> losses() {
-  const auto chain = [](Activation activation, Loss loss) {
+  const auto chain = [](Activation activation, LossSpec loss) {
     return GraphBuilder({6}).dense(5).activation(activation).build(loss);
   };
   std::vector<Case> cases;
@@ -204,6 +204,30 @@ std::vector<Case> losses() {
          GraphBuilder({6}).dense(5).activation(Activation::kSoftmax).reshape({5}).build(loss)});
   }
   cases.push_back({"mse_rank_3", GraphBuilder({2, 2, 3}).dense(2).build(kMse)});
+  for (const char* loss :
+       {"bce", "binary_focal_crossentropy", "kl_divergence", "poisson", "msle"}) {
+    cases.push_back({std::string(loss) + "_on_sigmoid", chain(Activation::kSigmoid, loss)});
+    cases.push_back({std::string(loss) + "_of_one",
+                     GraphBuilder({6}).dense(1).activation(Activation::kSigmoid).build(loss)});
+    cases.push_back(
+        {std::string(loss) + "_on_inner_sigmoid",
+         GraphBuilder({6}).dense(5).activation(Activation::kSigmoid).reshape({5}).build(loss)});
+  }
+  for (const char* loss : {"categorical_focal_crossentropy", "kl_divergence"}) {
+    cases.push_back({std::string(loss) + "_on_softmax", chain(Activation::kSoftmax, loss)});
+  }
+  for (const char* loss : {"hinge", "squared_hinge", "categorical_hinge", "mae", "mape", "huber",
+                           "log_cosh", "cosine_similarity"}) {
+    cases.push_back({loss, chain(Activation::kLinear, loss)});
+  }
+  cases.push_back({"categorical_from_logits",
+                   chain(Activation::kLinear, CategoricalCrossentropy{.from_logits = true})});
+  cases.push_back(
+      {"binary_from_logits", chain(Activation::kLinear, BinaryCrossentropy{.from_logits = true})});
+  cases.push_back(
+      {"smoothed", chain(Activation::kSoftmax, CategoricalCrossentropy{.label_smoothing = 0.2f})});
+  cases.push_back({"class_ignored",
+                   chain(Activation::kSoftmax, SparseCategoricalCrossentropy{.ignore_class = 2})});
   return cases;
 }
 

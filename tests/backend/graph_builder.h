@@ -11,6 +11,7 @@
 #include "backend/graph.h"
 #include "backend/replica.h"
 #include "core/rng.h"
+#include "loss/traits.h"
 
 namespace sluice::backend::testing {
 
@@ -54,7 +55,7 @@ class GraphBuilder {
   // `output` empty: the shape of the input. `parameters`: their sizes.
   GraphBuilder& host(std::shared_ptr<const HostKernel> kernel, std::vector<size_t> parameters = {});
 
-  Graph build(Loss loss);
+  Graph build(const LossSpec& loss);
 
  private:
   ParameterSlice parameter(int64_t size);
@@ -203,7 +204,7 @@ inline GraphBuilder& GraphBuilder::host(std::shared_ptr<const HostKernel> kernel
   return add(graph_.output_shape(), op);
 }
 
-inline Graph GraphBuilder::build(Loss loss) {
+inline Graph GraphBuilder::build(const LossSpec& loss) {
   graph_.loss = loss;
   return graph_;
 }
@@ -222,7 +223,7 @@ inline Samples::Samples(const Graph& graph, int64_t count, uint64_t seed)
   y.resize(static_cast<size_t>(n * y_size));
   for (float& value : x) value = rng.uniform(-1, 1);
   const auto classes = static_cast<size_t>(graph.classes());
-  if (graph.loss == Loss::kSparseCategoricalCrossentropy) {
+  if (graph.takes_class_numbers()) {
     for (float& label : y) label = static_cast<float>(rng.below(classes));
     return;
   }
@@ -230,7 +231,7 @@ inline Samples::Samples(const Graph& graph, int64_t count, uint64_t seed)
     const std::span<float> target(y.data() + i, classes);
     float sum = 0;
     for (float& value : target) sum += value = rng.uniform(0.1f, 1);
-    if (graph.loss == Loss::kMeanSquaredError) continue;
+    if (loss::traits_of(graph.loss).predicts == loss::Predicts::kNumbers) continue;
     for (float& value : target) value /= sum;
   }
 }
@@ -268,7 +269,7 @@ inline Graph mnist_cnn() {
       .activation(Activation::kRelu)
       .dense(10)
       .activation(Activation::kSoftmax)
-      .build(Loss::kSparseCategoricalCrossentropy);
+      .build(SparseCategoricalCrossentropy{});
 }
 
 }  // namespace sluice::backend::testing

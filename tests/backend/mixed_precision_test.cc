@@ -20,8 +20,8 @@ struct Case {
 
 std::vector<Case> cases() {
   using enum Activation;
-  const auto kSparse = Loss::kSparseCategoricalCrossentropy;
-  const auto kSquares = Loss::kMeanSquaredError;
+  const LossSpec kSparse = SparseCategoricalCrossentropy{};
+  const LossSpec kSquares = MeanSquaredError{};
   const auto identity = std::make_shared<IdentityKernel>();
   return {
       {"MnistCnn", mnist_cnn()},

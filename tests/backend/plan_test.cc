@@ -14,8 +14,8 @@ using ::testing::ElementsAre;
 using testing::GraphBuilder;
 using testing::IdentityKernel;
 
-constexpr auto kMse = Loss::kMeanSquaredError;
-constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+constexpr LossSpec kMse = MeanSquaredError{};
+constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
 
 std::vector<std::string> names_of(const Plan& plan) {
   std::vector<std::string> names;
@@ -91,22 +91,35 @@ TEST(PlanTest, WhatSomebodyElseReadsTakesNoActivation) {
   EXPECT_THAT(names_of(graph), ElementsAre("op0", "op1", "op2"));
 }
 
-TEST(PlanTest, TheLastSoftmaxIsTheCrossentropysOnly) {
-  const auto chain = [](Activation last, Loss loss) {
+TEST(PlanTest, ALossTakesTheInputsOfTheActivationThatItsLogitsAreFor) {
+  const auto chain = [](Activation last, const LossSpec& loss) {
     return GraphBuilder({4}).dense(3).activation(last).build(loss);
   };
-  for (Loss loss : {kSparse, Loss::kCategoricalCrossentropy}) {
-    const Graph graph = chain(Activation::kSoftmax, loss);
-    EXPECT_TRUE(make_plan(graph, {}).output_is_logits);
-    EXPECT_THAT(names_of(graph), ElementsAre("op0"));
+  const auto taken = [](const Graph& graph) { return make_plan(graph, {}).output_activation; };
+  const auto softmax = Activation::kSoftmax, sigmoid = Activation::kSigmoid,
+             none = Activation::kLinear;
+  for (const char* loss : {"sparse_categorical_crossentropy", "categorical_crossentropy",
+                           "categorical_focal_crossentropy"}) {
+    const Graph graph = chain(softmax, loss);
+    const Plan plan = make_plan(graph, {});
+    EXPECT_EQ(plan.steps.size(), 1u) << loss;
+    EXPECT_EQ(plan.output_activation, softmax) << loss;
+    EXPECT_EQ(taken(chain(sigmoid, loss)), none) << loss;
   }
-  const auto is_logits = [](const Graph& graph) { return make_plan(graph, {}).output_is_logits; };
-  EXPECT_FALSE(is_logits(chain(Activation::kSoftmax, kMse)));
-  EXPECT_THAT(names_of(chain(Activation::kSoftmax, kMse)), ElementsAre("op0", "op1"));
-  EXPECT_FALSE(is_logits(chain(Activation::kSigmoid, kSparse)));
-  EXPECT_FALSE(is_logits(GraphBuilder({4}).build(kSparse)));
-  EXPECT_FALSE(
-      is_logits(GraphBuilder({4}).activation(Activation::kSoftmax).dense(3).build(kSparse)));
+  for (const char* loss : {"binary_crossentropy", "binary_focal_crossentropy"}) {
+    const Graph graph = chain(sigmoid, loss);
+    const Plan plan = make_plan(graph, {});
+    EXPECT_EQ(plan.steps.size(), 1u) << loss;
+    EXPECT_EQ(plan.steps[0].activation, none) << loss;
+    EXPECT_EQ(plan.output_activation, sigmoid) << loss;
+    EXPECT_EQ(taken(chain(softmax, loss)), none) << loss;
+  }
+  for (const char* loss : {"mse", "kl_divergence", "hinge"}) {
+    EXPECT_EQ(taken(chain(softmax, loss)), none) << loss;
+    EXPECT_EQ(taken(chain(sigmoid, loss)), none) << loss;
+  }
+  EXPECT_EQ(taken(GraphBuilder({4}).build(kSparse)), none);
+  EXPECT_EQ(taken(GraphBuilder({4}).activation(softmax).dense(3).build(kSparse)), none);
 }
 
 TEST(PlanTest, WhatTheOutputDoesNotNeedIsLeftOut) {

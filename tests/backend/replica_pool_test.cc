@@ -18,7 +18,7 @@ class ReplicaPoolTest : public ::testing::Test {
   ReplicaPool::Lease take(const ReplicaPool::Key& key) {
     return pool_.take(key, parameters_, [this] {
       ++compiled_;
-      return testing::make_replica(GraphBuilder({1}).dense(1, false).build(Loss::kMeanSquaredError),
+      return testing::make_replica(GraphBuilder({1}).dense(1, false).build(MeanSquaredError{}),
                                    {.purpose = Purpose::kInference});
     });
   }
@@ -49,7 +49,7 @@ TEST_F(ReplicaPoolTest, NobodySharesOne) {
 
 TEST_F(ReplicaPoolTest, AnotherKeyIsAnotherReplica) {
   (void)take({});
-  for (const ReplicaPool::Key& key : {ReplicaPool::Key{.loss = Loss::kCategoricalCrossentropy},
+  for (const ReplicaPool::Key& key : {ReplicaPool::Key{.loss = CategoricalCrossentropy{}},
                                       {.batch_size = 2},
                                       {.threads = 2},
                                       {.device = "cpu"},

@@ -18,8 +18,8 @@ using ::testing::FloatNear;
 using ::testing::HasSubstr;
 using ::testing::Pointwise;
 
-constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
-constexpr auto kMse = Loss::kMeanSquaredError;
+constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
+constexpr LossSpec kMse = MeanSquaredError{};
 
 // The project's CNN in small: images of 12 x 12.
 Graph small_cnn() {

@@ -73,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, async_sgd"},
         Mistake{"TrainerInCapitals", {"--trainer", "DOWNPOUR"}, "did you mean downpour?"},
         Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
-        Mistake{"UnknownLoss", {"--loss", "hinge"}, "categorical_crossentropy"},
+        Mistake{"UnknownLoss", {"--loss", "triplet"}, "loss \"triplet\": use"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
         Mistake{"UnknownPrecision", {"--precision", "float16"}, "mixed_bfloat16"},
         Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "--device: \"cuda:77\": "},
@@ -202,7 +202,9 @@ TEST(CommandLineTest, MistakesInAConfigNameTheFileAndThoseOfFlagsTheFlag) {
     return sluice_command(arguments).output;
   };
   EXPECT_THAT(error(R"({"epochs": 0})"), HasSubstr(config + ": epochs: expected at least 1 epoch"));
-  EXPECT_THAT(error(R"({"loss": "hinge"})"), HasSubstr(config + ": loss: \"hinge\": use"));
+  EXPECT_THAT(error(R"({"loss": "triplet"})"), HasSubstr(config + ": loss \"triplet\": use"));
+  EXPECT_THAT(error(R"({"loss": {"class_name": "Huber", "config": {"delta": 0}}})"),
+              HasSubstr(config + ": loss \"huber\": delta = 0: must be finite and above 0"));
   EXPECT_THAT(error(R"({"window": 0})"), HasSubstr(config + ": window: expected"));
   EXPECT_THAT(error(R"({"epochs": 3})", {"--epochs", "0"}), HasSubstr("--epochs: expected"));
   EXPECT_THAT(error(""), HasSubstr(config + " is empty"));

@@ -57,7 +57,7 @@ class Golden {
   bool has_number(const std::string& name) const { return json_.at("numbers").contains(name); }
   int64_t batch() const { return json_.at("batch"); }
   std::vector<float> floats(const char* name) const { return floats_of(json_.at(name)); }
-  backend::Loss loss() const { return nn::parse_loss(json_.at("loss_function")); }
+  LossSpec loss() const { return LossSpec(json_.at("loss_function").get<std::string>()); }
 
   void expect(const std::string& name, std::span<const float> got) const {
     const std::vector<float> expected = floats_of(json_.at("numbers").at(name));

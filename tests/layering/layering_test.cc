@@ -15,31 +15,33 @@ namespace fs = std::filesystem;
 const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"core", {}},
     {"optim", {"core"}},
+    {"loss", {"core", "optim"}},
     {"algorithm", {"core", "optim"}},
-    {"backend", {"core", "optim"}},
+    {"backend", {"core", "optim", "loss"}},
     {"nn", {"core", "backend", "optim"}},
     {"data", {"core"}},
-    {"wire", {"core", "optim", "algorithm"}},
+    {"wire", {"core", "optim", "loss", "algorithm"}},
     {"client", {"core", "wire"}},
     {"transport", {"core", "wire"}},
     {"server", {"core", "algorithm", "wire", "client"}},
-    {"worker", {"core", "backend", "nn", "algorithm", "data", "wire", "client"}},
+    {"worker", {"core", "loss", "backend", "nn", "algorithm", "data", "wire", "client"}},
     {"driver", {"core", "data", "wire", "client"}},
     {"launch", {"core", "client", "transport", "server", "worker", "driver"}},
     {"show", {"core", "nn", "driver"}},
     {"train",
-     {"core", "optim", "algorithm", "backend", "nn", "data", "transport", "worker", "driver",
-      "launch", "show"}},
+     {"core", "optim", "loss", "algorithm", "backend", "nn", "data", "transport", "worker",
+      "driver", "launch", "show"}},
     {"cli",
-     {"core", "optim", "algorithm", "backend", "nn", "data", "transport", "worker", "driver",
-      "launch", "show", "train"}},
+     {"core", "optim", "loss", "algorithm", "backend", "nn", "data", "transport", "worker",
+      "driver", "launch", "show", "train"}},
 };
 
 // The folder that a public header is the face of.
 const std::map<std::string, std::string> kPublicHeaders = {
-    {"status.h", "core"},   {"errors.h", "core"},  {"shape.h", "core"},   {"optimizers.h", "optim"},
-    {"dataset.h", "data"},  {"layer.h", "nn"},     {"layers.h", "nn"},    {"model.h", "nn"},
-    {"trainer.h", "train"}, {"sluice.h", "train"}, {"version.h", "core"},
+    {"status.h", "core"},      {"errors.h", "core"},  {"shape.h", "core"},
+    {"optimizers.h", "optim"}, {"losses.h", "loss"},  {"dataset.h", "data"},
+    {"layer.h", "nn"},         {"layers.h", "nn"},    {"model.h", "nn"},
+    {"trainer.h", "train"},    {"sluice.h", "train"}, {"version.h", "core"},
     {"cplusplus.h", "core"},
 };
 

@@ -133,7 +133,7 @@ TEST(CustomLayerTest, LowersToAHostKernelThatOutlivesTheModel) {
   {
     Sequential model;
     model.add(Input({2})).add(Dense({.units = 2})).add(Scale(3));
-    graph = lower(model, backend::Loss::kMeanSquaredError);
+    graph = lower(model, MeanSquaredError{});
   }
   ASSERT_EQ(graph.ops.size(), 2u);
   EXPECT_EQ(graph.ops[1].name, "scale");

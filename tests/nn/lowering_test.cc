@@ -13,7 +13,6 @@ using backend::Conv2DOp;
 using backend::DenseOp;
 using backend::DropoutOp;
 using backend::Graph;
-using backend::Loss;
 using backend::Pool2DOp;
 using backend::ReshapeOp;
 
@@ -23,11 +22,11 @@ const T& op(const Graph& graph, size_t index) {
 }
 
 TEST(LoweringTest, MnistCnnBecomesAChainOfOperations) {
-  const Graph graph = lower(mnist_cnn(), Loss::kSparseCategoricalCrossentropy);
+  const Graph graph = lower(mnist_cnn(), SparseCategoricalCrossentropy{});
   EXPECT_EQ(graph.input_shape(), Shape({28, 28, 1}));
   EXPECT_EQ(graph.output_shape(), Shape({10}));
   EXPECT_EQ(graph.parameter_size, 1048853u);
-  EXPECT_EQ(graph.loss, Loss::kSparseCategoricalCrossentropy);
+  EXPECT_EQ(graph.loss, SparseCategoricalCrossentropy{});
   ASSERT_EQ(graph.ops.size(), 10u);
   backend::ValueId value = graph.input;
   for (const backend::Op& each : graph.ops) {
@@ -56,7 +55,7 @@ TEST(LoweringTest, MnistCnnBecomesAChainOfOperations) {
 }
 
 TEST(LoweringTest, SamePaddingStridesAndMissingBiasArriveInTheGraph) {
-  const Graph graph = lower(all_layers(), Loss::kCategoricalCrossentropy);
+  const Graph graph = lower(all_layers(), CategoricalCrossentropy{});
   // [28, 30, 3], kernel 3 x 5, strides 2 x 1: (14 - 1) 2 + 3 - 28 = 1 row, 5 - 1 = 4 columns.
   const auto& first = op<Conv2DOp>(graph, 0);
   EXPECT_EQ(first.kernel_h, 3);
@@ -86,36 +85,23 @@ TEST(LoweringTest, SamePaddingStridesAndMissingBiasArriveInTheGraph) {
 TEST(LoweringTest, LayersThatDoNothingAddNoOperation) {
   Sequential model;
   model.add(Input({3})).add(Dropout(0)).add(Activation("linear")).add(Dense({.units = 2}));
-  EXPECT_EQ(lower(model, Loss::kMeanSquaredError).ops.size(), 1u);
+  EXPECT_EQ(lower(model, MeanSquaredError{}).ops.size(), 1u);
 }
 
 TEST(LoweringTest, DropoutsWithoutASeedDrawDifferentMasks) {
   Sequential model;
   model.add(Input({3})).add(Dropout(0.5)).add(Dropout(0.5));
-  const Graph graph = lower(model, Loss::kMeanSquaredError);
+  const Graph graph = lower(model, MeanSquaredError{});
   EXPECT_NE(op<DropoutOp>(graph, 0).seed, op<DropoutOp>(graph, 1).seed);
 }
 
 TEST(LoweringTest, ModelsWithoutInputOrLayersAreRefused) {
   Sequential model("empty");
-  EXPECT_EQ(message_of<ShapeError>([&] { lower(model, Loss::kMeanSquaredError); }),
+  EXPECT_EQ(message_of<ShapeError>([&] { lower(model, MeanSquaredError{}); }),
             "Sequential \"empty\": the input shape is not known; add an Input first");
   model.add(Input({3}));
-  EXPECT_EQ(message_of<ShapeError>([&] { lower(model, Loss::kMeanSquaredError); }),
+  EXPECT_EQ(message_of<ShapeError>([&] { lower(model, MeanSquaredError{}); }),
             "Sequential \"empty\": there are no layers; add some");
-}
-
-TEST(LoweringTest, LossesHaveKerasNames) {
-  EXPECT_EQ(parse_loss("categorical_crossentropy"), Loss::kCategoricalCrossentropy);
-  EXPECT_EQ(parse_loss("CategoricalCrossentropy"), Loss::kCategoricalCrossentropy);
-  EXPECT_EQ(parse_loss("sparse_categorical_crossentropy"), Loss::kSparseCategoricalCrossentropy);
-  EXPECT_EQ(parse_loss("SparseCategoricalCrossentropy"), Loss::kSparseCategoricalCrossentropy);
-  EXPECT_EQ(parse_loss("mean_squared_error"), Loss::kMeanSquaredError);
-  EXPECT_EQ(parse_loss("MeanSquaredError"), Loss::kMeanSquaredError);
-  EXPECT_EQ(parse_loss("mse"), Loss::kMeanSquaredError);
-  EXPECT_EQ(message_of([] { parse_loss("hinge"); }),
-            "loss \"hinge\": use \"categorical_crossentropy\", "
-            "\"sparse_categorical_crossentropy\" or \"mse\"");
 }
 
 }  // namespace

@@ -161,7 +161,8 @@ TEST(FitTest, OptionsThatMakeNoSenseAreRefusedByTheirName) {
   };
   EXPECT_EQ(fit({.batch_size = 0}), "batch_size: expected at least 1 sample, got 0");
   EXPECT_EQ(fit({.epochs = 0}), "epochs: expected at least 1 epoch, got 0");
-  EXPECT_THAT(fit({.loss = "hinge"}), testing::StartsWith("loss: \"hinge\": use "));
+  EXPECT_EQ(fit({.loss = Huber({.delta = 0})}),
+            "loss: \"huber\": delta = 0: must be finite and above 0");
   EXPECT_THAT(fit({.validation_split = -0.5}), testing::StartsWith("validation_split: expected"));
   EXPECT_EQ(fit({.validation_split = 0.99}),
             "validation_split: 0.99 of 30 records leaves none for one of the two parts");
@@ -180,7 +181,7 @@ TEST(FitTest, EvaluateAndPredictRefuseTheSame) {
     return refusal_of([&] { (void)model.evaluate(data, options); });
   };
   EXPECT_THAT(evaluate({.batch_size = 0}), testing::StartsWith("batch_size: "));
-  EXPECT_THAT(evaluate({.loss = "hinge"}), testing::StartsWith("loss: "));
+  EXPECT_THAT(evaluate({.loss = Huber({.delta = 0})}), testing::StartsWith("loss: "));
   EXPECT_THAT(evaluate({.threads = -1}), testing::StartsWith("threads: "));
   EXPECT_THAT(evaluate({.device = "gpu"}), testing::StartsWith("device: \"gpu\" is not known"));
   const std::vector<float> x(6);
@@ -203,7 +204,33 @@ TEST(FitTest, OneOfSomethingIsSingular) {
   const Dataset one = Dataset::from_arrays(std::vector<float>(8), std::vector<int32_t>(2), {4}, 2);
   EXPECT_EQ(refusal_of([&] { model.fit(one, {.verbose = 0}); }),
             "model \"single\" has 1 output, but " + one.name() +
-                " has 2 classes; to predict numbers, the loss is mse");
+                " has 2 classes; one output tells two classes apart where the loss is "
+                "binary_crossentropy");
+}
+
+// p = sigmoid(w x + b) of a class number c: dloss/dz = p - c.
+TEST(FitTest, OneOutputTellsTwoClassesApartWithTheBinaryCrossentropy) {
+  Sequential model;
+  model.add(Input({1})).add(Dense({.units = 1, .activation = "sigmoid", .name = "d"}));
+  model.parameters().values()[0] = 0.5f;
+  const auto data =
+      Dataset::from_arrays(std::vector<float>{2, -1}, std::vector<int32_t>{1, 0}, {1}, 2);
+  const double p = 1 / (1 + std::exp(-1.0)), q = 1 / (1 + std::exp(0.5));
+  const auto history = model.fit(data, {.optimizer = SGD({.learning_rate = 1}),
+                                        .loss = "binary_crossentropy",
+                                        .shuffle = false,
+                                        .verbose = 0});
+  EXPECT_NEAR(history[0].train.loss, -(std::log(p) + std::log(1 - q)) / 2, 1e-6);
+  EXPECT_EQ(history[0].train.accuracy, 1);
+  EXPECT_NEAR(model.parameters().values()[0], 0.5 - (2 * (p - 1) - q) / 2, 1e-6);
+  EXPECT_NEAR(model.parameters().values()[1], -((p - 1) + q) / 2, 1e-6);
+  const std::vector<float> predicted = model.predict(std::vector<float>{0});
+  EXPECT_NEAR(predicted[0], 1 / (1 + std::exp(((p - 1) + q) / 2)), 1e-6);
+  // The same as numbers.
+  const auto numbers =
+      Dataset::from_arrays(std::vector<float>{2, -1}, std::vector<float>{1, 0}, {1});
+  EXPECT_EQ(model.evaluate(numbers, {.loss = "bce"}).loss,
+            model.evaluate(data, {.loss = "bce"}).loss);
 }
 
 // Of a model with branches, by the model itself.

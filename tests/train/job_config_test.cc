@@ -86,8 +86,8 @@ TEST(JobConfigTest, AWrongNameIsSaidOnceWithItsField) {
   };
   EXPECT_EQ(wrong([](JobConfig& c) { c.device = "gpu"; }),
             "device: \"gpu\" is not known; use \"auto\", \"cpu\", \"cuda\" or \"cuda:N\"");
-  EXPECT_THAT(wrong([](JobConfig& c) { c.loss = "hinge"; }),
-              testing::StartsWith("loss: \"hinge\": use "));
+  EXPECT_EQ(wrong([](JobConfig& c) { c.loss = Huber{.delta = 0}; }),
+            "loss: \"huber\": delta = 0: must be finite and above 0");
   EXPECT_THAT(wrong([](JobConfig& c) { c.precision = "float16"; }),
               testing::StartsWith("precision: \"float16\" is not known; use "));
 }

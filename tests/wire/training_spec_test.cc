@@ -8,7 +8,7 @@ namespace {
 TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   TrainingSpec spec;
   spec.model = R"({"class_name": "Sequential"})";
-  spec.loss = "mse";
+  spec.loss = Huber({.delta = 0.5f});
   spec.optimizer = RMSprop({.learning_rate = 0.0123f, .rho = 0.8f, .centered = true});
   spec.trainer = "downpour";
   spec.trainer.set("window", int64_t{7});

@@ -118,6 +118,8 @@ SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const Bfloat16* x, floa
   }
 }
 
+void sigmoid(int64_t n, const float* x, float* y) { Row(y, n) = 1 / (1 + (-ConstRow(x, n)).exp()); }
+
 void softmax(int64_t rows, int64_t columns, const float* x, float* y) {
   for (int64_t i = 0; i < rows; ++i, x += columns, y += columns) {
     const ConstRow from(x, columns);

@@ -26,6 +26,9 @@ void sum_rows(int64_t rows, int64_t columns, const Bfloat16* x, float* sums);
 void convert(int64_t n, const Bfloat16* from, float* to);
 void convert(int64_t n, const float* from, Bfloat16* to);
 
+// y = 1 / (1 + exp(-x)).
+void sigmoid(int64_t n, const float* x, float* y);
+
 // y = softmax of each row of x [rows, columns]. x and y may be the same.
 void softmax(int64_t rows, int64_t columns, const float* x, float* y);
 

@@ -1,8 +1,7 @@
-// Losses, their gradients and the metrics that go with them; formulas in backend/graph.h.
+// Losses, their gradients and the metrics that go with them; formulas in backend/loss_rows.h.
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "backend/graph.h"
 #include "backend/replica.h"
@@ -10,9 +9,10 @@
 namespace sluice::backend::cpu {
 
 struct LossOptions {
-  Loss loss = Loss::kSparseCategoricalCrossentropy;
-  enum class Input { kLogits, kOutputs } input = Input::kOutputs;  // logits: softmax comes here
-  int64_t outputs = 1;                                             // K
+  LossSpec loss{};
+  // Softmax or sigmoid where it comes here: z are its inputs then.
+  Activation activation = Activation::kLinear;
+  int64_t outputs = 1;  // K
 };
 
 // z [rows, K]: what the last kernel computed, a row for each position of each sample. y: targets.

@@ -60,9 +60,7 @@ Program::Program(const Graph& graph, const Plan& plan, const Device& device,
     : plan_(plan),
       batch_(batch),
       positions_(graph.positions()),
-      loss_{graph.loss,
-            plan.output_is_logits ? LossOptions::Input::kLogits : LossOptions::Input::kOutputs,
-            graph.classes()},
+      loss_{graph.loss, plan.output_activation, graph.classes()},
       threads_(device.threads),
       parameters_(parameters),
       values_(plan, batch, memory_) {
@@ -136,10 +134,13 @@ StepMetrics Program::evaluate(int64_t n, const float* x, const float* y) {
 void Program::predict(int64_t n, const float* x, float* y) {
   forward(x, Mode::kInference, 0);
   const float* output = values_.output().data->data;
-  if (plan_.output_is_logits) {
-    softmax(n * positions_, loss_.outputs, output, y);
+  const int64_t rows = n * positions_;
+  if (plan_.output_activation == Activation::kSoftmax) {
+    softmax(rows, loss_.outputs, output, y);
+  } else if (plan_.output_activation == Activation::kSigmoid) {
+    sigmoid(rows * loss_.outputs, output, y);
   } else {
-    std::copy_n(output, n * positions_ * loss_.outputs, y);
+    std::copy_n(output, rows * loss_.outputs, y);
   }
 }
 

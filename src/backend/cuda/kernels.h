@@ -12,6 +12,7 @@
 
 #include "backend/graph.h"
 #include "backend/type.h"
+#include "sluice/losses.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::backend::cuda {
@@ -131,15 +132,16 @@ void drop(Pass pass, float rate, uint64_t seed, int64_t size, const StepState* s
 
 // loss.cu
 struct LossShape {
-  Loss loss;
-  bool logits;   // softmax comes here
-  int64_t rows;  // one for each position of each sample
+  Activation activation;  // softmax or sigmoid where it comes here
+  int64_t rows;           // one for each position of each sample
   int64_t outputs;
 };
 // losses [rows], and correct [rows], 1 where a row's target is met (StepMetrics), from z [rows, K]
-// and the targets. `gradient` [rows, K] of the mean loss, or nullptr.
-void compute_loss(const LossShape& shape, const float* z, const float* targets, float* gradient,
-                  float* losses, int* correct, cudaStream_t stream);
+// and the targets. `gradient` [rows, K] of the mean loss, or nullptr. `counted`: one float, for the
+// kernels' own use.
+void compute_loss(const LossSpec& loss, const LossShape& shape, const float* z,
+                  const float* targets, float* gradient, float* losses, int* correct,
+                  float* counted, cudaStream_t stream);
 
 // optimizer.cu
 struct OptimizerArena {

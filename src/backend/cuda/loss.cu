@@ -1,92 +1,43 @@
 // Losses, their gradients and whether a target is met, fused; one warp to a row. A row is one
-// position of one sample; with z [rows, K] what the last layer computed, y [rows, K] the target (or
-// its class k, y_j = (j == k)):
-//
-//   mean squared error             mean_j (z_j - y_j)^2
-//   crossentropy of logits         -sum_j y_j log softmax(z)_j
-//                                  gradient (sum y) softmax(z) - y
-//   crossentropy of probabilities  -sum_j y_j log clip(q_j), q = z / sum z, clipped to
-//                                  [1e-7, 1 - 1e-7]; no gradient where the clip cuts
-//
-// Gradients are of the mean over the rows. Definitions and "accuracy" as backend/cpu/loss.cc; a
-// row's loss is added up in float32, a batch's (step_state.cu) in double.
+// position of one sample. Formulas: backend/loss_rows.h, which the CPU has too; "accuracy" as
+// backend/cpu/loss.cc. Gradients are of the mean over the rows that have a loss. A row's loss is
+// added up in float32, a batch's (step_state.cu) in double.
 #include "backend/cuda/device_math.cuh"
+#include "backend/loss_rows.h"
+#include "loss/traits.h"
 
 namespace sluice::backend::cuda {
 namespace {
 
-constexpr float kEpsilon = 1e-7f;
+using loss_rows::Target;
 
 // --- Kernels ---
 
-// The target of one row.
-struct Target {
-  const float* values;  // [K], or nullptr
-  int64_t number;       // of the class, where there are no values
-
-  __device__ float at(int64_t j) const {
-    return values != nullptr ? values[j] : (j == number ? 1.0f : 0.0f);
+// A warp has a row, each lane every 32nd element of it.
+struct Lanes {
+  template <typename Number>
+  __device__ float sum(int64_t size, const Number& number) const {
+    float sum = 0;
+    for (int64_t j = threadIdx.x; j < size; j += kWarp) sum += number(j);
+    return warp_sum(sum);
+  }
+  template <typename Number>
+  __device__ float max(int64_t size, const Number& number) const {
+    float most = -INFINITY;
+    for (int64_t j = threadIdx.x; j < size; j += kWarp) most = fmaxf(most, number(j));
+    return warp_max(most);
+  }
+  template <typename Use>
+  __device__ void each(int64_t size, const Use& use) const {
+    for (int64_t j = threadIdx.x; j < size; j += kWarp) use(j);
+  }
+  __device__ float sum_exp(int64_t size, const float* z, float most) const {
+    return sum(size, [&](int64_t j) { return expf(z[j] - most); });
+  }
+  __device__ void put_exp(int64_t size, float factor, const float* z, float most, float* to) const {
+    each(size, [&](int64_t j) { to[j] = factor * expf(z[j] - most); });
   }
 };
-
-__device__ float clip(float q) { return fminf(fmaxf(q, kEpsilon), 1.0f - kEpsilon); }
-
-// Each returns the loss; `gradient` [K], of scale times the loss, is written unless it is nullptr.
-
-__device__ float squared_error(int64_t outputs, const float* z, const Target& target, float scale,
-                               float* gradient) {
-  float sum = 0;
-  for (int64_t j = threadIdx.x; j < outputs; j += kWarp) {
-    const float error = z[j] - target.at(j);
-    sum += error * error;
-    if (gradient != nullptr) gradient[j] = 2 * scale / static_cast<float>(outputs) * error;
-  }
-  return warp_sum(sum) / static_cast<float>(outputs);
-}
-
-__device__ float crossentropy_of_logits(int64_t outputs, const float* z, const Target& target,
-                                        float scale, float* gradient) {
-  float most = -INFINITY;
-  for (int64_t j = threadIdx.x; j < outputs; j += kWarp) most = fmaxf(most, z[j]);
-  most = warp_max(most);
-  float sum = 0, mass = 0, dot = 0;
-  for (int64_t j = threadIdx.x; j < outputs; j += kWarp) {
-    sum += expf(z[j] - most);
-    mass += target.at(j);
-    if (target.at(j) != 0) dot += target.at(j) * (z[j] - most);  // 0 times -inf is 0
-  }
-  sum = warp_sum(sum);
-  mass = warp_sum(mass);
-  dot = warp_sum(dot);
-  if (gradient != nullptr) {
-    for (int64_t j = threadIdx.x; j < outputs; j += kWarp) {
-      gradient[j] = scale * (mass * expf(z[j] - most) / sum - target.at(j));
-    }
-  }
-  return mass * logf(sum) - dot;
-}
-
-__device__ float crossentropy_of_probabilities(int64_t outputs, const float* z,
-                                               const Target& target, float scale, float* gradient) {
-  float sum = 0;
-  for (int64_t j = threadIdx.x; j < outputs; j += kWarp) sum += z[j];
-  sum = warp_sum(sum);
-  float loss = 0, passing = 0;
-  for (int64_t j = threadIdx.x; j < outputs; j += kWarp) {
-    const float q = z[j] / sum;
-    if (target.at(j) != 0) loss -= target.at(j) * logf(clip(q));
-    if (q == clip(q)) passing += target.at(j);
-  }
-  passing = warp_sum(passing);
-  if (gradient != nullptr) {
-    for (int64_t j = threadIdx.x; j < outputs; j += kWarp) {
-      const float q = z[j] / sum;
-      const float own = q == clip(q) ? target.at(j) / q : 0.0f;
-      gradient[j] = scale / sum * (passing - own);
-    }
-  }
-  return warp_sum(loss);
-}
 
 // The place of the first largest of z_0, z_1, ..., NaN passed over; 0 where there is nothing else.
 template <typename Values>
@@ -122,43 +73,68 @@ __device__ bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {
 
 // Keras' accuracy: binary for one output, otherwise by the first largest.
 __device__ bool is_met(const LossShape& shape, const float* z, const Target& target) {
+  const auto output = [&](int64_t j) {
+    return shape.activation == Activation::kSigmoid ? loss_rows::sigmoid(z[j]) : z[j];
+  };
+  const bool softmax = shape.activation == Activation::kSoftmax;
   if (shape.outputs == 1) {
     const float wanted =
         target.values != nullptr ? target.values[0] : static_cast<float>(target.number);
-    const bool predicted = shape.logits ? isfinite(z[0]) : z[0] > 0.5f;  // softmax of one is 1
+    const bool predicted = softmax ? isfinite(z[0]) : output(0) > 0.5f;  // softmax of one is 1
     return wanted == (predicted ? 1.0f : 0.0f);
   }
   const int64_t wanted =
       target.values == nullptr
           ? target.number
           : first_largest(shape.outputs, [&](int64_t j) { return target.values[j]; });
-  int64_t predicted = first_largest(shape.outputs, [&](int64_t j) { return z[j]; });
-  if (shape.logits && softmax_is_nan(shape.outputs, z, predicted)) predicted = 0;
+  int64_t predicted = first_largest(shape.outputs, output);
+  if (softmax && softmax_is_nan(shape.outputs, z, predicted)) predicted = 0;
   return predicted == wanted;
 }
 
-__global__ void loss_kernel(LossShape shape, const float* z, const float* targets, float* gradient,
-                            float* losses, int* correct) {
+// A class that has no loss; none: negative.
+struct Ignored {
+  bool any;
+  float number;
+
+  __device__ bool is(float label) const { return any && label == number; }
+};
+
+// The rows that have a loss, at least 1; in one block.
+__global__ void count_kernel(Ignored ignored, int64_t rows, const float* labels, float* counted) {
+  __shared__ int counts[kBlock];
+  int count = 0;
+  for (int64_t n = threadIdx.x; n < rows; n += kBlock) count += ignored.is(labels[n]) ? 0 : 1;
+  counts[threadIdx.x] = count;
+  for (unsigned half = kBlock / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) counts[threadIdx.x] += counts[threadIdx.x + half];
+  }
+  if (threadIdx.x == 0) *counted = static_cast<float>(counts[0] > 0 ? counts[0] : 1);
+}
+
+template <typename Loss>
+__global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored ignored,
+                            const float* counted, const float* z, const float* targets,
+                            float* gradient, float* losses, int* correct) {
   const int64_t n = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   if (n >= shape.rows) return;
   const int64_t outputs = shape.outputs;
   z += n * outputs;
   if (gradient != nullptr) gradient += n * outputs;
-  const bool sparse = shape.loss == Loss::kSparseCategoricalCrossentropy;
-  const Target target{sparse ? nullptr : targets + n * outputs,
-                      sparse ? static_cast<int64_t>(targets[n]) : -1};
-  const float scale = 1.0f / static_cast<float>(shape.rows);
-  float loss;
-  if (shape.loss == Loss::kMeanSquaredError) {
-    loss = squared_error(outputs, z, target, scale, gradient);
-  } else if (shape.logits) {
-    loss = crossentropy_of_logits(outputs, z, target, scale, gradient);
+  const Target target{by_class ? nullptr : targets + n * outputs,
+                      by_class ? static_cast<int64_t>(targets[n]) : -1};
+  const auto rows = static_cast<float>(shape.rows);
+  const float scale = 1.0f / (ignored.any ? *counted : rows);
+  float row_loss = 0;
+  if (by_class && ignored.is(targets[n])) {
+    if (gradient != nullptr) Lanes().each(outputs, [&](int64_t j) { gradient[j] = 0; });
   } else {
-    loss = crossentropy_of_probabilities(outputs, z, target, scale, gradient);
+    row_loss = loss_rows::loss_of_row(loss, Lanes(), outputs, z, target, scale, gradient);
   }
   const bool met = is_met(shape, z, target);
   if (threadIdx.x != 0) return;
-  losses[n] = loss;
+  losses[n] = row_loss * (rows * scale);
   correct[n] = met ? 1 : 0;
 }
 
@@ -166,10 +142,23 @@ __global__ void loss_kernel(LossShape shape, const float* z, const float* target
 
 // --- Launchers ---
 
-void compute_loss(const LossShape& shape, const float* z, const float* targets, float* gradient,
-                  float* losses, int* correct, cudaStream_t stream) {
-  launch(loss_kernel, warp_per_row(shape.rows), stream, shape, z, targets, gradient, losses,
-         correct);
+void compute_loss(const LossSpec& loss, const LossShape& shape, const float* z,
+                  const float* targets, float* gradient, float* losses, int* correct,
+                  float* counted, cudaStream_t stream) {
+  const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&loss.loss);
+  Ignored ignored{false, 0};
+  if (sparse != nullptr && sparse->ignore_class) {
+    ignored = {true, static_cast<float>(*sparse->ignore_class)};
+    launch(count_kernel, Grid{dim3(1), dim3(kBlock)}, stream, ignored, shape.rows, targets,
+           counted);
+  }
+  const LossSpec spec = shape.activation == Activation::kLinear ? loss : loss::of_logits(loss);
+  std::visit(
+      [&](const auto& one) {
+        launch(loss_kernel<std::decay_t<decltype(one)>>, warp_per_row(shape.rows), stream, one,
+               shape, sparse != nullptr, ignored, counted, z, targets, gradient, losses, correct);
+      },
+      spec.loss);
 }
 
 }  // namespace sluice::backend::cuda

@@ -69,11 +69,13 @@ Program::Program(const Graph& graph, const Plan& plan, const Context& context,
       state_(state),
       batch_(batch),
       positions_(graph.positions()),
-      loss_{graph.loss, plan.output_is_logits, batch * positions_, graph.classes()},
+      loss_spec_(graph.loss),
+      loss_{plan.output_activation, batch * positions_, graph.classes()},
       optimizer_(parameters.optimizer().value_or(OptimizerSpec("sgd"))),
       values_(plan, batch, memory_),
       losses_(*context.device, static_cast<size_t>(loss_.rows)),
-      correct_(*context.device, static_cast<size_t>(loss_.rows)) {
+      correct_(*context.device, static_cast<size_t>(loss_.rows)),
+      counted_(*context.device, 1) {
   check_sizes();
   make_operations();
   arena_ = DeviceArray<float>(*context.device, memory_.place());
@@ -137,8 +139,9 @@ LossShape Program::loss_of(int64_t n) const {
 void Program::loss(int64_t n, int slot, float* gradient, StepState* state) {
   cudaStream_t stream = context_.main.stream.get();
   const LossShape shape = loss_of(n);
-  compute_loss(shape, values_.output().data->data, state_.inputs[static_cast<size_t>(slot)].y,
-               gradient, losses_.data(), correct_.data(), stream);
+  compute_loss(loss_spec_, shape, values_.output().data->data,
+               state_.inputs[static_cast<size_t>(slot)].y, gradient, losses_.data(),
+               correct_.data(), counted_.data(), stream);
   count_step(optimizer_, shape.rows, losses_.data(), correct_.data(), state, stream);
 }
 
@@ -217,7 +220,11 @@ void Program::predict(int64_t n, int slot, float* y) {
   cudaStream_t stream = context_.main.stream.get();
   float* output = values_.output().data->data;
   const int64_t rows = n * positions_;
-  if (loss_.logits) softmax(rows, loss_.outputs, output, output, stream);
+  if (loss_.activation == Activation::kSoftmax) {
+    softmax(rows, loss_.outputs, output, output, stream);
+  } else if (loss_.activation == Activation::kSigmoid) {
+    activate(Activation::kSigmoid, Type::kFloat32, rows * loss_.outputs, output, output, stream);
+  }
   SLUICE_CHECKED(cudaMemcpyAsync(y, output,
                                  static_cast<size_t>(rows * loss_.outputs) * sizeof(float),
                                  cudaMemcpyDeviceToHost, stream));

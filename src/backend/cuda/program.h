@@ -72,6 +72,7 @@ class Program {
   const ProgramState state_;
   const int64_t batch_;
   const int64_t positions_;        // rows of outputs that each sample has
+  const LossSpec& loss_spec_;      // of the graph
   const LossShape loss_;           // of the whole batch
   const OptimizerSpec optimizer_;  // plain SGD where there is none
   MemoryPlan memory_;
@@ -80,6 +81,7 @@ class Program {
   DeviceArray<float> arena_;
   DeviceArray<float> losses_;  // of each row of outputs
   DeviceArray<int> correct_;
+  DeviceArray<float> counted_;  // how many of them have a loss
   bool forward_prepared_ = false, rehearsing_ = false, warm_ = false;
   std::array<GraphExec, kInputSlots> steps_;
   size_t nodes_ = 0;

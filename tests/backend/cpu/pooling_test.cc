@@ -14,7 +14,7 @@ std::vector<float> gradients_on(int threads, const Pool2DOp& op) {
                           .conv({.filters = 16, .kernel_h = 1, .kernel_w = 1})
                           .host(std::make_shared<IdentityKernel>())  // plain images
                           .pool(op)
-                          .build(Loss::kMeanSquaredError);
+                          .build(MeanSquaredError{});
   const Samples samples(graph, 3, 3);
   auto replica = make_replica(graph, {.batch_size = 3, .threads = threads});
   replica->train_step(samples.batch());
@@ -42,8 +42,8 @@ TEST(PoolingTest, GradientsBehindADenseLayerAreEqualBitForBit) {
   for (const Pool2DOp& pool :
        {Pool2DOp{}, Pool2DOp{.pool_h = 3, .pool_w = 3}, Pool2DOp{.kind = kAverage},
         Pool2DOp{.kind = kAverage, .pool_h = 3, .pool_w = 3}}) {
-    const Graph graph = GraphBuilder({8, 8, 4}).dense(16).pool(pool).flatten().dense(5).build(
-        Loss::kMeanSquaredError);
+    const Graph graph =
+        GraphBuilder({8, 8, 4}).dense(16).pool(pool).flatten().dense(5).build(MeanSquaredError{});
     const Samples samples(graph, 7, 3);
     const auto gradients_on = [&](int threads) {
       auto replica = make_replica(graph, {.batch_size = 7, .threads = threads});

@@ -27,7 +27,7 @@ Graph model() {
       .activation(kRelu)
       .dense(5)
       .activation(kSoftmax)
-      .build(Loss::kSparseCategoricalCrossentropy);
+      .build(SparseCategoricalCrossentropy{});
 }
 
 // The gradients of one step. Nothing is remembered of the replica before: the device goes with it.

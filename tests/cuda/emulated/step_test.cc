@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 using testing::Samples;
 using enum Activation;
 
-constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
 
 Graph small_cnn() {
   return GraphBuilder({8, 8, 1})
@@ -189,7 +189,7 @@ TEST(CudaErrorTest, WithoutMemoryTheReplicaIsNotMadeAndSaysWhatToDo) {
 }
 
 TEST(CudaErrorTest, MoreOutputsThanAnIntCountsAreRefusedByName) {
-  const Graph graph = GraphBuilder({1}).dense(1 << 20).dense(1).build(Loss::kMeanSquaredError);
+  const Graph graph = GraphBuilder({1}).dense(1 << 20).dense(1).build(MeanSquaredError{});
   try {
     make_replica(graph, Precision::kFloat32, 1 << 11);
     FAIL() << "2^31 numbers";

@@ -18,9 +18,9 @@ namespace {
 using core::Rng;
 using enum Activation;
 
-constexpr auto kMse = Loss::kMeanSquaredError;
-constexpr auto kCategorical = Loss::kCategoricalCrossentropy;
-constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
+constexpr LossSpec kMse = MeanSquaredError{};
+constexpr LossSpec kCategorical = CategoricalCrossentropy{};
+constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
 
 int64_t between(Rng& rng, int64_t low, int64_t high) {
   return low + static_cast<int64_t>(rng.below(static_cast<uint64_t>(high - low + 1)));
@@ -196,7 +196,7 @@ Graph partly_frozen(Rng& rng) {
   return graph;
 }
 
-Graph loss_behind(Rng& rng, Activation activation, Loss loss) {
+Graph loss_behind(Rng& rng, Activation activation, LossSpec loss) {
   GraphBuilder builder({between(rng, 2, 40)});
   return builder.dense(between(rng, 2, 75)).activation(activation).build(loss);
 }
@@ -213,7 +213,7 @@ struct Case {
 };
 
 // Outputs of rank 2: rows of classes that the loss and the accuracy are averaged over.
-std::function<Graph(Rng&)> loss_of_positions(Activation activation, Loss loss) {
+std::function<Graph(Rng&)> loss_of_positions(Activation activation, LossSpec loss) {
   return [=](Rng& rng) {
     return GraphBuilder({between(rng, 1, 5), between(rng, 1, 9)})
         .dense(between(rng, 2, 40))
@@ -223,7 +223,7 @@ std::function<Graph(Rng&)> loss_of_positions(Activation activation, Loss loss) {
 }
 
 std::vector<Case> cases() {
-  const auto of_loss = [](Activation activation, Loss loss) {
+  const auto of_loss = [](Activation activation, LossSpec loss) {
     return [=](Rng& rng) { return loss_behind(rng, activation, loss); };
   };
   return {

@@ -15,9 +15,9 @@ using core::Rng;
 using ::testing::HasSubstr;
 using enum Activation;
 
-constexpr auto kMse = Loss::kMeanSquaredError;
-constexpr auto kSparse = Loss::kSparseCategoricalCrossentropy;
-constexpr auto kCategorical = Loss::kCategoricalCrossentropy;
+constexpr LossSpec kMse = MeanSquaredError{};
+constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
+constexpr LossSpec kCategorical = CategoricalCrossentropy{};
 
 // Smooth, with an asymmetric padding and a strided pooling.
 Graph small_cnn() {
@@ -367,7 +367,7 @@ TEST(CudaReplicaTest, NanIsPassedOverAsOnTheCpu) {
 TEST(CudaReplicaTest, ALogitOfMinusInfinityCostsAsMuchAsOnTheCpu) {
   SLUICE_SKIP_WITHOUT_GPU();
   const std::vector<float> z = {0, 1, -std::numeric_limits<float>::infinity()};
-  for (const Loss loss : {kSparse, kCategorical}) {
+  for (const LossSpec& loss : {kSparse, kCategorical}) {
     const Pair pair(GraphBuilder({3}).activation(kSoftmax).build(loss), {.batch_size = 1}, 1);
     for (size_t wanted = 0; wanted < z.size(); ++wanted) {
       std::vector<float> y(loss == kSparse ? 1 : z.size());

@@ -1,0 +1,46 @@
+// What there is to know about a loss beside its formula.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sluice/losses.h"
+
+namespace sluice::loss {
+
+// The activation whose inputs a loss can take instead of its outputs.
+enum class Link { kNone, kSoftmax, kSigmoid };
+
+// What a record's class number c becomes as the target of K outputs.
+enum class ClassTarget {
+  kNumber,       // c
+  kOneHot,       // y [K]: 1 at c, 0 elsewhere
+  kNumberOfOne,  // c where K is 1, otherwise one-hot
+};
+
+// What is compared, where nothing else says it: a table's column may be either.
+enum class Predicts { kClasses, kNumbers };
+
+struct Traits {
+  Link link;
+  ClassTarget class_target;
+  Predicts predicts;
+};
+
+Traits traits_of(const LossSpec& spec);
+
+// Whether the outputs are the link's inputs.
+bool takes_logits(const LossSpec& spec);
+// The same loss of the link's inputs. Losses without a link are as they were.
+LossSpec of_logits(const LossSpec& spec);
+
+// As it is usually called: "mse", "categorical_crossentropy".
+std::string short_name(const LossSpec& spec);
+
+// Throws std::invalid_argument, naming loss and field, for a value that is out of range.
+void validate(const LossSpec& spec);
+
+// What a name that is none is answered with: `loss "lamb": use "categorical_crossentropy", ...`.
+std::string unknown_loss(std::string_view name);
+
+}  // namespace sluice::loss

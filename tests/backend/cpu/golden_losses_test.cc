@@ -1,0 +1,58 @@
+// Every loss and option against Keras: values and gradients in float64, from tests/keras/losses.py.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "backend/cpu/loss.h"
+#include "loss/loss_json.h"
+
+namespace sluice::backend::cpu {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Activation activation_of(const std::string& name) {
+  if (name == "softmax") return Activation::kSoftmax;
+  return name == "sigmoid" ? Activation::kSigmoid : Activation::kLinear;
+}
+
+// 1e-5, or three times what Keras' own float32 is off.
+double tolerance(double value, double keras_error) {
+  return std::max(1e-5 * std::max(std::abs(value), 1e-2), 3 * keras_error);
+}
+
+TEST(GoldenLossesTest, EqualKeras) {
+  std::ifstream file(std::string(SLUICE_SOURCE_DIR) + "/tests/backend/golden/losses.json");
+  ASSERT_TRUE(file);
+  const Json golden = Json::parse(file);
+  ASSERT_FALSE(golden["cases"].empty());
+  for (const Json& entry : golden["cases"]) {
+    if (entry.contains("weights")) continue;
+    SCOPED_TRACE(entry["loss"].dump() + " behind " + entry["activation"].dump());
+    const auto z = entry["z"].get<std::vector<float>>();
+    const auto y = entry["y"].get<std::vector<float>>();
+    const LossOptions options{entry["loss"].get<LossSpec>(),
+                              activation_of(entry["activation"].get<std::string>()),
+                              entry["outputs"].get<int64_t>()};
+    const int64_t rows = static_cast<int64_t>(z.size()) / options.outputs;
+    std::vector<float> gradient(z.size(), -1);
+    const StepMetrics metrics = compute_loss(options, rows, z.data(), y.data(), gradient.data());
+    const double value = entry["value"].get<double>();
+    EXPECT_EQ(metrics.samples, rows);
+    EXPECT_NEAR(metrics.loss_sum / static_cast<double>(rows), value,
+                tolerance(value, entry["error"].get<double>()));
+    const auto wanted = entry["gradient"].get<std::vector<double>>();
+    double largest = 0;
+    for (const double g : wanted) largest = std::max(largest, std::abs(g));
+    const double off = tolerance(largest, entry["gradient_error"].get<double>());
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      EXPECT_NEAR(gradient[i], wanted[i], off) << "of z " << i << " = " << z[i];
+    }
+    EXPECT_DOUBLE_EQ(compute_loss(options, rows, z.data(), y.data(), nullptr).loss_sum,
+                     metrics.loss_sum);
+  }
+}
+
+}  // namespace
+}  // namespace sluice::backend::cpu

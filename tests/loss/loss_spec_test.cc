@@ -1,0 +1,95 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <stdexcept>
+
+#include "loss/traits.h"
+#include "sluice/losses.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::HasSubstr;
+
+template <typename Call>
+std::string message_of(const Call& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(LossSpecTest, IsFoundByNameClassAndAbbreviationInAnyCase) {
+  for (const char* name : {"mean_squared_error", "MeanSquaredError", "mse", "MSE"}) {
+    EXPECT_EQ(LossSpec(name), MeanSquaredError{}) << name;
+  }
+  EXPECT_EQ(LossSpec("bce"), BinaryCrossentropy{});
+  EXPECT_EQ(LossSpec("KLD"), KLDivergence{});
+  EXPECT_EQ(LossSpec("KLDivergence"), KLDivergence{});
+  EXPECT_EQ(LossSpec("mae"), MeanAbsoluteError{});
+  EXPECT_EQ(LossSpec("MAPE"), MeanAbsolutePercentageError{});
+  EXPECT_EQ(LossSpec("msle"), MeanSquaredLogarithmicError{});
+  EXPECT_EQ(LossSpec("LogCosh"), LogCosh{});
+  EXPECT_EQ(LossSpec(), CategoricalCrossentropy{});
+}
+
+TEST(LossSpecTest, EveryLossIsFoundByItsOwnName) {
+  const std::vector<LossSpec> all = {CategoricalCrossentropy{},
+                                     SparseCategoricalCrossentropy{},
+                                     BinaryCrossentropy{},
+                                     CategoricalFocalCrossentropy{},
+                                     BinaryFocalCrossentropy{},
+                                     KLDivergence{},
+                                     Hinge{},
+                                     SquaredHinge{},
+                                     CategoricalHinge{},
+                                     MeanSquaredError{},
+                                     MeanAbsoluteError{},
+                                     MeanAbsolutePercentageError{},
+                                     MeanSquaredLogarithmicError{},
+                                     Huber{},
+                                     LogCosh{},
+                                     Poisson{},
+                                     CosineSimilarity{}};
+  EXPECT_EQ(all.size(), std::variant_size_v<AnyLoss>);
+  for (const LossSpec& spec : all) {
+    EXPECT_EQ(LossSpec(spec.name()), spec) << spec.name();
+    EXPECT_EQ(LossSpec(loss::short_name(spec)), spec) << spec.name();
+  }
+}
+
+TEST(LossSpecTest, AnUnknownNameSaysWhichThereAre) {
+  EXPECT_THAT(message_of([] { LossSpec("lamb"); }),
+              HasSubstr("loss \"lamb\": use \"categorical_crossentropy\", "));
+  EXPECT_THAT(message_of([] { LossSpec("lamb"); }), HasSubstr(" or \"cosine_similarity\""));
+  EXPECT_THAT(message_of([] { LossSpec(""); }), HasSubstr("loss \"\": use"));
+}
+
+TEST(LossSpecTest, OptionsOutOfRangeAreRefusedByName) {
+  const auto objection = [](const LossSpec& spec) {
+    return message_of([&] { loss::validate(spec); });
+  };
+  EXPECT_EQ(objection(Huber({.delta = 0})),
+            "loss \"huber\": delta = 0: must be finite and above 0");
+  EXPECT_EQ(objection(CategoricalCrossentropy({.label_smoothing = 1.5f})),
+            "loss \"categorical_crossentropy\": label_smoothing = 1.5: must be from 0 to 1");
+  EXPECT_THAT(objection(BinaryFocalCrossentropy({.gamma = -1})), HasSubstr("gamma = -1"));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(objection(CategoricalFocalCrossentropy({.alpha = nan})), HasSubstr("alpha = nan"));
+  EXPECT_EQ(objection(CategoricalFocalCrossentropy({.alpha = 1, .gamma = 0})),
+            "nothing was thrown");
+}
+
+TEST(LossSpecTest, LogitsAreForTheCrossentropies) {
+  EXPECT_FALSE(loss::takes_logits("bce"));
+  EXPECT_TRUE(loss::takes_logits(loss::of_logits("bce")));
+  EXPECT_EQ(loss::of_logits(SparseCategoricalCrossentropy({.ignore_class = 3})),
+            SparseCategoricalCrossentropy({.from_logits = true, .ignore_class = 3}));
+  EXPECT_EQ(loss::of_logits("mse"), LossSpec("mse"));
+}
+
+}  // namespace
+}  // namespace sluice
