@@ -51,6 +51,12 @@ class Dataset {
   // least one record.
   std::pair<Dataset, Dataset> split(double fraction) const;
 
+  // The same records, of which each one's loss counts as much as its weight says, in fit() and
+  // evaluate(): a batch's loss is the sum of weights times losses, divided by the number of
+  // samples, as in Keras. Metrics do not change. Not for jobs yet, which refuse them. Throws
+  // std::invalid_argument unless there is a weight for each record, finite and at least 0.
+  Dataset with_sample_weights(std::span<const float> weights) const;
+
   // For Sluice's own code.
   const std::shared_ptr<const data::Records>& records() const { return records_; }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -63,6 +64,10 @@ struct FitOptions {
   int epochs = 1;                                 // passes over the dataset
   OptimizerSpec optimizer = "adam";               // begins anew in each call
   LossSpec loss = "categorical_crossentropy";
+  // How much the loss of a record of each class counts, in training; 1 for those that are not
+  // there. A batch's loss is the sum of weights times losses, divided by the number of samples, as
+  // in Keras. Only for datasets of classes. Weights are finite and at least 0.
+  std::map<int, float> class_weight = {};
   // The share of the dataset, its last records, that is kept for validation; 0: none.
   double validation_split = 0;
   bool shuffle = true;  // the records anew for each epoch

@@ -169,6 +169,9 @@ struct Graph {
   // of the sparse crossentropy class numbers, [N, T...]. Losses that take logits (loss/traits.h)
   // are computed from the inputs of a last softmax or sigmoid.
   LossSpec loss = SparseCategoricalCrossentropy{};
+  // Each sample's targets have one more number behind them: its weight. The loss of a batch is the
+  // sum of weights times losses, divided by the number of samples. Metrics do not know it.
+  bool weighted = false;
 
   Graph() = default;
   // Of nothing but its input, which is the output as well until an op is added.
@@ -187,9 +190,9 @@ struct Graph {
   int64_t classes() const { return output_shape().rank() == 0 ? 1 : output_shape().dims().back(); }
   // T: rows of K outputs that one sample has.
   int64_t positions() const { return output_shape().size() / classes(); }
-  // Floats of target per sample: one class number, or K floats, for each position.
+  // Floats of target per sample: one class number, or K floats, for each position, and the weight.
   int64_t target_size() const {
-    return takes_class_numbers() ? positions() : output_shape().size();
+    return (takes_class_numbers() ? positions() : output_shape().size()) + (weighted ? 1 : 0);
   }
   bool takes_class_numbers() const {
     return std::holds_alternative<SparseCategoricalCrossentropy>(loss.loss);

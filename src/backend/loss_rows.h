@@ -45,6 +45,19 @@ struct Target {
   }
 };
 
+// Where the rows' targets lie: those of a sample's rows one after another, then its weight.
+struct TargetLayout {
+  SLUICE_ON_DEVICE TargetLayout(int64_t positions_, int64_t width_, bool weighted)
+      : positions(positions_), width(width_), stride(positions_ * width_ + (weighted ? 1 : 0)) {}
+
+  int64_t positions, width, stride;
+
+  SLUICE_ON_DEVICE int64_t target(int64_t row) const {
+    return row / positions * stride + row % positions * width;
+  }
+  SLUICE_ON_DEVICE int64_t weight(int64_t row) const { return (row / positions + 1) * stride - 1; }
+};
+
 // Keras' label smoothing: a share of the target goes to `outcomes` evenly.
 SLUICE_ON_DEVICE Target smoothed(Target target, float smoothing, int64_t outcomes) {
   target.factor = 1 - smoothing;

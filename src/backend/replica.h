@@ -58,7 +58,7 @@ struct Batch {
 // Sums over a batch, so that any number of batches can be added up.
 struct StepMetrics {
   int64_t samples = 0;
-  double loss_sum = 0;  // loss of the batch times its samples
+  double loss_sum = 0;  // loss of the batch, with its weights, times its samples
   // Samples whose first largest output is the target's class. Of a sample with several positions,
   // the share of them for which that is so.
   double correct = 0;

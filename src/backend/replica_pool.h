@@ -23,6 +23,7 @@ class ReplicaPool {
   // What a replica is compiled for. Of two with the same key either will do.
   struct Key {
     LossSpec loss = MeanSquaredError{};
+    bool weighted = false;
     int64_t batch_size = 1;
     int threads = 1;
     std::string device{};

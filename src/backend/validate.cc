@@ -123,9 +123,12 @@ void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch) {
   check_size("y", batch.y.size(), batch.size, graph.target_size());
   const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&graph.loss.loss);
   if (sparse == nullptr) return;
-  for (const float label : batch.y) {
-    if (sparse->ignore_class && label == static_cast<float>(*sparse->ignore_class)) continue;
-    (void)class_number(label, graph.classes());
+  const auto width = static_cast<size_t>(graph.target_size()),
+             positions = static_cast<size_t>(graph.positions());
+  for (size_t i = 0; i < batch.y.size(); ++i) {
+    if (i % width >= positions) continue;  // the weight
+    if (sparse->ignore_class && batch.y[i] == static_cast<float>(*sparse->ignore_class)) continue;
+    (void)class_number(batch.y[i], graph.classes());
   }
 }
 

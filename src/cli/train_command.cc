@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -66,6 +67,20 @@ void add_flag(CLI::App& app, const std::string& name, LossSpec& field, const tra
   app.add_option_function<std::string>(
          name, [&field](const std::string& value) { field = LossSpec(value); }, help.text)
       ->default_str(field.name())
+      ->type_name(help.value)
+      ->group(help.group);
+}
+
+void add_flag(CLI::App& app, const std::string& name, std::map<int, float>& field,
+              const train::Help& help) {
+  const auto set = [&field, name](const std::string& value) {
+    try {
+      field = train::parse_class_weight(value);
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(name + ": " + error.what());
+    }
+  };
+  app.add_option_function<std::string>(name, set, help.text)
       ->type_name(help.value)
       ->group(help.group);
 }

@@ -113,6 +113,21 @@ std::pair<Dataset, Dataset> Dataset::split(double fraction) const {
   return {Dataset(records_->slice(0, first)), Dataset(records_->slice(first, size() - first))};
 }
 
+Dataset Dataset::with_sample_weights(std::span<const float> weights) const {
+  if (weights.size() != static_cast<size_t>(size())) {
+    throw std::invalid_argument(
+        fmt::format("with_sample_weights(): dataset \"{}\" has {} records, got {} weights", name(),
+                    size(), weights.size()));
+  }
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (std::isfinite(weights[i]) && weights[i] >= 0) continue;
+    throw std::invalid_argument(fmt::format(
+        "with_sample_weights(): the weight of record {} is {}; it must be finite and at least 0", i,
+        weights[i]));
+  }
+  return Dataset(records_->with_weights({weights.begin(), weights.end()}));
+}
+
 TrainTest load_dataset(const std::string& name, const DatasetOptions& options) {
   data::LoadOptions how;
   how.csv.target = options.target;

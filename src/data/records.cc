@@ -90,11 +90,41 @@ std::shared_ptr<const Records> Records::slice(int64_t first, int64_t count) cons
   part->features_.offset += static_cast<uint64_t>(first) * info_.record_bytes();
   cut(part->targets_.labels, 1);
   cut(part->targets_.values, static_cast<size_t>(info_.values));
+  cut(part->weights_.of_records, 1);
   return part;
 }
 
 std::shared_ptr<const Records> Records::with_info(RecordsInfo info) const {
-  return std::make_shared<Records>(std::move(info), features_, targets_, storage_);
+  auto records = std::make_shared<Records>(std::move(info), features_, targets_, storage_);
+  records->weights_ = weights_;
+  return records;
+}
+
+std::shared_ptr<const Records> Records::with_weights(std::vector<float> of_records) const {
+  if (of_records.size() != static_cast<size_t>(info_.records)) {
+    throw std::invalid_argument(
+        about(info_, fmt::format("{} weights for {} records", of_records.size(), info_.records)));
+  }
+  struct Storage {
+    std::vector<float> weights;
+    std::shared_ptr<const void> rest;
+  };
+  const auto storage = std::make_shared<const Storage>(Storage{std::move(of_records), storage_});
+  auto records = std::make_shared<Records>(*this);
+  records->info_.source = {};
+  records->weights_.of_records = storage->weights;
+  records->storage_ = storage;
+  return records;
+}
+
+std::shared_ptr<const Records> Records::with_class_weights(std::vector<float> of_classes) const {
+  if (of_classes.size() != static_cast<size_t>(info_.classes)) {
+    throw std::invalid_argument(
+        about(info_, fmt::format("{} weights for {} classes", of_classes.size(), info_.classes)));
+  }
+  auto records = std::make_shared<Records>(*this);
+  records->weights_.of_classes = std::move(of_classes);
+  return records;
 }
 
 void Records::check_gather(std::span<const uint32_t> indices, size_t width, size_t size) const {
@@ -159,25 +189,33 @@ void Records::gather_stored(std::span<const uint32_t> indices, std::span<std::by
 void Records::gather_targets(std::span<const uint32_t> indices, TargetForm form,
                              std::span<float> y) const {
   const bool numbers = info_.classes == 0;
-  if (form == TargetForm::kClassNumbers || (form == TargetForm::kNumbers && info_.classes == 2)) {
-    if (numbers) throw std::invalid_argument(about(info_, "its targets are no class numbers"));
-    check_gather(indices, 1, y.size());
-    for (size_t i = 0; i < indices.size(); ++i) {
-      y[i] = static_cast<float>(targets_.labels[indices[i]]);
-    }
-    return;
+  if (form == TargetForm::kClassNumbers && numbers) {
+    throw std::invalid_argument(about(info_, "its targets are no class numbers"));
   }
-  const auto width = static_cast<size_t>(numbers ? info_.values : info_.classes);
-  check_gather(indices, width, y.size());
-  if (!numbers) std::fill(y.begin(), y.end(), 0.0f);
-  for (size_t i = 0; i < indices.size(); ++i) {
-    float* const to = y.data() + i * width;
+  const bool vectors = numbers || form == TargetForm::kVectors ||
+                       (form == TargetForm::kNumbers && info_.classes != 2);
+  const auto width = static_cast<size_t>(!vectors ? 1 : numbers ? info_.values : info_.classes);
+  const size_t stride = width + (weights_.any() ? 1 : 0);
+  check_gather(indices, stride, y.size());
+  float* to = y.data();
+  for (const uint32_t index : indices) {
     if (numbers) {
-      std::copy_n(targets_.values.data() + indices[i] * width, width, to);
+      std::copy_n(targets_.values.data() + index * width, width, to);
+    } else if (vectors) {
+      std::fill_n(to, width, 0.0f);
+      to[targets_.labels[index]] = 1.0f;
     } else {
-      to[targets_.labels[indices[i]]] = 1.0f;
+      *to = static_cast<float>(targets_.labels[index]);
     }
+    if (weights_.any()) to[width] = weight_of(index);
+    to += stride;
   }
+}
+
+float Records::weight_of(uint32_t index) const {
+  const float own = weights_.of_records.empty() ? 1.0f : weights_.of_records[index];
+  if (weights_.of_classes.empty()) return own;
+  return own * weights_.of_classes[static_cast<size_t>(targets_.labels[index])];
 }
 
 }  // namespace sluice::data

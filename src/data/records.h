@@ -44,6 +44,14 @@ struct RecordsSource {
 // records carry classes; or one number a sample, [n], which is the class's where they carry two.
 enum class TargetForm : uint8_t { kClassNumbers, kVectors, kNumbers };
 
+// How much the loss of a record counts: the product of both, where they are there.
+struct Weights {
+  std::span<const float> of_records{};  // [n]
+  std::vector<float> of_classes{};      // [classes]
+
+  bool any() const { return !of_records.empty() || !of_classes.empty(); }
+};
+
 // The targets of n records: labels [n] where there are classes, else values [n, info.values].
 struct Targets {
   std::span<const int32_t> labels{};
@@ -119,9 +127,16 @@ class Records {
 
   // The same records under another name or with more classes. Throws like the constructor.
   std::shared_ptr<const Records> with_info(RecordsInfo info) const;
+  // The same records, each with its weight, or with that of its class: gather_targets() tells them
+  // too. What has weights of its own has no source: another process could not read them there.
+  // Throw std::invalid_argument for another number of weights than records or classes.
+  std::shared_ptr<const Records> with_weights(std::vector<float> of_records) const;
+  std::shared_ptr<const Records> with_class_weights(std::vector<float> of_classes) const;
+  const Weights& weights() const { return weights_; }
 
   // Write the records at `indices` one after another: x [n, sample...] as floats; y [n] or [n, K]
-  // as `form` says, K the classes or values; `to` [n, record_bytes] as they are stored. Throw
+  // as `form` says, K the classes or values, with weights one column more, which has them; `to`
+  // [n, record_bytes] as they are stored. Throw
   // std::invalid_argument for a span of another size or class numbers that there are not,
   // std::out_of_range for an index, RuntimeError when the features' file cannot be read or has
   // changed since it was opened.
@@ -130,6 +145,7 @@ class Records {
   void gather_stored(std::span<const uint32_t> indices, std::span<std::byte> to) const;
 
  private:
+  float weight_of(uint32_t index) const;
   void check_gather(std::span<const uint32_t> indices, size_t width, size_t size) const;
   // Calls use(bytes, count) for runs of records that lie one after another, in the order asked.
   template <typename Use>
@@ -138,6 +154,7 @@ class Records {
   RecordsInfo info_;
   Features features_;
   Targets targets_;
+  Weights weights_;
   std::shared_ptr<const void> storage_;
 };
 

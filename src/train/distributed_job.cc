@@ -70,6 +70,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   wire::TrainingSpec& training = options.training;
   training.model = model.to_json();
   training.loss = config.loss;
+  training.class_weight = class_weights(config.class_weight, records.info());
   training.optimizer = effective_optimizer(config);
   training.trainer = algorithm_of(config);
   // Of the largest partition at most: a worker's buffers are as large as this says.
@@ -154,6 +155,12 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   validate(config);
   const LossSpec& loss = config.loss;
   check_fits(model, dataset.records()->info(), loss);
+  if (!dataset.records()->weights().of_records.empty()) {
+    throw std::invalid_argument(fmt::format(
+        "dataset \"{}\" has sample weights, which a job cannot send to its workers yet: train with "
+        "fit(), or give class_weight",
+        dataset.name()));
+  }
   if (model.count_params() == 0) {
     throw InvalidField("model", fmt::format("\"{}\" has no parameters to train", model.name()));
   }

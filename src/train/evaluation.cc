@@ -16,6 +16,7 @@
 #include "nn/model_impl.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
+#include "train/job_config.h"
 #include "train/validate.h"
 #include "worker/partition_batches.h"
 
@@ -138,6 +139,25 @@ void check_fits(const Model& model, const data::RecordsInfo& info, const LossSpe
                                outputs_hint(outputs, info, loss)));
 }
 
+std::vector<float> class_weights(const std::map<int, float>& given, const data::RecordsInfo& info) {
+  if (given.empty()) return {};
+  if (info.classes == 0) {
+    throw InvalidField("class_weight", fmt::format("the targets of {} are numbers: there are no "
+                                                   "classes to weigh",
+                                                   info.name));
+  }
+  std::vector<float> weights(static_cast<size_t>(info.classes), 1.0f);
+  for (const auto& [number, weight] : given) {
+    if (number >= info.classes) {
+      throw InvalidField("class_weight",
+                         fmt::format("class {} of {}, which has {}, counted from 0", number,
+                                     info.name, core::counted(info.classes, "class", "classes")));
+    }
+    weights[static_cast<size_t>(number)] = weight;
+  }
+  return weights;
+}
+
 void warn_of_logits(const Model& model, const LossSpec& loss) {
   const loss::Link link = loss::traits_of(loss).link;
   const bool takes_probabilities =
@@ -182,16 +202,19 @@ std::unique_ptr<backend::Replica> compile_for_inference(const Model& model,
                                                         const backend::ReplicaPool::Key& key) {
   const auto backend =
       open_backend_or_throw({.name = key.device, .gpu_memory_bytes = key.gpu_memory_bytes});
-  return backend->compile(nn::lower(model, key.loss), {.purpose = backend::Purpose::kInference,
-                                                       .batch_size = key.batch_size,
-                                                       .threads = key.threads});
+  backend::Graph graph = nn::lower(model, key.loss);
+  graph.weighted = key.weighted;
+  return backend->compile(graph, {.purpose = backend::Purpose::kInference,
+                                  .batch_size = key.batch_size,
+                                  .threads = key.threads});
 }
 
 // What EvaluateOptions and PredictOptions have in common.
 template <typename Options>
-backend::ReplicaPool::Key key_of(const Options& options, const LossSpec& loss) {
+backend::ReplicaPool::Key key_of(const Options& options, const LossSpec& loss, bool weighted) {
   const backend::DeviceOptions device = device_options(options.device, options.gpu_memory_mib);
   return {.loss = loss,
+          .weighted = weighted,
           .batch_size = options.batch_size,
           .threads = options.threads > 0 ? options.threads : core::available_cores(),
           .device = device.name,
@@ -209,9 +232,9 @@ Metrics evaluate_with(backend::Replica& replica, const data::Records& records, i
 
 }  // namespace
 
-Evaluator::Evaluator(const Model& model, const EvaluateOptions& options)
+Evaluator::Evaluator(const Model& model, const EvaluateOptions& options, bool weighted)
     : batch_size_(options.batch_size),
-      replica_(compile_for_inference(model, key_of(options, options.loss))) {}
+      replica_(compile_for_inference(model, key_of(options, options.loss, weighted))) {}
 
 Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Records& records) {
   std::copy(parameters.begin(), parameters.end(), replica_->parameters().begin());
@@ -228,7 +251,7 @@ Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) 
   const LossSpec& loss = options.loss;
   train::check_fits(*this, dataset.records()->info(), loss);
   train::warn_of_logits(*this, loss);
-  const auto key = train::key_of(options, loss);
+  const auto key = train::key_of(options, loss, dataset.records()->weights().any());
   const auto replica = impl_->compiled.take(
       key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
   return train::evaluate_with(*replica, *dataset.records(), key.batch_size);
@@ -245,7 +268,7 @@ std::vector<float> Model::predict(std::span<const float> x, const PredictOptions
   const auto output = static_cast<size_t>(output_shape().size());
   const auto batch = static_cast<size_t>(asked.batch_size);
   // No targets are compared: any loss fits.
-  const auto key = train::key_of(asked, MeanSquaredError{});
+  const auto key = train::key_of(asked, MeanSquaredError{}, false);
   const auto replica = impl_->compiled.take(
       key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
   std::vector<float> y(n * output);

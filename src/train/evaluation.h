@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "backend/replica.h"
 #include "data/records.h"
@@ -14,9 +16,9 @@ namespace sluice::train {
 // Keeps a compiled replica, so that evaluating after every epoch compiles once. Used by one thread.
 class Evaluator {
  public:
-  // `threads` 0: all cores. Throws as lower() and Backend::compile(), RuntimeError for a device
-  // that is not there.
-  Evaluator(const Model& model, const EvaluateOptions& options);
+  // `threads` 0: all cores; `weighted`: the records have weights. Throws as lower() and
+  // Backend::compile(), RuntimeError for a device that is not there.
+  Evaluator(const Model& model, const EvaluateOptions& options, bool weighted = false);
 
   Metrics evaluate(std::span<const float> parameters, const data::Records& records);
 
@@ -32,6 +34,10 @@ std::shared_ptr<backend::Backend> open_backend_or_throw(const backend::DeviceOpt
 
 // Throws std::invalid_argument when the model cannot take the dataset's records or targets.
 void check_fits(const Model& model, const data::RecordsInfo& info, const LossSpec& loss);
+
+// The weight of each class, from those that were given; none: none were. Throws InvalidField,
+// naming class_weight, for a class that the dataset does not have, or targets that are no classes.
+std::vector<float> class_weights(const std::map<int, float>& given, const data::RecordsInfo& info);
 
 // Logs a warning, once for a model, where the loss takes probabilities and the model's outputs are
 // none, such as logits: the job trains, but to nonsense. Of the outputs of a layer of the program's

@@ -65,6 +65,10 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
     training = parts.first.records();
     validation = parts.second.records();
   }
+  if (const auto weights = train::class_weights(options.class_weight, training->info());
+      !weights.empty()) {
+    training = training->with_class_weights(weights);
+  }
   // As in Keras: fewer records than a batch has are one batch.
   options.batch_size = std::min(options.batch_size, training->info().records);
   // The one partition of a distributed job with one worker: the same batches in the same order.
@@ -77,16 +81,20 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   const bool has_accuracy = train::has_accuracy(training->info(), loss);
   const auto backend =
       train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
-  const auto replica = backend->compile(nn::lower(*this, loss), replica_options(options));
+  backend::Graph graph = nn::lower(*this, loss);
+  graph.weighted = training->weights().any();
+  const auto replica = backend->compile(graph, replica_options(options));
   const auto values = parameters().values();
   std::copy(values.begin(), values.end(), replica->parameters().begin());
   replica->parameters_changed();
   std::optional<train::Evaluator> evaluator;
   if (validation) {
-    evaluator.emplace(*this, EvaluateOptions{.loss = options.loss,
-                                             .threads = options.threads,
-                                             .device = options.device,
-                                             .gpu_memory_mib = options.gpu_memory_mib});
+    evaluator.emplace(*this,
+                      EvaluateOptions{.loss = options.loss,
+                                      .threads = options.threads,
+                                      .device = options.device,
+                                      .gpu_memory_mib = options.gpu_memory_mib},
+                      validation->weights().any());
   }
   show::ProgressView view(show::ProgressView::style_for(options.verbose), options.epochs,
                           training->info().records, now());

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -17,6 +18,7 @@
 #include "core/json_text.h"
 #include "loss/loss_json.h"
 #include "loss/traits.h"
+#include "optim/decimal.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"
 #include "train/suggestion.h"
@@ -52,6 +54,14 @@ std::string dump(const Json& json, int indent = -1) {
   throw std::invalid_argument(fmt::format("\"{}\": expected {}, got {}", name, expected, got));
 }
 
+// Whether `text` is nothing but a number, which is written to `number`.
+template <typename Number>
+bool read_number(const std::string& text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stopped == end;
+}
+
 void read(const std::string& name, const Json& value, std::string& field) {
   if (!value.is_string()) wrong_type(name, "a string", value);
   field = value.get<std::string>();
@@ -80,6 +90,25 @@ void read(const std::string& name, const Json& value, Int& field) {
 }
 void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
 void read(const std::string&, const Json& value, LossSpec& field) { from_json(value, field); }
+// {"0": 1, "1": 2.5}, as Keras' class_weight.
+void read(const std::string& name, const Json& value, std::map<int, float>& field) {
+  constexpr const char* kExpected = R"(class numbers with their weights, such as {"1": 2.5})";
+  if (!value.is_object()) wrong_type(name, kExpected, value);
+  field.clear();
+  for (const auto& [key, weight] : value.items()) {
+    int number = 0;
+    if (!read_number(key, number) || !weight.is_number()) wrong_type(name, kExpected, value);
+    field[number] = static_cast<float>(weight.get<double>());
+  }
+}
+
+void write(Json& json, const auto& value) { json = value; }
+void write(Json& json, const std::map<int, float>& value) {
+  json = Json::object();
+  for (const auto& [number, weight] : value) {
+    json[std::to_string(number)] = optim::decimal_of(weight);
+  }
+}
 
 // Sets the option that `key` names, if some algorithm has it.
 bool read_option(const std::string& key, const Json& value, JobConfig& config) {
@@ -126,6 +155,33 @@ std::string without_name(const std::string& field, const std::string& text) {
 
 std::string check_loss(const LossSpec& value) {
   return objection("loss", [&] { loss::validate(value); });
+}
+
+std::string check_class_weight(const std::map<int, float>& value) {
+  for (const auto& [number, weight] : value) {
+    if (number >= 0 && std::isfinite(weight) && weight >= 0) continue;
+    return fmt::format(
+        "class {} with weight {}: classes count from 0, and weights are finite and "
+        "at least 0",
+        number, weight);
+  }
+  return "";
+}
+
+std::map<int, float> parse_class_weight(const std::string& text) {
+  std::map<int, float> weights;
+  for (const std::string& part : split_at_commas(text)) {
+    const size_t colon = part.find(':');
+    int number = 0;
+    float weight = 0;
+    const bool read = colon != std::string::npos && read_number(part.substr(0, colon), number) &&
+                      read_number(part.substr(colon + 1), weight);
+    if (!read || !weights.emplace(number, weight).second) {
+      throw std::invalid_argument(fmt::format(
+          "expected each class once with its weight, such as 0:1,1:2.5, got \"{}\"", text));
+    }
+  }
+  return weights;
 }
 
 std::string check_learning_rate(const double& value) {
@@ -197,7 +253,7 @@ std::string to_json(const JobConfig& config) {
       json["trainer"] = config.trainer;
       json.update(algorithm::to_json(algorithm_of(config).options));
     }
-    json[name] = field;
+    write(json[name], field);
   });
   return dump(json, 2);
 }

@@ -27,6 +27,7 @@ struct JobConfig {
   std::map<std::string, algorithm::OptionValue> trainer_options;
   OptimizerSpec optimizer = "adam";
   LossSpec loss;
+  std::map<int, float> class_weight;  // 1 for classes that are not there
   double learning_rate = 0;  // 0: the optimizer's own
   int workers = 3;
   int servers = 1;
@@ -61,6 +62,7 @@ using Check = std::string (*)(const T& value);
 
 // The library's words without the field's name before them.
 std::string check_loss(const LossSpec& value);
+std::string check_class_weight(const std::map<int, float>& value);
 std::string check_learning_rate(const double& value);
 std::string check_fraction(const double& value);
 // Of a timeout. No job can live with one that is shorter than what a busy machine takes to answer.
@@ -135,6 +137,9 @@ void visit_fields(Config& c, Visit visit) {
              "cosine_similarity",
              "loss; with options in --config"},
         check_loss);
+  visit("class_weight", c.class_weight,
+        Help{kTraining, "CLASS:NUMBER[,CLASS:NUMBER...]", "how much classes count; 1 for others"},
+        check_class_weight);
   visit("batch_size", c.batch_size, Help{kTraining, "NUMBER", "samples in a mini-batch"},
         [](const int64_t& n) { return at_least<1>(n, "1 sample"); });
   visit("epochs", c.epochs, Help{kTraining, "NUMBER", "passes over the dataset"},
@@ -199,6 +204,10 @@ void visit_fields(Config& c, Visit visit) {
 
 // The config as JSON, two spaces deep.
 std::string to_json(const JobConfig& config);
+
+// As the command takes them, "0:1,1:2.5"; {} from "". Throws std::invalid_argument for anything
+// else.
+std::map<int, float> parse_class_weight(const std::string& text);
 
 // Sets the fields that `json` names, with '-' or '_' in names; leaves the others. Returns the
 // names, with '_'. Throws std::invalid_argument for text that is not JSON, an unknown name

@@ -23,6 +23,7 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   config.trainer = algorithm;
   config.optimizer = options.optimizer;
   config.loss = options.loss;
+  config.class_weight = options.class_weight;
   config.workers = options.workers;
   config.servers = options.servers;
   config.shards = options.shards;

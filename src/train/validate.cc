@@ -28,6 +28,7 @@ void validate(const FitOptions& options) {
   validate_shared(options);
   require("epochs", at_least<1>(options.epochs, "1 epoch"));
   require("loss", check_loss(options.loss));
+  require("class_weight", check_class_weight(options.class_weight));
   require("validation_split", check_fraction(options.validation_split));
   require("verbose", check_verbose(options.verbose));
   require("precision", check_precision(options.precision));

@@ -18,6 +18,7 @@ template <typename Spec, typename Visit>
 void visit_fields(Spec& spec, Visit visit) {
   visit("model", spec.model);
   visit("loss", spec.loss);
+  visit("class_weight", spec.class_weight);
   visit("optimizer", spec.optimizer);
   visit("trainer", spec.trainer);
   visit("batch_size", spec.batch_size);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "algorithm/algorithm.h"
 #include "core/clock.h"
@@ -15,6 +16,7 @@ namespace sluice::wire {
 struct TrainingSpec {
   std::string model;  // architecture, Keras' JSON
   LossSpec loss;
+  std::vector<float> class_weight;  // of each class; none: all are 1
   OptimizerSpec optimizer;  // at the workers, or, for async_sgd, at the servers
   algorithm::Choice trainer;
   int64_t batch_size = 16;

@@ -47,7 +47,15 @@ Result<PartitionData> PartitionSource::open_files(int64_t partition) const {
                                  spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone)
                   .records(partition);
   }));
-  return PartitionData(local_, std::move(records));
+  return data_of(local_, std::move(records));
+}
+
+Result<PartitionData> PartitionSource::data_of(std::shared_ptr<const data::Records> records,
+                                               std::vector<uint32_t> map) const {
+  SLUICE_RETURN_IF_ERROR(caught([&] {
+    if (!spec_.class_weight.empty()) records = records->with_class_weights(spec_.class_weight);
+  }));
+  return PartitionData(std::move(records), std::move(map));
 }
 
 void PartitionSource::open_spool() {
@@ -77,7 +85,7 @@ void PartitionSource::fetched(Result<wire::RecordChunk> chunk) {
   if (spool_->records() == lease_.records) {
     auto records = spool_->finish();
     if (!records.ok()) return end(records.status());
-    end(PartitionData(*std::move(records), {}));
+    end(data_of(*std::move(records), {}));
   }
 }
 

@@ -44,6 +44,9 @@ class PartitionSource {
 
  private:
   Result<PartitionData> open_files(int64_t partition) const;
+  // The records with the weights of their classes.
+  Result<PartitionData> data_of(std::shared_ptr<const data::Records> records,
+                                std::vector<uint32_t> map) const;
   void open_spool();
   void fetch(int64_t first);
   void fetched(Result<wire::RecordChunk> chunk);

@@ -216,23 +216,35 @@ inline void IdentityKernel::backward(const Backward& args) const {
   if (!args.dx.empty()) std::copy(args.dy.begin(), args.dy.end(), args.dx.begin());
 }
 
+// Of one sample.
+inline void draw_targets(const Graph& graph, core::Rng& rng, std::span<float> targets) {
+  const auto classes = static_cast<size_t>(graph.classes());
+  if (graph.takes_class_numbers()) {
+    for (float& label : targets) label = static_cast<float>(rng.below(classes));
+    return;
+  }
+  for (; !targets.empty(); targets = targets.subspan(classes)) {
+    const std::span<float> target = targets.first(classes);
+    float sum = 0;
+    for (float& value : target) sum += value = rng.uniform(0.1f, 1);
+    if (loss::traits_of(graph.loss).predicts == loss::Predicts::kNumbers) continue;
+    for (float& value : target) value /= sum;
+  }
+}
+
 inline Samples::Samples(const Graph& graph, int64_t count, uint64_t seed)
     : n(count), x_size(graph.input_shape().size()), y_size(graph.target_size()) {
   core::Rng rng(seed);
   x.resize(static_cast<size_t>(n * x_size));
   y.resize(static_cast<size_t>(n * y_size));
   for (float& value : x) value = rng.uniform(-1, 1);
-  const auto classes = static_cast<size_t>(graph.classes());
-  if (graph.takes_class_numbers()) {
-    for (float& label : y) label = static_cast<float>(rng.below(classes));
-    return;
-  }
-  for (size_t i = 0; i < y.size(); i += classes) {
-    const std::span<float> target(y.data() + i, classes);
-    float sum = 0;
-    for (float& value : target) sum += value = rng.uniform(0.1f, 1);
-    if (loss::traits_of(graph.loss).predicts == loss::Predicts::kNumbers) continue;
-    for (float& value : target) value /= sum;
+  for (int64_t sample = 0; sample < n; ++sample) {
+    std::span<float> targets(y.data() + sample * y_size, static_cast<size_t>(y_size));
+    if (graph.weighted) {
+      targets.back() = rng.uniform(0, 2);
+      targets = targets.first(targets.size() - 1);
+    }
+    draw_targets(graph, rng, targets);
   }
 }
 

@@ -138,6 +138,46 @@ TEST(RecordsTest, TheOnlyClassIsOneHotToo) {
   EXPECT_THAT(y, ElementsAre(0, 0));
 }
 
+TEST(RecordsTest, AWeightStandsBehindTheTargets) {
+  const auto weighted = three()->with_weights({0.5f, 2, 4})->with_class_weights({1, 10, 100});
+  const std::vector<int32_t> labels(three()->labels().begin(), three()->labels().end());
+  const auto weight = [&](size_t i) {
+    return std::vector<float>{0.5f, 2, 4}[i] *
+           std::vector<float>{1, 10, 100}[static_cast<size_t>(labels[i])];
+  };
+  const std::vector<uint32_t> indices = {2, 0};
+  std::vector<float> numbers(4), one_hot(8);
+  weighted->gather_targets(indices, TargetForm::kClassNumbers, numbers);
+  EXPECT_THAT(numbers, ElementsAre(labels[2], weight(2), labels[0], weight(0)));
+  weighted->gather_targets(indices, TargetForm::kVectors, one_hot);
+  EXPECT_EQ(one_hot[static_cast<size_t>(labels[2])], 1);
+  EXPECT_EQ(one_hot[3], weight(2));
+  EXPECT_EQ(one_hot[7], weight(0));
+  const std::vector<uint32_t> first = {0};
+  std::vector<float> pair(2);
+  weighted->slice(1, 2)->gather_targets(first, TargetForm::kClassNumbers, pair);
+  EXPECT_THAT(pair, ElementsAre(labels[1], weight(1)));
+  EXPECT_EQ(weighted->info().source, RecordsSource{});
+  EXPECT_THROW(weighted->gather_targets(first, TargetForm::kVectors, std::span(one_hot).first(3)),
+               std::invalid_argument);
+  EXPECT_THROW((void)three()->with_weights({1, 2}), std::invalid_argument);
+  EXPECT_THROW((void)three()->with_class_weights({1}), std::invalid_argument);
+}
+
+// One output for two classes.
+TEST(RecordsTest, TheNumberOfOneOfTwoClassesIsATarget) {
+  const std::vector<uint8_t> pixels = {1, 2};
+  const std::vector<int32_t> labels = {1, 0};
+  RecordsInfo info;
+  info.sample_shape = Shape{1};
+  info.classes = 2;
+  info.records = 2;
+  const Records records(info, std::as_bytes(std::span(pixels)), labels, nullptr);
+  std::vector<float> y(2);
+  records.gather_targets(std::vector<uint32_t>{0, 1}, TargetForm::kNumbers, y);
+  EXPECT_THAT(y, ElementsAre(1, 0));
+}
+
 // Three records of one pixel with two numbers each.
 TEST(RecordsTest, NumbersAreGatheredAsTheyAre) {
   const std::vector<uint8_t> pixels = {1, 2, 3};

@@ -291,7 +291,8 @@ TEST_F(LocalTrainingTest, ABatchMayBeLargerThanAPartition) {
 TEST_F(LocalTrainingTest, SparseLabelsParallelismAndSeveralServersGiveExactCountsToo) {
   Process process(
       train(2, {"--loss", "sparse_categorical_crossentropy", "--servers", "2", "--workers", "2",
-                "--parallelism-factor", "2", "--overlap", "--validation-split", "0.1"}));
+                "--parallelism-factor", "2", "--overlap", "--validation-split", "0.1",
+                "--class-weight", "0:2,9:0.5"}));
   ASSERT_EQ(process.wait(240s), 0) << process.output();
   const json r = report();
   constexpr int64_t kTrained = kRecords / 10 * 9;

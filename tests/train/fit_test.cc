@@ -233,6 +233,70 @@ TEST(FitTest, OneOutputTellsTwoClassesApartWithTheBinaryCrossentropy) {
             model.evaluate(data, {.loss = "bce"}).loss);
 }
 
+// Sums of weights times losses, by the number of samples; the accuracy and the validation do not
+// know the weights of classes.
+TEST(FitTest, ClassesAndSamplesCountByTheirWeights) {
+  Sequential model;
+  model.add(Input({1})).add(Dense({.units = 1, .activation = "sigmoid"}));
+  const auto train = [&](const Dataset& data, const FitOptions& options) {
+    model.parameters().values()[0] = 0.5f;
+    model.parameters().values()[1] = 0;
+    return model.fit(data, options)[0];
+  };
+  const auto data = Dataset::from_arrays(std::vector<float>{2, -1, 1, 1},
+                                         std::vector<int32_t>{1, 0, 1, 1}, {1}, 2);
+  const FitOptions options{.optimizer = SGD({.learning_rate = 1}),
+                           .loss = "bce",
+                           .class_weight = {{1, 3.0f}},
+                           .validation_split = 0.5,
+                           .shuffle = false,
+                           .verbose = 0};
+  const double p = 1 / (1 + std::exp(-1.0)), q = 1 / (1 + std::exp(0.5));
+  const EpochHistory by_class = train(data, options);
+  EXPECT_NEAR(by_class.train.loss, -(3 * std::log(p) + std::log(1 - q)) / 2, 1e-6);
+  EXPECT_EQ(by_class.train.accuracy, 1);
+  const double w = 0.5 - (3 * 2 * (p - 1) - q) / 2, b = -(3 * (p - 1) + q) / 2;
+  EXPECT_NEAR(model.parameters().values()[0], w, 1e-6);
+  EXPECT_NEAR(model.parameters().values()[1], b, 1e-6);
+  EXPECT_NEAR(by_class.validation->loss, std::log(1 + std::exp(-(w + b))), 1e-6);
+
+  const auto weighted = data.with_sample_weights(std::vector<float>{3, 1, 0.5f, 0});
+  FitOptions without = options;
+  without.class_weight.clear();
+  const EpochHistory by_sample = train(weighted, without);
+  EXPECT_NEAR(by_sample.train.loss, by_class.train.loss, 1e-6);
+  EXPECT_NEAR(model.parameters().values()[0], w, 1e-6);
+  EXPECT_NEAR(by_sample.validation->loss, 0.25 * std::log(1 + std::exp(-(w + b))), 1e-6);
+  const Metrics all = model.evaluate(weighted, {.loss = "bce"});
+  const double l2 = std::log(1 + std::exp(-(2 * w + b))), l1 = std::log(1 + std::exp(-(w + b)));
+  EXPECT_NEAR(all.loss, (3 * l2 + std::log(1 + std::exp(-w + b)) + 0.5 * l1) / 4, 1e-6);
+  EXPECT_EQ(all.accuracy, 1);
+  // Both: the product.
+  EXPECT_NEAR(train(weighted, options).train.loss, -(9 * std::log(p) + std::log(1 - q)) / 2, 1e-6);
+}
+
+TEST(FitTest, WeightsThatMakeNoSenseAreRefused) {
+  Sequential model;
+  model.add(Input({1})).add(Dense({.units = 1}));
+  const std::vector<float> x{1, 2}, y{0, 1};
+  const auto numbers = Dataset::from_arrays(x, y, {1});
+  const auto classes = Dataset::from_arrays(x, std::vector<int32_t>{0, 1}, {1}, 2);
+  const auto refusal = [&](const Dataset& data, std::map<int, float> weights) {
+    return refusal_of([&] {
+      model.fit(data, {.loss = "mse", .class_weight = std::move(weights), .verbose = 0});
+    });
+  };
+  EXPECT_THAT(refusal(numbers, {{0, 1.0f}}),
+              HasSubstr("class_weight: the targets of arrays are numbers"));
+  EXPECT_THAT(refusal(classes, {{2, 1.0f}}),
+              HasSubstr("class_weight: class 2 of arrays, which has 2 classes, counted from 0"));
+  EXPECT_THAT(refusal(classes, {{0, -1.0f}}), HasSubstr("class 0 with weight -1"));
+  EXPECT_THAT(refusal_of([&] { (void)numbers.with_sample_weights(std::vector<float>{1}); }),
+              HasSubstr("has 2 records, got 1 weights"));
+  EXPECT_THAT(refusal_of([&] { (void)numbers.with_sample_weights(std::vector<float>{1, NAN}); }),
+              HasSubstr("the weight of record 1 is nan; it must be finite and at least 0"));
+}
+
 // Of a model with branches, by the model itself.
 TEST(FitTest, AFrozenLayerKeepsItsWeightsWhileTheOthersTrain) {
   const Input image({6, 6, 2});

@@ -92,8 +92,33 @@ TEST(JobConfigTest, AWrongNameIsSaidOnceWithItsField) {
               testing::StartsWith("precision: \"float16\" is not known; use "));
 }
 
+TEST(JobConfigTest, ClassWeightIsReadAsKerasHasIt) {
+  JobConfig c;
+  merge_json(R"({"class_weight": {"1": 2.5, "0": 1}})", c);
+  EXPECT_EQ(c.class_weight, (std::map<int, float>{{0, 1}, {1, 2.5f}}));
+  EXPECT_EQ(parse_class_weight("0:1,1:2.5"), c.class_weight);
+  EXPECT_TRUE(parse_class_weight("").empty());
+  for (const char* text : {"1", "1:", ":2", "a:1", "0:1,0:2", "0:1,", "0:1:2", "0.5:1"}) {
+    EXPECT_THAT(message_of([&] { parse_class_weight(text); }),
+                HasSubstr("expected each class once with its weight"))
+        << text;
+  }
+  for (const char* json : {R"({"class_weight": [1, 2]})", R"({"class_weight": {"a": 1}})",
+                           R"({"class_weight": {"0": "1"}})"}) {
+    EXPECT_THAT(message_of([&] { merge_json(json, c); }),
+                HasSubstr("\"class_weight\": expected class numbers with their weights"));
+  }
+  c.class_weight = {{0, -1.0f}};
+  EXPECT_THAT(message_of([&] { validate(c); }),
+              testing::StartsWith("class_weight: class 0 with weight -1: "));
+  c.class_weight = {{-1, 1.0f}};
+  EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("classes count from 0"));
+}
+
 TEST(JobConfigTest, PrintedConfigReadsBackEqual) {
   JobConfig c;
+  c.loss = CategoricalCrossentropy{.label_smoothing = 0.1f};
+  c.class_weight = {{0, 0.3f}, {7, 2}};
   c.optimizer = Adam({.learning_rate = 0.0007f});
   c.save = "a \"quoted\" name";
   c.seed = ~uint64_t{0};
@@ -103,6 +128,8 @@ TEST(JobConfigTest, PrintedConfigReadsBackEqual) {
   EXPECT_EQ(back.stall_timeout, 7.5);
   EXPECT_EQ(to_json(back), to_json(c));
   EXPECT_EQ(back.optimizer, c.optimizer);
+  EXPECT_EQ(back.loss, c.loss);
+  EXPECT_EQ(back.class_weight, c.class_weight);
   EXPECT_THAT(to_json(c), HasSubstr("0.0007"));
 }
 

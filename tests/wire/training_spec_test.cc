@@ -9,6 +9,7 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   TrainingSpec spec;
   spec.model = R"({"class_name": "Sequential"})";
   spec.loss = Huber({.delta = 0.5f});
+  spec.class_weight = {1, 2.5f};
   spec.optimizer = RMSprop({.learning_rate = 0.0123f, .rho = 0.8f, .centered = true});
   spec.trainer = "downpour";
   spec.trainer.set("window", int64_t{7});
@@ -32,6 +33,8 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   const auto back = parse_training_spec(to_json(spec));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(to_json(*back), to_json(spec));
+  EXPECT_EQ(back->loss, spec.loss);
+  EXPECT_EQ(back->class_weight, spec.class_weight);
   EXPECT_EQ(back->optimizer, spec.optimizer);
   EXPECT_EQ(back->seed, spec.seed);
   EXPECT_EQ(back->records, spec.records);

@@ -50,6 +50,12 @@ class PartitionSourceTest : public testing::Test {
     source_->open(kLease, [this](Result<PartitionData> data) { data_.emplace(std::move(data)); });
   }
   const Status& status() { return data_->status(); }
+  void expect_weights_of_classes() {
+    ASSERT_TRUE(data_.has_value() && data_->ok());
+    std::vector<float> x(2), y(4);
+    (*data_)->gather(std::vector<uint32_t>{1, 2}, x, data::TargetForm::kClassNumbers, y);
+    EXPECT_THAT(y, ElementsAre(1, 2.5f, 2, 4));
+  }
   void expect_five_records() {
     ASSERT_TRUE(data_.has_value());
     ASSERT_TRUE(data_->ok()) << status();
@@ -81,6 +87,20 @@ TEST_F(PartitionSourceTest, RecordsThatAreNowhereElseAreSentByTheDriver) {
   EXPECT_THAT(starts_, ElementsAre(0, 2, 4));
   EXPECT_EQ(got_on_, 3);
   EXPECT_EQ(driver_->fetches.requests[0].job, 42u);
+}
+
+TEST_F(PartitionSourceTest, RecordsHaveTheWeightsOfTheirClasses) {
+  spec_.class_weight = {1, 2.5f, 4};
+  open();
+  world_.run();
+  expect_weights_of_classes();
+}
+
+TEST_F(PartitionSourceTest, WeightsOfOtherClassesAreRefused) {
+  spec_.class_weight = {1, 2};
+  open();
+  world_.run();
+  EXPECT_THAT(status().message(), HasSubstr("2 weights for 3 classes"));
 }
 
 TEST_F(PartitionSourceTest, NumbersToPredictAreSentToo) {

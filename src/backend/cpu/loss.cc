@@ -12,6 +12,7 @@ namespace sluice::backend::cpu {
 namespace {
 
 using loss_rows::Target;
+using loss_rows::TargetLayout;
 using Row = Eigen::Map<Eigen::ArrayXf>;
 using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
 
@@ -94,25 +95,31 @@ StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* 
   const bool by_class = std::holds_alternative<SparseCategoricalCrossentropy>(options.loss.loss);
   const LossSpec spec =
       options.activation == Activation::kLinear ? options.loss : loss::of_logits(options.loss);
+  const TargetLayout layout(options.positions, by_class ? 1 : outputs, options.weighted);
   int64_t counted = 0;  // rows that have a loss
-  for (int64_t n = 0; n < rows; ++n) counted += by_class && is_ignored(spec, y[n]) ? 0 : 1;
+  for (int64_t n = 0; n < rows; ++n) {
+    counted += by_class && is_ignored(spec, y[layout.target(n)]) ? 0 : 1;
+  }
   const float scale = 1.0f / static_cast<float>(std::max<int64_t>(counted, 1));
   StepMetrics metrics;
   metrics.samples = rows;
   for (int64_t n = 0; n < rows; ++n, z += outputs) {
+    const float* const row = y + layout.target(n);
     float* const row_gradient = gradient == nullptr ? nullptr : gradient + n * outputs;
-    if (by_class && is_ignored(spec, y[n])) {
+    if (by_class && is_ignored(spec, *row)) {
       if (gradient != nullptr) std::fill_n(row_gradient, outputs, 0.0f);
-      metrics.correct += is_met(options, z, {nullptr, static_cast<int64_t>(y[n])}) ? 1 : 0;
+      metrics.correct += is_met(options, z, {nullptr, static_cast<int64_t>(*row)}) ? 1 : 0;
       continue;
     }
-    const Target target =
-        by_class ? Target{nullptr, class_number(y[n], outputs)} : Target{y + n * outputs, -1};
-    metrics.loss_sum += std::visit(
-        [&](const auto& loss) {
-          return loss_rows::loss_of_row(loss, Lanes(), outputs, z, target, scale, row_gradient);
-        },
-        spec.loss);
+    const Target target = by_class ? Target{nullptr, class_number(*row, outputs)} : Target{row, -1};
+    const float weight = options.weighted ? y[layout.weight(n)] : 1.0f;
+    metrics.loss_sum +=
+        weight * std::visit(
+                     [&](const auto& loss) {
+                       return loss_rows::loss_of_row(loss, Lanes(), outputs, z, target,
+                                                     scale * weight, row_gradient);
+                     },
+                     spec.loss);
     metrics.correct += is_met(options, z, target) ? 1 : 0;
   }
   metrics.loss_sum *= static_cast<double>(rows) * scale;

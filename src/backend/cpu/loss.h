@@ -12,13 +12,15 @@ struct LossOptions {
   LossSpec loss{};
   // Softmax or sigmoid where it comes here: z are its inputs then.
   Activation activation = Activation::kLinear;
-  int64_t outputs = 1;  // K
+  int64_t outputs = 1;    // K
+  int64_t positions = 1;  // rows that a sample has
+  bool weighted = false;  // the targets of each sample end in its weight
 };
 
-// z [rows, K]: what the last kernel computed, a row for each position of each sample. y: targets.
-// `gradient` [rows, K] of the mean loss, or nullptr for none; it may not overlap z. The result
-// counts every row as a sample. Throws std::invalid_argument for a class number outside [0, K), or
-// other than 0 and 1 where K is 1.
+// z [rows, K]: what the last kernel computed, a row for each position of each sample. y: the
+// samples' targets. `gradient` [rows, K] of the mean loss, or nullptr for none; it may not overlap
+// z. The result counts every row as a sample. Throws std::invalid_argument for a class number
+// outside [0, K), or other than 0 and 1 where K is 1.
 StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
                          float* gradient);
 

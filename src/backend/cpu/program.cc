@@ -60,7 +60,7 @@ Program::Program(const Graph& graph, const Plan& plan, const Device& device,
     : plan_(plan),
       batch_(batch),
       positions_(graph.positions()),
-      loss_{graph.loss, plan.output_activation, graph.classes()},
+      loss_{graph.loss, plan.output_activation, graph.classes(), positions_, graph.weighted},
       threads_(device.threads),
       parameters_(parameters),
       values_(plan, batch, memory_) {

@@ -135,6 +135,8 @@ struct LossShape {
   Activation activation;  // softmax or sigmoid where it comes here
   int64_t rows;           // one for each position of each sample
   int64_t outputs;
+  int64_t positions;
+  bool weighted;  // the targets of each sample end in its weight
 };
 // losses [rows], and correct [rows], 1 where a row's target is met (StepMetrics), from z [rows, K]
 // and the targets. `gradient` [rows, K] of the mean loss, or nullptr. `counted`: one float, for the

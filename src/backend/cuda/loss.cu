@@ -10,6 +10,7 @@ namespace sluice::backend::cuda {
 namespace {
 
 using loss_rows::Target;
+using loss_rows::TargetLayout;
 
 // --- Kernels ---
 
@@ -101,10 +102,14 @@ struct Ignored {
 };
 
 // The rows that have a loss, at least 1; in one block.
-__global__ void count_kernel(Ignored ignored, int64_t rows, const float* labels, float* counted) {
+__global__ void count_kernel(Ignored ignored, LossShape shape, const float* targets,
+                             float* counted) {
   __shared__ int counts[kBlock];
+  const TargetLayout layout(shape.positions, 1, shape.weighted);
   int count = 0;
-  for (int64_t n = threadIdx.x; n < rows; n += kBlock) count += ignored.is(labels[n]) ? 0 : 1;
+  for (int64_t n = threadIdx.x; n < shape.rows; n += kBlock) {
+    count += ignored.is(targets[layout.target(n)]) ? 0 : 1;
+  }
   counts[threadIdx.x] = count;
   for (unsigned half = kBlock / 2; half > 0; half /= 2) {
     __syncthreads();
@@ -122,19 +127,21 @@ __global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored i
   const int64_t outputs = shape.outputs;
   z += n * outputs;
   if (gradient != nullptr) gradient += n * outputs;
-  const Target target{by_class ? nullptr : targets + n * outputs,
-                      by_class ? static_cast<int64_t>(targets[n]) : -1};
+  const TargetLayout layout(shape.positions, by_class ? 1 : outputs, shape.weighted);
+  const float* const row = targets + layout.target(n);
+  const Target target{by_class ? nullptr : row, by_class ? static_cast<int64_t>(*row) : -1};
   const auto rows = static_cast<float>(shape.rows);
+  const float weight = shape.weighted ? targets[layout.weight(n)] : 1.0f;
   const float scale = 1.0f / (ignored.any ? *counted : rows);
   float row_loss = 0;
-  if (by_class && ignored.is(targets[n])) {
+  if (by_class && ignored.is(*row)) {
     if (gradient != nullptr) Lanes().each(outputs, [&](int64_t j) { gradient[j] = 0; });
   } else {
-    row_loss = loss_rows::loss_of_row(loss, Lanes(), outputs, z, target, scale, gradient);
+    row_loss = loss_rows::loss_of_row(loss, Lanes(), outputs, z, target, scale * weight, gradient);
   }
   const bool met = is_met(shape, z, target);
   if (threadIdx.x != 0) return;
-  losses[n] = row_loss * (rows * scale);
+  losses[n] = row_loss * weight * (rows * scale);
   correct[n] = met ? 1 : 0;
 }
 
@@ -149,8 +156,7 @@ void compute_loss(const LossSpec& loss, const LossShape& shape, const float* z,
   Ignored ignored{false, 0};
   if (sparse != nullptr && sparse->ignore_class) {
     ignored = {true, static_cast<float>(*sparse->ignore_class)};
-    launch(count_kernel, Grid{dim3(1), dim3(kBlock)}, stream, ignored, shape.rows, targets,
-           counted);
+    launch(count_kernel, Grid{dim3(1), dim3(kBlock)}, stream, ignored, shape, targets, counted);
   }
   const LossSpec spec = shape.activation == Activation::kLinear ? loss : loss::of_logits(loss);
   std::visit(

@@ -22,20 +22,34 @@ double tolerance(double value, double keras_error) {
   return std::max(1e-5 * std::max(std::abs(value), 1e-2), 3 * keras_error);
 }
 
+// With each row's weight behind it, where there are weights.
+std::vector<float> targets_of(const Json& entry, size_t rows) {
+  const auto targets = entry["y"].get<std::vector<float>>();
+  if (!entry.contains("weights")) return targets;
+  const size_t width = targets.size() / rows;
+  std::vector<float> y;
+  for (size_t n = 0; n < rows; ++n) {
+    const auto row = targets.begin() + static_cast<std::ptrdiff_t>(n * width);
+    y.insert(y.end(), row, row + static_cast<std::ptrdiff_t>(width));
+    y.push_back(entry["weights"][n].get<float>());
+  }
+  return y;
+}
+
 TEST(GoldenLossesTest, EqualKeras) {
   std::ifstream file(std::string(SLUICE_SOURCE_DIR) + "/tests/backend/golden/losses.json");
   ASSERT_TRUE(file);
   const Json golden = Json::parse(file);
   ASSERT_FALSE(golden["cases"].empty());
   for (const Json& entry : golden["cases"]) {
-    if (entry.contains("weights")) continue;
     SCOPED_TRACE(entry["loss"].dump() + " behind " + entry["activation"].dump());
     const auto z = entry["z"].get<std::vector<float>>();
-    const auto y = entry["y"].get<std::vector<float>>();
-    const LossOptions options{entry["loss"].get<LossSpec>(),
-                              activation_of(entry["activation"].get<std::string>()),
-                              entry["outputs"].get<int64_t>()};
+    const LossOptions options{.loss = entry["loss"].get<LossSpec>(),
+                              .activation = activation_of(entry["activation"].get<std::string>()),
+                              .outputs = entry["outputs"].get<int64_t>(),
+                              .weighted = entry.contains("weights")};
     const int64_t rows = static_cast<int64_t>(z.size()) / options.outputs;
+    const std::vector<float> y = targets_of(entry, static_cast<size_t>(rows));
     std::vector<float> gradient(z.size(), -1);
     const StepMetrics metrics = compute_loss(options, rows, z.data(), y.data(), gradient.data());
     const double value = entry["value"].get<double>();

@@ -40,6 +40,16 @@ TEST_P(LossParityTest, PositionsAreAveraged) {
   expect_parity(Pair(graph, {.batch_size = 4}, 2, 1.0f), samples, Precision::kFloat32);
 }
 
+TEST_P(LossParityTest, SamplesHaveWeights) {
+  const auto& [activation, loss] = GetParam();
+  for (const Shape& shape : {Shape{4}, Shape{3, 4}}) {
+    Graph graph = GraphBuilder(shape).dense(5).activation(activation).build(loss);
+    graph.weighted = true;
+    const Samples samples(graph, 9, 3);
+    expect_parity(Pair(graph, {.batch_size = 9}, 4, 1.0f), samples, Precision::kFloat32);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, LossParityTest,
     ::testing::Values(
