@@ -24,6 +24,8 @@ TEST_P(LossParityTest, EqualsTheCpu) {
   const auto& [activation, loss] = GetParam();
   for (const int64_t outputs : {1, 2, 5, 33, 70}) {
     SCOPED_TRACE(outputs);
+    // The cosine of one number is 1 or -1, and its gradient nothing but rounding.
+    if (outputs == 1 && std::holds_alternative<CosineSimilarity>(loss.loss)) continue;
     const Graph graph = GraphBuilder({6}).dense(outputs).activation(activation).build(loss);
     for (const int64_t batch : {1, 7, 64}) {
       const Samples samples(graph, batch, static_cast<uint64_t>(outputs));
