@@ -32,9 +32,10 @@ class GraphBuilder;
 }
 
 // One value of a layer's configuration, as JSON has them: null, true or false, a whole number, a
-// number, a string, a list of whole numbers.
+// number, a string, a list of whole numbers, one of numbers, one of lists of whole numbers.
 using ConfigValue =
-    std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<int64_t>>;
+    std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<int64_t>,
+                 std::vector<double>, std::vector<std::vector<int64_t>>>;
 
 // A layer's configuration: what Keras' get_config() returns and its JSON holds, keys in Keras'
 // order. "name", "trainable" and "dtype", which every layer has, are left out.
@@ -48,13 +49,16 @@ class Config {
   const ConfigValue* find(const std::string& key) const;
 
   // The value under `key`, or `fallback` when the key is absent or null. Throws
-  // std::invalid_argument, naming the key, when the value is of another type (a whole number passes
-  // as double).
+  // std::invalid_argument, naming the key, when the value is of another type (whole numbers pass as
+  // doubles).
   int64_t get_int(const std::string& key, int64_t fallback) const;
   double get_double(const std::string& key, double fallback) const;
   bool get_bool(const std::string& key, bool fallback) const;
   std::string get_string(const std::string& key, const std::string& fallback) const;
   std::vector<int64_t> get_ints(const std::string& key, std::vector<int64_t> fallback) const;
+  std::vector<double> get_doubles(const std::string& key, std::vector<double> fallback) const;
+  std::vector<std::vector<int64_t>> get_lists(const std::string& key,
+                                              std::vector<std::vector<int64_t>> fallback) const;
 
   // In the order in which the keys were first set.
   const std::vector<std::pair<std::string, ConfigValue>>& entries() const { return entries_; }

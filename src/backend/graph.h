@@ -131,6 +131,36 @@ struct MergeOp {
   static constexpr size_t kMostInputs = 32;
 };
 
+// Moves elements: each axis of the output is an axis of the input, padded, cut or with its elements
+// repeated. Axes count from 0, without the batch.
+//
+//   y[o_0, o_1, ...] = x at o_k / repeat_k - before_k along its axis from_k    (rounded down)
+//
+// and 0 where that lies outside of x.
+struct RearrangeOp {
+  struct Axis {
+    int from = 0;  // each axis of the input once
+    int64_t repeat = 1, before = 0;
+  };
+  static constexpr int kMostAxes = 8;
+  std::vector<Axis> axes{};  // of the output, whose shape says where each ends
+};
+
+// The inputs one behind the other along an axis, which counts from 0, without the batch.
+struct ConcatenateOp {
+  int axis = 0;
+};
+
+// `factor` elements for each of the n along an axis, by straight lines between their centres:
+//
+//   y[o] = (1 - w) x[i] + w x[i + 1]   at (o + 1/2) / factor - 1/2 = i + w
+//
+// The first and the last go on to the ends. The axis counts from 0, without the batch.
+struct InterpolateOp {
+  int axis = 0;
+  int64_t factor = 1;
+};
+
 // Every kind of operation. What else a new one needs: its row in backend/ops.cc, and a file with
 // its kernel in cpu/ and in cuda/.
 #define SLUICE_FOR_EACH_OP(X) \
@@ -142,6 +172,9 @@ struct MergeOp {
   X(DropoutOp)                \
   X(ReshapeOp)                \
   X(MergeOp)                  \
+  X(RearrangeOp)              \
+  X(ConcatenateOp)            \
+  X(InterpolateOp)            \
   X(HostOp)
 
 template <typename, typename... Kinds>

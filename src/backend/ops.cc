@@ -183,6 +183,81 @@ void check(const MergeOp& merge, const View& op) {
   require_output(op, op.input());
 }
 
+// Of images whose channels stay where they are, whole blocks of channels can be moved.
+bool keeps_channels(const RearrangeOp& op, const Shape& x, const Shape& y) {
+  if (op.axes.size() != 3 || x.rank() != 3 || y.rank() != 3) return false;
+  const RearrangeOp::Axis& channels = op.axes.back();
+  return channels.from == 2 && channels.repeat == 1 && channels.before == 0 && x[2] == y[2];
+}
+
+bool moves_nothing(const RearrangeOp& op, const Shape& x, const Shape& y) {
+  for (size_t k = 0; k < op.axes.size(); ++k) {
+    const RearrangeOp::Axis& axis = op.axes[k];
+    if (axis.from != static_cast<int>(k) || axis.repeat != 1 || axis.before != 0) return false;
+  }
+  return x == y;
+}
+
+OpTraits traits(const RearrangeOp& rearrange, const View& op) {
+  const bool keeps = keeps_channels(rearrange, op.input(), op.output);
+  return {.is_identity = moves_nothing(rearrange, op.input(), op.output),
+          .in_any_type = true,
+          .layouts = keeps ? ImageLayouts::kSame : ImageLayouts::kPlain};
+}
+void check(const RearrangeOp& rearrange, const View& op) {
+  const int rank = op.input().rank();
+  if (rank > RearrangeOp::kMostAxes) {
+    fail_shape(op, fmt::format("an input of at most {} axes", RearrangeOp::kMostAxes), op.input());
+  }
+  if (op.output.rank() != rank || rearrange.axes.size() != static_cast<size_t>(rank)) {
+    fail_shape(op, fmt::format("an output of {} axes, and where each comes from", rank), op.output);
+  }
+  std::vector<bool> taken(static_cast<size_t>(rank), false);
+  for (const RearrangeOp::Axis& axis : rearrange.axes) {
+    if (axis.from < 0 || axis.from >= rank || taken[static_cast<size_t>(axis.from)]) {
+      fail(op, "every axis of the input must become one of the output");
+    }
+    taken[static_cast<size_t>(axis.from)] = true;
+    if (axis.repeat < 1) fail(op, "elements must be repeated at least once");
+  }
+}
+
+OpTraits traits(const ConcatenateOp&, const View&) {
+  return {.in_any_type = true, .layouts = ImageLayouts::kSame};
+}
+void check(const ConcatenateOp& concatenate, const View& op) {
+  const int axis = concatenate.axis;
+  if (axis < 0 || axis >= op.input().rank()) {
+    fail_shape(op, fmt::format("inputs with an axis {}", axis), op.input());
+  }
+  const auto k = static_cast<size_t>(axis);
+  std::vector<int64_t> expected = op.input().dims();
+  expected[k] = 0;
+  for (const Shape* input : op.inputs) {
+    std::vector<int64_t> others = input->dims();
+    if (others.size() == expected.size()) others[k] = expected[k];
+    if (others != expected) fail_shape(op, "inputs that differ along one axis only", *input);
+    expected[k] += (*input)[axis];
+  }
+  require_output(op, Shape(expected));
+}
+
+OpTraits traits(const InterpolateOp& interpolate, const View& op) {
+  const bool keeps = op.input().rank() == 3 && interpolate.axis < 2;
+  return {.is_identity = interpolate.factor == 1,
+          .layouts = keeps ? ImageLayouts::kSame : ImageLayouts::kPlain};
+}
+void check(const InterpolateOp& interpolate, const View& op) {
+  const int axis = interpolate.axis;
+  if (axis < 0 || axis >= op.input().rank()) {
+    fail_shape(op, fmt::format("an input with an axis {}", axis), op.input());
+  }
+  if (interpolate.factor < 1) fail(op, "the factor must be at least 1");
+  std::vector<int64_t> expected = op.input().dims();
+  expected[static_cast<size_t>(axis)] *= interpolate.factor;
+  require_output(op, Shape(expected));
+}
+
 OpTraits traits(const HostOp& host, const View&) {
   OpTraits traits;
   for (const ParameterSlice& slice : host.parameters) traits.parameters.push_back({slice});
@@ -192,7 +267,9 @@ void check(const HostOp& host, const View& op) {
   if (host.kernel == nullptr) fail(op, "a host operation needs a kernel");
 }
 
-bool takes_several(const OpKind& kind) { return std::holds_alternative<MergeOp>(kind); }
+bool takes_several(const OpKind& kind) {
+  return std::holds_alternative<MergeOp>(kind) || std::holds_alternative<ConcatenateOp>(kind);
+}
 
 View view_of(const Graph& graph, const Op& op) {
   View view{op.name, {}, graph.values[op.output]};

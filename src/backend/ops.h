@@ -27,6 +27,7 @@ struct OpTraits {
   bool takes_activation = false;  // kernels compute an elementwise activation behind it as well
   bool takes_relu = false;        // of these, ReLU only
   bool in_bfloat16 = false;       // Precision::kMixedBfloat16 computes it in bfloat16
+  bool in_any_type = false;       // computed in the type of its inputs, where they have one
   ImageLayouts layouts = ImageLayouts::kPlain;
   std::vector<OpParameter> parameters{};
 };

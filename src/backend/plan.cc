@@ -111,7 +111,7 @@ class Planner {
       tensor_of_[op.output] = first;
       return;
     }
-    const Type type = type_of(traits);
+    const Type type = type_of(traits, op);
     Step step{.op = &op};
     for (const ValueId input : op.inputs) {
       step.inputs.push_back({in_type(tensor_of_[input], type), graph_.values[input]});
@@ -140,7 +140,13 @@ class Planner {
     return true;
   }
 
-  Type type_of(const OpTraits& traits) const {
+  Type type_of(const OpTraits& traits, const Op& op) const {
+    const Type first = plan_.tensors[tensor_of_[op.inputs.front()]].type;
+    if (traits.in_any_type && std::ranges::all_of(op.inputs, [&](ValueId input) {
+          return plan_.tensors[tensor_of_[input]].type == first;
+        })) {
+      return first;
+    }
     const bool mixed = options_.precision == Precision::kMixedBfloat16;
     return mixed && traits.in_bfloat16 ? Type::kBfloat16 : Type::kFloat32;
   }
@@ -219,12 +225,15 @@ class Planner {
     return true;
   }
 
-  // Of the graph's input, also in another type.
+  // Of the graph's input, also in another type or moved, so that it needs no gradient.
   bool is_few_channels(const Step::Input& input) const {
-    const std::optional<size_t>& step = plan_.tensors[input.tensor].step;
-    const bool is_cast = step && plan_.steps[*step].op == nullptr;
-    const size_t from = is_cast ? plan_.steps[*step].inputs.front().tensor : input.tensor;
-    return from == plan_.input && input.shape.dims().back() <= 3;
+    size_t tensor = input.tensor;
+    while (plan_.tensors[tensor].step) {
+      const Step& step = plan_.steps[*plan_.tensors[tensor].step];
+      if (step.inputs.size() != 1 || !step.parameters.empty()) return false;
+      tensor = step.inputs.front().tensor;
+    }
+    return tensor == plan_.input && input.shape.dims().back() <= 3;
   }
 
   void choose_layouts() {

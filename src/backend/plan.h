@@ -20,12 +20,6 @@
 
 namespace sluice::backend {
 
-// How an image lies in memory: channels last, or in blocks of 16 channels, [N, C/16, H, W, 16],
-// which oneDNN's AVX-512 convolutions prefer.
-enum class Layout { kPlain, kBlocked16 };
-
-inline constexpr int64_t kChannelBlock = 16;
-
 // What becomes of a gradient that a step computes: nobody needs it, it is the first of the backward
 // pass, or one that adds to those before.
 enum class GradientUse { kNone, kWritten, kAdded };

@@ -53,6 +53,19 @@ void require_size(const Argument& argument, const Size2D& value) {
   require_size(argument, value.w);
 }
 
+void require_border(const Argument& argument, const Border1D& value) {
+  for (const int64_t side : {value.before, value.after}) {
+    if (side < 0 || side > kLargestSize) {
+      refuse(argument, std::to_string(side), fmt::format("must be from 0 to {}", kLargestSize));
+    }
+  }
+}
+
+void require_border(const Argument& argument, const Border2D& value) {
+  require_border(argument, value.h);
+  require_border(argument, value.w);
+}
+
 void require_padding(const Argument& argument, const std::string& value) {
   if (value != "valid" && value != "same") {
     refuse(argument, in_quotes(value), "use \"valid\" or \"same\"");
@@ -102,6 +115,58 @@ Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fa
 }
 
 std::vector<int64_t> to_list(const Size2D& size) { return {size.h, size.w}; }
+
+Border1D get_border1d(const Config& config, const std::string& key, const Border1D& fallback) {
+  const ConfigValue* value = config.find(key);
+  if (value != nullptr && std::holds_alternative<int64_t>(*value)) {
+    return std::get<int64_t>(*value);
+  }
+  const std::vector<int64_t> sides = config.get_ints(key, to_list(fallback));
+  if (sides.size() != 2) {
+    throw std::invalid_argument(
+        fmt::format("\"{}\": must be one or two numbers, got {}", key, Shape(sides).to_string()));
+  }
+  return {sides[0], sides[1]};
+}
+
+Border2D get_border2d(const Config& config, const std::string& key, const Border2D& fallback) {
+  const ConfigValue* value = config.find(key);
+  if (value != nullptr && !std::holds_alternative<std::vector<std::vector<int64_t>>>(*value)) {
+    const Size2D sizes = get_size2d(config, key, 0);
+    return {sizes.h, sizes.w};
+  }
+  const std::vector<std::vector<int64_t>> sides = config.get_lists(key, to_lists(fallback));
+  if (sides.size() != 2 || sides[0].size() != 2 || sides[1].size() != 2) {
+    throw std::invalid_argument(
+        fmt::format("\"{}\": must be one or two numbers, or [[top, bottom], [left, right]]", key));
+  }
+  return {{sides[0][0], sides[0][1]}, {sides[1][0], sides[1][1]}};
+}
+
+std::vector<int64_t> to_list(const Border1D& border) { return {border.before, border.after}; }
+
+std::vector<std::vector<int64_t>> to_lists(const Border2D& border) {
+  return {to_list(border.h), to_list(border.w)};
+}
+
+void require_rank(const Layer& layer, int rank, const Shape& input) {
+  if (input.rank() == rank) return;
+  constexpr const char* kForms[] = {"", ", [F]", ", [T, C]", ", [H, W, C]"};
+  throw_shape_error(
+      layer,
+      fmt::format("an input of rank {}{} (without the batch)", rank, rank < 4 ? kForms[rank] : ""),
+      input);
+}
+
+int axis_of(const Layer& layer, int64_t axis, const Shape& shape) {
+  const int64_t index = axis < 0 ? axis + shape.rank() : axis - 1;
+  if (index >= 0 && index < shape.rank()) return static_cast<int>(index);
+  throw_shape_error(layer,
+                    axis == 0 || index == -1
+                        ? fmt::format("axis {} not to be the batch", axis)
+                        : fmt::format("an input with an axis {} (0 is the batch)", axis),
+                    shape);
+}
 
 void require_countable(const Layer& layer, const std::string& what, const Shape& shape) {
   int64_t elements = 1;

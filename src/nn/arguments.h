@@ -11,6 +11,7 @@
 
 #include "backend/graph.h"
 #include "sluice/layer.h"
+#include "sluice/layers/border2d.h"
 #include "sluice/layers/size2d.h"
 
 namespace sluice::nn {
@@ -26,6 +27,9 @@ void require_keys(const Config& config, std::initializer_list<const char*> keys)
 // From 1 to 2^31 - 1.
 void require_size(const Argument& argument, int64_t value);
 void require_size(const Argument& argument, const Size2D& value);
+// From 0 to 2^31 - 1 on every side.
+void require_border(const Argument& argument, const Border1D& value);
+void require_border(const Argument& argument, const Border2D& value);
 // "valid" or "same".
 void require_padding(const Argument& argument, const std::string& value);
 
@@ -43,6 +47,20 @@ int64_t get_axis(const Config& config, const std::string& key, int64_t fallback)
 // [h, w], or one number for both, or `fallback` when the key is absent.
 Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback);
 std::vector<int64_t> to_list(const Size2D& size);
+
+// [before, after], or one number for both sides, or `fallback` when the key is absent.
+Border1D get_border1d(const Config& config, const std::string& key, const Border1D& fallback);
+// [[top, bottom], [left, right]], or [h, w] or one number, the same on both sides; or `fallback`.
+Border2D get_border2d(const Config& config, const std::string& key, const Border2D& fallback);
+std::vector<int64_t> to_list(const Border1D& border);
+std::vector<std::vector<int64_t>> to_lists(const Border2D& border);
+
+// Throws ShapeError, in `layer`'s name, for an input of another rank.
+void require_rank(const Layer& layer, int rank, const Shape& input);
+
+// An axis as Keras counts them, the batch being 0 and -1 the last, as one of a shape without the
+// batch. Throws ShapeError, in `layer`'s name, for the batch and for what there is not.
+int axis_of(const Layer& layer, int64_t axis, const Shape& shape);
 
 // Throws ShapeError, in `layer`'s name, unless every size of `shape` is at least 1 and there are at
 // most 2^40 elements. `what` in the message: "output", "weight \"kernel\"".

@@ -29,6 +29,14 @@ template <>
 const char* wanted<std::vector<int64_t>>() {
   return "a list of whole numbers";
 }
+template <>
+const char* wanted<std::vector<double>>() {
+  return "a list of numbers";
+}
+template <>
+const char* wanted<std::vector<std::vector<int64_t>>>() {
+  return "a list of lists of whole numbers";
+}
 
 template <typename T>
 T get(const Config& config, const std::string& key, T fallback) {
@@ -37,6 +45,10 @@ T get(const Config& config, const std::string& key, T fallback) {
   if (const T* typed = std::get_if<T>(value)) return *typed;
   if constexpr (std::is_same_v<T, double>) {
     if (const auto* whole = std::get_if<int64_t>(value)) return static_cast<double>(*whole);
+  }
+  if constexpr (std::is_same_v<T, std::vector<double>>) {
+    const auto* whole = std::get_if<std::vector<int64_t>>(value);
+    if (whole != nullptr) return {whole->begin(), whole->end()};
   }
   throw std::invalid_argument(fmt::format("\"{}\": must be {}", key, wanted<T>()));
 }
@@ -75,6 +87,14 @@ std::string Config::get_string(const std::string& key, const std::string& fallba
 }
 std::vector<int64_t> Config::get_ints(const std::string& key, std::vector<int64_t> fallback) const {
   return get<std::vector<int64_t>>(*this, key, std::move(fallback));
+}
+std::vector<double> Config::get_doubles(const std::string& key,
+                                        std::vector<double> fallback) const {
+  return get<std::vector<double>>(*this, key, std::move(fallback));
+}
+std::vector<std::vector<int64_t>> Config::get_lists(
+    const std::string& key, std::vector<std::vector<int64_t>> fallback) const {
+  return get<std::vector<std::vector<int64_t>>>(*this, key, std::move(fallback));
 }
 
 }  // namespace sluice

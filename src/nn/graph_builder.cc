@@ -32,6 +32,10 @@ void GraphBuilder::begin_call(const Layer& layer, std::vector<backend::ValueId> 
   value_ = inputs_.front();
 }
 
+void GraphBuilder::append_to_input(size_t input, backend::OpKind kind, Shape output) {
+  inputs_[input] = graph_.add(layer_, std::move(kind), {inputs_[input]}, std::move(output));
+}
+
 void GraphBuilder::append_merge(backend::OpKind kind, Shape output) {
   value_ = graph_.add(layer_, std::move(kind), inputs_, std::move(output));
 }

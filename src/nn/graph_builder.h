@@ -27,7 +27,14 @@ class GraphBuilder {
   // Where the current layer's weight lies: parameter("kernel").
   backend::ParameterSlice parameter(const std::string& weight) const;
 
-  // Appends an operation on all that the layer was called for, as its first one.
+  // What the layer was called for.
+  size_t input_count() const { return inputs_.size(); }
+  const Shape& input_shape(size_t input) const { return graph_.values[inputs_[input]]; }
+
+  // Appends an operation on one of them, whose output takes its place.
+  void append_to_input(size_t input, backend::OpKind kind, Shape output);
+
+  // Appends an operation on all that the layer was called for, before any that append() adds.
   void append_merge(backend::OpKind kind, Shape output);
 
   // Appends an operation from shape() to `output`, which becomes shape().

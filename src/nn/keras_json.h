@@ -15,6 +15,8 @@ nlohmann::ordered_json write_layer(const Layer& layer);
 
 nlohmann::ordered_json write_input(const Shape& shape, const std::string& name);
 
+nlohmann::ordered_json write_value(const ConfigValue& value);
+
 // Reads the forms of Keras 2 and 3 of what require_layer() has let pass. Throws
 // std::invalid_argument, naming the layer, for a class that is not known and for a setting that
 // Sluice does not have. Settings that are null or false and unknown are left out.

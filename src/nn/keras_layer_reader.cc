@@ -69,27 +69,27 @@ std::optional<ConfigValue> read_value(const Json& value) {
   if (value.is_number_float()) return ConfigValue(value.get<double>());
   if (value.is_string()) return ConfigValue(value.get<std::string>());
   if (!value.is_array()) return std::nullopt;
-  std::vector<int64_t> list;
-  for (const Json& item : value) {
-    if (!is_whole(item)) return std::nullopt;
-    list.push_back(item.get<int64_t>());
+  if (std::ranges::all_of(value, is_whole)) return ConfigValue(value.get<std::vector<int64_t>>());
+  if (std::ranges::all_of(value, [](const Json& item) { return item.is_number(); })) {
+    return ConfigValue(value.get<std::vector<double>>());
   }
-  return ConfigValue(std::move(list));
+  const auto is_list = [](const Json& item) {
+    return item.is_array() && std::ranges::all_of(item, is_whole);
+  };
+  if (!std::ranges::all_of(value, is_list)) return std::nullopt;
+  return ConfigValue(value.get<std::vector<std::vector<int64_t>>>());
 }
 
-// Whether a setting that was read says what the layer now does: 3 is [3, 3], [3] is 3, 1 is 1.0.
-bool same_setting(const ConfigValue& read, const ConfigValue& ours) {
-  if (read == ours) return true;
-  if (const auto* list = std::get_if<std::vector<int64_t>>(&read); list && list->size() == 1) {
-    return ours == ConfigValue(list->front());
+// Whether a setting that was read says what the layer now does: 1 is 1.0, 3 is [3, 3] and [3] is 3.
+bool same_setting(const Json& read, const Json& ours) {
+  if (!ours.is_array()) {
+    return read == ours || (read.is_array() && read.size() == 1 && read.front() == ours);
   }
-  const auto* number = std::get_if<int64_t>(&read);
-  if (number == nullptr) return false;
-  if (const auto* real = std::get_if<double>(&ours)) return *real == static_cast<double>(*number);
-  if (const auto* list = std::get_if<std::vector<int64_t>>(&ours)) {
-    return std::all_of(list->begin(), list->end(), [&](int64_t n) { return n == *number; });
+  if (!read.is_array()) {
+    return read.is_number() &&
+           std::ranges::all_of(ours, [&](const Json& item) { return same_setting(read, item); });
   }
-  return false;
+  return std::ranges::equal(read, ours, same_setting);
 }
 
 // Keys that every layer has or that say where it stands, and not what it does.
@@ -149,28 +149,22 @@ Config read_config(const Json& json) {
   return config;
 }
 
-// Every setting must be one that the layer took over, or one that is switched off.
+// Every setting must be one that the layer took over, or one that is switched off or what all of
+// ours have anyway.
 void check_taken_over(const Config& read, const Layer& layer) {
   const Config ours = layer.config();
   for (const auto& [key, value] : read.entries()) {
-    const bool off = value == ConfigValue(false);
+    const bool off = value == ConfigValue(false) ||
+                     (key == "data_format" && value == ConfigValue("channels_last"));
     const ConfigValue* taken = ours.find(key);
     if (taken == nullptr || std::holds_alternative<std::monostate>(*taken)) {
       if (off) continue;
       throw std::invalid_argument(
           fmt::format("\"{}\" is set: Sluice does not have this; remove it", key));
     }
-    if (!same_setting(value, *taken)) {
-      const std::string only = std::visit(
-          [](const auto& v) {
-            if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
-              return std::string("null");
-            } else {
-              return Json(v).dump();
-            }
-          },
-          *taken);
-      throw std::invalid_argument(fmt::format("\"{}\": Sluice has only {}", key, only));
+    if (!same_setting(write_value(value), write_value(*taken))) {
+      throw std::invalid_argument(
+          fmt::format("\"{}\": Sluice has only {}", key, write_value(*taken).dump()));
     }
   }
 }

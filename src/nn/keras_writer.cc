@@ -11,23 +11,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json from_value(const ConfigValue& value) {
-  return std::visit(
-      [](const auto& v) -> Json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
-          return nullptr;
-        } else {
-          return v;
-        }
-      },
-      value);
-}
-
 // {"class_name": "GlorotUniform", "config": {"seed": null}}, or the text itself when it names none.
 Json from_initializer(const ConfigValue& value) {
   const auto* name = std::get_if<std::string>(&value);
   const nn::Initializer* initializer = name ? nn::find_initializer(*name) : nullptr;
-  if (initializer == nullptr) return from_value(value);
+  if (initializer == nullptr) return nn::write_value(value);
   Json config = Json::object();
   if (initializer->distribution != nn::Initializer::Distribution::kConstant) {
     config["seed"] = nullptr;
@@ -48,6 +36,18 @@ Json object(const Json& module, const std::string& class_name, const Json& confi
 
 }  // namespace
 
+nlohmann::ordered_json nn::write_value(const ConfigValue& value) {
+  return std::visit(
+      [](const auto& v) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
+          return nullptr;
+        } else {
+          return v;
+        }
+      },
+      value);
+}
+
 nlohmann::ordered_json nn::write_input(const Shape& shape, const std::string& name) {
   Json batch_shape = Json::array({nullptr});
   for (int64_t size : shape.dims()) batch_shape.push_back(size);
@@ -66,7 +66,7 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
   const Config settings = layer.config();
   for (const auto& [key, value] : settings.entries()) {
     config[key] =
-        !custom && key.ends_with("_initializer") ? from_initializer(value) : from_value(value);
+        !custom && key.ends_with("_initializer") ? from_initializer(value) : nn::write_value(value);
   }
   if (custom) return object(nullptr, layer.class_name(), config, layer.class_name());
   return object("keras.layers", layer.class_name(), config, nullptr);

@@ -24,7 +24,10 @@ const std::map<std::string, LayerFactory>& own_layers() {
       {"Average", make_plain<Average>},
       {"AveragePooling2D", AveragePooling2D::from_config},
       {"BatchNormalization", BatchNormalization::from_config},
+      {"Concatenate", Concatenate::from_config},
       {"Conv2D", Conv2D::from_config},
+      {"Cropping1D", Cropping1D::from_config},
+      {"Cropping2D", Cropping2D::from_config},
       {"Dense", Dense::from_config},
       {"Dropout", Dropout::from_config},
       {"Flatten", Flatten::from_config},
@@ -32,7 +35,14 @@ const std::map<std::string, LayerFactory>& own_layers() {
       {"Maximum", make_plain<Maximum>},
       {"Minimum", make_plain<Minimum>},
       {"Multiply", make_plain<Multiply>},
+      {"Permute", Permute::from_config},
+      {"RepeatVector", RepeatVector::from_config},
+      {"Reshape", Reshape::from_config},
       {"Subtract", make_plain<Subtract>},
+      {"UpSampling1D", UpSampling1D::from_config},
+      {"UpSampling2D", UpSampling2D::from_config},
+      {"ZeroPadding1D", ZeroPadding1D::from_config},
+      {"ZeroPadding2D", ZeroPadding2D::from_config},
   };
   return layers;
 }

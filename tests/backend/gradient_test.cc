@@ -286,6 +286,15 @@ std::vector<Case> branches() {
     }
     cases.push_back({name, builder.merge({kind}, others).dense(3).build(kMse)});
   }
+  {
+    GraphBuilder builder({2, 3});
+    const ValueId first = builder.dense(3).here();
+    builder.then(RearrangeOp{{{.from = 1, .repeat = 2, .before = 1}, {.from = 0, .before = -1}}},
+                 {7, 2});
+    const ValueId moved = builder.here();
+    builder.from(first).then(InterpolateOp{.axis = 0, .factor = 3}, {6, 3}).dense(2);
+    cases.push_back({"moved", builder.concatenate(0, {moved, moved}).dense(2).build(kMse)});
+  }
   cases.push_back({"shared_dense", GraphBuilder({4})
                                        .dense(4)
                                        .activation(Activation::kTanh)

@@ -38,6 +38,10 @@ class GraphBuilder {
   GraphBuilder& flatten() { return reshape({graph_.output_shape().size()}); }
   // Takes the current value and these.
   GraphBuilder& merge(const MergeOp& op, std::vector<ValueId> others);
+  // The current value and these, one behind the other.
+  GraphBuilder& concatenate(int axis, std::vector<ValueId> others);
+  // Any operation on the current value.
+  GraphBuilder& then(OpKind kind, Shape output) { return add(std::move(output), std::move(kind)); }
   // The current value, to be returned to or merged with.
   ValueId here() const { return graph_.output; }
   // The next op takes `value`.
@@ -126,6 +130,18 @@ inline GraphBuilder& GraphBuilder::merge(const MergeOp& op, std::vector<ValueId>
   others.insert(others.begin(), graph_.output);
   const Shape shape = graph_.output_shape();
   graph_.add("op" + std::to_string(graph_.ops.size()), op, std::move(others), shape);
+  return *this;
+}
+
+inline GraphBuilder& GraphBuilder::concatenate(int axis, std::vector<ValueId> others) {
+  others.insert(others.begin(), graph_.output);
+  std::vector<int64_t> sizes = graph_.output_shape().dims();
+  sizes[static_cast<size_t>(axis)] = 0;
+  for (const ValueId other : others) {
+    sizes[static_cast<size_t>(axis)] += graph_.values[other][axis];
+  }
+  graph_.add("op" + std::to_string(graph_.ops.size()), ConcatenateOp{axis}, std::move(others),
+             Shape(sizes));
   return *this;
 }
 

@@ -18,6 +18,19 @@ struct Case {
   friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 };
 
+// Images that are padded, enlarged and put behind others, in blocks of channels and not.
+Graph moved_and_joined() {
+  GraphBuilder builder({6, 6, 2});
+  const ValueId first = builder.conv({.filters = 16, .padding = {1, 1, 1, 1}}).here();
+  builder.max_pool().conv({.filters = 32, .kernel_h = 1, .kernel_w = 1});
+  builder.then(
+      RearrangeOp{{{.from = 0, .repeat = 2}, {.from = 1, .repeat = 2, .before = 1}, {.from = 2}}},
+      {6, 6, 32});
+  builder.concatenate(2, {first}).conv({.filters = 16, .kernel_h = 1, .kernel_w = 1});
+  builder.then(RearrangeOp{{{.from = 2}, {.from = 0, .before = -1}, {.from = 1}}}, {16, 4, 6});
+  return builder.conv({.filters = 3}).flatten().dense(4).build(Loss::kMeanSquaredError);
+}
+
 std::vector<Case> cases() {
   using enum Activation;
   const LossSpec kSparse = SparseCategoricalCrossentropy{};
@@ -69,6 +82,7 @@ std::vector<Case> cases() {
                                 .activation(kSoftmax)
                                 .host(identity)
                                 .build(kSparse)},
+      {"MovedAndJoined", moved_and_joined()},
       {"ConvolutionAtTheEnd", GraphBuilder({6, 6, 2}).conv({.filters = 3}).build(kSquares)},
       {"PoolingAtTheEnd",
        GraphBuilder({6, 6, 2}).conv({.filters = 16}).activation(kRelu).max_pool().build(kSquares)},

@@ -312,5 +312,49 @@ TEST(PlanTest, BranchesOfAMergeAreInBlocksTogetherOrNotAtAll) {
   EXPECT_EQ(residual(true), "ppppp");
 }
 
+// A border of one pixel around an image.
+GraphBuilder& pad(GraphBuilder& builder, Shape shape) {
+  RearrangeOp op{{{.from = 0, .before = 1}, {.from = 1, .before = 1}, {.from = 2}}};
+  return builder.then(std::move(op), {shape[0] + 2, shape[1] + 2, shape[2]});
+}
+
+TEST(PlanTest, WholeBlocksOfChannelsAreMovedAndJoined) {
+  const auto joined = [](const ConvSpec& other) {
+    GraphBuilder builder({8, 8, 3});
+    const ValueId input = builder.here();
+    const ValueId first = builder.conv(k16).here();
+    pad(builder.from(input).conv(other).concatenate(2, {first}), {6, 6, 16 + other.filters});
+    builder.then(InterpolateOp{.axis = 1, .factor = 2}, {8, 16, 16 + other.filters});
+    return layouts_of(builder.conv(k16).max_pool());
+  };
+  EXPECT_EQ(joined(k32), "bbbbbbp");
+  EXPECT_EQ(joined(k20), "ppppppp");
+  // Channels that change places are none.
+  GraphBuilder turned({8, 8, 3});
+  turned.conv(k16).then(RearrangeOp{{{.from = 2}, {.from = 1}, {.from = 0}}}, {16, 6, 6});
+  EXPECT_EQ(layouts_of(turned.max_pool()), "ppp");
+}
+
+TEST(PlanTest, AFirstImageOfFewChannelsMayBePreparedBefore) {
+  GraphBuilder builder({8, 8, 3});
+  EXPECT_EQ(layouts_of(pad(builder, {8, 8, 3}).conv(k16).max_pool()), "pbp");
+}
+
+TEST(PlanTest, WhatMovesElementsTakesThemInTheTypeThatTheyHave) {
+  GraphBuilder builder({8, 8, 3});
+  pad(builder, {8, 8, 3}).conv(k16);
+  pad(builder, {8, 8, 16}).conv(k16).max_pool();
+  const Graph graph = builder.build(kMse);
+  const Plan plan = make_plan(graph, {.precision = Precision::kMixedBfloat16});
+  EXPECT_THAT(names_of(plan), ElementsAre("op0", "cast", "op1", "op2", "op3", "op4", "cast"));
+}
+
+TEST(PlanTest, WhatMovesNothingIsDropped) {
+  GraphBuilder builder({4, 3});
+  builder.then(RearrangeOp{{{.from = 0}, {.from = 1}}}, {4, 3});
+  builder.then(InterpolateOp{.axis = 0, .factor = 1}, {4, 3}).dense(2);
+  EXPECT_THAT(names_of(builder.build(kMse)), ElementsAre("op2"));
+}
+
 }  // namespace
 }  // namespace sluice::backend

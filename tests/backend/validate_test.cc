@@ -149,6 +149,53 @@ TEST(ValidateTest, MergesTakeInputsOfOneShapeAndOthersOne) {
   EXPECT_EQ(refused(many), "\"op0\": expected one input, got 0");
 }
 
+TEST(ValidateTest, RearrangementsTakeEachAxisOnce) {
+  const auto of = [](RearrangeOp op, Shape output) {
+    return GraphBuilder({3, 4}).then(std::move(op), std::move(output)).build(kMse);
+  };
+  EXPECT_EQ(shape_refused(of({{{.from = 1}, {.from = 0, .before = 2}}}, {4, 9})), "accepted");
+  EXPECT_EQ(refused(of({{{.from = 0}, {.from = 0}}}, {3, 4})),
+            "\"op0\": every axis of the input must become one of the output");
+  EXPECT_EQ(refused(of({{{.from = 0}, {.from = 2}}}, {3, 4})),
+            "\"op0\": every axis of the input must become one of the output");
+  EXPECT_EQ(shape_refused(of({{{.from = 0}}}, {3})),
+            "\"op0\": expected an output of 2 axes, and where each comes from, got [3]");
+  EXPECT_EQ(refused(of({{{.from = 0, .repeat = 0}, {.from = 1}}}, {3, 4})),
+            "\"op0\": elements must be repeated at least once");
+  EXPECT_EQ(
+      shape_refused(
+          GraphBuilder(Shape(std::vector<int64_t>(9, 1))).then(RearrangeOp{}, {1}).build(kMse)),
+      "\"op0\": expected an input of at most 8 axes, got [1, 1, 1, 1, 1, 1, 1, 1, 1]");
+}
+
+TEST(ValidateTest, ConcatenationsDifferAlongTheirAxisOnly) {
+  GraphBuilder builder({2, 3});
+  const ValueId input = builder.here();
+  const Graph good = builder.dense(4).concatenate(1, {input}).build(kMse);
+  EXPECT_EQ(shape_refused(good), "accepted");
+  EXPECT_EQ(shape_refused(GraphBuilder(builder).from(1).concatenate(0, {input}).build(kMse)),
+            "\"op2\": expected inputs that differ along one axis only, got [2, 3]");
+  Graph bad = good;
+  std::get<ConcatenateOp>(bad.ops[1].kind).axis = 2;
+  EXPECT_EQ(shape_refused(bad), "\"op1\": expected inputs with an axis 2, got [2, 4]");
+  bad = good;
+  bad.values[bad.output] = {2, 8};
+  EXPECT_EQ(shape_refused(bad), "\"op1\": expected an output [2, 7], got [2, 8]");
+}
+
+TEST(ValidateTest, InterpolationsMultiplyOneAxis) {
+  const auto of = [](InterpolateOp op, Shape output) {
+    return GraphBuilder({3, 4}).then(op, std::move(output)).build(kMse);
+  };
+  EXPECT_EQ(shape_refused(of({.axis = 1, .factor = 2}, {3, 8})), "accepted");
+  EXPECT_EQ(shape_refused(of({.axis = 1, .factor = 2}, {3, 7})),
+            "\"op0\": expected an output [3, 8], got [3, 7]");
+  EXPECT_EQ(shape_refused(of({.axis = 2, .factor = 2}, {3, 8})),
+            "\"op0\": expected an input with an axis 2, got [3, 4]");
+  EXPECT_EQ(refused(of({.axis = 1, .factor = 0}, {3, 1})),
+            "\"op0\": the factor must be at least 1");
+}
+
 TEST(ValidateTest, DropoutKeepsSomething) {
   for (float rate : {-0.1f, 1.0f, std::nanf("")}) {
     EXPECT_THAT(refused(GraphBuilder({4}).dropout(rate, 1).build(kMse)),

@@ -33,6 +33,17 @@ TEST(ConfigTest, AWholeNumberPassesAsDoubleButNotTheOtherWay) {
   EXPECT_EQ(message_of([&] { config.get_int("real", 0); }), "\"real\": must be a whole number");
 }
 
+TEST(ConfigTest, ListsOfWholeNumbersPassAsListsOfNumbers) {
+  Config config;
+  config.set("whole", std::vector<int64_t>{1, 2}).set("real", std::vector<double>{0.5});
+  EXPECT_EQ(config.get_doubles("whole", {}), std::vector<double>({1, 2}));
+  EXPECT_EQ(config.get_doubles("real", {}), std::vector<double>({0.5}));
+  EXPECT_EQ(message_of([&] { config.get_ints("real", {}); }),
+            "\"real\": must be a list of whole numbers");
+  EXPECT_EQ(message_of([&] { config.get_lists("whole", {}); }),
+            "\"whole\": must be a list of lists of whole numbers");
+}
+
 TEST(ConfigTest, WrongTypesNameTheKey) {
   Config config;
   config.set("key", "text");

@@ -81,13 +81,13 @@ TEST(ModelTest, ACopyOfALayerIsAnotherLayer) {
 }
 
 TEST(ModelTest, WhatDoesNotFitIsRefusedWhereItIsCalled) {
-  const Input image({4, 4, 1});
+  const Input image({4, 4, 2});
   EXPECT_THAT(message_of<ShapeError>([&] { Conv2D({.filters = 1, .kernel_size = 9})(image); }),
               StartsWith("Conv2D"));
   EXPECT_EQ(message_of<ShapeError>([&] {
-              Add({.name = "sum"})({image, Flatten()(image)});
+              Add({.name = "sum"})({image, Flatten()(MaxPooling2D()(image))});
             }),
-            "Add \"sum\": expected inputs [4, 4, 1], got [16]");
+            "Add \"sum\": expected inputs whose sizes are equal or 1, got [4, 4, 2], [8]");
   EXPECT_EQ(message_of<ShapeError>([&] {
               Flatten()({image, image});
             }),

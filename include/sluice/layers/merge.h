@@ -1,10 +1,12 @@
-// Layers that make one value of several, element by element. All inputs have one shape, which is
-// the output's; Keras also broadcasts.
+// Layers that make one value of several, element by element. From the last axis on, the inputs'
+// sizes are equal, which is the output's then, or 1: such an input counts for all places along that
+// axis, and its gradient is the sum over them. Others' missing first axes are 1.
 //
 //   const auto y = Add()({x, shortcut});
+//   const auto z = Multiply()({image, weights});      // [N, H, W, C] and [N, 1, 1, C]
 //
 // Calling one throws ShapeError for inputs of other shapes, and std::invalid_argument for more than
-// 32 of them.
+// 32 of them. An input that is spread over others' places takes their memory once more.
 #pragma once
 
 #include <memory>

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "backend/graph.h"
+#include "backend/interpolation.h"
+#include "backend/rearrangement.h"
 #include "backend/type.h"
 #include "sluice/losses.h"
 #include "sluice/optimizers.h"
@@ -103,6 +105,18 @@ void batch_norm_backward(const BatchNormShape& shape, Type type,
                          const BatchNormParameters& parameters, const void* x, const void* y,
                          const void* dy, float* partials, float* dgamma, float* dbeta, void* dx,
                          cudaStream_t stream);
+
+// rearrange.cu
+// y from x; dx from dy, the axes in the order of x.
+void rearrange(const Rearrangement& forward, Type type, const void* x, void* y,
+               cudaStream_t stream);
+void rearrange_backward(const Rearrangement& backward, Type type, const void* dy, void* dx,
+                        cudaStream_t stream);
+
+// interpolate.cu
+void interpolate(const Interpolation& shape, const float* x, float* y, cudaStream_t stream);
+void interpolate_backward(const Interpolation& shape, const float* dy, float* dx,
+                          cudaStream_t stream);
 
 // softmax.cu
 // y = softmax of each row of x; dx from dy and y. All [rows, columns].

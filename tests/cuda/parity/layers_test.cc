@@ -137,6 +137,49 @@ Graph reshapes(Rng& rng) {
       .build(kMse);
 }
 
+// Axes in any order, padded, cut and with elements repeated.
+Graph rearrangement(Rng& rng) {
+  std::vector<int64_t> sizes;
+  std::vector<uint32_t> order;
+  for (int64_t rank = between(rng, 1, 4); rank > 0; --rank) {
+    sizes.push_back(between(rng, 1, 6));
+    order.push_back(static_cast<uint32_t>(order.size()));
+  }
+  rng.shuffle(order);
+  RearrangeOp op;
+  std::vector<int64_t> output;
+  for (const uint32_t from : order) {
+    const int64_t repeat = coin(rng) ? 1 : between(rng, 1, 3);
+    op.axes.push_back(
+        {.from = static_cast<int>(from), .repeat = repeat, .before = between(rng, -2, 2)});
+    output.push_back(std::max<int64_t>(1, (sizes[from] + between(rng, -2, 3)) * repeat));
+  }
+  GraphBuilder builder{Shape(sizes)};
+  builder.dense(sizes.back()).activation(kTanh).then(std::move(op), Shape(output));
+  return finish(builder, rng);
+}
+
+Graph concatenation(Rng& rng) {
+  const int axis = static_cast<int>(between(rng, 0, 2));
+  GraphBuilder builder({between(rng, 1, 4), between(rng, 1, 4), between(rng, 1, 9)});
+  const ValueId input = builder.here();
+  const ValueId first = builder.dense(5).here();
+  builder.from(input).dense(axis == 2 ? between(rng, 1, 20) : 5).activation(kTanh);
+  builder.concatenate(axis, {first, builder.here(), first});
+  return finish(builder, rng);
+}
+
+Graph interpolation(Rng& rng) {
+  const int axis = static_cast<int>(between(rng, 0, 2));
+  std::vector<int64_t> sizes{between(rng, 1, 5), between(rng, 1, 5), between(rng, 1, 5)};
+  GraphBuilder builder{Shape(sizes)};
+  builder.dense(sizes[2]).activation(kTanh);
+  const int64_t factor = between(rng, 1, 5);
+  sizes[static_cast<size_t>(axis)] *= factor;
+  builder.then(InterpolateOp{axis, factor}, Shape(sizes));
+  return finish(builder, rng);
+}
+
 Graph mnist_like(Rng& rng) {
   const int64_t side = between(rng, 10, 16);
   GraphBuilder builder({side, side, between(rng, 1, 3)});
@@ -237,6 +280,9 @@ std::vector<Case> cases() {
       {"InnerSoftmax", inner_softmax},
       {"Dropout", dropout},
       {"Reshape", reshapes},
+      {"Rearrangement", rearrangement},
+      {"Concatenation", concatenation},
+      {"Interpolation", interpolation},
       {"MnistLike", mnist_like},
       {"Residual", residual},
       {"PartlyFrozen", partly_frozen},
