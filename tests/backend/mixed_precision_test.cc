@@ -28,7 +28,7 @@ Graph moved_and_joined() {
       {6, 6, 32});
   builder.concatenate(2, {first}).conv({.filters = 16, .kernel_h = 1, .kernel_w = 1});
   builder.then(RearrangeOp{{{.from = 2}, {.from = 0, .before = -1}, {.from = 1}}}, {16, 4, 6});
-  return builder.conv({.filters = 3}).flatten().dense(4).build(Loss::kMeanSquaredError);
+  return builder.conv({.filters = 3}).flatten().dense(4).build(MeanSquaredError{});
 }
 
 std::vector<Case> cases() {
