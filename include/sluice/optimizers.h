@@ -1,43 +1,63 @@
-// How gradients become steps: SGD, RMSprop, Adagrad and Adam with Keras' defaults and formulas.
+// How gradients become steps: optimizers with Keras 3's names, defaults and formulas.
 //
-//   .optimizer = "adam"                            the name, with Keras' defaults
-//   .optimizer = Adam({.learning_rate = 5e-4f})    with others
+//   .optimizer = "adam"                                  the name, with Keras' defaults
+//   .optimizer = "adamw(weight_decay=0.01)"              with others, as flags and configs have it
+//   .optimizer = Adam({.learning_rate = 5e-4f, .clipnorm = 1})     the same in a program
 //
 // Notation: g gradient of the mean loss of a batch, w parameter, lr the learning rate, t the step
-// counted from 1, all elementwise; the slots m, v and a start at 0 where nothing else is said.
-// Everything is float32.
+// counted from 1, all elementwise; slots start at 0 where nothing else is said. Everything is
+// float32; what depends on the step alone, such as 1 - beta_1^t, is computed in double.
 //
-// Ranges, checked when training starts (std::invalid_argument, naming the field): learning_rate,
-// epsilon and initial_accumulator_value finite and at least 0; momentum from 0 to 1; rho and both
-// betas at least 0 and below 1.
+// What all of them have besides, in the order of a step:
+//
+//   clipvalue c         g = min(max(g, -c), c)
+//   clipnorm c          g = g c / max(|g|, c), |g| the norm of the parameter's whole gradient
+//   global_clipnorm c   g = g c / max(|G|, c), |G| the norm of all gradients together
+//   weight_decay d      w -= w d lr, before the step, of every trained parameter, biases too
+//   use_ema             after the step: a = ema_momentum a + (1 - ema_momentum) w, in the first
+//                       step a = w. Parameters become their averages a when the training ends, and
+//                       after every ema_overwrite_frequency steps
+//
+// 0 is none, as Keras' None; of the clippings one may be set. use_ema needs one float of slots per
+// parameter more, and is for Model::fit() alone. With AsyncSgd a worker clips norms, of the mean
+// gradient that it pushes, and everything else is done at the server.
+//
+// Ranges, checked when training starts (std::invalid_argument, naming the field): numbers finite
+// and at least 0; momentum and ema_momentum from 0 to 1; rho and betas at least 0 and below 1, but
+// Ftrl's beta, which only is at least 0, as its other numbers are; learning_rate_power at most 0.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "sluice/cplusplus.h"
+#include "sluice/learning_rate.h"
 
 namespace sluice {
 
 // A choice of optimizer with its hyperparameters: a value, which holds no state of training. Made
-// from a name or by one of the functions below, each of which sets the fields that its optimizer
-// uses; the others are ignored.
+// from a text or by one of the functions below.
 struct OptimizerSpec {
-  OptimizerSpec() = default;
-  // "sgd", "rmsprop", "adagrad" or "adam" with Keras' defaults, in any letter case.
-  // Throws std::invalid_argument for any other name.
-  OptimizerSpec(const char* which) : OptimizerSpec(std::string(which)) {}  // NOLINT: implicit
-  OptimizerSpec(const std::string& which);                                 // NOLINT: implicit
+  OptimizerSpec() = default;  // SGD()
+  // A name, which is Keras' class name in any letter case, with Keras' defaults; behind it values
+  // for some of its arguments: "rmsprop(centered=true, learning_rate=0.01)",
+  // "sgd(learning_rate=CosineDecay(initial_learning_rate=0.1, decay_steps=5000))".
+  // Throws std::invalid_argument, saying what there is, for any other.
+  OptimizerSpec(const char* text) : OptimizerSpec(std::string(text)) {}  // NOLINT: implicit
+  OptimizerSpec(const std::string& text);                                // NOLINT: implicit
 
-  std::string name = "sgd";  // "sgd", "rmsprop", "adagrad" or "adam"
-  float learning_rate = 0.01f;
-  float momentum = 0.0f;                   // SGD, RMSprop
-  bool nesterov = false;                   // SGD
-  float rho = 0.9f;                        // RMSprop
-  bool centered = false;                   // RMSprop
-  float initial_accumulator_value = 0.1f;  // Adagrad
-  float beta_1 = 0.9f;                     // Adam
-  float beta_2 = 0.999f;                   // Adam
-  float epsilon = 1e-7f;                   // RMSprop, Adagrad, Adam
+  std::string name = "sgd";  // Keras' class name in lower case
+  LearningRate learning_rate = 0.01;
+  // The optimizer's own, all of them, by Keras' names; flags are 0 or 1.
+  std::map<std::string, float> hyperparameters = {{"momentum", 0.0f}, {"nesterov", 0.0f}};
+  float weight_decay = 0;
+  float clipnorm = 0;
+  float clipvalue = 0;
+  float global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;  // steps; 0: only at the end
 
   friend bool operator==(const OptimizerSpec&, const OptimizerSpec&) = default;
 };
@@ -49,9 +69,13 @@ struct OptimizerSpec {
 //
 // No slot without momentum, else one float per parameter. Keras: keras.optimizers.SGD.
 struct SgdOptions {
-  float learning_rate = 0.01f;
+  LearningRate learning_rate = 0.01;
   float momentum = 0.0f;
   bool nesterov = false;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
 };
 OptimizerSpec SGD(const SgdOptions& options = {});
 
@@ -62,14 +86,18 @@ OptimizerSpec SGD(const SgdOptions& options = {});
 //   w -= lr g / sqrt(d + epsilon),
 //        or with momentum   m = momentum m + lr g / sqrt(d + epsilon),   w -= m
 //
-// One to three floats of slots per parameter: v, a when centered, m with momentum.
+// One to three floats of slots per parameter: v, m with momentum, a when centered.
 // Keras: keras.optimizers.RMSprop.
 struct RmspropOptions {
-  float learning_rate = 0.001f;
+  LearningRate learning_rate = 0.001;
   float rho = 0.9f;
   float momentum = 0.0f;
   float epsilon = 1e-7f;
   bool centered = false;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
 };
 OptimizerSpec RMSprop(const RmspropOptions& options = {});
 
@@ -79,25 +107,144 @@ OptimizerSpec RMSprop(const RmspropOptions& options = {});
 //
 // One float of slots per parameter. Keras: keras.optimizers.Adagrad.
 struct AdagradOptions {
-  float learning_rate = 0.001f;
+  LearningRate learning_rate = 0.001;
   float initial_accumulator_value = 0.1f;
   float epsilon = 1e-7f;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
 };
 OptimizerSpec Adagrad(const AdagradOptions& options = {});
+
+// Steps as large as those before, in proportion to the gradient (Zeiler, 2012).
+//
+//   a = rho a + (1 - rho) g^2;   delta = -sqrt(d + epsilon) / sqrt(a + epsilon) g
+//   d = rho d + (1 - rho) delta^2;   w += lr delta
+//
+// Two floats of slots per parameter: a, d. Keras: keras.optimizers.Adadelta.
+struct AdadeltaOptions {
+  LearningRate learning_rate = 0.001;
+  float rho = 0.95f;
+  float epsilon = 1e-7f;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
+};
+OptimizerSpec Adadelta(const AdadeltaOptions& options = {});
 
 // Running means of the gradient and of its square, corrected for their start at 0 (Kingma & Ba,
 // 2015, in the "epsilon-hat" form).
 //
 //   m += (g - m)(1 - beta_1);   v += (g^2 - v)(1 - beta_2)
-//   w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon)
+//   d = v,   or with amsgrad   u = max(u, v),  d = u   (Reddi et al., 2018)
+//   w -= lr sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(d) + epsilon)
 //
-// Two floats of slots per parameter. Keras: keras.optimizers.Adam.
+// Two floats of slots per parameter, three with amsgrad: m, v, u. Keras: keras.optimizers.Adam.
 struct AdamOptions {
-  float learning_rate = 0.001f;
+  LearningRate learning_rate = 0.001;
   float beta_1 = 0.9f;
   float beta_2 = 0.999f;
   float epsilon = 1e-7f;
+  bool amsgrad = false;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
 };
 OptimizerSpec Adam(const AdamOptions& options = {});
+
+// Adam with weight decay (Loshchilov & Hutter, 2019). Keras: keras.optimizers.AdamW.
+struct AdamWOptions {
+  LearningRate learning_rate = 0.001;
+  float weight_decay = 0.004f;
+  float beta_1 = 0.9f;
+  float beta_2 = 0.999f;
+  float epsilon = 1e-7f;
+  bool amsgrad = false;
+  float clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
+};
+OptimizerSpec AdamW(const AdamWOptions& options = {});
+
+// Adam with the largest gradient in place of the mean square (Kingma & Ba, 2015).
+//
+//   m += (g - m)(1 - beta_1);   u = max(beta_2 u, |g|)
+//   w -= lr / (1 - beta_1^t) m / (u + epsilon)
+//
+// Two floats of slots per parameter: m, u. Keras: keras.optimizers.Adamax.
+struct AdamaxOptions {
+  LearningRate learning_rate = 0.001;
+  float beta_1 = 0.9f;
+  float beta_2 = 0.999f;
+  float epsilon = 1e-7f;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
+};
+OptimizerSpec Adamax(const AdamaxOptions& options = {});
+
+// Adam with Nesterov's momentum (Dozat, 2016).
+//
+//   b_t = beta_1 (1 - 0.96^t / 2);   P_t = b_1 b_2 ... b_t
+//   m += (g - m)(1 - beta_1);   v += (g^2 - v)(1 - beta_2)
+//   n = b_(t+1) m / (1 - P_(t+1)) + (1 - b_t) g / (1 - P_t)
+//   w -= lr n / (sqrt(v / (1 - beta_2^t)) + epsilon)
+//
+// Two floats of slots per parameter: m, v. Keras: keras.optimizers.Nadam.
+struct NadamOptions {
+  LearningRate learning_rate = 0.001;
+  float beta_1 = 0.9f;
+  float beta_2 = 0.999f;
+  float epsilon = 1e-7f;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
+};
+OptimizerSpec Nadam(const NadamOptions& options = {});
+
+// Steps of one size, in the direction of a running mean (Chen et al., 2023).
+//
+//   w -= lr sign(beta_1 m + (1 - beta_1) g);   m = beta_2 m + (1 - beta_2) g
+//
+// One float of slots per parameter. Keras: keras.optimizers.Lion.
+struct LionOptions {
+  LearningRate learning_rate = 0.001;
+  float beta_1 = 0.9f;
+  float beta_2 = 0.99f;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
+};
+OptimizerSpec Lion(const LionOptions& options = {});
+
+// Follow the regularized leader (McMahan et al., 2013), with l1, l2 and l2_shrinkage short for the
+// three regularization strengths and p for -learning_rate_power.
+//
+//   h = g + 2 l2_shrinkage w;   b = a + g^2, a from initial_accumulator_value
+//   z += h - (b^p - a^p) / lr w;   a = b
+//   w = (min(max(z, -l1), l1) - z) / (a^p / lr + 2 l2 + beta / lr)
+//
+// Two floats of slots per parameter: a, z. lr must not be 0. Keras: keras.optimizers.Ftrl.
+struct FtrlOptions {
+  LearningRate learning_rate = 0.001;
+  float learning_rate_power = -0.5f;
+  float initial_accumulator_value = 0.1f;
+  float l1_regularization_strength = 0.0f;
+  float l2_regularization_strength = 0.0f;
+  float l2_shrinkage_regularization_strength = 0.0f;
+  float beta = 0.0f;
+  float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  bool use_ema = false;
+  float ema_momentum = 0.99f;
+  int64_t ema_overwrite_frequency = 0;
+};
+OptimizerSpec Ftrl(const FtrlOptions& options = {});
 
 }  // namespace sluice

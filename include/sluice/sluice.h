@@ -5,7 +5,8 @@
 //   layer.h       CustomLayer, register_layer()           layers of the program's own
 //   model.h       Sequential, load_model()                the model: fit(), evaluate(), predict()
 //   losses.h      CategoricalCrossentropy, Huber, ...     what training makes small
-//   optimizers.h  SGD(), RMSprop(), Adagrad(), Adam()     how gradients become steps
+//   optimizers.h  SGD(), Adam(), AdamW(), ...             how gradients become steps
+//   learning_rate.h  CosineDecay(), ...                   how large they are over a training
 //   trainer.h     init(), Adag, Downpour, AsyncSgd        training in several processes
 //   errors.h      ShapeError, RuntimeError                what is thrown
 //   status.h      Status, Result                          the same inside the library
@@ -19,6 +20,7 @@
 #include "sluice/errors.h"
 #include "sluice/layer.h"
 #include "sluice/layers.h"
+#include "sluice/learning_rate.h"
 #include "sluice/losses.h"
 #include "sluice/model.h"
 #include "sluice/optimizers.h"

@@ -330,6 +330,17 @@ bool Step::trains_parameters() const {
   });
 }
 
+std::vector<ParameterSlice> trained_parameters(const Plan& plan) {
+  std::vector<ParameterSlice> slices;
+  for (const Step& step : plan.steps) {
+    for (const Step::Parameter& parameter : step.parameters) {
+      if (parameter.is_complete) slices.push_back(parameter.slice);
+    }
+  }
+  std::ranges::sort(slices, {}, &ParameterSlice::offset);
+  return slices;
+}
+
 Plan make_plan(const Graph& graph, const PlanOptions& options) {
   return Planner(graph, options).take();
 }

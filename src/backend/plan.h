@@ -92,6 +92,9 @@ struct PlanOptions {
   bool (*differentiates)(const Op& reader, Activation activation) = nullptr;
 };
 
+// What the plan's steps train, each once, in the order of the parameters.
+std::vector<ParameterSlice> trained_parameters(const Plan& plan);
+
 // `graph` must be valid and outlive the plan.
 Plan make_plan(const Graph& graph, const PlanOptions& options);
 

@@ -15,6 +15,7 @@
 
 #include "backend/graph.h"
 #include "core/aligned_buffer.h"
+#include "optim/norm_clip.h"
 #include "sluice/optimizers.h"
 #include "sluice/status.h"
 
@@ -46,6 +47,8 @@ struct ReplicaOptions {
   // Applied to the parameters at the end of every step; none: the gradients are left for the caller
   // and the parameters do not change.
   std::optional<OptimizerSpec> optimizer{};
+  // Without an optimizer: clips the gradients that start_update() writes.
+  optim::NormClip update_clip{};
 };
 
 // N samples, row-major.
@@ -135,6 +138,9 @@ class Replica {
   // Gradients of the mean loss of the last step, same layout; zero for parameters that no op uses.
   // Throws std::logic_error for a replica with an optimizer, which has used them up.
   virtual std::span<const float> gradients() = 0;
+  // The training is over: trained parameters become their averages, where the optimizer keeps them
+  // (use_ema) and has stepped.
+  virtual void adopt_averages() {}
 
   // --- Windows: what a worker exchanges with the servers, computed where the parameters are; for
   // training only ---
@@ -144,7 +150,7 @@ class Replica {
   // A window begins: its anchor is the parameters as they are, its gradients sum up from zero.
   virtual void begin_window() = 0;
   // Starts to write `scale` times what the window's steps have come to: parameters - anchor;
-  // without an optimizer, where something is trained, the sum of its gradients.
+  // without an optimizer, where something is trained, the sum of its gradients, clipped.
   virtual void start_update(const UpdateScale& scale, std::span<float> update) = 0;
   // Whether finish_update() would return without waiting.
   virtual bool update_ready() = 0;

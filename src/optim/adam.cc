@@ -1,7 +1,7 @@
-// Adam; the correction of its moments' bias is part of the step size.
+// Adam, and AdamW, which differs in its defaults alone. The correction of the moments' bias is part
+// of the rate.
 #include <cmath>
 
-#include "core/simd.h"
 #include "optim/decimal.h"
 #include "optim/definition.h"
 
@@ -9,61 +9,66 @@ namespace sluice::optim {
 namespace {
 
 constexpr Hyperparameter kHyperparameters[] = {
-    {"learning_rate", Number{&OptimizerSpec::learning_rate, kNotNegative}},
-    {"beta_1", Number{&OptimizerSpec::beta_1, kDecay}},
-    {"beta_2", Number{&OptimizerSpec::beta_2, kDecay}},
-    {"epsilon", Number{&OptimizerSpec::epsilon, kNotNegative}}};
+    {"beta_1", kDecay}, {"beta_2", kDecay}, {"epsilon", kNotNegative}, {"amsgrad", kFlag}};
 
-std::vector<SlotSpec> slots(const OptimizerSpec&) { return {{"momentum", 0}, {"velocity", 0}}; }
-
-float step_size(const OptimizerSpec& spec, int64_t step) {
-  const auto t = static_cast<double>(step);
-  const double beta_1_power = std::pow(static_cast<double>(spec.beta_1), t);
-  const double beta_2_power = std::pow(static_cast<double>(spec.beta_2), t);
-  return static_cast<float>(static_cast<double>(spec.learning_rate) * std::sqrt(1 - beta_2_power) /
-                            (1 - beta_1_power));
+std::vector<SlotSpec> slots(const OptimizerSpec& spec) {
+  if (spec.hyperparameters.at("amsgrad") == 0) return {{"momentum"}, {"velocity"}};
+  return {{"momentum"}, {"velocity"}, {"velocity_hat"}};
 }
 
-struct Factors {
-  float step_size, one_minus_beta_1, one_minus_beta_2, epsilon;
-};
-
-SLUICE_SIMD void loop(size_t n, float* __restrict w, const float* __restrict g, float* __restrict m,
-                      float* __restrict v, Factors f) {
-  for (size_t i = 0; i < n; ++i) {
-    m[i] += (g[i] - m[i]) * f.one_minus_beta_1;
-    v[i] += (g[i] * g[i] - v[i]) * f.one_minus_beta_2;
-    w[i] -= m[i] * f.step_size / (std::sqrt(v[i]) + f.epsilon);
-  }
+Rule rule(const OptimizerSpec& spec) {
+  const auto& own = spec.hyperparameters;
+  const AdamFactors factors{one_minus(own.at("beta_1")), one_minus(own.at("beta_2")),
+                            own.at("epsilon")};
+  if (own.at("amsgrad") != 0) return AmsgradRule{factors};
+  return AdamRule{factors};
 }
 
-void update(const OptimizerSpec& spec, float step_size, const UpdateRange& range) {
-  loop(range.size, range.w, range.g, range.slots[0], range.slots[1],
-       {step_size, one_minus(spec.beta_1), one_minus(spec.beta_2), spec.epsilon});
+void set_factors(const OptimizerSpec& spec, int64_t step, double learning_rate,
+                 StepFactors& factors) {
+  const auto power = [&](const char* beta) {
+    return std::pow(decimal_of(spec.hyperparameters.at(beta)), static_cast<double>(step));
+  };
+  factors.rate =
+      static_cast<float>(learning_rate * std::sqrt(1 - power("beta_2")) / (1 - power("beta_1")));
 }
 
 }  // namespace
 
-constinit const Definition kAdam = {.kind = Kind::kAdam,
-                                    .name = "adam",
+constinit const Definition kAdam = {.name = "adam",
+                                    .class_name = "Adam",
                                     .hyperparameters = kHyperparameters,
                                     .defaults = [] { return Adam(); },
                                     .slots = slots,
-                                    .step_size = step_size,
-                                    .update = update};
+                                    .rule = rule,
+                                    .set_factors = set_factors};
+
+constinit const Definition kAdamW = {.name = "adamw",
+                                     .class_name = "AdamW",
+                                     .hyperparameters = kHyperparameters,
+                                     .defaults = [] { return AdamW(); },
+                                     .slots = slots,
+                                     .rule = rule,
+                                     .set_factors = set_factors};
 
 }  // namespace sluice::optim
 
 namespace sluice {
 
 OptimizerSpec Adam(const AdamOptions& options) {
-  OptimizerSpec spec;
-  spec.name = optim::kAdam.name;
-  spec.learning_rate = options.learning_rate;
-  spec.beta_1 = options.beta_1;
-  spec.beta_2 = options.beta_2;
-  spec.epsilon = options.epsilon;
-  return spec;
+  return optim::make_spec(optim::kAdam, options,
+                          {{"beta_1", options.beta_1},
+                           {"beta_2", options.beta_2},
+                           {"epsilon", options.epsilon},
+                           {"amsgrad", options.amsgrad ? 1.0f : 0.0f}});
+}
+
+OptimizerSpec AdamW(const AdamWOptions& options) {
+  return optim::make_spec(optim::kAdamW, options,
+                          {{"beta_1", options.beta_1},
+                           {"beta_2", options.beta_2},
+                           {"epsilon", options.epsilon},
+                           {"amsgrad", options.amsgrad ? 1.0f : 0.0f}});
 }
 
 }  // namespace sluice

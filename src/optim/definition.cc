@@ -10,17 +10,18 @@
 namespace sluice::optim {
 namespace {
 
-constexpr const Definition* kDefinitions[] = {&kSgd, &kRmsprop, &kAdagrad, &kAdam};
+constexpr const Definition* kDefinitions[] = {&kSgd,   &kRmsprop, &kAdagrad, &kAdadelta, &kAdam,
+                                              &kAdamW, &kAdamax,  &kNadam,   &kLion,     &kFtrl};
 
 }  // namespace
+
+std::span<const Definition* const> definitions() { return kDefinitions; }
 
 const Definition* find_definition(std::string_view name) {
   const auto found = std::find_if(std::begin(kDefinitions), std::end(kDefinitions),
                                   [name](const Definition* d) { return d->name == name; });
   return found != std::end(kDefinitions) ? *found : nullptr;
 }
-
-Kind kind_of(const OptimizerSpec& spec) { return definition_of(spec).kind; }
 
 const Definition& definition_of(const OptimizerSpec& spec) {
   if (const Definition* definition = find_definition(spec.name)) return *definition;
@@ -32,6 +33,8 @@ std::string unknown_optimizer(const std::string& name) {
   return fmt::format("optimizer \"{}\": use {}", name, core::alternatives(kDefinitions, quoted));
 }
 
-float learning_rate(const OptimizerSpec& spec, int64_t) { return spec.learning_rate; }
+void set_learning_rate(const OptimizerSpec&, int64_t, double learning_rate, StepFactors& factors) {
+  factors.rate = static_cast<float>(learning_rate);
+}
 
 }  // namespace sluice::optim

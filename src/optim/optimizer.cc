@@ -3,22 +3,53 @@
 #include <algorithm>
 
 #include "core/check.h"
+#include "optim/schedule.h"
 
 namespace sluice::optim {
 
 std::vector<SlotSpec> slots_of(const OptimizerSpec& spec) {
-  return definition_of(spec).slots(spec);
+  std::vector<SlotSpec> slots = definition_of(spec).slots(spec);
+  if (spec.use_ema) slots.insert(slots.begin(), {"average"});
+  return slots;
 }
 
-Optimizer::Optimizer(const OptimizerSpec& spec, size_t size)
-    : spec_(spec), definition_(&definition_of(spec)), size_(size) {
+Preparation preparation_of(const OptimizerSpec& spec) {
+  Preparation preparation{.is_needed = spec.clipvalue > 0 || spec.weight_decay > 0};
+  if (spec.clipvalue > 0) preparation.most = spec.clipvalue;
+  return preparation;
+}
+
+StepFactors factors_of(const OptimizerSpec& spec, int64_t step) {
+  StepFactors factors;
+  const double learning_rate = rate_at(spec.learning_rate, step - 1);
+  definition_of(spec).set_factors(spec, step, learning_rate, factors);
+  factors.decay = static_cast<float>(static_cast<double>(spec.weight_decay) * learning_rate);
+  factors.keep = step == 1 ? 0 : spec.ema_momentum;
+  const int64_t every = spec.ema_overwrite_frequency;
+  factors.overwrite = spec.use_ema && every > 0 && step % every == 0 ? 1 : 0;
+  return factors;
+}
+
+namespace {
+
+const OptimizerSpec& valid(const OptimizerSpec& spec) {
   validate(spec);
-  for (const SlotSpec& slot : definition_->slots(spec)) {
+  return spec;
+}
+
+}  // namespace
+
+Optimizer::Optimizer(const OptimizerSpec& spec, size_t size)
+    : spec_(valid(spec)),
+      rule_(definition_of(spec).rule(spec)),
+      preparation_(preparation_of(spec)),
+      size_(size) {
+  for (const SlotSpec& slot : slots_of(spec)) {
     core::AlignedBuffer values(size_);
     if (slot.initial_value != 0) std::fill_n(values.data(), size_, slot.initial_value);
     slots_.emplace_back(slot.name, std::move(values));
   }
-  SLUICE_CHECK(slots_.size() <= kMostSlots) << slots_.size() << " slots";
+  SLUICE_CHECK(slots_.size() <= kMostSlots + spec.use_ema) << slots_.size() << " slots";
 }
 
 void Optimizer::apply(std::span<float> parameters, std::span<const float> gradients) {
@@ -27,7 +58,7 @@ void Optimizer::apply(std::span<float> parameters, std::span<const float> gradie
   apply_range(0, parameters, gradients);
 }
 
-void Optimizer::begin_step() { step_size_ = definition_->step_size(spec_, ++iterations_); }
+void Optimizer::begin_step() { factors_ = factors_of(spec_, ++iterations_); }
 
 void Optimizer::apply_range(size_t offset, std::span<float> parameters,
                             std::span<const float> gradients) {
@@ -35,15 +66,23 @@ void Optimizer::apply_range(size_t offset, std::span<float> parameters,
       << parameters.size() << " parameters, " << gradients.size() << " gradients";
   SLUICE_CHECK(offset <= size_ && parameters.size() <= size_ - offset)
       << offset << " + " << parameters.size() << " of " << size_;
-  UpdateRange range{parameters.size(), parameters.data(), gradients.data(), {}};
-  for (size_t i = 0; i < slots_.size(); ++i) range.slots[i] = slots_[i].second.data() + offset;
-  definition_->update(spec_, step_size_, range);
+  UpdateRange range{.size = parameters.size(), .w = parameters.data(), .g = gradients.data()};
+  const size_t own = spec_.use_ema ? 1 : 0;
+  if (spec_.use_ema) range.averages = slots_[0].second.data() + offset;
+  for (size_t i = own; i < slots_.size(); ++i) {
+    range.slots[i - own] = slots_[i].second.data() + offset;
+  }
+  update(rule_, preparation_, factors_, range);
 }
 
 std::vector<std::pair<std::string, std::span<const float>>> Optimizer::slots() const {
   std::vector<std::pair<std::string, std::span<const float>>> views;
   for (const auto& [name, values] : slots_) views.emplace_back(name, values.span());
   return views;
+}
+
+std::span<const float> Optimizer::averages() const {
+  return spec_.use_ema && iterations_ > 0 ? slots_[0].second.span() : std::span<const float>();
 }
 
 }  // namespace sluice::optim

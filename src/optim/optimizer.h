@@ -2,8 +2,9 @@
 //
 // Elementwise, so a piece may be a whole model (at a worker), one shard (at a server) or any part
 // of either: the same elements get bit for bit the same values however the pieces are cut, and on
-// every instruction set. Formulas: sluice/optimizers.h. Not thread-safe, except that apply_range()
-// may be called at once for disjoint ranges.
+// every instruction set. Norms, for clipnorm and global_clipnorm, are of more than a piece: whoever
+// has all gradients clips them before (NormClip). Formulas: sluice/optimizers.h. Not thread-safe,
+// except that apply_range() may be called at once for disjoint ranges.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +15,18 @@
 
 #include "core/aligned_buffer.h"
 #include "optim/definition.h"
+#include "optim/update.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::optim {
 
-// In Keras' order. `spec` must be valid.
+// In Keras' order: the averages, if they are kept, before what the definition lists. `spec` must be
+// valid.
 std::vector<SlotSpec> slots_of(const OptimizerSpec& spec);
+// Clipping by value and weight decay.
+Preparation preparation_of(const OptimizerSpec& spec);
+// What is computed once for a step, which are counted from 1.
+StepFactors factors_of(const OptimizerSpec& spec, int64_t step);
 
 class Optimizer {
  public:
@@ -34,15 +41,19 @@ class Optimizer {
   void begin_step();
   void apply_range(size_t offset, std::span<float> parameters, std::span<const float> gradients);
 
-  // Keras' slot variables in Keras' order ("momentum", "velocity", ...), each `size` floats.
+  // Keras' slot variables in Keras' order ("momentum", "velocity", ...), each `size` floats. The
+  // averages of use_ema come first, as "average".
   std::vector<std::pair<std::string, std::span<const float>>> slots() const;
+  // Empty without use_ema and before the first step.
+  std::span<const float> averages() const;
 
  private:
   OptimizerSpec spec_;
-  const Definition* definition_;
+  Rule rule_;
+  Preparation preparation_;
   size_t size_;
   int64_t iterations_ = 0;  // steps begun so far
-  float step_size_ = 0;     // of the step that was begun
+  StepFactors factors_;     // of the step that was begun
   std::vector<std::pair<std::string, core::AlignedBuffer>> slots_;
 };
 

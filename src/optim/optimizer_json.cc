@@ -11,34 +11,135 @@
 #include "core/alternatives.h"
 #include "optim/decimal.h"
 #include "optim/definition.h"
+#include "optim/schedule.h"
 
 namespace sluice {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-void write_field(Json& json, float field) { json = optim::decimal_of(field); }
-void write_field(Json& json, bool field) { json = field; }
-
-void read_field(const Json& value, const std::string& key, float& field) {
-  if (!value.is_number()) {
-    throw std::invalid_argument(
-        fmt::format("optimizer: \"{}\" must be a number, got {}", key, value.dump()));
-  }
-  const auto number = value.get<double>();
-  field = static_cast<float>(number);
-  if (std::isfinite(number) && !std::isfinite(field)) {
-    throw std::invalid_argument(fmt::format(
-        "optimizer: \"{}\" = {} does not fit into float32 (3.4e38 at most)", key, number));
-  }
+// What all optimizers have: visit(name, field).
+template <typename Spec, typename Visit>
+void visit_common(Spec& spec, Visit visit) {
+  visit("weight_decay", spec.weight_decay);
+  visit("clipnorm", spec.clipnorm);
+  visit("global_clipnorm", spec.global_clipnorm);
+  visit("clipvalue", spec.clipvalue);
+  visit("use_ema", spec.use_ema);
+  visit("ema_momentum", spec.ema_momentum);
+  visit("ema_overwrite_frequency", spec.ema_overwrite_frequency);
 }
 
-void read_field(const Json& value, const std::string& key, bool& field) {
-  if (!value.is_boolean()) {
-    throw std::invalid_argument(
-        fmt::format("optimizer: \"{}\" must be true or false, got {}", key, value.dump()));
+std::string short_text(const Json& value) {
+  constexpr size_t kLongest = 80;
+  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
+}
+
+[[noreturn]] void wrong_type(const std::string& key, const char* expected, const Json& value) {
+  throw std::invalid_argument(
+      fmt::format("optimizer: \"{}\" must be {}, got {}", key, expected, short_text(value)));
+}
+
+// --- Writing ---
+
+Json written(float value) { return optim::decimal_of(value); }
+Json written(bool value) { return value; }
+Json written(int64_t value) { return value; }
+
+Json written(const optim::ScheduleParameter& parameter, const std::vector<double>& values) {
+  if (parameter.is_list) return values;
+  if (optim::is_flag(parameter.range)) return values.front() != 0;
+  return values.front();
+}
+
+Json written(const LearningRate& rate) {
+  if (rate.schedule.empty()) return written(rate.number);
+  Json config = Json::object();
+  for (const optim::ScheduleParameter& parameter : optim::find_schedule(rate.schedule).parameters) {
+    const auto found = rate.parameters.find(parameter.name);
+    if (found == rate.parameters.end()) continue;
+    config[parameter.name] = written(parameter, found->second);
   }
+  return {{"module", "keras.optimizers.schedules"},
+          {"class_name", rate.schedule},
+          {"config", config},
+          {"registered_name", nullptr}};
+}
+
+// --- Reading ---
+
+void read(const Json& value, const std::string& key, float& field) {
+  if (!value.is_number()) wrong_type(key, "a number", value);
+  field = value.get<float>();
+  if (!std::isinf(field)) return;
+  throw std::invalid_argument(fmt::format(
+      "optimizer: \"{}\" = {} does not fit into float32 (3.4e38 at most)", key, value.dump()));
+}
+void read(const Json& value, const std::string& key, bool& field) {
+  if (!value.is_boolean()) wrong_type(key, "true or false", value);
   field = value.get<bool>();
+}
+void read(const Json& value, const std::string& key, int64_t& field) {
+  if (!value.is_number_integer()) wrong_type(key, "a whole number", value);
+  field = value.get<int64_t>();
+}
+
+std::vector<double> read(const optim::ScheduleParameter& parameter, const Json& value) {
+  if (optim::is_flag(parameter.range)) {
+    bool flag = false;
+    read(value, parameter.name, flag);
+    return {flag ? 1.0 : 0.0};
+  }
+  const auto is_number = [](const Json& number) { return number.is_number(); };
+  if (!parameter.is_list) {
+    if (!value.is_number()) wrong_type(parameter.name, "a number", value);
+    return {value.get<double>()};
+  }
+  if (!value.is_array() || !std::ranges::all_of(value, is_number)) {
+    wrong_type(parameter.name, "a list of numbers", value);
+  }
+  return value.get<std::vector<double>>();
+}
+
+bool has_class(const Json& json) {
+  return json.is_object() && json.contains("class_name") && json["class_name"].is_string();
+}
+
+LearningRate read_schedule(const Json& json) {
+  const optim::ScheduleDefinition& schedule =
+      optim::find_schedule(json["class_name"].get<std::string>());
+  LearningRate rate(0);
+  rate.schedule = schedule.class_name;
+  rate.parameters = schedule.defaults();
+  Json unread = json.value("config", Json::object());
+  if (!unread.is_object()) wrong_type("config", "an object", unread);
+  for (const optim::ScheduleParameter& parameter : schedule.parameters) {
+    const auto field = unread.find(parameter.name);
+    if (field == unread.end()) continue;
+    if (!field->is_null()) rate.parameters[parameter.name] = read(parameter, *field);
+    unread.erase(field);
+  }
+  unread.erase("name");
+  if (unread.empty()) return rate;
+  const auto quoted = [](const optim::ScheduleParameter& parameter) {
+    return fmt::format("\"{}\"", parameter.name);
+  };
+  throw std::invalid_argument(fmt::format("{} has no field \"{}\": use {}", schedule.class_name,
+                                          unread.begin().key(),
+                                          core::alternatives(schedule.parameters, quoted)));
+}
+
+void read(const Json& value, const std::string& key, LearningRate& field) {
+  if (has_class(value)) {
+    field = read_schedule(value);
+  } else if (value.is_number()) {
+    read(value, key, field.number);
+    field.schedule.clear();
+    field.parameters.clear();
+  } else {
+    wrong_type(key, "a number or a schedule", value);
+  }
 }
 
 // Off, as Keras writes it.
@@ -46,17 +147,9 @@ bool is_off(const Json& value) {
   return value.is_null() || value == Json(false) || (value.is_number() && value == Json(0));
 }
 
-// What Keras' configs have beside the hyperparameters of their optimizer.
-constexpr std::string_view kChangeNothing[] = {"name", "ema_momentum", "ema_overwrite_frequency",
-                                               "loss_scale_factor", "jit_compile"};
-constexpr std::string_view kMustBeOff[] = {"weight_decay",
-                                           "clipnorm",
-                                           "global_clipnorm",
-                                           "clipvalue",
-                                           "use_ema",
-                                           "decay",
-                                           "amsgrad",
-                                           "is_legacy_optimizer",
+// What Keras' configs have beside these.
+constexpr std::string_view kChangeNothing[] = {"name", "loss_scale_factor", "jit_compile"};
+constexpr std::string_view kMustBeOff[] = {"decay", "is_legacy_optimizer",
                                            "gradient_accumulation_steps"};
 
 template <typename Names>
@@ -64,40 +157,60 @@ bool has(const Names& names, std::string_view name) {
   return std::ranges::find(names, name) != std::end(names);
 }
 
-void refuse_field(const std::string& optimizer, const std::string& key, const Json& value) {
+void refuse_field(const OptimizerSpec& spec, const std::string& key, const Json& value) {
   if (has(kChangeNothing, key)) return;
   if (has(kMustBeOff, key)) {
     if (is_off(value)) return;
     throw std::invalid_argument(
         fmt::format("optimizer \"{}\": Sluice trains without \"{}\", but it is {}: leave it out",
-                    optimizer, key, value.dump()));
+                    spec.name, key, short_text(value)));
   }
-  const auto quoted = [](const optim::Hyperparameter& parameter) {
-    return fmt::format("\"{}\"", parameter.name);
-  };
-  throw std::invalid_argument(
-      fmt::format("optimizer \"{}\" has no field \"{}\": use {}", optimizer, key,
-                  core::alternatives(optim::definition_of(optimizer).hyperparameters, quoted)));
+  std::vector<std::string> names = {"\"learning_rate\""};
+  for (const optim::Hyperparameter& parameter : optim::definition_of(spec).hyperparameters) {
+    names.push_back(fmt::format("\"{}\"", parameter.name));
+  }
+  visit_common(
+      spec, [&](const char* name, const auto&) { names.push_back(fmt::format("\"{}\"", name)); });
+  const auto same = [](const std::string& name) { return name; };
+  throw std::invalid_argument(fmt::format("optimizer \"{}\" has no field \"{}\": use {}", spec.name,
+                                          key, core::alternatives(names, same)));
 }
 
-// Keras' own object, {"class_name": "Adam", "config": {...}}, as ours: {"name": "Adam", ...}.
+// {"name": "Adam", ...} of Keras' {"class_name": "Adam", "config": {...}}.
 Json without_class(const Json& json) {
   if (!json.is_object() || !json.contains("class_name")) return json;
-  Json fields = json.contains("config") ? json["config"] : Json::object();
+  Json fields = json.value("config", Json::object());
   if (!fields.is_object()) throw std::invalid_argument("optimizer: \"config\" must be an object");
   fields["name"] = json["class_name"];
   return fields;
 }
 
+// Reads `key` of `fields`, where it is, and takes it out.
+template <typename Field>
+void take(Json& fields, const char* key, Field& field) {
+  const auto found = fields.find(key);
+  if (found == fields.end()) return;
+  if (!found->is_null()) read(*found, key, field);
+  fields.erase(found);
+}
+
 }  // namespace
 
 void to_json(Json& json, const OptimizerSpec& spec) {
-  json = Json::object();
-  json["name"] = spec.name;
-  for (const optim::Hyperparameter& parameter : optim::definition_of(spec).hyperparameters) {
-    std::visit([&](const auto& value) { write_field(json[parameter.name], spec.*value.field); },
-               parameter.value);
+  const optim::Definition& definition = optim::definition_of(spec);
+  Json config = {{"learning_rate", written(spec.learning_rate)}};
+  for (const optim::Hyperparameter& parameter : definition.hyperparameters) {
+    const float value = spec.hyperparameters.at(parameter.name);
+    config[parameter.name] = optim::is_flag(parameter.range) ? Json(value != 0) : written(value);
   }
+  Json defaults = Json::object();
+  const OptimizerSpec of_keras = definition.defaults();
+  visit_common(of_keras,
+               [&](const char* name, const auto& field) { defaults[name] = written(field); });
+  visit_common(spec, [&](const char* name, const auto& field) {
+    if (written(field) != defaults[name]) config[name] = written(field);
+  });
+  json = {{"class_name", definition.class_name}, {"config", config}};
 }
 
 void from_json(const Json& asked, OptimizerSpec& spec) {
@@ -110,17 +223,22 @@ void from_json(const Json& asked, OptimizerSpec& spec) {
     throw std::invalid_argument(
         "optimizer: expected a name or an object with a \"name\", such as {\"name\": \"adam\"}");
   }
-  spec = OptimizerSpec(json["name"].get<std::string>());
+  spec = optim::default_spec(json["name"].get<std::string>());
   Json unread = json;
   unread.erase("name");
+  take(unread, "learning_rate", spec.learning_rate);
   for (const optim::Hyperparameter& parameter : optim::definition_of(spec).hyperparameters) {
-    const auto field = unread.find(parameter.name);
-    if (field == unread.end()) continue;
-    std::visit([&](const auto& value) { read_field(*field, parameter.name, spec.*value.field); },
-               parameter.value);
-    unread.erase(field);
+    float& value = spec.hyperparameters[parameter.name];
+    if (optim::is_flag(parameter.range)) {
+      bool flag = value != 0;
+      take(unread, parameter.name, flag);
+      value = flag ? 1.0f : 0.0f;
+    } else {
+      take(unread, parameter.name, value);
+    }
   }
-  for (const auto& [key, value] : unread.items()) refuse_field(spec.name, key, value);
+  visit_common(spec, [&](const char* name, auto& field) { take(unread, name, field); });
+  for (const auto& [key, value] : unread.items()) refuse_field(spec, key, value);
 }
 
 }  // namespace sluice

@@ -114,6 +114,7 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
     view.epoch_end(epoch, {entry.train.loss, entry.train.accuracy}, shown, now());
     history.push_back(entry);
   }
+  replica->adopt_averages();
   const auto trained = replica->parameters();
   std::copy(trained.begin(), trained.end(), values.begin());
   return history;

@@ -308,6 +308,9 @@ void validate(const JobConfig& config) {
   const std::string wrong =
       objection("optimizer", [&] { optim::validate(effective_optimizer(config)); });
   if (!wrong.empty()) throw InvalidField("optimizer", wrong);
+  if (config.optimizer.use_ema) {
+    throw InvalidField("optimizer", "use_ema is for Model::fit(): a job keeps no averages");
+  }
 }
 
 algorithm::Choice algorithm_of(const JobConfig& config) {
@@ -339,7 +342,7 @@ std::vector<std::string> ignored_columns(const JobConfig& config) {
 
 OptimizerSpec effective_optimizer(const JobConfig& config) {
   OptimizerSpec optimizer = config.optimizer;
-  if (config.learning_rate > 0) optimizer.learning_rate = static_cast<float>(config.learning_rate);
+  if (config.learning_rate > 0) optimizer.learning_rate = config.learning_rate;
   return optimizer;
 }
 

@@ -125,7 +125,9 @@ void visit_fields(Config& c, Visit visit) {
   visit("validation_split", c.validation_split,
         Help{kData, "FRACTION", "of the training set, kept for validation"}, check_fraction);
 
-  visit("optimizer", c.optimizer, Help{kTraining, "sgd|rmsprop|adagrad|adam", "optimizer"},
+  visit("optimizer", c.optimizer,
+        Help{kTraining, "NAME[(ARGUMENT=VALUE,...)]",
+             "Keras' name: adam, sgd, adamw(weight_decay=0.01)"},
         fine<OptimizerSpec>);
   visit("learning_rate", c.learning_rate, Help{kTraining, "NUMBER", "0: the optimizer's default"},
         check_learning_rate);

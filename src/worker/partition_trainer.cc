@@ -20,7 +20,12 @@ backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec,
   options.threads = spec.threads;
   options.precision = backend::parse_precision(spec.precision);
   options.deterministic = spec.deterministic;
-  if (rule.trains_locally()) options.optimizer = spec.optimizer;
+  if (rule.trains_locally()) {
+    options.optimizer = spec.optimizer;
+  } else {
+    // A server sees pieces of a gradient, which have no norm that says anything.
+    options.update_clip = optim::norm_clip_of(spec.optimizer);
+  }
   return options;
 }
 

@@ -41,7 +41,7 @@ TEST(AlgorithmTest, AChoiceCrossesTheWire) {
   EXPECT_EQ(Choice::from_json(choice.to_json()), choice);
   EXPECT_NE(Choice::from_json(R"({"name":"downpour"})"), choice);
   EXPECT_EQ(Choice::from_json(R"({"name":"downpour"})"), Choice("downpour"));
-  EXPECT_THAT(choice.to_update_rule("adam"), HasSubstr(R"("optimizer":{"name":"adam")"));
+  EXPECT_THAT(choice.to_update_rule("adam"), HasSubstr(R"("optimizer":{"class_name":"Adam")"));
 }
 
 TEST(AlgorithmTest, OptionsSayWhatIsWrong) {

@@ -149,7 +149,7 @@ TEST_P(MixedPrecisionTest, StepsByTheGradients) {
     options.optimizer = OptimizerSpec("sgd");
     const auto stepped = make_replica(graph, options, 1, 0.1f);
     stepped->train_step(samples.batch());
-    const float rate = options.optimizer->learning_rate;
+    const float rate = options.optimizer->learning_rate.number;
     for (size_t i = 0; i < graph.parameter_size; ++i) {
       const float expected = gradients->parameters()[i] - rate * gradients->gradients()[i];
       ASSERT_NEAR(stepped->parameters()[i], expected, 1e-6) << "parameter " << i;

@@ -10,6 +10,7 @@
 #include "optim/optimizer.h"
 #include "sluice/errors.h"
 #include "tests/backend/graph_builder.h"
+#include "tests/support/optimizers.h"
 
 namespace sluice::backend::testing {
 namespace {
@@ -155,8 +156,8 @@ TEST(ReplicaTest, MaxPoolingGivesTheGradientToTheFirstMaximum) {
 TEST(ReplicaTest, TheOptimizerStepsOnTheGradients) {
   const Graph graph = small_cnn();
   const Samples samples(graph, 16, 3);
-  for (const char* name : {"sgd", "rmsprop", "adagrad", "adam"}) {
-    const OptimizerSpec spec(name);
+  for (const OptimizerSpec& spec : every_setting()) {
+    if (optim::norm_clip_of(spec).is_needed()) continue;
     ReplicaOptions options{.batch_size = 16};
     auto plain = make_replica(graph, options, 1, 0.2f);
     options.optimizer = spec;
@@ -168,7 +169,58 @@ TEST(ReplicaTest, TheOptimizerStepsOnTheGradients) {
       plain->parameters_changed();
       stepping->train_step(samples.batch());
     }
-    EXPECT_EQ(copy_of(stepping->parameters()), copy_of(plain->parameters())) << name;
+    EXPECT_EQ(copy_of(stepping->parameters()), copy_of(plain->parameters())) << spec.name;
+    stepping->adopt_averages();
+    if (spec.use_ema) {
+      EXPECT_EQ(copy_of(stepping->parameters()), copy_of(optimizer.averages()));
+    }
+  }
+}
+
+// The norm is that of each kernel and bias, or of all, but not of what is frozen.
+TEST(ReplicaTest, GradientsAreClippedByTheNormOfWhatIsTrained) {
+  Graph graph = GraphBuilder({6}).dense(7).activation(Activation::kTanh).dense(3).build(kMse);
+  auto& frozen = std::get<DenseOp>(graph.ops[2].kind);
+  frozen.bias->role = ParameterRole::kFrozen;
+  const auto& first = std::get<DenseOp>(graph.ops[0].kind);
+  const std::vector<ParameterSlice> trained = {first.kernel, *first.bias, frozen.kernel};
+  const Samples samples(graph, 16, 3);
+  const auto plain = make_replica(graph, {.batch_size = 16}, 1, 0.2f);
+  plain->train_step(samples.batch());
+  const std::vector<float> gradients = copy_of(plain->gradients());
+  const auto norm_of = [&](std::span<const ParameterSlice> slices) {
+    double sum = 0;
+    for (const ParameterSlice& slice : slices) {
+      for (size_t i = 0; i < slice.size; ++i) sum += std::pow(gradients[slice.offset + i], 2);
+    }
+    return std::sqrt(sum);
+  };
+  const double all = norm_of(trained), each = norm_of({trained.data(), 1});
+  for (const OptimizerSpec& spec :
+       {SGD({.learning_rate = 1, .global_clipnorm = static_cast<float>(all / 2)}),
+        SGD({.learning_rate = 1, .clipnorm = static_cast<float>(each / 2)}),
+        SGD({.learning_rate = 1, .global_clipnorm = static_cast<float>(all * 2)})}) {
+    const auto replica = make_replica(graph, {.batch_size = 16, .optimizer = spec}, 1, 0.2f);
+    const std::vector<float> before = copy_of(replica->parameters());
+    replica->train_step(samples.batch());
+    // The sum of a window, halved, is clipped alike.
+    const auto pushing =
+        make_replica(graph, {.batch_size = 16, .update_clip = optim::norm_clip_of(spec)}, 1, 0.2f);
+    pushing->begin_window();
+    pushing->train_step(samples.batch());
+    pushing->train_step(samples.batch());
+    std::vector<float> update(graph.parameter_size);
+    pushing->start_update(0.5f, update);
+    pushing->finish_update();
+    for (const ParameterSlice& slice : trained) {
+      const double norm = spec.clipnorm > 0 ? norm_of({&slice, 1}) : all;
+      const double most = spec.clipnorm > 0 ? spec.clipnorm : spec.global_clipnorm;
+      const double scale = norm > most ? most / norm : 1;
+      for (size_t i = slice.offset; i < slice.offset + slice.size; ++i) {
+        EXPECT_NEAR(before[i] - replica->parameters()[i], gradients[i] * scale, 1e-6);
+        EXPECT_NEAR(update[i], gradients[i] * scale, 1e-7);
+      }
+    }
   }
 }
 

@@ -73,6 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, async_sgd"},
         Mistake{"TrainerInCapitals", {"--trainer", "DOWNPOUR"}, "did you mean downpour?"},
         Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
+        Mistake{"OptimizerArgument", {"--optimizer", "adam(lr=1)"}, "has no field \"lr\""},
+        Mistake{"Averages", {"--optimizer", "adam(use_ema=true)"}, "use_ema is for Model::fit()"},
         Mistake{"UnknownLoss", {"--loss", "triplet"}, "loss \"triplet\": use"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
         Mistake{"UnknownPrecision", {"--precision", "float16"}, "mixed_bfloat16"},
@@ -251,7 +253,7 @@ TEST(CommandLineTest, PrintedConfigHasOneLearningRate) {
   const Outcome run = sluice_command({"train", "--learning-rate", "0.5", "--print-config"});
   ASSERT_EQ(run.status, 0) << run.output;
   const auto config = nlohmann::json::parse(run.output);
-  EXPECT_EQ(config["optimizer"]["learning_rate"], 0.5);
+  EXPECT_EQ(config["optimizer"]["config"]["learning_rate"], 0.5);
   EXPECT_EQ(config["learning_rate"], 0);
 }
 
@@ -644,8 +646,8 @@ TEST(CommandLineTest, ConfigFileSetsFlagsAndFlagsWin) {
   EXPECT_EQ(config["epochs"], 9);
   EXPECT_EQ(config["batch_size"], 8);
   EXPECT_EQ(config["window"], 5);
-  EXPECT_EQ(config["optimizer"]["name"], "sgd");
-  EXPECT_NEAR(config["optimizer"]["momentum"].get<double>(), 0.9, 1e-6);
+  EXPECT_EQ(config["optimizer"]["class_name"], "SGD");
+  EXPECT_NEAR(config["optimizer"]["config"]["momentum"].get<double>(), 0.9, 1e-6);
 }
 
 TEST(CommandLineTest, MisspeltNameInAConfigFileIsSuggestedRight) {

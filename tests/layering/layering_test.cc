@@ -38,11 +38,11 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
 
 // The folder that a public header is the face of.
 const std::map<std::string, std::string> kPublicHeaders = {
-    {"status.h", "core"},      {"errors.h", "core"},  {"shape.h", "core"},
-    {"optimizers.h", "optim"}, {"losses.h", "loss"},  {"dataset.h", "data"},
-    {"layer.h", "nn"},         {"layers.h", "nn"},    {"model.h", "nn"},
-    {"trainer.h", "train"},    {"sluice.h", "train"}, {"version.h", "core"},
-    {"cplusplus.h", "core"},
+    {"status.h", "core"},      {"errors.h", "core"},         {"shape.h", "core"},
+    {"optimizers.h", "optim"}, {"losses.h", "loss"},         {"dataset.h", "data"},
+    {"layer.h", "nn"},         {"layers.h", "nn"},           {"model.h", "nn"},
+    {"trainer.h", "train"},    {"sluice.h", "train"},        {"version.h", "core"},
+    {"cplusplus.h", "core"},   {"learning_rate.h", "optim"},
 };
 
 // Libraries that may be included in one place only.

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
 #include <stdexcept>
 
@@ -36,8 +37,9 @@ std::string message_of(const std::function<void()>& action) {
 }
 
 TEST(OptimizerSpecTest, UnknownNameSaysWhatThereIs) {
-  EXPECT_EQ(message_of([] { OptimizerSpec("lamb"); }),
-            "optimizer \"lamb\": use \"sgd\", \"rmsprop\", \"adagrad\" or \"adam\"");
+  EXPECT_EQ(message_of([] { OptimizerSpec("lars"); }),
+            "optimizer \"lars\": use \"sgd\", \"rmsprop\", \"adagrad\", \"adadelta\", \"adam\", "
+            "\"adamw\", \"adamax\", \"nadam\", \"lion\" or \"ftrl\"");
 }
 
 TEST(OptimizerSpecTest, ValidateNamesTheField) {
@@ -57,11 +59,62 @@ TEST(OptimizerSpecTest, ValidateNamesTheField) {
               HasSubstr("learning_rate"));
 }
 
-TEST(OptimizerSpecTest, FieldsOfOtherOptimizersAreIgnored) {
+TEST(OptimizerSpecTest, ValidateKnowsWhatAllOptimizersHave) {
+  EXPECT_THAT(message_of([] { optim::validate(SGD({.weight_decay = -1})); }),
+              HasSubstr("weight_decay = -1: must be finite and at least 0"));
+  EXPECT_THAT(message_of([] { optim::validate(SGD({.ema_momentum = 2})); }),
+              HasSubstr("ema_momentum"));
+  EXPECT_THAT(message_of([] { optim::validate(SGD({.ema_overwrite_frequency = -1})); }),
+              HasSubstr("ema_overwrite_frequency"));
+  EXPECT_EQ(message_of([] { optim::validate(SGD({.clipnorm = 1, .clipvalue = 1})); }),
+            "optimizer \"sgd\": only one of clipnorm, clipvalue and global_clipnorm may be set");
+  EXPECT_THAT(message_of([] { optim::validate(SGD({.learning_rate = CosineDecay({})})); }),
+              HasSubstr("learning_rate: CosineDecay: decay_steps = 0: must be finite and above 0"));
+}
+
+TEST(OptimizerSpecTest, HyperparametersOfOthersAreRefused) {
   OptimizerSpec spec = SGD();
-  spec.beta_1 = 7;
-  spec.rho = -1;
-  EXPECT_NO_THROW(optim::validate(spec));
+  spec.hyperparameters["beta_1"] = 0.5f;
+  EXPECT_EQ(message_of([&] { optim::validate(spec); }), "optimizer \"sgd\": has no beta_1");
+}
+
+TEST(OptimizerSpecTest, TheDefaultIsSgd) { EXPECT_EQ(OptimizerSpec(), SGD()); }
+
+TEST(OptimizerSpecTest, ATextMayHaveArguments) {
+  EXPECT_EQ(OptimizerSpec("AdamW(weight_decay=0.01, beta_2 = 0.99)"),
+            AdamW({.weight_decay = 0.01f, .beta_2 = 0.99f}));
+  EXPECT_EQ(OptimizerSpec("sgd()"), SGD());
+  EXPECT_EQ(OptimizerSpec("rmsprop(centered=True,clipnorm=1e-1,weight_decay=None)"),
+            RMSprop({.centered = true, .clipnorm = 0.1f}));
+  EXPECT_EQ(OptimizerSpec("adam(use_ema=true, ema_overwrite_frequency=100)"),
+            Adam({.use_ema = true, .ema_overwrite_frequency = 100}));
+  EXPECT_EQ(
+      OptimizerSpec("adam(learning_rate=CosineDecay(initial_learning_rate=0.1, "
+                    "decay_steps=900))"),
+      Adam({.learning_rate = CosineDecay({.initial_learning_rate = 0.1, .decay_steps = 900})}));
+  EXPECT_EQ(OptimizerSpec("sgd(learning_rate=PiecewiseConstantDecay(boundaries=[2, 4], "
+                          "values=[1, 0.5, 0.1]))"),
+            SGD({.learning_rate =
+                     PiecewiseConstantDecay({.boundaries = {2, 4}, .values = {1, 0.5, 0.1}})}));
+}
+
+TEST(OptimizerSpecTest, WhatIsWrongWithATextIsSaid) {
+  const auto error = [](const char* text) {
+    return message_of([text] { OptimizerSpec spec(text); });
+  };
+  EXPECT_EQ(error("adam(beta_1=0.9"),
+            "\"adam(beta_1=0.9\": expected \",\" or \")\" at character 16");
+  EXPECT_EQ(error("adam(0.9)"), "\"adam(0.9)\": expected a name at character 6");
+  EXPECT_THAT(error("adam(beta_1)"), HasSubstr("expected \"=\""));
+  EXPECT_THAT(error("adam() x"), HasSubstr("expected the end"));
+  EXPECT_THAT(error("adam(beta_1=)"), HasSubstr("expected a number"));
+  EXPECT_THAT(error("adam(beta_1=0.5, beta_1=0.5)"), HasSubstr("there before"));
+  EXPECT_THAT(error("(x=1)"), HasSubstr("expected a name"));
+  EXPECT_THAT(error("adam(beta_3=0.5)"), HasSubstr("has no field \"beta_3\""));
+  EXPECT_THAT(error("adam(beta_1=true)"), HasSubstr("must be a number"));
+  EXPECT_THAT(error("adam(learning_rate=Cosine(x=1))"), HasSubstr("use ExponentialDecay"));
+  const std::string brackets(100'000, '[');
+  EXPECT_THAT(error(("adam(beta_1=" + brackets).c_str()), HasSubstr("nested too deeply"));
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <stdexcept>
 
 #include "core/rng.h"
+#include "optim/decimal.h"
+#include "tests/support/optimizers.h"
 
 namespace sluice::optim {
 namespace {
@@ -121,18 +123,6 @@ TEST(OptimizerTest, AdamsSecondMomentUsesTheDecimalComplementOfBeta2) {
   EXPECT_FLOAT_EQ(optimizer.slots()[1].second[0], 0.001f);
 }
 
-std::vector<OptimizerSpec> every_update() {
-  return {SGD({.learning_rate = 0.1f}),
-          SGD({.learning_rate = 0.1f, .momentum = 0.9f}),
-          SGD({.learning_rate = 0.1f, .momentum = 0.9f, .nesterov = true}),
-          RMSprop(),
-          RMSprop({.momentum = 0.9f}),
-          RMSprop({.centered = true}),
-          RMSprop({.momentum = 0.9f, .centered = true}),
-          Adagrad(),
-          Adam()};
-}
-
 class CutTest : public testing::TestWithParam<OptimizerSpec> {};
 
 TEST_P(CutTest, ResultsAreBitIdenticalHoweverTheRangeIsCut) {
@@ -161,7 +151,7 @@ TEST_P(CutTest, ResultsAreBitIdenticalHoweverTheRangeIsCut) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryUpdate, CutTest, testing::ValuesIn(every_update()),
+INSTANTIATE_TEST_SUITE_P(EverySetting, CutTest, testing::ValuesIn(every_setting()),
                          [](const auto& the) {
                            return the.param.name + "_" + std::to_string(the.index);
                          });
@@ -184,7 +174,61 @@ TEST(OptimizerTest, SlotsAreNamedAsInKeras) {
   EXPECT_EQ(slot_names(RMSprop({.momentum = 0.9f, .centered = true})),
             Names({"velocity", "momentum", "average_gradient"}));
   EXPECT_EQ(slot_names("adagrad"), Names({"accumulator"}));
+  EXPECT_EQ(slot_names("adadelta"), Names({"accumulated_grad", "accumulated_delta_var"}));
   EXPECT_EQ(slot_names("adam"), Names({"momentum", "velocity"}));
+  EXPECT_EQ(slot_names("adamw(amsgrad=true)"), Names({"momentum", "velocity", "velocity_hat"}));
+  EXPECT_EQ(slot_names("adamax"), Names({"momentum", "norm"}));
+  EXPECT_EQ(slot_names("nadam"), Names({"momentum", "velocity"}));
+  EXPECT_EQ(slot_names("lion"), Names({"momentum"}));
+  EXPECT_EQ(slot_names("ftrl"), Names({"accumulator", "linear"}));
+  EXPECT_EQ(slot_names("adam(use_ema=true)"), Names({"average", "momentum", "velocity"}));
+}
+
+// What has no sign or size stays visible: it is not turned into a step.
+TEST(OptimizerTest, AGradientThatIsNanMakesAParameterThatIsNan) {
+  for (const OptimizerSpec& spec : every_setting()) {
+    Values w = {1};
+    Optimizer optimizer(spec, 1);
+    optimizer.apply(w, Values{NAN});
+    EXPECT_TRUE(std::isnan(w[0])) << spec.name;
+  }
+}
+
+TEST(OptimizerTest, AveragesAreThoseOfTheParametersAfterEachStep) {
+  // w = 0.5, 0.25, -0.25; a = 0.5, (0.5 + 0.25) / 2 = 0.375, which w becomes, then
+  // w = 0.375 - 0.5 = -0.125, a = (0.375 - 0.125) / 2.
+  Values w = {1};
+  Optimizer optimizer(SGD({.learning_rate = 0.5,
+                           .use_ema = true,
+                           .ema_momentum = 0.5f,
+                           .ema_overwrite_frequency = 2}),
+                      1);
+  EXPECT_TRUE(optimizer.averages().empty());
+  optimizer.apply(w, Values{1});
+  EXPECT_EQ(w[0], 0.5f);
+  EXPECT_EQ(optimizer.averages()[0], 0.5f);
+  optimizer.apply(w, Values{0.5f});
+  EXPECT_EQ(w[0], 0.375f);
+  optimizer.apply(w, Values{1});
+  EXPECT_EQ(w[0], -0.125f);
+  EXPECT_EQ(optimizer.averages()[0], 0.125f);
+}
+
+TEST(OptimizerTest, NadamsProductNeedsNoState) {
+  // Multiplied up as Keras does, past where it has become too small to matter.
+  for (const float beta_1 : {0.5f, 0.9f, 0.9999f}) {
+    double product = 1;
+    for (int64_t t = 1; t <= 3000; ++t) {
+      const auto momentum = [&](int64_t step) {
+        return decimal_of(beta_1) * (1 - 0.5 * std::pow(0.96, static_cast<double>(step)));
+      };
+      product *= momentum(t);
+      const StepFactors factors = factors_of(Nadam({.beta_1 = beta_1}), t);
+      ASSERT_FLOAT_EQ(factors.a,
+                      static_cast<float>(momentum(t + 1) / (1 - product * momentum(t + 1))));
+      ASSERT_FLOAT_EQ(factors.b, static_cast<float>((1 - momentum(t)) / (1 - product)));
+    }
+  }
 }
 
 TEST(OptimizerDeathTest, RangeOutsideThePieceIsABrokenInvariant) {

@@ -48,9 +48,11 @@ TEST(JobConfigTest, OptimizerIsANameOrAnObject) {
   merge_json(R"({"optimizer": "SGD"})", c);
   EXPECT_EQ(c.optimizer.name, "sgd");
   merge_json(R"({"optimizer": {"name": "adam", "beta_1": 0.5}})", c);
-  EXPECT_EQ(c.optimizer.beta_1, 0.5f);
-  EXPECT_THAT(message_of([&] { merge_json(R"({"optimizer": {"name": "adam", "rho": 1}})", c); }),
-              HasSubstr("has no field \"rho\""));
+  EXPECT_EQ(c.optimizer, Adam({.beta_1 = 0.5f}));
+  merge_json(R"x({"optimizer": "adamw(weight_decay=0.5)"})x", c);
+  EXPECT_EQ(c.optimizer, AdamW({.weight_decay = 0.5f}));
+EXPECT_THAT(message_of([&] { merge_json(R"({"optimizer": {"name": "adam", "rho": 1}})", c); }),
+            HasSubstr("has no field \"rho\""));
 }
 
 TEST(JobConfigTest, WhatWasNamedIsToldInTheNamesOfFields) {
@@ -148,7 +150,7 @@ TEST(JobConfigTest, NonsenseIsRefusedByTheFieldsName) {
   c.validation_split = 1;
   EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("validation_split: "));
   c = {};
-  c.optimizer.beta_1 = 2;
+  c.optimizer = Adam({.beta_1 = 2});
   EXPECT_EQ(message_of([&] { validate(c); }),
             "optimizer: \"adam\": beta_1 = 2: must be at least 0 and less than 1");
   c = {};

@@ -33,7 +33,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
     : graph_(validate(graph)),
       options_(checked(graph_, options)),
       plan_(make_cpu_plan(graph_, options_)),
-      parameters_(graph.parameter_size, options_),
+      parameters_(graph.parameter_size, options_, trained_parameters(plan_)),
       window_(graph.parameter_size, state_of(graph_), !options.optimizer) {
   device_.threads = options_.threads;
   if (options_.purpose == Purpose::kInference) return;  // who knows how many samples will come
@@ -111,6 +111,7 @@ void CpuReplica::start_update(const UpdateScale& scale, std::span<float> update)
   check_trains(options_);
   check_exchange(graph_, "update", update.size());
   window_.update(scale, parameters_.values(), update);
+  if (!parameters_.has_optimizer()) parameters_.clip(update);
   window_metrics_ = take_metrics();
 }
 
@@ -119,6 +120,11 @@ void CpuReplica::adopt(std::span<const float> centre, OwnUpdate own) {
   check_exchange(graph_, "centre", centre.size());
   window_.adopt(centre, own, parameters_.values());
   parameters_.values_changed();
+}
+
+void CpuReplica::adopt_averages() {
+  check_trains(options_);
+  parameters_.adopt_averages();
 }
 
 }  // namespace sluice::backend::cpu

@@ -39,6 +39,7 @@ class CpuReplica final : public Replica {
   bool update_ready() override { return true; }
   StepMetrics finish_update() override { return std::exchange(window_metrics_, {}); }
   void adopt(std::span<const float> centre, OwnUpdate own) override;
+  void adopt_averages() override;
 
  private:
   Program& program_for(int64_t size);

@@ -1,5 +1,8 @@
 #include "backend/cpu/parameter_store.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/parallel.h"
 
@@ -9,8 +12,12 @@ constexpr int64_t kApplyGrain =
     16384;  // floats; below this a second thread costs more than it does
 }
 
-ParameterStore::ParameterStore(size_t size, const ReplicaOptions& options)
-    : values_(size), threads_(options.threads) {
+ParameterStore::ParameterStore(size_t size, const ReplicaOptions& options,
+                               std::vector<ParameterSlice> trained)
+    : values_(size),
+      clip_(options.optimizer ? optim::norm_clip_of(*options.optimizer) : options.update_clip,
+            std::move(trained), options.threads),
+      threads_(options.threads) {
   if (options.purpose == Purpose::kInference) return;
   gradients_ = core::AlignedBuffer(size);
   if (options.optimizer) optimizer_.emplace(*options.optimizer, size);
@@ -30,7 +37,10 @@ void ParameterStore::add_to_gradient(const ParameterSlice& slice, const float* g
 }
 
 void ParameterStore::gradient_complete(const ParameterSlice& slice) {
-  if (!optimizer_) return;
+  if (steps_at_once()) step(slice);
+}
+
+void ParameterStore::step(const ParameterSlice& slice) {
   parallel_for(threads_, static_cast<int64_t>(slice.size), kApplyGrain,
                [&](int64_t begin, int64_t end) {
                  const size_t offset = slice.offset + static_cast<size_t>(begin);
@@ -40,6 +50,21 @@ void ParameterStore::gradient_complete(const ParameterSlice& slice) {
 
 void ParameterStore::apply(size_t offset, std::span<const float> gradients) {
   optimizer_->apply_range(offset, values_.span().subspan(offset, gradients.size()), gradients);
+}
+
+void ParameterStore::end_step() {
+  if (!optimizer_ || steps_at_once()) return;
+  clip_.clip(gradients_.span());
+  for (const ParameterSlice& slice : clip_.parameters()) step(slice);
+}
+
+void ParameterStore::adopt_averages() {
+  if (!optimizer_ || optimizer_->averages().empty()) return;
+  const std::span<const float> averages = optimizer_->averages();
+  for (const ParameterSlice& slice : clip_.parameters()) {
+    std::copy_n(averages.data() + slice.offset, slice.size, values_of(slice));
+  }
+  values_changed();
 }
 
 }  // namespace sluice::backend::cpu

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
+#include "backend/cpu/norm_clip.h"
 #include "backend/graph.h"
 #include "backend/replica.h"
 #include "core/aligned_buffer.h"
@@ -14,8 +16,9 @@ namespace sluice::backend::cpu {
 
 class ParameterStore {
  public:
-  // `size` floats; no gradients and no optimizer for inference.
-  ParameterStore(size_t size, const ReplicaOptions& options);
+  // `size` floats; no gradients and no optimizer for inference. `trained`: the parameters that a
+  // step gives gradients of.
+  ParameterStore(size_t size, const ReplicaOptions& options, std::vector<ParameterSlice> trained);
 
   std::span<float> values() { return values_.span(); }
   std::span<const float> gradients() const { return gradients_.span(); }
@@ -27,7 +30,10 @@ class ParameterStore {
   void values_changed() { ++version_; }
 
   bool has_optimizer() const { return optimizer_.has_value(); }
-  // Counts a step, on which Adam's step size depends. Before the first gradient of it.
+  // Whether gradients are used up one by one, while they are in the cache: always but where the
+  // optimizer needs the norms of all first.
+  bool steps_at_once() const { return has_optimizer() && !clip_.is_needed(); }
+  // Counts a step, on which what the optimizer does depends. Before the first gradient of it.
   void begin_step();
   // Adds to the slice's gradient what another op with the same parameter has.
   void add_to_gradient(const ParameterSlice& slice, const float* gradient);
@@ -35,13 +41,25 @@ class ParameterStore {
   // optimizer may step them at once, while they are in the cache.
   void gradient_complete(const ParameterSlice& slice);
   // The same for the floats [offset, offset + gradients.size()) of the arena, whose gradients lie
-  // elsewhere. Safe to call at once for disjoint ranges. Only with an optimizer.
+  // elsewhere. Safe to call at once for disjoint ranges. Only where it steps at once.
   void apply(size_t offset, std::span<const float> gradients);
+  // All gradients are complete: what did not step at once does now.
+  void end_step();
+
+  // Clips gradients that lie like the parameters, as ReplicaOptions say.
+  void clip(std::span<float> gradients) {
+    if (clip_.is_needed()) clip_.clip(gradients);
+  }
+  // See Replica.
+  void adopt_averages();
 
  private:
+  void step(const ParameterSlice& slice);
+
   core::AlignedBuffer values_;
   core::AlignedBuffer gradients_;
   std::optional<optim::Optimizer> optimizer_;
+  NormClipper clip_;
   int threads_;
   uint64_t version_ = 1;
 };

@@ -123,6 +123,7 @@ StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
   for (size_t i = plan_.steps.size(); i-- > 0;) {
     if (plan_.steps[i].has_backward) backward(i, step);
   }
+  parameters_.end_step();
   return metrics;
 }
 

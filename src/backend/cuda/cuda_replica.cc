@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backend/validate.h"
+#include "optim/optimizer.h"
 
 namespace sluice::backend::cuda {
 namespace {
@@ -64,7 +65,9 @@ void CudaReplica::start_step(const Batch& batch) {
   check_batch(graph_, options_.batch_size, batch);
   device_->use();
   Program& program = program_for(batch.size);
-  const int slot = input_.send(batch, context_->main.stream.get());
+  optim::StepFactors factors;
+  if (options_.optimizer) factors = optim::factors_of(*options_.optimizer, ++iterations_);
+  const int slot = input_.send(batch, factors, context_->main.stream.get());
   program.train_step(slot);
   input_.read(context_->main.stream.get());
   samples_ += batch.size;
@@ -105,7 +108,7 @@ StepMetrics CudaReplica::evaluate(const Batch& batch) {
   check_batch(graph_, options_.batch_size, batch);
   device_->use();
   Program& program = program_for(program_size(graph_, options_, batch.size));
-  program.evaluate(batch.size, input_.send(batch, context_->main.stream.get()));
+  program.evaluate(batch.size, input_.send(batch, {}, context_->main.stream.get()));
   input_.read(context_->main.stream.get());
   return read_metrics(states_.data() + 1, batch.size);
 }
@@ -117,7 +120,7 @@ void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> 
     host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output_shape().size()));
   }
   Program& program = program_for(program_size(graph_, options_, n));
-  program.predict(n, input_.send({n, x, {}}, context_->main.stream.get()), host_y_->data());
+  program.predict(n, input_.send({n, x, {}}, {}, context_->main.stream.get()), host_y_->data());
   input_.read(context_->main.stream.get());
   wait();
   std::copy_n(host_y_->data(), y.size(), y.data());
@@ -203,6 +206,14 @@ void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own) {
   check_exchange(graph_, "centre", centre.size());
   device_->use();
   window_.adopt(centre, own);
+  mirror_is_current_ = false;
+}
+
+void CudaReplica::adopt_averages() {
+  check_trains(options_);
+  if (!options_.optimizer || !options_.optimizer->use_ema || iterations_ == 0) return;
+  device_->use();
+  parameters_.adopt_averages(context_->main.stream.get());
   mirror_is_current_ = false;
 }
 

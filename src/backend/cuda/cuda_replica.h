@@ -40,6 +40,7 @@ class CudaReplica final : public Replica {
   bool update_ready() override;
   StepMetrics finish_update() override;
   void adopt(std::span<const float> centre, OwnUpdate own) override;
+  void adopt_averages() override;
 
  private:
   Program& program_for(int64_t size);
@@ -66,6 +67,7 @@ class CudaReplica final : public Replica {
   // Keras' layout, on the host, for those who ask.
   std::shared_ptr<core::AlignedBuffer> parameter_mirror_, gradient_mirror_;
   bool mirror_is_current_ = false;
+  int64_t iterations_ = 0;      // of the optimizer
   int64_t samples_ = 0;         // since the metrics were last taken
   int64_t window_samples_ = 0;  // of the last update
   bool update_started_ = false;

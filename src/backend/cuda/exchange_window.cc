@@ -73,6 +73,7 @@ size_t ExchangeWindow::sums_end() const { return sums_gradients_ ? parameters_.t
 void ExchangeWindow::start_update(const UpdateScale& scale, std::span<float> update) {
   cudaStream_t stream = context_.main.stream.get();
   wait_in(stream, delivered_);  // the one before is out of update_
+  if (sums_gradients_) parameters_.clip(scale.trained, start_.data(), stream);
   read_update(parameters_.segments(), scale.trained, scale.state, parameters_.values(),
               start_.data(), static_cast<int64_t>(sums_end()), update_.data(), stream);
   take_metrics(metrics_, window_metrics_.data(), stream);

@@ -1,11 +1,14 @@
 #include "backend/cuda/input_ring.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace sluice::backend::cuda {
 namespace {
 
 constexpr size_t kAlignment = 64;  // floats
+
+size_t aligned(size_t floats) { return (floats + kAlignment - 1) / kAlignment * kAlignment; }
 
 void put(std::span<const float> from, std::span<float> to) {
   if (from.data() != to.data()) std::copy(from.begin(), from.end(), to.begin());
@@ -16,7 +19,8 @@ void put(std::span<const float> from, std::span<float> to) {
 InputRing::InputRing(const std::shared_ptr<Device>& device, size_t x_size, size_t y_size)
     : x_size_(x_size),
       y_size_(y_size),
-      x_offset_((y_size + kAlignment - 1) / kAlignment * kAlignment),
+      y_offset_(aligned(sizeof(optim::StepFactors) / sizeof(float))),
+      x_offset_(y_offset_ + aligned(y_size)),
       uploads_(make_stream()) {
   for (Place& place : places_) {
     place.host = make_pinned(device, x_offset_ + x_size);
@@ -27,7 +31,10 @@ InputRing::InputRing(const std::shared_ptr<Device>& device, size_t x_size, size_
 InputSlots InputRing::slots() const {
   InputSlots slots;
   for (size_t i = 0; i < slots.size(); ++i) {
-    slots[i] = {.x = places_[i].device.data() + x_offset_, .y = places_[i].device.data()};
+    float* const place = places_[i].device.data();
+    slots[i] = {.x = place + x_offset_,
+                .y = place + y_offset_,
+                .factors = reinterpret_cast<const optim::StepFactors*>(place)};
   }
   return slots;
 }
@@ -36,7 +43,7 @@ std::span<float> InputRing::host_x(const Place& place) const {
   return place.host->span().subspan(x_offset_, x_size_);
 }
 std::span<float> InputRing::host_y(const Place& place) const {
-  return place.host->span().first(y_size_);
+  return place.host->span().subspan(y_offset_, y_size_);
 }
 
 BatchBuffers InputRing::host() {
@@ -45,10 +52,11 @@ BatchBuffers InputRing::host() {
   return {host_x(place), host_y(place)};
 }
 
-int InputRing::send(const Batch& batch, cudaStream_t compute) {
+int InputRing::send(const Batch& batch, const optim::StepFactors& factors, cudaStream_t compute) {
   const BatchBuffers buffers = host();
   const int at = next_;
   const Place& place = places_[static_cast<size_t>(at)];
+  std::memcpy(place.host->data(), &factors, sizeof(factors));
   put(batch.x, buffers.x);
   put(batch.y, buffers.y);
   SLUICE_CHECKED(cudaStreamWaitEvent(uploads_.get(), place.read.get(), 0));

@@ -19,8 +19,9 @@ class InputRing {
   // The host memory of the next place, for the batch that send() will copy. Waits until the batch
   // before it has been copied.
   BatchBuffers host();
-  // Copies a batch, wherever it lies, to the next place; `compute` waits for it. Returns the place.
-  int send(const Batch& batch, cudaStream_t compute);
+  // Copies a batch, wherever it lies, and what the optimizer needs for its step to the next place;
+  // `compute` waits for it. Returns the place.
+  int send(const Batch& batch, const optim::StepFactors& factors, cudaStream_t compute);
   // The place that send() returned is free again when `compute` has done what it has been given
   // until now.
   void read(cudaStream_t compute);
@@ -28,7 +29,8 @@ class InputRing {
   void wait() { (void)cudaStreamSynchronize(uploads_.get()); }
 
  private:
-  // Targets first, then inputs: what a batch fills is one piece, and one copy.
+  // The optimizer's factors first, then targets, then inputs: what a batch fills is one piece, and
+  // one copy.
   struct Place {
     std::shared_ptr<core::AlignedBuffer> host;
     DeviceArray<float> device;
@@ -40,7 +42,7 @@ class InputRing {
   std::span<float> host_y(const Place& place) const;
 
   const size_t x_size_, y_size_;
-  const size_t x_offset_;  // behind the targets, aligned
+  const size_t y_offset_, x_offset_;  // aligned
   const Stream uploads_;
   std::array<Place, kInputSlots> places_;
   int next_ = 0;

@@ -14,8 +14,9 @@
 #include "backend/interpolation.h"
 #include "backend/rearrangement.h"
 #include "backend/type.h"
+#include "optim/norm_clip.h"
+#include "optim/rules.h"
 #include "sluice/losses.h"
-#include "sluice/optimizers.h"
 
 namespace sluice::backend::cuda {
 
@@ -128,14 +129,12 @@ void softmax_backward(int64_t rows, int64_t columns, const float* y, const float
 // What changes from step to step, on the device.
 struct StepState {
   uint64_t step;               // training steps whose loss has been computed
-  float adam_step_size;        // Adam's corrected learning rate in that step
   double loss_sum;             // over the rows since the metrics were last taken
   unsigned long long correct;  // likewise
 };
-// Adds a step's `losses` and `correct`, [rows] each, to the state, counts the step, and computes
-// Adam's step size from the count.
-void count_step(const OptimizerSpec& spec, int64_t rows, const float* losses, const int* correct,
-                StepState* state, cudaStream_t stream);
+// Adds a step's `losses` and `correct`, [rows] each, to the state, and counts the step.
+void count_step(int64_t rows, const float* losses, const int* correct, StepState* state,
+                cudaStream_t stream);
 
 // dropout.cu
 enum class Pass { kForward, kBackward };
@@ -164,12 +163,33 @@ struct OptimizerArena {
   int64_t size = 0;
   float* w = nullptr;
   const float* g = nullptr;
-  std::vector<float*> slots;   // as optim::Optimizer has them
+  std::vector<float*> slots;   // the rule's
+  float* averages = nullptr;   // nullptr: none are kept
   void* bfloat16_w = nullptr;  // a copy for bfloat16 kernels; or nullptr
 };
-// One step of the optimizer over the arena, in place.
-void optimizer_step(const OptimizerSpec& spec, const OptimizerArena& arena, const StepState* state,
+// One step of the optimizer over the arena, in place. `factors`: on the device.
+void optimizer_step(const optim::Rule& rule, const optim::Preparation& preparation,
+                    const optim::StepFactors* factors, const OptimizerArena& arena,
                     cudaStream_t stream);
+
+// norm_clip.cu
+// A piece of a trained parameter.
+struct NormBlock {
+  int64_t begin = 0;  // on the device
+  int size = 0;
+  int parameter = 0;
+};
+inline constexpr int64_t kNormBlock = 4096;  // floats that a block has at most
+// All blocks, in the order of the parameters; on the device.
+struct NormBlocks {
+  const NormBlock* table = nullptr;   // `count` of them
+  const int* first_blocks = nullptr;  // of each parameter, and behind the last: parameters + 1
+  double* squares = nullptr;          // memory: count + parameters
+  int count = 0, parameters = 0;
+};
+// Multiplies gradients, on the device, by what `clip` says for them times `factor`.
+void clip_by_norm(const NormBlocks& blocks, const optim::NormClip& clip, float factor, float* g,
+                  cudaStream_t stream);
 
 // exchange.cu
 // A contiguous piece of the parameters, by where it begins in Keras' layout and on the device. A

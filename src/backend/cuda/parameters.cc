@@ -92,7 +92,9 @@ Parameters::Parameters(const Graph& graph, Places places, const ReplicaOptions& 
           copied(*context.device, segments_.data(), segments_.size(), context.main.stream.get())),
       values_(*context.device, places.size),
       gradients_(*context.device, options.purpose == Purpose::kTraining ? places.size : 0),
-      bfloat16_(*context.device, options.precision == Precision::kMixedBfloat16 ? places.size : 0) {
+      bfloat16_(*context.device, options.precision == Precision::kMixedBfloat16 ? places.size : 0),
+      clip_(options.optimizer ? optim::norm_clip_of(*options.optimizer) : options.update_clip) {
+  if (clip_.is_needed() && gradients() != nullptr) prepare_clip(context);
   if (!optimizer_) return;
   optim::validate(*optimizer_);
   arena_ = {.w = values(), .g = gradients(), .slots = {}, .bfloat16_w = bfloat16_values()};
@@ -101,6 +103,41 @@ Parameters::Parameters(const Graph& graph, Places places, const ReplicaOptions& 
     slots_.push_back(copied(*context.device, initial.data(), size(), context.main.stream.get()));
     arena_.slots.push_back(slots_.back().data());
   }
+  rule_ = optim::definition_of(*optimizer_).rule(*optimizer_);
+  preparation_ = optim::preparation_of(*optimizer_);
+  if (!optimizer_->use_ema) return;
+  arena_.averages = arena_.slots.front();
+  arena_.slots.erase(arena_.slots.begin());
+}
+
+void Parameters::prepare_clip(const Context& context) {
+  std::vector<NormBlock> blocks;
+  std::vector<int> first_blocks;
+  for (const Segment& segment : segments_) {
+    if (segment.device >= static_cast<int64_t>(trained_size_)) continue;
+    const auto parameter = static_cast<int>(first_blocks.size());
+    first_blocks.push_back(static_cast<int>(blocks.size()));
+    for (int64_t at = 0; at < segment.size; at += kNormBlock) {
+      blocks.push_back({.begin = segment.device + at,
+                        .size = static_cast<int>(std::min(kNormBlock, segment.size - at)),
+                        .parameter = parameter});
+    }
+  }
+  first_blocks.push_back(static_cast<int>(blocks.size()));
+  cudaStream_t stream = context.main.stream.get();
+  norm_blocks_ = copied(*context.device, blocks.data(), blocks.size(), stream);
+  first_norm_blocks_ = copied(*context.device, first_blocks.data(), first_blocks.size(), stream);
+  squares_ = DeviceArray<double>(*context.device, blocks.size() + first_blocks.size() - 1);
+}
+
+void Parameters::clip(float factor, float* gradients, cudaStream_t stream) const {
+  if (norm_blocks_.size() == 0) return;
+  const NormBlocks blocks{.table = norm_blocks_.data(),
+                          .first_blocks = first_norm_blocks_.data(),
+                          .squares = squares_.data(),
+                          .count = static_cast<int>(norm_blocks_.size()),
+                          .parameters = static_cast<int>(first_norm_blocks_.size()) - 1};
+  clip_by_norm(blocks, clip_, factor, gradients, stream);
 }
 
 Segments Parameters::segments() const {
@@ -122,10 +159,19 @@ const void* Parameters::values_of(const ParameterSlice& slice, Type type) const 
   return bfloat16_.data() + place(slice);
 }
 
-void Parameters::step(size_t count, const StepState* state, cudaStream_t stream) const {
+void Parameters::step(size_t count, const optim::StepFactors* factors, cudaStream_t stream) const {
+  clip(1, gradients(), stream);
   OptimizerArena arena = arena_;
   arena.size = static_cast<int64_t>(count);
-  optimizer_step(*optimizer_, arena, state, stream);
+  optimizer_step(rule_, preparation_, factors, arena, stream);
+}
+
+void Parameters::adopt_averages(cudaStream_t stream) const {
+  SLUICE_CHECKED(cudaMemcpyAsync(values(), arena_.averages, trained_size_ * sizeof(float),
+                                 cudaMemcpyDeviceToDevice, stream));
+  if (bfloat16_values() == nullptr) return;
+  convert(Type::kFloat32, Type::kBfloat16, static_cast<int64_t>(trained_size_), values(),
+          bfloat16_values(), stream);
 }
 
 }  // namespace sluice::backend::cuda

@@ -42,8 +42,14 @@ class Parameters {
   }
 
   const std::optional<OptimizerSpec>& optimizer() const { return optimizer_; }
-  // The optimizer's step over the first `count` numbers on the device. Only with one.
-  void step(size_t count, const StepState* state, cudaStream_t stream) const;
+  // The optimizer's step over the first `count` numbers on the device; `factors`: there as well.
+  // Only with one.
+  void step(size_t count, const optim::StepFactors* factors, cudaStream_t stream) const;
+  // Multiplies what lies like the trained gradients by what its norm, times `factor`, is clipped
+  // by, as ReplicaOptions say.
+  void clip(float factor, float* gradients, cudaStream_t stream) const;
+  // Only with an optimizer that keeps averages and has stepped: the trained values become those.
+  void adopt_averages(cudaStream_t stream) const;
 
  private:
   struct Places {
@@ -54,6 +60,7 @@ class Parameters {
   Parameters(const Graph& graph, Places places, const ReplicaOptions& options,
              const Context& context);
 
+  void prepare_clip(const Context& context);
   size_t place(const ParameterSlice& slice) const;
 
   const size_t keras_size_;
@@ -64,7 +71,13 @@ class Parameters {
   DeviceArray<float> values_, gradients_;
   DeviceArray<uint16_t> bfloat16_;
   std::vector<DeviceArray<float>> slots_;
+  optim::Rule rule_;
+  optim::Preparation preparation_;
   OptimizerArena arena_;
+  const optim::NormClip clip_;
+  DeviceArray<NormBlock> norm_blocks_;
+  DeviceArray<int> first_norm_blocks_;
+  DeviceArray<double> squares_;
 };
 
 }  // namespace sluice::backend::cuda

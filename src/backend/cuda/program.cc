@@ -72,7 +72,6 @@ Program::Program(const Graph& graph, const Plan& plan, const Context& context,
       loss_spec_(graph.loss),
       loss_{plan.output_activation, batch * positions_, graph.classes(), positions_,
             graph.weighted},
-      optimizer_(parameters.optimizer().value_or(OptimizerSpec("sgd"))),
       values_(plan, batch, memory_),
       losses_(*context.device, static_cast<size_t>(loss_.rows)),
       correct_(*context.device, static_cast<size_t>(loss_.rows)),
@@ -143,7 +142,7 @@ void Program::loss(int64_t n, int slot, float* gradient, StepState* state) {
   compute_loss(loss_spec_, shape, values_.output().data->data,
                state_.inputs[static_cast<size_t>(slot)].y, gradient, losses_.data(),
                correct_.data(), counted_.data(), stream);
-  count_step(optimizer_, shape.rows, losses_.data(), correct_.data(), state, stream);
+  count_step(shape.rows, losses_.data(), correct_.data(), state, stream);
 }
 
 void Program::gradients(int slot, StepState* state) {
@@ -162,9 +161,10 @@ void Program::backward(size_t step) {
   }
 }
 
-void Program::use_gradients(size_t parameters) {
+void Program::use_gradients(size_t parameters, int slot) {
   if (parameters_.optimizer()) {
-    parameters_.step(parameters, state_.training, context_.main.stream.get());
+    parameters_.step(parameters, state_.inputs[static_cast<size_t>(slot)].factors,
+                     context_.main.stream.get());
   } else {
     add(Type::kFloat32, static_cast<int64_t>(parameters), parameters_.gradients(),
         state_.gradient_sum, state_.gradient_sum, context_.main.stream.get());
@@ -186,7 +186,7 @@ void Program::warm_up(int slot) {
   rehearsing_ = true;
   gradients(slot, state_.evaluation);
   rehearsing_ = false;
-  use_gradients(0);
+  use_gradients(0, slot);
   SLUICE_CHECKED(
       cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.main.stream.get()));
   SLUICE_CHECKED(cudaStreamSynchronize(context_.main.stream.get()));
@@ -198,7 +198,7 @@ void Program::capture(int slot) {
   const std::shared_lock no_others(context_.device->captures());
   Capture capture(context_.main.stream.get());
   gradients(slot, state_.training);
-  use_gradients(parameters_.trained_size());
+  use_gradients(parameters_.trained_size(), slot);
   const auto graph = capture.end();
   SLUICE_CHECKED(cudaGraphGetNodes(graph.get(), nullptr, &nodes_));
   steps_[static_cast<size_t>(slot)] = made<GraphExec>(

@@ -14,6 +14,7 @@ namespace sluice::backend::cuda {
 struct InputSlot {
   const float* x = nullptr;
   const float* y = nullptr;
+  const optim::StepFactors* factors = nullptr;  // of the optimizer, for this step
 };
 
 // A training step alternates between two, so that one is filled while the other is read.
@@ -62,7 +63,7 @@ class Program {
   LossShape loss_of(int64_t n) const;
   void gradients(int slot, StepState* state);
   void backward(size_t step);
-  void use_gradients(size_t parameters);
+  void use_gradients(size_t parameters, int slot);
   void warm_up(int slot);
   void capture(int slot);
 
@@ -71,10 +72,9 @@ class Program {
   const Parameters& parameters_;
   const ProgramState state_;
   const int64_t batch_;
-  const int64_t positions_;        // rows of outputs that each sample has
-  const LossSpec& loss_spec_;      // of the graph
-  const LossShape loss_;           // of the whole batch
-  const OptimizerSpec optimizer_;  // plain SGD where there is none
+  const int64_t positions_;    // rows of outputs that each sample has
+  const LossSpec& loss_spec_;  // of the graph
+  const LossShape loss_;       // of the whole batch
   MemoryPlan memory_;
   const Values values_;
   std::vector<std::unique_ptr<Operation>> operations_;  // one for each step

@@ -7,7 +7,6 @@
 Keras 3 and Keras 2 (tf_keras) describe the same models; their summaries and JSON are what the
 tests compare with. *.sluice.json are written by Sluice (Model::to_json): this script changes
 nothing in them and fails unless both versions of Keras read them as the models they stand for.
-The optimizers' steps in tests/optim/optimizer_test.cc are printed at the end.
 """
 import json
 import os
@@ -151,24 +150,6 @@ def check_sluice_json(k):
     assert model.predict(np.zeros((2, 28, 30, 3), "float32"), verbose=0).shape == (2, 10)
 
 
-def print_optimizer_steps():
-    gradients = [[1.0, -2.0, 0.5], [-0.5, -2.0, 0.25], [2.0, 0.0, -1.0]]
-    o = keras.optimizers
-    for optimizer in (
-        o.SGD(0.1), o.SGD(0.1, momentum=0.9), o.SGD(0.1, momentum=0.9, nesterov=True),
-        o.RMSprop(0.01), o.RMSprop(0.01, rho=0.8, momentum=0.5),
-        o.RMSprop(0.01, centered=True, epsilon=1e-3),
-        o.RMSprop(0.01, centered=True, momentum=0.5, epsilon=1e-3),
-        o.Adagrad(0.1), o.Adam(0.01), o.Adam(0.01, epsilon=0.1),
-    ):
-        w = keras.Variable(np.array([1, 2, -3], "float32"))
-        optimizer.build([w])
-        print(type(optimizer).__name__)
-        for g in gradients:
-            optimizer.apply([keras.ops.convert_to_tensor(np.array(g, "float32"))], [w])
-            print("  ", [float(x) for x in np.array(w)])
-
-
 def main():
     for make in (mnist_cnn, all_layers, long_names, unbuilt):
         write(make.__name__ + ".summary.txt", summary(make(keras)))
@@ -177,7 +158,6 @@ def main():
         write(make.__name__ + ".keras2.json", make(tf_keras).to_json())
     for k in (keras, tf_keras):
         check_sluice_json(k)
-    print_optimizer_steps()
 
 
 if __name__ == "__main__":

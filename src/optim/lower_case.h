@@ -1,0 +1,17 @@
+// Keras' class names are found in any letter case.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sluice::optim {
+
+inline std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+}  // namespace sluice::optim

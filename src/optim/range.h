@@ -1,0 +1,27 @@
+// The values that a hyperparameter may have.
+#pragma once
+
+#include <cmath>
+
+namespace sluice::optim {
+
+struct Range {
+  bool (*has)(double value);
+  const char* text;  // what the value must be, for messages
+};
+inline constexpr Range kNotNegative = {
+    [](double value) { return std::isfinite(value) && value >= 0; }, "finite and at least 0"};
+inline constexpr Range kPositive = {[](double value) { return std::isfinite(value) && value > 0; },
+                                    "finite and above 0"};
+inline constexpr Range kNotPositive = {
+    [](double value) { return std::isfinite(value) && value <= 0; }, "finite and at most 0"};
+inline constexpr Range kFraction = {[](double value) { return value >= 0 && value <= 1; },
+                                    "from 0 to 1"};
+inline constexpr Range kDecay = {[](double value) { return value >= 0 && value < 1; },
+                                 "at least 0 and less than 1"};
+inline constexpr Range kFlag = {[](double value) { return value == 0 || value == 1; },
+                                "true or false"};
+
+inline bool is_flag(const Range& range) { return range.has == kFlag.has; }
+
+}  // namespace sluice::optim
