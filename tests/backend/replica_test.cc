@@ -210,7 +210,7 @@ TEST(ReplicaTest, GradientsAreClippedByTheNormOfWhatIsTrained) {
     pushing->train_step(samples.batch());
     pushing->train_step(samples.batch());
     std::vector<float> update(graph.parameter_size);
-    pushing->start_update(0.5f, update);
+    pushing->start_update({.trained = 0.5f}, update);
     pushing->finish_update();
     for (const ParameterSlice& slice : trained) {
       const double norm = spec.clipnorm > 0 ? norm_of({&slice, 1}) : all;

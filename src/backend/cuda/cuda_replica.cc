@@ -66,9 +66,10 @@ void CudaReplica::start_step(const Batch& batch) {
   device_->use();
   Program& program = program_for(batch.size);
   optim::StepFactors factors;
-  if (options_.optimizer) factors = optim::factors_of(*options_.optimizer, ++iterations_);
+  if (options_.optimizer) factors = optim::factors_of(*options_.optimizer, iterations_ + 1);
   const int slot = input_.send(batch, factors, context_->main.stream.get());
   program.train_step(slot);
+  ++iterations_;  // a step that could not be captured is none
   input_.read(context_->main.stream.get());
   samples_ += batch.size;
   nodes_ = program.nodes_per_step();
