@@ -85,6 +85,8 @@ struct WeightSpec {
   // Whether the optimizer steps it; false of a state that the layer itself changes in training,
   // such as a moving average. In the order of Layer::weights() these come last.
   bool trainable = true;
+  std::string regularizer = {};  // of sluice/regularizers.h; empty: none
+  std::string constraint = {};   // of sluice/constraints.h; empty: none
 
   bool operator==(const WeightSpec&) const = default;
 };

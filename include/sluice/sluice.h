@@ -7,6 +7,7 @@
 //   losses.h      CategoricalCrossentropy, Huber, ...     what training makes small
 //   optimizers.h  SGD(), Adam(), AdamW(), ...             how gradients become steps
 //   learning_rate.h  CosineDecay(), ...                   how large they are over a training
+//   regularizers.h, constraints.h    L2(), MaxNorm(), ...   what weights are held to
 //   trainer.h     init(), Adag, Downpour, AsyncSgd        training in several processes
 //   errors.h      ShapeError, RuntimeError                what is thrown
 //   status.h      Status, Result                          the same inside the library
@@ -16,6 +17,7 @@
 // It includes the standard library and nothing else, and takes C++20. examples/ has whole programs.
 #pragma once
 
+#include "sluice/constraints.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
 #include "sluice/layer.h"
@@ -24,6 +26,7 @@
 #include "sluice/losses.h"
 #include "sluice/model.h"
 #include "sluice/optimizers.h"
+#include "sluice/regularizers.h"
 #include "sluice/shape.h"
 #include "sluice/status.h"
 #include "sluice/trainer.h"

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "backend/weight_rule.h"
 #include "sluice/losses.h"
 #include "sluice/shape.h"
 
@@ -193,6 +194,18 @@ struct Op {
   OpKind kind;
 };
 
+// Of a parameter that is trained.
+struct WeightRule {
+  ParameterSlice slice{};
+  float l1 = 0, l2 = 0;
+  bool not_negative = false;             // what is less becomes 0 after a step
+  std::optional<NormConstraint> norm{};  // after it
+
+  bool is_penalized() const { return l1 != 0 || l2 != 0; }
+  bool is_constrained() const { return not_negative || norm.has_value(); }
+  float gradient(float w) const { return penalty_gradient(l1, l2, w); }
+};
+
 struct Graph {
   std::vector<Shape> values;  // without the batch
   ValueId input = 0, output = 0;
@@ -205,6 +218,7 @@ struct Graph {
   // Each sample's targets have one more number behind them: its weight. The loss of a batch is the
   // sum of weights times losses, divided by the number of samples. Metrics do not know it.
   bool weighted = false;
+  std::vector<WeightRule> weight_rules;  // of some parameters, one each
 
   Graph() = default;
   // Of nothing but its input, which is the output as well until an op is added.

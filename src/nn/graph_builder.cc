@@ -1,6 +1,9 @@
 #include "nn/graph_builder.h"
 
+#include <algorithm>
+
 #include "core/check.h"
+#include "nn/weight_rules.h"
 
 namespace sluice::nn {
 
@@ -34,6 +37,19 @@ void GraphBuilder::begin_call(const Layer& layer, std::vector<backend::ValueId> 
 
 void GraphBuilder::append_to_input(size_t input, backend::OpKind kind, Shape output) {
   inputs_[input] = graph_.add(layer_, std::move(kind), {inputs_[input]}, std::move(output));
+}
+
+void GraphBuilder::add_weight_rules(const Layer& layer) {
+  for (const WeightSpec& weight : layer.weights(shape())) {
+    if (weight.regularizer.empty() && weight.constraint.empty()) continue;
+    backend::WeightRule rule = weight_rule(layer.class_name() + " \"" + layer_ + '"', weight);
+    rule.slice = parameter(weight.name);
+    if (rule.slice.role != backend::ParameterRole::kTrainable) continue;
+    const auto is_same = [&](const backend::WeightRule& other) {
+      return other.slice.offset == rule.slice.offset;
+    };
+    if (std::ranges::none_of(graph_.weight_rules, is_same)) graph_.weight_rules.push_back(rule);
+  }
 }
 
 void GraphBuilder::append_merge(backend::OpKind kind, Shape output) {

@@ -19,6 +19,10 @@ class GraphBuilder {
   // The operations and weights that follow belong to this layer, called for these values.
   void begin_call(const Layer& layer, std::vector<backend::ValueId> inputs);
 
+  // The layer's regularizers and constraints, once for each of its weights, however often it is
+  // called. Throws std::invalid_argument for those that do not fit a weight's shape.
+  void add_weight_rules(const Layer& layer);
+
   // The shape, without the batch, that the next operation gets.
   const Shape& shape() const { return graph_.values[value_]; }
   // What the last operation of the layer has given.

@@ -10,6 +10,7 @@
 #include "nn/initializers.h"
 #include "nn/keras_json.h"
 #include "nn/registry.h"
+#include "nn/weight_rules.h"
 
 namespace sluice::nn {
 namespace {
@@ -53,6 +54,23 @@ std::optional<ConfigValue> read_initializer(const Json& value) {
   }
   if (initializer == nullptr) return std::nullopt;
   return ConfigValue(std::string(initializer->name));
+}
+
+// A regularizer or constraint, as a text or an object of Keras'; none when it is not one of ours.
+std::optional<ConfigValue> read_rule(const Json& value) {
+  const bool is_object =
+      value.is_object() && member(value, "class_name").is_string() && is_of_keras(value);
+  if (!value.is_string() && !is_object) return std::nullopt;
+  try {
+    return ConfigValue(read_weight_rule(value));
+  } catch (const std::invalid_argument&) {
+    // A text may be for a layer of the program's own, or it is the layer that refuses it.
+    return is_object ? std::nullopt : std::optional(ConfigValue(value.get<std::string>()));
+  }
+}
+
+bool is_rule(const std::string& key) {
+  return key.ends_with("_regularizer") || key.ends_with("_constraint");
 }
 
 bool is_whole(const Json& value) {
@@ -138,7 +156,9 @@ Config read_config(const Json& json) {
                       key));
     }
     const bool initializer = key.ends_with("_initializer");
-    const auto read = initializer ? read_initializer(value) : read_value(value);
+    const auto read = initializer    ? read_initializer(value)
+                      : is_rule(key) ? read_rule(value)
+                                     : read_value(value);
     if (!read) {
       throw std::invalid_argument(
           fmt::format("{} = {}: Sluice does not have this{}", key, shown(value),

@@ -5,6 +5,7 @@
 #include "nn/keras_functional.h"
 #include "nn/keras_json.h"
 #include "nn/model_impl.h"
+#include "nn/weight_rules.h"
 
 namespace sluice {
 namespace {
@@ -24,6 +25,15 @@ Json from_initializer(const ConfigValue& value) {
           {"class_name", initializer->keras_class},
           {"config", config},
           {"registered_name", nullptr}};
+}
+
+bool is_rule(const std::string& key) {
+  return key.ends_with("_regularizer") || key.ends_with("_constraint");
+}
+
+Json from_rule(const ConfigValue& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  return text != nullptr ? nn::write_weight_rule(*text) : nn::write_value(value);
 }
 
 Json object(const Json& module, const std::string& class_name, const Json& config,
@@ -65,8 +75,10 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
   Json config = {{"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
   const Config settings = layer.config();
   for (const auto& [key, value] : settings.entries()) {
-    config[key] =
-        !custom && key.ends_with("_initializer") ? from_initializer(value) : nn::write_value(value);
+    config[key] = custom                          ? write_value(value)
+                  : key.ends_with("_initializer") ? from_initializer(value)
+                  : is_rule(key)                  ? from_rule(value)
+                                                  : write_value(value);
   }
   if (custom) return object(nullptr, layer.class_name(), config, layer.class_name());
   return object("keras.layers", layer.class_name(), config, nullptr);

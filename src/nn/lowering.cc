@@ -26,6 +26,7 @@ backend::Graph lower(const Model& model, const LossSpec& loss) {
     for (const Model::Impl::Value value : call.inputs) inputs.push_back(values[value]);
     const Layer& layer = *impl.layers[call.layer];
     builder.begin_call(layer, std::move(inputs));
+    builder.add_weight_rules(layer);
     layer.lower(builder);
     values.push_back(builder.value());
   }

@@ -10,6 +10,7 @@
 #include "nn/initializers.h"
 #include "nn/model_impl.h"
 #include "nn/naming.h"
+#include "nn/weight_rules.h"
 #include "sluice/errors.h"
 #include "sluice/layers/input.h"
 
@@ -32,6 +33,7 @@ void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
           fmt::format("{}: weight \"{}\": initializer \"{}\": use one of {}", who, weights[i].name,
                       weights[i].initializer, nn::initializer_names()));
     }
+    (void)nn::weight_rule(who, weights[i]);
     for (size_t j = 0; j < i; ++j) {
       if (weights[i].name == weights[j].name) {
         throw std::invalid_argument(

@@ -64,6 +64,16 @@ auto blaming(const char* field, Make make) {
   }
 }
 
+// A server knows no parameter from another, and holds none to a constraint.
+void check_constraints(const wire::TrainingSpec& training, const Model& model) {
+  if (training.trainer.worker_rule()->trains_locally()) return;
+  const backend::Graph graph = nn::lower(model, training.loss);
+  if (!std::ranges::any_of(graph.weight_rules, &backend::WeightRule::is_constrained)) return;
+  throw InvalidField("model", fmt::format("with {} the servers step, which know no constraints of "
+                                          "weights: use another trainer",
+                                          training.trainer.name()));
+}
+
 Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cluster,
                                              const Model& model, const data::Records& records) {
   driver::DriverOptions options;
@@ -73,6 +83,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.class_weight = class_weights(config.class_weight, records.info());
   training.optimizer = effective_optimizer(config);
   training.trainer = algorithm_of(config);
+  check_constraints(training, model);
   // Of the largest partition at most: a worker's buffers are as large as this says.
   const int64_t partitions = int64_t{config.workers} * config.parallelism_factor;
   training.batch_size =

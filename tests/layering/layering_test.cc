@@ -42,7 +42,8 @@ const std::map<std::string, std::string> kPublicHeaders = {
     {"optimizers.h", "optim"}, {"losses.h", "loss"},         {"dataset.h", "data"},
     {"layer.h", "nn"},         {"layers.h", "nn"},           {"model.h", "nn"},
     {"trainer.h", "train"},    {"sluice.h", "train"},        {"version.h", "core"},
-    {"cplusplus.h", "core"},   {"learning_rate.h", "optim"},
+    {"cplusplus.h", "core"},   {"learning_rate.h", "optim"}, {"regularizers.h", "nn"},
+    {"constraints.h", "nn"},
 };
 
 // Libraries that may be included in one place only.

@@ -111,11 +111,14 @@ std::string error_of(const std::string& json) {
 }
 
 TEST(KerasReaderTest, SettingsThatSluiceDoesNotHaveAreRefusedWithTheLayersName) {
-  EXPECT_EQ(error_of(one_dense(R"(, "kernel_regularizer": {"class_name": "L2", "config": {}})")),
-            R"(Dense "d": kernel_regularizer = {"class_name":"L2","config":{}}: Sluice does not )"
-            "have this");
-  EXPECT_EQ(error_of(one_dense(R"(, "kernel_constraint": "non_neg")")),
-            "Dense \"d\": \"kernel_constraint\" is set: Sluice does not have this; remove it");
+  EXPECT_EQ(error_of(one_dense(
+                R"(, "kernel_regularizer": {"class_name": "OrthogonalRegularizer", "config": {}})")),
+            R"(Dense "d": kernel_regularizer = {"class_name":"OrthogonalRegularizer","config":{}}: )"
+            "Sluice does not have this");
+  EXPECT_EQ(error_of(one_dense(R"(, "activity_regularizer": "l2")")),
+            "Dense \"d\": \"activity_regularizer\" is set: Sluice does not have this; remove it");
+  EXPECT_THAT(error_of(one_dense(R"(, "kernel_constraint": "non_negative")")),
+              HasSubstr("\"non_negative\" is not known; use MaxNorm, NonNeg"));
   EXPECT_EQ(error_of(one_dense(R"(, "lora_rank": 4)")),
             "Dense \"d\": \"lora_rank\" is set: Sluice does not have this; remove it");
   EXPECT_EQ(error_of(one_dense(R"(, "dtype": "mixed_float16")")),
@@ -274,7 +277,7 @@ TEST(KerasReaderTest, APenaltyOfNothingIsNone) {
         Model::from_json(one_dense(std::string(", \"kernel_regularizer\": ") + nothing)));
   }
   EXPECT_THAT(error_of(one_dense(R"(, "kernel_regularizer": {"class_name": "L1L2",
-                                     "config": {"l1": 0.0, "l2": 0.1}})")),
+                                     "config": {"l1": 0.0, "l3": 0.1}})")),
               HasSubstr("Sluice does not have this"));
 }
 

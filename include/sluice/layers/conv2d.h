@@ -21,6 +21,12 @@ struct Conv2DOptions {
   // How weights are drawn; see WeightSpec in sluice/layer.h.
   std::string kernel_initializer = "glorot_uniform";
   std::string bias_initializer = "zeros";
+  // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
+  // none.
+  std::string kernel_regularizer = {};
+  std::string bias_regularizer = {};
+  std::string kernel_constraint = {};
+  std::string bias_constraint = {};
   std::string name = {};  // empty: conv2d, conv2d_1, ...
 };
 

@@ -33,7 +33,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
     : graph_(validate(graph)),
       options_(checked(graph_, options)),
       plan_(make_cpu_plan(graph_, options_)),
-      parameters_(graph.parameter_size, options_, trained_parameters(plan_)),
+      parameters_(graph.parameter_size, options_, trained_parameters(plan_), graph_.weight_rules),
       window_(graph.parameter_size, state_of(graph_), !options.optimizer) {
   device_.threads = options_.threads;
   if (options_.purpose == Purpose::kInference) return;  // who knows how many samples will come

@@ -80,7 +80,7 @@ class Dense final : public Kernel {
     kernel_gradient_ = ParameterGradient::if_wanted(build, 0);
     bias_gradient_ = ParameterGradient::if_wanted(build, 1);
     steps_in_cache_ =
-        parameters_.steps_at_once() && kernel_gradient_ && kernel_gradient_->is_alone();
+        parameters_.steps_in_pieces(op_.kernel) && kernel_gradient_ && kernel_gradient_->is_alone();
   }
 
   struct Scratch {

@@ -48,7 +48,7 @@ class DenseBfloat16 final : public Kernel {
     if (x_.gradient != nullptr) make_input_gradient(build);
     gradient_ = ParameterGradient::if_wanted(build, 0);
     bias_gradient_ = ParameterGradient::if_wanted(build, 1);
-    steps_in_cache_ = parameters_.steps_at_once() && gradient_ && gradient_->is_alone();
+    steps_in_cache_ = parameters_.steps_in_pieces(op_.kernel) && gradient_ && gradient_->is_alone();
     if (gradient_) make_kernel_gradient(build);
   }
 

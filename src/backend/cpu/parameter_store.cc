@@ -13,10 +13,11 @@ constexpr int64_t kApplyGrain =
 }
 
 ParameterStore::ParameterStore(size_t size, const ReplicaOptions& options,
-                               std::vector<ParameterSlice> trained)
+                               std::vector<ParameterSlice> trained, std::vector<WeightRule> rules)
     : values_(size),
       clip_(options.optimizer ? optim::norm_clip_of(*options.optimizer) : options.update_clip,
             std::move(trained), options.threads),
+      rules_(std::move(rules)),
       threads_(options.threads) {
   if (options.purpose == Purpose::kInference) return;
   gradients_ = core::AlignedBuffer(size);
@@ -37,6 +38,7 @@ void ParameterStore::add_to_gradient(const ParameterSlice& slice, const float* g
 }
 
 void ParameterStore::gradient_complete(const ParameterSlice& slice) {
+  rules_.add_gradient(slice, values_of(slice), gradients_of(slice));
   if (steps_at_once()) step(slice);
 }
 
@@ -46,6 +48,7 @@ void ParameterStore::step(const ParameterSlice& slice) {
                  const size_t offset = slice.offset + static_cast<size_t>(begin);
                  apply(offset, gradients_.span().subspan(offset, static_cast<size_t>(end - begin)));
                });
+  rules_.constrain(slice, values_of(slice));
 }
 
 void ParameterStore::apply(size_t offset, std::span<const float> gradients) {

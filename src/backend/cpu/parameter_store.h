@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/cpu/norm_clip.h"
+#include "backend/cpu/weight_rules.h"
 #include "backend/graph.h"
 #include "backend/replica.h"
 #include "core/aligned_buffer.h"
@@ -18,7 +19,8 @@ class ParameterStore {
  public:
   // `size` floats; no gradients and no optimizer for inference. `trained`: the parameters that a
   // step gives gradients of.
-  ParameterStore(size_t size, const ReplicaOptions& options, std::vector<ParameterSlice> trained);
+  ParameterStore(size_t size, const ReplicaOptions& options, std::vector<ParameterSlice> trained,
+                 std::vector<WeightRule> rules = {});
 
   std::span<float> values() { return values_.span(); }
   std::span<const float> gradients() const { return gradients_.span(); }
@@ -33,6 +35,12 @@ class ParameterStore {
   // Whether gradients are used up one by one, while they are in the cache: always but where the
   // optimizer needs the norms of all first.
   bool steps_at_once() const { return has_optimizer() && !clip_.is_needed(); }
+  // Whether pieces of this parameter's gradient may be given to apply().
+  bool steps_in_pieces(const ParameterSlice& slice) const {
+    return steps_at_once() && !rules_.has(slice);
+  }
+  // What all penalties of the parameters add to the loss.
+  double penalty() const { return rules_.penalty(values_.data()); }
   // Counts a step, on which what the optimizer does depends. Before the first gradient of it.
   void begin_step();
   // Adds to the slice's gradient what another op with the same parameter has.
@@ -41,7 +49,7 @@ class ParameterStore {
   // optimizer may step them at once, while they are in the cache.
   void gradient_complete(const ParameterSlice& slice);
   // The same for the floats [offset, offset + gradients.size()) of the arena, whose gradients lie
-  // elsewhere. Safe to call at once for disjoint ranges. Only where it steps at once.
+  // elsewhere. Safe to call at once for disjoint ranges. Only of what steps in pieces.
   void apply(size_t offset, std::span<const float> gradients);
   // All gradients are complete: what did not step at once does now.
   void end_step();
@@ -60,6 +68,7 @@ class ParameterStore {
   core::AlignedBuffer gradients_;
   std::optional<optim::Optimizer> optimizer_;
   NormClipper clip_;
+  WeightRules rules_;
   int threads_;
   uint64_t version_ = 1;
 };

@@ -97,6 +97,7 @@ StepMetrics Program::loss(int64_t n, const float* y, float* gradient) {
       compute_loss(loss_, n * positions_, values_.output().data->data, y, gradient);
   metrics.samples = n;
   metrics.loss_sum /= static_cast<double>(positions_);
+  metrics.loss_sum += parameters_.penalty() * static_cast<double>(n);
   metrics.correct /= static_cast<double>(positions_);
   return metrics;
 }

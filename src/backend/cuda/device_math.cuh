@@ -59,6 +59,18 @@ __device__ inline float warp_max(float x) {
   return x;
 }
 
+// All threads of a block of kBlock get the sum, once in a kernel.
+__device__ inline double block_sum(double x) {
+  __shared__ double sums[kBlock];
+  sums[threadIdx.x] = x;
+  for (unsigned half = kBlock / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+  }
+  __syncthreads();
+  return sums[0];
+}
+
 __device__ inline float activate(Activation activation, float x) {
   switch (activation) {
     case Activation::kRelu:

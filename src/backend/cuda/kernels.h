@@ -191,6 +191,30 @@ struct NormBlocks {
 void clip_by_norm(const NormBlocks& blocks, const optim::NormClip& clip, float factor, float* g,
                   cudaStream_t stream);
 
+// weight_rules.cu
+// A WeightRule, by where its parameter lies on the device.
+struct DeviceRule {
+  int64_t begin = 0, size = 0;
+  int64_t filters = 0;  // as in a Segment
+  float l1 = 0, l2 = 0;
+  bool not_negative = false, has_norm = false;
+  NormConstraint norm{};
+};
+struct DeviceRules {
+  const DeviceRule* table = nullptr;       // on the device, `count` of them
+  const NormBlock* block_table = nullptr;  // of those with a penalty, `blocks` of them
+  double* sums = nullptr;                  // memory: `blocks`
+  int count = 0, blocks = 0;
+  bool constrains = false;
+};
+// loss_sum += rows times the penalties of w; g += their gradient.
+void add_penalty(const DeviceRules& rules, const float* w, int64_t rows, StepState* state,
+                 cudaStream_t stream);
+void add_penalty_gradient(const DeviceRules& rules, const float* w, float* g, cudaStream_t stream);
+// Holds w to the first `count` constraints; `bfloat16_w`, its copy, may be nullptr.
+void constrain(const DeviceRules& rules, int count, float* w, void* bfloat16_w,
+               cudaStream_t stream);
+
 // exchange.cu
 // A contiguous piece of the parameters, by where it begins in Keras' layout and on the device. A
 // convolution's kernel lies there as cuDNN wants it, [filters, H, W, C]; in Keras' layout it is

@@ -9,18 +9,6 @@ namespace {
 
 // --- Kernels ---
 
-// All threads of the block get the sum.
-__device__ double block_sum(double x) {
-  __shared__ double sums[kBlock];
-  sums[threadIdx.x] = x;
-  for (unsigned half = kBlock / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
-  }
-  __syncthreads();
-  return sums[0];
-}
-
 __global__ void square_blocks_kernel(const NormBlock* blocks, const float* g, double* squares) {
   const NormBlock block = blocks[blockIdx.x];
   double sum = 0;

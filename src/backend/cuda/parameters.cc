@@ -94,6 +94,7 @@ Parameters::Parameters(const Graph& graph, Places places, const ReplicaOptions& 
       gradients_(*context.device, options.purpose == Purpose::kTraining ? places.size : 0),
       bfloat16_(*context.device, options.precision == Precision::kMixedBfloat16 ? places.size : 0),
       clip_(options.optimizer ? optim::norm_clip_of(*options.optimizer) : options.update_clip) {
+  prepare_rules(graph.weight_rules, context);
   if (clip_.is_needed() && gradients() != nullptr) prepare_clip(context);
   if (!optimizer_) return;
   optim::validate(*optimizer_);
@@ -140,6 +141,53 @@ void Parameters::clip(float factor, float* gradients, cudaStream_t stream) const
   clip_by_norm(blocks, clip_, factor, gradients, stream);
 }
 
+void Parameters::prepare_rules(const std::vector<WeightRule>& rules, const Context& context) {
+  std::vector<DeviceRule> table;
+  std::vector<NormBlock> blocks;
+  for (const WeightRule& rule : rules) {
+    const auto segment = std::ranges::find_if(segments_, [&](const Segment& s) {
+      return s.keras == static_cast<int64_t>(rule.slice.offset);
+    });
+    if (segment == segments_.end()) continue;
+    const auto number = static_cast<int>(table.size());
+    table.push_back({.begin = segment->device,
+                     .size = segment->size,
+                     .filters = segment->filters,
+                     .l1 = rule.l1,
+                     .l2 = rule.l2,
+                     .not_negative = rule.not_negative,
+                     .has_norm = rule.norm.has_value(),
+                     .norm = rule.norm.value_or(NormConstraint())});
+    constrains_ = constrains_ || rule.is_constrained();
+    for (int64_t at = 0; rule.is_penalized() && at < segment->size; at += kNormBlock) {
+      blocks.push_back({.begin = segment->device + at,
+                        .size = static_cast<int>(std::min(kNormBlock, segment->size - at)),
+                        .parameter = number});
+    }
+  }
+  cudaStream_t stream = context.main.stream.get();
+  rule_table_ = copied(*context.device, table.data(), table.size(), stream);
+  rule_blocks_ = copied(*context.device, blocks.data(), blocks.size(), stream);
+  rule_sums_ = DeviceArray<double>(*context.device, blocks.size());
+}
+
+DeviceRules Parameters::rules() const {
+  return {.table = rule_table_.data(),
+          .block_table = rule_blocks_.data(),
+          .sums = rule_sums_.data(),
+          .count = static_cast<int>(rule_table_.size()),
+          .blocks = static_cast<int>(rule_blocks_.size()),
+          .constrains = constrains_};
+}
+
+void Parameters::add_penalty(int64_t rows, StepState* state, cudaStream_t stream) const {
+  cuda::add_penalty(rules(), values(), rows, state, stream);
+}
+
+void Parameters::add_penalty_gradient(cudaStream_t stream) const {
+  cuda::add_penalty_gradient(rules(), values(), gradients(), stream);
+}
+
 Segments Parameters::segments() const {
   int64_t largest = 0;
   for (const Segment& segment : segments_) largest = std::max(largest, segment.size);
@@ -164,6 +212,8 @@ void Parameters::step(size_t count, const optim::StepFactors* factors, cudaStrea
   OptimizerArena arena = arena_;
   arena.size = static_cast<int64_t>(count);
   optimizer_step(rule_, preparation_, factors, arena, stream);
+  const DeviceRules all = rules();
+  constrain(all, count == 0 ? 0 : all.count, values(), bfloat16_values(), stream);
 }
 
 void Parameters::adopt_averages(cudaStream_t stream) const {

@@ -45,6 +45,9 @@ class Parameters {
   // The optimizer's step over the first `count` numbers on the device; `factors`: there as well.
   // Only with one.
   void step(size_t count, const optim::StepFactors* factors, cudaStream_t stream) const;
+  // See kernels.h.
+  void add_penalty(int64_t rows, StepState* state, cudaStream_t stream) const;
+  void add_penalty_gradient(cudaStream_t stream) const;
   // Multiplies what lies like the trained gradients by what its norm, times `factor`, is clipped
   // by, as ReplicaOptions say.
   void clip(float factor, float* gradients, cudaStream_t stream) const;
@@ -61,6 +64,8 @@ class Parameters {
              const Context& context);
 
   void prepare_clip(const Context& context);
+  void prepare_rules(const std::vector<WeightRule>& rules, const Context& context);
+  DeviceRules rules() const;
   size_t place(const ParameterSlice& slice) const;
 
   const size_t keras_size_;
@@ -78,6 +83,10 @@ class Parameters {
   DeviceArray<NormBlock> norm_blocks_;
   DeviceArray<int> first_norm_blocks_;
   DeviceArray<double> squares_;
+  DeviceArray<DeviceRule> rule_table_;
+  DeviceArray<NormBlock> rule_blocks_;
+  DeviceArray<double> rule_sums_;
+  bool constrains_ = false;
 };
 
 }  // namespace sluice::backend::cuda

@@ -142,6 +142,7 @@ void Program::loss(int64_t n, int slot, float* gradient, StepState* state) {
   compute_loss(loss_spec_, shape, values_.output().data->data,
                state_.inputs[static_cast<size_t>(slot)].y, gradient, losses_.data(),
                correct_.data(), counted_.data(), stream);
+  parameters_.add_penalty(shape.rows, state, stream);
   count_step(shape.rows, losses_.data(), correct_.data(), state, stream);
 }
 
@@ -162,6 +163,7 @@ void Program::backward(size_t step) {
 }
 
 void Program::use_gradients(size_t parameters, int slot) {
+  parameters_.add_penalty_gradient(context_.main.stream.get());
   if (parameters_.optimizer()) {
     parameters_.step(parameters, state_.inputs[static_cast<size_t>(slot)].factors,
                      context_.main.stream.get());

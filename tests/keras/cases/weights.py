@@ -1,0 +1,45 @@
+"""Penalties of weights and what they are held to."""
+from cases import Case, one_layer
+
+
+def shared(k):
+    """A penalty of a layer that is called twice counts once, and none of one that is frozen."""
+    layer = k.layers
+    x = layer.Input((4,), name="x")
+    twice = layer.Dense(4, activation="tanh", kernel_regularizer="l2", bias_regularizer="l1",
+                        name="twice")
+    frozen = layer.Dense(4, trainable=False, kernel_regularizer="l2",
+                         kernel_constraint="unit_norm", name="frozen")
+    return k.Model(x, layer.Dense(3, name="last")(twice(frozen(twice(x)))), name="shared")
+
+
+def constrained(k):
+    """After each step, which the next ones begin from."""
+    layer = k.layers
+    constraints = k.constraints
+    return k.Sequential(
+        [
+            layer.Input((5, 6, 3), name="x"),
+            layer.Conv2D(4, 3, activation="tanh", name="filters",
+                         kernel_constraint=constraints.MaxNorm(0.7, axis=[0, 1, 2]),
+                         bias_constraint=constraints.NonNeg()),
+            layer.Conv2D(4, 2, activation="tanh", name="rows",
+                         kernel_constraint=constraints.UnitNorm(axis=1)),
+            layer.Flatten(name="flat"),
+            layer.Dense(6, name="between",
+                        kernel_constraint=constraints.MinMaxNorm(0.5, 1.5, rate=0.6, axis=0)),
+            layer.Dense(3, name="last", kernel_constraint="non_neg",
+                        bias_constraint=constraints.MaxNorm(0.3)),
+        ],
+        name="constrained",
+    )
+
+
+CASES = [
+    one_layer("l1", (4,), lambda l: l.Dense(3, kernel_regularizer="l1")),
+    one_layer("l2_of_a_bias", (4,), lambda l: l.Dense(3, bias_regularizer="l2")),
+    one_layer("l1_l2_of_filters", (5, 6, 3), lambda l: l.Conv2D(
+        4, 3, kernel_regularizer={"class_name": "L1L2", "config": {"l1": 0.02, "l2": 0.03}})),
+    Case("shared_penalty", shared),
+    Case("constrained", constrained),
+]
