@@ -2,6 +2,7 @@
 //
 //   .loss = "mse"                                               the name, with Keras' defaults
 //   .loss = CategoricalCrossentropy({.label_smoothing = 0.1f})  with others
+//   .loss = "categorical_crossentropy(label_smoothing=0.1)"     the same as text, as in flags
 //
 // Notation: p [K] a model's outputs, y [K] their target, sums and means over K; eps = 1e-7. Where
 // outputs have more axes, [T..., K], each of the T... positions has a loss. A batch's loss is the
@@ -166,8 +167,9 @@ using AnyLoss =
 struct LossSpec {
   constexpr LossSpec() = default;
   // By Keras' name ("huber", "mean_squared_error"), class ("Huber") or abbreviation ("mse", "mae",
-  // "mape", "msle", "bce", "kld"), in any letter case, with Keras' defaults.
-  // Throws std::invalid_argument for any other name.
+  // "mape", "msle", "bce", "kld"), in any letter case, with Keras' defaults; with options behind
+  // it, as a call in Python has them: "huber(delta=0.5)".
+  // Throws std::invalid_argument for any other name, option or value.
   LossSpec(const char* which) : LossSpec(std::string(which)) {}  // NOLINT: implicit
   LossSpec(const std::string& which);                            // NOLINT: implicit
   template <typename Loss>

@@ -1,10 +1,13 @@
 #include <fmt/core.h>
 
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <vector>
 
 #include "core/alternatives.h"
+#include "loss/loss_json.h"
 #include "loss/table.h"
+#include "optim/call_text.h"
 
 namespace sluice {
 namespace {
@@ -22,6 +25,10 @@ std::string without_case(std::string_view name) {
 }  // namespace
 
 LossSpec::LossSpec(const std::string& which) {
+  if (which.find('(') != std::string::npos) {
+    from_json(optim::parse_call(which), *this);
+    return;
+  }
   const std::string wanted = without_case(which);
   bool found = false;
   loss::for_each_definition([&](const auto& definition) {

@@ -2,27 +2,20 @@
 // struct in sluice/losses.h, its line here, its formula in backend/loss_rows.h.
 #pragma once
 
-#include <cmath>
 #include <optional>
 #include <string_view>
 #include <tuple>
 
 #include "loss/traits.h"
+#include "optim/range.h"
 #include "sluice/losses.h"
 
 namespace sluice::loss {
 
-// The values that an option may have.
-struct Range {
-  bool (*has)(float value);
-  const char* text;  // what the value must be, for messages
-};
-inline constexpr Range kFraction = {[](float value) { return value >= 0 && value <= 1; },
-                                    "from 0 to 1"};
-inline constexpr Range kNotNegative = {
-    [](float value) { return std::isfinite(value) && value >= 0; }, "finite and at least 0"};
-inline constexpr Range kPositive = {[](float value) { return std::isfinite(value) && value > 0; },
-                                    "finite and above 0"};
+using optim::kFraction;
+using optim::kNotNegative;
+using optim::kPositive;
+using optim::Range;
 
 template <typename Loss, typename Value>
 struct Option {

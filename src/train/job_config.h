@@ -137,7 +137,7 @@ void visit_fields(Config& c, Visit visit) {
              "categorical_focal_crossentropy|binary_focal_crossentropy|kl_divergence|hinge|"
              "squared_hinge|categorical_hinge|mse|mae|mape|msle|huber|log_cosh|poisson|"
              "cosine_similarity",
-             "loss; with options in --config"},
+             "loss; with options: huber(delta=2)"},
         check_loss);
   visit("class_weight", c.class_weight,
         Help{kTraining, "CLASS:NUMBER[,CLASS:NUMBER...]", "how much classes count; 1 for others"},

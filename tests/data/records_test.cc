@@ -139,8 +139,9 @@ TEST(RecordsTest, TheOnlyClassIsOneHotToo) {
 }
 
 TEST(RecordsTest, AWeightStandsBehindTheTargets) {
-  const auto weighted = three()->with_weights({0.5f, 2, 4})->with_class_weights({1, 10, 100});
-  const std::vector<int32_t> labels(three()->labels().begin(), three()->labels().end());
+  const auto records = three();
+  const auto weighted = records->with_weights({0.5f, 2, 4})->with_class_weights({1, 10, 100});
+  const std::vector<int32_t> labels(records->labels().begin(), records->labels().end());
   const auto weight = [&](size_t i) {
     return std::vector<float>{0.5f, 2, 4}[i] *
            std::vector<float>{1, 10, 100}[static_cast<size_t>(labels[i])];

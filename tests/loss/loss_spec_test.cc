@@ -61,6 +61,17 @@ TEST(LossSpecTest, EveryLossIsFoundByItsOwnName) {
   }
 }
 
+TEST(LossSpecTest, OptionsMayStandBehindTheName) {
+  EXPECT_EQ(LossSpec("huber(delta=0.5)"), Huber({.delta = 0.5f}));
+  EXPECT_EQ(LossSpec("CategoricalCrossentropy(label_smoothing=0.1, from_logits=True)"),
+            CategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.1f}));
+  EXPECT_EQ(LossSpec("mse()"), MeanSquaredError{});
+  EXPECT_THAT(message_of([] { LossSpec("huber(delta=0)"); }), HasSubstr("must be finite and above"));
+  EXPECT_THAT(message_of([] { LossSpec("huber(gamma=1)"); }), HasSubstr("no option \"gamma\""));
+  EXPECT_THAT(message_of([] { LossSpec("lamb(gamma=1)"); }), HasSubstr("loss \"lamb\": use"));
+  EXPECT_THAT(message_of([] { LossSpec("huber("); }), HasSubstr("expected a name at character 7"));
+}
+
 TEST(LossSpecTest, AnUnknownNameSaysWhichThereAre) {
   EXPECT_THAT(message_of([] { LossSpec("lamb"); }),
               HasSubstr("loss \"lamb\": use \"categorical_crossentropy\", "));

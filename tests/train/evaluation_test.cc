@@ -192,10 +192,44 @@ TEST(CheckFitsTest, NoCrossentropyComparesASingleNumber) {
   }
 }
 
+TEST(CheckFitsTest, OneOutputTellsTwoClassesApart) {
+  Sequential one;
+  one.add(Input({2})).add(Dense({.units = 1}));
+  const auto check = [&](int classes, const LossSpec& loss) {
+    const Dataset data =
+        Dataset::from_arrays(std::vector<float>(2), std::vector<int32_t>(1), {2}, classes);
+    return message_of<ShapeError>([&] { check_fits(one, data.records()->info(), loss); });
+  };
+  for (const char* loss : {"binary_crossentropy", "binary_focal_crossentropy", "hinge", "mse"}) {
+    EXPECT_EQ(check(2, loss), "nothing was thrown") << loss;
+    EXPECT_THAT(check(3, loss), HasSubstr("has 1 output, but")) << loss;
+  }
+  for (const char* loss : {"categorical_crossentropy", "categorical_hinge"}) {
+    EXPECT_THAT(check(2, loss), HasSubstr("; one output tells two classes apart where the loss is "
+                                          "binary_crossentropy"))
+        << loss;
+  }
+}
+
+TEST(CheckFitsTest, AClassThatIsIgnoredNeedsNoOutputBehindTheLast) {
+  const auto check = [](int ignored) {
+    const Dataset data =
+        Dataset::from_arrays(std::vector<float>(2), std::vector<int32_t>(1), {2}, 3);
+    return message_of<ShapeError>([&] {
+      check_fits(linear_model(), data.records()->info(),
+                 SparseCategoricalCrossentropy{.ignore_class = ignored});
+    });
+  };
+  EXPECT_EQ(check(2), "nothing was thrown");
+  EXPECT_THAT(check(0), HasSubstr("has 2 outputs, but"));
+}
+
 TEST(CheckFitsTest, AModelOfOneOutputAndMsePredictNumbers) {
   Sequential one;
   one.add(Input({2})).add(Dense({.units = 1}));
   EXPECT_TRUE(predicts_numbers(one, MeanSquaredError{}));
+  EXPECT_TRUE(predicts_numbers(one, Huber{}));
+  EXPECT_FALSE(predicts_numbers(one, BinaryCrossentropy{}));
   EXPECT_FALSE(predicts_numbers(one, CategoricalCrossentropy{}));
   EXPECT_FALSE(predicts_numbers(linear_model(), MeanSquaredError{}));
 }
@@ -226,6 +260,26 @@ TEST(LogitsTest, CrossentropiesWarnOfOutputsThatAreNoProbabilities) {
   EXPECT_EQ(warning(sparse, Dense({.units = 3, .activation = "softmax"})), "");
   EXPECT_EQ(warning(sparse, Dense({.units = 3, .activation = "sigmoid"})), "");
   EXPECT_EQ(warning(sparse, logits, Activation("softmax"), Flatten()), "");
+}
+
+TEST(LogitsTest, EachLossSaysWhatItTakes) {
+  const auto warning = [](const LossSpec& loss, const char* activation) {
+    Sequential model;
+    model.add(Input({4})).add(Dense({.units = 3, .activation = activation, .name = "d"}));
+    testing::internal::CaptureStderr();
+    warn_of_logits(model, loss);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(warning("bce", "linear"),
+              HasSubstr("the loss binary_crossentropy takes probabilities, but the last layer "
+                        "\"d\" ends in linear: add activation=\"sigmoid\"\n"));
+  EXPECT_THAT(warning("kld", "linear"), HasSubstr("kl_divergence takes probabilities"));
+  EXPECT_EQ(warning("bce", "sigmoid"), "");
+  EXPECT_EQ(warning("hinge", "linear"), "");
+  EXPECT_EQ(warning(BinaryCrossentropy{.from_logits = true}, "linear"), "");
+  EXPECT_THAT(warning(BinaryCrossentropy{.from_logits = true}, "sigmoid"),
+              HasSubstr("the loss binary_crossentropy is told that it gets logits, but the last "
+                        "layer \"d\" ends in sigmoid: leave out from_logits, or that activation"));
 }
 
 TEST(LogitsTest, AnEvaluationWarnsOnceToo) {

@@ -1,6 +1,7 @@
 #include "backend/cpu/loss.h"
 
 #include <Eigen/Core>
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -100,7 +101,8 @@ StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* 
   for (int64_t n = 0; n < rows; ++n) {
     counted += by_class && is_ignored(spec, y[layout.target(n)]) ? 0 : 1;
   }
-  const float scale = 1.0f / static_cast<float>(std::max<int64_t>(counted, 1));
+  counted = std::max<int64_t>(counted, 1);
+  const float scale = 1.0f / static_cast<float>(counted);
   StepMetrics metrics;
   metrics.samples = rows;
   for (int64_t n = 0; n < rows; ++n, z += outputs) {
@@ -122,7 +124,7 @@ StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* 
                      spec.loss);
     metrics.correct += is_met(options, z, target) ? 1 : 0;
   }
-  metrics.loss_sum *= static_cast<double>(rows) * scale;
+  metrics.loss_sum *= static_cast<double>(rows) / static_cast<double>(counted);
   return metrics;
 }
 

@@ -93,7 +93,7 @@ __device__ bool is_met(const LossShape& shape, const float* z, const Target& tar
   return predicted == wanted;
 }
 
-// A class that has no loss; none: negative.
+// The class whose rows have no loss, if any.
 struct Ignored {
   bool any;
   float number;
@@ -132,16 +132,17 @@ __global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored i
   const Target target{by_class ? nullptr : row, by_class ? static_cast<int64_t>(*row) : -1};
   const auto rows = static_cast<float>(shape.rows);
   const float weight = shape.weighted ? targets[layout.weight(n)] : 1.0f;
-  const float scale = 1.0f / (ignored.any ? *counted : rows);
+  const float having_one = ignored.any ? *counted : rows;
+  const float scale = weight / having_one;
   float row_loss = 0;
   if (by_class && ignored.is(*row)) {
     if (gradient != nullptr) Lanes().each(outputs, [&](int64_t j) { gradient[j] = 0; });
   } else {
-    row_loss = loss_rows::loss_of_row(loss, Lanes(), outputs, z, target, scale * weight, gradient);
+    row_loss = loss_rows::loss_of_row(loss, Lanes(), outputs, z, target, scale, gradient);
   }
   const bool met = is_met(shape, z, target);
   if (threadIdx.x != 0) return;
-  losses[n] = row_loss * weight * (rows * scale);
+  losses[n] = row_loss * weight * (rows / having_one);
   correct[n] = met ? 1 : 0;
 }
 
