@@ -66,7 +66,8 @@ TEST(LossSpecTest, OptionsMayStandBehindTheName) {
   EXPECT_EQ(LossSpec("CategoricalCrossentropy(label_smoothing=0.1, from_logits=True)"),
             CategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.1f}));
   EXPECT_EQ(LossSpec("mse()"), MeanSquaredError{});
-  EXPECT_THAT(message_of([] { LossSpec("huber(delta=0)"); }), HasSubstr("must be finite and above"));
+  EXPECT_THAT(message_of([] { LossSpec("huber(delta=0)"); }),
+              HasSubstr("must be finite and above"));
   EXPECT_THAT(message_of([] { LossSpec("huber(gamma=1)"); }), HasSubstr("no option \"gamma\""));
   EXPECT_THAT(message_of([] { LossSpec("lamb(gamma=1)"); }), HasSubstr("loss \"lamb\": use"));
   EXPECT_THAT(message_of([] { LossSpec("huber("); }), HasSubstr("expected a name at character 7"));
