@@ -70,6 +70,7 @@ class Config {
 // A weight that a layer asks for, and how it is drawn, by Keras' names:
 //
 //   zeros, ones
+//   random_uniform, uniform         in [-0.05, 0.05)
 //   glorot_uniform, glorot_normal   variance 2 / (fan_in + fan_out)   Glorot & Bengio, 2010
 //   he_uniform, he_normal           variance 2 / fan_in               He et al., 2015
 //   lecun_uniform, lecun_normal     variance 1 / fan_in               LeCun et al., 1998

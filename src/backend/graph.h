@@ -75,11 +75,24 @@ struct ActivationOp {
   Activation activation = Activation::kLinear;  // softmax over the last axis
 };
 
-// Training: keeps each element with probability 1 - rate and scales it by 1 / (1 - rate).
-// Inference: identity. The masks are a function of (seed, the replica's step number) alone.
-struct DropoutOp {
-  float rate = 0;
+// Noise in training, y = m x + a with m and a drawn for each element; y = x in inference. What is
+// drawn is a function of (seed, the replica's step number) and the element alone.
+//
+//   dropout            1 / (1 - rate) x, or 0 with probability `rate`
+//   alpha dropout      s x - s l rate, or s l (1 - rate) with probability `rate`, where l = -1.7581
+//                      and s = 1 / sqrt((1 - rate) (1 + rate l^2))
+//   Gaussian dropout   x (1 + sqrt(rate / (1 - rate)) z), z normal
+//   Gaussian noise     x + stddev z
+struct NoiseOp {
+  enum class Kind { kDropout, kAlphaDropout, kGaussianDropout, kGaussianNoise };
+  static constexpr int kMostAxes = 8;
+
+  Kind kind = Kind::kDropout;
+  float strength = 0;  // the rate, or stddev
   uint64_t seed = 0;
+  // Of the first two: the axes, the batch first, along which all elements are given the same. Empty
+  // for none.
+  std::vector<bool> shared{};
 };
 
 // Of each channel c, over the batch and all axes but the last:
@@ -162,6 +175,20 @@ struct InterpolateOp {
   int64_t factor = 1;
 };
 
+// y = (x - center) scale + offset. Each has one number, or one for each element along the last
+// axes, as many as the others.
+struct AffineOp {
+  std::vector<float> center{}, scale{}, offset{};
+};
+
+// Rows of a table by their numbers, which count from 0 and are floats: [T...] becomes [T..., D].
+// NaN where there is no such row. Nothing depends on the numbers smoothly: their gradient is 0.
+struct EmbeddingOp {
+  static constexpr int64_t kMostRows = int64_t{1} << 24;  // up to there floats are exact
+  ParameterSlice table{};                                 // [rows, D]
+  int64_t rows = 0;
+};
+
 // Every kind of operation. What else a new one needs: its row in backend/ops.cc, and a file with
 // its kernel in cpu/ and in cuda/.
 #define SLUICE_FOR_EACH_OP(X) \
@@ -170,12 +197,14 @@ struct InterpolateOp {
   X(Pool2DOp)                 \
   X(BatchNormOp)              \
   X(ActivationOp)             \
-  X(DropoutOp)                \
+  X(NoiseOp)                  \
   X(ReshapeOp)                \
   X(MergeOp)                  \
   X(RearrangeOp)              \
   X(ConcatenateOp)            \
   X(InterpolateOp)            \
+  X(AffineOp)                 \
+  X(EmbeddingOp)              \
   X(HostOp)
 
 template <typename, typename... Kinds>

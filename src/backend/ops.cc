@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <map>
 #include <stdexcept>
 #include <utility>
@@ -151,13 +152,26 @@ void check(const ActivationOp& activation, const View& op) {
   }
 }
 
-OpTraits traits(const DropoutOp& dropout, const View&) {
-  return {.is_identity = dropout.rate == 0};
-}
-void check(const DropoutOp& dropout, const View& op) {
+OpTraits traits(const NoiseOp& noise, const View&) { return {.is_identity = noise.strength == 0}; }
+void check(const NoiseOp& noise, const View& op) {
   require_output(op, op.input());
-  if (!(dropout.rate >= 0 && dropout.rate < 1)) {
-    fail(op, fmt::format("the rate must be at least 0 and below 1, got {:f}", dropout.rate));
+  const bool is_rate = noise.kind != NoiseOp::Kind::kGaussianNoise;
+  if (is_rate && !(noise.strength >= 0 && noise.strength < 1)) {
+    fail(op, fmt::format("the rate must be at least 0 and below 1, got {:f}", noise.strength));
+  }
+  if (!is_rate && !(noise.strength >= 0 && std::isfinite(noise.strength))) {
+    fail(op, fmt::format("the standard deviation must be at least 0, got {:f}", noise.strength));
+  }
+  if (noise.shared.empty()) return;
+  if (noise.kind != NoiseOp::Kind::kDropout && noise.kind != NoiseOp::Kind::kAlphaDropout) {
+    fail(op, "normal noise is drawn for each element");
+  }
+  const int rank = op.input().rank();
+  if (rank > NoiseOp::kMostAxes || noise.shared.size() != static_cast<size_t>(rank) + 1) {
+    fail_shape(
+        op,
+        fmt::format("an input of {} axes, at most {}", noise.shared.size() - 1, NoiseOp::kMostAxes),
+        op.input());
   }
 }
 
@@ -256,6 +270,32 @@ void check(const InterpolateOp& interpolate, const View& op) {
   std::vector<int64_t> expected = op.input().dims();
   expected[static_cast<size_t>(axis)] *= interpolate.factor;
   require_output(op, Shape(expected));
+}
+
+OpTraits traits(const AffineOp&, const View&) { return {}; }
+void check(const AffineOp& affine, const View& op) {
+  require_output(op, op.input());
+  const size_t count = affine.scale.size();
+  if (count == 0 || affine.center.size() != count || affine.offset.size() != count) {
+    fail(op, "expected as many centers, scales and offsets, and at least one of each");
+  }
+  if (op.input().size() % static_cast<int64_t>(count) != 0) {
+    fail_shape(op, fmt::format("an input of rows of {} elements", count), op.input());
+  }
+}
+
+OpTraits traits(const EmbeddingOp& embedding, const View&) {
+  return {.parameters = {{embedding.table}}};
+}
+void check(const EmbeddingOp& embedding, const View& op) {
+  if (op.output.rank() < 1) fail_shape(op, "an output of rank 1 or more", op.output);
+  std::vector<int64_t> expected = op.input().dims();
+  expected.push_back(op.output.dims().back());
+  require_output(op, Shape(expected));
+  if (embedding.rows < 1 || embedding.rows > EmbeddingOp::kMostRows) {
+    fail(op, fmt::format("expected 1 to {} rows, got {}", EmbeddingOp::kMostRows, embedding.rows));
+  }
+  require_size(op, embedding.table, embedding.rows * op.output.dims().back());
 }
 
 OpTraits traits(const HostOp& host, const View&) {

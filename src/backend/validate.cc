@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "backend/ops.h"
@@ -71,12 +72,35 @@ void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
       fmt::format("{}: expected {} x {} floats, got {}", name, n, per_sample, size));
 }
 
-void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, size_t x) {
+// Where an embedding reads the model's input, as it is or under another shape.
+const Op* embedding_of_input(const Graph& graph) {
+  std::vector<bool> is_input(graph.values.size(), false);
+  is_input[graph.input] = true;
+  for (const Op& op : graph.ops) {
+    if (!is_input[op.inputs.front()]) continue;
+    if (std::holds_alternative<EmbeddingOp>(op.kind)) return &op;
+    is_input[op.output] = std::holds_alternative<ReshapeOp>(op.kind);
+  }
+  return nullptr;
+}
+
+void check_rows(const Graph& graph, std::span<const float> x) {
+  const Op* op = embedding_of_input(graph);
+  if (op == nullptr) return;
+  const auto rows = static_cast<float>(std::get<EmbeddingOp>(op->kind).rows);
+  for (const float number : x) {
+    if (number >= 0 && number < rows) continue;
+    fail(*op, fmt::format("expected numbers from 0 to {}, got {}", rows - 1, number));
+  }
+}
+
+void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, std::span<const float> x) {
   if (n < 1 || n > batch_size) {
     throw std::invalid_argument(
         fmt::format("a batch of {} for a replica compiled for 1 to {}", n, batch_size));
   }
-  check_size("x", x, n, graph.input_shape().size());
+  check_size("x", x.size(), n, graph.input_shape().size());
+  check_rows(graph, x);
 }
 
 }  // namespace
@@ -119,7 +143,7 @@ void check_memory(const Graph& graph, int64_t batch_size) {
 }
 
 void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch) {
-  check_inputs(graph, batch_size, batch.size, batch.x.size());
+  check_inputs(graph, batch_size, batch.size, batch.x);
   check_size("y", batch.y.size(), batch.size, graph.target_size());
   const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&graph.loss.loss);
   if (sparse == nullptr) return;
@@ -132,7 +156,8 @@ void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch) {
   }
 }
 
-void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, size_t x, size_t y) {
+void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, std::span<const float> x,
+                      size_t y) {
   check_inputs(graph, batch_size, n, x);
   check_size("y", y, n, graph.output_shape().size());
 }

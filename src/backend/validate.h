@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "backend/graph.h"
 #include "backend/replica.h"
@@ -22,12 +23,14 @@ const ReplicaOptions& validate(const ReplicaOptions& options);
 void check_memory(const Graph& graph, int64_t batch_size);
 
 // What Replica::start_step() and evaluate() are given: throws std::invalid_argument unless it is 1
-// to batch_size samples, each with its input and a target, of a class that the model has.
+// to batch_size samples, each with its input and a target, of a class that the model has; and
+// numbers that an embedding in front has rows for.
 void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch);
 
 // What Replica::predict() is given: throws std::invalid_argument unless 1 <= n <= batch_size, x
-// holds n inputs and y has room for n outputs.
-void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, size_t x, size_t y);
+// holds n inputs, as above, and y has room for n outputs.
+void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, std::span<const float> x,
+                      size_t y);
 
 // Throws std::invalid_argument unless what is exchanged, an "update" or a "centre", is as large as
 // the model's parameters.

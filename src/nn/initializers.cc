@@ -16,6 +16,7 @@ constexpr Initializer kInitializers[] = {
     {"he_normal", "HeNormal", Distribution::kTruncatedNormal, 2, Mode::kFanIn},
     {"lecun_uniform", "LecunUniform", Distribution::kUniform, 1, Mode::kFanIn},
     {"lecun_normal", "LecunNormal", Distribution::kTruncatedNormal, 1, Mode::kFanIn},
+    {"random_uniform", "RandomUniform", Distribution::kRange, 0.05, Mode::kFanIn},
     {"zeros", "Zeros", Distribution::kConstant, 0, Mode::kFanIn},
     {"ones", "Ones", Distribution::kConstant, 1, Mode::kFanIn},
 };
@@ -48,6 +49,11 @@ void Initializer::fill(const Shape& shape, core::Rng& rng, std::span<float> valu
     std::fill(values.begin(), values.end(), static_cast<float>(scale));
     return;
   }
+  if (distribution == Distribution::kRange) {
+    const auto limit = static_cast<float>(scale);
+    for (float& value : values) value = rng.uniform(-limit, limit);
+    return;
+  }
   const Fans fans = compute_fans(shape);
   const double n = mode == Mode::kFanIn ? fans.in : (fans.in + fans.out) / 2;
   const double variance = scale / std::max(1.0, n);
@@ -63,6 +69,7 @@ void Initializer::fill(const Shape& shape, core::Rng& rng, std::span<float> valu
 const Initializer* find_initializer(std::string_view name) {
   if (name == "zero") name = "zeros";
   if (name == "one") name = "ones";
+  if (name == "uniform") name = "random_uniform";
   for (const Initializer& initializer : kInitializers) {
     if (name == initializer.name || name == initializer.keras_class) return &initializer;
   }
@@ -75,7 +82,10 @@ const Initializer* find_variance_scaling(double scale, std::string_view mode,
   if (!uniform && distribution != "normal" && distribution != "truncated_normal") return nullptr;
   if (mode != "fan_in" && mode != "fan_avg") return nullptr;
   for (const Initializer& initializer : kInitializers) {
-    if (initializer.distribution == Distribution::kConstant) continue;
+    if (initializer.distribution == Distribution::kConstant ||
+        initializer.distribution == Distribution::kRange) {
+      continue;
+    }
     if (uniform == (initializer.distribution == Distribution::kUniform) &&
         (mode == "fan_in") == (initializer.mode == Mode::kFanIn) && scale == initializer.scale) {
       return &initializer;

@@ -6,6 +6,7 @@
 //   he_normal       TN(sqrt(2 / fan_in))
 //   lecun_uniform   U(-l, l), l = sqrt(3 / fan_in)                 LeCun et al., 1998
 //   lecun_normal    TN(sqrt(1 / fan_in))
+//   random_uniform  U(-0.05, 0.05)
 //   zeros, ones
 //
 // TN(s): normal, cut at two standard deviations by drawing anew, scaled so that what is left has
@@ -31,19 +32,19 @@ struct Fans {
 Fans compute_fans(const Shape& shape);
 
 struct Initializer {
-  enum class Distribution { kConstant, kUniform, kTruncatedNormal };
+  enum class Distribution { kConstant, kUniform, kTruncatedNormal, kRange };
   enum class Mode { kFanIn, kFanAverage };
 
   const char* name;         // "glorot_uniform"
   const char* keras_class;  // "GlorotUniform"
   Distribution distribution;
-  double scale;  // of the variance; the value of a constant
+  double scale;  // of the variance; the value of a constant, the end of a range
   Mode mode;
 
   void fill(const Shape& shape, core::Rng& rng, std::span<float> values) const;
 };
 
-// By name, by Keras' class, or "zero" and "one"; nullptr for anything else.
+// By name, by Keras' class, or "zero", "one" and "uniform"; nullptr for anything else.
 const Initializer* find_initializer(std::string_view name);
 
 // Keras' old spelling of the same distributions: VarianceScaling(scale, mode, distribution).

@@ -51,6 +51,11 @@ std::optional<ConfigValue> read_initializer(const Json& value) {
     } else {
       initializer = find_initializer(class_name);
     }
+    const auto other = [&](const char* key, double fallback) {
+      return config.is_object() && !member(config, key).is_null() &&
+             member(config, key) != fallback;
+    };
+    if (other("minval", -0.05) || other("maxval", 0.05)) return std::nullopt;
   }
   if (initializer == nullptr) return std::nullopt;
   return ConfigValue(std::string(initializer->name));
@@ -98,6 +103,14 @@ std::optional<ConfigValue> read_value(const Json& value) {
   return ConfigValue(value.get<std::vector<std::vector<int64_t>>>());
 }
 
+// A noise_shape's null, any size, is 0 in ours.
+Json without_nulls(Json list) {
+  for (Json& item : list) {
+    if (item.is_null()) item = 0;
+  }
+  return list;
+}
+
 // Whether a setting that was read says what the layer now does: 1 is 1.0, 3 is [3, 3] and [3] is 3.
 bool same_setting(const Json& read, const Json& ours) {
   if (!ours.is_array()) {
@@ -113,7 +126,7 @@ bool same_setting(const Json& read, const Json& ours) {
 // Keys that every layer has or that say where it stands, and not what it does.
 bool is_common(const std::string& key) {
   return key == "name" || key == "trainable" || key == "dtype" || key == "batch_input_shape" ||
-         key == "batch_shape";
+         key == "batch_shape" || key == "input_length";
 }
 
 void check_common(const Json& config) {
@@ -156,9 +169,10 @@ Config read_config(const Json& json) {
                       key));
     }
     const bool initializer = key.ends_with("_initializer");
-    const auto read = initializer    ? read_initializer(value)
-                      : is_rule(key) ? read_rule(value)
-                                     : read_value(value);
+    const auto read = initializer            ? read_initializer(value)
+                      : is_rule(key)         ? read_rule(value)
+                      : key == "noise_shape" ? read_value(without_nulls(value))
+                                             : read_value(value);
     if (!read) {
       throw std::invalid_argument(
           fmt::format("{} = {}: Sluice does not have this{}", key, shown(value),

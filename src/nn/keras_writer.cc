@@ -36,6 +36,15 @@ Json from_rule(const ConfigValue& value) {
   return text != nullptr ? nn::write_weight_rule(*text) : nn::write_value(value);
 }
 
+// Of which 0, any size, is null in Keras.
+Json write_noise_shape(const ConfigValue& value) {
+  Json list = nn::write_value(value);
+  for (Json& item : list) {
+    if (item == 0) item = nullptr;
+  }
+  return list;
+}
+
 Json object(const Json& module, const std::string& class_name, const Json& config,
             const Json& registered_name) {
   return {{"module", module},
@@ -78,6 +87,7 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
     config[key] = custom                          ? write_value(value)
                   : key.ends_with("_initializer") ? from_initializer(value)
                   : is_rule(key)                  ? from_rule(value)
+                  : key == "noise_shape"          ? write_noise_shape(value)
                                                   : write_value(value);
   }
   if (custom) return object(nullptr, layer.class_name(), config, layer.class_name());

@@ -166,7 +166,8 @@ void warn_of_logits(const Model& model, const LossSpec& loss) {
   // What only moves or selects outputs leaves probabilities what they are.
   const auto keeps = [](const backend::Op& op) {
     return std::holds_alternative<backend::ReshapeOp>(op.kind) ||
-           std::holds_alternative<backend::DropoutOp>(op.kind) ||
+           std::holds_alternative<backend::NoiseOp>(op.kind) ||
+           std::holds_alternative<backend::RearrangeOp>(op.kind) ||
            std::holds_alternative<backend::Pool2DOp>(op.kind);
   };
   const backend::Graph graph = nn::lower(model, loss);

@@ -42,9 +42,9 @@ void add_metrics(std::vector<wire::EpochMetrics>& metrics, int epoch,
 // Workers that dropped the same units at the same step would make dropout weaker than it is.
 void give_own_masks(backend::Graph& graph, int worker) {
   for (backend::Op& op : graph.ops) {
-    auto* dropout = std::get_if<backend::DropoutOp>(&op.kind);
-    if (dropout == nullptr) continue;
-    dropout->seed = core::Rng(dropout->seed, {static_cast<uint64_t>(worker)}).next();
+    auto* noise = std::get_if<backend::NoiseOp>(&op.kind);
+    if (noise == nullptr) continue;
+    noise->seed = core::Rng(noise->seed, {static_cast<uint64_t>(worker)}).next();
   }
 }
 

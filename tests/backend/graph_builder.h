@@ -35,6 +35,7 @@ class GraphBuilder {
   GraphBuilder& dropout(float rate, uint64_t seed);
   GraphBuilder& batch_norm();
   GraphBuilder& reshape(Shape output);
+  GraphBuilder& embedding(int64_t rows, int64_t columns);
   GraphBuilder& flatten() { return reshape({graph_.output_shape().size()}); }
   // Takes the current value and these.
   GraphBuilder& merge(const MergeOp& op, std::vector<ValueId> others);
@@ -190,7 +191,13 @@ inline GraphBuilder& GraphBuilder::activation(Activation activation) {
 }
 
 inline GraphBuilder& GraphBuilder::dropout(float rate, uint64_t seed) {
-  return add(graph_.output_shape(), DropoutOp{rate, seed});
+  return add(graph_.output_shape(), NoiseOp{.strength = rate, .seed = seed});
+}
+
+inline GraphBuilder& GraphBuilder::embedding(int64_t rows, int64_t columns) {
+  std::vector<int64_t> output = graph_.output_shape().dims();
+  output.push_back(columns);
+  return add(Shape(output), EmbeddingOp{.table = parameter(rows * columns), .rows = rows});
 }
 
 inline GraphBuilder& GraphBuilder::batch_norm() {

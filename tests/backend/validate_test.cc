@@ -203,6 +203,61 @@ TEST(ValidateTest, DropoutKeepsSomething) {
   }
 }
 
+TEST(ValidateTest, NoiseThatIsSharedSaysForWhichAxes) {
+  const auto of = [](NoiseOp op) { return GraphBuilder({4, 3}).then(op, {4, 3}).build(kMse); };
+  EXPECT_EQ(shape_refused(of({.strength = 0.5f, .shared = {false, true, false}})), "accepted");
+  EXPECT_EQ(shape_refused(of({.strength = 0.5f, .shared = {false, true}})),
+            "\"op0\": expected an input of 1 axes, at most 8, got [4, 3]");
+  EXPECT_EQ(refused(of({.kind = NoiseOp::Kind::kGaussianDropout,
+                        .strength = 0.5f,
+                        .shared = {false, true, false}})),
+            "\"op0\": normal noise is drawn for each element");
+  EXPECT_THAT(refused(of({.kind = NoiseOp::Kind::kGaussianNoise, .strength = -1})),
+              StartsWith("\"op0\": the standard deviation must be at least 0"));
+  EXPECT_EQ(shape_refused(of({.kind = NoiseOp::Kind::kGaussianNoise, .strength = 3})), "accepted");
+}
+
+TEST(ValidateTest, AffineNumbersAreAsManyAsARowHas) {
+  const auto of = [](AffineOp op) {
+    return GraphBuilder({4, 3}).then(std::move(op), {4, 3}).build(kMse);
+  };
+  const std::vector<float> two{1, 2}, three{1, 2, 3}, five{1, 2, 3, 4, 5};
+  EXPECT_EQ(shape_refused(of({three, three, three})), "accepted");
+  EXPECT_EQ(refused(of({three, three, two})),
+            "\"op0\": expected as many centers, scales and offsets, and at least one of each");
+  EXPECT_EQ(refused(of({})),
+            "\"op0\": expected as many centers, scales and offsets, and at least one of each");
+  EXPECT_EQ(shape_refused(of({five, five, five})),
+            "\"op0\": expected an input of rows of 5 elements, got [4, 3]");
+}
+
+TEST(ValidateTest, EmbeddingsAddAnAxis) {
+  EXPECT_EQ(shape_refused(GraphBuilder({4, 3}).embedding(7, 2).build(kMse)), "accepted");
+  Graph graph = GraphBuilder({4}).embedding(7, 2).build(kMse);
+  graph.values[graph.output] = {4};
+  EXPECT_EQ(shape_refused(graph), "\"op0\": expected an output [4, 4], got [4]");
+  graph = GraphBuilder({4}).embedding(7, 2).build(kMse);
+  std::get<EmbeddingOp>(graph.ops[0].kind).rows = 8;
+  EXPECT_EQ(refused(graph), "\"op0\": expected a parameter of 16 floats, got 14");
+}
+
+TEST(ValidateTest, NumbersThatAnEmbeddingHasNoRowForAreRefused) {
+  const Graph graph = GraphBuilder({2, 2}).reshape({4}).embedding(7, 2).build(kMse);
+  const auto refusal = [&](float number) -> std::string {
+    const std::vector<float> x{0, 6, 3, number};
+    try {
+      check_prediction(graph, 1, 1, x, 8);
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(refusal(6), "accepted");
+  EXPECT_EQ(refusal(7), "\"op1\": expected numbers from 0 to 6, got 7");
+  EXPECT_EQ(refusal(-1), "\"op1\": expected numbers from 0 to 6, got -1");
+  EXPECT_NE(refusal(std::nanf("")), "accepted");
+}
+
 TEST(ValidateTest, HostOperationsNeedAKernelAndSoftmaxAnAxis) {
   EXPECT_EQ(refused(GraphBuilder({4}).host(nullptr).build(kMse)),
             "\"op0\": a host operation needs a kernel");

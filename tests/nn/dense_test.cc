@@ -40,7 +40,7 @@ TEST(DenseTest, ArgumentsAreCheckedAtConstruction) {
             "\"softmax\" (in a program, also a CustomLayer)");
   EXPECT_EQ(message_of([] { Dense({.units = 1, .kernel_initializer = "magic"}); }),
             "Dense: kernel_initializer = \"magic\": use one of glorot_uniform, glorot_normal, "
-            "he_uniform, he_normal, lecun_uniform, lecun_normal, zeros, ones");
+            "he_uniform, he_normal, lecun_uniform, lecun_normal, random_uniform, zeros, ones");
   EXPECT_EQ(message_of([] { Dense({.units = 1, .bias_initializer = ""}); }).substr(0, 28),
             "Dense: bias_initializer = \"\"");
 }

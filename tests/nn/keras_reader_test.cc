@@ -150,9 +150,10 @@ TEST(KerasReaderTest, ConvolutionsThatSluiceDoesNotHaveAreRefused) {
   EXPECT_EQ(error_of(one_conv(R"(, "groups": 2)")), "Conv2D \"c\": \"groups\": Sluice has only 1");
   EXPECT_EQ(error_of(one_conv(R"(, "data_format": "channels_first")")),
             "Conv2D \"c\": \"data_format\": Sluice has only \"channels_last\"");
-  EXPECT_EQ(error_of(sequential_of(layer_of("Dropout", R"({"name": "o", "rate": 0.5,
-                                                           "noise_shape": [1, 2]})"))),
-            "Dropout \"o\": \"noise_shape\" is set: Sluice does not have this; remove it");
+  EXPECT_EQ(error_of(sequential_of(layer_of("Embedding", R"({"name": "e", "input_dim": 5,
+                                              "output_dim": 2, "mask_zero": true})"))),
+            "Embedding \"e\": mask_zero = true: Sluice has no masks; where padding must not count, "
+            "leave it out of the data or weigh it with 0");
 }
 
 TEST(KerasReaderTest, UnknownLayerClassesAreRefusedWithWhatThereIs) {

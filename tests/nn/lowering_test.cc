@@ -11,8 +11,8 @@ namespace {
 using backend::ActivationOp;
 using backend::Conv2DOp;
 using backend::DenseOp;
-using backend::DropoutOp;
 using backend::Graph;
+using backend::NoiseOp;
 using backend::Pool2DOp;
 using backend::ReshapeOp;
 
@@ -78,8 +78,8 @@ TEST(LoweringTest, SamePaddingStridesAndMissingBiasArriveInTheGraph) {
   EXPECT_EQ(average.padding.left, 0);
   EXPECT_EQ(average.padding.right, 1);
   EXPECT_FALSE(op<Conv2DOp>(graph, 3).bias.has_value());
-  EXPECT_EQ(op<DropoutOp>(graph, 6).rate, 0.25f);
-  EXPECT_EQ(op<DropoutOp>(graph, 6).seed, 7u);
+  EXPECT_EQ(op<NoiseOp>(graph, 6).strength, 0.25f);
+  EXPECT_EQ(op<NoiseOp>(graph, 6).seed, 7u);
 }
 
 TEST(LoweringTest, LayersThatDoNothingAddNoOperation) {
@@ -92,7 +92,7 @@ TEST(LoweringTest, DropoutsWithoutASeedDrawDifferentMasks) {
   Sequential model;
   model.add(Input({3})).add(Dropout(0.5)).add(Dropout(0.5));
   const Graph graph = lower(model, MeanSquaredError{});
-  EXPECT_NE(op<DropoutOp>(graph, 0).seed, op<DropoutOp>(graph, 1).seed);
+  EXPECT_NE(op<NoiseOp>(graph, 0).seed, op<NoiseOp>(graph, 1).seed);
 }
 
 TEST(LoweringTest, ModelsWithoutInputOrLayersAreRefused) {

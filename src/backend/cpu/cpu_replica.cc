@@ -86,7 +86,7 @@ StepMetrics CpuReplica::evaluate(const Batch& batch) {
 }
 
 void CpuReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
-  check_prediction(graph_, options_.batch_size, n, x.size(), y.size());
+  check_prediction(graph_, options_.batch_size, n, x, y.size());
   const ThreadScope threads(options_.threads);
   const int64_t size = program_size(graph_, options_, n);
   program_for(size).predict(n, padded(x, size), y.data());

@@ -1,5 +1,5 @@
 // What has a kernel of its own in float32: activations that no operation before them could take
-// along, softmax inside a model, dropout; and changes of type.
+// along, softmax inside a model; and changes of type.
 #include "backend/cuda/operation.h"
 
 namespace sluice::backend::cuda {
@@ -60,40 +60,6 @@ class Softmax final : public Operation {
   const int64_t classes_, rows_;
 };
 
-class Dropout final : public Operation {
- public:
-  Dropout(const Build& build, const DropoutOp& op)
-      : context_(build.context),
-        op_(op),
-        state_(build.state),
-        x_(build.x()),
-        y_(build.y()),
-        size_(size_of_output(build)) {}
-
-  void forward(Mode mode) override {
-    if (mode == Mode::kTraining) return apply(Pass::kForward, x_.data->data, y_.data->data);
-    SLUICE_CHECKED(cudaMemcpyAsync(y_.data->data, x_.data->data,
-                                   static_cast<size_t>(size_) * sizeof(float),
-                                   cudaMemcpyDeviceToDevice, context_.main.stream.get()));
-  }
-
-  void backward() override {
-    if (x_.gradient != nullptr) apply(Pass::kBackward, y_.gradient->data, x_.gradient->data);
-  }
-
- private:
-  void apply(Pass pass, const float* from, float* to) const {
-    drop(pass, op_.rate, op_.seed, size_, state_, from, to, context_.main.stream.get());
-  }
-
-  const Context& context_;
-  const DropoutOp& op_;
-  const StepState* const state_;
-  const Value& x_;
-  const Value& y_;
-  const int64_t size_;
-};
-
 class Cast final : public Operation {
  public:
   explicit Cast(const Build& build)
@@ -121,10 +87,6 @@ class Cast final : public Operation {
 std::unique_ptr<Operation> make_operation(const Build& build, const ActivationOp& op) {
   if (op.activation == Activation::kSoftmax) return std::make_unique<Softmax>(build);
   return std::make_unique<Elementwise>(build, op.activation);
-}
-
-std::unique_ptr<Operation> make_operation(const Build& build, const DropoutOp& op) {
-  return std::make_unique<Dropout>(build, op);
 }
 
 std::unique_ptr<Operation> make_cast(const Build& build) { return std::make_unique<Cast>(build); }

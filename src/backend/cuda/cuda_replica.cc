@@ -115,7 +115,7 @@ StepMetrics CudaReplica::evaluate(const Batch& batch) {
 }
 
 void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
-  check_prediction(graph_, options_.batch_size, n, x.size(), y.size());
+  check_prediction(graph_, options_.batch_size, n, x, y.size());
   device_->use();
   if (!host_y_) {
     host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output_shape().size()));

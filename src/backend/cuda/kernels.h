@@ -12,6 +12,7 @@
 
 #include "backend/graph.h"
 #include "backend/interpolation.h"
+#include "backend/noise.h"
 #include "backend/rearrangement.h"
 #include "backend/type.h"
 #include "optim/norm_clip.h"
@@ -119,6 +120,25 @@ void interpolate(const Interpolation& shape, const float* x, float* y, cudaStrea
 void interpolate_backward(const Interpolation& shape, const float* dy, float* dx,
                           cudaStream_t stream);
 
+// affine.cu
+struct AffineFactors {
+  const float *center, *scale, *offset;  // on the device, `columns` each
+  int64_t columns;
+};
+// y = (x - center) scale + offset, dx = dy scale, over rows of `columns`; [size].
+void affine(const AffineFactors& factors, int64_t size, const float* x, float* y,
+            cudaStream_t stream);
+void affine_backward(const AffineFactors& factors, int64_t size, const float* dy, float* dx,
+                     cudaStream_t stream);
+
+// embedding.cu
+// y [count, columns] = the rows of table [rows, columns] that x [count] names, and the table's
+// gradient, all of it.
+void gather_rows(int64_t count, int64_t rows, int64_t columns, const float* x, const float* table,
+                 float* y, cudaStream_t stream);
+void scatter_rows(int64_t count, int64_t rows, int64_t columns, const float* x, const float* dy,
+                  float* dtable, cudaStream_t stream);
+
 // softmax.cu
 // y = softmax of each row of x; dx from dy and y. All [rows, columns].
 void softmax(int64_t rows, int64_t columns, const float* x, float* y, cudaStream_t stream);
@@ -136,12 +156,12 @@ struct StepState {
 void count_step(int64_t rows, const float* losses, const int* correct, StepState* state,
                 cudaStream_t stream);
 
-// dropout.cu
+// noise.cu
 enum class Pass { kForward, kBackward };
-// to = from / (1 - rate) where the element is kept in the current step, else 0; [size]. The mask is
-// a function of seed, step and element, and the same in both passes.
-void drop(Pass pass, float rate, uint64_t seed, int64_t size, const StepState* state,
-          const float* from, float* to, cudaStream_t stream);
+// to = m from + a, with what the current step draws: a function of seed, step and element, and the
+// same in both passes.
+void perturb(Pass pass, const Noise& noise, uint64_t seed, const StepState* state,
+             const float* from, float* to, cudaStream_t stream);
 
 // loss.cu
 struct LossShape {

@@ -126,6 +126,42 @@ Graph dropout(Rng& rng) {
   return builder.dense(between(rng, 1, 9)).build(kMse);
 }
 
+// The masks are the CPU's; normal numbers but for rounding.
+Graph noise(Rng& rng, NoiseOp::Kind kind) {
+  const Shape shape{between(rng, 1, 6), between(rng, 1, 9)};
+  NoiseOp op{.kind = kind, .strength = rng.uniform(0.1f, 0.8f), .seed = rng.next()};
+  const bool is_dropout = kind == NoiseOp::Kind::kDropout || kind == NoiseOp::Kind::kAlphaDropout;
+  if (is_dropout) op.shared = {coin(rng), coin(rng), coin(rng)};
+  GraphBuilder builder({shape[0], between(rng, 1, 9)});
+  builder.dense(shape[1]).activation(kTanh).then(op, shape);
+  return finish(builder, rng);
+}
+
+Graph affine(Rng& rng) {
+  const Shape shape{between(rng, 1, 6), between(rng, 1, 9)};
+  AffineOp op;
+  const int64_t counts[] = {1, shape[1], shape.size()};
+  for (int64_t i = counts[rng.below(3)]; i > 0; --i) {
+    op.center.push_back(rng.uniform(-2, 2));
+    op.scale.push_back(rng.uniform(-2, 2));
+    op.offset.push_back(rng.uniform(-2, 2));
+  }
+  GraphBuilder builder(shape);
+  builder.then(op, shape).dense(shape[1]).activation(kTanh).then(op, shape);
+  return finish(builder, rng);
+}
+
+// Of numbers from 0 to `rows`, which are one too many, and come from x of -1 to 1.
+Graph embedding(Rng& rng) {
+  const int64_t rows = between(rng, 1, 12);
+  const float half = static_cast<float>(rows) / 2;
+  GraphBuilder builder({between(rng, 1, 20)});
+  const Shape shape = builder.build(kMse).input_shape();
+  builder.then(AffineOp{{0.0f}, {half}, {half}}, shape);
+  builder.embedding(rows, between(rng, 1, 40)).dense(3).activation(kTanh);
+  return finish(builder, rng);
+}
+
 Graph reshapes(Rng& rng) {
   const int64_t a = between(rng, 1, 6), b = between(rng, 1, 6);
   return GraphBuilder({a, 2 * b})
@@ -280,6 +316,12 @@ std::vector<Case> cases() {
       {"InnerSoftmax", inner_softmax},
       {"Dropout", dropout},
       {"Reshape", reshapes},
+      {"DropoutOfAxes", [](Rng& rng) { return noise(rng, NoiseOp::Kind::kDropout); }},
+      {"AlphaDropout", [](Rng& rng) { return noise(rng, NoiseOp::Kind::kAlphaDropout); }},
+      {"GaussianDropout", [](Rng& rng) { return noise(rng, NoiseOp::Kind::kGaussianDropout); }},
+      {"GaussianNoise", [](Rng& rng) { return noise(rng, NoiseOp::Kind::kGaussianNoise); }},
+      {"Affine", affine},
+      {"Embedding", embedding},
       {"Rearrangement", rearrangement},
       {"Concatenation", concatenation},
       {"Interpolation", interpolation},

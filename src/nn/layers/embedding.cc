@@ -1,0 +1,64 @@
+#include "sluice/layers/embedding.h"
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+
+#include "nn/arguments.h"
+#include "nn/graph_builder.h"
+
+namespace sluice {
+
+Embedding::Embedding(const EmbeddingOptions& options) : Layer(options.name), options_(options) {
+  nn::require_size({"Embedding", "input_dim"}, options_.input_dim);
+  nn::require_size({"Embedding", "output_dim"}, options_.output_dim);
+  if (options_.input_dim > backend::EmbeddingOp::kMostRows) {
+    throw std::invalid_argument(fmt::format("Embedding: input_dim = {}: must be at most {}",
+                                            options_.input_dim, backend::EmbeddingOp::kMostRows));
+  }
+  options_.embeddings_initializer = nn::parse_initializer({"Embedding", "embeddings_initializer"},
+                                                          options_.embeddings_initializer);
+}
+
+std::unique_ptr<Layer> Embedding::from_config(const Config& config) {
+  nn::require_keys(config, {"input_dim", "output_dim"});
+  if (config.get_bool("mask_zero", false)) {
+    throw std::invalid_argument(
+        "mask_zero = true: Sluice has no masks; where padding must not count, leave it out of the "
+        "data or weigh it with 0");
+  }
+  EmbeddingOptions options;
+  options.input_dim = config.get_int("input_dim", 0);
+  options.output_dim = config.get_int("output_dim", 0);
+  options.embeddings_initializer =
+      config.get_string("embeddings_initializer", options.embeddings_initializer);
+  return std::make_unique<Embedding>(options);
+}
+
+Config Embedding::config() const {
+  return Config()
+      .set("input_dim", options_.input_dim)
+      .set("output_dim", options_.output_dim)
+      .set("embeddings_initializer", options_.embeddings_initializer)
+      .set("mask_zero", false);
+}
+
+Shape Embedding::output_shape(const Shape& input) const {
+  std::vector<int64_t> sizes = input.dims();
+  sizes.push_back(options_.output_dim);
+  Shape output(sizes);
+  nn::require_countable(*this, "output", output);
+  return output;
+}
+
+std::vector<WeightSpec> Embedding::weights(const Shape&) const {
+  return {
+      {"embeddings", {options_.input_dim, options_.output_dim}, options_.embeddings_initializer}};
+}
+
+void Embedding::lower(nn::GraphBuilder& builder) const {
+  builder.append(backend::EmbeddingOp{builder.parameter("embeddings"), options_.input_dim},
+                 output_shape(builder.shape()));
+}
+
+}  // namespace sluice
