@@ -48,12 +48,26 @@ struct Padding2D {
 };
 
 // y[n, h, w, f] = b[f] + sum over i, j, c of
-//                            x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c, f]
+//                            x[n, h s_h + i d_h - top, w s_w + j d_w - left, c] W[i, j, c, f]
+//
+// In G groups, filters f of group g see the C / G channels c of x from g C / G on; a depthwise
+// convolution has as many groups as channels. Transposed, y is what the gradient of x would be, of
+// the convolution that leads from images of y's shape to images of x's, for which strides, padding
+// and dilation are meant: y[n, h s_h + i d_h - top, w s_w + j d_w - left, f] is the sum of all
+// x[n, h, w, c] W[i, j, f, c] that meet there, and b[f]. It has one group.
 struct Conv2DOp {
   int64_t kernel_h = 1, kernel_w = 1, stride_h = 1, stride_w = 1;
   Padding2D padding{};
-  ParameterSlice kernel{};               // [kernel_h, kernel_w, C, filters]
+  // [kernel_h, kernel_w, C / groups, filters]; transposed: [kernel_h, kernel_w, filters, C].
+  ParameterSlice kernel{};
   std::optional<ParameterSlice> bias{};  // [filters]
+  int64_t dilation_h = 1, dilation_w = 1;
+  int64_t groups = 1;
+  bool transposed = false;
+
+  // The pixels that a window spans.
+  int64_t extent_h() const { return (kernel_h - 1) * dilation_h + 1; }
+  int64_t extent_w() const { return (kernel_w - 1) * dilation_w + 1; }
 };
 
 // y = x W + b over the last axis; leading axes are taken together as rows.

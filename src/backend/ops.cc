@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "backend/plan.h"
 #include "sluice/errors.h"
 
 namespace sluice::backend {
@@ -49,10 +50,9 @@ struct Window {
   Padding2D padding;
 };
 
-// The output that a sliding window leaves, its channels given.
-void require_windows(const View& op, const Window& w, int64_t channels) {
-  const Shape& image = op.input();
-  if (image.rank() != 3) fail_shape(op, "an input [H, W, C]", image);
+// What a window that slides over `image` leaves, its channels given.
+Shape windows_of(const View& op, const Window& w, const Shape& image, int64_t channels) {
+  if (image.rank() != 3) fail_shape(op, "an image [H, W, C]", image);
   if (w.h < 1 || w.w < 1 || w.stride_h < 1 || w.stride_w < 1) {
     fail(op, "the window and its strides must be at least 1");
   }
@@ -61,11 +61,11 @@ void require_windows(const View& op, const Window& w, int64_t channels) {
       !inside(w.padding.left, w.w) || !inside(w.padding.right, w.w)) {
     fail(op, "padding must be at least 0 and smaller than the window");
   }
-  const Shape expected{window_count(image[0], w.padding.top, w.padding.bottom, w.h, w.stride_h),
-                       window_count(image[1], w.padding.left, w.padding.right, w.w, w.stride_w),
-                       channels};
-  if (expected.size() <= 0) fail_shape(op, "an image no smaller than the window", image);
-  require_output(op, expected);
+  const Shape windows{window_count(image[0], w.padding.top, w.padding.bottom, w.h, w.stride_h),
+                      window_count(image[1], w.padding.left, w.padding.right, w.w, w.stride_w),
+                      channels};
+  if (windows.size() <= 0) fail_shape(op, "an image no smaller than the window", image);
+  return windows;
 }
 
 std::vector<OpParameter> with_bias(OpParameter kernel, const std::optional<ParameterSlice>& bias) {
@@ -76,18 +76,42 @@ std::vector<OpParameter> with_bias(OpParameter kernel, const std::optional<Param
 
 // --- The rows: traits(op, view) and check(op, view) of each kind ---
 
+// oneDNN has no fast kernels for groups of other sizes in blocks.
+ImageLayouts layouts_of(const Conv2DOp& conv, int64_t channels, int64_t filters) {
+  if (conv.transposed) return ImageLayouts::kBlocks;
+  if (conv.groups == 1) return ImageLayouts::kConvolution;
+  const bool depthwise = conv.groups == channels && conv.groups == filters;
+  const int64_t block = conv.groups * kChannelBlock;
+  const bool whole_blocks = channels % block == 0 && filters % block == 0;
+  return depthwise || whole_blocks ? ImageLayouts::kBlocks : ImageLayouts::kPlain;
+}
+
 OpTraits traits(const Conv2DOp& conv, const View& op) {
+  const int64_t channels = op.input().dims().back(), filters = op.output.dims().back();
   return {.takes_activation = true,
           .in_bfloat16 = true,
-          .layouts = ImageLayouts::kConvolution,
-          .parameters = with_bias({conv.kernel, op.output.dims().back()}, conv.bias)};
+          .layouts = layouts_of(conv, channels, filters),
+          .parameters = with_bias({conv.kernel, conv.transposed ? channels : filters}, conv.bias)};
 }
 void check(const Conv2DOp& conv, const View& op) {
-  const bool image = op.output.rank() == 3;
-  if (conv.bias) require_size(op, *conv.bias, image ? op.output[2] : 0);
-  require_windows(op, {conv.kernel_h, conv.kernel_w, conv.stride_h, conv.stride_w, conv.padding},
-                  image ? op.output[2] : 1);
-  require_size(op, conv.kernel, conv.kernel_h * conv.kernel_w * op.input()[2] * op.output[2]);
+  const Shape &image = conv.transposed ? op.output : op.input(),
+              &windows = conv.transposed ? op.input() : op.output;
+  const auto channels_of = [](const Shape& shape) { return shape.rank() == 3 ? shape[2] : 1; };
+  if (conv.bias) require_size(op, *conv.bias, op.output.rank() == 3 ? op.output[2] : 0);
+  if (conv.dilation_h < 1 || conv.dilation_w < 1) fail(op, "the dilation must be at least 1");
+  const Shape expected =
+      windows_of(op, {conv.extent_h(), conv.extent_w(), conv.stride_h, conv.stride_w, conv.padding},
+                 image, channels_of(windows));
+  if (windows != expected) {
+    fail_shape(op, (conv.transposed ? "an input " : "an output ") + expected.to_string(), windows);
+  }
+  const int64_t groups = conv.groups;
+  if (groups < 1 || image[2] % groups != 0 || windows[2] % groups != 0 ||
+      (conv.transposed && groups != 1)) {
+    fail(op, fmt::format("{} channels and {} filters do not go into {} groups", image[2],
+                         windows[2], groups));
+  }
+  require_size(op, conv.kernel, conv.kernel_h * conv.kernel_w * (image[2] / groups) * windows[2]);
 }
 
 OpTraits traits(const DenseOp& dense, const View&) {
@@ -108,8 +132,10 @@ OpTraits traits(const Pool2DOp&, const View&) {
   return {.in_bfloat16 = true, .layouts = ImageLayouts::kEach};
 }
 void check(const Pool2DOp& pool, const View& op) {
-  require_windows(op, {pool.pool_h, pool.pool_w, pool.stride_h, pool.stride_w, pool.padding},
-                  op.input().rank() == 3 ? op.input()[2] : 1);
+  const Shape& image = op.input();
+  require_output(
+      op, windows_of(op, {pool.pool_h, pool.pool_w, pool.stride_h, pool.stride_w, pool.padding},
+                     image, image.rank() == 3 ? image[2] : 1));
 }
 
 OpTraits traits(const BatchNormOp& norm, const View&) {

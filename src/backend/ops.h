@@ -13,7 +13,8 @@ enum class ImageLayouts {
   kPlain,        // channels last only
   kSame,         // one layout for all that it takes and gives
   kEach,         // any, and each its own: they convert on the way
-  kConvolution,  // as kSame; or an image of few channels as it is, to blocks
+  kBlocks,       // as kSame, and faster in blocks
+  kConvolution,  // as kBlocks; or an image of few channels as it is, to blocks
 };
 
 // A parameter of an op; in the order in which a kernel asks for their gradients.

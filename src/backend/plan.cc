@@ -259,7 +259,7 @@ class Planner {
       for (const Step& step : plan_.steps) {
         const ImageLayouts layouts = layouts_of(step);
         if (layouts == ImageLayouts::kEach || layouts == ImageLayouts::kPlain) continue;
-        bool any = layouts == ImageLayouts::kConvolution || convolved[step.output];
+        bool any = layouts != ImageLayouts::kSame || convolved[step.output];
         for (const Step::Input& input : step.inputs) any = any || convolved[input.tensor];
         const auto mark = [&](size_t tensor) {
           changed = changed || (any && !convolved[tensor]);

@@ -129,6 +129,38 @@ std::vector<Case> convolutions() {
                   .conv({.filters = 32, .padding = kAround})
                   .activation(Activation::kRelu)
                   .max_pool())},
+      {"conv_dilated",
+       finish(images(3, 7, 8).conv({.filters = 4, .dilation_h = 2, .dilation_w = 3}))},
+      {"conv_grouped", finish(images(6).conv({.filters = 4, .padding = kAround, .groups = 2}))},
+      {"conv_grouped_blocked",
+       finish(images(32).conv({.filters = 64, .groups = 2}).activation(Activation::kRelu))},
+      {"conv_multiplied", finish(images(16).conv({.filters = 32, .bias = false, .groups = 16}))},
+      {"conv_depthwise_blocked",
+       finish(images(16)
+                  .conv({.filters = 16, .padding = kAround, .groups = 16})
+                  .activation(Activation::kTanh)
+                  .conv({.filters = 16, .dilation_h = 2, .dilation_w = 2, .groups = 16})
+                  .max_pool())},
+      {"conv_transposed", finish(images(3, 3, 4)
+                                     .conv({.filters = 4,
+                                            .kernel_w = 4,
+                                            .stride_h = 2,
+                                            .stride_w = 3,
+                                            .padding = kBottomRight,
+                                            .transposed = true,
+                                            .more_h = 1,
+                                            .more_w = 2})
+                                     .activation(Activation::kTanh))},
+      {"conv_transposed_dilated",
+       finish(images(3, 3, 4).conv(
+           {.filters = 2, .bias = false, .dilation_h = 2, .dilation_w = 3, .transposed = true}))},
+      {"conv_transposed_blocked",
+       finish(GraphBuilder({9, 9, 1})
+                  .conv({.filters = 16, .stride_h = 2, .stride_w = 2})
+                  .activation(Activation::kRelu)
+                  .conv({.filters = 32, .stride_h = 2, .stride_w = 2, .transposed = true})
+                  .activation(Activation::kRelu)
+                  .max_pool())},
       {"conv_relu", finish(images(3).conv({.filters = 4}).activation(Activation::kRelu))},
       {"conv_sigmoid", finish(images(3).conv({.filters = 4}).activation(Activation::kSigmoid))},
       {"conv_tanh", finish(images(3).conv({.filters = 4}).activation(Activation::kTanh))},

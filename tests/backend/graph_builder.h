@@ -19,6 +19,9 @@ struct ConvSpec {
   int64_t filters = 1, kernel_h = 3, kernel_w = 3, stride_h = 1, stride_w = 1;
   Padding2D padding{};
   bool bias = true;
+  int64_t dilation_h = 1, dilation_w = 1, groups = 1;
+  bool transposed = false;
+  int64_t more_h = 0, more_w = 0;  // transposed: pixels of y that no window reaches
 };
 
 class GraphBuilder {
@@ -164,10 +167,25 @@ inline int64_t windows(int64_t size, int64_t before, int64_t after, int64_t wind
 
 inline GraphBuilder& GraphBuilder::conv(const ConvSpec& c) {
   const Shape in = graph_.output_shape();
-  Conv2DOp op{c.kernel_h, c.kernel_w, c.stride_h, c.stride_w, c.padding, {}, {}};
-  take_parameters(op, c.kernel_h * c.kernel_w * in[2] * c.filters, c.bias ? c.filters : 0);
-  return add({windows(in[0], c.padding.top, c.padding.bottom, c.kernel_h, c.stride_h),
-              windows(in[1], c.padding.left, c.padding.right, c.kernel_w, c.stride_w), c.filters},
+  Conv2DOp op{.kernel_h = c.kernel_h,
+              .kernel_w = c.kernel_w,
+              .stride_h = c.stride_h,
+              .stride_w = c.stride_w,
+              .padding = c.padding,
+              .dilation_h = c.dilation_h,
+              .dilation_w = c.dilation_w,
+              .groups = c.groups,
+              .transposed = c.transposed};
+  take_parameters(op, c.kernel_h * c.kernel_w * in[2] / c.groups * c.filters,
+                  c.bias ? c.filters : 0);
+  const Padding2D& p = c.padding;
+  if (c.transposed) {
+    return add({(in[0] - 1) * c.stride_h + op.extent_h() - p.top - p.bottom + c.more_h,
+                (in[1] - 1) * c.stride_w + op.extent_w() - p.left - p.right + c.more_w, c.filters},
+               op);
+  }
+  return add({windows(in[0], p.top, p.bottom, op.extent_h(), c.stride_h),
+              windows(in[1], p.left, p.right, op.extent_w(), c.stride_w), c.filters},
              op);
 }
 

@@ -57,6 +57,30 @@ std::vector<Case> cases() {
            .dense(6)
            .activation(kSoftmax)
            .build(kSparse)},
+      {"GroupedConvolutions", GraphBuilder({9, 8, 4})
+                                  .conv({.filters = 6, .groups = 2})
+                                  .activation(kRelu)
+                                  .conv({.filters = 12, .groups = 6})
+                                  .flatten()
+                                  .dense(6)
+                                  .build(kSquares)},
+      {"DepthwiseInBlocks", GraphBuilder({9, 8, 3})
+                                .conv({.filters = 32})
+                                .conv({.filters = 32, .bias = false, .groups = 32})
+                                .activation(kRelu)
+                                .conv({.filters = 32, .groups = 2})
+                                .pool({.kind = Pool2DOp::Kind::kAverage})
+                                .flatten()
+                                .dense(6)
+                                .build(kSquares)},
+      {"TransposedConvolutions",
+       GraphBuilder({9, 9, 3})
+           .conv({.filters = 16, .stride_h = 2, .stride_w = 2})
+           .conv({.filters = 32, .stride_h = 2, .stride_w = 2, .transposed = true})
+           .activation(kRelu)
+           .conv({.filters = 3, .transposed = true})
+           .activation(kSigmoid)
+           .build(kSquares)},
       {"MaxPoolingWithOverlap", GraphBuilder({11, 11, 2})
                                     .conv({.filters = 16})
                                     .activation(kRelu)

@@ -284,6 +284,25 @@ TEST(PlanTest, OneOddConvolutionKeepsItsNeighboursPlain) {
   EXPECT_EQ(layouts_of(four_channels.conv(k16).max_pool()), "pp");
 }
 
+TEST(PlanTest, GroupsAreInBlocksWhereOnednnHasKernelsForThem) {
+  const auto layouts = [](int64_t channels, const ConvSpec& spec) {
+    GraphBuilder builder({12, 12, 1});
+    return layouts_of(builder.conv({.filters = channels}).conv(spec).max_pool());
+  };
+  EXPECT_EQ(layouts(32, {.filters = 32, .groups = 32}), "bbp");
+  EXPECT_EQ(layouts(32, {.filters = 64, .groups = 2}), "bbp");
+  EXPECT_EQ(layouts(32, {.filters = 64, .groups = 32}), "ppp");
+  EXPECT_EQ(layouts(32, {.filters = 32, .groups = 4}), "ppp");
+}
+
+TEST(PlanTest, TransposedConvolutionsPreferBlocksButStartFromNoImageOfFewChannels) {
+  const ConvSpec transposed{.filters = 16, .transposed = true};
+  GraphBuilder behind({12, 12, 1});
+  EXPECT_EQ(layouts_of(behind.conv(k16).conv(transposed).max_pool()), "bbp");
+  GraphBuilder first({12, 12, 3});
+  EXPECT_EQ(layouts_of(first.conv(transposed).max_pool()), "pp");
+}
+
 TEST(PlanTest, WhatSomebodyReadsWhoTakesNoBlocksIsPlain) {
   GraphBuilder dense({6, 6, 1});
   EXPECT_EQ(layouts_of(dense.conv(k16).flatten().dense(2)), "pp");

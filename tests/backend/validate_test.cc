@@ -57,7 +57,7 @@ TEST(ValidateTest, WindowsNeedASizeAStrideAndAnImage) {
               StartsWith("\"op0\": expected an image no smaller than the window, got [6, 7, 2]"));
   Graph flat = kPool;
   flat.values[flat.input] = {84};
-  EXPECT_THAT(shape_refused(flat), StartsWith("\"op0\": expected an input [H, W, C], got [84]"));
+  EXPECT_THAT(shape_refused(flat), StartsWith("\"op0\": expected an image [H, W, C], got [84]"));
 }
 
 TEST(ValidateTest, PaddingIsSmallerThanTheWindow) {
@@ -97,6 +97,28 @@ TEST(ValidateTest, ParametersHaveTheSizeThatTheShapesAskFor) {
             "\"op0\": expected a parameter of 15 floats, got 16");
   EXPECT_EQ(refused(changed<DenseOp>(kDense, [](auto& d) { d.bias->size = 6; })),
             "\"op0\": expected a parameter of 3 floats, got 6");
+}
+
+TEST(ValidateTest, DilationGroupsAndTransposesAreChecked) {
+  EXPECT_EQ(refused(changed<Conv2DOp>(kConv, [](auto& c) { c.dilation_w = 0; })),
+            "\"op0\": the dilation must be at least 1");
+  EXPECT_EQ(shape_refused(changed<Conv2DOp>(kConv, [](auto& c) { c.dilation_w = 2; })),
+            "\"op0\": expected an output [4, 3, 3], got [4, 5, 3]");
+  EXPECT_EQ(shape_refused(changed<Conv2DOp>(kConv, [](auto& c) { c.dilation_w = 4; })),
+            "\"op0\": expected an image no smaller than the window, got [6, 7, 2]");
+  for (const auto change :
+       {+[](Conv2DOp& c) { c.groups = 2; }, +[](Conv2DOp& c) { c.groups = 0; }}) {
+    EXPECT_THAT(refused(changed<Conv2DOp>(kConv, change)),
+                StartsWith("\"op0\": 2 channels and 3 filters do not go into "));
+  }
+  const Graph graph = GraphBuilder({6, 7, 2})
+                          .conv({.filters = 4, .stride_h = 2, .transposed = true})
+                          .build(kMse);  // to [13, 9, 4]
+  EXPECT_EQ(refused(graph), "accepted");
+  EXPECT_EQ(shape_refused(changed<Conv2DOp>(graph, [](auto& c) { c.stride_h = 1; })),
+            "\"op0\": expected an input [11, 7, 2], got [6, 7, 2]");
+  EXPECT_EQ(refused(changed<Conv2DOp>(graph, [](auto& c) { c.groups = 2; })),
+            "\"op0\": 4 channels and 2 filters do not go into 2 groups");
 }
 
 TEST(ValidateTest, ParametersLieInsideTheBuffer) {

@@ -12,7 +12,9 @@ double product_flops(const Graph& graph, const Op& op) {
   const auto in = static_cast<double>(graph.values[op.inputs.front()].dims().back());
   const auto out = static_cast<double>(graph.values[op.output].size());
   if (const auto* conv = std::get_if<Conv2DOp>(&op.kind)) {
-    return 2 * out * in * static_cast<double>(conv->kernel_h * conv->kernel_w);
+    const Shape& windows = graph.values[conv->transposed ? op.inputs.front() : op.output];
+    return 2 * static_cast<double>(conv->kernel.size) *
+           static_cast<double>(windows[0] * windows[1]);
   }
   return std::holds_alternative<DenseOp>(op.kind) ? 2 * out * in : 0;
 }

@@ -16,6 +16,13 @@ using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
   return std::bit_cast<float>(uint32_t{x.bits} << 16);
 }
 
+[[gnu::always_inline]] inline Bfloat16 narrowed(float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  // A number that is none stays one: rounding could carry it into infinity.
+  return {static_cast<uint16_t>(x == x ? rounded : bits >> 16 | 0x40)};
+}
+
 SLUICE_SIMD void differentiate_relu(int64_t n, const float* y, float* gradient) {
   for (int64_t i = 0; i < n; ++i) gradient[i] = y[i] > 0 ? gradient[i] : 0.0f;
 }
@@ -79,12 +86,7 @@ SLUICE_SIMD void convert(int64_t n, const Bfloat16* from, float* to) {
 }
 
 SLUICE_SIMD void convert(int64_t n, const float* from, Bfloat16* to) {
-  for (int64_t i = 0; i < n; ++i) {
-    const uint32_t bits = std::bit_cast<uint32_t>(from[i]);
-    const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    // A number that is none stays one: rounding could carry it into infinity.
-    to[i].bits = static_cast<uint16_t>(from[i] == from[i] ? rounded : bits >> 16 | 0x40);
-  }
+  for (int64_t i = 0; i < n; ++i) to[i] = narrowed(from[i]);
 }
 
 SLUICE_SIMD void add(int64_t n, const float* from, float* to) {
@@ -101,6 +103,18 @@ void add(int64_t n, const Bfloat16* from, Bfloat16* to) {
     convert(count, to + i, sums);
     add(count, values, sums);
     convert(count, sums, to + i);
+  }
+}
+
+SLUICE_SIMD void add_to_rows(int64_t rows, int64_t columns, const float* row, float* x) {
+  for (int64_t i = 0; i < rows; ++i, x += columns) {
+    for (int64_t j = 0; j < columns; ++j) x[j] += row[j];
+  }
+}
+
+SLUICE_SIMD void add_to_rows(int64_t rows, int64_t columns, const float* row, Bfloat16* x) {
+  for (int64_t i = 0; i < rows; ++i, x += columns) {
+    for (int64_t j = 0; j < columns; ++j) x[j] = narrowed(widened(x[j]) + row[j]);
   }
 }
 

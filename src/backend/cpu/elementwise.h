@@ -18,6 +18,10 @@ void differentiate(Activation activation, const Value& y, int64_t begin, int64_t
 void add(int64_t n, const float* from, float* to);
 void add(int64_t n, const Bfloat16* from, Bfloat16* to);
 
+// x[i, j] += row[j], x [rows, columns].
+void add_to_rows(int64_t rows, int64_t columns, const float* row, float* x);
+void add_to_rows(int64_t rows, int64_t columns, const float* row, Bfloat16* x);
+
 // sums[j] = sum over rows of x[rows, columns].
 void sum_rows(int64_t rows, int64_t columns, const float* x, float* sums);
 void sum_rows(int64_t rows, int64_t columns, const Bfloat16* x, float* sums);

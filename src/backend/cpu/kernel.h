@@ -56,6 +56,7 @@ class Kernel {
 #define SLUICE_DECLARE(Op) std::unique_ptr<Kernel> make_kernel(const Build& build, const Op& op);
 SLUICE_FOR_EACH_OP(SLUICE_DECLARE)
 #undef SLUICE_DECLARE
+std::unique_ptr<Kernel> make_conv2d_transpose(const Build& build, const Conv2DOp& op);
 std::unique_ptr<Kernel> make_dense_bfloat16(const Build& build, const DenseOp& op);
 std::unique_ptr<Kernel> make_cast(const Build& build);
 

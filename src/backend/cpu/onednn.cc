@@ -44,7 +44,7 @@ dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine
                                                               Activation activation) {
   return describe<dnnl::convolution_forward>(
       engine, attributes(activation), dnnl::prop_kind::forward_training, d.algorithm, d.x,
-      d.weights, d.bias, d.y, d.strides, d.padding_begin, d.padding_end);
+      d.weights, d.bias, d.y, d.strides, d.dilations, d.padding_begin, d.padding_end);
 }
 
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
@@ -52,7 +52,7 @@ dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
     const dnnl::convolution_forward::primitive_desc& forward) {
   return describe_backward<dnnl::convolution_backward_data>(
       engine, attributes(Activation::kLinear), forward, d.algorithm, d.x, d.weights, d.y, d.strides,
-      d.padding_begin, d.padding_end);
+      d.dilations, d.padding_begin, d.padding_end);
 }
 
 dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
@@ -60,7 +60,7 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
     const dnnl::convolution_forward::primitive_desc& forward) {
   return describe_backward<dnnl::convolution_backward_weights>(
       engine, attributes(Activation::kLinear), forward, d.algorithm, d.x, d.weights, d.bias, d.y,
-      d.strides, d.padding_begin, d.padding_end);
+      d.strides, d.dilations, d.padding_begin, d.padding_end);
 }
 
 dnnl::matmul::primitive_desc matmul(const dnnl::engine& engine, const Desc& a, const Desc& b,

@@ -1,6 +1,7 @@
 // oneDNN 2.x and 3.x behind one face: everything whose C++ interface differs between the two.
 //
-// Logical dimensions follow oneDNN: images [N, C, H, W], convolution kernels [filters, C, h, w].
+// Logical dimensions follow oneDNN: images [N, C, H, W], convolution kernels [filters, C, h, w], or
+// [groups, filters / groups, C / groups, h, w].
 // Every function throws dnnl::error when oneDNN has no implementation.
 #pragma once
 
@@ -27,7 +28,7 @@ inline Desc float_desc(const Dims& dims, Tag tag) { return tensor_desc(Type::kFl
 // One convolution; a default-constructed `bias` means none.
 struct ConvolutionDescs {
   Desc x, weights, bias, y;
-  Dims strides, padding_begin, padding_end;
+  Dims strides, dilations, padding_begin, padding_end;  // dilations count from 0
   dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
 };
 

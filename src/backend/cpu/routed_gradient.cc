@@ -102,6 +102,7 @@ bool RoutedGradient::fits(const Conv2DOp& op, const Shape& x, const Shape& y) {
 #if defined(__x86_64__)
   const Padding2D& padding = op.padding;
   return op.kernel_h == 3 && op.kernel_w == 3 && op.stride_h == 1 && op.stride_w == 1 &&
+         op.dilation_h == 1 && op.dilation_w == 1 && op.groups == 1 &&
          padding.top + padding.bottom + padding.left + padding.right == 0 && x[2] % kLanes == 0 &&
          y[2] % kLanes == 0 && y[0] % 2 == 0 && y[1] % 2 == 0 && y[1] / 2 <= kWindows;
 #else

@@ -18,8 +18,9 @@ namespace sluice::backend::cpu {
 
 class RoutedGradient {
  public:
-  // Whether a convolution from `x` to `y` can be computed so: 3 x 3, stride 1, no padding, whole
-  // blocks of channels, whole windows. The processor must have AVX512_BF16.
+  // Whether a convolution from `x` to `y` can be computed so: 3 x 3, stride 1, no padding, no
+  // dilation, one group, whole blocks of channels, whole windows. The processor must have
+  // AVX512_BF16.
   static bool fits(const Conv2DOp& op, const Shape& x, const Shape& y);
 
   RoutedGradient(const Shape& x, const Shape& y);

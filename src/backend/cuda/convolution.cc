@@ -27,7 +27,8 @@ FilterDescriptor filter(const ConvolutionShape& s) {
   auto descriptor = made<FilterDescriptor>(cudnnCreateFilterDescriptor);
   SLUICE_CHECKED(cudnnSetFilter4dDescriptor(
       descriptor.get(), cudnn_type(s.type), CUDNN_TENSOR_NHWC, static_cast<int>(s.filters),
-      static_cast<int>(s.channels), static_cast<int>(s.kernel_h), static_cast<int>(s.kernel_w)));
+      static_cast<int>(s.channels / s.groups), static_cast<int>(s.kernel_h),
+      static_cast<int>(s.kernel_w)));
   return descriptor;
 }
 
@@ -35,8 +36,9 @@ ConvolutionDescriptor convolution(const ConvolutionShape& s) {
   auto descriptor = made<ConvolutionDescriptor>(cudnnCreateConvolutionDescriptor);
   SLUICE_CHECKED(cudnnSetConvolution2dDescriptor(
       descriptor.get(), static_cast<int>(s.padding_h), static_cast<int>(s.padding_w),
-      static_cast<int>(s.stride_h), static_cast<int>(s.stride_w), 1, 1, CUDNN_CROSS_CORRELATION,
-      CUDNN_DATA_FLOAT));
+      static_cast<int>(s.stride_h), static_cast<int>(s.stride_w), static_cast<int>(s.dilation_h),
+      static_cast<int>(s.dilation_w), CUDNN_CROSS_CORRELATION, CUDNN_DATA_FLOAT));
+  SLUICE_CHECKED(cudnnSetConvolutionGroupCount(descriptor.get(), static_cast<int>(s.groups)));
   return descriptor;
 }
 
@@ -97,8 +99,9 @@ std::string Convolution::key(const char* direction) const {
   std::string key = direction;
   for (const int64_t number :
        {s.batch, s.height, s.width, s.channels, s.kernel_h, s.kernel_w, s.filters, s.stride_h,
-        s.stride_w, s.padding_h, s.padding_w, static_cast<int64_t>(s.type),
-        static_cast<int64_t>(context_.math_type(s.type)), int64_t{context_.deterministic}}) {
+        s.stride_w, s.dilation_h, s.dilation_w, s.padding_h, s.padding_w, s.groups, s.out_height,
+        s.out_width, static_cast<int64_t>(s.type), static_cast<int64_t>(context_.math_type(s.type)),
+        int64_t{context_.deterministic}}) {
     key += ' ' + std::to_string(number);
   }
   return key;

@@ -1,8 +1,8 @@
 // One convolution of cuDNN's in its three directions, algorithms chosen once and cached. The kernel
 // gradient runs on the context's side lane, so that it can run beside the input gradient.
 //
-// Images [N, H, W, C] and kernels [filters, kernel_h, kernel_w, C], both contiguous; padding is the
-// same on opposite sides.
+// Images [N, H, W, C] and kernels [filters, kernel_h, kernel_w, C / groups], both contiguous;
+// padding is the same on opposite sides.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,8 @@ namespace sluice::backend::cuda {
 struct ConvolutionShape {
   int64_t batch, height, width, channels;  // of x
   int64_t kernel_h, kernel_w, filters;
-  int64_t stride_h, stride_w, padding_h, padding_w;
+  int64_t stride_h, stride_w, dilation_h, dilation_w, padding_h, padding_w;
+  int64_t groups;
   int64_t out_height, out_width;
   Type type;  // of everything
 };

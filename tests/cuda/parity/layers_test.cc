@@ -80,6 +80,42 @@ Graph first_convolution(Rng& rng) {
   return finish(builder, rng);
 }
 
+// Groups of any size, or of one channel with one filter or more.
+Graph grouped_convolution(Rng& rng) {
+  GraphBuilder builder = images(rng);
+  const int64_t groups = between(rng, 1, 8), most = coin(rng) ? 1 : 6;
+  builder.conv({.filters = groups * between(rng, 1, most)});
+  ConvSpec spec = any_convolution(rng);
+  spec.filters = groups * between(rng, 1, 4);
+  spec.groups = groups;
+  builder.conv(spec).activation(any_activation(rng));
+  return finish(builder, rng);
+}
+
+Graph dilated_convolution(Rng& rng) {
+  GraphBuilder builder({between(rng, 10, 14), between(rng, 10, 14), between(rng, 1, 4)});
+  builder.conv({.filters = between(rng, 1, 36), .kernel_h = 1, .kernel_w = 1});
+  ConvSpec spec = any_convolution(rng);
+  spec.stride_h = spec.stride_w = 1;
+  spec.dilation_h = between(rng, 1, 3);
+  spec.dilation_w = between(rng, 1, 3);
+  spec.padding = any_padding(rng, (spec.kernel_h - 1) * spec.dilation_h + 1,
+                             (spec.kernel_w - 1) * spec.dilation_w + 1);
+  builder.conv(spec).activation(any_activation(rng));
+  return finish(builder, rng);
+}
+
+Graph transposed_convolution(Rng& rng) {
+  GraphBuilder builder = images(rng);
+  ConvSpec spec = any_convolution(rng);
+  spec.transposed = true;
+  spec.more_h = between(rng, 0, spec.stride_h - 1);
+  spec.more_w = between(rng, 0, spec.stride_w - 1);
+  if (spec.stride_h + spec.stride_w == 2) spec.dilation_h = between(rng, 1, 2);
+  builder.conv(spec).activation(any_activation(rng));
+  return finish(builder, rng);
+}
+
 Graph pooling(Rng& rng, Pool2DOp::Kind kind) {
   Pool2DOp op{.kind = kind,
               .pool_h = between(rng, 1, 4),
@@ -308,6 +344,9 @@ std::vector<Case> cases() {
   return {
       {"Convolution", convolution},
       {"FirstConvolution", first_convolution},
+      {"GroupedConvolution", grouped_convolution},
+      {"DilatedConvolution", dilated_convolution},
+      {"TransposedConvolution", transposed_convolution},
       {"MaxPooling", [](Rng& rng) { return pooling(rng, Pool2DOp::Kind::kMax); }},
       {"AveragePooling", [](Rng& rng) { return pooling(rng, Pool2DOp::Kind::kAverage); }},
       {"Dense", dense},
