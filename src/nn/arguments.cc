@@ -72,6 +72,12 @@ void require_padding(const Argument& argument, const std::string& value) {
   }
 }
 
+void require_causal_padding(const Argument& argument, const std::string& value) {
+  if (value != "valid" && value != "same" && value != "causal") {
+    refuse(argument, in_quotes(value), "use \"valid\", \"same\" or \"causal\"");
+  }
+}
+
 backend::Activation parse_activation(const Argument& argument, const std::string& name) {
   for (const ActivationName& row : kActivations) {
     if (row.name == name) return row.activation;
@@ -114,7 +120,19 @@ Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fa
   return {sizes[0], sizes[1]};
 }
 
+int64_t get_size1d(const Config& config, const std::string& key, int64_t fallback) {
+  const ConfigValue* value = config.find(key);
+  if (value == nullptr || !std::holds_alternative<std::vector<int64_t>>(*value)) {
+    return config.get_int(key, fallback);
+  }
+  const auto& sizes = std::get<std::vector<int64_t>>(*value);
+  if (sizes.size() == 1) return sizes.front();
+  throw std::invalid_argument(
+      fmt::format("\"{}\": must be one number, got {}", key, Shape(sizes).to_string()));
+}
+
 std::vector<int64_t> to_list(const Size2D& size) { return {size.h, size.w}; }
+std::vector<int64_t> to_list(int64_t size) { return {size}; }
 
 Border1D get_border1d(const Config& config, const std::string& key, const Border1D& fallback) {
   const ConfigValue* value = config.find(key);

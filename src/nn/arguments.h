@@ -30,8 +30,9 @@ void require_size(const Argument& argument, const Size2D& value);
 // From 0 to 2^31 - 1 on every side.
 void require_border(const Argument& argument, const Border1D& value);
 void require_border(const Argument& argument, const Border2D& value);
-// "valid" or "same".
+// "valid" or "same", and "causal".
 void require_padding(const Argument& argument, const std::string& value);
+void require_causal_padding(const Argument& argument, const std::string& value);
 
 // "linear", "relu", "sigmoid", "tanh" or "softmax".
 backend::Activation parse_activation(const Argument& argument, const std::string& name);
@@ -46,7 +47,10 @@ int64_t get_axis(const Config& config, const std::string& key, int64_t fallback)
 
 // [h, w], or one number for both, or `fallback` when the key is absent.
 Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback);
+// One number, also in a list, or `fallback`.
+int64_t get_size1d(const Config& config, const std::string& key, int64_t fallback);
 std::vector<int64_t> to_list(const Size2D& size);
+std::vector<int64_t> to_list(int64_t size);
 
 // [before, after], or one number for both sides, or `fallback` when the key is absent.
 Border1D get_border1d(const Config& config, const std::string& key, const Border1D& fallback);

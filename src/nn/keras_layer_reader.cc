@@ -151,15 +151,23 @@ bool is_of_keras1(const std::string& key) {
   return kNames.contains(key);
 }
 
-// A detail of something that is switched off.
-bool is_idle(const Json& config, const std::string& key) {
-  return key == "renorm_momentum" && !(member(config, "renorm") == true);
+// A detail of something that is switched off, or what Keras 2's convolutions have from their base
+// class and make nothing of.
+bool is_idle(const std::string& class_name, const Json& config, const std::string& key) {
+  static const std::set<std::string> kWithoutGroups = {"Conv1DTranspose", "Conv2DTranspose",
+                                                       "DepthwiseConv1D", "DepthwiseConv2D",
+                                                       "SeparableConv1D", "SeparableConv2D"};
+  if (key == "renorm_momentum") return !(member(config, "renorm") == true);
+  if (!kWithoutGroups.contains(class_name)) return false;
+  return (key == "groups" && config[key] == 1) ||
+         (key == "kernel_initializer" && class_name.starts_with("Separable"));
 }
 
-Config read_config(const Json& json) {
+Config read_config(const std::string& class_name, const Json& json) {
   Config config;
   for (const auto& [key, value] : json.items()) {
-    if (is_common(key) || value.is_null() || is_no_penalty(key, value) || is_idle(json, key)) {
+    if (is_common(key) || value.is_null() || is_no_penalty(key, value) ||
+        is_idle(class_name, json, key)) {
       continue;
     }
     if (is_of_keras1(key)) {
@@ -280,7 +288,7 @@ std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
   const std::string name = read_name(config, "");
   try {
     check_common(config);
-    const Config read = read_config(config);
+    const Config read = read_config(class_name, config);
     std::unique_ptr<Layer> layer = make_layer(class_name, read);
     if (dynamic_cast<const CustomLayer*>(layer.get()) == nullptr) check_taken_over(read, *layer);
     layer->set_name(name);

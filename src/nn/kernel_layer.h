@@ -1,8 +1,10 @@
-// What Dense and Conv2D have in common: y = activation(product of x and kernel + bias). `Options`
-// is DenseOptions or Conv2DOptions.
+// What Dense and the convolutions have in common: y = activation(product of x and kernel + bias).
+// `Options` is DenseOptions, Conv2DOptions or any other of theirs.
 #pragma once
 
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "nn/arguments.h"
@@ -12,28 +14,50 @@
 
 namespace sluice::nn {
 
-// visit(argument, is_constraint, text) for the regularizers and constraints.
+// What options say of one weight.
+template <typename Text>  // std::string, const where the options are
+struct WeightOptions {
+  std::string prefix;  // "kernel" of kernel_initializer
+  Text& initializer;
+  Text& regularizer;
+  Text& constraint;
+};
+
+// Calls visit(WeightOptions) for each weight that there are options for: the kernel, or the
+// depthwise one and the pointwise one, then the bias.
 template <typename Options, typename Visit>
-void for_weight_rules(Options& options, Visit visit) {
-  visit("kernel_regularizer", false, options.kernel_regularizer);
-  visit("bias_regularizer", false, options.bias_regularizer);
-  visit("kernel_constraint", true, options.kernel_constraint);
-  visit("bias_constraint", true, options.bias_constraint);
+void for_each_weight(Options& options, const Visit& visit) {
+  using Text = std::conditional_t<std::is_const_v<Options>, const std::string, std::string>;
+  using Weight = WeightOptions<Text>;
+  if constexpr (requires { options.kernel_initializer; }) {
+    visit(Weight{"kernel", options.kernel_initializer, options.kernel_regularizer,
+                 options.kernel_constraint});
+  }
+  if constexpr (requires { options.depthwise_initializer; }) {
+    visit(Weight{"depthwise", options.depthwise_initializer, options.depthwise_regularizer,
+                 options.depthwise_constraint});
+  }
+  if constexpr (requires { options.pointwise_initializer; }) {
+    visit(Weight{"pointwise", options.pointwise_initializer, options.pointwise_regularizer,
+                 options.pointwise_constraint});
+  }
+  visit(
+      Weight{"bias", options.bias_initializer, options.bias_regularizer, options.bias_constraint});
 }
 
-// Checks the activation and the initializers, which get Keras' snake-case names. Throws
-// std::invalid_argument.
+// Checks the activation, the initializers, which get Keras' snake-case names, and the rules for
+// weights. Throws std::invalid_argument.
 template <typename Options>
 void check_kernel_options(const char* layer_class, Options& options) {
   parse_activation({layer_class, "activation"}, options.activation);
-  const auto name_initializer = [&](const char* argument, std::string& initializer) {
-    initializer = parse_initializer({layer_class, argument}, initializer);
-  };
-  name_initializer("kernel_initializer", options.kernel_initializer);
-  name_initializer("bias_initializer", options.bias_initializer);
-  for_weight_rules(options, [&](const char* argument, bool is_constraint, std::string& rule) {
-    const auto parse = is_constraint ? parse_constraint : parse_regularizer;
-    rule = parse({layer_class, argument}, rule);
+  for_each_weight(options, [&](const auto& weight) {
+    const auto parse_with = [&](auto parse, const char* what, std::string& text) {
+      const std::string argument = weight.prefix + what;
+      text = parse({layer_class, argument.c_str()}, text);
+    };
+    parse_with(parse_initializer, "_initializer", weight.initializer);
+    parse_with(parse_regularizer, "_regularizer", weight.regularizer);
+    parse_with(parse_constraint, "_constraint", weight.constraint);
   });
 }
 
@@ -42,10 +66,13 @@ template <typename Options>
 void read_kernel_options(const Config& config, Options& options) {
   options.activation = config.get_string("activation", options.activation);
   options.use_bias = config.get_bool("use_bias", options.use_bias);
-  options.kernel_initializer = config.get_string("kernel_initializer", options.kernel_initializer);
-  options.bias_initializer = config.get_string("bias_initializer", options.bias_initializer);
-  for_weight_rules(options, [&](const char* argument, bool, std::string& rule) {
-    rule = config.get_string(argument, rule);
+  for_each_weight(options, [&](const auto& weight) {
+    const auto read = [&](const char* what, std::string& text) {
+      text = config.get_string(weight.prefix + what, text);
+    };
+    read("_initializer", weight.initializer);
+    read("_regularizer", weight.regularizer);
+    read("_constraint", weight.constraint);
   });
 }
 
@@ -53,45 +80,48 @@ inline ConfigValue or_null(const std::string& text) {
   return text.empty() ? ConfigValue() : ConfigValue(text);
 }
 
-// Writes them, and what Keras has and Sluice has not.
+// Writes them, in Keras' order, and what Keras has and Sluice has not.
 template <typename Options>
 Config write_kernel_options(Config config, const Options& options) {
-  return config.set("activation", options.activation)
-      .set("use_bias", options.use_bias)
-      .set("kernel_initializer", options.kernel_initializer)
-      .set("bias_initializer", options.bias_initializer)
-      .set("kernel_regularizer", or_null(options.kernel_regularizer))
-      .set("bias_regularizer", or_null(options.bias_regularizer))
-      .set("activity_regularizer", {})
-      .set("kernel_constraint", or_null(options.kernel_constraint))
-      .set("bias_constraint", or_null(options.bias_constraint));
+  config.set("activation", options.activation).set("use_bias", options.use_bias);
+  for_each_weight(options, [&](const auto& weight) {
+    config.set(weight.prefix + "_initializer", weight.initializer);
+  });
+  for_each_weight(options, [&](const auto& weight) {
+    config.set(weight.prefix + "_regularizer", or_null(weight.regularizer));
+  });
+  config.set("activity_regularizer", {});
+  for_each_weight(options, [&](const auto& weight) {
+    config.set(weight.prefix + "_constraint", or_null(weight.constraint));
+  });
+  return config;
 }
 
-// The kernel of this shape and, where there is one, the bias, a number for each output.
+// A weight of that name, as the options with that prefix say.
 template <typename Options>
-std::vector<WeightSpec> kernel_weights(const Options& options, Shape kernel) {
-  const int64_t outputs = kernel.dims().back();
-  std::vector<WeightSpec> weights = {{.name = "kernel",
-                                      .shape = std::move(kernel),
-                                      .initializer = options.kernel_initializer,
-                                      .regularizer = options.kernel_regularizer,
-                                      .constraint = options.kernel_constraint}};
-  if (options.use_bias) {
-    weights.push_back({.name = "bias",
-                       .shape = {outputs},
-                       .initializer = options.bias_initializer,
-                       .regularizer = options.bias_regularizer,
-                       .constraint = options.bias_constraint});
-  }
-  return weights;
+WeightSpec weight_of(const Options& options, const std::string& prefix, std::string name,
+                     Shape shape) {
+  WeightSpec spec{.name = std::move(name), .shape = std::move(shape)};
+  for_each_weight(options, [&](const auto& weight) {
+    if (weight.prefix != prefix) return;
+    spec.initializer = weight.initializer;
+    spec.regularizer = weight.regularizer;
+    spec.constraint = weight.constraint;
+  });
+  return spec;
 }
 
-// Appends `op`, with its kernel and bias, and the activation. `layer` has options().
-template <typename LayerType, typename KernelOp>
-void append_kernel_op(GraphBuilder& builder, const LayerType& layer, KernelOp op) {
-  op.kernel = builder.parameter("kernel");
-  if (layer.options().use_bias) op.bias = builder.parameter("bias");
-  builder.append(op, layer.output_shape(builder.shape()));
+// The kernels and, where there is one, the bias, a number for each output.
+template <typename Options>
+std::vector<WeightSpec> with_bias(std::vector<WeightSpec> kernels, const Options& options,
+                                  int64_t outputs) {
+  if (options.use_bias) kernels.push_back(weight_of(options, "bias", "bias", {outputs}));
+  return kernels;
+}
+
+// Appends the activation. `layer` has options().
+template <typename LayerType>
+void append_kernel_activation(GraphBuilder& builder, const LayerType& layer) {
   const std::string layer_class = layer.class_name();
   builder.append_activation(
       parse_activation({layer_class.c_str(), "activation"}, layer.options().activation));

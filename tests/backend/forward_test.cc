@@ -54,6 +54,38 @@ TEST(Conv2DForwardTest, KernelIsHeightWidthInputOutputAndNotFlipped) {
   EXPECT_THAT(predict(graph, parameters, {1, 2, 3, 4}), ElementsAre(30.5f, 300.25f));
 }
 
+TEST(Conv2DForwardTest, TransposedEachPixelIsSpreadOverAWindow) {
+  // Kernel [w][filter][channel]: one channel, two filters.
+  const std::vector<float> kernel{1, 10, 2, 20};
+  const auto spread = [&](ConvSpec spec) {
+    spec.filters = 2;
+    spec.kernel_h = 1;
+    spec.kernel_w = 2;
+    spec.bias = false;
+    spec.transposed = true;
+    return predict(GraphBuilder({1, 2, 1}).conv(spec).build(kMse), kernel, {1, 3});
+  };
+  EXPECT_THAT(spread({}), ElementsAre(1, 10, 2 + 3, 20 + 30, 6, 60));
+  EXPECT_THAT(spread({.dilation_w = 2}), ElementsAre(1, 10, 3, 30, 2, 20, 6, 60));
+  EXPECT_THAT(spread({.stride_w = 3, .more_w = 1}),
+              ElementsAre(1, 10, 2, 20, 0, 0, 3, 30, 6, 60, 0, 0));
+  EXPECT_THAT(spread({.padding = {.right = 1}}), ElementsAre(1, 10, 5, 50));
+}
+
+TEST(Conv2DForwardTest, TransposedWithStridesAboveTheKernelLeavesGapsForTheBias) {
+  const Graph graph = GraphBuilder({2, 2, 1})
+                          .conv({.kernel_h = 1,
+                                 .kernel_w = 1,
+                                 .stride_h = 2,
+                                 .stride_w = 2,
+                                 .transposed = true,
+                                 .more_h = 1})
+                          .activation(Activation::kRelu)
+                          .build(kMse);
+  EXPECT_THAT(predict(graph, {2, 0.5f}, {1, -3, 5, 7}),
+              ElementsAre(2.5f, 0.5f, 0, 0.5f, 0.5f, 0.5f, 10.5f, 0.5f, 14.5f, 0.5f, 0.5f, 0.5f));
+}
+
 // Every element by the definition, in double precision.
 std::vector<float> convolve(const std::vector<float>& x, const std::vector<float>& w, int64_t n,
                             int64_t size, int64_t channels, int64_t filters) {

@@ -143,11 +143,6 @@ std::string one_conv(const std::string& more) {
 }
 
 TEST(KerasReaderTest, ConvolutionsThatSluiceDoesNotHaveAreRefused) {
-  EXPECT_EQ(error_of(one_conv(R"(, "dilation_rate": [2, 2])")),
-            "Conv2D \"c\": \"dilation_rate\": Sluice has only [1,1]");
-  EXPECT_EQ(error_of(one_conv(R"(, "dilation_rate": 2)")),
-            "Conv2D \"c\": \"dilation_rate\": Sluice has only [1,1]");
-  EXPECT_EQ(error_of(one_conv(R"(, "groups": 2)")), "Conv2D \"c\": \"groups\": Sluice has only 1");
   EXPECT_EQ(error_of(one_conv(R"(, "data_format": "channels_first")")),
             "Conv2D \"c\": \"data_format\": Sluice has only \"channels_last\"");
   EXPECT_EQ(error_of(sequential_of(layer_of("Embedding", R"({"name": "e", "input_dim": 5,

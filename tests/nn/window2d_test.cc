@@ -42,5 +42,28 @@ TEST(Window2DTest, SameNeverCropsWhenStridesSkipCells) {
   expect_axis(place_windows(7, 2, 4, "same"), 2, 0, 0);
 }
 
+TEST(Window2DTest, CausalPadsInFrontOnly) {
+  expect_axis(place_windows(9, 3, 1, "causal"), 9, 2, 0);
+  expect_axis(place_windows(9, 5, 2, "causal"), 5, 4, 0);
+}
+
+TEST(Window2DTest, CellsHaveAsManyWindowsAsWereToBePlaced) {
+  for (const char* padding : {"valid", "same"}) {
+    for (int64_t n = 2; n < 5; ++n) {
+      for (int64_t k = 1; k < 6; ++k) {
+        for (int64_t s = 1; s < 4; ++s) {
+          for (int64_t more = -1; more < s; ++more) {  // -1: none is given
+            const CellAxis axis =
+                place_cells(n, k, s, padding, more < 0 ? std::nullopt : std::optional(more));
+            EXPECT_EQ(place_windows(axis.cells + axis.before + axis.after, k, s, "valid").windows,
+                      n)
+                << padding << ", " << n << " windows of " << k << " every " << s << ", " << more;
+          }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice::nn

@@ -16,6 +16,8 @@ struct Conv2DOptions {
   Size2D kernel_size = 0;             // k_h, k_w, in pixels; required
   Size2D strides = 1;                 // s_h, s_w, from one window to the next
   std::string padding = "valid";      // or "same", see below
+  Size2D dilation_rate = 1;           // d_h, d_w, from one pixel of a window to the next
+  int64_t groups = 1;                 // in which channels and filters are connected; see below
   std::string activation = "linear";  // what is applied to the output; see Activation
   bool use_bias = true;               // without it there is no b
   // How weights are drawn; see WeightSpec in sluice/layer.h.
@@ -33,18 +35,21 @@ struct Conv2DOptions {
 // 2D convolution (cross-correlation, the kernel is not flipped), bias, activation.
 //
 //   y[n, h, w, f] = activation(b[f] + sum over i, j, c of
-//                              x[n, h s_h + i - top, w s_w + j - left, c] W[i, j, c, f])
+//                      x[n, h s_h + i d_h - top, w s_w + j d_w - left, c] W[i, j, c, f])
 //
-//   x [N, H, W, C]             kernel W [k_h, k_w, C, filters]
+//   x [N, H, W, C]             kernel W [k_h, k_w, C / groups, filters]
 //   y [N, H', W', filters]     bias b   [filters]
 //
-// "valid":  H' = floor((H - k_h) / s_h) + 1, no padding.
-// "same":   H' = ceil(H / s_h); padded with zeros, max((H' - 1) s_h + k_h - H, 0) in all, the
+// A window spans e_h = (k_h - 1) d_h + 1 rows.
+// "valid":  H' = floor((H - e_h) / s_h) + 1, no padding.
+// "same":   H' = ceil(H / s_h); padded with zeros, max((H' - 1) s_h + e_h - H, 0) in all, the
 //           smaller half on top and left. The same for W.
+// In groups, the first filters / groups filters see the first C / groups channels, and so on.
 //
-// Images are channels last. No dilation and no groups. The constructor throws std::invalid_argument
-// for options out of range; adding the layer throws ShapeError unless the input is [H, W, C] and,
-// for "valid", at least as large as the kernel.
+// Images are channels last. The constructor throws std::invalid_argument for options out of range,
+// for both strides and dilation above 1, and for filters that do not go into the groups; adding the
+// layer throws ShapeError unless the input is [H, W, C], C goes into the groups, and, for "valid",
+// the image is at least as large as a window.
 //
 //   model.add(Conv2D({.filters = 32, .kernel_size = 3, .padding = "same", .activation = "relu"}));
 //

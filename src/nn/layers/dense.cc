@@ -34,11 +34,15 @@ Shape Dense::output_shape(const Shape& input) const {
 
 std::vector<WeightSpec> Dense::weights(const Shape& input) const {
   const int64_t features = input[input.rank() - 1];
-  return nn::kernel_weights(options_, {features, options_.units});
+  return nn::with_bias({nn::weight_of(options_, "kernel", "kernel", {features, options_.units})},
+                       options_, options_.units);
 }
 
 void Dense::lower(nn::GraphBuilder& builder) const {
-  nn::append_kernel_op(builder, *this, backend::DenseOp());
+  backend::DenseOp op{.kernel = builder.parameter("kernel")};
+  if (options_.use_bias) op.bias = builder.parameter("bias");
+  builder.append(op, output_shape(builder.shape()));
+  nn::append_kernel_activation(builder, *this);
 }
 
 }  // namespace sluice
