@@ -28,8 +28,8 @@ class Tap final : public HostKernel {
   mutable std::vector<float> y, dy;
 };
 
-struct Run {
-  Run(const NoiseOp& op, const Shape& shape, int64_t batch, int threads = 1)
+struct NoiseRun {
+  NoiseRun(const NoiseOp& op, const Shape& shape, int64_t batch, int threads = 1)
       : n(batch), x(static_cast<size_t>(batch * shape.size()), 1.0f), targets(x.size(), 0.25f) {
     GraphBuilder builder(shape);
     builder.host(before, {1}).then(op, shape).host(after);
@@ -73,13 +73,13 @@ void expect_normal(const std::vector<float>& values, double mean, double deviati
 }
 
 TEST(NoiseTest, GaussianNoiseIsAdded) {
-  Run run({.kind = Kind::kGaussianNoise, .strength = 0.3f, .seed = 5}, {1000}, 40);
+  NoiseRun run({.kind = Kind::kGaussianNoise, .strength = 0.3f, .seed = 5}, {1000}, 40);
   expect_normal(run.train(), 1, 0.3);
   EXPECT_EQ(run.before->dy, run.after->dy);
 }
 
 TEST(NoiseTest, GaussianDropoutMultiplies) {
-  Run run({.kind = Kind::kGaussianDropout, .strength = 0.2f, .seed = 5}, {1000}, 40);
+  NoiseRun run({.kind = Kind::kGaussianDropout, .strength = 0.2f, .seed = 5}, {1000}, 40);
   const std::vector<float> y = run.train();
   expect_normal(y, 1, 0.5);
   for (size_t i = 0; i < y.size(); ++i) {
@@ -88,7 +88,7 @@ TEST(NoiseTest, GaussianDropoutMultiplies) {
 }
 
 TEST(NoiseTest, AlphaDropoutKeepsMeanAndVariance) {
-  Run run({.kind = Kind::kAlphaDropout, .strength = 0.2f, .seed = 5}, {1000}, 40);
+  NoiseRun run({.kind = Kind::kAlphaDropout, .strength = 0.2f, .seed = 5}, {1000}, 40);
   core::Rng rng(3);
   for (float& value : run.x) value = rng.normal();
   const std::vector<float> y = run.train();
@@ -108,7 +108,7 @@ TEST(NoiseTest, AlphaDropoutKeepsMeanAndVariance) {
 
 // Of [N, H, W, C].
 std::vector<float> mask_of(std::vector<bool> shared) {
-  Run run({.strength = 0.5f, .seed = 5, .shared = std::move(shared)}, {4, 5, 64}, 20);
+  NoiseRun run({.strength = 0.5f, .seed = 5, .shared = std::move(shared)}, {4, 5, 64}, 20);
   return run.train();
 }
 
@@ -138,7 +138,7 @@ TEST(NoiseTest, DependsOnSeedAndStepOnly) {
     const NoiseOp op{.kind = kind, .strength = 0.4f, .seed = 9};
     NoiseOp other = op;
     other.seed = 10;
-    Run first(op, {70}, 9), second(op, {70}, 9, 2), third(other, {70}, 9);
+    NoiseRun first(op, {70}, 9), second(op, {70}, 9, 2), third(other, {70}, 9);
     const std::vector<float> step_0 = first.train();
     EXPECT_EQ(second.train(), step_0);
     EXPECT_NE(third.train(), step_0);
