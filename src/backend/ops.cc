@@ -208,7 +208,9 @@ void check(const ReshapeOp&, const View& op) {
   }
 }
 
-OpTraits traits(const MergeOp&, const View&) { return {.layouts = ImageLayouts::kSame}; }
+OpTraits traits(const MergeOp& merge, const View&) {
+  return {.passes_gradient = merge.kind == MergeOp::Kind::kAdd, .layouts = ImageLayouts::kSame};
+}
 void check(const MergeOp& merge, const View& op) {
   if (op.inputs.size() > MergeOp::kMostInputs) {
     fail(op,

@@ -29,6 +29,7 @@ struct OpTraits {
   bool takes_relu = false;        // of these, ReLU only
   bool in_bfloat16 = false;       // Precision::kMixedBfloat16 computes it in bfloat16
   bool in_any_type = false;       // computed in the type of its inputs, where they have one
+  bool passes_gradient = false;   // the gradient of each input is the output's, as it is
   ImageLayouts layouts = ImageLayouts::kPlain;
   std::vector<OpParameter> parameters{};
 };

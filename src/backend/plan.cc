@@ -15,9 +15,9 @@ bool is_image(const Shape& shape) { return shape.rank() == 3; }
 struct Needs {
   ValueId output;                // what the loss reads
   Activation output_activation;  // which the loss applies to it
-  std::vector<bool> ops;       // in the graph's order: whether the output depends on it
-  std::vector<ValueId> roots;  // of each value, the one that it is identical to
-  std::vector<int> reads;      // of each root, by ops that are no identities, and by the loss
+  std::vector<bool> ops;         // in the graph's order: whether the output depends on it
+  std::vector<ValueId> roots;    // of each value, the one that it is identical to
+  std::vector<int> reads;        // of each root, by ops that are no identities, and by the loss
 };
 
 const Op* producer_of(const Graph& graph, ValueId value) {
@@ -112,7 +112,7 @@ class Planner {
       return;
     }
     const Type type = type_of(traits, op);
-    Step step{.op = &op};
+    Step step{.op = &op, .passes_gradient = traits.passes_gradient};
     for (const ValueId input : op.inputs) {
       step.inputs.push_back({in_type(tensor_of_[input], type), graph_.values[input]});
     }
@@ -230,7 +230,7 @@ class Planner {
     size_t tensor = input.tensor;
     while (plan_.tensors[tensor].step) {
       const Step& step = plan_.steps[*plan_.tensors[tensor].step];
-      if (step.inputs.size() != 1 || !step.parameters.empty()) return false;
+      if (step.inputs.size() != 1 || step.trains_parameters()) return false;
       tensor = step.inputs.front().tensor;
     }
     return tensor == plan_.input && input.shape.dims().back() <= 3;
@@ -289,9 +289,17 @@ class Planner {
     for (size_t i = plan_.steps.size(); i-- > 0;) {
       Step& step = plan_.steps[i];
       if (!step.has_backward) continue;
+      bool may_share = step.passes_gradient;  // with one input: others add to theirs later
       for (Step::Input& input : step.inputs) {
         if (!plan_.tensors[input.tensor].has_gradient) continue;
-        input.gradient = written[input.tensor] ? GradientUse::kAdded : GradientUse::kWritten;
+        if (written[input.tensor]) {
+          input.gradient = GradientUse::kAdded;
+        } else {
+          const bool shares =
+              may_share && std::ranges::count(step.inputs, input.tensor, &Step::Input::tensor) == 1;
+          input.gradient = shares ? GradientUse::kShared : GradientUse::kWritten;
+          may_share = may_share && !shares;
+        }
         written[input.tensor] = true;
       }
       for (Step::Parameter& parameter : step.parameters) {

@@ -21,8 +21,9 @@
 namespace sluice::backend {
 
 // What becomes of a gradient that a step computes: nobody needs it, it is the first of the backward
-// pass, or one that adds to those before.
-enum class GradientUse { kNone, kWritten, kAdded };
+// pass, or one that adds to those before. kShared: the first one, and the output's as it is, so
+// that both lie in the same memory and nothing is to be done.
+enum class GradientUse { kNone, kWritten, kAdded, kShared };
 
 // What a step writes, or the graph's input.
 struct Tensor {
@@ -61,13 +62,14 @@ struct Step {
   size_t output = 0;                    // a tensor
   std::vector<Parameter> parameters{};  // as in OpTraits
   bool has_backward = false;
+  bool passes_gradient = false;  // see OpTraits
 
   bool trains_parameters() const;
 };
 
 struct Plan {
   std::vector<Tensor> tensors;
-  size_t input = 0, output = 0;   // tensors
+  size_t input = 0, output = 0;  // tensors
   // Softmax or sigmoid where the loss, and predict(), apply it to the output.
   Activation output_activation = Activation::kLinear;
   std::vector<Step> steps;  // in the order of the forward pass

@@ -22,13 +22,55 @@ int first_gradient(const Plan& plan, const Tensor& tensor) {
   return plan.backward_time(tensor.readers.back());
 }
 
+// The step through which the tensor's gradient is that of what the step writes, in the same memory.
+const Step* shares_with(const Plan& plan, size_t tensor) {
+  for (const size_t reader : plan.tensors[tensor].readers) {
+    for (const Step::Input& input : plan.steps[reader].inputs) {
+      if (input.tensor == tensor && input.gradient == GradientUse::kShared) {
+        return &plan.steps[reader];
+      }
+    }
+  }
+  return nullptr;
+}
+
+// When the tensor's gradient is read for the last time, by those who share its memory too.
+int last_gradient(const Plan& plan, size_t tensor) {
+  for (;;) {
+    const size_t step = *plan.tensors[tensor].step;
+    const std::vector<Step::Input>& inputs = plan.steps[step].inputs;
+    const auto shared = std::ranges::find(inputs, GradientUse::kShared, &Step::Input::gradient);
+    if (shared == inputs.end()) return plan.backward_time(step);
+    tensor = shared->tensor;
+  }
+}
+
+// Of each tensor; nullptr where it has none.
+std::vector<Buffer*> place_gradients(const Plan& plan, int64_t batch, MemoryPlan& memory) {
+  std::vector<Buffer*> gradients(plan.tensors.size(), nullptr);
+  for (size_t i = plan.tensors.size(); i-- > 0;) {  // those behind first
+    const Tensor& tensor = plan.tensors[i];
+    if (!tensor.has_gradient) continue;
+    if (const Step* step = shares_with(plan, i)) {
+      gradients[i] = gradients[step->output];
+      continue;
+    }
+    const auto size = static_cast<size_t>(batch * tensor.shape.size());
+    gradients[i] = memory.add(floats_for(tensor.type, size), first_gradient(plan, tensor),
+                              last_gradient(plan, i));
+  }
+  return gradients;
+}
+
 }  // namespace
 
 Values::Values(const Plan& plan, int64_t batch, MemoryPlan& memory)
     : input_(memory.elsewhere(nullptr)) {
+  const std::vector<Buffer*> gradients = place_gradients(plan, batch, memory);
   std::vector<Value> values;
   for (const Tensor& tensor : plan.tensors) {
-    Value value{.shape = tensor.shape,
+    Value value{.gradient = gradients[values.size()],
+                .shape = tensor.shape,
                 .type = tensor.type,
                 .layout = tensor.layout,
                 .activation = tensor.activation,
@@ -38,10 +80,6 @@ Values::Values(const Plan& plan, int64_t batch, MemoryPlan& memory)
       value.data = memory.add(size, plan.forward_time(*tensor.step), last_use(plan, tensor));
     } else {
       value.data = input_;
-    }
-    if (tensor.has_gradient) {
-      value.gradient =
-          memory.add(size, first_gradient(plan, tensor), plan.backward_time(*tensor.step));
     }
     values.push_back(std::move(value));
   }
@@ -53,8 +91,14 @@ Values::Values(const Plan& plan, int64_t batch, MemoryPlan& memory)
     for (const Step::Input& input : step.inputs) {
       Value& x = mine.x.emplace_back(values[input.tensor]);
       x.shape = input.shape;
+      if (input.gradient == GradientUse::kShared) x.gradient = nullptr;
       if (input.gradient != GradientUse::kAdded) continue;
       const int64_t size = batch * x.shape.size();
+      if (step.passes_gradient) {  // without a kernel's copy of it
+        mine.sums.push_back({mine.y.gradient, x.gradient, x.type, size});
+        x.gradient = nullptr;
+        continue;
+      }
       const int time = plan.backward_time(i);
       Buffer* own = memory.add(floats_for(x.type, static_cast<size_t>(size)), time, time);
       mine.sums.push_back({own, x.gradient, x.type, size});

@@ -14,8 +14,9 @@ namespace sluice::backend {
 // A tensor as one step meets it.
 struct Value {
   Buffer* data = nullptr;
-  // Of the loss, in the tensor's type and layout; nullptr when nobody needs it. A step that reads
-  // the tensor writes all of it: where it adds to others' gradients, into memory of its own.
+  // Of the loss, in the tensor's type and layout; nullptr when nobody needs it, or when the step
+  // has nothing to do for it. A step that reads the tensor writes all of it: where it adds to
+  // others' gradients, into memory of its own.
   Buffer* gradient = nullptr;
   Shape shape{};
   Type type = Type::kFloat32;

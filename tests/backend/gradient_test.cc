@@ -319,6 +319,18 @@ std::vector<Case> branches() {
     cases.push_back({name, builder.merge({kind}, others).dense(3).build(kMse)});
   }
   {
+    // Sums of sums, whose gradients lie in the same memory; others add to them afterwards.
+    GraphBuilder builder({4});
+    const ValueId input = builder.here();
+    const ValueId a = builder.dense(4).activation(Activation::kTanh).here();
+    const ValueId b = builder.from(input).dense(4).activation(Activation::kSigmoid).here();
+    const ValueId sum = builder.merge({}, {a}).here();
+    builder.from(a).merge({}, {sum, b});
+    const ValueId more = builder.merge({}, {sum, sum}).here();
+    builder.from(b).activation(Activation::kTanh).merge({}, {more, a});
+    cases.push_back({"sums_of_sums", builder.dense(2).build(kMse)});
+  }
+  {
     GraphBuilder builder({2, 3});
     const ValueId first = builder.dense(3).here();
     builder.then(RearrangeOp{{{.from = 1, .repeat = 2, .before = 1}, {.from = 0, .before = -1}}},

@@ -181,9 +181,30 @@ TEST(PlanTest, TheLastReaderWritesAGradientAndOthersAdd) {
   using enum GradientUse;
   std::vector<GradientUse> merged;
   for (const Step::Input& input : step_of(plan, "op3").inputs) merged.push_back(input.gradient);
-  EXPECT_THAT(merged, ElementsAre(kWritten, kWritten, kWritten, kAdded));
+  EXPECT_THAT(merged, ElementsAre(kShared, kWritten, kWritten, kAdded));
   EXPECT_EQ(step_of(plan, "op2").inputs[0].gradient, kAdded);
   EXPECT_EQ(step_of(plan, "op1").inputs[0].gradient, kAdded);
+}
+
+TEST(PlanTest, OnlyASumSharesItsGradientAndOnlyWithOneInput) {
+  const auto merged = [](MergeOp op, bool twice) {
+    GraphBuilder builder({3});
+    const ValueId input = builder.here();
+    const ValueId one = builder.dense(3).here();
+    builder.from(input).dense(3);
+    const ValueId other = builder.here();
+    const Graph graph = builder.merge(op, {twice ? other : one}).build(kMse);
+    std::vector<GradientUse> uses;
+    for (const Step::Input& use : make_plan(graph, {}).steps.back().inputs) {
+      uses.push_back(use.gradient);
+    }
+    return uses;
+  };
+  using enum GradientUse;
+  EXPECT_THAT(merged({MergeOp::Kind::kAdd}, false), ElementsAre(kShared, kWritten));
+  // Doubled in place, it would be wrong for further inputs.
+  EXPECT_THAT(merged({MergeOp::Kind::kAdd}, true), ElementsAre(kWritten, kAdded));
+  EXPECT_THAT(merged({MergeOp::Kind::kSubtract}, false), ElementsAre(kWritten, kWritten));
 }
 
 TEST(PlanTest, AnOutputThatIsReadOnHasItsFirstGradientFromTheLoss) {
