@@ -195,6 +195,13 @@ struct AffineOp {
   std::vector<float> center{}, scale{}, offset{};
 };
 
+// y = (x - mean) / d with d = max(sqrt(variance), 1e-7), over the last axis, or one of each over
+// all; inverted, y = x d + mean. Nobody trains them.
+struct StandardizeOp {
+  ParameterSlice mean{}, variance{};  // [F] or [1]
+  bool invert = false;
+};
+
 // Rows of a table by their numbers, which count from 0 and are floats: [T...] becomes [T..., D].
 // NaN where there is no such row. Nothing depends on the numbers smoothly: their gradient is 0.
 struct EmbeddingOp {
@@ -218,6 +225,7 @@ struct EmbeddingOp {
   X(ConcatenateOp)            \
   X(InterpolateOp)            \
   X(AffineOp)                 \
+  X(StandardizeOp)            \
   X(EmbeddingOp)              \
   X(HostOp)
 

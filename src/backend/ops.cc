@@ -312,6 +312,19 @@ void check(const AffineOp& affine, const View& op) {
   }
 }
 
+OpTraits traits(const StandardizeOp& standardize, const View&) {
+  return {.parameters = {{standardize.mean}, {standardize.variance}}};
+}
+void check(const StandardizeOp& standardize, const View& op) {
+  require_output(op, op.input());
+  const bool of_all = standardize.mean.size == 1;
+  if (!of_all && op.input().rank() < 1) fail_shape(op, "an input of rank 1 or more", op.input());
+  for (const ParameterSlice& slice : {standardize.mean, standardize.variance}) {
+    require_size(op, slice, of_all ? 1 : op.input().dims().back());
+    if (slice.role != ParameterRole::kFrozen) fail(op, "mean and variance are not trained");
+  }
+}
+
 OpTraits traits(const EmbeddingOp& embedding, const View&) {
   return {.parameters = {{embedding.table}}};
 }

@@ -253,6 +253,20 @@ TEST(ValidateTest, AffineNumbersAreAsManyAsARowHas) {
             "\"op0\": expected an input of rows of 5 elements, got [4, 3]");
 }
 
+TEST(ValidateTest, StandardizingTakesFrozenNumbersForEachFeature) {
+  constexpr auto kFrozen = ParameterRole::kFrozen;
+  const auto of = [](ParameterSlice mean, ParameterSlice variance) {
+    Graph graph = GraphBuilder({4, 3}).then(StandardizeOp{mean, variance}, {4, 3}).build(kMse);
+    graph.parameter_size = 8;
+    return graph;
+  };
+  EXPECT_EQ(shape_refused(of({0, 3, kFrozen}, {3, 3, kFrozen})), "accepted");
+  EXPECT_EQ(shape_refused(of({0, 1, kFrozen}, {3, 1, kFrozen})), "accepted");
+  EXPECT_EQ(refused(of({0, 3, kFrozen}, {3, 4, kFrozen})),
+            "\"op0\": expected a parameter of 3 floats, got 4");
+  EXPECT_EQ(refused(of({0, 3}, {3, 3})), "\"op0\": mean and variance are not trained");
+}
+
 TEST(ValidateTest, EmbeddingsAddAnAxis) {
   EXPECT_EQ(shape_refused(GraphBuilder({4, 3}).embedding(7, 2).build(kMse)), "accepted");
   Graph graph = GraphBuilder({4}).embedding(7, 2).build(kMse);

@@ -30,12 +30,16 @@ struct NormalizationOptions {
 //   normalization.adapt(x, 13);      // [N, 13]
 //   model.add(normalization);
 //
-// No weights: mean and variance are settings, also of a layer that was adapted. (Keras keeps those
-// that adapt() has found among a model's weights, and not in its JSON: give them to the layer.)
+// Mean and variance that are given, or found by adapt(), are settings. Without them they are
+// weights that nobody trains, as in Keras, whose adapt() sets those:
+//
+//   mean [F]       zeros      [] where there is no axis
+//   variance [F]   ones       likewise
+//   count []       zeros      of the records that they are from; not used
+//
 // Throws std::invalid_argument for one of mean and variance without the other, a negative variance
-// and numbers that are not finite; adding the layer throws std::invalid_argument while it has none,
-// and ShapeError where they are not as many as the input's features, or for another axis than the
-// last. Keras: keras.layers.Normalization.
+// and numbers that are not finite; adding the layer throws ShapeError where they are not as many as
+// the input's features, or for another axis than the last. Keras: keras.layers.Normalization.
 class Normalization final : public Layer {
  public:
   explicit Normalization(const NormalizationOptions& options = {});
@@ -52,6 +56,7 @@ class Normalization final : public Layer {
   std::string class_name() const override { return "Normalization"; }
   Config config() const override;
   Shape output_shape(const Shape& input) const override;
+  std::vector<WeightSpec> weights(const Shape& input) const override;
   std::unique_ptr<Layer> clone() const override { return std::make_unique<Normalization>(*this); }
   void lower(nn::GraphBuilder& builder) const override;
 

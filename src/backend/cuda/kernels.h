@@ -130,6 +130,9 @@ void affine(const AffineFactors& factors, int64_t size, const float* x, float* y
             cudaStream_t stream);
 void affine_backward(const AffineFactors& factors, int64_t size, const float* dy, float* dx,
                      cudaStream_t stream);
+// numbers [3, columns]: center, scale and offset of a StandardizeOp.
+void standardizing_factors(bool invert, int64_t columns, const float* mean, const float* variance,
+                           float* numbers, cudaStream_t stream);
 
 // embedding.cu
 // y [count, columns] = the rows of table [rows, columns] that x [count] names, and the table's

@@ -67,12 +67,6 @@ void Normalization::adapt(std::span<const float> x, int64_t features) {
 }
 
 Shape Normalization::output_shape(const Shape& input) const {
-  if (options_.mean.values.empty()) {
-    throw std::invalid_argument(
-        fmt::format("Normalization \"{}\": has no mean and variance: give them, or call adapt() "
-                    "first (Keras' JSON does not have those of a layer that was adapted)",
-                    name()));
-  }
   for (const int64_t axis : options_.axis) {
     if (nn::axis_of(*this, axis, input) != input.rank() - 1 || options_.axis.size() > 1) {
       nn::throw_shape_error(*this, "axis -1, the last, or none", input);
@@ -83,7 +77,23 @@ Shape Normalization::output_shape(const Shape& input) const {
   return input;
 }
 
+std::vector<WeightSpec> Normalization::weights(const Shape& input) const {
+  if (!options_.mean.values.empty()) return {};
+  (void)output_shape(input);
+  const Shape shape = options_.axis.empty() ? Shape() : Shape{input.dims().back()};
+  return {{"mean", shape, "zeros", false},
+          {"variance", shape, "ones", false},
+          {"count", {}, "zeros", false}};
+}
+
 void Normalization::lower(nn::GraphBuilder& builder) const {
+  if (options_.mean.values.empty()) {
+    backend::StandardizeOp op{builder.parameter("mean"), builder.parameter("variance"),
+                              options_.invert};
+    op.mean.role = op.variance.role = backend::ParameterRole::kFrozen;
+    builder.append(op, builder.shape());
+    return;
+  }
   const size_t n = std::max(options_.mean.values.size(), options_.variance.values.size());
   const std::vector<float> mean = nn::floats_of(options_.mean, n), zeros(n, 0.0f);
   std::vector<float> scale = nn::floats_of(options_.variance, n);
