@@ -72,14 +72,24 @@ void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
       fmt::format("{}: expected {} x {} floats, got {}", name, n, per_sample, size));
 }
 
+// Whether the value is the graph's input, as it is or under another shape. Allocates nothing: it is
+// asked for every batch.
+bool is_input(const Graph& graph, ValueId value) {
+  for (size_t i = graph.ops.size(); i-- > 0;) {
+    const Op& op = graph.ops[i];
+    if (op.output != value) continue;
+    if (!std::holds_alternative<ReshapeOp>(op.kind)) return false;
+    value = op.inputs.front();
+  }
+  return value == graph.input;
+}
+
 // Where an embedding reads the model's input, as it is or under another shape.
 const Op* embedding_of_input(const Graph& graph) {
-  std::vector<bool> is_input(graph.values.size(), false);
-  is_input[graph.input] = true;
   for (const Op& op : graph.ops) {
-    if (!is_input[op.inputs.front()]) continue;
-    if (std::holds_alternative<EmbeddingOp>(op.kind)) return &op;
-    is_input[op.output] = std::holds_alternative<ReshapeOp>(op.kind);
+    if (std::holds_alternative<EmbeddingOp>(op.kind) && is_input(graph, op.inputs.front())) {
+      return &op;
+    }
   }
   return nullptr;
 }

@@ -170,7 +170,7 @@ Config read_config(const std::string& class_name, const Json& json) {
         is_idle(class_name, json, key)) {
       continue;
     }
-    if (is_of_keras1(key)) {
+    if (is_of_keras1(key) && !(class_name == "Embedding" && key == "output_dim")) {
       throw std::invalid_argument(
           fmt::format("\"{}\" is a name of Keras 1; load the model with Keras 2 and write "
                       "to_json() again",

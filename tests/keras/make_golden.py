@@ -48,6 +48,9 @@ def build(case, k, dtype="float32"):
 def numbers(case, dtype, weights, x, y):
     model = build(case, keras, dtype)
     model.set_weights(weights)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies of its weights
     x = tf.constant(x, x.dtype if x.dtype == np.int32 else dtype)
     result = {"outputs": np.array(model(x, training=False))}
     if case.random:
@@ -63,7 +66,8 @@ def numbers(case, dtype, weights, x, y):
             result["loss"] = np.array(loss)
             for weight, gradient in zip(model.trainable_weights, gradients):
                 gradient = tf.convert_to_tensor(gradient)  # of an embedding it is sparse
-                result[f"gradients/{weight.path}"] = np.array(gradient)
+                name = "/".join(weight.path.split("/")[-2:])  # of a Sequential's without its own
+                result[f"gradients/{name}"] = np.array(gradient)
         optimizer.apply_gradients(zip(gradients, model.trainable_weights))
     result["trained"] = flat(model)
     return result

@@ -111,10 +111,9 @@ std::string error_of(const std::string& json) {
 }
 
 TEST(KerasReaderTest, SettingsThatSluiceDoesNotHaveAreRefusedWithTheLayersName) {
-  EXPECT_EQ(error_of(one_dense(
-                R"(, "kernel_regularizer": {"class_name": "OrthogonalRegularizer", "config": {}})")),
-            R"(Dense "d": kernel_regularizer = {"class_name":"OrthogonalRegularizer","config":{}}: )"
-            "Sluice does not have this");
+  const std::string regularizer = R"({"class_name":"OrthogonalRegularizer","config":{}})";
+  EXPECT_EQ(error_of(one_dense(R"(, "kernel_regularizer": )" + regularizer)),
+            R"(Dense "d": kernel_regularizer = )" + regularizer + ": Sluice does not have this");
   EXPECT_EQ(error_of(one_dense(R"(, "activity_regularizer": "l2")")),
             "Dense \"d\": \"activity_regularizer\" is set: Sluice does not have this; remove it");
   EXPECT_THAT(error_of(one_dense(R"(, "kernel_constraint": "non_negative")")),

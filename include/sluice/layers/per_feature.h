@@ -15,7 +15,9 @@ struct PerFeature {
   std::vector<double> values = {};  // one, or one for each feature; none: not given
 
   PerFeature() = default;
+  // The same for all features.
   PerFeature(double all) : values{all} {}  // NOLINT: meant to be implicit
+  // One for each feature, in their order.
   PerFeature(std::initializer_list<double> each) : values(each) {}
   PerFeature(std::vector<double> each) : values(std::move(each)) {}  // NOLINT: likewise
 

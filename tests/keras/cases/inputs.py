@@ -16,7 +16,7 @@ CASES = [
     one_layer("rescaling", (3, 4), lambda l: l.Rescaling(1 / 127.5, offset=-1)),
     one_layer("rescaling_features", (2, 3), lambda l: l.Rescaling([0.5, 2.0, -1.5], offset=0)),
     one_layer("normalization", (2, 3),
-              lambda l: l.Normalization(mean=[1.0, 2.0, -0.5], variance=[0.25, 3.0, 0.0009])),
+              lambda l: l.Normalization(mean=[1.0, 2.0, -0.5], variance=[0.25, 3.0, 0.09])),
     one_layer("normalization_of_all", (2, 3),
               lambda l: l.Normalization(axis=None, mean=0.5, variance=2.0)),
     one_layer("normalization_inverted", (3,),
