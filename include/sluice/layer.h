@@ -20,9 +20,10 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "sluice/config.h"
+#include "sluice/initializers.h"
 #include "sluice/shape.h"
 
 namespace sluice {
@@ -31,58 +32,11 @@ namespace nn {
 class GraphBuilder;
 }
 
-// One value of a layer's configuration, as JSON has them: null, true or false, a whole number, a
-// number, a string, a list of whole numbers, one of numbers, one of lists of whole numbers.
-using ConfigValue =
-    std::variant<std::monostate, bool, int64_t, double, std::string, std::vector<int64_t>,
-                 std::vector<double>, std::vector<std::vector<int64_t>>>;
-
-// A layer's configuration: what Keras' get_config() returns and its JSON holds, keys in Keras'
-// order. "name", "trainable" and "dtype", which every layer has, are left out.
-class Config {
- public:
-  // Sets `key`, or replaces its value where it is. Returns this, so that calls can be chained.
-  Config& set(std::string key, ConfigValue value);
-  // Whether the key is there, even if its value is null.
-  bool has(const std::string& key) const { return find(key) != nullptr; }
-  // nullptr when there is no such key. Valid until the next set().
-  const ConfigValue* find(const std::string& key) const;
-
-  // The value under `key`, or `fallback` when the key is absent or null. Throws
-  // std::invalid_argument, naming the key, when the value is of another type (whole numbers pass as
-  // doubles).
-  int64_t get_int(const std::string& key, int64_t fallback) const;
-  double get_double(const std::string& key, double fallback) const;
-  bool get_bool(const std::string& key, bool fallback) const;
-  std::string get_string(const std::string& key, const std::string& fallback) const;
-  std::vector<int64_t> get_ints(const std::string& key, std::vector<int64_t> fallback) const;
-  std::vector<double> get_doubles(const std::string& key, std::vector<double> fallback) const;
-  std::vector<std::vector<int64_t>> get_lists(const std::string& key,
-                                              std::vector<std::vector<int64_t>> fallback) const;
-
-  // In the order in which the keys were first set.
-  const std::vector<std::pair<std::string, ConfigValue>>& entries() const { return entries_; }
-
- private:
-  std::vector<std::pair<std::string, ConfigValue>> entries_;
-};
-
-// A weight that a layer asks for, and how it is drawn, by Keras' names:
-//
-//   zeros, ones
-//   random_uniform, uniform         in [-0.05, 0.05)
-//   glorot_uniform, glorot_normal   variance 2 / (fan_in + fan_out)   Glorot & Bengio, 2010
-//   he_uniform, he_normal           variance 2 / fan_in               He et al., 2015
-//   lecun_uniform, lecun_normal     variance 1 / fan_in               LeCun et al., 1998
-//
-// Uniform ones lie in [-sqrt(3 variance), sqrt(3 variance)). Normal ones are cut at two standard
-// deviations and scaled so that the variance is as stated. Of a kernel [in, out] the fans are in
-// and out, of a convolution's [h, w, in, out] they are h w in and h w out. The numbers are Sluice's
-// own: the same seed gives the same weights on every machine, but not those of Keras.
+// A weight that a layer asks for, and how it is drawn.
 struct WeightSpec {
   std::string name = {};  // "kernel"; no two weights of a layer have the same
   Shape shape = {};
-  std::string initializer = "glorot_uniform";
+  Initializer initializer = "glorot_uniform";
   // Whether the optimizer steps it; false of a state that the layer itself changes in training,
   // such as a moving average. In the order of Layer::weights() these come last.
   bool trainable = true;

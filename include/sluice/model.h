@@ -61,8 +61,8 @@ struct FitOptions {
   // Samples in a mini-batch. The last one of an epoch may be smaller; what is larger than the
   // dataset is one batch.
   int64_t batch_size = 32;
-  int epochs = 1;                                 // passes over the dataset
-  OptimizerSpec optimizer = "adam";               // begins anew in each call
+  int epochs = 1;                    // passes over the dataset
+  OptimizerSpec optimizer = "adam";  // begins anew in each call
   LossSpec loss = "categorical_crossentropy";
   // How much the loss of a record of each class counts, in training; 1 for those that are not
   // there. A batch's loss is the sum of weights times losses, divided by the number of samples, as

@@ -16,15 +16,12 @@
 #include <variant>
 #include <vector>
 
+#include "backend/activation.h"
 #include "backend/weight_rule.h"
 #include "sluice/losses.h"
 #include "sluice/shape.h"
 
 namespace sluice::backend {
-
-// ReLU of NaN is 0 on the CPU, whose ReLU is oneDNN's max(x, 0); cuDNN's gives NaN. Its derivative
-// at NaN is 0. All others keep NaN.
-enum class Activation { kLinear, kRelu, kSigmoid, kTanh, kSoftmax };
 
 // Who changes a parameter in training.
 enum class ParameterRole {
@@ -86,7 +83,10 @@ struct Pool2DOp {
 };
 
 struct ActivationOp {
-  Activation activation = Activation::kLinear;  // softmax over the last axis
+  Activation activation{};
+  int axis = -1;  // of softmax and its logarithm, from 0 without the batch, or -1 for the last
+
+  bool operator==(const ActivationOp&) const = default;
 };
 
 // Noise in training, y = m x + a with m and a drawn for each element; y = x in inference. What is

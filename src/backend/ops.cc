@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <stdexcept>
@@ -168,13 +169,17 @@ void check(const BatchNormOp& norm, const View& op) {
   }
 }
 
-OpTraits traits(const ActivationOp& activation, const View&) {
-  return {.is_identity = activation.activation == Activation::kLinear};
+OpTraits traits(const ActivationOp& op, const View&) {
+  return {.is_identity = op.activation == Activation::kLinear,
+          .layouts = op.activation.is_elementwise() ? ImageLayouts::kSame : ImageLayouts::kPlain};
 }
 void check(const ActivationOp& activation, const View& op) {
   require_output(op, op.input());
-  if (activation.activation == Activation::kSoftmax && op.input().rank() < 1) {
+  if (!activation.activation.is_elementwise() && op.input().rank() < 1) {
     fail_shape(op, "an input of rank 1 or more", op.input());
+  }
+  if (activation.axis < -1 || activation.axis >= std::max(op.input().rank(), 1)) {
+    fail(op, fmt::format("there is no axis {}", activation.axis));
   }
 }
 
@@ -392,13 +397,25 @@ void check_op(const Graph& graph, const Op& op) {
   std::visit([&](const auto& kind) { check(kind, view); }, op.kind);
 }
 
-bool is_softmax(const Op& op) {
-  const auto* activation = std::get_if<ActivationOp>(&op.kind);
-  return activation != nullptr && activation->activation == Activation::kSoftmax;
+SoftmaxRows softmax_rows(const ActivationOp& op, const Shape& shape) {
+  const int axis = op.axis < 0 ? shape.rank() - 1 : op.axis;
+  SoftmaxRows rows{.outer = 1, .columns = shape[axis], .inner = 1};
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (i != axis) (i < axis ? rows.outer : rows.inner) *= shape[i];
+  }
+  return rows;
 }
 
-bool is_elementwise_activation(const Op& op) {
-  return std::holds_alternative<ActivationOp>(op.kind) && !is_softmax(op);
+bool is_softmax(const Graph& graph, const Op& op) {
+  const auto* activation = std::get_if<ActivationOp>(&op.kind);
+  return activation != nullptr && activation->activation == Activation::kSoftmax &&
+         softmax_rows(*activation, graph.values[op.output]).inner == 1;
+}
+
+std::optional<Activation> fusible_activation(const Op& op) {
+  const auto* activation = std::get_if<ActivationOp>(&op.kind);
+  if (activation == nullptr || !activation->activation.is_differentiable_from_output()) return {};
+  return activation->activation;
 }
 
 }  // namespace sluice::backend

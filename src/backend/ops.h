@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "backend/graph.h"
@@ -43,8 +44,15 @@ std::vector<ParameterSlice> state_of(const Graph& graph);
 // std::invalid_argument for other mistakes, naming it.
 void check_op(const Graph& graph, const Op& op);
 
-// Whether the op computes that activation, and not softmax, which is not elementwise.
-bool is_elementwise_activation(const Op& op);
-bool is_softmax(const Op& op);
+// Whether the op is softmax over the last axis.
+bool is_softmax(const Graph& graph, const Op& op);
+// Softmax over an axis works on rows: element k of row (o, i) lies at (o columns + k) inner + i.
+struct SoftmaxRows {
+  int64_t outer, columns, inner;
+};
+SoftmaxRows softmax_rows(const ActivationOp& op, const Shape& shape);
+// The op's activation, where a kernel can compute it over its own output (traits:
+// takes_activation), since the way back needs no more than y.
+std::optional<Activation> fusible_activation(const Op& op);
 
 }  // namespace sluice::backend

@@ -31,7 +31,7 @@ Activation taken_by_loss(const Graph& graph, const Op* op) {
   const auto* last = op == nullptr ? nullptr : std::get_if<ActivationOp>(&op->kind);
   if (last == nullptr) return Activation::kLinear;
   const loss::Link link = loss::traits_of(graph.loss).link;
-  const bool takes = (link == loss::Link::kSoftmax && last->activation == Activation::kSoftmax) ||
+  const bool takes = (link == loss::Link::kSoftmax && is_softmax(graph, *op)) ||
                      (link == loss::Link::kSigmoid && last->activation == Activation::kSigmoid);
   return takes ? last->activation : Activation::kLinear;
 }
@@ -126,17 +126,15 @@ class Planner {
   // Fuses an activation into the step that writes `tensor`, where nobody else reads that.
   bool take_along(const Op& op, size_t tensor) {
     Tensor& input = plan_.tensors[tensor];
-    if (!is_elementwise_activation(op) || !input.step || input.activation != Activation::kLinear) {
-      return false;
-    }
+    const std::optional<Activation> activation = fusible_activation(op);
+    if (!activation || !input.step || input.activation != Activation::kLinear) return false;
     Step& before = plan_.steps[*input.step];
-    const Activation activation = std::get<ActivationOp>(op.kind).activation;
     if (before.op == nullptr) return false;
     const OpTraits traits = traits_of(graph_, *before.op);
     const bool takes =
-        traits.takes_activation || (traits.takes_relu && activation == Activation::kRelu);
+        traits.takes_activation || (traits.takes_relu && *activation == Activation::kRelu);
     if (!takes || needs_.reads[needs_.roots[op.inputs.front()]] > 1) return false;
-    input.activation = before.activation = activation;
+    input.activation = before.activation = *activation;
     return true;
   }
 

@@ -3,10 +3,10 @@
 // the kernels.
 //
 // Left out are operations that nothing depends on, and identities (reshapes, linear activations,
-// dropout of rate 0). An elementwise activation is fused into the convolution or dense layer before
-// it, and a last softmax or sigmoid into the crossentropies. Casts come in where neighbours compute
-// in different types. What is written once and read by several is one tensor: its readers'
-// gradients add up in the order of the backward pass.
+// dropout of rate 0). An activation whose derivative follows from its output is fused into the
+// convolution or dense layer before it, and a last softmax or sigmoid into the crossentropies.
+// Casts come in where neighbours compute in different types. What is written once and read by
+// several is one tensor: its readers' gradients add up in the order of the backward pass.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +30,10 @@ struct Tensor {
   Shape shape{};  // as its step writes it; readers may see it under another
   Type type = Type::kFloat32;
   Layout layout = Layout::kPlain;
-  std::optional<size_t> step{};                 // that writes it; none: the graph's input
-  Activation activation = Activation::kLinear;  // fused behind that step's op
-  std::vector<size_t> readers{};                // steps, in their order
-  bool is_output = false;                       // the loss, and predict(), read it
+  std::optional<size_t> step{};   // that writes it; none: the graph's input
+  Activation activation{};        // fused behind that step's op
+  std::vector<size_t> readers{};  // steps, in their order
+  bool is_output = false;         // the loss, and predict(), read it
   bool has_gradient = false;
   // Whether its only reader's backward already multiplies the gradient by the activation's
   // derivative, which saves a pass over memory where it writes the gradient anyway. Otherwise the
@@ -57,7 +57,7 @@ struct Step {
     bool is_complete = false;  // after this step's backward nobody adds to the gradient
   };
   const Op* op = nullptr;  // none: a cast of the input to the output's type
-  Activation activation = Activation::kLinear;
+  Activation activation{};
   std::vector<Input> inputs{};
   size_t output = 0;                    // a tensor
   std::vector<Parameter> parameters{};  // as in OpTraits
@@ -91,7 +91,7 @@ struct PlanOptions {
   bool in_blocks = false;  // whether convolutions prefer images in blocks of channels
   // Whether the kernel of such an op can take over the derivative of an activation that is fused
   // into the step before it (Tensor::reader_differentiates).
-  bool (*differentiates)(const Op& reader, Activation activation) = nullptr;
+  bool (*differentiates)(const Op& reader, const Activation& activation) = nullptr;
 };
 
 // What the plan's steps train, each once, in the order of the parameters.

@@ -21,8 +21,8 @@ struct Value {
   Shape shape{};
   Type type = Type::kFloat32;
   Layout layout = Layout::kPlain;
-  Activation activation = Activation::kLinear;  // fused into the step that writes it
-  bool reader_differentiates = false;           // see Tensor
+  Activation activation{};             // fused into the step that writes it
+  bool reader_differentiates = false;  // see Tensor
 };
 
 // A gradient that is added to those of earlier steps of the backward pass: to += from.

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/alternatives.h"
-#include "nn/initializers.h"
 #include "sluice/errors.h"
 
 namespace sluice::nn {
@@ -23,15 +21,41 @@ constexpr int64_t kMostElements = int64_t{1} << 40;
 
 std::string in_quotes(const std::string& text) { return fmt::format("\"{}\"", text); }
 
-struct ActivationName {
-  const char* name;
-  backend::Activation activation;
-};
-constexpr ActivationName kActivations[] = {{"linear", backend::Activation::kLinear},
-                                           {"relu", backend::Activation::kRelu},
-                                           {"sigmoid", backend::Activation::kSigmoid},
-                                           {"tanh", backend::Activation::kTanh},
-                                           {"softmax", backend::Activation::kSoftmax}};
+const char* type_of(const ConfigValue& value) {
+  switch (value.index()) {
+    case 1:
+      return "true or false";
+    case 2:
+      return "a whole number";
+    case 4:
+      return "a string";
+    default:
+      return "a number";
+  }
+}
+
+// The value in the parameter's type, or null for one of another.
+ConfigValue in_type(const ConfigValue& value, const ConfigValue& fallback) {
+  const bool number =
+      std::holds_alternative<double>(fallback) || std::holds_alternative<std::monostate>(fallback);
+  if (number && std::holds_alternative<int64_t>(value)) {
+    return static_cast<double>(std::get<int64_t>(value));
+  }
+  if (number ? std::holds_alternative<double>(value) : value.index() == fallback.index()) {
+    return value;
+  }
+  return {};
+}
+
+ConfigObject get_object(const Config& config, const std::string& key,
+                        const ConfigObject& fallback) {
+  const ConfigValue* const value = config.find(key);
+  if (value != nullptr && std::holds_alternative<ConfigObject>(*value)) {
+    return std::get<ConfigObject>(*value);
+  }
+  if (value == nullptr || std::holds_alternative<std::monostate>(*value)) return fallback;
+  return {config.get_string(key, ""), {}};
+}
 
 }  // namespace
 
@@ -78,24 +102,53 @@ void require_causal_padding(const Argument& argument, const std::string& value) 
   }
 }
 
-backend::Activation parse_activation(const Argument& argument, const std::string& name) {
-  for (const ActivationName& row : kActivations) {
-    if (row.name == name) return row.activation;
+void refuse_number(const Argument& argument, double value, const std::string& allowed) {
+  refuse(argument, fmt::format("{:g}", value), allowed);
+}
+
+Config take_arguments(const Argument& argument, const std::string& function, const Config& given,
+                      const std::vector<Parameter>& known) {
+  for (const auto& [key, value] : given.entries()) {
+    if (std::holds_alternative<std::monostate>(value)) continue;
+    const auto found = std::find_if(known.begin(), known.end(), [&](const Parameter& parameter) {
+      return key == parameter.key;
+    });
+    if (found == known.end()) {
+      std::string names;
+      for (const Parameter& parameter : known) names += std::string(" ") + parameter.key;
+      refuse(argument, in_quotes(function),
+             fmt::format("has no \"{}\"; it takes{}", key, names.empty() ? " nothing" : names));
+    }
+    if (std::holds_alternative<std::monostate>(in_type(value, found->fallback))) {
+      refuse(argument, in_quotes(function),
+             fmt::format("\"{}\" must be {}", key, type_of(found->fallback)));
+    }
   }
-  const auto quoted = [](const ActivationName& row) { return in_quotes(row.name); };
-  refuse(argument, in_quotes(name),
-         fmt::format("use {} (in a program, also a CustomLayer)",
-                     core::alternatives(kActivations, quoted)));
+  Config taken;
+  for (const Parameter& parameter : known) {
+    const ConfigValue* const value = given.find(parameter.key);
+    if (value == nullptr || std::holds_alternative<std::monostate>(*value)) continue;
+    ConfigValue typed = in_type(*value, parameter.fallback);
+    if (typed != parameter.fallback) taken.set(parameter.key, std::move(typed));
+  }
+  return taken;
 }
 
-const char* name_of(backend::Activation activation) {
-  const auto* const row = std::ranges::find(kActivations, activation, &ActivationName::activation);
-  return row->name;
+ActivationFunction get_activation(const Config& config, const std::string& key,
+                                  const ActivationFunction& fallback) {
+  ConfigObject object = get_object(config, key, fallback);
+  return {std::move(object.name), std::move(object.arguments)};
 }
 
-std::string parse_initializer(const Argument& argument, const std::string& name) {
-  if (const Initializer* initializer = find_initializer(name)) return initializer->name;
-  refuse(argument, in_quotes(name), "use one of " + initializer_names());
+Initializer get_initializer(const Config& config, const std::string& key,
+                            const Initializer& fallback) {
+  ConfigObject object = get_object(config, key, fallback);
+  return {std::move(object.name), std::move(object.arguments)};
+}
+
+ConfigValue to_value(const ConfigObject& object) {
+  if (object.arguments.entries().empty()) return object.name;
+  return object;
 }
 
 int64_t get_axis(const Config& config, const std::string& key, int64_t fallback) {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/graph.h"
+#include "sluice/activations.h"
 #include "sluice/layer.h"
 #include "sluice/layers/border2d.h"
 #include "sluice/layers/size2d.h"
@@ -34,13 +34,27 @@ void require_border(const Argument& argument, const Border2D& value);
 void require_padding(const Argument& argument, const std::string& value);
 void require_causal_padding(const Argument& argument, const std::string& value);
 
-// "linear", "relu", "sigmoid", "tanh" or "softmax".
-backend::Activation parse_activation(const Argument& argument, const std::string& name);
-// The reverse.
-const char* name_of(backend::Activation activation);
+// Conv2D: filters = 0: `allowed`.
+[[noreturn]] void refuse_number(const Argument& argument, double value, const std::string& allowed);
 
-// Keras' snake-case name of an initializer in any of its spellings: "GlorotUniform", "zero".
-std::string parse_initializer(const Argument& argument, const std::string& name);
+// An argument that a function or an initializer takes, whose type is that of its default; null: a
+// number or none.
+struct Parameter {
+  const char* key;
+  ConfigValue fallback;
+};
+// Those of `given` that are not null and not the default, in the order of `known`. Throws for one
+// that is not among `known`, or of another type; `function` in the message.
+Config take_arguments(const Argument& argument, const std::string& function, const Config& given,
+                      const std::vector<Parameter>& known);
+
+// What is under the key, a name or an object, or `fallback` when it is absent or null.
+ActivationFunction get_activation(const Config& config, const std::string& key,
+                                  const ActivationFunction& fallback);
+Initializer get_initializer(const Config& config, const std::string& key,
+                            const Initializer& fallback);
+// The reverse: the name alone where there are no arguments.
+ConfigValue to_value(const ConfigObject& object);
 
 // A number, or a list of one, as Keras 2 writes it.
 int64_t get_axis(const Config& config, const std::string& key, int64_t fallback);

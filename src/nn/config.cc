@@ -1,8 +1,8 @@
+#include "sluice/config.h"
+
 #include <fmt/core.h>
 
 #include <stdexcept>
-
-#include "sluice/layer.h"
 
 namespace sluice {
 namespace {
@@ -54,6 +54,12 @@ T get(const Config& config, const std::string& key, T fallback) {
 }
 
 }  // namespace
+
+Config::Config(std::initializer_list<std::pair<std::string, ConfigValue>> entries) {
+  for (const auto& [key, value] : entries) set(key, value);
+}
+
+bool Config::operator==(const Config& other) const { return entries_ == other.entries_; }
 
 Config& Config::set(std::string key, ConfigValue value) {
   for (auto& [name, current] : entries_) {

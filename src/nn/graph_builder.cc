@@ -60,9 +60,9 @@ void GraphBuilder::append(backend::OpKind kind, Shape output) {
   value_ = graph_.add(layer_, std::move(kind), {value_}, std::move(output));
 }
 
-void GraphBuilder::append_activation(backend::Activation activation) {
-  if (activation == backend::Activation::kLinear) return;
-  append(backend::ActivationOp{activation}, shape());
+void GraphBuilder::append_activation(const backend::ActivationOp& op) {
+  if (op.activation == backend::Activation::kLinear) return;
+  append(op, shape());
 }
 
 }  // namespace sluice::nn

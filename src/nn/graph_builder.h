@@ -45,7 +45,7 @@ class GraphBuilder {
   void append(backend::OpKind kind, Shape output);
 
   // Appends an activation unless it is linear.
-  void append_activation(backend::Activation activation);
+  void append_activation(const backend::ActivationOp& op);
 
   backend::Graph take() && { return std::move(graph_); }
 

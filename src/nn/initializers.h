@@ -1,24 +1,12 @@
-// How weights get their first values: Keras' initializers.
-//
-//   glorot_uniform  U(-l, l), l = sqrt(6 / (fan_in + fan_out))     Glorot & Bengio, 2010
-//   glorot_normal   TN(sqrt(2 / (fan_in + fan_out)))
-//   he_uniform      U(-l, l), l = sqrt(6 / fan_in)                 He et al., 2015
-//   he_normal       TN(sqrt(2 / fan_in))
-//   lecun_uniform   U(-l, l), l = sqrt(3 / fan_in)                 LeCun et al., 1998
-//   lecun_normal    TN(sqrt(1 / fan_in))
-//   random_uniform  U(-0.05, 0.05)
-//   zeros, ones
-//
-// TN(s): normal, cut at two standard deviations by drawing anew, scaled so that what is left has
-// the standard deviation s. Numbers are Sluice's own (core/rng.h), not Keras': the same seed gives
-// the same weights on every machine.
+// How weights get their first values: the initializers of sluice/initializers.h.
 #pragma once
 
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "core/rng.h"
+#include "nn/arguments.h"
+#include "sluice/initializers.h"
 #include "sluice/shape.h"
 
 namespace sluice::nn {
@@ -31,26 +19,21 @@ struct Fans {
 };
 Fans compute_fans(const Shape& shape);
 
-struct Initializer {
-  enum class Distribution { kConstant, kUniform, kTruncatedNormal, kRange };
-  enum class Mode { kFanIn, kFanAverage };
+// By Keras' snake-case name, without arguments that have their defaults, and by the name of its own
+// where a variance_scaling() has one. Throws std::invalid_argument.
+Initializer parse_initializer(const Argument& argument, const Initializer& initializer);
 
-  const char* name;         // "glorot_uniform"
-  const char* keras_class;  // "GlorotUniform"
-  Distribution distribution;
-  double scale;  // of the variance; the value of a constant, the end of a range
-  Mode mode;
+// Whether there is one of this name, in any of its spellings.
+bool is_initializer(const std::string& name);
 
-  void fill(const Shape& shape, core::Rng& rng, std::span<float> values) const;
-};
-
-// By name, by Keras' class, or "zero", "one" and "uniform"; nullptr for anything else.
-const Initializer* find_initializer(std::string_view name);
-
-// Keras' old spelling of the same distributions: VarianceScaling(scale, mode, distribution).
-// nullptr when it is none of ours.
-const Initializer* find_variance_scaling(double scale, std::string_view mode,
-                                         std::string_view distribution);
+// The following take what parse_initializer() has given.
+//
+// Why it cannot make a weight of this shape; empty where it can.
+std::string shape_problem(const Initializer& initializer, const Shape& shape);
+void fill(const Initializer& initializer, const Shape& shape, core::Rng& rng,
+          std::span<float> values);
+// As Keras writes it: its class, and all of its arguments.
+ConfigObject keras_object(const Initializer& initializer);
 
 // "glorot_uniform, glorot_normal, ...", for messages.
 std::string initializer_names();

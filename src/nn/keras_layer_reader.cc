@@ -7,10 +7,13 @@
 #include <stdexcept>
 #include <utility>
 
+#include "nn/activations.h"
+#include "nn/arguments.h"
 #include "nn/initializers.h"
 #include "nn/keras_json.h"
 #include "nn/registry.h"
 #include "nn/weight_rules.h"
+#include "sluice/layers/activation.h"
 
 namespace sluice::nn {
 namespace {
@@ -27,38 +30,6 @@ const Json& member(const Json& object, const char* key) {
 std::string text_of(const Json& json, const char* key) {
   const Json& value = member(json, key);
   return value.is_string() ? value.get<std::string>() : "";
-}
-
-// An initializer as a string or as {"class_name", "config"}; none when it is not one of ours.
-std::optional<ConfigValue> read_initializer(const Json& value) {
-  const Initializer* initializer = nullptr;
-  if (value.is_string()) {
-    initializer = find_initializer(value.get<std::string>());
-  } else if (value.is_object() && member(value, "class_name").is_string() && is_of_keras(value)) {
-    const auto class_name = value["class_name"].get<std::string>();
-    const Json& config = member(value, "config");
-    if (class_name == "VarianceScaling" && config.is_object()) {
-      const Json &scale = member(config, "scale"), &mode = member(config, "mode"),
-                 &distribution = member(config, "distribution");
-      if ((!scale.is_null() && !scale.is_number()) || (!mode.is_null() && !mode.is_string()) ||
-          (!distribution.is_null() && !distribution.is_string())) {
-        return std::nullopt;
-      }
-      initializer = find_variance_scaling(
-          scale.is_null() ? 1.0 : scale.get<double>(),
-          mode.is_null() ? "fan_in" : text_of(config, "mode"),
-          distribution.is_null() ? "truncated_normal" : text_of(config, "distribution"));
-    } else {
-      initializer = find_initializer(class_name);
-    }
-    const auto other = [&](const char* key, double fallback) {
-      return config.is_object() && !member(config, key).is_null() &&
-             member(config, key) != fallback;
-    };
-    if (other("minval", -0.05) || other("maxval", 0.05)) return std::nullopt;
-  }
-  if (initializer == nullptr) return std::nullopt;
-  return ConfigValue(std::string(initializer->name));
 }
 
 // A regularizer or constraint, as a text or an object of Keras'; none when it is not one of ours.
@@ -101,6 +72,50 @@ std::optional<ConfigValue> read_value(const Json& value) {
   };
   if (!std::ranges::all_of(value, is_list)) return std::nullopt;
   return ConfigValue(value.get<std::vector<std::vector<int64_t>>>());
+}
+
+// What is written as a name or as {"class_name", "config"}; none when it is neither, or not Keras'.
+std::optional<ConfigObject> read_object(const Json& value) {
+  if (value.is_string()) return ConfigObject{value.get<std::string>(), {}};
+  if (!value.is_object() || !member(value, "class_name").is_string()) return std::nullopt;
+  // A function of Keras 3.
+  if (text_of(value, "class_name") == "function" && text_of(value, "module") == "builtins" &&
+      member(value, "config").is_string()) {
+    return ConfigObject{value["config"].get<std::string>(), {}};
+  }
+  if (!is_of_keras(value)) return std::nullopt;
+  ConfigObject object{value["class_name"].get<std::string>(), {}};
+  const Json& config = member(value, "config");
+  if (!config.is_object()) return config.is_null() ? std::optional(object) : std::nullopt;
+  for (const auto& [key, entry] : config.items()) {
+    const std::optional<ConfigValue> argument = read_value(entry);
+    if (!argument) return std::nullopt;
+    object.arguments.set(key, *argument);
+  }
+  return object;
+}
+
+// None when it is not one of ours.
+std::optional<ConfigValue> read_initializer(const Argument& argument, const Json& value) {
+  const std::optional<ConfigObject> object = read_object(value);
+  if (!object || !is_initializer(object->name)) return std::nullopt;
+  const Initializer given(object->name, object->arguments);
+  return to_value(parse_initializer(argument, given));
+}
+
+// Where the function has arguments, Keras writes the layer that it is.
+std::optional<ConfigValue> read_activation(const Argument& argument, const Json& value) {
+  if (value.is_object() && is_own_layer(text_of(value, "class_name")) &&
+      member(value, "config").is_object()) {
+    const std::unique_ptr<Layer> layer = read_layer(value);
+    const auto* const activation = dynamic_cast<const ActivationLayer*>(layer.get());
+    if (activation == nullptr) return std::nullopt;
+    return to_value(activation->function());
+  }
+  const std::optional<ConfigObject> object = read_object(value);
+  if (!object) return std::nullopt;
+  const ActivationFunction given(object->name, object->arguments);
+  return to_value(parse_activation(argument, given));
 }
 
 // A noise_shape's null, any size, is 0 in ours.
@@ -163,6 +178,11 @@ bool is_idle(const std::string& class_name, const Json& config, const std::strin
          (key == "kernel_initializer" && class_name.starts_with("Separable"));
 }
 
+// Settings that Keras 3 renamed, by their names in Keras 2, which it still reads.
+std::string keras2_key(const std::string& class_name, const std::string& key) {
+  return class_name == "LeakyReLU" && key == "negative_slope" ? "alpha" : key;
+}
+
 Config read_config(const std::string& class_name, const Json& json) {
   Config config;
   for (const auto& [key, value] : json.items()) {
@@ -177,7 +197,10 @@ Config read_config(const std::string& class_name, const Json& json) {
                       key));
     }
     const bool initializer = key.ends_with("_initializer");
-    const auto read = initializer            ? read_initializer(value)
+    const bool activation = key == "activation" && is_own_layer(class_name);
+    const Argument argument{class_name.c_str(), key.c_str()};
+    const auto read = initializer            ? read_initializer(argument, value)
+                      : activation           ? read_activation(argument, value)
                       : is_rule(key)         ? read_rule(value)
                       : key == "noise_shape" ? read_value(without_nulls(value))
                                              : read_value(value);
@@ -186,7 +209,7 @@ Config read_config(const std::string& class_name, const Json& json) {
           fmt::format("{} = {}: Sluice does not have this{}", key, shown(value),
                       initializer ? "; initializers are " + initializer_names() : ""));
     }
-    config.set(key, *read);
+    config.set(keras2_key(class_name, key), *read);
   }
   return config;
 }

@@ -49,10 +49,22 @@ void add_implied_input(Sequential& model, const Json& model_config, const Json& 
   }
 }
 
+// Names Keras 2's hard_sigmoid, which is not that of Keras 3.
+void mark_hard_sigmoid(Json& json) {
+  for (auto& [key, value] : json.items()) {
+    if (key == "activation" && value == "hard_sigmoid") value = "hard_sigmoid_keras2";
+    if (value.is_structured()) mark_hard_sigmoid(value);
+  }
+}
+
 // Forms in which others hand on what to_json() has written: JSON in a string of JSON, the attribute
 // "model_config" of Keras' HDF5 files, TensorFlow.js' topology.
 Json unwrapped(Json json) {
+  std::string version;
   for (int i = 0; i < 4; ++i) {
+    if (json.is_object() && json.value("keras_version", Json()).is_string()) {
+      version = json["keras_version"].get<std::string>();
+    }
     if (json.is_string()) {
       json = parse(json.get<std::string>());
     } else if (json.is_object() && !json.contains("class_name")) {
@@ -69,6 +81,7 @@ Json unwrapped(Json json) {
     throw std::invalid_argument(
         "expected what Keras' to_json() writes, an object with \"class_name\" and \"config\"");
   }
+  if (version.starts_with("1.") || version.starts_with("2.")) mark_hard_sigmoid(json["config"]);
   return json;
 }
 

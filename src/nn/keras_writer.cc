@@ -1,31 +1,19 @@
 // Model::to_json(): Keras 2's keys with Keras 3's module names, which both of them read.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "nn/arguments.h"
 #include "nn/initializers.h"
 #include "nn/keras_functional.h"
 #include "nn/keras_json.h"
 #include "nn/model_impl.h"
 #include "nn/weight_rules.h"
+#include "sluice/layers/activation.h"
 
 namespace sluice {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// {"class_name": "GlorotUniform", "config": {"seed": null}}, or the text itself when it names none.
-Json from_initializer(const ConfigValue& value) {
-  const auto* name = std::get_if<std::string>(&value);
-  const nn::Initializer* initializer = name ? nn::find_initializer(*name) : nullptr;
-  if (initializer == nullptr) return nn::write_value(value);
-  Json config = Json::object();
-  if (initializer->distribution != nn::Initializer::Distribution::kConstant) {
-    config["seed"] = nullptr;
-  }
-  return {{"module", "keras.initializers"},
-          {"class_name", initializer->keras_class},
-          {"config", config},
-          {"registered_name", nullptr}};
-}
 
 bool is_rule(const std::string& key) {
   return key.ends_with("_regularizer") || key.ends_with("_constraint");
@@ -53,13 +41,70 @@ Json object(const Json& module, const std::string& class_name, const Json& confi
           {"registered_name", registered_name}};
 }
 
+Json from_config(const Config& config) {
+  Json json = Json::object();
+  for (const auto& [key, value] : config.entries()) json[key] = nn::write_value(value);
+  return json;
+}
+
+// {"class_name": "GlorotUniform", "config": {"seed": null}}
+Json from_initializer(const Config& settings, const std::string& key) {
+  const ConfigObject initializer = nn::keras_object(nn::get_initializer(settings, key, "zeros"));
+  return object("keras.initializers", initializer.name, from_config(initializer.arguments),
+                nullptr);
+}
+
+// The layer that is this function; none where Keras has no layer for it.
+std::unique_ptr<Layer> layer_of(const ActivationFunction& function) {
+  const Config& arguments = function.arguments;
+  if (function.name == "relu") return ReLU::from_config(arguments);
+  if (function.name == "leaky_relu") return LeakyReLU::from_config(arguments);
+  if (function.name == "elu") return ELU::from_config(arguments);
+  if (function.name == "softmax") return Softmax::from_config(arguments);
+  return nullptr;
+}
+
+// The function's name, or, with arguments, what Keras writes of the layer.
+Json from_activation(const Config& settings, const std::string& key) {
+  const ActivationFunction function = nn::get_activation(settings, key, "linear");
+  if (function.arguments.entries().empty()) return function.name;
+  const std::unique_ptr<Layer> layer = layer_of(function);
+  if (layer == nullptr) return nn::write_value(function);
+  return object("keras.layers", layer->class_name(), from_config(layer->config()), nullptr);
+}
+
+// Keras 2 had another hard_sigmoid, and a file's version tells which one is meant. A model that has
+// both is written with names of ours, which Keras refuses.
+constexpr const char* kHardSigmoid = "hard_sigmoid";
+constexpr const char* kHardSigmoid2 = "hard_sigmoid_keras2";
+
+bool has_activation(const Model& model, const std::string& name) {
+  return std::ranges::any_of(model.layers(), [&](const auto& layer) {
+    const ConfigValue value =
+        nn::to_value(dynamic_cast<const CustomLayer*>(layer.get()) != nullptr
+                         ? ActivationFunction("linear")
+                         : nn::get_activation(layer->config(), "activation", "linear"));
+    return value == ConfigValue(name);
+  });
+}
+
+void rename_activations(Json& json) {
+  for (auto& [key, value] : json.items()) {
+    if (key == "activation" && value == kHardSigmoid2) value = kHardSigmoid;
+    if (value.is_structured()) rename_activations(value);
+  }
+}
+
 }  // namespace
 
 nlohmann::ordered_json nn::write_value(const ConfigValue& value) {
   return std::visit(
       [](const auto& v) -> Json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(v)>, std::monostate>) {
+        using Value = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<Value, std::monostate>) {
           return nullptr;
+        } else if constexpr (std::is_same_v<Value, ConfigObject>) {
+          return {{"class_name", v.name}, {"config", from_config(v.arguments)}};
         } else {
           return v;
         }
@@ -84,11 +129,12 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
   Json config = {{"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
   const Config settings = layer.config();
   for (const auto& [key, value] : settings.entries()) {
-    config[key] = custom                          ? write_value(value)
-                  : key.ends_with("_initializer") ? from_initializer(value)
+    config[key] = custom                          ? nn::write_value(value)
+                  : key.ends_with("_initializer") ? from_initializer(settings, key)
+                  : key == "activation"           ? from_activation(settings, key)
                   : is_rule(key)                  ? from_rule(value)
                   : key == "noise_shape"          ? write_noise_shape(value)
-                                                  : write_value(value);
+                                                  : nn::write_value(value);
   }
   if (custom) return object(nullptr, layer.class_name(), config, layer.class_name());
   return object("keras.layers", layer.class_name(), config, nullptr);
@@ -103,6 +149,11 @@ std::string Model::to_json() const {
     model = object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr);
   } else {
     model = object("keras", "Model", nn::write_functional(*this), nullptr);
+  }
+  if (has_activation(*this, kHardSigmoid2) && !has_activation(*this, kHardSigmoid)) {
+    rename_activations(model["config"]);
+    model["keras_version"] = "2.15.0";
+    model["backend"] = "tensorflow";
   }
   return model.dump(-1, ' ', false, Json::error_handler_t::replace);  // of bytes that are not UTF-8
 }

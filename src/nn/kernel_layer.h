@@ -7,18 +7,20 @@
 #include <utility>
 #include <vector>
 
+#include "nn/activations.h"
 #include "nn/arguments.h"
 #include "nn/graph_builder.h"
+#include "nn/initializers.h"
 #include "nn/weight_rules.h"
 #include "sluice/layer.h"
 
 namespace sluice::nn {
 
 // What options say of one weight.
-template <typename Text>  // std::string, const where the options are
+template <typename Draw, typename Text>  // Initializer and std::string, const where the options are
 struct WeightOptions {
   std::string prefix;  // "kernel" of kernel_initializer
-  Text& initializer;
+  Draw& initializer;
   Text& regularizer;
   Text& constraint;
 };
@@ -27,8 +29,10 @@ struct WeightOptions {
 // depthwise one and the pointwise one, then the bias.
 template <typename Options, typename Visit>
 void for_each_weight(Options& options, const Visit& visit) {
-  using Text = std::conditional_t<std::is_const_v<Options>, const std::string, std::string>;
-  using Weight = WeightOptions<Text>;
+  constexpr bool kConst = std::is_const_v<Options>;
+  using Draw = std::conditional_t<kConst, const Initializer, Initializer>;
+  using Text = std::conditional_t<kConst, const std::string, std::string>;
+  using Weight = WeightOptions<Draw, Text>;
   if constexpr (requires { options.kernel_initializer; }) {
     visit(Weight{"kernel", options.kernel_initializer, options.kernel_regularizer,
                  options.kernel_constraint});
@@ -45,13 +49,13 @@ void for_each_weight(Options& options, const Visit& visit) {
       Weight{"bias", options.bias_initializer, options.bias_regularizer, options.bias_constraint});
 }
 
-// Checks the activation, the initializers, which get Keras' snake-case names, and the rules for
-// weights. Throws std::invalid_argument.
+// Checks the activation, the initializers and the rules for weights, and leaves out what is Keras'
+// default. Throws std::invalid_argument.
 template <typename Options>
 void check_kernel_options(const char* layer_class, Options& options) {
-  parse_activation({layer_class, "activation"}, options.activation);
+  options.activation = parse_activation({layer_class, "activation"}, options.activation);
   for_each_weight(options, [&](const auto& weight) {
-    const auto parse_with = [&](auto parse, const char* what, std::string& text) {
+    const auto parse_with = [&](auto parse, const char* what, auto& text) {
       const std::string argument = weight.prefix + what;
       text = parse({layer_class, argument.c_str()}, text);
     };
@@ -64,13 +68,14 @@ void check_kernel_options(const char* layer_class, Options& options) {
 // Reads them from Keras' config; what is absent stays.
 template <typename Options>
 void read_kernel_options(const Config& config, Options& options) {
-  options.activation = config.get_string("activation", options.activation);
+  options.activation = get_activation(config, "activation", options.activation);
   options.use_bias = config.get_bool("use_bias", options.use_bias);
   for_each_weight(options, [&](const auto& weight) {
     const auto read = [&](const char* what, std::string& text) {
       text = config.get_string(weight.prefix + what, text);
     };
-    read("_initializer", weight.initializer);
+    weight.initializer =
+        get_initializer(config, weight.prefix + "_initializer", weight.initializer);
     read("_regularizer", weight.regularizer);
     read("_constraint", weight.constraint);
   });
@@ -83,9 +88,9 @@ inline ConfigValue or_null(const std::string& text) {
 // Writes them, in Keras' order, and what Keras has and Sluice has not.
 template <typename Options>
 Config write_kernel_options(Config config, const Options& options) {
-  config.set("activation", options.activation).set("use_bias", options.use_bias);
+  config.set("activation", to_value(options.activation)).set("use_bias", options.use_bias);
   for_each_weight(options, [&](const auto& weight) {
-    config.set(weight.prefix + "_initializer", weight.initializer);
+    config.set(weight.prefix + "_initializer", to_value(weight.initializer));
   });
   for_each_weight(options, [&](const auto& weight) {
     config.set(weight.prefix + "_regularizer", or_null(weight.regularizer));
@@ -122,9 +127,7 @@ std::vector<WeightSpec> with_bias(std::vector<WeightSpec> kernels, const Options
 // Appends the activation. `layer` has options().
 template <typename LayerType>
 void append_kernel_activation(GraphBuilder& builder, const LayerType& layer) {
-  const std::string layer_class = layer.class_name();
-  builder.append_activation(
-      parse_activation({layer_class.c_str(), "activation"}, layer.options().activation));
+  builder.append_activation(activation_op(layer, layer.options().activation, builder.shape()));
 }
 
 }  // namespace sluice::nn

@@ -18,20 +18,23 @@ namespace sluice {
 namespace {
 
 // Each variable has its own stream, named after it, so that its values do not depend on the others.
-void draw(uint64_t seed, const core::Variable& variable, const std::string& initializer,
+void draw(uint64_t seed, const core::Variable& variable, const Initializer& initializer,
           std::span<float> values) {
   core::Rng rng(seed, {core::stream_of(variable.name.data(), variable.name.size())});
-  nn::find_initializer(initializer)->fill(variable.shape, rng, values);
+  nn::fill(nn::parse_initializer({"", ""}, initializer), variable.shape, rng, values);
 }
 
 void check_weights(const Layer& layer, const std::vector<WeightSpec>& weights) {
   const std::string who = fmt::format("{} \"{}\"", layer.class_name(), layer.name());
   for (size_t i = 0; i < weights.size(); ++i) {
     nn::require_countable(layer, fmt::format("weight \"{}\"", weights[i].name), weights[i].shape);
-    if (nn::find_initializer(weights[i].initializer) == nullptr) {
-      throw std::invalid_argument(
-          fmt::format("{}: weight \"{}\": initializer \"{}\": use one of {}", who, weights[i].name,
-                      weights[i].initializer, nn::initializer_names()));
+    const std::string what = fmt::format("weight \"{}\": initializer", weights[i].name);
+    const Initializer parsed =
+        nn::parse_initializer({who.c_str(), what.c_str()}, weights[i].initializer);
+    if (const std::string problem = nn::shape_problem(parsed, weights[i].shape); !problem.empty()) {
+      throw std::invalid_argument(fmt::format("{}: weight \"{}\" {}: the initializer {}", who,
+                                              weights[i].name, weights[i].shape.to_string(),
+                                              problem));
     }
     (void)nn::weight_rule(who, weights[i]);
     for (size_t j = 0; j < i; ++j) {

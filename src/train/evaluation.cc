@@ -172,13 +172,13 @@ void warn_of_logits(const Model& model, const LossSpec& loss) {
   };
   const backend::Graph graph = nn::lower(model, loss);
   const auto last = std::find_if_not(graph.ops.rbegin(), graph.ops.rend(), keeps);
-  auto end = backend::Activation::kLinear;
+  backend::ActivationOp end;
   if (last != graph.ops.rend()) {
     if (std::holds_alternative<backend::HostOp>(last->kind)) return;
-    if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = op->activation;
+    if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = *op;
   }
   const bool wants_logits = loss::takes_logits(loss);
-  if (is_link(end) != wants_logits) return;
+  if (is_link(end.activation) != wants_logits) return;
   if (model.impl().warned_of_logits.exchange(true)) return;
   const std::string& name = model.layers().back()->name();
   if (wants_logits) {

@@ -222,6 +222,39 @@ std::vector<Case> dense_and_activations() {
   };
 }
 
+// Every function behind a layer that may compute it itself, and behind one that does not.
+std::vector<Case> activations() {
+  std::vector<std::pair<std::string, Activation>> functions = {
+      {"leaky_relu", Activation::rectifier(0.3f)},
+      {"relu6", Activation::rectifier(0, 0, 0.6f)},
+      {"relu_between", Activation::rectifier(0.25f, 0.1f, 0.5f)},
+      {"relu_descending", Activation::rectifier(-0.5f)},
+      {"log_softmax", Activation::kLogSoftmax},
+  };
+#define SLUICE_FUNCTION(kind) functions.push_back({#kind, Activation::kind});
+  SLUICE_FOR_EACH_ELEMENTWISE_ACTIVATION(SLUICE_FUNCTION)
+#undef SLUICE_FUNCTION
+  std::vector<Case> cases;
+  for (const auto& [name, f] : functions) {
+    if (f == Activation::kRectifier) continue;  // not without its parameters
+    cases.push_back(
+        {"dense_" + name, GraphBuilder({5}).dense(6).activation(f).dense(2).build(kMse)});
+    cases.push_back(
+        {"pool_" + name,
+         finish(images(3, 4, 4).pool({.kind = Pool2DOp::Kind::kAverage}).activation(f))});
+  }
+  for (const auto& [name, f] : {std::pair{"silu", Activation(Activation::kSilu)},
+                                {"softplus", Activation(Activation::kSoftplus)},
+                                {"relu6", Activation::rectifier(0, 0, 0.6f)},
+                                {"leaky_relu", Activation::rectifier(0.3f)}}) {
+    GraphBuilder builder = images(16, 5, 5);
+    builder.conv({.filters = 16}).activation(f);
+    cases.push_back({std::string("conv_in_blocks_") + name, finish(builder.conv({.filters = 16}))});
+    cases.push_back({std::string("max_pool_") + name, finish(images(16).activation(f).max_pool())});
+  }
+  return cases;
+}
+
 std::vector<Case> losses() {
   const auto chain = [](Activation activation, LossSpec loss) {
     return GraphBuilder({6}).dense(5).activation(activation).build(loss);
@@ -376,6 +409,7 @@ INSTANTIATE_TEST_SUITE_P(Conv2D, GradientTest, ::testing::ValuesIn(convolutions(
 INSTANTIATE_TEST_SUITE_P(Pool2D, GradientTest, ::testing::ValuesIn(poolings()), name_of);
 INSTANTIATE_TEST_SUITE_P(Dense, GradientTest, ::testing::ValuesIn(dense_and_activations()),
                          name_of);
+INSTANTIATE_TEST_SUITE_P(Activations, GradientTest, ::testing::ValuesIn(activations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Branches, GradientTest, ::testing::ValuesIn(branches()), name_of);
 INSTANTIATE_TEST_SUITE_P(Loss, GradientTest, ::testing::ValuesIn(losses()), name_of);
 

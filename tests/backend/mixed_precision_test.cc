@@ -32,7 +32,7 @@ Graph moved_and_joined() {
 }
 
 std::vector<Case> cases() {
-  using enum Activation;
+  using enum Activation::Kind;
   const LossSpec kSparse = SparseCategoricalCrossentropy{};
   const LossSpec kSquares = MeanSquaredError{};
   const auto identity = std::make_shared<IdentityKernel>();

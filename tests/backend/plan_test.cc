@@ -230,7 +230,7 @@ TEST(PlanTest, OpsThatShareParametersAddTheirGradientsUp) {
 }
 
 TEST(PlanTest, AReaderDifferentiatesOnlyWhatIsItsOwn) {
-  const PlanOptions options{.differentiates = [](const Op& op, Activation) {
+  const PlanOptions options{.differentiates = [](const Op& op, const Activation&) {
     return std::holds_alternative<Pool2DOp>(op.kind);
   }};
   GraphBuilder builder({4, 4, 1});

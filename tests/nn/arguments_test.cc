@@ -36,12 +36,42 @@ TEST(ArgumentsTest, SizesInTwoDimensionsAreReadFromOneNumberOrTwo) {
   EXPECT_THROW(get_size2d(config, "text", 7), std::invalid_argument);
 }
 
-TEST(ArgumentsTest, ActivationsAreFoundByName) {
-  EXPECT_EQ(parse_activation(kArgument, "linear"), backend::Activation::kLinear);
-  EXPECT_EQ(parse_activation(kArgument, "softmax"), backend::Activation::kSoftmax);
-  EXPECT_EQ(message_of([] { parse_activation(kArgument, "ReLU"); }),
-            "Conv2D: strides = \"ReLU\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or "
-            "\"softmax\" (in a program, also a CustomLayer)");
+TEST(ArgumentsTest, ArgumentsOfFunctionsHaveTheTypeOfTheirDefaultAndLeaveItOut) {
+  const std::vector<Parameter> known = {
+      {"number", 0.5}, {"flag", false}, {"axis", int64_t{-1}}, {"text", "a"}, {"most", {}}};
+  const auto taken = [&](const Config& given) {
+    return take_arguments(kArgument, "f", given, known);
+  };
+  EXPECT_EQ(taken({{"number", 0.5}, {"flag", false}, {"axis", int64_t{-1}}, {"text", "a"}}),
+            Config());
+  EXPECT_EQ(taken({{"most", int64_t{6}}, {"number", int64_t{2}}}),
+            Config({{"number", 2.0}, {"most", 6.0}}));
+  EXPECT_EQ(taken({{"seed", {}}, {"most", {}}}), Config());
+  EXPECT_EQ(message_of([&] {
+              taken({{"speed", 1.0}});
+            }),
+            "Conv2D: strides = \"f\": has no \"speed\"; it takes number flag axis text most");
+  EXPECT_EQ(message_of([&] {
+              taken({{"axis", 1.0}});
+            }),
+            "Conv2D: strides = \"f\": \"axis\" must be a whole number");
+  EXPECT_EQ(message_of([&] {
+              taken({{"most", "none"}});
+            }),
+            "Conv2D: strides = \"f\": \"most\" must be a number");
+  EXPECT_EQ(message_of([&] {
+              take_arguments(kArgument, "f", {{"a", 1.0}}, {});
+            }),
+            "Conv2D: strides = \"f\": has no \"a\"; it takes nothing");
+}
+
+TEST(ArgumentsTest, ObjectsAreReadFromNamesAndWrittenAsSuchWithoutArguments) {
+  const Config config{{"name", "gelu"}, {"object", ConfigObject{"elu", {{"alpha", 2.0}}}}};
+  EXPECT_EQ(get_activation(config, "name", "relu"), "gelu");
+  EXPECT_EQ(get_activation(config, "object", "relu"), ActivationFunction("elu", {{"alpha", 2.0}}));
+  EXPECT_EQ(get_activation(config, "absent", "relu"), "relu");
+  EXPECT_EQ(to_value(ActivationFunction("elu")), ConfigValue("elu"));
+  EXPECT_EQ(to_value(ActivationFunction("elu", {{"alpha", 2.0}})), *config.find("object"));
 }
 
 TEST(ArgumentsTest, ShapesHaveNoZeroAndAtMost2To40Elements) {

@@ -177,7 +177,7 @@ TEST(CustomLayerTest, ItsWeightsAreChecked) {
       message_of([&] {
         model.add(BadWeights({{"w", {1}, "magic"}}));
       }),
-      testing::StartsWith("Scale \"scale\": weight \"w\": initializer \"magic\": use one of "));
+      testing::StartsWith("Scale \"scale\": weight \"w\": initializer = \"magic\": use one of "));
 }
 
 }  // namespace

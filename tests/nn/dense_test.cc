@@ -1,5 +1,6 @@
 #include "sluice/layers/dense.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/nn/models.h"
@@ -35,12 +36,11 @@ TEST(DenseTest, ArgumentsAreCheckedAtConstruction) {
   EXPECT_EQ(message_of([] { Dense({}); }), "Dense: units = 0: must be at least 1");
   EXPECT_EQ(message_of([] { Dense({.units = int64_t{1} << 40}); }),
             "Dense: units = 1099511627776: must be at most 2147483647");
-  EXPECT_EQ(message_of([] { Dense({.units = 1, .activation = "gelu"}); }),
-            "Dense: activation = \"gelu\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" or "
-            "\"softmax\" (in a program, also a CustomLayer)");
-  EXPECT_EQ(message_of([] { Dense({.units = 1, .kernel_initializer = "magic"}); }),
-            "Dense: kernel_initializer = \"magic\": use one of glorot_uniform, glorot_normal, "
-            "he_uniform, he_normal, lecun_uniform, lecun_normal, random_uniform, zeros, ones");
+  EXPECT_THAT(message_of([] { Dense({.units = 1, .activation = "wave"}); }),
+              testing::StartsWith("Dense: activation = \"wave\": use \"linear\", \"relu\", "));
+  EXPECT_THAT(message_of([] { Dense({.units = 1, .kernel_initializer = "magic"}); }),
+              testing::StartsWith("Dense: kernel_initializer = \"magic\": use one of "
+                                  "glorot_uniform, glorot_normal, "));
   EXPECT_EQ(message_of([] { Dense({.units = 1, .bias_initializer = ""}); }).substr(0, 28),
             "Dense: bias_initializer = \"\"");
 }

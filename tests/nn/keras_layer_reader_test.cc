@@ -65,14 +65,52 @@ TEST(KerasLayerReaderTest, InitializersThatOnlyLookLikeOursAreRefused) {
   const auto refused = [](const std::string& initializer) {
     return message_of([&] { dense(", \"kernel_initializer\": " + initializer); });
   };
-  for (const char* json :
-       {R"({"class_name": "VarianceScaling", "config": {"scale": 3.0, "mode": "fan_in",
-            "distribution": "uniform"}})",
-        R"({"class_name": "VarianceScaling", "config": {"scale": 1.0, "mode": "fan_out",
-            "distribution": "uniform"}})",
-        R"({"class_name": "RandomNormal", "config": {}})", R"({"config": {}})", "3"}) {
+  for (const char* json : {R"({"class_name": "Sparse", "config": {}})", R"({"config": {}})", "3",
+                           R"({"class_name": "Constant", "config": {"value": [[1.0]]}})"}) {
     EXPECT_THAT(refused(json), HasSubstr("initializers are glorot_uniform")) << json;
   }
+  EXPECT_THAT(refused(R"({"class_name": "RandomNormal", "config": {"std": 1}})"),
+              HasSubstr("has no \"std\"; it takes mean stddev"));
+  EXPECT_THAT(refused(R"({"class_name": "GlorotUniform", "config": {"input_axes": [0]}})"),
+              HasSubstr("Sluice does not have input_axes"));
+}
+
+TEST(KerasLayerReaderTest, ArgumentsOfInitializersAreKept) {
+  const auto read_back = [](const std::string& initializer) {
+    const auto layer = dense(", \"kernel_initializer\": " + initializer);
+    const auto again = read_layer(write_layer(*layer));
+    EXPECT_EQ(again->config(), layer->config());
+    return again->weights({3})[0].initializer;
+  };
+  EXPECT_EQ(read_back(R"({"class_name": "RandomNormal",
+                          "config": {"mean": 0.0, "stddev": 0.01, "seed": 7}})"),
+            Initializer("random_normal", {{"stddev", 0.01}}));
+  EXPECT_EQ(read_back(R"({"class_name": "RandomUniform", "config": {"minval": -1, "maxval": 2}})"),
+            Initializer("random_uniform", {{"minval", -1.0}, {"maxval", 2.0}}));
+  EXPECT_EQ(read_back(R"({"class_name": "Constant", "config": {"value": 3}})"),
+            Initializer("constant", {{"value", 3.0}}));
+  EXPECT_EQ(
+      read_back(R"({"class_name": "VarianceScaling", "config": {"scale": 3.0,
+                          "mode": "fan_out", "distribution": "untruncated_normal",
+                          "input_axes": null}})"),
+      Initializer("variance_scaling",
+                  {{"scale", 3.0}, {"mode", "fan_out"}, {"distribution", "untruncated_normal"}}));
+  EXPECT_EQ(read_back(R"({"class_name": "Orthogonal", "config": {"gain": 2}})"),
+            Initializer("orthogonal", {{"gain", 2.0}}));
+  EXPECT_EQ(read_back("\"identity\""), "identity");
+  EXPECT_EQ(read_back("\"uniform\""), "random_uniform");
+}
+
+TEST(KerasLayerReaderTest, InitializersAreWrittenWithAllOfTheirArguments) {
+  const auto written = [](const Initializer& initializer) {
+    const Dense layer({.units = 1, .kernel_initializer = initializer});
+    return write_layer(layer)["config"]["kernel_initializer"];
+  };
+  EXPECT_EQ(written({"random_normal", {{"stddev", 0.5}}}),
+            Json::parse(R"({"module": "keras.initializers", "class_name": "RandomNormal",
+                "config": {"mean": 0.0, "stddev": 0.5, "seed": null}, "registered_name": null})"));
+  EXPECT_EQ(written("zeros")["config"], Json::object());
+  EXPECT_EQ(written("he_normal")["config"], Json::parse(R"({"seed": null})"));
 }
 
 TEST(KerasLayerReaderTest, TheNameIsKeptAndMayBeAbsent) {

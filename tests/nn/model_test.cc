@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-
 #include "core/parameter_set.h"
 #include "tests/nn/models.h"
 

@@ -1,4 +1,5 @@
 // Input, Flatten, Activation, Dropout.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/nn/models.h"
@@ -32,9 +33,8 @@ TEST(ActivationTest, KeepsTheShape) {
 }
 
 TEST(ActivationTest, UnknownNameIsRefused) {
-  EXPECT_EQ(message_of([] { Activation("swish"); }),
-            "Activation: activation = \"swish\": use \"linear\", \"relu\", \"sigmoid\", \"tanh\" "
-            "or \"softmax\" (in a program, also a CustomLayer)");
+  EXPECT_THAT(message_of([] { Activation("wave"); }),
+              testing::StartsWith("Activation: activation = \"wave\": use \"linear\", \"relu\""));
 }
 
 TEST(DropoutTest, RateMustLeaveSomething) {

@@ -17,11 +17,11 @@ struct BatchNormalizationOptions {
   double epsilon = 0.001;  // at least 0
   bool center = true;      // without it there is no beta
   bool scale = true;       // without it there is no gamma
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string beta_initializer = "zeros";
-  std::string gamma_initializer = "ones";
-  std::string moving_mean_initializer = "zeros";
-  std::string moving_variance_initializer = "ones";
+  // How weights are drawn.
+  Initializer beta_initializer = "zeros";
+  Initializer gamma_initializer = "ones";
+  Initializer moving_mean_initializer = "zeros";
+  Initializer moving_variance_initializer = "ones";
   std::string name = {};  // empty: batch_normalization, batch_normalization_1, ...
 };
 

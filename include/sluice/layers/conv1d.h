@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/activations.h"
 #include "sluice/layer.h"
 
 namespace sluice {
@@ -14,17 +15,17 @@ namespace sluice {
 
 // Keras' arguments with Keras' defaults. Sizes are from 1 to 2^31 - 1.
 struct Conv1DOptions {
-  int64_t filters = 0;                // channels of the output; required
-  int64_t kernel_size = 0;            // k, in steps of the sequence; required
-  int64_t strides = 1;                // s, from one window to the next
-  std::string padding = "valid";      // or "same" or "causal", see below
-  int64_t dilation_rate = 1;          // d, from one step of a window to the next
-  int64_t groups = 1;                 // in which channels and filters are connected; see Conv2D
-  std::string activation = "linear";  // what is applied to the output; see Activation
-  bool use_bias = true;               // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string kernel_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  int64_t filters = 0;            // channels of the output; required
+  int64_t kernel_size = 0;        // k, in steps of the sequence; required
+  int64_t strides = 1;            // s, from one window to the next
+  std::string padding = "valid";  // or "same" or "causal", see below
+  int64_t dilation_rate = 1;      // d, from one step of a window to the next
+  int64_t groups = 1;             // in which channels and filters are connected; see Conv2D
+  ActivationFunction activation = "linear";  // what is applied to the output
+  bool use_bias = true;                      // without it there is no b
+  // How weights are drawn.
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string kernel_regularizer = {};
@@ -75,16 +76,16 @@ class Conv1D final : public Layer {
 
 // Keras' arguments with Keras' defaults. Sizes are from 1 to 2^31 - 1.
 struct DepthwiseConv1DOptions {
-  int64_t kernel_size = 0;            // k, in steps of the sequence; required
-  int64_t strides = 1;                // s, from one window to the next
-  std::string padding = "valid";      // or "same"; as in Conv1D
-  int64_t depth_multiplier = 1;       // M, outputs for each channel
-  int64_t dilation_rate = 1;          // d, from one step of a window to the next
-  std::string activation = "linear";  // what is applied to the output; see Activation
-  bool use_bias = true;               // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string depthwise_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  int64_t kernel_size = 0;                   // k, in steps of the sequence; required
+  int64_t strides = 1;                       // s, from one window to the next
+  std::string padding = "valid";             // or "same"; as in Conv1D
+  int64_t depth_multiplier = 1;              // M, outputs for each channel
+  int64_t dilation_rate = 1;                 // d, from one step of a window to the next
+  ActivationFunction activation = "linear";  // what is applied to the output
+  bool use_bias = true;                      // without it there is no b
+  // How weights are drawn.
+  Initializer depthwise_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string depthwise_regularizer = {};
@@ -126,18 +127,18 @@ class DepthwiseConv1D final : public Layer {
 
 // Keras' arguments with Keras' defaults. Sizes are from 1 to 2^31 - 1.
 struct SeparableConv1DOptions {
-  int64_t filters = 0;                // channels of the output; required
-  int64_t kernel_size = 0;            // k, in steps of the sequence; required
-  int64_t strides = 1;                // from one window to the next
-  std::string padding = "valid";      // or "same"; as in Conv1D
-  int64_t dilation_rate = 1;          // from one step of a window to the next
-  int64_t depth_multiplier = 1;       // M, intermediate channels for each of the input
-  std::string activation = "linear";  // what is applied to the output; see Activation
-  bool use_bias = true;               // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string depthwise_initializer = "glorot_uniform";
-  std::string pointwise_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  int64_t filters = 0;                       // channels of the output; required
+  int64_t kernel_size = 0;                   // k, in steps of the sequence; required
+  int64_t strides = 1;                       // from one window to the next
+  std::string padding = "valid";             // or "same"; as in Conv1D
+  int64_t dilation_rate = 1;                 // from one step of a window to the next
+  int64_t depth_multiplier = 1;              // M, intermediate channels for each of the input
+  ActivationFunction activation = "linear";  // what is applied to the output
+  bool use_bias = true;                      // without it there is no b
+  // How weights are drawn.
+  Initializer depthwise_initializer = "glorot_uniform";
+  Initializer pointwise_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string depthwise_regularizer = {};
@@ -186,11 +187,11 @@ struct Conv1DTransposeOptions {
   std::string padding = "valid";               // or "same"; as in Conv2DTranspose
   std::optional<int64_t> output_padding = {};  // from 0 to strides - 1; as there
   int64_t dilation_rate = 1;                   // d, from one step of a window to the next
-  std::string activation = "linear";           // what is applied to the output; see Activation
+  ActivationFunction activation = "linear";    // what is applied to the output
   bool use_bias = true;                        // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string kernel_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  // How weights are drawn.
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string kernel_regularizer = {};

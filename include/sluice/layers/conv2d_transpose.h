@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/activations.h"
 #include "sluice/layer.h"
 #include "sluice/layers/size2d.h"
 
@@ -19,11 +20,11 @@ struct Conv2DTransposeOptions {
   std::string padding = "valid";              // or "same", see below
   std::optional<Size2D> output_padding = {};  // o_h, o_w, from 0 to strides - 1; see below
   Size2D dilation_rate = 1;                   // d_h, d_w, from one pixel of a window to the next
-  std::string activation = "linear";          // what is applied to the output; see Activation
+  ActivationFunction activation = "linear";   // what is applied to the output
   bool use_bias = true;                       // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string kernel_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  // How weights are drawn.
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string kernel_regularizer = {};

@@ -5,18 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "sluice/activations.h"
 #include "sluice/layer.h"
 
 namespace sluice {
 
 // Keras' arguments with Keras' defaults.
 struct DenseOptions {
-  int64_t units = 0;                  // size of the output, from 1 to 2^31 - 1; required
-  std::string activation = "linear";  // what is applied to the output; see Activation
-  bool use_bias = true;               // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string kernel_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  int64_t units = 0;                         // size of the output, from 1 to 2^31 - 1; required
+  ActivationFunction activation = "linear";  // what is applied to the output
+  bool use_bias = true;                      // without it there is no b
+  // How weights are drawn.
+  Initializer kernel_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string kernel_regularizer = {};

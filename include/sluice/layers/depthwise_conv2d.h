@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/activations.h"
 #include "sluice/layer.h"
 #include "sluice/layers/size2d.h"
 
@@ -12,16 +13,16 @@ namespace sluice {
 
 // Keras' arguments with Keras' defaults. Sizes are from 1 to 2^31 - 1.
 struct DepthwiseConv2DOptions {
-  Size2D kernel_size = 0;             // k_h, k_w, in pixels; required
-  Size2D strides = 1;                 // s_h, s_w, from one window to the next
-  std::string padding = "valid";      // or "same"; as in Conv2D
-  int64_t depth_multiplier = 1;       // M, outputs for each channel
-  Size2D dilation_rate = 1;           // d_h, d_w, from one pixel of a window to the next
-  std::string activation = "linear";  // what is applied to the output; see Activation
-  bool use_bias = true;               // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h. The kernel's fan_out is k_h k_w M.
-  std::string depthwise_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  Size2D kernel_size = 0;                    // k_h, k_w, in pixels; required
+  Size2D strides = 1;                        // s_h, s_w, from one window to the next
+  std::string padding = "valid";             // or "same"; as in Conv2D
+  int64_t depth_multiplier = 1;              // M, outputs for each channel
+  Size2D dilation_rate = 1;                  // d_h, d_w, from one pixel of a window to the next
+  ActivationFunction activation = "linear";  // what is applied to the output
+  bool use_bias = true;                      // without it there is no b
+  // How weights are drawn. The kernel's fan_out is k_h k_w M.
+  Initializer depthwise_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string depthwise_regularizer = {};

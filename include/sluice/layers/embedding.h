@@ -11,10 +11,10 @@ namespace sluice {
 
 // What an Embedding is told; the first two are required.
 struct EmbeddingOptions {
-  int64_t input_dim = 0;                           // numbers that there are, from 0; at most 2^24
-  int64_t output_dim = 0;                          // of a vector
-  std::string embeddings_initializer = "uniform";  // as in WeightSpec
-  std::string name = {};                           // empty: embedding, embedding_1, ...
+  int64_t input_dim = 0;   // numbers that there are, from 0; at most 2^24
+  int64_t output_dim = 0;  // of a vector
+  Initializer embeddings_initializer = "uniform";
+  std::string name = {};  // empty: embedding, embedding_1, ...
 };
 
 // A vector for each number.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/activations.h"
 #include "sluice/layer.h"
 #include "sluice/layers/size2d.h"
 
@@ -12,18 +13,18 @@ namespace sluice {
 
 // Keras' arguments with Keras' defaults. Sizes are from 1 to 2^31 - 1.
 struct SeparableConv2DOptions {
-  int64_t filters = 0;                // channels of the output; required
-  Size2D kernel_size = 0;             // k_h, k_w, in pixels; required
-  Size2D strides = 1;                 // from one window to the next
-  std::string padding = "valid";      // or "same"; as in Conv2D
-  Size2D dilation_rate = 1;           // from one pixel of a window to the next
-  int64_t depth_multiplier = 1;       // M, intermediate channels for each of the input
-  std::string activation = "linear";  // what is applied to the output; see Activation
-  bool use_bias = true;               // without it there is no b
-  // How weights are drawn; see WeightSpec in sluice/layer.h.
-  std::string depthwise_initializer = "glorot_uniform";
-  std::string pointwise_initializer = "glorot_uniform";
-  std::string bias_initializer = "zeros";
+  int64_t filters = 0;                       // channels of the output; required
+  Size2D kernel_size = 0;                    // k_h, k_w, in pixels; required
+  Size2D strides = 1;                        // from one window to the next
+  std::string padding = "valid";             // or "same"; as in Conv2D
+  Size2D dilation_rate = 1;                  // from one pixel of a window to the next
+  int64_t depth_multiplier = 1;              // M, intermediate channels for each of the input
+  ActivationFunction activation = "linear";  // what is applied to the output
+  bool use_bias = true;                      // without it there is no b
+  // How weights are drawn.
+  Initializer depthwise_initializer = "glorot_uniform";
+  Initializer pointwise_initializer = "glorot_uniform";
+  Initializer bias_initializer = "zeros";
   // Penalties, and what weights are held to; see sluice/regularizers.h and constraints.h. Empty:
   // none.
   std::string depthwise_regularizer = {};

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/cpu/activation_loops.h"
 #include "backend/cpu/convolution.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
@@ -60,6 +61,9 @@ class Conv2D final : public Kernel {
   void forward(Mode, uint64_t) override {
     if (x_reorder_) x_reorder_->execute(device_.stream);
     convolution_.forward();
+    if (has_post_op(activation_)) return;
+    parallel_for(device_.threads, batch_ * y_size_, kChannelBlock,
+                 [this](int64_t begin, int64_t end) { activate(activation_, y_, begin, end); });
   }
 
   void backward(uint64_t) override {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/cpu/activation_loops.h"
 #include "backend/cpu/convolution.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
@@ -49,7 +50,7 @@ class Conv2DTranspose final : public Kernel {
         bias_(op.bias ? build.parameters.values_of(*op.bias) : nullptr),
         convolution_(build, op, y_, x_, {}) {
     convolution_.plan_image_gradient(build, build.forward_time, x_.data, y_.data);
-    if (activation_ != Activation::kLinear) {
+    if (activation_ != Activation::kLinear && has_post_op(activation_)) {
       const Desc desc = image_desc(batch_, y_);
       activate_.emplace(dnnl::eltwise_forward(elementwise(device_.engine, desc, activation_)),
                         device_.engine,
@@ -81,6 +82,9 @@ class Conv2DTranspose final : public Kernel {
       });
     }
     if (activate_) activate_->execute(device_.stream);
+    if (has_post_op(activation_)) return;
+    parallel_for(device_.threads, batch_ * y_.shape.size(), kChannelBlock,
+                 [this](int64_t begin, int64_t end) { activate(activation_, y_, begin, end); });
   }
 
   void backward(uint64_t) override {

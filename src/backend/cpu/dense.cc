@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/cpu/activation_loops.h"
 #include "backend/cpu/dense_loops.h"
 #include "backend/cpu/dense_product.h"
 #include "backend/cpu/elementwise.h"
@@ -35,7 +36,12 @@ class Dense final : public Kernel {
     if (build.has_backward()) plan_backward(build);
   }
 
-  void forward(Mode, uint64_t) override { forward_->execute(device_.stream); }
+  void forward(Mode, uint64_t) override {
+    forward_->execute(device_.stream);
+    if (has_post_op(activation_)) return;
+    parallel_for(device_.threads, shape_.rows * shape_.units, kChannelBlock,
+                 [this](int64_t begin, int64_t end) { activate(activation_, y_, begin, end); });
+  }
 
   void backward(uint64_t) override {
     float* dy = y_.gradient->data;

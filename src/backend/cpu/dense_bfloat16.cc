@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/cpu/activation_loops.h"
 #include "backend/cpu/dense_loops.h"
 #include "backend/cpu/dense_product.h"
 #include "backend/cpu/elementwise.h"
@@ -55,6 +56,7 @@ class DenseBfloat16 final : public Kernel {
   void forward(Mode, uint64_t) override {
     w_.refresh(device_.stream);
     forward_->execute(device_.stream);
+    if (!has_post_op(activation_)) activate(activation_, y_, 0, y_size());
   }
 
   void backward(uint64_t) override {

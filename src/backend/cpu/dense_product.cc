@@ -12,7 +12,7 @@ Primitive::Argument no_bias() { return {DNNL_ARG_BIAS, Desc(), nullptr}; }
 
 Primitive make_product(const Build& build, int time, const Primitive::Argument& a,
                        const Primitive::Argument& b, const Primitive::Argument& bias,
-                       const Primitive::Argument& y, Activation activation) {
+                       const Primitive::Argument& y, const Activation& activation) {
   const dnnl::engine& engine = build.device.engine;
   const auto desc = matmul(engine, a.desc, b.desc, bias.desc, y.desc, activation);
   return {dnnl::matmul(desc),

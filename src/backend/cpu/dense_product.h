@@ -13,6 +13,6 @@ Primitive::Argument no_bias();
 // y [m, n] = activation(a [m, k] b [k, n] + bias [1, n]), computed at `time` of the program.
 Primitive make_product(const Build& build, int time, const Primitive::Argument& a,
                        const Primitive::Argument& b, const Primitive::Argument& bias,
-                       const Primitive::Argument& y, Activation activation);
+                       const Primitive::Argument& y, const Activation& activation);
 
 }  // namespace sluice::backend::cpu

@@ -3,6 +3,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "core/simd.h"
 
@@ -23,63 +24,7 @@ using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
   return {static_cast<uint16_t>(x == x ? rounded : bits >> 16 | 0x40)};
 }
 
-SLUICE_SIMD void differentiate_relu(int64_t n, const float* y, float* gradient) {
-  for (int64_t i = 0; i < n; ++i) gradient[i] = y[i] > 0 ? gradient[i] : 0.0f;
-}
-
-SLUICE_SIMD void differentiate_relu(int64_t n, const Bfloat16* y, Bfloat16* gradient) {
-  for (int64_t i = 0; i < n; ++i) {
-    const bool above_zero = static_cast<int16_t>(y[i].bits) > 0;
-    gradient[i].bits = above_zero ? gradient[i].bits : uint16_t{0};
-  }
-}
-
-SLUICE_SIMD void differentiate_sigmoid(int64_t n, const float* y, float* gradient) {
-  for (int64_t i = 0; i < n; ++i) gradient[i] *= y[i] * (1.0f - y[i]);
-}
-
-SLUICE_SIMD void differentiate_tanh(int64_t n, const float* y, float* gradient) {
-  for (int64_t i = 0; i < n; ++i) gradient[i] *= 1.0f - y[i] * y[i];
-}
-
 }  // namespace
-
-void differentiate(Activation activation, int64_t n, const float* y, float* gradient) {
-  switch (activation) {
-    case Activation::kRelu:
-      return differentiate_relu(n, y, gradient);
-    case Activation::kSigmoid:
-      return differentiate_sigmoid(n, y, gradient);
-    case Activation::kTanh:
-      return differentiate_tanh(n, y, gradient);
-    case Activation::kLinear:
-    case Activation::kSoftmax:
-      return;
-  }
-}
-
-// Through floats, in pieces that stay in the first-level cache.
-void differentiate(Activation activation, int64_t n, const Bfloat16* y, Bfloat16* gradient) {
-  if (activation == Activation::kRelu) return differentiate_relu(n, y, gradient);
-  constexpr int64_t kPiece = 1024;
-  float values[kPiece], gradients[kPiece];
-  for (int64_t i = 0; i < n; i += kPiece) {
-    const int64_t count = std::min(kPiece, n - i);
-    convert(count, y + i, values);
-    convert(count, gradient + i, gradients);
-    differentiate(activation, count, values, gradients);
-    convert(count, gradients, gradient + i);
-  }
-}
-
-void differentiate(Activation activation, const Value& y, int64_t begin, int64_t end) {
-  if (y.type == Type::kFloat32) {
-    differentiate(activation, end - begin, y.data->data + begin, y.gradient->data + begin);
-  } else {
-    differentiate(activation, end - begin, y.data->as<Bfloat16>() + begin,
-                  y.gradient->as<Bfloat16>() + begin);
-  }
-}
 
 SLUICE_SIMD void convert(int64_t n, const Bfloat16* from, float* to) {
   for (int64_t i = 0; i < n; ++i) to[i] = widened(from[i]);
@@ -93,7 +38,7 @@ SLUICE_SIMD void add(int64_t n, const float* from, float* to) {
   for (int64_t i = 0; i < n; ++i) to[i] += from[i];
 }
 
-// Through floats, as differentiate().
+// Through floats, in pieces that stay in the first-level cache.
 void add(int64_t n, const Bfloat16* from, Bfloat16* to) {
   constexpr int64_t kPiece = 1024;
   float values[kPiece], sums[kPiece];
@@ -134,6 +79,12 @@ SLUICE_SIMD void sum_rows(int64_t rows, int64_t columns, const Bfloat16* x, floa
 
 void sigmoid(int64_t n, const float* x, float* y) { Row(y, n) = 1 / (1 + (-ConstRow(x, n)).exp()); }
 
+void transpose(int64_t rows, int64_t columns, const float* from, float* to) {
+  for (int64_t j = 0; j < columns; ++j) {
+    for (int64_t i = 0; i < rows; ++i) to[j * rows + i] = from[i * columns + j];
+  }
+}
+
 void softmax(int64_t rows, int64_t columns, const float* x, float* y) {
   for (int64_t i = 0; i < rows; ++i, x += columns, y += columns) {
     const ConstRow from(x, columns);
@@ -147,6 +98,23 @@ void softmax_gradient(int64_t rows, int64_t columns, const float* y, const float
   for (int64_t i = 0; i < rows; ++i, y += columns, dy += columns, dx += columns) {
     const ConstRow outputs(y, columns), gradients(dy, columns);
     Row(dx, columns) = (gradients - (gradients * outputs).sum()) * outputs;
+  }
+}
+
+void log_softmax(int64_t rows, int64_t columns, const float* x, float* y) {
+  for (int64_t i = 0; i < rows; ++i, x += columns, y += columns) {
+    const ConstRow from(x, columns);
+    Row to(y, columns);
+    to = from - from.maxCoeff();
+    to -= std::log(to.exp().sum());
+  }
+}
+
+void log_softmax_gradient(int64_t rows, int64_t columns, const float* y, const float* dy,
+                          float* dx) {
+  for (int64_t i = 0; i < rows; ++i, y += columns, dy += columns, dx += columns) {
+    const ConstRow outputs(y, columns), gradients(dy, columns);
+    Row(dx, columns) = gradients - outputs.exp() * gradients.sum();
   }
 }
 

@@ -4,15 +4,8 @@
 #include <cstdint>
 
 #include "backend/type.h"
-#include "backend/values.h"
 
 namespace sluice::backend::cpu {
-
-// gradient *= activation'(z), from y = activation(z). ReLU, sigmoid or tanh; linear does nothing.
-void differentiate(Activation activation, int64_t n, const float* y, float* gradient);
-void differentiate(Activation activation, int64_t n, const Bfloat16* y, Bfloat16* gradient);
-// The same for the elements [begin, end) of `y` and its gradient.
-void differentiate(Activation activation, const Value& y, int64_t begin, int64_t end);
 
 // to += from.
 void add(int64_t n, const float* from, float* to);
@@ -33,10 +26,18 @@ void convert(int64_t n, const float* from, Bfloat16* to);
 // y = 1 / (1 + exp(-x)).
 void sigmoid(int64_t n, const float* x, float* y);
 
+// to [columns, rows] from [rows, columns].
+void transpose(int64_t rows, int64_t columns, const float* from, float* to);
+
 // y = softmax of each row of x [rows, columns]. x and y may be the same.
 void softmax(int64_t rows, int64_t columns, const float* x, float* y);
 
-// dx = (dy - sum_k dy_k y_k) y for each row, from y = softmax(x).
+// dx = (dy - sum_k dy_k y_k) y for each row, from y = softmax(x); dx may be y.
 void softmax_gradient(int64_t rows, int64_t columns, const float* y, const float* dy, float* dx);
+
+// Likewise with y = log(softmax(x)): dx = dy - exp(y) sum_k dy_k.
+void log_softmax(int64_t rows, int64_t columns, const float* x, float* y);
+void log_softmax_gradient(int64_t rows, int64_t columns, const float* y, const float* dy,
+                          float* dx);
 
 }  // namespace sluice::backend::cpu

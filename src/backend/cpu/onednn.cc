@@ -2,37 +2,54 @@
 
 #include <fmt/core.h>
 
-#include <stdexcept>
+#include <optional>
 
 namespace sluice::backend::cpu {
 namespace {
 
-dnnl::algorithm algorithm_of(Activation activation) {
-  switch (activation) {
+struct Eltwise {
+  dnnl::algorithm algorithm;
+  float alpha = 0, beta = 0;
+};
+
+// What oneDNN computes as exactly as our loops: not elu, of which it computes exp(x) - 1 as it
+// stands, nor what its versions have different names for.
+std::optional<Eltwise> eltwise_of(const Activation& f) {
+  using dnnl::algorithm;
+  switch (f.kind) {
     case Activation::kRelu:
-      return dnnl::algorithm::eltwise_relu;
+      return Eltwise{algorithm::eltwise_relu};
+    case Activation::kRectifier:
+      if (f.threshold != 0) return {};
+      if (f.maximum == Activation::kNoMaximum) return Eltwise{algorithm::eltwise_relu, f.alpha};
+      if (f.alpha != 0 || f.maximum < 0) return {};
+      return Eltwise{algorithm::eltwise_clip, 0, f.maximum};
     case Activation::kSigmoid:
-      return dnnl::algorithm::eltwise_logistic;
+      return Eltwise{algorithm::eltwise_logistic};
     case Activation::kTanh:
-      return dnnl::algorithm::eltwise_tanh;
-    case Activation::kLinear:
-    case Activation::kSoftmax:
-      break;
+      return Eltwise{algorithm::eltwise_tanh};
+    case Activation::kHardTanh:
+      return Eltwise{algorithm::eltwise_clip, -1, 1};
+    default:
+      return {};
   }
-  throw std::logic_error("this activation is not elementwise");
 }
 
 }  // namespace
 
-dnnl::primitive_attr attributes(Activation activation) {
+bool has_post_op(const Activation& activation) {
+  return activation == Activation::kLinear || eltwise_of(activation);
+}
+
+dnnl::primitive_attr attributes(const Activation& activation) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (activation != Activation::kLinear) {
+  if (const std::optional<Eltwise> eltwise = eltwise_of(activation)) {
     dnnl::post_ops fused;
 #if DNNL_VERSION_MAJOR >= 3
-    fused.append_eltwise(algorithm_of(activation), 0.0f, 0.0f);
+    fused.append_eltwise(eltwise->algorithm, eltwise->alpha, eltwise->beta);
 #else
-    fused.append_eltwise(1.0f, algorithm_of(activation), 0.0f, 0.0f);
+    fused.append_eltwise(1.0f, eltwise->algorithm, eltwise->alpha, eltwise->beta);
 #endif
     attr.set_post_ops(fused);
   }
@@ -41,7 +58,7 @@ dnnl::primitive_attr attributes(Activation activation) {
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine,
                                                               const ConvolutionDescs& d,
-                                                              Activation activation) {
+                                                              const Activation& activation) {
   return describe<dnnl::convolution_forward>(
       engine, attributes(activation), dnnl::prop_kind::forward_training, d.algorithm, d.x,
       d.weights, d.bias, d.y, d.strides, d.dilations, d.padding_begin, d.padding_end);
@@ -64,20 +81,21 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
 }
 
 dnnl::matmul::primitive_desc matmul(const dnnl::engine& engine, const Desc& a, const Desc& b,
-                                    const Desc& bias, const Desc& y, Activation activation) {
+                                    const Desc& bias, const Desc& y, const Activation& activation) {
   return describe<dnnl::matmul>(engine, attributes(activation), a, b, bias, y);
 }
 
 dnnl::eltwise_forward::primitive_desc elementwise(const dnnl::engine& engine, const Desc& desc,
-                                                  Activation activation) {
+                                                  const Activation& activation) {
   const auto attr = attributes(Activation::kLinear);
   const auto kind = dnnl::prop_kind::forward_training;
+  const Eltwise eltwise = eltwise_of(activation).value();
 #if DNNL_VERSION_MAJOR >= 3
-  return describe<dnnl::eltwise_forward>(engine, attr, kind, algorithm_of(activation), desc, desc,
-                                         0.0f, 0.0f);
+  return describe<dnnl::eltwise_forward>(engine, attr, kind, eltwise.algorithm, desc, desc,
+                                         eltwise.alpha, eltwise.beta);
 #else
-  return describe<dnnl::eltwise_forward>(engine, attr, kind, algorithm_of(activation), desc, 0.0f,
-                                         0.0f);
+  return describe<dnnl::eltwise_forward>(engine, attr, kind, eltwise.algorithm, desc, eltwise.alpha,
+                                         eltwise.beta);
 #endif
 }
 

@@ -58,12 +58,17 @@ typename PrimitiveType::primitive_desc describe_backward(const dnnl::engine& eng
 #endif
 }
 
-// Attributes of every primitive here: scratch memory is the caller's. `activation` is fused.
-dnnl::primitive_attr attributes(Activation activation);
+// Whether products can be told to compute the activation as well. Of others a loop behind the
+// product is as exact on every version (activation_loops.h).
+bool has_post_op(const Activation& activation);
+
+// Attributes of every primitive here: scratch memory is the caller's. `activation` is fused where
+// it has_post_op(), and left to the caller where not.
+dnnl::primitive_attr attributes(const Activation& activation);
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine,
                                                               const ConvolutionDescs& descs,
-                                                              Activation activation);
+                                                              const Activation& activation);
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(
     const dnnl::engine& engine, const ConvolutionDescs& descs,
     const dnnl::convolution_forward::primitive_desc& forward);
@@ -73,11 +78,11 @@ dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights(
 
 // y = activation(a b + bias); a default-constructed `bias` means none.
 dnnl::matmul::primitive_desc matmul(const dnnl::engine& engine, const Desc& a, const Desc& b,
-                                    const Desc& bias, const Desc& y, Activation activation);
+                                    const Desc& bias, const Desc& y, const Activation& activation);
 
-// y = activation(x), elementwise: ReLU, sigmoid or tanh.
+// y = activation(x), elementwise, where it has_post_op() and is not linear.
 dnnl::eltwise_forward::primitive_desc elementwise(const dnnl::engine& engine, const Desc& desc,
-                                                  Activation activation);
+                                                  const Activation& activation);
 
 // Batch normalization of images `desc`; the flags say what it takes besides.
 dnnl::batch_normalization_forward::primitive_desc batch_normalization_forward(

@@ -19,7 +19,7 @@ bool is_max_pool(const Op& op) {
 }
 
 // Max pooling writes its input's gradient pixel by pixel, and can leave out those that a ReLU cut.
-bool differentiates(const Op& reader, Activation activation) {
+bool differentiates(const Op& reader, const Activation& activation) {
   return is_max_pool(reader) && activation == Activation::kRelu;
 }
 

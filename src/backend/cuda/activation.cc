@@ -9,7 +9,7 @@ int64_t size_of_output(const Build& build) { return build.batch * build.y().shap
 
 class Elementwise final : public Operation {
  public:
-  Elementwise(const Build& build, Activation activation)
+  Elementwise(const Build& build, const Activation& activation)
       : context_(build.context),
         activation_(activation),
         x_(build.x()),
@@ -22,8 +22,10 @@ class Elementwise final : public Operation {
 
   void backward() override {
     if (x_.gradient == nullptr) return;
-    differentiate(activation_, y_.type, size_, y_.data->data, y_.gradient->data, x_.gradient->data,
-                  context_.main.stream.get());
+    const bool from_output = activation_.is_differentiable_from_output();
+    const auto compute = from_output ? differentiate : differentiate_from_input;
+    compute(activation_, y_.type, size_, (from_output ? y_ : x_).data->data, y_.gradient->data,
+            x_.gradient->data, context_.main.stream.get());
   }
 
  private:
@@ -34,30 +36,34 @@ class Elementwise final : public Operation {
   const int64_t size_;
 };
 
+// And its logarithm.
 class Softmax final : public Operation {
  public:
-  explicit Softmax(const Build& build)
+  Softmax(const Build& build, const ActivationOp& op)
       : context_(build.context),
+        log_(op.activation == Activation::kLogSoftmax),
+        batch_(build.batch),
         x_(build.x()),
         y_(build.y()),
-        classes_(x_.shape.dims().back()),
-        rows_(size_of_output(build) / classes_) {}
+        rows_(softmax_rows(op, x_.shape)) {}
 
   void forward(Mode) override {
-    softmax(rows_, classes_, x_.data->data, y_.data->data, context_.main.stream.get());
+    softmax(log_, batch_, rows_, x_.data->data, y_.data->data, context_.main.stream.get());
   }
 
   void backward() override {
     if (x_.gradient == nullptr) return;
-    softmax_backward(rows_, classes_, y_.data->data, y_.gradient->data, x_.gradient->data,
+    softmax_backward(log_, batch_, rows_, y_.data->data, y_.gradient->data, x_.gradient->data,
                      context_.main.stream.get());
   }
 
  private:
   const Context& context_;
+  const bool log_;
+  const int64_t batch_;
   const Value& x_;
   const Value& y_;
-  const int64_t classes_, rows_;
+  const SoftmaxRows rows_;
 };
 
 class Cast final : public Operation {
@@ -85,8 +91,8 @@ class Cast final : public Operation {
 }  // namespace
 
 std::unique_ptr<Operation> make_operation(const Build& build, const ActivationOp& op) {
-  if (op.activation == Activation::kSoftmax) return std::make_unique<Softmax>(build);
-  return std::make_unique<Elementwise>(build, op.activation);
+  if (op.activation.is_elementwise()) return std::make_unique<Elementwise>(build, op.activation);
+  return std::make_unique<Softmax>(build, op);
 }
 
 std::unique_ptr<Operation> make_cast(const Build& build) { return std::make_unique<Cast>(build); }

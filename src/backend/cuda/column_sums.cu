@@ -36,15 +36,15 @@ __global__ void differentiate_and_sum_kernel(Activation activation, int64_t rows
       const int64_t i = (r + k * stride) * packs + pack;
       if (r + k * stride >= rows) continue;
       gradient[k] = dy[i];
-      if (activation != Activation::kLinear) value[k] = y[i];
+      if (activation.kind != Activation::kLinear) value[k] = y[i];
     }
 #pragma unroll
     for (int k = 0; k < kUnrolled; ++k) {
       if (r + k * stride >= rows) continue;
-      if (activation != Activation::kLinear) {
+      if (activation.kind != Activation::kLinear) {
         for (int c = 0; c < N; ++c) {
           gradient[k][c] = from_float<T>(to_float(gradient[k][c]) *
-                                         derivative(activation, to_float(value[k][c])));
+                                         derivative_from_output(activation, to_float(value[k][c])));
         }
         dy[(r + k * stride) * packs + pack] = gradient[k];
       }
@@ -88,7 +88,7 @@ __global__ void differentiate_and_sum_kernel(Activation activation, int64_t rows
 size_t column_sums_partials(int64_t columns) { return static_cast<size_t>(kStripes * columns); }
 size_t column_sums_counters(int64_t columns) { return ceil_div(columns, kWarp); }
 
-void differentiate_and_sum(Activation activation, Type type, int64_t rows, int64_t columns,
+void differentiate_and_sum(const Activation& activation, Type type, int64_t rows, int64_t columns,
                            const void* y, void* dy, float* sums, const ColumnSumsScratch& scratch,
                            cudaStream_t stream) {
   with_packs(type, columns, [&](auto pack) {

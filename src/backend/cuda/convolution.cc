@@ -213,7 +213,7 @@ void Convolution::prepare_forward(const void* x, const void* w, void* y) {
       [&](Space space) { return run_forward(space, x, w, y); }));
 }
 
-bool Convolution::prepare_fused_forward(Activation activation, const void* x, const void* w,
+bool Convolution::prepare_fused_forward(const Activation& activation, const void* x, const void* w,
                                         const void* bias, void* y) {
   const char* name =
       activation == Activation::kRelu ? "forward pass with ReLU" : "forward pass with a bias";
@@ -262,7 +262,7 @@ cudnnStatus_t Convolution::run_forward(Space space, const void* x, const void* w
                                  space.data, space.bytes, &kZero, y_.get(), y);
 }
 
-cudnnStatus_t Convolution::run_fused(Space space, Activation activation, const void* x,
+cudnnStatus_t Convolution::run_fused(Space space, const Activation& activation, const void* x,
                                      const void* w, const void* bias, void* y) const {
   const bool relu = activation == Activation::kRelu;
   return cudnnConvolutionBiasActivationForward(
@@ -292,7 +292,7 @@ void Convolution::forward(const void* x, const void* w, void* y) const {
   check(run_forward(space_of(forward_), x, w, y), "cudnnConvolutionForward");
 }
 
-void Convolution::fused_forward(Activation activation, const void* x, const void* w,
+void Convolution::fused_forward(const Activation& activation, const void* x, const void* w,
                                 const void* bias, void* y) const {
   check(run_fused(space_of(forward_), activation, x, w, bias, y),
         "cudnnConvolutionBiasActivationForward");

@@ -32,13 +32,13 @@ class Convolution {
   void prepare_kernel_gradient(const void* x, const void* dy, void* dw);
   void prepare_input_gradient(const void* w, const void* dy, void* dx);
   // Instead of prepare_forward(), for fused_forward(); false where cuDNN cannot do it.
-  bool prepare_fused_forward(Activation activation, const void* x, const void* w, const void* bias,
-                             void* y);
+  bool prepare_fused_forward(const Activation& activation, const void* x, const void* w,
+                             const void* bias, void* y);
 
   // y = x * w
   void forward(const void* x, const void* w, void* y) const;
   // y = activation(x * w + bias), activation ReLU or linear.
-  void fused_forward(Activation activation, const void* x, const void* w, const void* bias,
+  void fused_forward(const Activation& activation, const void* x, const void* w, const void* bias,
                      void* y) const;
   void kernel_gradient(const void* x, const void* dy, void* dw) const;
   void input_gradient(const void* w, const void* dy, void* dx) const;
@@ -72,7 +72,7 @@ class Convolution {
   std::string key(const char* direction) const;
 
   cudnnStatus_t run_forward(Space space, const void* x, const void* w, void* y) const;
-  cudnnStatus_t run_fused(Space space, Activation activation, const void* x, const void* w,
+  cudnnStatus_t run_fused(Space space, const Activation& activation, const void* x, const void* w,
                           const void* bias, void* y) const;
   cudnnStatus_t run_kernel_gradient(Space space, const void* x, const void* dy, void* dw) const;
   cudnnStatus_t run_input_gradient(Space space, const void* w, const void* dy, void* dx) const;

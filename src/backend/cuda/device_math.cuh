@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "backend/activation_formulas.h"
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/launch.cuh"
 
@@ -71,31 +72,23 @@ __device__ inline double block_sum(double x) {
   return sums[0];
 }
 
-__device__ inline float activate(Activation activation, float x) {
-  switch (activation) {
-    case Activation::kRelu:
-      return x > 0 ? x : 0.0f;
-    case Activation::kSigmoid:
-      return 1.0f / (1.0f + expf(-x));
-    case Activation::kTanh:
-      return tanhf(x);
-    default:
-      return x;
-  }
-}
+// For backend/activation_formulas.h.
+struct DeviceMath {
+  static __device__ float exp(float x) { return expf(x); }
+  static __device__ float expm1(float x) { return expm1f(x); }
+  static __device__ float log1p(float x) { return log1pf(x); }
+  static __device__ float tanh(float x) { return tanhf(x); }
+  static __device__ float normal_cdf(float x) { return 0.5f * erfcf(-0.70710678f * x); }
+};
 
-// activation'(x) from y = activation(x).
-__device__ inline float derivative(Activation activation, float y) {
-  switch (activation) {
-    case Activation::kRelu:
-      return y > 0 ? 1.0f : 0.0f;
-    case Activation::kSigmoid:
-      return y * (1.0f - y);
-    case Activation::kTanh:
-      return 1.0f - y * y;
-    default:
-      return 1.0f;
-  }
+__device__ inline float activate(const Activation& f, float x) {
+  return backend::activate<DeviceMath>(f, x);
+}
+__device__ inline float derivative_from_output(const Activation& f, float y) {
+  return backend::derivative_from_output<DeviceMath>(f, y);
+}
+__device__ inline float derivative_from_input(const Activation& f, float x) {
+  return backend::derivative_from_input<DeviceMath>(f, x);
 }
 
 // Calls `launcher` with a value of the C++ type that stands for `type`.

@@ -3,6 +3,7 @@
 //   activate                y_i = f(x_i)
 //   add_bias_and_activate   y_rc = f(y_rc + b_c)                 y [rows, columns], b [columns]
 //   differentiate           dx_i = dy_i f'(x_i) from y_i = f(x_i); dx may be dy
+//   differentiate_from_input  the same from x_i
 //   add                     y_i = a_i + b_i
 //   convert                 to_i = from_i, rounded to the nearest, ties to even
 //   pad_images              x [N, H, W, C] inside zeros          [N, H + top + bottom, ..., C]
@@ -33,7 +34,15 @@ template <typename T>
 __global__ void differentiate_kernel(Activation activation, int64_t size, const T* y, const T* dy,
                                      T* dx) {
   for (int64_t i = first_index(); i < size; i += index_stride()) {
-    dx[i] = from_float<T>(to_float(dy[i]) * derivative(activation, to_float(y[i])));
+    dx[i] = from_float<T>(to_float(dy[i]) * derivative_from_output(activation, to_float(y[i])));
+  }
+}
+
+template <typename T>
+__global__ void differentiate_from_input_kernel(Activation activation, int64_t size, const T* x,
+                                                const T* dy, T* dx) {
+  for (int64_t i = first_index(); i < size; i += index_stride()) {
+    dx[i] = from_float<T>(to_float(dy[i]) * derivative_from_input(activation, to_float(x[i])));
   }
 }
 
@@ -100,7 +109,7 @@ int64_t padded_size(int64_t batch, const Frame& frame) {
 
 }  // namespace
 
-void activate(Activation activation, Type type, int64_t size, const void* x, void* y,
+void activate(const Activation& activation, Type type, int64_t size, const void* x, void* y,
               cudaStream_t stream) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
@@ -109,7 +118,7 @@ void activate(Activation activation, Type type, int64_t size, const void* x, voi
   });
 }
 
-void add_bias_and_activate(Activation activation, Type type, int64_t rows, int64_t columns,
+void add_bias_and_activate(const Activation& activation, Type type, int64_t rows, int64_t columns,
                            const void* bias, void* y, cudaStream_t stream) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
@@ -118,12 +127,21 @@ void add_bias_and_activate(Activation activation, Type type, int64_t rows, int64
   });
 }
 
-void differentiate(Activation activation, Type type, int64_t size, const void* y, const void* dy,
-                   void* dx, cudaStream_t stream) {
+void differentiate(const Activation& activation, Type type, int64_t size, const void* y,
+                   const void* dy, void* dx, cudaStream_t stream) {
   with_type(type, [&](auto number) {
     using T = decltype(number);
     launch(differentiate_kernel<T>, grid_for(size), stream, activation, size,
            static_cast<const T*>(y), static_cast<const T*>(dy), static_cast<T*>(dx));
+  });
+}
+
+void differentiate_from_input(const Activation& activation, Type type, int64_t size, const void* x,
+                              const void* dy, void* dx, cudaStream_t stream) {
+  with_type(type, [&](auto number) {
+    using T = decltype(number);
+    launch(differentiate_from_input_kernel<T>, grid_for(size), stream, activation, size,
+           static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dx));
   });
 }
 

@@ -13,6 +13,7 @@
 #include "backend/graph.h"
 #include "backend/interpolation.h"
 #include "backend/noise.h"
+#include "backend/ops.h"
 #include "backend/rearrangement.h"
 #include "backend/type.h"
 #include "optim/norm_clip.h"
@@ -22,15 +23,18 @@
 namespace sluice::backend::cuda {
 
 // elementwise.cu
-// y = f(x), f the activation, never softmax.
-void activate(Activation activation, Type type, int64_t size, const void* x, void* y,
+// y = f(x), f the activation, never softmax; y may be x.
+void activate(const Activation& activation, Type type, int64_t size, const void* x, void* y,
               cudaStream_t stream);
 // y = f(y + bias), y [rows, columns], bias [columns].
-void add_bias_and_activate(Activation activation, Type type, int64_t rows, int64_t columns,
+void add_bias_and_activate(const Activation& activation, Type type, int64_t rows, int64_t columns,
                            const void* bias, void* y, cudaStream_t stream);
 // dx = dy f'(x), from y = f(x); dx may be dy.
-void differentiate(Activation activation, Type type, int64_t size, const void* y, const void* dy,
-                   void* dx, cudaStream_t stream);
+void differentiate(const Activation& activation, Type type, int64_t size, const void* y,
+                   const void* dy, void* dx, cudaStream_t stream);
+// The same from x, of an f that is not is_differentiable_from_output().
+void differentiate_from_input(const Activation& activation, Type type, int64_t size, const void* x,
+                              const void* dy, void* dx, cudaStream_t stream);
 // to = from, rounded to the nearest, ties to even.
 void convert(Type from_type, Type to_type, int64_t size, const void* from, void* to,
              cudaStream_t stream);
@@ -52,7 +56,7 @@ struct ColumnSumsScratch {
 size_t column_sums_partials(int64_t columns);
 size_t column_sums_counters(int64_t columns);
 // dy = dy f'(x), from y = f(x), and sums[c] = sum over r of dy[r, c]; y and dy [rows, columns].
-void differentiate_and_sum(Activation activation, Type type, int64_t rows, int64_t columns,
+void differentiate_and_sum(const Activation& activation, Type type, int64_t rows, int64_t columns,
                            const void* y, void* dy, float* sums, const ColumnSumsScratch& scratch,
                            cudaStream_t stream);
 
@@ -65,8 +69,8 @@ struct PoolingShape {
 // y [N, out_height, out_width, C] = the maximum or the mean of each window of x [N, H, W, C].
 void pool(const PoolingShape& shape, Type type, const void* x, void* y, cudaStream_t stream);
 // dx from dy, multiplied by f'(z) where x = f(z).
-void pool_backward(const PoolingShape& shape, Type type, Activation activation, const void* x,
-                   const void* dy, void* dx, cudaStream_t stream);
+void pool_backward(const PoolingShape& shape, Type type, const Activation& activation,
+                   const void* x, const void* dy, void* dx, cudaStream_t stream);
 
 // merge.cu
 struct MergeInputs {
@@ -143,10 +147,12 @@ void scatter_rows(int64_t count, int64_t rows, int64_t columns, const float* x, 
                   float* dtable, cudaStream_t stream);
 
 // softmax.cu
-// y = softmax of each row of x; dx from dy and y. All [rows, columns].
-void softmax(int64_t rows, int64_t columns, const float* x, float* y, cudaStream_t stream);
-void softmax_backward(int64_t rows, int64_t columns, const float* y, const float* dy, float* dx,
-                      cudaStream_t stream);
+// y = softmax of each row of x, or, with `log`, its logarithm; dx from dy and y. There are `outer`
+// times rows.outer times rows.inner rows (backend/ops.h).
+void softmax(bool log, int64_t outer, const SoftmaxRows& rows, const float* x, float* y,
+             cudaStream_t stream);
+void softmax_backward(bool log, int64_t outer, const SoftmaxRows& rows, const float* y,
+                      const float* dy, float* dx, cudaStream_t stream);
 
 // step_state.cu
 // What changes from step to step, on the device.

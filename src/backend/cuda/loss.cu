@@ -75,9 +75,9 @@ __device__ bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {
 // Keras' accuracy: binary for one output, otherwise by the first largest.
 __device__ bool is_met(const LossShape& shape, const float* z, const Target& target) {
   const auto output = [&](int64_t j) {
-    return shape.activation == Activation::kSigmoid ? loss_rows::sigmoid(z[j]) : z[j];
+    return shape.activation.kind == Activation::kSigmoid ? loss_rows::sigmoid(z[j]) : z[j];
   };
-  const bool softmax = shape.activation == Activation::kSoftmax;
+  const bool softmax = shape.activation.kind == Activation::kSoftmax;
   if (shape.outputs == 1) {
     const float wanted =
         target.values != nullptr ? target.values[0] : static_cast<float>(target.number);

@@ -137,7 +137,7 @@ __global__ void pool_backward_kernel(Geometry g, Activation activation, int tile
       Pack<T, N> out;
       for (int c = 0; c < N; ++c) {
         const float gradient = inside && (!g.max || best.at[c] == at) ? gradients[c] : 0.0f;
-        out[c] = from_float<T>(gradient * derivative(activation, to_float(values[c])));
+        out[c] = from_float<T>(gradient * derivative_from_output(activation, to_float(values[c])));
       }
       dx[at] = out;
     }
@@ -181,7 +181,7 @@ __global__ void overlapping_pool_backward_kernel(Geometry g, Activation activati
   const Pack<T, N> values = x[i];
   Pack<T, N> out;
   for (int c = 0; c < N; ++c) {
-    out[c] = from_float<T>(sums[c] * derivative(activation, to_float(values[c])));
+    out[c] = from_float<T>(sums[c] * derivative_from_output(activation, to_float(values[c])));
   }
   dx[i] = out;
 }
@@ -208,8 +208,8 @@ void pool(const PoolingShape& shape, Type type, const void* x, void* y, cudaStre
   });
 }
 
-void pool_backward(const PoolingShape& shape, Type type, Activation activation, const void* x,
-                   const void* dy, void* dx, cudaStream_t stream) {
+void pool_backward(const PoolingShape& shape, Type type, const Activation& activation,
+                   const void* x, const void* dy, void* dx, cudaStream_t stream) {
   with_packs(type, shape.channels, [&](auto pack) {
     using P = decltype(pack);
     using T = typename P::Number;

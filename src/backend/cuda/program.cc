@@ -10,7 +10,7 @@ namespace sluice::backend::cuda {
 namespace {
 
 // A pooling writes its input's gradient anyway.
-bool differentiates(const Op& reader, Activation) {
+bool differentiates(const Op& reader, const Activation&) {
   return std::holds_alternative<Pool2DOp>(reader.kind);
 }
 

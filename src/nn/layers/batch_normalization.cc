@@ -6,6 +6,7 @@
 
 #include "nn/arguments.h"
 #include "nn/graph_builder.h"
+#include "nn/initializers.h"
 
 namespace sluice {
 
@@ -19,7 +20,7 @@ BatchNormalization::BatchNormalization(const BatchNormalizationOptions& options)
   const double momentum = options_.momentum, epsilon = options_.epsilon;
   check(momentum >= 0 && momentum <= 1, "momentum", momentum, "from 0 to 1");
   check(epsilon >= 0 && epsilon <= 1e6, "epsilon", epsilon, "at least 0");
-  const auto name_initializer = [](const char* argument, std::string& initializer) {
+  const auto name_initializer = [](const char* argument, Initializer& initializer) {
     initializer = nn::parse_initializer({"BatchNormalization", argument}, initializer);
   };
   name_initializer("beta_initializer", options_.beta_initializer);
@@ -35,8 +36,8 @@ std::unique_ptr<Layer> BatchNormalization::from_config(const Config& config) {
   options.epsilon = config.get_double("epsilon", options.epsilon);
   options.center = config.get_bool("center", options.center);
   options.scale = config.get_bool("scale", options.scale);
-  const auto read = [&config](const char* key, std::string& value) {
-    value = config.get_string(key, value);
+  const auto read = [&config](const char* key, Initializer& value) {
+    value = nn::get_initializer(config, key, value);
   };
   read("beta_initializer", options.beta_initializer);
   read("gamma_initializer", options.gamma_initializer);
@@ -52,10 +53,10 @@ Config BatchNormalization::config() const {
       .set("epsilon", options_.epsilon)
       .set("center", options_.center)
       .set("scale", options_.scale)
-      .set("beta_initializer", options_.beta_initializer)
-      .set("gamma_initializer", options_.gamma_initializer)
-      .set("moving_mean_initializer", options_.moving_mean_initializer)
-      .set("moving_variance_initializer", options_.moving_variance_initializer)
+      .set("beta_initializer", nn::to_value(options_.beta_initializer))
+      .set("gamma_initializer", nn::to_value(options_.gamma_initializer))
+      .set("moving_mean_initializer", nn::to_value(options_.moving_mean_initializer))
+      .set("moving_variance_initializer", nn::to_value(options_.moving_variance_initializer))
       .set("beta_regularizer", {})
       .set("gamma_regularizer", {})
       .set("beta_constraint", {})

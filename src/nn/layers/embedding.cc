@@ -6,6 +6,7 @@
 
 #include "nn/arguments.h"
 #include "nn/graph_builder.h"
+#include "nn/initializers.h"
 
 namespace sluice {
 
@@ -31,7 +32,7 @@ std::unique_ptr<Layer> Embedding::from_config(const Config& config) {
   options.input_dim = config.get_int("input_dim", 0);
   options.output_dim = config.get_int("output_dim", 0);
   options.embeddings_initializer =
-      config.get_string("embeddings_initializer", options.embeddings_initializer);
+      nn::get_initializer(config, "embeddings_initializer", options.embeddings_initializer);
   return std::make_unique<Embedding>(options);
 }
 
@@ -39,7 +40,7 @@ Config Embedding::config() const {
   return Config()
       .set("input_dim", options_.input_dim)
       .set("output_dim", options_.output_dim)
-      .set("embeddings_initializer", options_.embeddings_initializer)
+      .set("embeddings_initializer", nn::to_value(options_.embeddings_initializer))
       .set("mask_zero", false);
 }
 

@@ -23,40 +23,6 @@ std::vector<float> random_floats(size_t size, float low, float high, uint64_t se
   return values;
 }
 
-double apply(Activation activation, double z) {
-  if (activation == Activation::kSigmoid) return 1 / (1 + std::exp(-z));
-  if (activation == Activation::kTanh) return std::tanh(z);
-  return std::max(z, 0.0);
-}
-
-TEST(DifferentiateTest, MultipliesByTheSlopeOfTheActivation) {
-  for (Activation activation : {Activation::kRelu, Activation::kSigmoid, Activation::kTanh}) {
-    for (size_t n : {1u, 15u, 16u, 17u, 67u}) {
-      const std::vector<float> z = random_floats(n, -3, 3);
-      const std::vector<float> before = random_floats(n, -1, 1, 2);
-      std::vector<float> y, gradient = before;
-      for (float value : z) y.push_back(static_cast<float>(apply(activation, value)));
-      gradient.push_back(7);  // behind the end
-      differentiate(activation, static_cast<int64_t>(n), y.data(), gradient.data());
-      for (size_t i = 0; i < n; ++i) {
-        const double slope =
-            (apply(activation, z[i] + 1e-5) - apply(activation, z[i] - 1e-5)) / 2e-5;
-        ASSERT_NEAR(gradient[i], before[i] * slope, 1e-6) << i << " of " << n;
-      }
-      EXPECT_EQ(gradient.back(), 7);
-    }
-  }
-}
-
-TEST(DifferentiateTest, ReluPassesNothingAtZeroAndLinearEverything) {
-  const std::vector<float> y{0, -0.0f, 1e-30f};
-  std::vector<float> gradient{1, 2, 3};
-  differentiate(Activation::kRelu, 3, y.data(), gradient.data());
-  EXPECT_THAT(gradient, ElementsAre(0, 0, 3));
-  differentiate(Activation::kLinear, 3, y.data(), gradient.data());
-  EXPECT_THAT(gradient, ElementsAre(0, 0, 3));
-}
-
 TEST(SumRowsTest, AddsEveryColumnUp) {
   for (size_t rows : {1u, 2u, 37u}) {
     for (size_t columns : {1u, 15u, 16u, 33u}) {

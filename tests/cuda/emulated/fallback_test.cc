@@ -15,7 +15,7 @@ namespace {
 using testing::copy_of;
 using testing::GraphBuilder;
 using testing::Samples;
-using enum Activation;
+using enum Activation::Kind;
 
 Graph model() {
   return GraphBuilder({8, 9, 2})

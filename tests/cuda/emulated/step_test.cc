@@ -18,7 +18,7 @@ using emulator::Counters;
 using testing::GraphBuilder;
 using ::testing::HasSubstr;
 using testing::Samples;
-using enum Activation;
+using enum Activation::Kind;
 
 constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <iterator>
 #include <limits>
 #include <ostream>
 
@@ -16,7 +17,7 @@ namespace sluice::backend::testing {
 namespace {
 
 using core::Rng;
-using enum Activation;
+using enum Activation::Kind;
 
 constexpr LossSpec kMse = MeanSquaredError{};
 constexpr LossSpec kCategorical = CategoricalCrossentropy{};
@@ -29,7 +30,7 @@ int64_t between(Rng& rng, int64_t low, int64_t high) {
 bool coin(Rng& rng) { return rng.below(2) == 1; }
 
 Activation any_activation(Rng& rng) {
-  constexpr Activation kAll[] = {kLinear, kRelu, kSigmoid, kTanh};
+  constexpr Activation::Kind kAll[] = {kLinear, kRelu, kSigmoid, kTanh};
   return kAll[rng.below(4)];
 }
 
@@ -149,9 +150,20 @@ Graph activations(Rng& rng) {
   return builder.dense(between(rng, 1, 9)).build(kMse);
 }
 
+// One of those without kinks, behind what may compute it itself, and behind what does not.
+Graph elementwise(Rng& rng) {
+  constexpr Activation::Kind kSmooth[] = {kGelu,       kGeluTanh,   kSilu,       kMish,
+                                          kCelu,       kLogSigmoid, kSoftplus,   kSquareplus,
+                                          kSparsePlus, kSoftsign,   kTanhShrink, kExponential};
+  const auto any = [&] { return kSmooth[rng.below(std::size(kSmooth))]; };
+  GraphBuilder builder({between(rng, 1, 40)});
+  builder.dense(between(rng, 2, 50)).activation(any()).activation(kTanh).activation(any());
+  return builder.dense(between(rng, 1, 9)).build(kMse);
+}
+
 Graph inner_softmax(Rng& rng) {
   GraphBuilder builder({between(rng, 1, 4), between(rng, 1, 30)});
-  builder.dense(between(rng, 1, 80)).activation(kSoftmax);
+  builder.dense(between(rng, 1, 80)).activation(coin(rng) ? kSoftmax : kLogSoftmax);
   return builder.dense(between(rng, 1, 9)).build(kMse);
 }
 
@@ -352,6 +364,7 @@ std::vector<Case> cases() {
       {"Dense", dense},
       {"DenseOverRows", dense_over_rows},
       {"Activations", activations},
+      {"Elementwise", elementwise},
       {"InnerSoftmax", inner_softmax},
       {"Dropout", dropout},
       {"Reshape", reshapes},
@@ -444,7 +457,26 @@ INSTANTIATE_TEST_SUITE_P(All, LayerParityTest,
                                   std::get<1>(instance.param).name;
                          });
 
-// --- ReLU and maxima, on multiples of 1/2 in front of them ---
+// --- ReLU, maxima and what else has kinks, on multiples of 1/2 in front of them ---
+
+// Their kinks lie between the multiples of 1/2.
+Activation with_kinks(Rng& rng) {
+  const Activation kAll[] = {kRelu,
+                             Activation::rectifier(0.25f),
+                             Activation::rectifier(0, 0, 1.75f),
+                             Activation::rectifier(0.25f, 0.25f, 1.75f),
+                             Activation::rectifier(-0.5f),
+                             {kElu, 0.5f},
+                             kSelu,
+                             kHardSigmoid,
+                             {kHardSigmoid, 0.2f},
+                             kHardSilu,
+                             kSparseSigmoid,
+                             kHardTanh,
+                             {kHardShrink, 0.75f},
+                             {kSoftShrink, 0.75f}};
+  return kAll[rng.below(std::size(kAll))];
+}
 
 float on_grid(Rng& rng) {
   constexpr float kGrid[] = {-1, -0.5f, 0.5f, 1};
@@ -458,6 +490,19 @@ std::vector<Case> kinks() {
          GraphBuilder builder({between(rng, 1, 24)});
          builder.dense(between(rng, 1, 40), coin(rng)).activation(kRelu);
          return builder.dense(between(rng, 1, 9)).build(kMse);
+       }},
+      {"DenseKinks",
+       [](Rng& rng) {
+         GraphBuilder builder({between(rng, 1, 24)});
+         builder.dense(between(rng, 1, 40), coin(rng)).activation(with_kinks(rng));
+         return builder.dense(between(rng, 1, 9)).build(kMse);
+       }},
+      {"ConvolutionKinks",
+       [](Rng& rng) {
+         GraphBuilder builder({between(rng, 4, 9), between(rng, 4, 9), between(rng, 1, 2)});
+         builder.conv({.filters = between(rng, 1, 20), .bias = coin(rng)});
+         builder.activation(with_kinks(rng));
+         return builder.conv({.filters = 3, .kernel_h = 2, .kernel_w = 1}).build(kMse);
        }},
       {"ConvolutionRelu",
        [](Rng& rng) {

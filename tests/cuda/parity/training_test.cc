@@ -14,7 +14,7 @@ namespace {
 
 using core::Rng;
 using ::testing::HasSubstr;
-using enum Activation;
+using enum Activation::Kind;
 
 constexpr LossSpec kMse = MeanSquaredError{};
 constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
