@@ -11,7 +11,7 @@
 #include "core/log.h"
 #include "core/parameter_set.h"
 #include "loss/traits.h"
-#include "nn/arguments.h"
+#include "nn/activations.h"
 #include "nn/lowering.h"
 #include "nn/model_impl.h"
 #include "sluice/dataset.h"
