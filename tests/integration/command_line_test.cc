@@ -257,6 +257,18 @@ TEST(CommandLineTest, PrintedConfigHasOneLearningRate) {
   EXPECT_EQ(config["learning_rate"], 0);
 }
 
+TEST(CommandLineTest, ServersThatStepRefuseConstraintsOfWeights) {
+  const std::string model = digits().path() + "/constrained.json";
+  write_file(model, R"({"class_name": "Sequential", "config": {"name": "m", "layers": [
+      {"class_name": "InputLayer", "config": {"batch_shape": [null, 28, 28, 1], "name": "x"}},
+      {"class_name": "Flatten", "config": {"name": "flat"}},
+      {"class_name": "Dense", "config": {"name": "d", "units": 10, "activation": "softmax",
+                                         "kernel_constraint": "max_norm"}}]}})");
+  const Outcome run = train({"--model", model, "--trainer", "async_sgd"});
+  EXPECT_EQ(run.status, 2) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("know no constraints of weights"));
+}
+
 TEST(CommandLineTest, RolesRefuseWhatCannotWorkAtOnce) {
   for (const auto& [arguments, message] :
        std::vector<std::pair<std::vector<std::string>, std::string>>{
