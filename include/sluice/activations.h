@@ -24,10 +24,12 @@ namespace sluice {
 //   celu            x > 0 ? x : alpha (exp(x / alpha) - 1), alpha = 1      Barron, 2017
 //   gelu            x P(X <= x), X normal; approximate = true:             Hendrycks & Gimpel, 2016
 //                   x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
-//   silu, swish     x sigmoid(x)                                           Ramachandran et al.,
-//   2017 mish            x tanh(softplus(x))                                    Misra, 2019 sigmoid
-//   1 / (1 + exp(-x)) hard_sigmoid    x / 6 + 1/2, cut to [0, 1] hard_silu, hard_swish   x
-//   hard_sigmoid(x)                              Howard et al., 2019 log_sigmoid log(sigmoid(x))
+//   silu, swish     x sigmoid(x)                                           Elfwing et al., 2017
+//   mish            x tanh(softplus(x))                                    Misra, 2019
+//   sigmoid         1 / (1 + exp(-x))
+//   hard_sigmoid    x / 6 + 1/2, cut to [0, 1]
+//   hard_silu, hard_swish   x hard_sigmoid(x)                              Howard et al., 2019
+//   log_sigmoid     log(sigmoid(x))
 //   sparse_sigmoid  (x + 1) / 2, cut to [0, 1]
 //   tanh            tanh(x)
 //   hard_tanh       x, cut to [-1, 1]
