@@ -5,8 +5,8 @@
 //   kernel gradient  its kernel gradient
 //
 // Bias, activation and the bias' gradient are passes of their own: oneDNN's deconvolution does the
-// same convolutions, but what it fuses behind them runs in plain loops, which took six times as
-// long as the rest (oneDNN 2.6.3).
+// same convolutions, but what it fuses behind them runs in plain loops, which made a forward pass
+// take six times as long (oneDNN 2.6.3).
 #include <algorithm>
 #include <optional>
 
