@@ -84,23 +84,16 @@ bool is_input(const Graph& graph, ValueId value) {
   return value == graph.input;
 }
 
-// Where an embedding reads the model's input, as it is or under another shape.
-const Op* embedding_of_input(const Graph& graph) {
-  for (const Op& op : graph.ops) {
-    if (std::holds_alternative<EmbeddingOp>(op.kind) && is_input(graph, op.inputs.front())) {
-      return &op;
-    }
-  }
-  return nullptr;
-}
-
+// The numbers that embeddings of the input take rows by.
 void check_rows(const Graph& graph, std::span<const float> x) {
-  const Op* op = embedding_of_input(graph);
-  if (op == nullptr) return;
-  const auto rows = static_cast<float>(std::get<EmbeddingOp>(op->kind).rows);
-  for (const float number : x) {
-    if (number >= 0 && number < rows) continue;
-    fail(*op, fmt::format("expected numbers from 0 to {}, got {}", rows - 1, number));
+  for (const Op& op : graph.ops) {
+    const auto* embedding = std::get_if<EmbeddingOp>(&op.kind);
+    if (embedding == nullptr || !is_input(graph, op.inputs.front())) continue;
+    const auto rows = static_cast<float>(embedding->rows);
+    for (const float number : x) {
+      if (number >= 0 && number < rows) continue;
+      fail(op, fmt::format("expected numbers from 0 to {}, got {}", rows - 1, number));
+    }
   }
 }
 

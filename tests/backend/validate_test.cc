@@ -294,6 +294,17 @@ TEST(ValidateTest, NumbersThatAnEmbeddingHasNoRowForAreRefused) {
   EXPECT_NE(refusal(std::nanf("")), "accepted");
 }
 
+TEST(ValidateTest, EachEmbeddingOfTheInputMustHaveTheRow) {
+  GraphBuilder builder({2});
+  const ValueId input = builder.here();
+  const ValueId large = builder.embedding(7, 3).here();
+  builder.from(input).embedding(5, 3);
+  const Graph graph = builder.merge({}, {large}).build(kMse);
+  const std::vector<float> fits{4, 0}, too_large{4, 6};
+  EXPECT_NO_THROW(check_prediction(graph, 1, 1, fits, 6));
+  EXPECT_THROW(check_prediction(graph, 1, 1, too_large, 6), std::invalid_argument);
+}
+
 TEST(ValidateTest, HostOperationsNeedAKernelAndSoftmaxAnAxis) {
   EXPECT_EQ(refused(GraphBuilder({4}).host(nullptr).build(kMse)),
             "\"op0\": a host operation needs a kernel");
