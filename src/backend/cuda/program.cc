@@ -224,7 +224,7 @@ void Program::predict(int64_t n, int slot, float* y) {
   float* output = values_.output().data->data;
   const int64_t rows = n * positions_;
   if (loss_.activation == Activation::kSoftmax) {
-    softmax(rows, loss_.outputs, output, output, stream);
+    softmax(false, rows, {1, loss_.outputs, 1}, output, output, stream);
   } else if (loss_.activation == Activation::kSigmoid) {
     activate(Activation::kSigmoid, Type::kFloat32, rows * loss_.outputs, output, output, stream);
   }

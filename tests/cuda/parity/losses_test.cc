@@ -8,13 +8,13 @@
 namespace sluice::backend::testing {
 namespace {
 
-using enum Activation;
+using enum Activation::Kind;
 
 struct Case {
   Activation activation;
   LossSpec loss;
   friend std::ostream& operator<<(std::ostream& out, const Case& c) {
-    return out << c.loss.name() << " behind activation " << static_cast<int>(c.activation);
+    return out << c.loss.name() << " behind activation " << static_cast<int>(c.activation.kind);
   }
 };
 
