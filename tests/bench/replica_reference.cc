@@ -109,6 +109,7 @@ void ReferenceStep::add_convolutions(const std::string& name, int64_t size, int6
                          .bias = float_desc(Dims{kFilters}, Tag::a),
                          .y = float_desc(Dims{batch_, kFilters, size - 2, size - 2}, Tag::any),
                          .strides = {1, 1},
+                         .dilations = {0, 0},
                          .padding_begin = {0, 0},
                          .padding_end = {0, 0}};
   const auto add_all = [&](const std::string& label) {
