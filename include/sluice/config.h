@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "sluice/cplusplus.h"
+
 namespace sluice {
 
 struct ConfigObject;

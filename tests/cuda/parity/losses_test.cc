@@ -21,6 +21,7 @@ struct Case {
 class LossParityTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(LossParityTest, EqualsTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
   const auto& [activation, loss] = GetParam();
   for (const int64_t outputs : {1, 2, 5, 33, 70}) {
     SCOPED_TRACE(outputs);
@@ -36,6 +37,7 @@ TEST_P(LossParityTest, EqualsTheCpu) {
 }
 
 TEST_P(LossParityTest, PositionsAreAveraged) {
+  SLUICE_SKIP_WITHOUT_GPU();
   const auto& [activation, loss] = GetParam();
   const Graph graph = GraphBuilder({3, 4}).dense(5).activation(activation).build(loss);
   const Samples samples(graph, 4, 1);
@@ -43,6 +45,7 @@ TEST_P(LossParityTest, PositionsAreAveraged) {
 }
 
 TEST_P(LossParityTest, SamplesHaveWeights) {
+  SLUICE_SKIP_WITHOUT_GPU();
   const auto& [activation, loss] = GetParam();
   for (const Shape& shape : {Shape{4}, Shape{3, 4}}) {
     Graph graph = GraphBuilder(shape).dense(5).activation(activation).build(loss);
