@@ -195,9 +195,8 @@ TEST(PlanTest, OnlyASumSharesItsGradientAndOnlyWithOneInput) {
     const ValueId other = builder.here();
     const Graph graph = builder.merge(op, {twice ? other : one}).build(kMse);
     std::vector<GradientUse> uses;
-    for (const Step::Input& use : make_plan(graph, {}).steps.back().inputs) {
-      uses.push_back(use.gradient);
-    }
+    const Plan plan = make_plan(graph, {});
+    for (const Step::Input& use : plan.steps.back().inputs) uses.push_back(use.gradient);
     return uses;
   };
   using enum GradientUse;
