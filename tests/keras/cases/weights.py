@@ -40,6 +40,12 @@ CASES = [
     one_layer("l2_of_a_bias", (4,), lambda l: l.Dense(3, bias_regularizer="l2")),
     one_layer("l1_l2_of_filters", (5, 6, 3), lambda l: l.Conv2D(
         4, 3, kernel_regularizer={"class_name": "L1L2", "config": {"l1": 0.02, "l2": 0.03}})),
+    one_layer("l2_of_a_depthwise_kernel", (5, 6, 2), lambda l: l.DepthwiseConv2D(
+        3, depthwise_regularizer="l2", depthwise_constraint="max_norm"), keras2=False),
+    one_layer("l1_of_a_pointwise_kernel", (7, 3), lambda l: l.SeparableConv1D(
+        4, 3, pointwise_regularizer="l1", bias_constraint="non_neg"), keras2=False),
+    one_layer("constrained_transposed_kernel", (4, 4, 2), lambda l: l.Conv2DTranspose(
+        3, 2, strides=2, kernel_regularizer="l2", kernel_constraint="non_neg"), keras2=False),
     Case("shared_penalty", shared),
     Case("constrained", constrained),
 ]

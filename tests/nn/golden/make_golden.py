@@ -11,6 +11,7 @@ nothing in them and fails unless both versions of Keras read them as the models 
 import json
 import os
 import pathlib
+import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
@@ -18,6 +19,8 @@ import numpy as np
 import tf_keras
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "keras"))
+from cases.core import merges, residual  # noqa: E402
 
 
 def mnist_cnn(k):
@@ -55,36 +58,6 @@ def all_layers(k):
         ],
         name="all_layers",
     )
-
-
-def residual(k):
-    """Branches, a layer that is called twice, and one that is not trained."""
-    layer = k.layers
-    same = dict(filters=4, kernel_size=3, padding="same")
-    image = layer.Input((6, 6, 2), name="image")
-    first = layer.Conv2D(**same, activation="relu", name="first")(image)
-    shared = layer.Conv2D(**same, activation="tanh", name="shared")
-    other = layer.Conv2D(**same, trainable=False, name="other")(first)
-    total = layer.Add(name="total")([shared(other), shared(first), first])
-    pooled = layer.MaxPooling2D(name="pooled")(total)
-    flat = layer.Flatten(name="flat")(pooled)
-    return k.Model(image, layer.Dense(3, activation="softmax", name="probs")(flat), name="residual")
-
-
-def merges(k):
-    """Every layer that makes one value of several."""
-    layer = k.layers
-    x = layer.Input((5,), name="x")
-    a = layer.Dense(4, activation="tanh", name="a")(x)
-    b = layer.Dense(4, name="b")(x)
-    c = layer.Dense(4, activation="sigmoid", name="c")(x)
-    largest = layer.Maximum(name="largest")([a, b, c])
-    smallest = layer.Minimum(name="smallest")([a, b])
-    span = layer.Subtract(name="span")([largest, smallest])
-    product = layer.Multiply(name="product")([span, a, c])
-    mean = layer.Average(name="mean")([product, b, largest])
-    total = layer.Add(name="total")([mean, smallest])
-    return k.Model(x, layer.Dense(3, activation="softmax", name="probs")(total), name="merges")
 
 
 def long_names(k):
