@@ -130,6 +130,10 @@ class Model {
   // again would need others, and std::invalid_argument when the output does not come from the input
   // alone or two layers have one name.
   Model(const SymbolicTensor& input, const SymbolicTensor& output, std::string name = "functional");
+  // Of several inputs, or with several outputs, in this order: Model({image, text}, {classes,
+  // box}). Throws also when an input is given twice or no output depends on it.
+  Model(const std::vector<SymbolicTensor>& inputs, const std::vector<SymbolicTensor>& outputs,
+        std::string name = "functional");
   ~Model();
   Model(const Model& other);
   Model& operator=(const Model& other);
@@ -137,7 +141,7 @@ class Model {
   Model& operator=(Model&&) noexcept;
 
   const std::string& name() const;
-  // In Keras' order, without the Input.
+  // In Keras' order, without the Inputs.
   const std::vector<std::unique_ptr<Layer>>& layers() const;
   // The layer of this name, to be looked at or frozen (set_trainable). Throws std::invalid_argument
   // where there is none.
@@ -145,9 +149,17 @@ class Model {
   const Layer& get_layer(const std::string& name) const;
   // Whether the input's shape is known and there are layers.
   bool built() const;
-  // Shapes of one sample, without the batch. Both throw ShapeError before the input's is known.
+  // Shapes of one sample, without the batch. All throw ShapeError before the input's is known;
+  // those of one input or one output also where there are several.
   const Shape& input_shape() const;
   Shape output_shape() const;
+  std::vector<Shape> input_shapes() const;
+  std::vector<Shape> output_shapes() const;
+  // The names of the Inputs, and of the layers that give the outputs, by which these are told
+  // apart: "dense", and of a layer that gives two of them "dense_1". Keras: input_names,
+  // output_names.
+  std::vector<std::string> input_names() const;
+  std::vector<std::string> output_names() const;
   // Of all weights together, the number of floats.
   size_t count_params() const;
 

@@ -257,43 +257,77 @@ struct WeightRule {
   float gradient(float w) const { return penalty_gradient(l1, l2, w); }
 };
 
-struct Graph {
-  std::vector<Shape> values;  // without the batch
-  ValueId input = 0, output = 0;
-  std::vector<Op> ops;        // each behind those whose outputs it takes
-  size_t parameter_size = 0;  // floats in the parameter buffer
+// What predict() gives, and a loss compares with its targets. The value may be read by ops as well,
+// and be another output too.
+struct GraphOutput {
+  ValueId value = 0;
   // Over outputs [T..., K], mean over the batch and the positions T.... Targets are [N, T..., K],
   // of the sparse crossentropy class numbers, [N, T...]. Losses that take logits (loss/traits.h)
   // are computed from the inputs of a last softmax or sigmoid.
   LossSpec loss = SparseCategoricalCrossentropy{};
+  float weight = 1;  // of this loss: what is trained is the weighted sum over the outputs
+
+  bool takes_class_numbers() const {
+    return std::holds_alternative<SparseCategoricalCrossentropy>(loss.loss);
+  }
+};
+
+// A sample is one row of floats: what the inputs take, one after another in their order. So are its
+// targets, and its outputs.
+struct Graph {
+  std::vector<Shape> values;         // without the batch
+  std::vector<ValueId> inputs;       // at least one
+  std::vector<GraphOutput> outputs;  // at least one
+  std::vector<Op> ops;               // each behind those whose outputs it takes
+  size_t parameter_size = 0;         // floats in the parameter buffer
   // Each sample's targets have one more number behind them: its weight. The loss of a batch is the
   // sum of weights times losses, divided by the number of samples. Metrics do not know it.
   bool weighted = false;
   std::vector<WeightRule> weight_rules;  // of some parameters, one each
 
   Graph() = default;
-  // Of nothing but its input, which is the output as well until an op is added.
-  explicit Graph(Shape input_shape) : values{std::move(input_shape)} {}
-  // Adds an op and its output, which becomes the graph's, and returns it.
-  ValueId add(std::string name, OpKind kind, std::vector<ValueId> inputs, Shape shape) {
+  // Of nothing but its inputs, values 0, 1, ...; outputs and ops come later.
+  explicit Graph(std::vector<Shape> input_shapes) : values(std::move(input_shapes)) {
+    for (ValueId input = 0; input < values.size(); ++input) inputs.push_back(input);
+  }
+  // Adds an op and its output, and returns that.
+  ValueId add(std::string name, OpKind kind, std::vector<ValueId> op_inputs, Shape shape) {
     values.push_back(std::move(shape));
-    output = values.size() - 1;
-    ops.push_back({std::move(name), std::move(inputs), output, std::move(kind)});
+    const ValueId output = values.size() - 1;
+    ops.push_back({std::move(name), std::move(op_inputs), output, std::move(kind)});
     return output;
   }
 
-  const Shape& input_shape() const { return values[input]; }
-  const Shape& output_shape() const { return values[output]; }
+  const Shape& shape_of(const GraphOutput& output) const { return values[output.value]; }
   // K: the size of the output's last axis.
-  int64_t classes() const { return output_shape().rank() == 0 ? 1 : output_shape().dims().back(); }
-  // T: rows of K outputs that one sample has.
-  int64_t positions() const { return output_shape().size() / classes(); }
-  // Floats of target per sample: one class number, or K floats, for each position, and the weight.
-  int64_t target_size() const {
-    return (takes_class_numbers() ? positions() : output_shape().size()) + (weighted ? 1 : 0);
+  int64_t classes(const GraphOutput& output) const {
+    const Shape& shape = shape_of(output);
+    return shape.rank() == 0 ? 1 : shape.dims().back();
   }
-  bool takes_class_numbers() const {
-    return std::holds_alternative<SparseCategoricalCrossentropy>(loss.loss);
+  // T: rows of K outputs that one sample has.
+  int64_t positions(const GraphOutput& output) const {
+    return shape_of(output).size() / classes(output);
+  }
+  // Floats of target per sample: one class number, or K floats, for each position.
+  int64_t target_size(const GraphOutput& output) const {
+    return output.takes_class_numbers() ? positions(output) : shape_of(output).size();
+  }
+
+  // Floats of a sample: in x, in what predict() gives, in y, where its weight comes last.
+  int64_t input_size() const {
+    int64_t size = 0;
+    for (const ValueId input : inputs) size += values[input].size();
+    return size;
+  }
+  int64_t output_size() const {
+    int64_t size = 0;
+    for (const GraphOutput& output : outputs) size += shape_of(output).size();
+    return size;
+  }
+  int64_t target_size() const {
+    int64_t size = weighted ? 1 : 0;
+    for (const GraphOutput& output : outputs) size += target_size(output);
+    return size;
   }
 };
 

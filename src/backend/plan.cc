@@ -13,11 +13,14 @@ bool is_image(const Shape& shape) { return shape.rank() == 3; }
 
 // What the graph comes to before types, layouts and gradients: who needs what.
 struct Needs {
-  ValueId output;                // what the loss reads
-  Activation output_activation;  // which the loss applies to it
-  std::vector<bool> ops;         // in the graph's order: whether the output depends on it
-  std::vector<ValueId> roots;    // of each value, the one that it is identical to
-  std::vector<int> reads;        // of each root, by ops that are no identities, and by the loss
+  struct Output {
+    ValueId value;          // what the loss reads
+    Activation activation;  // which the loss applies to it
+  };
+  std::vector<Output> outputs;
+  std::vector<bool> ops;       // in the graph's order: whether an output depends on it
+  std::vector<ValueId> roots;  // of each value, the one that it is identical to
+  std::vector<int> reads;      // of each root, by ops that are no identities, and by losses
 };
 
 const Op* producer_of(const Graph& graph, ValueId value) {
@@ -27,25 +30,25 @@ const Op* producer_of(const Graph& graph, ValueId value) {
 }
 
 // The activation that `op` is and the loss can be computed without.
-Activation taken_by_loss(const Graph& graph, const Op* op) {
+Activation taken_by_loss(const Graph& graph, const LossSpec& loss, const Op* op) {
   const auto* last = op == nullptr ? nullptr : std::get_if<ActivationOp>(&op->kind);
   if (last == nullptr) return Activation::kLinear;
-  const loss::Link link = loss::traits_of(graph.loss).link;
+  const loss::Link link = loss::traits_of(loss).link;
   const bool takes = (link == loss::Link::kSoftmax && is_softmax(graph, *op)) ||
                      (link == loss::Link::kSigmoid && last->activation == Activation::kSigmoid);
   return takes ? last->activation : Activation::kLinear;
 }
 
 Needs needs_of(const Graph& graph) {
-  const Op* last = producer_of(graph, graph.output);
-  Needs needs{.output = graph.output,
-              .output_activation = taken_by_loss(graph, last),
-              .ops = {},
-              .roots = {},
-              .reads = {}};
-  if (needs.output_activation != Activation::kLinear) needs.output = last->inputs.front();
+  Needs needs;
   std::vector<bool> wanted(graph.values.size(), false);
-  wanted[needs.output] = true;
+  for (const GraphOutput& output : graph.outputs) {
+    const Op* last = producer_of(graph, output.value);
+    const Activation taken = taken_by_loss(graph, output.loss, last);
+    needs.outputs.push_back(
+        {taken == Activation::kLinear ? output.value : last->inputs.front(), taken});
+    wanted[needs.outputs.back().value] = true;
+  }
   needs.ops.resize(graph.ops.size());
   for (size_t i = graph.ops.size(); i-- > 0;) {
     const Op& op = graph.ops[i];
@@ -65,7 +68,7 @@ Needs needs_of(const Graph& graph) {
       for (const ValueId input : op.inputs) ++needs.reads[needs.roots[input]];
     }
   }
-  ++needs.reads[needs.roots[needs.output]];
+  for (const Needs::Output& output : needs.outputs) ++needs.reads[needs.roots[output.value]];
   return needs;
 }
 
@@ -76,15 +79,14 @@ class Planner {
 
   Plan take() && {
     tensor_of_.resize(graph_.values.size());
-    tensor_of_[graph_.input] = add_tensor({.shape = graph_.input_shape()});
-    plan_.input = tensor_of_[graph_.input];
+    for (const ValueId input : graph_.inputs) {
+      tensor_of_[input] = add_tensor({.shape = graph_.values[input]});
+      plan_.inputs.push_back(tensor_of_[input]);
+    }
     for (size_t i = 0; i < graph_.ops.size(); ++i) {
       if (needs_.ops[i]) add_op(graph_.ops[i]);
     }
-    let_last_dense_layer_give_floats();
-    plan_.output = in_type(tensor_of_[needs_.output], Type::kFloat32);
-    plan_.output_activation = needs_.output_activation;
-    plan_.tensors[plan_.output].is_output = true;
+    for (const Needs::Output& output : needs_.outputs) add_output(output);
     find_readers();
     if (options_.in_blocks) choose_layouts();
     if (options_.purpose == Purpose::kTraining) plan_gradients();
@@ -149,14 +151,17 @@ class Planner {
     return mixed && traits.in_bfloat16 ? Type::kBfloat16 : Type::kFloat32;
   }
 
-  // It adds up in float32, and can leave its outputs so for the loss.
-  void let_last_dense_layer_give_floats() {
-    Tensor& last = plan_.tensors[tensor_of_[needs_.output]];
+  void add_output(const Needs::Output& output) {
+    Tensor& last = plan_.tensors[tensor_of_[output.value]];
     const Op* op = last.step ? plan_.steps[*last.step].op : nullptr;
-    const bool alone = needs_.reads[needs_.roots[needs_.output]] == 1;
+    const bool alone = needs_.reads[needs_.roots[output.value]] == 1;
+    // A dense layer adds up in float32, and can leave its outputs so for the loss.
     if (op != nullptr && std::holds_alternative<DenseOp>(op->kind) && alone) {
       last.type = Type::kFloat32;
     }
+    const size_t tensor = in_type(tensor_of_[output.value], Type::kFloat32);
+    plan_.tensors[tensor].is_output = true;
+    plan_.outputs.push_back({tensor, output.activation});
   }
 
   // The tensor, or a cast of it, which is made once.
@@ -223,7 +228,7 @@ class Planner {
     return true;
   }
 
-  // Of the graph's input, also in another type or moved, so that it needs no gradient.
+  // Of an input of the graph, also in another type or moved, so that it needs no gradient.
   bool is_few_channels(const Step::Input& input) const {
     size_t tensor = input.tensor;
     while (plan_.tensors[tensor].step) {
@@ -231,7 +236,7 @@ class Planner {
       if (step.inputs.size() != 1 || step.trains_parameters()) return false;
       tensor = step.inputs.front().tensor;
     }
-    return tensor == plan_.input && input.shape.dims().back() <= 3;
+    return input.shape.dims().back() <= 3;
   }
 
   void choose_layouts() {
@@ -282,23 +287,24 @@ class Planner {
       plan_.tensors[step.output].has_gradient = step.has_backward;
     }
     std::vector<bool> written(plan_.tensors.size(), false);
-    written[plan_.output] = true;
+    const auto use_gradient = [&](size_t tensor) {
+      if (!plan_.tensors[tensor].has_gradient) return GradientUse::kNone;
+      const bool is_first = !written[tensor];
+      written[tensor] = true;
+      return is_first ? GradientUse::kWritten : GradientUse::kAdded;
+    };
+    for (PlannedOutput& output : plan_.outputs) output.gradient = use_gradient(output.tensor);
     std::map<size_t, Step::Parameter*> last_use;  // by where the slice begins
     for (size_t i = plan_.steps.size(); i-- > 0;) {
       Step& step = plan_.steps[i];
       if (!step.has_backward) continue;
       bool may_share = step.passes_gradient;  // with one input: others add to theirs later
       for (Step::Input& input : step.inputs) {
-        if (!plan_.tensors[input.tensor].has_gradient) continue;
-        if (written[input.tensor]) {
-          input.gradient = GradientUse::kAdded;
-        } else {
-          const bool shares =
-              may_share && std::ranges::count(step.inputs, input.tensor, &Step::Input::tensor) == 1;
-          input.gradient = shares ? GradientUse::kShared : GradientUse::kWritten;
-          may_share = may_share && !shares;
-        }
-        written[input.tensor] = true;
+        input.gradient = use_gradient(input.tensor);
+        if (input.gradient != GradientUse::kWritten || !may_share) continue;
+        if (std::ranges::count(step.inputs, input.tensor, &Step::Input::tensor) > 1) continue;
+        input.gradient = GradientUse::kShared;
+        may_share = false;
       }
       for (Step::Parameter& parameter : step.parameters) {
         if (parameter.slice.role != ParameterRole::kTrainable || parameter.slice.size == 0)

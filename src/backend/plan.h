@@ -25,15 +25,15 @@ namespace sluice::backend {
 // that both lie in the same memory and nothing is to be done.
 enum class GradientUse { kNone, kWritten, kAdded, kShared };
 
-// What a step writes, or the graph's input.
+// What a step writes, or an input of the graph.
 struct Tensor {
   Shape shape{};  // as its step writes it; readers may see it under another
   Type type = Type::kFloat32;
   Layout layout = Layout::kPlain;
-  std::optional<size_t> step{};   // that writes it; none: the graph's input
+  std::optional<size_t> step{};   // that writes it; none: an input
   Activation activation{};        // fused behind that step's op
   std::vector<size_t> readers{};  // steps, in their order
-  bool is_output = false;         // the loss, and predict(), read it
+  bool is_output = false;         // a loss, and predict(), read it
   bool has_gradient = false;
   // Whether its only reader's backward already multiplies the gradient by the activation's
   // derivative, which saves a pass over memory where it writes the gradient anyway. Otherwise the
@@ -67,14 +67,20 @@ struct Step {
   bool trains_parameters() const;
 };
 
+// What a loss, and predict(), read.
+struct PlannedOutput {
+  size_t tensor = 0;
+  Activation activation = Activation::kLinear;  // softmax or sigmoid where they apply it
+  GradientUse gradient = GradientUse::kNone;    // the loss's; losses come before the backward pass
+};
+
 struct Plan {
   std::vector<Tensor> tensors;
-  size_t input = 0, output = 0;  // tensors
-  // Softmax or sigmoid where the loss, and predict(), apply it to the output.
-  Activation output_activation = Activation::kLinear;
-  std::vector<Step> steps;  // in the order of the forward pass
+  std::vector<size_t> inputs;          // tensors, in the graph's order
+  std::vector<PlannedOutput> outputs;  // likewise
+  std::vector<Step> steps;             // in the order of the forward pass
 
-  // The line of times (backend/memory_plan.h) on which step i runs: forward at i, then the loss,
+  // The line of times (backend/memory_plan.h) on which step i runs: forward at i, then the losses,
   // and backward.
   int forward_time(size_t step) const { return static_cast<int>(step); }
   int loss_time() const { return static_cast<int>(steps.size()); }

@@ -51,10 +51,11 @@ struct ReplicaOptions {
   optim::NormClip update_clip{};
 };
 
-// N samples, row-major.
+// N samples, row-major: of a graph with several inputs and outputs, each row has what they take one
+// after another.
 struct Batch {
   int64_t size = 0;          // N
-  std::span<const float> x;  // [N, input...]
+  std::span<const float> x;  // [N, input_size]
   std::span<const float> y;  // [N, target_size]
 };
 
@@ -62,8 +63,8 @@ struct Batch {
 struct StepMetrics {
   int64_t samples = 0;
   double loss_sum = 0;  // loss of the batch, with its weights, times its samples
-  // Samples whose first largest output is the target's class. Of a sample with several positions,
-  // the share of them for which that is so.
+  // Of the first output: samples whose first largest output is the target's class. Of a sample with
+  // several positions, the share of them for which that is so.
   double correct = 0;
 
   StepMetrics& operator+=(const StepMetrics& other) {
@@ -74,7 +75,7 @@ struct StepMetrics {
   }
 };
 
-// Where a batch is put together: [batch_size, input...] and [batch_size, target_size].
+// Where a batch is put together: [batch_size, input_size] and [batch_size, target_size].
 struct BatchBuffers {
   std::span<float> x;
   std::span<float> y;
@@ -125,7 +126,7 @@ class Replica {
 
   // Forward in inference mode and the loss.
   virtual StepMetrics evaluate(const Batch& batch) = 0;
-  // Forward in inference mode; `y` is [n, output...], probabilities where the last op is softmax or
+  // Forward in inference mode; `y` is [n, output_size], probabilities where an output is softmax or
   // sigmoid.
   virtual void predict(int64_t n, std::span<const float> x, std::span<float> y) = 0;
 

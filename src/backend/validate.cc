@@ -26,7 +26,9 @@ void check_values(const Graph& graph) {
     is_there[value] = true;
     return true;
   };
-  if (!mark(graph.input)) throw std::invalid_argument("the graph has no value for its input");
+  if (graph.inputs.empty() || !std::all_of(graph.inputs.begin(), graph.inputs.end(), mark)) {
+    throw std::invalid_argument("the graph has no value for an input");
+  }
   for (const Op& op : graph.ops) {
     for (const ValueId input : op.inputs) {
       if (input < is_there.size() && is_there[input]) continue;
@@ -34,8 +36,10 @@ void check_values(const Graph& graph) {
     }
     if (!mark(op.output)) fail(op, "its output is none of the graph's, or another op's as well");
   }
-  if (graph.output >= is_there.size() || !is_there[graph.output]) {
-    throw std::invalid_argument("the graph's output is computed by no op");
+  if (graph.outputs.empty()) throw std::invalid_argument("the graph has no output");
+  for (const GraphOutput& output : graph.outputs) {
+    if (output.value < is_there.size() && is_there[output.value]) continue;
+    throw std::invalid_argument("an output of the graph is computed by no op");
   }
 }
 
@@ -72,28 +76,36 @@ void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
       fmt::format("{}: expected {} x {} floats, got {}", name, n, per_sample, size));
 }
 
-// Whether the value is the graph's input, as it is or under another shape. Allocates nothing: it is
-// asked for every batch.
-bool is_input(const Graph& graph, ValueId value) {
+// Whether the value is an input of the graph, as it is or under another shape. Allocates nothing: it
+// is asked for every batch.
+bool is_input(const Graph& graph, ValueId value, ValueId input) {
   for (size_t i = graph.ops.size(); i-- > 0;) {
     const Op& op = graph.ops[i];
     if (op.output != value) continue;
     if (!std::holds_alternative<ReshapeOp>(op.kind)) return false;
     value = op.inputs.front();
   }
-  return value == graph.input;
+  return value == input;
 }
 
-// The numbers that embeddings of the input take rows by.
+// The numbers that embeddings of the inputs take rows by.
 void check_rows(const Graph& graph, std::span<const float> x) {
-  for (const Op& op : graph.ops) {
-    const auto* embedding = std::get_if<EmbeddingOp>(&op.kind);
-    if (embedding == nullptr || !is_input(graph, op.inputs.front())) continue;
-    const auto rows = static_cast<float>(embedding->rows);
-    for (const float number : x) {
-      if (number >= 0 && number < rows) continue;
-      fail(op, fmt::format("expected numbers from 0 to {}, got {}", rows - 1, number));
+  const auto width = static_cast<size_t>(graph.input_size());
+  size_t at = 0;  // of the input in a row
+  for (const ValueId input : graph.inputs) {
+    const auto size = static_cast<size_t>(graph.values[input].size());
+    for (const Op& op : graph.ops) {
+      const auto* embedding = std::get_if<EmbeddingOp>(&op.kind);
+      if (embedding == nullptr || !is_input(graph, op.inputs.front(), input)) continue;
+      const auto rows = static_cast<float>(embedding->rows);
+      for (size_t row = at; row < x.size(); row += width) {
+        for (const float number : x.subspan(row, size)) {
+          if (number >= 0 && number < rows) continue;
+          fail(op, fmt::format("expected numbers from 0 to {}, got {}", rows - 1, number));
+        }
+      }
     }
+    at += size;
   }
 }
 
@@ -102,7 +114,7 @@ void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, std::span<c
     throw std::invalid_argument(
         fmt::format("a batch of {} for a replica compiled for 1 to {}", n, batch_size));
   }
-  check_size("x", x.size(), n, graph.input_shape().size());
+  check_size("x", x.size(), n, graph.input_size());
   check_rows(graph, x);
 }
 
@@ -111,9 +123,13 @@ void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, std::span<c
 const Graph& validate(const Graph& graph) {
   check_values(graph);
   for (const Op& op : graph.ops) check_op(graph, op);
-  if (loss::traits_of(graph.loss).link == loss::Link::kSoftmax && graph.output_shape().rank() < 1) {
+  for (const GraphOutput& output : graph.outputs) {
+    if (loss::traits_of(output.loss).link != loss::Link::kSoftmax ||
+        graph.shape_of(output).rank() >= 1) {
+      continue;
+    }
     throw ShapeError("the crossentropy: expected an output of rank 1 or more, got " +
-                     graph.output_shape().to_string());
+                     graph.shape_of(output).to_string());
   }
   check_parameters(graph);
   return graph;
@@ -139,7 +155,7 @@ void check_memory(const Graph& graph, int64_t batch_size) {
         "{} {} of a batch of {} takes {}; this process may have {} of memory", whose,
         shape.to_string(), batch_size, core::memory_text(needed), core::memory_text(available)));
   };
-  check("the input", graph.input_shape());
+  for (const ValueId input : graph.inputs) check("the input", graph.values[input]);
   for (const Op& op : graph.ops) {
     check("\"" + op.name + "\": the output", graph.values[op.output]);
   }
@@ -148,21 +164,25 @@ void check_memory(const Graph& graph, int64_t batch_size) {
 void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch) {
   check_inputs(graph, batch_size, batch.size, batch.x);
   check_size("y", batch.y.size(), batch.size, graph.target_size());
-  const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&graph.loss.loss);
-  if (sparse == nullptr) return;
-  const auto width = static_cast<size_t>(graph.target_size()),
-             positions = static_cast<size_t>(graph.positions());
-  for (size_t i = 0; i < batch.y.size(); ++i) {
-    if (i % width >= positions) continue;  // the weight
-    if (sparse->ignore_class && batch.y[i] == static_cast<float>(*sparse->ignore_class)) continue;
-    (void)class_number(batch.y[i], graph.classes());
+  size_t at = 0;  // of the targets of an output in a row
+  const auto row_size = static_cast<size_t>(graph.target_size());
+  for (const GraphOutput& output : graph.outputs) {
+    const auto size = static_cast<size_t>(graph.target_size(output));
+    const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&output.loss.loss);
+    for (size_t row = at; sparse != nullptr && row < batch.y.size(); row += row_size) {
+      for (const float label : batch.y.subspan(row, size)) {
+        if (sparse->ignore_class && label == static_cast<float>(*sparse->ignore_class)) continue;
+        (void)class_number(label, graph.classes(output));
+      }
+    }
+    at += size;
   }
 }
 
 void check_prediction(const Graph& graph, int64_t batch_size, int64_t n, std::span<const float> x,
                       size_t y) {
   check_inputs(graph, batch_size, n, x);
-  check_size("y", y, n, graph.output_shape().size());
+  check_size("y", y, n, graph.output_size());
 }
 
 void check_exchange(const Graph& graph, const char* what, size_t size) {

@@ -64,10 +64,11 @@ std::vector<Buffer*> place_gradients(const Plan& plan, int64_t batch, MemoryPlan
 
 }  // namespace
 
-Values::Values(const Plan& plan, int64_t batch, MemoryPlan& memory)
-    : input_(memory.elsewhere(nullptr)) {
+Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& memory)
+    : x_(memory.elsewhere(nullptr)), y_(memory.elsewhere(nullptr)) {
   const std::vector<Buffer*> gradients = place_gradients(plan, batch, memory);
   std::vector<Value> values;
+  int64_t x_size = 0;  // of the inputs so far
   for (const Tensor& tensor : plan.tensors) {
     Value value{.gradient = gradients[values.size()],
                 .shape = tensor.shape,
@@ -78,12 +79,40 @@ Values::Values(const Plan& plan, int64_t batch, MemoryPlan& memory)
     const size_t size = floats_for(tensor.type, static_cast<size_t>(batch * tensor.shape.size()));
     if (tensor.step) {
       value.data = memory.add(size, plan.forward_time(*tensor.step), last_use(plan, tensor));
+    } else if (plan.inputs.size() == 1) {
+      value.data = x_;
     } else {
-      value.data = input_;
+      // Inputs are the first tensors, in their order.
+      const Column column{x_size, tensor.shape.size()};
+      x_size += column.size;
+      value.data = memory.add(size, 0, last_use(plan, tensor));
+      x_splits_.push_back({column, value.data, {0, column.size}});
     }
     values.push_back(std::move(value));
   }
-  output_ = values[plan.output];
+  int64_t y_size = 0;  // of the targets so far
+  for (size_t k = 0; k < plan.outputs.size(); ++k) {
+    const PlannedOutput& planned = plan.outputs[k];
+    OutputValue& output = outputs_.emplace_back(values[planned.tensor], y_, std::nullopt);
+    const int time = plan.loss_time();
+    if (plan.outputs.size() > 1) {
+      const Column column{y_size, graph.target_size(graph.outputs[k])};
+      y_size += column.size;
+      // Each with the sample's weight behind, where there is one, as a single output has it.
+      const int64_t width = column.size + (graph.weighted ? 1 : 0);
+      output.targets = memory.add(static_cast<size_t>(batch * width), time, time);
+      y_splits_.push_back({column, output.targets, {0, width}});
+      if (graph.weighted) {
+        const Column weight{graph.target_size() - 1, 1};
+        y_splits_.push_back({weight, output.targets, {column.size, width}});
+      }
+    }
+    if (planned.gradient != GradientUse::kAdded) continue;
+    const int64_t size = batch * output.value.shape.size();
+    Buffer* own = memory.add(static_cast<size_t>(size), time, time);
+    output.sum = GradientSum{own, output.value.gradient, output.value.type, size};
+    output.value.gradient = own;
+  }
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
     StepValues& mine = steps_.emplace_back();

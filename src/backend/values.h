@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "backend/memory_plan.h"
@@ -40,20 +41,47 @@ struct StepValues {
   std::vector<GradientSum> sums;  // to be done behind its backward
 };
 
+// A column of the rows that a batch consists of: floats [begin, begin + size) of each.
+struct Column {
+  int64_t begin = 0, size = 0;
+};
+
+// What is taken out of a batch's rows before anything reads it, into rows of their own.
+struct Split {
+  Column column;
+  Buffer* to;
+  struct Place {
+    int64_t begin, width;  // where it begins in a row of `to`, and how wide that is
+  } place;
+};
+
+// An output of the graph as its loss meets it.
+struct OutputValue {
+  Value value;                     // what the loss reads, and whose gradient it writes
+  Buffer* targets;                 // [N, target_size]
+  std::optional<GradientSum> sum;  // to be done behind the loss
+};
+
 class Values {
  public:
-  // Asks `memory` for everything that lies between the steps; both outlive the values.
-  Values(const Plan& plan, int64_t batch, MemoryPlan& memory);
+  // Asks `memory` for everything that lies between the steps; it and the plan, which is of `graph`,
+  // outlive the values.
+  Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& memory);
 
   const StepValues& of_step(size_t step) const { return steps_[step]; }
-  // The caller's, to be pointed at each batch.
-  Buffer* input() const { return input_; }
-  // What the loss reads and whose gradient it writes.
-  const Value& output() const { return output_; }
+  const std::vector<OutputValue>& outputs() const { return outputs_; }
+
+  // The batch, which is the caller's: to be pointed at each. Where a graph has one input, it reads
+  // x itself, and one output's loss reads y; several read what has been split off.
+  Buffer* x() const { return x_; }
+  Buffer* y() const { return y_; }
+  const std::vector<Split>& x_splits() const { return x_splits_; }
+  const std::vector<Split>& y_splits() const { return y_splits_; }
 
  private:
-  Buffer* input_;
-  Value output_;
+  Buffer *x_, *y_;
+  std::vector<Split> x_splits_, y_splits_;
+  std::vector<OutputValue> outputs_;
   std::deque<StepValues> steps_;
 };
 

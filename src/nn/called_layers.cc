@@ -18,11 +18,26 @@ using Node = SymbolicTensor::Node;
 // An Input stands for one value, whichever of its handles is used.
 bool is_input(const Node& node) { return node.inputs.empty(); }
 
+std::string name_of(const Layer& input) {
+  return input.name().empty() ? "an Input" : "the Input \"" + input.name() + '"';
+}
+
 // Keras' map_graph(): each call behind its inputs, in the order in which the way back from the
-// output, depth first, is done with them.
+// outputs, depth first, is done with them.
 class Walk {
  public:
-  explicit Walk(const Layer* input) : input_(input) {}
+  explicit Walk(std::span<const SymbolicTensor> inputs) {
+    for (const SymbolicTensor& input : inputs) {
+      const Layer* layer = input.node()->layer.get();
+      if (dynamic_cast<const Input*>(layer) == nullptr) {
+        throw std::invalid_argument("Model: it must begin with an Input");
+      }
+      if (!inputs_.try_emplace(layer, inputs_.size()).second) {
+        throw std::invalid_argument(
+            fmt::format("Model: {} is given twice among its inputs", name_of(*layer)));
+      }
+    }
+  }
 
   // Without recursion: a chain may be long.
   void visit(const Node& output) {
@@ -39,27 +54,48 @@ class Walk {
     }
   }
 
-  CalledLayers take() const {
+  CalledLayers take(std::span<const SymbolicTensor> outputs) const {
     CalledLayers called;
-    for (const auto& [layer, order] : found_) called.layers.push_back(layer);
+    std::vector<const Layer*> all;  // Inputs too
+    for (const auto& [layer, order] : found_) all.push_back(layer);
     const std::map<const Layer*, int> depth = depths();
-    std::sort(called.layers.begin(), called.layers.end(), [&](const Layer* a, const Layer* b) {
+    std::sort(all.begin(), all.end(), [&](const Layer* a, const Layer* b) {
       if (depth.at(a) != depth.at(b)) return depth.at(a) > depth.at(b);
       return found_.at(a) < found_.at(b);
     });
+    std::map<const Layer*, size_t> number;  // in called.layers
+    for (const Layer* layer : all) {
+      const auto input = inputs_.find(layer);
+      if (input != inputs_.end()) {
+        called.order.push_back(input->second);
+        continue;
+      }
+      called.order.push_back(inputs_.size() + called.layers.size());
+      number[layer] = called.layers.size();
+      called.layers.push_back(layer);
+    }
     for (const Node* node : nodes_) {
-      const auto layer = std::find(called.layers.begin(), called.layers.end(), node->layer.get());
-      CalledLayers::Call call{static_cast<size_t>(layer - called.layers.begin()), {}};
+      CalledLayers::Call call{number.at(node->layer.get()), {}};
       for (const SymbolicTensor& tensor : node->inputs) {
-        const Node& from = *tensor.node();
-        call.inputs.push_back(is_input(from) ? 0 : 1 + number_.at(&from));
+        call.inputs.push_back(value_of(*tensor.node()));
       }
       called.calls.push_back(std::move(call));
+    }
+    for (const SymbolicTensor& output : outputs) {
+      called.outputs.push_back(value_of(*output.node()));
     }
     return called;
   }
 
-  bool reached_input() const { return reached_; }
+  // Throws unless all inputs have been reached.
+  void check_reached() const {
+    for (const auto& [input, number] : inputs_) {
+      if (found_.contains(input)) continue;
+      throw std::invalid_argument(inputs_.size() == 1
+                                      ? "Model: the output does not depend on the input"
+                                      : "Model: no output depends on " + name_of(*input));
+    }
+  }
 
  private:
   void enter(const Node& node) {
@@ -67,35 +103,40 @@ class Walk {
       if (number_.contains(&node)) return;
       found_.try_emplace(node.layer.get(), found_.size());
       under_way_.emplace_back(&node, 0);
-    } else if (node.layer.get() == input_) {
-      reached_ = true;
+    } else if (inputs_.contains(node.layer.get())) {
+      found_.try_emplace(node.layer.get(), found_.size());
     } else {
-      const std::string& name = node.layer->name();
       throw std::invalid_argument(
-          fmt::format("Model: the output depends on {} as well, which is not its input",
-                      name.empty() ? "another Input" : "the Input \"" + name + '"'));
+          fmt::format("Model: the output depends on {} as well, which is not {}",
+                      node.layer->name().empty() ? "another Input" : name_of(*node.layer),
+                      inputs_.size() == 1 ? "its input" : "among its inputs"));
     }
   }
 
-  // The longest way from a layer to the output, in calls; of a layer that is called more than once
+  size_t value_of(const Node& node) const {
+    return is_input(node) ? inputs_.at(node.layer.get()) : inputs_.size() + number_.at(&node);
+  }
+
+  // The longest way from a layer to an output, in calls; of a layer that is called more than once
   // all its calls count as deep as the deepest that came before.
   std::map<const Layer*, int> depths() const {
     std::vector<int> of_node(nodes_.size(), 0);
     std::map<const Layer*, int> of_layer;
+    for (const auto& [input, number] : inputs_) of_layer[input] = 0;
     for (size_t i = nodes_.size(); i-- > 0;) {
       int& of_mine = of_layer[nodes_[i]->layer.get()];
       of_mine = of_node[i] = std::max(of_node[i], of_mine);
       for (const SymbolicTensor& tensor : nodes_[i]->inputs) {
         const auto from = number_.find(tensor.node().get());
-        if (from == number_.end()) continue;
-        of_node[from->second] = std::max(of_node[from->second], of_node[i] + 1);
+        int& depth =
+            from == number_.end() ? of_layer[tensor.node()->layer.get()] : of_node[from->second];
+        depth = std::max(depth, of_node[i] + 1);
       }
     }
     return of_layer;
   }
 
-  const Layer* const input_;
-  bool reached_ = false;
+  std::map<const Layer*, size_t> inputs_;
   std::map<const Node*, size_t> number_;  // of a call, in nodes_
   std::map<const Layer*, size_t> found_;  // in which order the way back came upon it
   std::vector<const Node*> nodes_;
@@ -104,17 +145,15 @@ class Walk {
 
 }  // namespace
 
-CalledLayers find_called(const SymbolicTensor& input, const SymbolicTensor& output) {
-  const Layer* first = input.node()->layer.get();
-  if (dynamic_cast<const Input*>(first) == nullptr) {
-    throw std::invalid_argument("Model: it must begin with an Input");
+CalledLayers find_called(std::span<const SymbolicTensor> inputs,
+                         std::span<const SymbolicTensor> outputs) {
+  if (inputs.empty() || outputs.empty()) {
+    throw std::invalid_argument("Model: expected at least one input and one output");
   }
-  Walk walk(first);
-  walk.visit(*output.node());
-  if (!walk.reached_input()) {
-    throw std::invalid_argument("Model: the output does not depend on the input");
-  }
-  return walk.take();
+  Walk walk(inputs);
+  for (const SymbolicTensor& output : outputs) walk.visit(*output.node());
+  walk.check_reached();
+  return walk.take(outputs);
 }
 
 }  // namespace sluice::nn

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "sluice/layer.h"
@@ -10,18 +11,22 @@ namespace sluice::nn {
 
 struct CalledLayers {
   struct Call {
-    size_t layer;                // of `layers`
-    std::vector<size_t> inputs;  // 0: the model's input; 1 + i: what call i gives
+    size_t layer;  // of `layers`
+    std::vector<size_t> inputs;
   };
-  // Without the Input, in the order of Keras' model.layers: by depth, which is how many calls lie
-  // behind a layer at most, and then as the way back from the output comes upon them.
+  // Without the Inputs, in the order of Keras' model.layers: by depth, which is how many calls lie
+  // behind a layer at most, and then as the way back from the outputs comes upon them.
   std::vector<const Layer*> layers;
-  // Each behind those that it depends on; the output's is the last.
+  // Each behind those that it depends on. Their values: k is input k, inputs + i what call i gives.
   std::vector<Call> calls;
+  std::vector<size_t> outputs;  // values
+  // The Inputs among the layers, in Keras' order: k is input k, inputs + i layer i.
+  std::vector<size_t> order;
 };
 
-// Throws std::invalid_argument when `input` is no Input, or the output does not depend on it, or on
-// another one as well.
-CalledLayers find_called(const SymbolicTensor& input, const SymbolicTensor& output);
+// Throws std::invalid_argument when one of `inputs` is no Input or given twice, when an output
+// depends on another one, or none on one of them.
+CalledLayers find_called(std::span<const SymbolicTensor> inputs,
+                         std::span<const SymbolicTensor> outputs);
 
 }  // namespace sluice::nn

@@ -1,17 +1,16 @@
 #include "nn/graph_builder.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/check.h"
 #include "nn/weight_rules.h"
 
 namespace sluice::nn {
 
-GraphBuilder::GraphBuilder(const Shape& input, const core::ParameterLayout& layout,
-                           const LossSpec& loss)
-    : layout_(layout), graph_(input) {
+GraphBuilder::GraphBuilder(std::vector<Shape> inputs, const core::ParameterLayout& layout)
+    : layout_(layout), graph_(std::move(inputs)) {
   graph_.parameter_size = layout.size();
-  graph_.loss = loss;
 }
 
 backend::ParameterSlice GraphBuilder::parameter(const std::string& weight) const {

@@ -13,8 +13,8 @@ namespace sluice::nn {
 // Keeps track of the shape between two operations and of where each layer's weights lie.
 class GraphBuilder {
  public:
-  // `layout` must outlive the builder.
-  GraphBuilder(const Shape& input, const core::ParameterLayout& layout, const LossSpec& loss);
+  // `layout` must outlive the builder. Values 0, 1, ... are the inputs.
+  GraphBuilder(std::vector<Shape> inputs, const core::ParameterLayout& layout);
 
   // The operations and weights that follow belong to this layer, called for these values.
   void begin_call(const Layer& layer, std::vector<backend::ValueId> inputs);
@@ -47,6 +47,7 @@ class GraphBuilder {
   // Appends an activation unless it is linear.
   void append_activation(const backend::ActivationOp& op);
 
+  // Without outputs yet.
   backend::Graph take() && { return std::move(graph_); }
 
  private:

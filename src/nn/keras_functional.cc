@@ -4,6 +4,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -74,18 +75,16 @@ std::vector<Reference> read_call(const Json& node) {
   return references;
 }
 
-// Where a model begins or ends: one place, in brackets of its own or not.
-Reference read_end(const Json& config, const char* key) {
+// Where a model begins or ends: places, or a single one without brackets around it.
+std::vector<Reference> read_ends(const Json& config, const char* key) {
   const auto found = config.find(key);
-  if (found == config.end() || !found->is_array()) {
-    throw std::invalid_argument(fmt::format("\"{}\": expected a list", key));
+  if (found == config.end() || !found->is_array() || found->empty()) {
+    throw std::invalid_argument(fmt::format("\"{}\": expected a list with at least one", key));
   }
-  if (is_reference(*found)) return read_reference(*found);
-  if (found->size() != 1) {
-    throw std::invalid_argument(
-        fmt::format("\"{}\": the model has {} of them; Sluice's have one", key, found->size()));
-  }
-  return read_reference(found->front());
+  if (is_reference(*found)) return {read_reference(*found)};
+  std::vector<Reference> ends;
+  for (const Json& end : *found) ends.push_back(read_reference(end));
+  return ends;
 }
 
 struct Called {
@@ -171,15 +170,22 @@ Model read_functional(const nlohmann::ordered_json& config) {
   Caller caller;
   for (const Json& layer : layers) caller.add(layer);
   caller.call_all();
-  const Reference input = read_end(config, "input_layers");
-  const Reference output = read_end(config, "output_layers");
-  return Model(caller.value(input), caller.value(output), read_name(config, "functional"));
+  const auto values_of = [&](const char* key) {
+    std::vector<SymbolicTensor> values;
+    for (const Reference& end : read_ends(config, key)) values.push_back(caller.value(end));
+    return values;
+  };
+  return Model(values_of("input_layers"), values_of("output_layers"),
+               read_name(config, "functional"));
 }
 
 nlohmann::ordered_json write_functional(const Model& model) {
   const Model::Impl& impl = model.impl();
   // Each value's layer and the number of that layer's call.
-  std::vector<Json> places{Json::array({impl.input_name, 0, 0})};
+  std::vector<Json> places;
+  for (const Model::Impl::InputValue& input : impl.inputs) {
+    places.push_back(Json::array({input.name, 0, 0}));
+  }
   std::vector<Json> nodes(impl.layers.size(), Json::array());
   for (const Model::Impl::Call& call : impl.calls) {
     Json node = Json::array();
@@ -197,15 +203,27 @@ nlohmann::ordered_json write_functional(const Model& model) {
     layer["inbound_nodes"] = std::move(inbound_nodes);
     layers.push_back(std::move(layer));
   };
-  add(write_input(*impl.input, impl.input_name), impl.input_name, Json::array());
-  for (size_t i = 0; i < impl.layers.size(); ++i) {
+  for (const size_t place : impl.order) {
+    if (place < impl.inputs.size()) {
+      const Model::Impl::InputValue& input = impl.inputs[place];
+      add(write_input(input.shape, input.name), input.name, Json::array());
+      continue;
+    }
+    const size_t i = place - impl.inputs.size();
     add(write_layer(*impl.layers[i]), impl.layers[i]->name(), std::move(nodes[i]));
   }
+  const auto places_of = [&](const auto& values) {
+    Json list = Json::array();
+    for (const Model::Impl::Value value : values) list.push_back(places[value]);
+    return list;
+  };
+  std::vector<Model::Impl::Value> inputs(impl.inputs.size());
+  std::iota(inputs.begin(), inputs.end(), Model::Impl::Value{0});
   return {{"name", impl.name},
           {"trainable", true},
           {"layers", layers},
-          {"input_layers", Json::array({places[0]})},
-          {"output_layers", Json::array({places[impl.output]})}};
+          {"input_layers", places_of(inputs)},
+          {"output_layers", places_of(impl.outputs)}};
 }
 
 }  // namespace sluice::nn

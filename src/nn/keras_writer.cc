@@ -144,7 +144,9 @@ std::string Model::to_json() const {
   Json model;
   if (impl_->is_sequential) {
     Json layer_list = Json::array();
-    if (impl_->input) layer_list.push_back(nn::write_input(*impl_->input, impl_->input_name));
+    for (const auto& [name, shape] : impl_->inputs) {
+      layer_list.push_back(nn::write_input(shape, name));
+    }
     for (const auto& layer : layers()) layer_list.push_back(nn::write_layer(*layer));
     model = object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr);
   } else {

@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <numeric>
+#include <utility>
+
+#include "core/check.h"
 #include "nn/graph_builder.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
@@ -14,13 +18,19 @@ bool is_trained(const Model& model, const core::Variable& variable) {
 }
 
 backend::Graph lower(const Model& model, const LossSpec& loss) {
-  const Shape& input = model.input_shape();
+  return lower(model, std::vector(model.impl().outputs.size(), OutputLoss{loss}));
+}
+
+backend::Graph lower(const Model& model, const std::vector<OutputLoss>& losses) {
+  std::vector<Shape> shapes = model.input_shapes();
   if (model.layers().empty()) {
     throw ShapeError(fmt::format("Sequential \"{}\": there are no layers; add some", model.name()));
   }
   const Model::Impl& impl = model.impl();
-  GraphBuilder builder(input, model.parameters().layout(), loss);
-  std::vector<backend::ValueId> values{builder.value()};  // of each value of the model
+  SLUICE_CHECK(losses.size() == impl.outputs.size()) << losses.size() << " losses";
+  std::vector<backend::ValueId> values(shapes.size());  // of each value of the model
+  std::iota(values.begin(), values.end(), backend::ValueId{0});
+  GraphBuilder builder(std::move(shapes), model.parameters().layout());
   for (const Model::Impl::Call& call : impl.calls) {
     std::vector<backend::ValueId> inputs;
     for (const Model::Impl::Value value : call.inputs) inputs.push_back(values[value]);
@@ -31,7 +41,9 @@ backend::Graph lower(const Model& model, const LossSpec& loss) {
     values.push_back(builder.value());
   }
   backend::Graph graph = std::move(builder).take();
-  graph.output = values[impl.output];
+  for (size_t k = 0; k < losses.size(); ++k) {
+    graph.outputs.push_back({values[impl.outputs[k]], losses[k].loss, losses[k].weight});
+  }
   return graph;
 }
 

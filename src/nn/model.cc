@@ -121,11 +121,11 @@ Model::Model(const Model& other) : impl_(std::make_unique<Impl>()) {
   const Impl& from = *other.impl_;
   impl_->name = from.name;
   impl_->is_sequential = from.is_sequential;
-  impl_->input_name = from.input_name;
-  impl_->input = from.input;
+  impl_->inputs = from.inputs;
   for (const auto& layer : from.layers) impl_->layers.push_back(layer->clone());
   impl_->calls = from.calls;
-  impl_->output = from.output;
+  impl_->outputs = from.outputs;
+  impl_->order = from.order;
   impl_->parameters = copy_of(from.parameters);
   impl_->seed = from.seed;
 }
@@ -136,16 +136,18 @@ Model& Model::operator=(const Model& other) {
 }
 
 Model::Model(const SymbolicTensor& input, const SymbolicTensor& output, std::string name)
+    : Model(std::vector{input}, std::vector{output}, std::move(name)) {}
+
+Model::Model(const std::vector<SymbolicTensor>& inputs, const std::vector<SymbolicTensor>& outputs,
+             std::string name)
     : impl_(std::make_unique<Impl>()) {
   impl_->name = std::move(name);
-  const nn::CalledLayers called = nn::find_called(input, output);
-  const auto& first = dynamic_cast<const Input&>(*input.node()->layer);
-  impl_->input = first.shape();
-  impl_->input_name = first.name();
+  nn::CalledLayers called = nn::find_called(inputs, outputs);
+  for (const SymbolicTensor& input : inputs) impl_->add_input(*input.node()->layer, input.shape());
   for (const Layer* layer : called.layers) impl_->name_and_append(layer->clone());
-  for (const nn::CalledLayers::Call& call : called.calls) {
-    impl_->output = impl_->add_call(call.layer, call.inputs);
-  }
+  for (const nn::CalledLayers::Call& call : called.calls) impl_->add_call(call.layer, call.inputs);
+  impl_->outputs = std::move(called.outputs);
+  impl_->order = std::move(called.order);
   impl_->append_weights(0);
 }
 
@@ -167,6 +169,23 @@ std::vector<Shape> Model::Impl::inputs_of(const Call& call) const {
   return shapes;
 }
 
+// Inputs that have no name of their own are numbered as Keras does.
+void Model::Impl::add_input(const Layer& input, const Shape& shape) {
+  const auto is_taken = [this](const std::string& other) {
+    return std::any_of(inputs.begin(), inputs.end(),
+                       [&](const InputValue& earlier) { return earlier.name == other; });
+  };
+  std::string own = input.name();
+  if (own == InputOptions{}.name) {
+    for (int n = 1; is_taken(own); ++n) own = fmt::format("{}_{}", input.name(), n);
+  }
+  if (is_taken(own)) {
+    throw std::invalid_argument(fmt::format(
+        "Model \"{}\": two inputs named \"{}\"; give one of them another name", name, own));
+  }
+  inputs.push_back({std::move(own), shape});
+}
+
 void Model::Impl::name_and_append(std::unique_ptr<Layer> layer) {
   if (layer->name().empty()) layer->set_name(nn::next_name(layer->class_name(), layers));
   for (const auto& earlier : layers) {
@@ -179,9 +198,9 @@ void Model::Impl::name_and_append(std::unique_ptr<Layer> layer) {
   layers.push_back(std::move(layer));
 }
 
-Model::Impl::Value Model::Impl::add_call(size_t index, std::vector<Value> inputs) {
+Model::Impl::Value Model::Impl::add_call(size_t index, std::vector<Value> from) {
   const Layer& layer = *layers[index];
-  Call call{index, std::move(inputs), {}};
+  Call call{index, std::move(from), {}};
   const std::vector<Shape> shapes = inputs_of(call);
   call.output = layer.merged_shape(shapes);
   nn::require_countable(layer, "output", call.output);
@@ -193,7 +212,7 @@ Model::Impl::Value Model::Impl::add_call(size_t index, std::vector<Value> inputs
                           shapes.front());
   }
   calls.push_back(std::move(call));
-  return calls.size();
+  return inputs.size() + calls.size() - 1;
 }
 
 void Model::Impl::append_weights(size_t first_layer) {
@@ -209,23 +228,22 @@ void Model::Impl::append_weights(size_t first_layer) {
 Sequential& Sequential::add(std::unique_ptr<Layer> layer) {
   Impl& impl = *impl_;
   if (const auto* input = dynamic_cast<const Input*>(layer.get())) {
-    if (impl.input || !impl.layers.empty()) {
+    if (!impl.inputs.empty() || !impl.layers.empty()) {
       throw std::invalid_argument(fmt::format(
           "Sequential \"{}\": Input must be the first layer, and the only one", impl.name));
     }
-    impl.input = input->shape();
-    impl.input_name = input->name();
+    impl.add_input(*input, input->shape());
     return *this;
   }
   impl.compiled.clear();
   impl.name_and_append(std::move(layer));
-  if (!impl.input) return *this;
+  if (impl.inputs.empty()) return *this;
   const size_t index = impl.layers.size() - 1;
   const size_t calls = impl.calls.size();
   try {
-    const Impl::Value output = impl.add_call(index, {impl.output});
+    const Impl::Value output = impl.add_call(index, {impl.outputs.front()});
     impl.append_weights(index);
-    impl.output = output;
+    impl.outputs = {output};
   } catch (...) {
     impl.calls.resize(calls);
     impl.layers.pop_back();
@@ -238,19 +256,54 @@ const std::string& Model::name() const { return impl_->name; }
 
 const std::vector<std::unique_ptr<Layer>>& Model::layers() const { return impl_->layers; }
 
-bool Model::built() const { return impl_->input.has_value() && !impl_->layers.empty(); }
+bool Model::built() const { return !impl_->inputs.empty() && !impl_->layers.empty(); }
 
-const Shape& Model::input_shape() const {
-  if (!impl_->input) {
+std::vector<Shape> Model::input_shapes() const {
+  if (impl_->inputs.empty()) {
     throw ShapeError(fmt::format(
         "Sequential \"{}\": the input shape is not known; add an Input first", impl_->name));
   }
-  return *impl_->input;
+  std::vector<Shape> shapes;
+  for (const Impl::InputValue& input : impl_->inputs) shapes.push_back(input.shape);
+  return shapes;
+}
+
+std::vector<Shape> Model::output_shapes() const {
+  (void)input_shapes();
+  std::vector<Shape> shapes;
+  for (const Impl::Value output : impl_->outputs) shapes.push_back(impl_->shape_of(output));
+  return shapes;
+}
+
+const Shape& Model::input_shape() const {
+  if (input_shapes().size() == 1) return impl_->inputs.front().shape;
+  throw ShapeError(fmt::format("model \"{}\" has {} inputs: ask for input_shapes()", impl_->name,
+                               impl_->inputs.size()));
 }
 
 Shape Model::output_shape() const {
-  (void)input_shape();
-  return impl_->shape_of(impl_->output);
+  const std::vector<Shape> shapes = output_shapes();
+  if (shapes.size() == 1) return shapes.front();
+  throw ShapeError(fmt::format("model \"{}\" has {} outputs: ask for output_shapes()", impl_->name,
+                               shapes.size()));
+}
+
+std::vector<std::string> Model::input_names() const {
+  std::vector<std::string> names;
+  for (const Impl::InputValue& input : impl_->inputs) names.push_back(input.name);
+  return names;
+}
+
+std::vector<std::string> Model::output_names() const {
+  std::vector<std::string> names;
+  for (const Impl::Value output : impl_->outputs) {
+    const std::string& name = impl_->name_of(output);
+    std::string own = name;
+    const auto is_taken = [&] { return std::find(names.begin(), names.end(), own) != names.end(); };
+    for (int n = 1; is_taken(); ++n) own = fmt::format("{}_{}", name, n);
+    names.push_back(std::move(own));
+  }
+  return names;
 }
 
 size_t Model::count_params() const { return impl_->parameters.layout().size(); }

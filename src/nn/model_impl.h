@@ -2,7 +2,7 @@
 #pragma once
 
 #include <atomic>
-#include <optional>
+#include <string>
 #include <vector>
 
 #include "backend/replica_pool.h"
@@ -12,7 +12,7 @@
 namespace sluice {
 
 struct Model::Impl {
-  // A value of the model: 0 is its input, 1 + i what call i gives.
+  // A value of the model: first its inputs, then what call 0, 1, ... give.
   using Value = size_t;
   struct Call {
     size_t layer;
@@ -20,28 +20,41 @@ struct Model::Impl {
     Shape output;
   };
 
+  struct InputValue {
+    std::string name;
+    Shape shape;
+  };
+
   std::string name;
   bool is_sequential = false;
-  std::string input_name;
-  std::optional<Shape> input;  // always there unless it is sequential
+  std::vector<InputValue> inputs;  // none: a Sequential that does not know its own yet
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<Call> calls;  // each behind those that it depends on; none while the input is unknown
-  Value output = 0;
+  std::vector<Value> outputs{0};
+  std::vector<size_t> order;  // nn::CalledLayers; none of a Sequential
   core::ParameterSet parameters;
   uint64_t seed = 0;
   // What evaluate() and predict() change in a model that stays as it is; several threads may.
   backend::ReplicaPool compiled;
   mutable std::atomic<bool> warned_of_logits = false;
 
-  const Shape& shape_of(Value value) const { return value == 0 ? *input : calls[value - 1].output; }
+  const Shape& shape_of(Value value) const {
+    return value < inputs.size() ? inputs[value].shape : calls[value - inputs.size()].output;
+  }
+  // The layer that gives it.
+  const std::string& name_of(Value value) const {
+    return value < inputs.size() ? inputs[value].name
+                                 : layers[calls[value - inputs.size()].layer]->name();
+  }
   // The first call of the layer, which decides of its weights.
   const Call& call_of(size_t layer) const;
   std::vector<Shape> inputs_of(const Call& call) const;
 
+  void add_input(const Layer& input, const Shape& shape);
   // Gives the layer a name that no other has, unless it has one. Throws std::invalid_argument.
   void name_and_append(std::unique_ptr<Layer> layer);
   // Calls a layer that is in the list.
-  Value add_call(size_t layer, std::vector<Value> inputs);
+  Value add_call(size_t layer, std::vector<Value> from);
   // Draws the weights of the layers from this one on, which all have been called.
   void append_weights(size_t first_layer);
 };

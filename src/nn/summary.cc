@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <utility>
 
 #include "core/count_text.h"
 #include "core/process_info.h"
@@ -121,19 +122,34 @@ size_t count_params(const Layer& layer, const Shape& input) {
 std::string Model::summary() const {
   std::string text = fmt::format("Model: \"{}\"\n", printable(name())) + rule(kTop) +
                      row({"Layer (type)", "Output Shape", "Param #"}, "┃") + rule(kBelowHeader);
-  for (size_t i = 0; i < layers().size(); ++i) {
+  bool is_first = true;
+  const auto add = [&](const Cells& cells) {
+    if (!std::exchange(is_first, false)) text += rule(kBetween);
+    text += row(cells, "│");
+  };
+  // Of a single input the first layer says enough.
+  const bool with_inputs = impl_->inputs.size() > 1;
+  const auto add_layer = [&](size_t i) {
     const Layer& layer = *layers()[i];
     Cells cells = {printable(fmt::format("{} ({})", layer.name(), layer.class_name())), "?",
                    "0 (unbuilt)"};
-    if (impl_->input) {
+    if (!impl_->inputs.empty()) {
       const Impl::Call& call = impl_->call_of(i);
       cells[1] = with_batch(call.output);
       cells[2] = core::with_separators(
           static_cast<int64_t>(sluice::count_params(layer, impl_->inputs_of(call).front())));
     }
-    if (i > 0) text += rule(kBetween);
-    text += row(cells, "│");
+    add(cells);
+  };
+  for (const size_t place : impl_->order) {
+    if (place >= impl_->inputs.size()) {
+      add_layer(place - impl_->inputs.size());
+    } else if (with_inputs) {
+      const Impl::InputValue& input = impl_->inputs[place];
+      add({printable(input.name + " (InputLayer)"), with_batch(input.shape), "0"});
+    }
   }
+  for (size_t i = 0; impl_->order.empty() && i < layers().size(); ++i) add_layer(i);
   size_t trainable = 0;
   for (const core::Variable& variable : parameters().layout().variables()) {
     if (nn::is_trained(*this, variable)) trainable += variable.size();

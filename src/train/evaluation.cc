@@ -228,7 +228,7 @@ Metrics evaluate_with(backend::Replica& replica, const data::Records& records, i
   for (int64_t batch = 0; batch < batches.batches(); ++batch) {
     sums += replica.evaluate(worker::make_batch(replica, batches, batch));
   }
-  return mean_metrics(sums, has_accuracy(records.info(), replica.graph().loss));
+  return mean_metrics(sums, has_accuracy(records.info(), replica.graph().outputs.front().loss));
 }
 
 }  // namespace

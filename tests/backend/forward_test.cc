@@ -22,7 +22,7 @@ std::vector<float> predict(const Graph& graph, const std::vector<float>& paramet
   EXPECT_EQ(replica->parameters().size(), parameters.size());
   std::copy(parameters.begin(), parameters.end(), replica->parameters().begin());
   replica->parameters_changed();
-  std::vector<float> y(static_cast<size_t>(n * graph.output_shape().size()));
+  std::vector<float> y(static_cast<size_t>(n * graph.output_size()));
   replica->predict(n, x, y);
   return y;
 }

@@ -391,8 +391,53 @@ std::vector<Case> branches() {
     const ValueId probabilities = builder.here();
     builder.dense(3);
     Graph graph = builder.merge({}, {probabilities}).build(kSparse);
-    graph.output = probabilities;  // the rest is left out
+    graph.outputs.front().value = probabilities;  // the rest is left out
     cases.push_back({"output_inside", graph});
+  }
+  return cases;
+}
+
+// Several inputs and outputs, which a row of a batch holds one after another.
+std::vector<Case> several_outputs() {
+  std::vector<Case> cases;
+  {
+    GraphBuilder builder({4, 4, 2});
+    builder.conv({.filters = 3}).activation(Activation::kRelu).flatten().dense(4);
+    const ValueId image = builder.here();
+    builder.input({5}).dense(4).activation(Activation::kTanh);
+    const ValueId sum = builder.merge({}, {image}).here();
+    builder.dense(3).activation(Activation::kSoftmax);
+    const ValueId classes = builder.here();
+    builder.from(sum).dense(2);
+    cases.push_back({"two_inputs_and_outputs",
+                     builder.build({{classes, kSparse, 0.3f}, {builder.here(), kMse, 2}})});
+  }
+  {
+    GraphBuilder builder({4});
+    const ValueId inside = builder.dense(3).here();
+    builder.activation(Activation::kTanh).dense(2);
+    cases.push_back({"an_output_that_is_read_on",
+                     builder.build({{inside, kMse, 0.5f}, {builder.here(), kMse}})});
+  }
+  {
+    // Its logits have gradients from the loss and from the softmax, which is computed for others.
+    GraphBuilder builder({4});
+    const ValueId classes = builder.dense(3).activation(Activation::kSoftmax).here();
+    builder.dense(2);
+    cases.push_back({"a_softmax_that_is_read_on",
+                     builder.build({{classes, kCategorical}, {builder.here(), kMse}})});
+  }
+  {
+    GraphBuilder builder({2, 3});
+    const ValueId value = builder.dense(4).here();
+    cases.push_back({"one_value_twice",
+                     builder.build({{value, kMse, 0.25f}, {value, kMse}, {value, kMse, 2}})});
+  }
+  {
+    GraphBuilder builder({3});
+    const ValueId classes = builder.dense(4).activation(Activation::kSoftmax).here();
+    cases.push_back(
+        {"a_softmax_with_two_losses", builder.build({{classes, kSparse}, {classes, kMse}})});
   }
   return cases;
 }
@@ -411,6 +456,7 @@ INSTANTIATE_TEST_SUITE_P(Dense, GradientTest, ::testing::ValuesIn(dense_and_acti
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Activations, GradientTest, ::testing::ValuesIn(activations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Branches, GradientTest, ::testing::ValuesIn(branches()), name_of);
+INSTANTIATE_TEST_SUITE_P(Outputs, GradientTest, ::testing::ValuesIn(several_outputs()), name_of);
 INSTANTIATE_TEST_SUITE_P(Loss, GradientTest, ::testing::ValuesIn(losses()), name_of);
 
 }  // namespace

@@ -26,7 +26,7 @@ struct ConvSpec {
 
 class GraphBuilder {
  public:
-  explicit GraphBuilder(Shape input) : graph_(std::move(input)) {}
+  explicit GraphBuilder(Shape input) : graph_(std::vector<Shape>{std::move(input)}) {}
 
   GraphBuilder& conv(const ConvSpec& spec);
   GraphBuilder& dense(int64_t units, bool bias = true);
@@ -39,7 +39,7 @@ class GraphBuilder {
   GraphBuilder& batch_norm();
   GraphBuilder& reshape(Shape output);
   GraphBuilder& embedding(int64_t rows, int64_t columns);
-  GraphBuilder& flatten() { return reshape({graph_.output_shape().size()}); }
+  GraphBuilder& flatten() { return reshape({shape().size()}); }
   // Takes the current value and these.
   GraphBuilder& merge(const MergeOp& op, std::vector<ValueId> others);
   // The current value and these, one behind the other.
@@ -47,10 +47,16 @@ class GraphBuilder {
   // Any operation on the current value.
   GraphBuilder& then(OpKind kind, Shape output) { return add(std::move(output), std::move(kind)); }
   // The current value, to be returned to or merged with.
-  ValueId here() const { return graph_.output; }
+  ValueId here() const { return here_; }
+  // The next op takes another input of the graph.
+  GraphBuilder& input(Shape shape) {
+    graph_.values.push_back(std::move(shape));
+    graph_.inputs.push_back(graph_.values.size() - 1);
+    return from(graph_.inputs.back());
+  }
   // The next op takes `value`.
   GraphBuilder& from(ValueId value) {
-    graph_.output = value;
+    here_ = value;
     return *this;
   }
   // The next convolution or dense layer has the parameters of op number `op`.
@@ -63,15 +69,19 @@ class GraphBuilder {
   // `output` empty: the shape of the input. `parameters`: their sizes.
   GraphBuilder& host(std::shared_ptr<const HostKernel> kernel, std::vector<size_t> parameters = {});
 
+  // The current value is the output.
   Graph build(const LossSpec& loss);
+  Graph build(std::vector<GraphOutput> outputs);
 
  private:
+  const Shape& shape() const { return graph_.values[here_]; }
   ParameterSlice parameter(int64_t size);
   template <typename LayerOp>
   void take_parameters(LayerOp& op, int64_t kernel, int64_t bias);
   GraphBuilder& add(Shape output, OpKind kind);
 
   Graph graph_;
+  ValueId here_ = 0;
   std::optional<size_t> shared_;
 };
 
@@ -111,8 +121,8 @@ inline ParameterSlice GraphBuilder::parameter(int64_t size) {
 }
 
 inline GraphBuilder& GraphBuilder::add(Shape output, OpKind kind) {
-  graph_.add("op" + std::to_string(graph_.ops.size()), std::move(kind), {graph_.output},
-             std::move(output));
+  here_ = graph_.add("op" + std::to_string(graph_.ops.size()), std::move(kind), {here_},
+                     std::move(output));
   return *this;
 }
 
@@ -131,15 +141,15 @@ void GraphBuilder::take_parameters(LayerOp& op, int64_t kernel, int64_t bias) {
 }
 
 inline GraphBuilder& GraphBuilder::merge(const MergeOp& op, std::vector<ValueId> others) {
-  others.insert(others.begin(), graph_.output);
-  const Shape shape = graph_.output_shape();
-  graph_.add("op" + std::to_string(graph_.ops.size()), op, std::move(others), shape);
+  others.insert(others.begin(), here_);
+  const Shape output = shape();
+  here_ = graph_.add("op" + std::to_string(graph_.ops.size()), op, std::move(others), output);
   return *this;
 }
 
 inline GraphBuilder& GraphBuilder::concatenate(int axis, std::vector<ValueId> others) {
   others.insert(others.begin(), graph_.output);
-  std::vector<int64_t> sizes = graph_.output_shape().dims();
+  std::vector<int64_t> sizes = shape().dims();
   sizes[static_cast<size_t>(axis)] = 0;
   for (const ValueId other : others) {
     sizes[static_cast<size_t>(axis)] += graph_.values[other][axis];
@@ -166,7 +176,7 @@ inline int64_t windows(int64_t size, int64_t before, int64_t after, int64_t wind
 }
 
 inline GraphBuilder& GraphBuilder::conv(const ConvSpec& c) {
-  const Shape in = graph_.output_shape();
+  const Shape in = shape();
   Conv2DOp op{.kernel_h = c.kernel_h,
               .kernel_w = c.kernel_w,
               .stride_h = c.stride_h,
@@ -190,7 +200,7 @@ inline GraphBuilder& GraphBuilder::conv(const ConvSpec& c) {
 }
 
 inline GraphBuilder& GraphBuilder::dense(int64_t units, bool bias) {
-  std::vector<int64_t> output = graph_.output_shape().dims();
+  std::vector<int64_t> output = shape().dims();
   DenseOp op;
   take_parameters(op, output.back() * units, bias ? units : 0);
   output.back() = units;
@@ -198,28 +208,28 @@ inline GraphBuilder& GraphBuilder::dense(int64_t units, bool bias) {
 }
 
 inline GraphBuilder& GraphBuilder::pool(const Pool2DOp& p) {
-  const Shape in = graph_.output_shape();
+  const Shape in = shape();
   return add({windows(in[0], p.padding.top, p.padding.bottom, p.pool_h, p.stride_h),
               windows(in[1], p.padding.left, p.padding.right, p.pool_w, p.stride_w), in[2]},
              p);
 }
 
 inline GraphBuilder& GraphBuilder::activation(Activation activation) {
-  return add(graph_.output_shape(), ActivationOp{activation});
+  return add(shape(), ActivationOp{activation});
 }
 
 inline GraphBuilder& GraphBuilder::dropout(float rate, uint64_t seed) {
-  return add(graph_.output_shape(), NoiseOp{.strength = rate, .seed = seed});
+  return add(shape(), NoiseOp{.strength = rate, .seed = seed});
 }
 
 inline GraphBuilder& GraphBuilder::embedding(int64_t rows, int64_t columns) {
-  std::vector<int64_t> output = graph_.output_shape().dims();
+  std::vector<int64_t> output = shape().dims();
   output.push_back(columns);
   return add(Shape(output), EmbeddingOp{.table = parameter(rows * columns), .rows = rows});
 }
 
 inline GraphBuilder& GraphBuilder::batch_norm() {
-  const int64_t channels = graph_.output_shape().dims().back();
+  const int64_t channels = shape().dims().back();
   const auto state = [&] {
     ParameterSlice slice = parameter(channels);
     slice.role = ParameterRole::kState;
@@ -230,7 +240,7 @@ inline GraphBuilder& GraphBuilder::batch_norm() {
   op.mean = state();
   op.beta = parameter(channels);
   op.variance = state();
-  return add(graph_.output_shape(), op);
+  return add(shape(), op);
 }
 
 inline GraphBuilder& GraphBuilder::reshape(Shape output) {
@@ -242,11 +252,13 @@ inline GraphBuilder& GraphBuilder::host(std::shared_ptr<const HostKernel> kernel
   HostOp op;
   op.kernel = std::move(kernel);
   for (size_t size : parameters) op.parameters.push_back(parameter(static_cast<int64_t>(size)));
-  return add(graph_.output_shape(), op);
+  return add(shape(), op);
 }
 
-inline Graph GraphBuilder::build(const LossSpec& loss) {
-  graph_.loss = loss;
+inline Graph GraphBuilder::build(const LossSpec& loss) { return build({{here_, loss}}); }
+
+inline Graph GraphBuilder::build(std::vector<GraphOutput> outputs) {
+  graph_.outputs = std::move(outputs);
   return graph_;
 }
 
@@ -257,35 +269,38 @@ inline void IdentityKernel::backward(const Backward& args) const {
   if (!args.dx.empty()) std::copy(args.dy.begin(), args.dy.end(), args.dx.begin());
 }
 
-// Of one sample.
-inline void draw_targets(const Graph& graph, core::Rng& rng, std::span<float> targets) {
-  const auto classes = static_cast<size_t>(graph.classes());
-  if (graph.takes_class_numbers()) {
-    for (float& label : targets) label = static_cast<float>(rng.below(classes));
+inline void draw_targets(const GraphOutput& output, size_t classes, std::span<float> y,
+                         core::Rng& rng) {
+  if (output.takes_class_numbers()) {
+    for (float& label : y) label = static_cast<float>(rng.below(classes));
     return;
   }
-  for (; !targets.empty(); targets = targets.subspan(classes)) {
-    const std::span<float> target = targets.first(classes);
+  for (size_t i = 0; i < y.size(); i += classes) {
+    const std::span<float> target = y.subspan(i, classes);
     float sum = 0;
     for (float& value : target) sum += value = rng.uniform(0.1f, 1);
-    if (loss::traits_of(graph.loss).predicts == loss::Predicts::kNumbers) continue;
+    if (loss::traits_of(output.loss).predicts == loss::Predicts::kNumbers) continue;
     for (float& value : target) value /= sum;
   }
 }
 
 inline Samples::Samples(const Graph& graph, int64_t count, uint64_t seed)
-    : n(count), x_size(graph.input_shape().size()), y_size(graph.target_size()) {
+    : n(count), x_size(graph.input_size()), y_size(graph.target_size()) {
   core::Rng rng(seed);
   x.resize(static_cast<size_t>(n * x_size));
   y.resize(static_cast<size_t>(n * y_size));
   for (float& value : x) value = rng.uniform(-1, 1);
-  for (int64_t sample = 0; sample < n; ++sample) {
-    std::span<float> targets(y.data() + sample * y_size, static_cast<size_t>(y_size));
-    if (graph.weighted) {
-      targets.back() = rng.uniform(0, 2);
-      targets = targets.first(targets.size() - 1);
+  size_t at = 0;  // of the targets of an output in a row
+  for (const GraphOutput& output : graph.outputs) {
+    const auto size = static_cast<size_t>(graph.target_size(output));
+    for (size_t row = at; row < y.size(); row += static_cast<size_t>(y_size)) {
+      draw_targets(output, static_cast<size_t>(graph.classes(output)),
+                   std::span(y).subspan(row, size), rng);
     }
-    draw_targets(graph, rng, targets);
+    at += size;
+  }
+  for (size_t row = at; graph.weighted && row < y.size(); row += static_cast<size_t>(y_size)) {
+    y[row] = rng.uniform(0, 2);
   }
 }
 

@@ -141,13 +141,13 @@ TEST_P(MixedPrecisionTest, IsCloseToFloat32) {
   const Graph& graph = GetParam().graph;
   for (const int threads : {1, 2}) {
     ReplicaOptions options{.batch_size = 19, .threads = threads};
-    const float scale = 1.5f / std::sqrt(static_cast<float>(graph.input_shape().size()) + 8);
+    const float scale = 1.5f / std::sqrt(static_cast<float>(graph.input_size()) + 8);
     const auto exact = make_replica(graph, options, 1, scale);
     options.precision = Precision::kMixedBfloat16;
     const auto mixed = make_replica(graph, options, 1, scale);
     for (const int64_t n : {19, 3}) {
       const Samples samples(graph, n, 5);
-      std::vector<float> expected(static_cast<size_t>(n * graph.output_shape().size()));
+      std::vector<float> expected(static_cast<size_t>(n * graph.output_size()));
       std::vector<float> got(expected.size());
       exact->predict(n, samples.x, expected);
       mixed->predict(n, samples.x, got);
@@ -181,8 +181,7 @@ TEST_P(MixedPrecisionTest, StepsByTheGradients) {
     const auto fresh = make_replica(graph, options);
     std::ranges::copy(stepped->parameters(), fresh->parameters().begin());
     fresh->parameters_changed();
-    std::vector<float> got(static_cast<size_t>(19 * graph.output_shape().size())),
-        expected(got.size());
+    std::vector<float> got(static_cast<size_t>(19 * graph.output_size())), expected(got.size());
     stepped->predict(19, samples.x, got);
     fresh->predict(19, samples.x, expected);
     EXPECT_EQ(got, expected);

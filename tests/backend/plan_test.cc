@@ -95,7 +95,9 @@ TEST(PlanTest, ALossTakesTheInputsOfTheActivationThatItsLogitsAreFor) {
   const auto chain = [](Activation last, const LossSpec& loss) {
     return GraphBuilder({4}).dense(3).activation(last).build(loss);
   };
-  const auto taken = [](const Graph& graph) { return make_plan(graph, {}).output_activation; };
+  const auto taken = [](const Graph& graph) {
+    return make_plan(graph, {}).outputs.front().activation;
+  };
   const auto softmax = Activation::kSoftmax, sigmoid = Activation::kSigmoid,
              none = Activation::kLinear;
   for (const char* loss : {"sparse_categorical_crossentropy", "categorical_crossentropy",
@@ -103,7 +105,7 @@ TEST(PlanTest, ALossTakesTheInputsOfTheActivationThatItsLogitsAreFor) {
     const Graph graph = chain(softmax, loss);
     const Plan plan = make_plan(graph, {});
     EXPECT_EQ(plan.steps.size(), 1u) << loss;
-    EXPECT_EQ(plan.output_activation, softmax) << loss;
+    EXPECT_EQ(plan.outputs.front().activation, softmax) << loss;
     EXPECT_EQ(taken(chain(sigmoid, loss)), none) << loss;
   }
   for (const char* loss : {"binary_crossentropy", "binary_focal_crossentropy"}) {
@@ -111,7 +113,7 @@ TEST(PlanTest, ALossTakesTheInputsOfTheActivationThatItsLogitsAreFor) {
     const Plan plan = make_plan(graph, {});
     EXPECT_EQ(plan.steps.size(), 1u) << loss;
     EXPECT_EQ(plan.steps[0].activation, none) << loss;
-    EXPECT_EQ(plan.output_activation, sigmoid) << loss;
+    EXPECT_EQ(plan.outputs.front().activation, sigmoid) << loss;
     EXPECT_EQ(taken(chain(softmax, loss)), none) << loss;
   }
   for (const char* loss : {"mse", "kl_divergence", "hinge"}) {
@@ -211,10 +213,32 @@ TEST(PlanTest, AnOutputThatIsReadOnHasItsFirstGradientFromTheLoss) {
   builder.dense(3);
   const ValueId output = builder.here();
   Graph graph = builder.activation(Activation::kTanh).build(kMse);
-  graph.output = output;  // and op1 is not needed
+  graph.outputs.front().value = output;  // and op1 is not needed
   EXPECT_THAT(names_of(graph), ElementsAre("op0"));
   graph = GraphBuilder({3}).dense(3).activation(Activation::kSoftmax).build(kSparse);
   EXPECT_TRUE(output_of(make_plan(graph, {}), "op0").is_output);
+}
+
+TEST(PlanTest, EachOutputHasAGradientFromItsLossAndAllReadersAdd) {
+  GraphBuilder builder({3});
+  const ValueId inside = builder.dense(3).here();
+  builder.activation(Activation::kTanh).dense(2).activation(Activation::kSoftmax);
+  const Graph graph = builder.build({{inside, kMse}, {builder.here(), kSparse}, {inside, kMse}});
+  const Plan plan = make_plan(graph, {});
+  ASSERT_EQ(plan.outputs.size(), 3u);
+  using enum GradientUse;
+  EXPECT_EQ(plan.outputs[0].gradient, kWritten);
+  EXPECT_EQ(plan.outputs[1].gradient, kWritten);
+  EXPECT_EQ(plan.outputs[2].gradient, kAdded);
+  EXPECT_EQ(plan.outputs[0].activation, Activation::kLinear);
+  EXPECT_EQ(plan.outputs[1].activation, Activation::kSoftmax);
+  EXPECT_EQ(plan.outputs[2].activation, Activation::kLinear);
+  EXPECT_EQ(plan.outputs[0].tensor, plan.outputs[2].tensor);
+  EXPECT_THAT(names_of(plan), ElementsAre("op0", "op1", "op2")) << "nothing fused into an output";
+  EXPECT_EQ(step_of(plan, "op1").inputs[0].gradient, kAdded);
+  for (const PlannedOutput& output : make_plan(graph, {.purpose = Purpose::kInference}).outputs) {
+    EXPECT_EQ(output.gradient, kNone);
+  }
 }
 
 TEST(PlanTest, OpsThatShareParametersAddTheirGradientsUp) {

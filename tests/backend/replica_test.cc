@@ -260,12 +260,58 @@ TEST(ReplicaTest, TheOptimizerStepsSharedParametersOnceAndFrozenOnesNever) {
   }
 }
 
+// x1 [2] W1 + b1 -> y1 [3], softmax; y1 and x2 [3] -> their sum, the second output.
+Graph two_inputs_and_outputs() {
+  GraphBuilder builder({2});
+  const ValueId classes = builder.dense(3).activation(Activation::kSoftmax).here();
+  builder.input({3}).merge({}, {classes});
+  return builder.build({{classes, kSparse, 0.5f}, {builder.here(), kMse, 3}});
+}
+
+TEST(ReplicaTest, InputsAndOutputsLieOneAfterAnotherInARow) {
+  const Graph graph = two_inputs_and_outputs();
+  for (const Purpose purpose : {Purpose::kTraining, Purpose::kInference}) {
+    const auto replica = make_replica(graph, {.purpose = purpose, .batch_size = 3});
+    for (float& value : replica->parameters()) value = 0;
+    replica->parameters()[6 + 1] = std::log(2.0f);  // a bias: 1/4, 1/2, 1/4
+    replica->parameters_changed();
+    // The first dense layer's kernel is 0: only the second input is seen.
+    const std::vector<float> x{7, 7, 0, 0, 1, 8, 8, 1, 2, 3, 9, 9, 0, 0, 0};
+    std::vector<float> y(3 * 6);
+    replica->predict(3, x, y);
+    const std::vector<float> expected{0.25, 0.5, 0.25, 0.25, 0.5, 1.25, 0.25, 0.5, 0.25,
+                                      1.25, 2.5, 3.25, 0.25, 0.5, 0.25, 0.25, 0.5, 0.25};
+    for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-6) << i;
+    // Targets: a class, and three numbers: the second output, but for one that is off by 3.
+    const std::vector<float> targets{1, 0.25, 0.5, 1.25, 0, 1.25, 2.5, 0.25, 2, 0.25, 0.5, 0.25};
+    const StepMetrics metrics = replica->evaluate({3, x, targets});
+    EXPECT_EQ(metrics.samples, 3);
+    EXPECT_NEAR(metrics.loss_sum, 0.5 * (std::log(2) + 2 * std::log(4)) + 3 * 9 / 3.0, 1e-5);
+    EXPECT_EQ(metrics.correct, 1);  // of the first output
+    const std::vector<float> two(x.begin() + 5, x.end());
+    std::vector<float> two_y(2 * 6);
+    replica->predict(2, two, two_y);
+    EXPECT_TRUE(std::equal(two_y.begin(), two_y.end(), y.begin() + 6));
+  }
+}
+
+TEST(ReplicaTest, AClassThatIsNoneIsFoundInWhicheverOutput) {
+  GraphBuilder builder({2});
+  const ValueId numbers = builder.dense(2).here();
+  builder.dense(3);
+  const auto replica =
+      make_replica(builder.build({{numbers, kMse}, {builder.here(), kSparse}}), {.batch_size = 2});
+  const std::vector<float> x(4), good{9, 9, 2, -9, 9, 0}, bad{9, 9, 2, 9, 9, 3};
+  replica->start_step({2, x, good});
+  EXPECT_THROW(replica->start_step({2, x, bad}), std::invalid_argument);
+}
+
 TEST(ReplicaTest, OneForInferenceGivesTheSameAndHasNoGradients) {
   const Graph graph = small_cnn();
   const auto training = make_replica(graph, {.batch_size = 21}, 1, 0.2f);
   const auto inference =
       make_replica(graph, {.purpose = Purpose::kInference, .batch_size = 21}, 1, 0.2f);
-  const auto outputs = static_cast<size_t>(graph.output_shape().size());
+  const auto outputs = static_cast<size_t>(graph.output_size());
   for (const int64_t n : {21, 1, 2, 3, 5, 16, 17, 20}) {  // padded to 32, or to all 21
     SCOPED_TRACE(n);
     const Samples samples(graph, n, 3);
@@ -552,7 +598,7 @@ TEST(BackendTest, CompileNamesTheOpThatDoesNotFit) {
   EXPECT_THAT(compile(GraphBuilder({}).activation(Activation::kTanh).build(kSparse)),
               HasSubstr("crossentropy"));
   graph = GraphBuilder({6, 6, 1}).conv({}).build(kMse);
-  graph.values[graph.output] = {5, 5, 1};
+  graph.values[graph.outputs.front().value] = {5, 5, 1};
   EXPECT_THROW((*open_backend({.name = "cpu"}))->compile(graph, {}), ShapeError);
   EXPECT_THAT(compile(GraphBuilder({4}).dropout(1.0f, 1).build(kMse)), HasSubstr("rate"));
   EXPECT_THAT(compile(GraphBuilder({4}).dense(3).build(kMse), {.threads = 0}),

@@ -56,7 +56,7 @@ TEST(ValidateTest, WindowsNeedASizeAStrideAndAnImage) {
   EXPECT_THAT(shape_refused(changed<Pool2DOp>(kPool, [](auto& p) { p.pool_h = 7; })),
               StartsWith("\"op0\": expected an image no smaller than the window, got [6, 7, 2]"));
   Graph flat = kPool;
-  flat.values[flat.input] = {84};
+  flat.values[flat.inputs.front()] = {84};
   EXPECT_THAT(shape_refused(flat), StartsWith("\"op0\": expected an image [H, W, C], got [84]"));
 }
 
@@ -71,20 +71,20 @@ TEST(ValidateTest, PaddingIsSmallerThanTheWindow) {
 
 TEST(ValidateTest, OutputsAreWhatTheWindowLeaves) {
   Graph pool = kPool;
-  pool.values[pool.output] = {3, 4, 2};
+  pool.values[pool.outputs.front().value] = {3, 4, 2};
   EXPECT_EQ(shape_refused(pool), "\"op0\": expected an output [3, 3, 2], got [3, 4, 2]");
-  pool.values[pool.output] = {3, 3, 1};  // pooling keeps the channels
+  pool.values[pool.outputs.front().value] = {3, 3, 1};  // pooling keeps the channels
   EXPECT_EQ(shape_refused(pool), "\"op0\": expected an output [3, 3, 2], got [3, 3, 1]");
   Graph dense = kDense;
-  dense.values[dense.output] = {3};
+  dense.values[dense.outputs.front().value] = {3};
   EXPECT_EQ(shape_refused(dense), "\"op0\": expected an output [2, 3], got [3]");
   EXPECT_THAT(shape_refused(GraphBuilder({4}).reshape({5}).build(kMse)),
               HasSubstr("an output of 4 elements"));
   Graph activation = GraphBuilder({4}).activation(Activation::kRelu).build(kMse);
-  activation.values[activation.output] = {2, 2};
+  activation.values[activation.outputs.front().value] = {2, 2};
   EXPECT_EQ(shape_refused(activation), "\"op0\": expected an output [4], got [2, 2]");
   Graph empty = kDense;
-  empty.values[empty.output] = {2, 0};
+  empty.values[empty.outputs.front().value] = {2, 0};
   EXPECT_THAT(shape_refused(empty), HasSubstr("without empty dimensions"));
 }
 
@@ -151,12 +151,12 @@ TEST(ValidateTest, OpsComeBehindThoseWhoseOutputsTheyTake) {
   graph.ops[0].inputs = {7};
   EXPECT_EQ(refused(graph), "\"op0\": an input that no op before it computes");
   graph = kDense;
-  graph.ops[0].output = graph.input;
+  graph.ops[0].output = graph.inputs.front();
   EXPECT_EQ(refused(graph), "\"op0\": its output is none of the graph's, or another op's as well");
   graph = kDense;
-  graph.output = graph.values.size();
-  EXPECT_EQ(refused(graph), "the graph's output is computed by no op");
-  EXPECT_EQ(refused(Graph()), "the graph has no value for its input");
+  graph.outputs.front().value = graph.values.size();
+  EXPECT_EQ(refused(graph), "an output of the graph is computed by no op");
+  EXPECT_EQ(refused(Graph()), "the graph has no value for an input");
 }
 
 TEST(ValidateTest, MergesTakeInputsOfOneShapeAndOthersOne) {
@@ -270,7 +270,7 @@ TEST(ValidateTest, StandardizingTakesFrozenNumbersForEachFeature) {
 TEST(ValidateTest, EmbeddingsAddAnAxis) {
   EXPECT_EQ(shape_refused(GraphBuilder({4, 3}).embedding(7, 2).build(kMse)), "accepted");
   Graph graph = GraphBuilder({4}).embedding(7, 2).build(kMse);
-  graph.values[graph.output] = {4};
+  graph.values[graph.outputs.front().value] = {4};
   EXPECT_EQ(shape_refused(graph), "\"op0\": expected an output [4, 4], got [4]");
   graph = GraphBuilder({4}).embedding(7, 2).build(kMse);
   std::get<EmbeddingOp>(graph.ops[0].kind).rows = 8;

@@ -42,7 +42,7 @@ StepWork step_work(const Graph& graph, int64_t batch, Precision precision, int s
   const auto n = static_cast<double>(batch);
   const double value_bytes = precision == Precision::kMixedBfloat16 ? 2 : 4;
   StepWork work;
-  work.bytes = 4 * n * static_cast<double>(graph.input_shape().size() + graph.target_size());
+  work.bytes = 4 * n * static_cast<double>(graph.input_size() + graph.target_size());
   bool first = true;
   for (const Op& op : graph.ops) {
     if (const double flops = product_flops(graph, op); flops > 0) {

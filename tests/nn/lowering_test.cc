@@ -23,12 +23,12 @@ const T& op(const Graph& graph, size_t index) {
 
 TEST(LoweringTest, MnistCnnBecomesAChainOfOperations) {
   const Graph graph = lower(mnist_cnn(), SparseCategoricalCrossentropy{});
-  EXPECT_EQ(graph.input_shape(), Shape({28, 28, 1}));
-  EXPECT_EQ(graph.output_shape(), Shape({10}));
+  EXPECT_EQ(graph.values[graph.inputs.front()], Shape({28, 28, 1}));
+  EXPECT_EQ(graph.shape_of(graph.outputs.front()), Shape({10}));
   EXPECT_EQ(graph.parameter_size, 1048853u);
-  EXPECT_EQ(graph.loss, SparseCategoricalCrossentropy{});
+  EXPECT_EQ(graph.outputs.front().loss, SparseCategoricalCrossentropy{});
   ASSERT_EQ(graph.ops.size(), 10u);
-  backend::ValueId value = graph.input;
+  backend::ValueId value = graph.inputs.front();
   for (const backend::Op& each : graph.ops) {
     EXPECT_THAT(each.inputs, ::testing::ElementsAre(value)) << each.name;
     value = each.output;

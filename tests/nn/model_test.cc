@@ -4,7 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
+#include "backend/replica.h"
 #include "core/parameter_set.h"
+#include "nn/lowering.h"
 #include "tests/nn/models.h"
 
 namespace sluice::nn {
@@ -20,6 +24,10 @@ std::vector<std::string> names_of(const Model& model) {
   return names;
 }
 
+nlohmann::json golden_values(const std::string& model) {
+  return nlohmann::json::parse(read_golden(model + ".values.json"));
+}
+
 // --- What Keras says of the same model ---
 
 TEST(ModelTest, LayersAndWeightsAreInTheOrderOfKeras) {
@@ -32,6 +40,122 @@ TEST(ModelTest, LayersAndWeightsAreInTheOrderOfKeras) {
   }
   EXPECT_THAT(weights, ElementsAre("first/kernel", "first/bias", "other/kernel", "other/bias",
                                    "shared/kernel", "shared/bias", "probs/kernel", "probs/bias"));
+}
+
+// --- Several inputs and outputs ---
+
+TEST(ModelTest, InputsAndOutputsHaveShapesAndNames) {
+  const Model model = two_heads();
+  EXPECT_THAT(model.input_shapes(), ElementsAre(Shape{5, 5, 2}, Shape{3}));
+  EXPECT_THAT(model.output_shapes(), ElementsAre(Shape{3}, Shape{2}));
+  EXPECT_THAT(model.input_names(), ElementsAre("image", "row"));
+  EXPECT_THAT(model.output_names(), ElementsAre("kind", "place"));
+  EXPECT_EQ(message_of<ShapeError>([&] { (void)model.input_shape(); }),
+            "model \"two_heads\" has 2 inputs: ask for input_shapes()");
+  EXPECT_EQ(message_of<ShapeError>([&] { (void)model.output_shape(); }),
+            "model \"two_heads\" has 2 outputs: ask for output_shapes()");
+  const Input a({2}), b({2});
+  const Dense twice({.units = 2, .name = "twice"});
+  const Model same({a, b}, {twice(a), twice(b)});
+  EXPECT_THAT(same.input_names(), ElementsAre("input_layer", "input_layer_1"));
+  EXPECT_THAT(same.output_names(), ElementsAre("twice", "twice_1"));
+  EXPECT_EQ(same.count_params(), 6u);
+}
+
+TEST(ModelTest, SeveralInputsAndOutputsAreInTheOrderOfKeras) {
+  const auto golden = golden_values("two_heads");
+  auto expected = golden["layers"].get<std::vector<std::string>>();
+  std::erase(expected, "image");
+  std::erase(expected, "row");
+  EXPECT_EQ(names_of(two_heads()), expected);
+}
+
+TEST(ModelTest, LossesAndGradientsOfSeveralOutputsAreThoseOfKeras) {
+  const auto golden = golden_values("two_heads");
+  const auto array = [&](const char* name, size_t k) {
+    return golden[name][k].get<std::vector<float>>();
+  };
+  const auto joined = [&](const char* name, std::vector<size_t> sizes) {
+    std::vector<float> rows;
+    for (size_t i = 0; i < 6; ++i) {
+      for (size_t k = 0; k < sizes.size(); ++k) {
+        const auto all = array(name, k);
+        rows.insert(rows.end(), all.begin() + static_cast<std::ptrdiff_t>(i * sizes[k]),
+                    all.begin() + static_cast<std::ptrdiff_t>((i + 1) * sizes[k]));
+      }
+    }
+    return rows;
+  };
+  const Model model = two_heads();
+  backend::Graph graph = lower(model, SparseCategoricalCrossentropy{});
+  const auto weights = golden["loss_weights"].get<std::vector<float>>();
+  graph.outputs[0].weight = weights[0];
+  graph.outputs[1].weight = weights[1];
+  graph.outputs[1].loss = MeanSquaredError{};
+  const auto replica = (*backend::open_backend({.name = "cpu"}))->compile(graph, {.batch_size = 6});
+  const auto values = golden["weights"].get<std::vector<float>>();
+  std::copy(values.begin(), values.end(), replica->parameters().begin());
+  replica->parameters_changed();
+  const std::vector<float> x = joined("x", {50, 3}), y = joined("y", {3, 2});
+  std::vector<float> outputs(y.size());
+  replica->predict(6, x, outputs);
+  for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(outputs[i], y[i], 1e-6) << i;
+  const auto targets = joined("targets", {1, 2});
+  EXPECT_NEAR(replica->train_step({6, x, targets}).loss_sum / 6, golden["loss"].get<double>(),
+              1e-6);
+  for (const core::Variable& variable : model.parameters().layout().variables()) {
+    SCOPED_TRACE(variable.name);
+    const auto gradient = replica->gradients().subspan(variable.offset, variable.size());
+    const auto expected = golden["gradients"][variable.name].get<std::vector<float>>();
+    ASSERT_EQ(gradient.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(gradient[i], expected[i], 1e-6) << i;
+  }
+}
+
+TEST(KerasFunctionalTest, SeveralInputsAndOutputsAreReadAndWritten) {
+  for (const char* version : {"keras2", "keras3", "sluice"}) {
+    SCOPED_TRACE(version);
+    const Model read = Model::from_json(read_golden(std::string("two_heads.") + version + ".json"));
+    EXPECT_EQ(read.to_json() + "\n", read_golden("two_heads.sluice.json"));
+    EXPECT_EQ(read.to_json(), two_heads().to_json());
+    EXPECT_EQ(names_of(read), names_of(two_heads()));
+  }
+}
+
+TEST(ModelTest, SummariesListSeveralInputsWhereTheyComeIn) {
+  const std::string text = two_heads().summary();
+  const size_t squeezed = text.find("squeezed (Dense)"), row = text.find("row (InputLayer)");
+  const size_t from_row = text.find("from_row (Dense)");
+  ASSERT_NE(row, std::string::npos);
+  EXPECT_LT(squeezed, row);
+  EXPECT_LT(row, from_row);
+  EXPECT_THAT(text, HasSubstr("image (InputLayer)"));
+  EXPECT_THAT(residual().summary(), testing::Not(HasSubstr("InputLayer")));
+}
+
+TEST(ModelTest, InputsAreGivenOnceAndUsed) {
+  const Input a({2}, {.name = "a"}), b({2}, {.name = "b"});
+  const SymbolicTensor y = Dense({.units = 2})(a);
+  EXPECT_EQ(message_of([&] {
+              Model({a, b}, {y, y});
+            }),
+            "Model: no output depends on the Input \"b\"");
+  EXPECT_EQ(message_of([&] {
+              Model({a, a}, {y, y});
+            }),
+            "Model: the Input \"a\" is given twice among its inputs");
+  EXPECT_EQ(message_of([&] {
+              Model(std::vector<SymbolicTensor>{a, b}, {Add()({y, Input({2}, {.name = "c"})})});
+            }),
+            "Model: the output depends on the Input \"c\" as well, which is not among its inputs");
+  EXPECT_EQ(message_of([&] {
+              Model({a, Input({2}, {.name = "a"})}, {y, y});
+            }),
+            "Model: no output depends on the Input \"a\"");
+  EXPECT_EQ(message_of([&] {
+              Model(std::vector<SymbolicTensor>{}, {y, y});
+            }),
+            "Model: expected at least one input and one output");
 }
 
 class KerasFunctionalFileTest : public testing::TestWithParam<const char*> {};
@@ -176,7 +300,7 @@ TEST(KerasFunctionalTest, MistakesInCallsAreNamed) {
   EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "[[]]"), HasSubstr("expected its inputs"));
   EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "7"), HasSubstr("expected its calls, got 7"));
   EXPECT_THAT(refusal_of(R"("output_layers":[["probs",0,0]])", R"("output_layers":[])"),
-              HasSubstr("\"output_layers\": the model has 0 of them; Sluice's have one"));
+              HasSubstr("\"output_layers\": expected a list with at least one"));
   EXPECT_THAT(
       refusal_of(R"("output_layers":[["probs",0,0]])", R"("output_layers":[["probs",1,0]])"),
       HasSubstr("there is no call 1 of a layer \"probs\""));

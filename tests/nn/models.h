@@ -48,6 +48,21 @@ inline Model residual() {
   return Model(image, probabilities(flat), "residual");
 }
 
+// two_heads() of golden/make_golden.py: two inputs, of which one comes in late, and two outputs, of
+// which one is read on.
+inline Model two_heads() {
+  const Input image({5, 5, 2}, {.name = "image"}), row({3}, {.name = "row"});
+  const SymbolicTensor seen =
+      Conv2D({.filters = 3, .kernel_size = 3, .activation = "relu", .name = "seen"})(image);
+  const SymbolicTensor flat = Dense({.units = 4, .activation = "tanh", .name = "squeezed"})(
+      Flatten({.name = "flat"})(seen));
+  const SymbolicTensor kind = Dense({.units = 3, .activation = "softmax", .name = "kind"})(flat);
+  const SymbolicTensor both =
+      Add({.name = "both"})({kind, Dense({.units = 3, .name = "from_row"})(row)});
+  const SymbolicTensor place = Dense({.units = 2, .name = "place"})(both);
+  return Model({image, row}, {kind, place}, "two_heads");
+}
+
 // merges() of golden/make_golden.py: every layer that makes one value of several.
 inline Model merges() {
   const auto dense = [](const char* activation, const char* name) {

@@ -15,7 +15,7 @@ class ToyReplica final : public backend::Replica {
       : simulation_(simulation),
         times_(times),
         graph_(graph),
-        x_(static_cast<size_t>(options.batch_size * graph.input_shape().size())),
+        x_(static_cast<size_t>(options.batch_size * graph.input_size())),
         y_(static_cast<size_t>(options.batch_size * graph.target_size())),
         parameters_(graph.parameter_size),
         anchor_(graph.parameter_size),

@@ -55,15 +55,14 @@ Program& CpuReplica::program_for(int64_t size) {
 
 BatchBuffers CpuReplica::batch_buffers() {
   if (x_.size() == 0) {
-    x_ =
-        core::AlignedBuffer(static_cast<size_t>(options_.batch_size * graph_.input_shape().size()));
+    x_ = core::AlignedBuffer(static_cast<size_t>(options_.batch_size * graph_.input_size()));
     y_ = core::AlignedBuffer(static_cast<size_t>(options_.batch_size * graph_.target_size()));
   }
   return {x_.span(), y_.span()};
 }
 
 const float* CpuReplica::padded(std::span<const float> x, int64_t size) {
-  const auto floats = static_cast<size_t>(size * graph_.input_shape().size());
+  const auto floats = static_cast<size_t>(size * graph_.input_size());
   if (x.size() == floats || x.data() == x_.data()) return x.data();
   if (padded_.size() < floats) padded_ = core::AlignedBuffer(floats);
   std::copy(x.begin(), x.end(), padded_.data());

@@ -102,7 +102,7 @@ StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* 
     counted += by_class && is_ignored(spec, y[layout.target(n)]) ? 0 : 1;
   }
   counted = std::max<int64_t>(counted, 1);
-  const float scale = 1.0f / static_cast<float>(counted);
+  const float scale = options.weight / static_cast<float>(counted);
   StepMetrics metrics;
   metrics.samples = rows;
   for (int64_t n = 0; n < rows; ++n, z += outputs) {

@@ -15,6 +15,7 @@ struct LossOptions {
   int64_t outputs = 1;    // K
   int64_t positions = 1;  // rows that a sample has
   bool weighted = false;  // the targets of each sample end in its weight
+  float weight = 1;  // of the loss in what is trained: the gradient is of weight times the loss
 };
 
 // z [rows, K]: what the last kernel computed, a row for each position of each sample. y: the

@@ -42,6 +42,16 @@ std::unique_ptr<Kernel> make_kernel_of(const Build& build) {
   }
 }
 
+// Takes columns out of n rows of `width` floats each.
+void split(int64_t n, int64_t width, const float* rows, const std::vector<Split>& splits) {
+  for (const auto& [column, to, place] : splits) {
+    for (int64_t i = 0; i < n; ++i) {
+      std::copy_n(rows + i * width + column.begin, column.size,
+                  to->data + i * place.width + place.begin);
+    }
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Kernel> make_kernel(const Build&, const ReshapeOp&) {
@@ -57,13 +67,17 @@ Plan make_cpu_plan(const Graph& graph, const ReplicaOptions& options) {
 
 Program::Program(const Graph& graph, const Plan& plan, const Device& device,
                  ParameterStore& parameters, int64_t batch)
-    : plan_(plan),
+    : graph_(graph),
+      plan_(plan),
       batch_(batch),
-      positions_(graph.positions()),
-      loss_{graph.loss, plan.output_activation, graph.classes(), positions_, graph.weighted},
       threads_(device.threads),
       parameters_(parameters),
-      values_(plan, batch, memory_) {
+      values_(graph, plan, batch, memory_) {
+  for (size_t k = 0; k < graph.outputs.size(); ++k) {
+    const GraphOutput& output = graph.outputs[k];
+    outputs_.push_back({output.loss, plan.outputs[k].activation, graph.classes(output),
+                        graph.positions(output), graph.weighted, output.weight});
+  }
   make_kernels(device);
   arena_size_ = memory_.place();
 }
@@ -88,38 +102,50 @@ void Program::make_kernels(const Device& device) {
 }
 
 void Program::forward(const float* x, Mode mode, uint64_t step) {
-  values_.input()->data = const_cast<float*>(x);  // only read
+  values_.x()->data = const_cast<float*>(x);  // only read
+  split(batch_, graph_.input_size(), x, values_.x_splits());
   for (const auto& kernel : kernels_) kernel->forward(mode, step);
 }
 
-StepMetrics Program::loss(int64_t n, const float* y, float* gradient) {
-  StepMetrics metrics =
-      compute_loss(loss_, n * positions_, values_.output().data->data, y, gradient);
-  metrics.samples = n;
-  metrics.loss_sum /= static_cast<double>(positions_);
-  metrics.loss_sum += parameters_.penalty() * static_cast<double>(n);
-  metrics.correct /= static_cast<double>(positions_);
-  return metrics;
+StepMetrics Program::losses(int64_t n, const float* y, Gradients gradients) {
+  values_.y()->data = const_cast<float*>(y);  // only read
+  split(n, graph_.target_size(), y, values_.y_splits());
+  StepMetrics sums;
+  sums.samples = n;
+  sums.loss_sum = parameters_.penalty() * static_cast<double>(n);
+  for (size_t k = 0; k < outputs_.size(); ++k) {
+    const LossOptions& options = outputs_[k];
+    const OutputValue& output = values_.outputs()[k];
+    const bool wanted = gradients == Gradients::kWritten && output.value.gradient != nullptr;
+    const StepMetrics loss =
+        compute_loss(options, n * options.positions, output.value.data->data, output.targets->data,
+                     wanted ? output.value.gradient->data : nullptr);
+    if (wanted && output.sum) add_up(*output.sum);
+    const auto rows_per_sample = static_cast<double>(options.positions);
+    sums.loss_sum += options.weight * (loss.loss_sum / rows_per_sample);
+    if (k == 0) sums.correct = loss.correct / rows_per_sample;
+  }
+  return sums;
+}
+
+void Program::add_up(const GradientSum& sum) {
+  parallel_for(threads_, sum.size, kChannelBlock, [&](int64_t begin, int64_t end) {
+    if (sum.type == Type::kFloat32) {
+      add(end - begin, sum.from->data + begin, sum.to->data + begin);
+    } else {
+      add(end - begin, sum.from->as<Bfloat16>() + begin, sum.to->as<Bfloat16>() + begin);
+    }
+  });
 }
 
 void Program::backward(size_t step, uint64_t number) {
   kernels_[step]->backward(number);
-  for (const GradientSum& sum : values_.of_step(step).sums) {
-    parallel_for(threads_, sum.size, kChannelBlock, [&](int64_t begin, int64_t end) {
-      if (sum.type == Type::kFloat32) {
-        add(end - begin, sum.from->data + begin, sum.to->data + begin);
-      } else {
-        add(end - begin, sum.from->as<Bfloat16>() + begin, sum.to->as<Bfloat16>() + begin);
-      }
-    });
-  }
+  for (const GradientSum& sum : values_.of_step(step).sums) add_up(sum);
 }
 
 StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
   forward(x, Mode::kTraining, step);
-  const Value& output = values_.output();
-  float* gradient = output.gradient == nullptr ? nullptr : output.gradient->data;
-  const StepMetrics metrics = loss(batch_, y, gradient);
+  const StepMetrics metrics = losses(batch_, y, Gradients::kWritten);
   parameters_.begin_step();
   for (size_t i = plan_.steps.size(); i-- > 0;) {
     if (plan_.steps[i].has_backward) backward(i, step);
@@ -130,19 +156,30 @@ StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
 
 StepMetrics Program::evaluate(int64_t n, const float* x, const float* y) {
   forward(x, Mode::kInference, 0);
-  return loss(n, y, nullptr);
+  return losses(n, y, Gradients::kNone);
 }
 
 void Program::predict(int64_t n, const float* x, float* y) {
   forward(x, Mode::kInference, 0);
-  const float* output = values_.output().data->data;
-  const int64_t rows = n * positions_;
-  if (plan_.output_activation == Activation::kSoftmax) {
-    softmax(rows, loss_.outputs, output, y);
-  } else if (plan_.output_activation == Activation::kSigmoid) {
-    sigmoid(rows * loss_.outputs, output, y);
-  } else {
-    std::copy_n(output, rows * loss_.outputs, y);
+  const int64_t row = graph_.output_size();
+  for (size_t k = 0; k < outputs_.size(); ++k) {
+    const LossOptions& options = outputs_[k];
+    const float* output = values_.outputs()[k].value.data->data;
+    const int64_t size = options.positions * options.outputs;
+    // One sample's outputs lie between those of others, unless they are all that there is.
+    const int64_t together = size == row ? n : 1;
+    for (int64_t sample = 0; sample < n; sample += together) {
+      const float* from = output + sample * size;
+      float* to = y + sample * row;
+      if (options.activation == Activation::kSoftmax) {
+        softmax(together * options.positions, options.outputs, from, to);
+      } else if (options.activation == Activation::kSigmoid) {
+        sigmoid(together * size, from, to);
+      } else {
+        std::copy_n(from, together * size, to);
+      }
+    }
+    y += size;
   }
 }
 

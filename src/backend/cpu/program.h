@@ -33,15 +33,17 @@ class Program {
  private:
   void make_kernels(const Device& device);
   void forward(const float* x, Mode mode, uint64_t step);
-  // The loss of the first n samples of the last forward pass; `gradient` of their outputs, or
-  // nullptr for none.
-  StepMetrics loss(int64_t n, const float* y, float* gradient);
+  // The losses of the first n samples of the last forward pass, with their gradients where there
+  // are any.
+  enum class Gradients { kNone, kWritten };
+  StepMetrics losses(int64_t n, const float* y, Gradients gradients);
   void backward(size_t step, uint64_t number);
+  void add_up(const GradientSum& sum);
 
+  const Graph& graph_;
   const Plan& plan_;
   const int64_t batch_;
-  const int64_t positions_;  // rows of outputs that each sample has
-  const LossOptions loss_;
+  std::vector<LossOptions> outputs_;
   const int threads_;
   ParameterStore& parameters_;
   MemoryPlan memory_;

@@ -23,7 +23,7 @@ CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
       plan_(make_cuda_plan(graph_, options_)),
       parameters_(graph_, plan_, options_, *context_),
       states_(*device_, 3),
-      input_(device_, floats(options_.batch_size, graph_.input_shape().size()),
+      input_(device_, floats(options_.batch_size, graph_.input_size()),
              floats(options_.batch_size, graph_.target_size())),
       window_(*context_, parameters_, states_.data()),
       host_state_(make_pinned(device_, sizeof(StepState) / sizeof(float))) {
@@ -82,8 +82,8 @@ void CudaReplica::wait() {
 }
 
 StepMetrics CudaReplica::metrics_of(const StepState& state, int64_t samples) const {
-  const auto positions = static_cast<double>(graph_.positions());
-  return {samples, state.loss_sum / positions, static_cast<double>(state.correct) / positions};
+  const auto positions = static_cast<double>(graph_.positions(graph_.outputs.front()));
+  return {samples, state.loss_sum, static_cast<double>(state.correct) / positions};
 }
 
 // Reads the metrics that `state` has summed up, and sets it to zero.
@@ -118,13 +118,21 @@ void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> 
   check_prediction(graph_, options_.batch_size, n, x, y.size());
   device_->use();
   if (!host_y_) {
-    host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output_shape().size()));
+    host_y_ = make_pinned(device_, floats(options_.batch_size, graph_.output_size()));
   }
   Program& program = program_for(program_size(graph_, options_, n));
   program.predict(n, input_.send({n, x, {}}, {}, context_->main.stream.get()), host_y_->data());
   input_.read(context_->main.stream.get());
   wait();
-  std::copy_n(host_y_->data(), y.size(), y.data());
+  // They come one output after the other, and are asked for sample by sample.
+  const float* from = host_y_->data();
+  const auto row = static_cast<size_t>(graph_.output_size());
+  size_t at = 0;
+  for (const GraphOutput& output : graph_.outputs) {
+    const auto size = static_cast<size_t>(graph_.shape_of(output).size());
+    for (size_t i = at; i < y.size(); i += row, from += size) std::copy_n(from, size, &y[i]);
+    at += size;
+  }
 }
 
 std::span<float> CudaReplica::read_to_mirror(const float* from,

@@ -158,12 +158,22 @@ void softmax_backward(bool log, int64_t outer, const SoftmaxRows& rows, const fl
 // What changes from step to step, on the device.
 struct StepState {
   uint64_t step;               // training steps whose loss has been computed
-  double loss_sum;             // over the rows since the metrics were last taken
-  unsigned long long correct;  // likewise
+  double loss_sum;             // over the samples since the metrics were last taken
+  unsigned long long correct;  // likewise, over the rows of the first output
 };
-// Adds a step's `losses` and `correct`, [rows] each, to the state, and counts the step.
-void count_step(int64_t rows, const float* losses, const int* correct, StepState* state,
+// Adds `scale` times a step's `losses`, and `correct`, [rows] each, to the state, and counts the
+// step.
+void count_step(int64_t rows, double scale, const float* losses, const int* correct,
+                StepState* state, cudaStream_t stream);
+// Adds `scale` times the losses [rows] of another output of the step.
+void add_losses(int64_t rows, double scale, const float* losses, StepState* state,
                 cudaStream_t stream);
+
+// split.cu
+// The columns [begin, begin + size) of from [rows, width] to those from to_begin of to
+// [rows, to_width].
+void take_columns(int64_t rows, int64_t width, int64_t begin, int64_t size, const float* from,
+                  int64_t to_width, int64_t to_begin, float* to, cudaStream_t stream);
 
 // noise.cu
 enum class Pass { kForward, kBackward };
@@ -179,10 +189,11 @@ struct LossShape {
   int64_t outputs;
   int64_t positions;
   bool weighted;  // the targets of each sample end in its weight
+  float weight;   // of the output: the gradient is of weight times the mean loss
 };
 // losses [rows], and correct [rows], 1 where a row's target is met (StepMetrics), from z [rows, K]
-// and the targets. `gradient` [rows, K] of the mean loss, or nullptr. `counted`: one float, for the
-// kernels' own use.
+// and the targets. `gradient` [rows, K], or nullptr. `counted`: one float, for the kernels' own
+// use.
 void compute_loss(const LossSpec& loss, const LossShape& shape, const float* z,
                   const float* targets, float* gradient, float* losses, int* correct,
                   float* counted, cudaStream_t stream);

@@ -133,7 +133,7 @@ __global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored i
   const auto rows = static_cast<float>(shape.rows);
   const float weight = shape.weighted ? targets[layout.weight(n)] : 1.0f;
   const float having_one = ignored.any ? *counted : rows;
-  const float scale = weight / having_one;
+  const float scale = shape.weight * weight / having_one;
   float row_loss = 0;
   if (by_class && ignored.is(*row)) {
     if (gradient != nullptr) Lanes().each(outputs, [&](int64_t j) { gradient[j] = 0; });

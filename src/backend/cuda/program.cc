@@ -63,20 +63,16 @@ Plan make_cuda_plan(const Graph& graph, const ReplicaOptions& options) {
 
 Program::Program(const Graph& graph, const Plan& plan, const Context& context,
                  const Parameters& parameters, const ProgramState& state, int64_t batch)
-    : plan_(plan),
+    : graph_(graph),
+      plan_(plan),
       context_(context),
       parameters_(parameters),
       state_(state),
       batch_(batch),
-      positions_(graph.positions()),
-      loss_spec_(graph.loss),
-      loss_{plan.output_activation, batch * positions_, graph.classes(), positions_,
-            graph.weighted},
-      values_(plan, batch, memory_),
-      losses_(*context.device, static_cast<size_t>(loss_.rows)),
-      correct_(*context.device, static_cast<size_t>(loss_.rows)),
+      values_(graph, plan, batch, memory_),
       counted_(*context.device, 1) {
   check_sizes();
+  make_outputs();
   make_operations();
   arena_ = DeviceArray<float>(*context.device, memory_.place());
   memory_.bind(arena_.data());
@@ -92,6 +88,27 @@ void Program::check_sizes() const {
                     "make the batch smaller",
                     name_of(plan_.steps[*tensor.step]), batch_, numbers));
   }
+}
+
+void Program::make_outputs() {
+  int64_t most_rows = 0, most_outputs = 0;
+  for (size_t k = 0; k < graph_.outputs.size(); ++k) {
+    const GraphOutput& output = graph_.outputs[k];
+    const int64_t positions = graph_.positions(output);
+    const LossShape loss{plan_.outputs[k].activation,
+                         batch_ * positions,
+                         graph_.classes(output),
+                         positions,
+                         graph_.weighted,
+                         output.weight};
+    outputs_.push_back(loss);
+    most_rows = std::max(most_rows, loss.rows);
+    most_outputs = std::max(most_outputs, loss.rows * loss.outputs);
+  }
+  losses_ = DeviceArray<float>(*context_.device, static_cast<size_t>(most_rows));
+  correct_ = DeviceArray<int>(*context_.device, static_cast<size_t>(most_rows));
+  if (outputs_.size() == 1) return;
+  probabilities_ = DeviceArray<float>(*context_.device, static_cast<size_t>(most_outputs));
 }
 
 void Program::make_operations() {
@@ -124,32 +141,47 @@ void Program::prepare_forward() {
 }
 
 void Program::forward(int slot, Mode mode) {
-  values_.input()->data =
-      const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);  // only read
+  const float* x = state_.inputs[static_cast<size_t>(slot)].x;
+  values_.x()->data = const_cast<float*>(x);  // only read
   prepare_forward();
+  split(batch_, graph_.input_size(), x, values_.x_splits());
   for (const auto& operation : operations_) operation->forward(mode);
 }
 
-LossShape Program::loss_of(int64_t n) const {
-  LossShape shape = loss_;
-  shape.rows = n * positions_;
-  return shape;
+void Program::split(int64_t n, int64_t width, const float* rows, const std::vector<Split>& splits) {
+  for (const auto& [column, to, place] : splits) {
+    take_columns(n, width, column.begin, column.size, rows, place.width, place.begin, to->data,
+                 context_.main.stream.get());
+  }
 }
 
-void Program::loss(int64_t n, int slot, float* gradient, StepState* state) {
+void Program::losses(int64_t n, int slot, Gradients gradients, StepState* state) {
   cudaStream_t stream = context_.main.stream.get();
-  const LossShape shape = loss_of(n);
-  compute_loss(loss_spec_, shape, values_.output().data->data,
-               state_.inputs[static_cast<size_t>(slot)].y, gradient, losses_.data(),
-               correct_.data(), counted_.data(), stream);
-  parameters_.add_penalty(shape.rows, state, stream);
-  count_step(shape.rows, losses_.data(), correct_.data(), state, stream);
+  const float* y = state_.inputs[static_cast<size_t>(slot)].y;
+  values_.y()->data = const_cast<float*>(y);  // only read
+  split(n, graph_.target_size(), y, values_.y_splits());
+  parameters_.add_penalty(n, state, stream);
+  for (size_t k = 0; k < outputs_.size(); ++k) {
+    const OutputValue& output = values_.outputs()[k];
+    const bool wanted = gradients == Gradients::kWritten && output.value.gradient != nullptr;
+    LossShape shape = outputs_[k];
+    shape.rows = n * shape.positions;
+    compute_loss(graph_.outputs[k].loss, shape, output.value.data->data, output.targets->data,
+                 wanted ? output.value.gradient->data : nullptr, losses_.data(), correct_.data(),
+                 counted_.data(), stream);
+    if (wanted && output.sum) add_up(*output.sum);
+    const double scale = shape.weight / static_cast<double>(shape.positions);
+    if (k == 0) {
+      count_step(shape.rows, scale, losses_.data(), correct_.data(), state, stream);
+    } else {
+      add_losses(shape.rows, scale, losses_.data(), state, stream);
+    }
+  }
 }
 
 void Program::gradients(int slot, StepState* state) {
   forward(slot, Mode::kTraining);
-  const Value& output = values_.output();
-  loss(batch_, slot, output.gradient == nullptr ? nullptr : output.gradient->data, state);
+  losses(batch_, slot, Gradients::kWritten, state);
   for (size_t i = plan_.steps.size(); i-- > 0;) {
     if (plan_.steps[i].has_backward) backward(i);
   }
@@ -157,9 +189,11 @@ void Program::gradients(int slot, StepState* state) {
 
 void Program::backward(size_t step) {
   operations_[step]->backward();
-  for (const GradientSum& sum : values_.of_step(step).sums) {
-    add(sum.type, sum.size, sum.from->data, sum.to->data, sum.to->data, context_.main.stream.get());
-  }
+  for (const GradientSum& sum : values_.of_step(step).sums) add_up(sum);
+}
+
+void Program::add_up(const GradientSum& sum) {
+  add(sum.type, sum.size, sum.from->data, sum.to->data, sum.to->data, context_.main.stream.get());
 }
 
 void Program::use_gradients(size_t parameters, int slot) {
@@ -178,7 +212,7 @@ void Program::use_gradients(size_t parameters, int slot) {
 // the same batch, but steps no parameter, changes no state and counts nothing.
 void Program::warm_up(int slot) {
   if (warm_) return;
-  values_.input()->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);
+  values_.x()->data = const_cast<float*>(state_.inputs[static_cast<size_t>(slot)].x);
   prepare_forward();
   const std::unique_lock alone(context_.device->captures());
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
@@ -215,22 +249,29 @@ void Program::train_step(int slot) {
 
 void Program::evaluate(int64_t n, int slot) {
   forward(slot, Mode::kInference);
-  loss(n, slot, nullptr, state_.evaluation);
+  losses(n, slot, Gradients::kNone, state_.evaluation);
 }
 
 void Program::predict(int64_t n, int slot, float* y) {
   forward(slot, Mode::kInference);
   cudaStream_t stream = context_.main.stream.get();
-  float* output = values_.output().data->data;
-  const int64_t rows = n * positions_;
-  if (loss_.activation == Activation::kSoftmax) {
-    softmax(false, rows, {1, loss_.outputs, 1}, output, output, stream);
-  } else if (loss_.activation == Activation::kSigmoid) {
-    activate(Activation::kSigmoid, Type::kFloat32, rows * loss_.outputs, output, output, stream);
+  for (size_t k = 0; k < outputs_.size(); ++k) {
+    const LossShape& loss = outputs_[k];
+    float* output = values_.outputs()[k].value.data->data;
+    const int64_t rows = n * loss.positions;
+    float* to = probabilities_.size() == 0 ? output : probabilities_.data();
+    if (loss.activation == Activation::kSoftmax) {
+      softmax(false, rows, {1, loss.outputs, 1}, output, to, stream);
+      output = to;
+    } else if (loss.activation == Activation::kSigmoid) {
+      activate(Activation::kSigmoid, Type::kFloat32, rows * loss.outputs, output, to, stream);
+      output = to;
+    }
+    const auto size = static_cast<size_t>(rows * loss.outputs);
+    SLUICE_CHECKED(
+        cudaMemcpyAsync(y, output, size * sizeof(float), cudaMemcpyDeviceToHost, stream));
+    y += size;
   }
-  SLUICE_CHECKED(cudaMemcpyAsync(y, output,
-                                 static_cast<size_t>(rows * loss_.outputs) * sizeof(float),
-                                 cudaMemcpyDeviceToHost, stream));
 }
 
 }  // namespace sluice::backend::cuda

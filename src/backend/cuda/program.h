@@ -47,7 +47,7 @@ class Program {
   // Of the first n samples in the slot. Adds to the metrics of evaluation.
   void evaluate(int64_t n, int slot);
   // Copies the first n samples' outputs, probabilities behind a last softmax, to `y`, which is
-  // pinned.
+  // pinned: all of the first output, [n, ...], then all of the second.
   void predict(int64_t n, int slot, float* y);
 
   // Kernels, copies and host functions of a captured training step; 0 before the first.
@@ -55,33 +55,36 @@ class Program {
 
  private:
   void check_sizes() const;
+  void make_outputs();
   void make_operations();
   void prepare_forward();
   void forward(int slot, Mode mode);
-  // The same of the first n samples.
-  void loss(int64_t n, int slot, float* gradient, StepState* state);
-  LossShape loss_of(int64_t n) const;
+  // Those of the first n samples; with their gradients where there are any.
+  enum class Gradients { kNone, kWritten };
+  void losses(int64_t n, int slot, Gradients gradients, StepState* state);
+  void split(int64_t n, int64_t width, const float* rows, const std::vector<Split>& splits);
+  void add_up(const GradientSum& sum);
   void gradients(int slot, StepState* state);
   void backward(size_t step);
   void use_gradients(size_t parameters, int slot);
   void warm_up(int slot);
   void capture(int slot);
 
+  const Graph& graph_;
   const Plan& plan_;
   const Context& context_;
   const Parameters& parameters_;
   const ProgramState state_;
   const int64_t batch_;
-  const int64_t positions_;    // rows of outputs that each sample has
-  const LossSpec& loss_spec_;  // of the graph
-  const LossShape loss_;       // of the whole batch
+  std::vector<LossShape> outputs_;  // of the whole batch
   MemoryPlan memory_;
   const Values values_;
   std::vector<std::unique_ptr<Operation>> operations_;  // one for each step
   DeviceArray<float> arena_;
-  DeviceArray<float> losses_;  // of each row of outputs
+  DeviceArray<float> losses_;  // of each row of an output
   DeviceArray<int> correct_;
-  DeviceArray<float> counted_;  // how many of them have a loss
+  DeviceArray<float> counted_;        // how many of them have a loss
+  DeviceArray<float> probabilities_;  // of an output; only where there are several
   bool forward_prepared_ = false, rehearsing_ = false, warm_ = false;
   std::array<GraphExec, kInputSlots> steps_;
   size_t nodes_ = 0;

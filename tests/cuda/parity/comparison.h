@@ -98,7 +98,7 @@ inline void expect_parity(const Pair& pair, const Samples& samples, Precision pr
   }
   expect_close("gradients", pair.ours->gradients(), pair.cpu->gradients(), allowed);
 
-  const auto outputs = static_cast<size_t>(batch * graph.output_shape().size());
+  const auto outputs = static_cast<size_t>(batch * graph.output_size());
   std::vector<float> y(outputs), reference_y(outputs);
   pair.ours->predict(batch, samples.x, y);
   pair.cpu->predict(batch, samples.x, reference_y);

@@ -561,7 +561,7 @@ TEST(MaxPoolingParityTest, NanIsLargerThanNumbers) {
     for (float& value : samples.x) {
       if (rng.below(10) == 0) value = std::numeric_limits<float>::quiet_NaN();
     }
-    std::vector<float> y(static_cast<size_t>(4 * graph.output_shape().size())), reference(y.size());
+    std::vector<float> y(static_cast<size_t>(4 * graph.output_size())), reference(y.size());
     pair.ours->predict(4, samples.x, y);
     pair.cpu->predict(4, samples.x, reference);
     for (size_t i = 0; i < y.size(); ++i) {

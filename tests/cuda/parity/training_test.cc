@@ -126,13 +126,51 @@ TEST(OptimizerParityTest, WhatIsFrozenStaysAndWhatIsSharedStepsOnce) {
   }
 }
 
+std::vector<Graph> several_outputs() {
+  std::vector<Graph> graphs;
+  {
+    GraphBuilder builder({6, 6, 2});
+    const ValueId image = builder.conv({.filters = 3}).activation(kTanh).flatten().dense(4).here();
+    builder.input({5}).dense(4).activation(kTanh);
+    const ValueId sum = builder.merge({}, {image}).here();
+    const ValueId classes = builder.dense(3).activation(kSoftmax).here();
+    builder.from(sum).dense(2);
+    graphs.push_back(builder.build({{classes, kSparse, 0.3f}, {builder.here(), kMse, 2}}));
+  }
+  {
+    GraphBuilder builder({2, 5});
+    const ValueId classes = builder.dense(4).activation(kSoftmax).here();
+    const ValueId behind = builder.dense(3).here();
+    graphs.push_back(builder.build({{classes, kSparse}, {behind, kMse, 0.5f}, {classes, kMse}}));
+  }
+  return graphs;
+}
+
+TEST(OutputsParityTest, SeveralInputsAndOutputsTrainAsOnTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  for (const Graph& graph : several_outputs()) {
+    for (const Precision precision : {Precision::kFloat32, Precision::kMixedBfloat16}) {
+      const Pair pair(graph, {.batch_size = 9, .precision = precision}, 3);
+      expect_parity(pair, Samples(graph, 9, 5), precision);
+    }
+    const Pair pair(graph, {.purpose = Purpose::kInference, .batch_size = 9}, 3);
+    const Samples samples(graph, 5, 7);
+    std::vector<float> y(static_cast<size_t>(5 * graph.output_size())), expected(y.size());
+    pair.ours->predict(5, samples.x, y);
+    pair.cpu->predict(5, samples.x, expected);
+    expect_close("predictions", y, expected, 1e-5);
+    expect_same_metrics(pair.ours->evaluate(samples.batch()), pair.cpu->evaluate(samples.batch()),
+                        1e-5);
+  }
+}
+
 TEST(InferenceParityTest, ABatchOfAnySizeGivesWhatTheCpuGives) {
   SLUICE_SKIP_WITHOUT_GPU();
   const Graph graph = small_cnn();
   const Pair pair(graph, {.purpose = Purpose::kInference, .batch_size = 21}, 3, 0.3f);
   for (const int64_t n : {1, 2, 3, 5, 8, 16, 17, 21}) {
     const Samples samples(graph, n, 100);
-    std::vector<float> y(static_cast<size_t>(n * graph.output_shape().size())), expected(y.size());
+    std::vector<float> y(static_cast<size_t>(n * graph.output_size())), expected(y.size());
     pair.ours->predict(n, samples.x, y);
     pair.cpu->predict(n, samples.x, expected);
     expect_close("predictions", y, expected, 1e-5);

@@ -16,6 +16,7 @@ import sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 HERE = pathlib.Path(__file__).parent
@@ -58,6 +59,101 @@ def all_layers(k):
         ],
         name="all_layers",
     )
+
+
+def two_heads(k):
+    """Two inputs, of which one comes in late, and two outputs, of which one is read on."""
+    layer = k.layers
+    image = layer.Input((5, 5, 2), name="image")
+    row = layer.Input((3,), name="row")
+    seen = layer.Conv2D(3, 3, activation="relu", name="seen")(image)
+    flat = layer.Dense(4, activation="tanh", name="squeezed")(layer.Flatten(name="flat")(seen))
+    kind = layer.Dense(3, activation="softmax", name="kind")(flat)
+    both = layer.Add(name="both")([kind, layer.Dense(3, name="from_row")(row)])
+    place = layer.Dense(2, name="place")(both)
+    return k.Model([image, row], [kind, place], name="two_heads")
+
+
+def flat(arrays):
+    return [float(f"{v:.9g}") for a in arrays for v in np.array(a).ravel()]
+
+
+def head_values(model):
+    """One step of two losses with weights, and what Keras measures, as a row of each sample."""
+    rng = np.random.default_rng(2)
+    for weight in model.weights:
+        weight.assign(rng.uniform(-0.5, 0.5, weight.shape).astype("float32"))
+    n = 6
+    x = [rng.uniform(-1, 1, (n, *shape[1:])).astype("float32") for shape in model.input_shape]
+    classes = rng.integers(0, 3, n)
+    place = rng.uniform(-1, 1, (n, 2)).astype("float32")
+    sparse, mse = keras.losses.SparseCategoricalCrossentropy(), keras.losses.MeanSquaredError()
+    weights = [0.4, 2.5]
+    with tf.GradientTape() as tape:
+        y = model(x)
+        losses = [sparse(classes, y[0]), mse(place, y[1])]
+        total = weights[0] * losses[0] + weights[1] * losses[1]
+    gradients = tape.gradient(total, [w.value for w in model.trainable_weights])
+    model.compile(
+        optimizer="sgd", loss=["sparse_categorical_crossentropy", "mse"], loss_weights=weights,
+        metrics=[["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(2, name="top")],
+                 ["mae", keras.metrics.RootMeanSquaredError(name="root")]])
+    measured = model.evaluate(x, [classes, place], verbose=0, batch_size=4, return_dict=True)
+    return json.dumps({
+        "layers": [layer.name for layer in model.layers],
+        "weights": flat(model.weights),
+        "x": [flat([v]) for v in x], "y": [flat([v]) for v in y],
+        "targets": [flat([classes]), flat([place])],
+        "loss_weights": weights, "losses": [float(v) for v in losses], "loss": float(total),
+        "measured": measured,
+        "gradients": {w.path: flat([g]) for w, g in zip(model.trainable_weights, gradients)},
+    })
+
+
+def metric_values():
+    """Metrics of random outputs, of one and of four classes."""
+    rng = np.random.default_rng(3)
+    m = keras.metrics
+    result = {}
+
+    def measure(metric, *args):
+        metric.update_state(*args)
+        return float(metric.result())
+
+    y = rng.integers(0, 2, (200, 1)).astype("float32")
+    p = np.clip(0.5 * y + 0.25 + rng.normal(0, 0.3, y.shape), 0, 1).astype("float32")
+    result["one"] = {
+        "y": flat([y]), "p": flat([p]),
+        "auc": measure(m.AUC(), y, p), "auc(curve=PR)": measure(m.AUC(curve="PR"), y, p),
+        "auc(num_thresholds=20)": measure(m.AUC(num_thresholds=20), y, p),
+        "precision": measure(m.Precision(), y, p), "recall": measure(m.Recall(), y, p),
+        "precision(threshold=0.7)": measure(m.Precision(0.7), y, p),
+        "binary_accuracy(threshold=0.3)": measure(m.BinaryAccuracy(threshold=0.3), y, p),
+        "accuracy": measure(m.BinaryAccuracy(), y, p),
+        "mse": measure(m.MeanSquaredError(), y, p), "mae": measure(m.MeanAbsoluteError(), y, p),
+        "root_mean_squared_error": measure(m.RootMeanSquaredError(), y, p),
+    }
+    classes = rng.integers(0, 4, 150)
+    z = rng.normal(0, 1, (150, 4)) + 1.2 * np.eye(4)[classes]
+    p = (np.exp(z) / np.exp(z).sum(-1, keepdims=True)).astype("float32")
+    y = np.eye(4)[classes].astype("float32")
+    matrix = np.zeros((4, 4), int)
+    np.add.at(matrix, (classes, p.argmax(-1)), 1)
+    result["four"] = {
+        "classes": flat([classes]), "p": flat([p]),
+        "auc": measure(m.AUC(), y, p), "auc(curve=PR)": measure(m.AUC(curve="PR"), y, p),
+        "precision": measure(m.Precision(), y, p), "recall": measure(m.Recall(), y, p),
+        "precision(class_id=2)": measure(m.Precision(class_id=2), y, p),
+        "recall(class_id=0,threshold=0.4)": measure(m.Recall(0.4, class_id=0), y, p),
+        "binary_accuracy": measure(m.BinaryAccuracy(), y, p),
+        "categorical_accuracy": measure(m.CategoricalAccuracy(), y, p),
+        "top_k_categorical_accuracy(k=2)": measure(m.TopKCategoricalAccuracy(2), y, p),
+        "sparse_top_k_categorical_accuracy(k=1)":
+            measure(m.SparseTopKCategoricalAccuracy(1), classes, p),
+        "mse": measure(m.MeanSquaredError(), y, p), "mae": measure(m.MeanAbsoluteError(), y, p),
+        "confusion_matrix": matrix.ravel().tolist(),
+    }
+    return json.dumps(result)
 
 
 def long_names(k):
@@ -117,6 +213,9 @@ def check_sluice_json(k):
     expected.set_weights([np.full(w.shape, 0.1 * i) for i, w in enumerate(model.get_weights())])
     model.set_weights(expected.get_weights())
     assert (model.predict(x, verbose=0) == expected.predict(x, verbose=0)).all()
+    model = k.models.model_from_json((HERE / "two_heads.sluice.json").read_text())
+    assert settings(model) == settings(two_heads(k)), k.__name__
+    assert len(model.inputs) == 2 and len(model.outputs) == 2
     model = k.models.model_from_json((HERE / "all_layers.sluice.json").read_text())
     assert settings(model) == settings(all_layers(k)), k.__name__
     assert model.input_shape == (None, 28, 30, 3)
@@ -126,7 +225,9 @@ def check_sluice_json(k):
 def main():
     for make in (mnist_cnn, all_layers, long_names, unbuilt):
         write(make.__name__ + ".summary.txt", summary(make(keras)))
-    for make in (mnist_cnn, all_layers, residual, merges):
+    write("two_heads.values.json", head_values(two_heads(keras)))
+    write("metrics.values.json", metric_values())
+    for make in (mnist_cnn, all_layers, residual, merges, two_heads):
         write(make.__name__ + ".keras3.json", make(keras).to_json())
         write(make.__name__ + ".keras2.json", make(tf_keras).to_json())
     for k in (keras, tf_keras):
