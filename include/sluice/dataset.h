@@ -35,6 +35,17 @@ class Dataset {
   static Dataset from_arrays(std::span<const float> x, std::span<const float> targets,
                              const Shape& sample_shape);
 
+  // For models of several inputs or outputs: each array has the part of every record that one input
+  // takes, or that one output is compared with, [n, shape...], in the model's order. Targets are as
+  // the losses take them: class numbers from 0, one to a record, for
+  // sparse_categorical_crossentropy, else as many numbers as the output has. Throws
+  // std::invalid_argument unless all have the same number of records, at least 1.
+  struct Array {
+    std::span<const float> values;
+    Shape shape;  // of one record
+  };
+  static Dataset from_arrays(const std::vector<Array>& x, const std::vector<Array>& targets);
+
   // Throws std::invalid_argument when there are no records.
   explicit Dataset(std::shared_ptr<const data::Records> records);
 

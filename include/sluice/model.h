@@ -26,6 +26,7 @@
 
 #include "sluice/layer.h"
 #include "sluice/losses.h"
+#include "sluice/metrics.h"
 #include "sluice/optimizers.h"
 
 namespace sluice {
@@ -35,16 +36,6 @@ class Dataset;
 namespace core {
 class ParameterSet;
 }
-
-// What fit() and evaluate() return, as Keras' History and return_dict.
-struct Metrics {
-  // Mean over the samples. NaN or infinite when training has diverged.
-  double loss = 0;
-  // Share of the samples (and positions) whose first largest output is at their class, NaN being
-  // passed over; outputs of nothing but NaN count as class 0. Of a single output: whether it is
-  // above 0.5. NaN where a loss of numbers (mse) compares what are no classes. Keras: "accuracy".
-  double accuracy = 0;
-};
 
 // One epoch of fit() or of Trainer::train().
 struct EpochHistory {
@@ -64,6 +55,11 @@ struct FitOptions {
   int epochs = 1;                    // passes over the dataset
   OptimizerSpec optimizer = "adam";  // begins anew in each call
   LossSpec loss = "categorical_crossentropy";
+  // Of a model with several outputs, by their names (Model::output_names()): losses other than
+  // `loss`, and how much each counts in the sum that is trained, 1 where nothing else is said.
+  std::map<std::string, LossSpec> losses = {};
+  std::map<std::string, double> loss_weights = {};
+  std::vector<std::string> metrics = {"accuracy"};  // sluice/metrics.h
   // How much the loss of a record of each class counts, in training; 1 for those that are not
   // there. A batch's loss is the sum of weights times losses, divided by the number of samples, as
   // in Keras. Only for datasets of classes. Weights are finite and at least 0.
@@ -92,6 +88,9 @@ struct FitOptions {
 struct EvaluateOptions {
   int64_t batch_size = 128;
   LossSpec loss = "categorical_crossentropy";
+  std::map<std::string, LossSpec> losses = {};
+  std::map<std::string, double> loss_weights = {};
+  std::vector<std::string> metrics = {"accuracy"};
   int threads = 0;
   std::string device = "auto";
   int64_t gpu_memory_mib = 0;
@@ -195,8 +194,13 @@ class Model {
   // does.
   Metrics evaluate(const Dataset& dataset, const EvaluateOptions& options = {}) const;
   // The outputs [n, output...] for x [n, input...], both row-major, in inference mode. Throws
-  // ShapeError unless x holds at least one sample and whole ones only; otherwise as fit().
+  // ShapeError unless x holds at least one sample and whole ones only, or the model has several
+  // inputs or outputs; otherwise as fit().
   std::vector<float> predict(std::span<const float> x, const PredictOptions& options = {}) const;
+  // The same of models with several: x has one array for each input, of as many samples, and what
+  // is returned one for each output.
+  std::vector<std::vector<float>> predict(const std::vector<std::span<const float>>& x,
+                                          const PredictOptions& options = {}) const;
 
   // One weight by its name, the layer's and its own: "dense/kernel"; row-major. Both throw
   // std::invalid_argument for a name that the model does not have, set_weights() ShapeError for

@@ -8,6 +8,7 @@
 //   optimizers.h  SGD(), Adam(), AdamW(), ...             how gradients become steps
 //   learning_rate.h  CosineDecay(), ...                   how large they are over a training
 //   regularizers.h, constraints.h    L2(), MaxNorm(), ...   what weights are held to
+//   metrics.h     Metrics                                 what is measured besides the loss
 //   trainer.h     init(), Adag, Downpour, AsyncSgd        training in several processes
 //   errors.h      ShapeError, RuntimeError                what is thrown
 //   status.h      Status, Result                          the same inside the library
@@ -24,6 +25,7 @@
 #include "sluice/layers.h"
 #include "sluice/learning_rate.h"
 #include "sluice/losses.h"
+#include "sluice/metrics.h"
 #include "sluice/model.h"
 #include "sluice/optimizers.h"
 #include "sluice/regularizers.h"

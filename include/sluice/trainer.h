@@ -49,6 +49,9 @@ struct TrainerOptions {
   // Of each worker's replica (Adag, Downpour) or of the servers (AsyncSgd).
   OptimizerSpec optimizer = "adam";
   LossSpec loss = "categorical_crossentropy";
+  std::map<std::string, LossSpec> losses{};  // of several outputs, by name, where they differ
+  std::map<std::string, double> loss_weights{};
+  std::vector<std::string> metrics = {"accuracy"};
   std::map<int, float> class_weight = {};
   // The last records, as Keras. An epoch's validation is of the servers' parameters when the
   // epoch's last sample had been counted; of epochs that end together only the newest has one.

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "backend/activation.h"
+#include "backend/metrics.h"
 #include "backend/weight_rule.h"
 #include "sluice/losses.h"
 #include "sluice/shape.h"
@@ -266,10 +267,12 @@ struct GraphOutput {
   // are computed from the inputs of a last softmax or sigmoid.
   LossSpec loss = SparseCategoricalCrossentropy{};
   float weight = 1;  // of this loss: what is trained is the weighted sum over the outputs
+  std::vector<Metric> metrics{};
 
   bool takes_class_numbers() const {
     return std::holds_alternative<SparseCategoricalCrossentropy>(loss.loss);
   }
+  bool operator==(const GraphOutput&) const = default;
 };
 
 // A sample is one row of floats: what the inputs take, one after another in their order. So are its
@@ -328,6 +331,15 @@ struct Graph {
     int64_t size = weighted ? 1 : 0;
     for (const GraphOutput& output : outputs) size += target_size(output);
     return size;
+  }
+
+  // Of StepMetrics: for each output its loss, where there are several, and its metrics' counters.
+  size_t counters() const {
+    size_t count = outputs.size() > 1 ? outputs.size() : 0;
+    for (const GraphOutput& output : outputs) {
+      for (const Metric& metric : output.metrics) count += counters_of(metric, classes(output));
+    }
+    return count;
   }
 };
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "backend/graph.h"
 #include "core/aligned_buffer.h"
@@ -62,15 +63,17 @@ struct Batch {
 // Sums over a batch, so that any number of batches can be added up.
 struct StepMetrics {
   int64_t samples = 0;
-  double loss_sum = 0;  // loss of the batch, with its weights, times its samples
-  // Of the first output: samples whose first largest output is the target's class. Of a sample with
-  // several positions, the share of them for which that is so.
-  double correct = 0;
+  // The weighted sum of the outputs' losses, with the samples' weights, times the samples.
+  double loss_sum = 0;
+  // Of each output in turn: the sum of its own loss, unless it is the only one, and its metrics'
+  // counters (backend/metrics.h); Graph::counters() in all, or none where there are no samples.
+  std::vector<double> counters{};
 
   StepMetrics& operator+=(const StepMetrics& other) {
     samples += other.samples;
     loss_sum += other.loss_sum;
-    correct += other.correct;
+    if (counters.size() < other.counters.size()) counters.resize(other.counters.size());
+    for (size_t i = 0; i < other.counters.size(); ++i) counters[i] += other.counters[i];
     return *this;
   }
 };

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "backend/replica.h"
 
@@ -22,7 +23,7 @@ class ReplicaPool {
  public:
   // What a replica is compiled for. Of two with the same key either will do.
   struct Key {
-    LossSpec loss = MeanSquaredError{};
+    std::vector<GraphOutput> outputs{};  // losses and metrics; their values are the model's
     bool weighted = false;
     int64_t batch_size = 1;
     int threads = 1;

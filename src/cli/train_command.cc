@@ -389,8 +389,10 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
       end_evaluation(report, status == 0 ? config.save : "", config.report, outputs);
     });
     try {
-      report.test = model.evaluate(
-          data->test, {.loss = config.loss, .device = device, .gpu_memory_mib = config.gpu_memory});
+      report.test = model.evaluate(data->test, {.loss = config.loss,
+                                                .metrics = train::objective_of(config).metrics,
+                                                .device = device,
+                                                .gpu_memory_mib = config.gpu_memory});
     } catch (const RuntimeError& error) {
       untested = error.what();
     }

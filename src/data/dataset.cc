@@ -85,6 +85,60 @@ Dataset Dataset::from_arrays(std::span<const float> x, std::span<const float> ta
                       {.x = {x.begin(), x.end()}, .values = {targets.begin(), targets.end()}});
 }
 
+namespace {
+
+// The arrays' parts of each record one after another, [records, sizes...].
+std::vector<float> joined(const std::vector<Dataset::Array>& arrays, size_t records) {
+  std::vector<float> all;
+  for (size_t i = 0; i < records; ++i) {
+    for (const Dataset::Array& array : arrays) {
+      const auto size = static_cast<size_t>(array.shape.size());
+      const auto part = array.values.subspan(i * size, size);
+      all.insert(all.end(), part.begin(), part.end());
+    }
+  }
+  return all;
+}
+
+// Those of the first, which all must have.
+size_t records_of(const std::vector<Dataset::Array>& x,
+                  const std::vector<Dataset::Array>& targets) {
+  if (x.empty() || targets.empty()) {
+    throw std::invalid_argument(
+        "dataset \"arrays\": expected at least one array of features and one of targets");
+  }
+  const auto size_of = [](const Dataset::Array& array) {
+    return static_cast<size_t>(std::max<int64_t>(array.shape.size(), 1));
+  };
+  const size_t records = x.front().values.size() / size_of(x.front());
+  for (const auto* arrays : {&x, &targets}) {
+    for (const Dataset::Array& array : *arrays) {
+      if (array.shape.size() >= 1 && records >= 1 &&
+          array.values.size() == records * size_of(array)) {
+        continue;
+      }
+      throw std::invalid_argument(
+          fmt::format("dataset \"arrays\": expected {} records of shape {} in array {} of the {}, "
+                      "got {} numbers",
+                      records, array.shape.to_string(), &array - arrays->data(),
+                      arrays == &x ? "features" : "targets", array.values.size()));
+    }
+  }
+  return records;
+}
+
+}  // namespace
+
+Dataset Dataset::from_arrays(const std::vector<Array>& x, const std::vector<Array>& targets) {
+  const size_t records = records_of(x, targets);
+  ArrayStorage storage{.x = joined(x, records), .values = joined(targets, records)};
+  const auto width = static_cast<int64_t>(storage.x.size() / records);
+  data::RecordsInfo info = array_info(x.size() == 1 ? x.front().shape : Shape{width}, records);
+  info.classes = 0;
+  info.values = static_cast<int64_t>(storage.values.size() / records);
+  return from_storage(std::move(info), std::move(storage));
+}
+
 Dataset::Dataset(std::shared_ptr<const data::Records> records) : records_(std::move(records)) {
   if (records_ == nullptr || records_->info().records < 1) {
     throw std::invalid_argument("Dataset: expected at least 1 record, got none");

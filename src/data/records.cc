@@ -189,9 +189,6 @@ void Records::gather_stored(std::span<const uint32_t> indices, std::span<std::by
 void Records::gather_targets(std::span<const uint32_t> indices, TargetForm form,
                              std::span<float> y) const {
   const bool numbers = info_.classes == 0;
-  if (form == TargetForm::kClassNumbers && numbers) {
-    throw std::invalid_argument(about(info_, "its targets are no class numbers"));
-  }
   const bool vectors = numbers || form == TargetForm::kVectors ||
                        (form == TargetForm::kNumbers && info_.classes != 2);
   const auto width = static_cast<size_t>(!vectors ? 1 : numbers ? info_.values : info_.classes);

@@ -42,6 +42,8 @@ struct RecordsSource {
 
 // What a batch has as targets: one class number a sample, [n]; y [n, K], which is one-hot where
 // records carry classes; or one number a sample, [n], which is the class's where they carry two.
+// Records of numbers have these, [n, values], in any case: what they mean the program that made
+// them knows.
 enum class TargetForm : uint8_t { kClassNumbers, kVectors, kNumbers };
 
 // How much the loss of a record counts: the product of both, where they are there.
@@ -136,8 +138,7 @@ class Records {
 
   // Write the records at `indices` one after another: x [n, sample...] as floats; y [n] or [n, K]
   // as `form` says, K the classes or values, with weights one column more, which has them; `to`
-  // [n, record_bytes] as they are stored. Throw
-  // std::invalid_argument for a span of another size or class numbers that there are not,
+  // [n, record_bytes] as they are stored. Throw std::invalid_argument for a span of another size,
   // std::out_of_range for an index, RuntimeError when the features' file cannot be read or has
   // changed since it was opened.
   void gather(std::span<const uint32_t> indices, std::span<float> x) const;

@@ -7,6 +7,7 @@
 
 #include "core/check.h"
 #include "nn/graph_builder.h"
+#include "nn/metrics.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
 
@@ -18,16 +19,26 @@ bool is_trained(const Model& model, const core::Variable& variable) {
 }
 
 backend::Graph lower(const Model& model, const LossSpec& loss) {
-  return lower(model, std::vector(model.impl().outputs.size(), OutputLoss{loss}));
+  return lower(model, std::vector(model.impl().outputs.size(), backend::GraphOutput{.loss = loss}));
 }
 
-backend::Graph lower(const Model& model, const std::vector<OutputLoss>& losses) {
+std::vector<backend::GraphOutput> parse_tasks(const std::vector<OutputTask>& tasks) {
+  std::vector<backend::GraphOutput> outputs;
+  for (const OutputTask& task : tasks) {
+    backend::GraphOutput output{.loss = task.loss, .weight = task.weight};
+    for (const std::string& metric : task.metrics) output.metrics.push_back(parse_metric(metric));
+    outputs.push_back(std::move(output));
+  }
+  return outputs;
+}
+
+backend::Graph lower(const Model& model, std::vector<backend::GraphOutput> outputs) {
   std::vector<Shape> shapes = model.input_shapes();
   if (model.layers().empty()) {
     throw ShapeError(fmt::format("Sequential \"{}\": there are no layers; add some", model.name()));
   }
   const Model::Impl& impl = model.impl();
-  SLUICE_CHECK(losses.size() == impl.outputs.size()) << losses.size() << " losses";
+  SLUICE_CHECK(outputs.size() == impl.outputs.size()) << outputs.size() << " outputs";
   std::vector<backend::ValueId> values(shapes.size());  // of each value of the model
   std::iota(values.begin(), values.end(), backend::ValueId{0});
   GraphBuilder builder(std::move(shapes), model.parameters().layout());
@@ -41,9 +52,8 @@ backend::Graph lower(const Model& model, const std::vector<OutputLoss>& losses) 
     values.push_back(builder.value());
   }
   backend::Graph graph = std::move(builder).take();
-  for (size_t k = 0; k < losses.size(); ++k) {
-    graph.outputs.push_back({values[impl.outputs[k]], losses[k].loss, losses[k].weight});
-  }
+  for (size_t k = 0; k < outputs.size(); ++k) outputs[k].value = values[impl.outputs[k]];
+  graph.outputs = std::move(outputs);
   return graph;
 }
 

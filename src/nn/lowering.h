@@ -1,6 +1,7 @@
 // From a model to the graph that a backend compiles.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "backend/graph.h"
@@ -9,18 +10,20 @@
 
 namespace sluice::nn {
 
-// What is made small of an output, and how much it counts beside the others.
-struct OutputLoss {
-  LossSpec loss;
-  float weight = 1;
-
-  bool operator==(const OutputLoss&) const = default;
+// What a model's output is to learn, and, by name, what is measured of it.
+struct OutputTask {
+  LossSpec loss{};
+  float weight = 1;                    // of the loss, beside other outputs'
+  std::vector<std::string> metrics{};  // nn/metrics.h
 };
 
-// Throws ShapeError for a model without an input shape or without layers. `losses`: one for each
-// output.
-backend::Graph lower(const Model& model, const std::vector<OutputLoss>& losses);
-// The same loss for every output.
+// Throws std::invalid_argument for a metric that there is not.
+std::vector<backend::GraphOutput> parse_tasks(const std::vector<OutputTask>& tasks);
+
+// `outputs`: one for each of the model's, whose values are found here. Throws ShapeError for a
+// model without an input shape or without layers.
+backend::Graph lower(const Model& model, std::vector<backend::GraphOutput> outputs);
+// The same loss for every output, and no metrics.
 backend::Graph lower(const Model& model, const LossSpec& loss);
 
 // Whether an optimizer steps a variable of the model's: it is no state, and its layer not frozen.

@@ -9,11 +9,10 @@
 namespace sluice::server {
 namespace {
 
-// Not the loss: it is only shown, and that of a training that diverges is no number.
+// Not the sums: they are only shown, and the loss of a training that diverges is no number.
 bool makes_sense(const wire::EpochMetrics& metrics) {
   return metrics.epoch >= 0 && metrics.epoch < kMostEpochs && metrics.samples >= 0 &&
-         metrics.samples <= kMostSamples && metrics.correct >= 0 &&
-         metrics.correct <= metrics.samples;
+         metrics.samples <= kMostSamples && metrics.counters.size() <= kMostCounters;
 }
 
 bool is_incarnation(int64_t incarnation) {
@@ -111,8 +110,8 @@ Status ShardMachine::check_metrics(const wire::PushHeader& header) const {
   for (const wire::EpochMetrics& metrics : header.metrics) {
     if (makes_sense(metrics)) continue;
     return invalid_argument(
-        fmt::format("{}: metrics of epoch {} that make no sense: {:f} of {} samples correct", who(),
-                    metrics.epoch, metrics.correct, metrics.samples));
+        fmt::format("{}: metrics of epoch {} that make no sense: {} samples, {} counters", who(),
+                    metrics.epoch, metrics.samples, metrics.counters.size()));
   }
   return ok_status();
 }

@@ -1,6 +1,7 @@
 #include "server/training_totals.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace sluice::server {
 namespace {
@@ -12,11 +13,18 @@ void add(wire::WorkerCount& sum, const wire::WorkerCount& count) {
 
 }  // namespace
 
-void TrainingTotals::count(Epoch& epoch, const wire::EpochMetrics& metrics, core::TimePoint at) {
+void TrainingTotals::make_room(Epoch& epoch, const wire::EpochMetrics& metrics) {
+  std::vector<double>& counters = epoch.sums.counters;
+  counters.resize(std::max(counters.size(), metrics.counters.size()));
+}
+
+void TrainingTotals::count(Epoch& epoch, const wire::EpochMetrics& metrics,
+                           core::TimePoint at) noexcept {
   if (metrics.samples == 0) return;
   epoch.sums.samples += metrics.samples;
   epoch.sums.loss_sum += metrics.loss_sum;
-  epoch.sums.correct += metrics.correct;
+  std::transform(metrics.counters.begin(), metrics.counters.end(), epoch.sums.counters.begin(),
+                 epoch.sums.counters.begin(), std::plus<>());
   epoch.counted_at = std::max(epoch.counted_at, at);
 }
 
@@ -24,7 +32,9 @@ void TrainingTotals::reserve(const wire::PushHeader& header) {
   if (header.shard != wire::ShardMap::kLedgerShard) return;
   workers_[header.worker].worker = header.worker;
   for (const wire::EpochMetrics& metrics : header.metrics) {
-    epochs_[metrics.epoch].sums.epoch = metrics.epoch;
+    Epoch& epoch = epochs_[metrics.epoch];
+    epoch.sums.epoch = metrics.epoch;
+    make_room(epoch, metrics);
   }
 }
 
@@ -41,6 +51,7 @@ void TrainingTotals::record(const wire::PushHeader& header, core::TimePoint now)
 void TrainingTotals::merge(const TrainingTotals& other) {
   for (const auto& [number, epoch] : other.epochs_) {
     Epoch& own = epochs_.try_emplace(number, Epoch{.sums = {.epoch = number}}).first->second;
+    make_room(own, epoch.sums);
     count(own, epoch.sums, epoch.counted_at);
   }
   for (const auto& [worker, count] : other.workers_) {

@@ -33,7 +33,9 @@ class TrainingTotals {
     wire::EpochMetrics sums;
     core::TimePoint counted_at{};
   };
-  static void count(Epoch& epoch, const wire::EpochMetrics& metrics, core::TimePoint at);
+  // Once there is room for the counters.
+  static void count(Epoch& epoch, const wire::EpochMetrics& metrics, core::TimePoint at) noexcept;
+  static void make_room(Epoch& epoch, const wire::EpochMetrics& metrics);
 
   std::map<int32_t, Epoch> epochs_;
   std::map<int, wire::WorkerCount> workers_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <ctime>
 #include <future>
-#include <limits>
 #include <utility>
 #include <variant>
 
@@ -24,12 +23,6 @@ std::string time_of_day() {
   ::localtime_r(&now, &parts);
   char text[16];
   return {text, std::strftime(text, sizeof text, "%H:%M:%S", &parts)};
-}
-
-ShownMetrics shown(const wire::EpochMetrics& sums, const ShownJob& job) {
-  const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
-  return {sums.loss_sum / samples,
-          job.has_accuracy ? sums.correct / samples : std::numeric_limits<double>::quiet_NaN()};
 }
 
 }  // namespace
@@ -133,11 +126,11 @@ void JobView::show(const driver::Progress& progress, core::TimePoint at) {
     if (sums.samples == job_.records) epoch = std::max(epoch, sums.epoch + 1);
   }
   if (epoch * job_.records >= progress.total_samples) return;
-  wire::EpochMetrics current{epoch, 0, 0, 0};
+  wire::EpochMetrics current{.epoch = epoch};
   for (const auto& sums : progress.epochs) {
     if (sums.epoch == epoch) current = sums;
   }
-  view_.update(epoch, current.samples, progress.samples, shown(current, job_), at);
+  view_.update(epoch, current.samples, progress.samples, job_.metrics_of(current), at);
 }
 
 void JobView::show(const driver::WaitsFor& waits) {
@@ -160,7 +153,7 @@ void JobView::say_waits() {
 // --- Epochs ---
 
 void JobView::show(const driver::EpochEnded& ended, core::TimePoint at) {
-  ended_.push_back({ended.metrics.epoch, shown(ended.metrics, job_), at});
+  ended_.push_back({ended.metrics.epoch, job_.metrics_of(ended.metrics), at});
   if (!evaluate_) {
     show_epochs_until(ended.metrics.epoch, std::nullopt);
   } else if (!validating_) {
@@ -199,14 +192,14 @@ std::optional<Metrics> JobView::evaluate(std::span<const float> parameters) {
   }
 }
 
-void JobView::evaluated(int epoch, std::optional<Metrics> validation) {
+void JobView::evaluated(int epoch, const std::optional<Metrics>& validation) {
   validating_ = false;
   show_epochs_until(epoch, validation);
   if (when_shown_) return std::exchange(when_shown_, nullptr)();
   if (!ended_.empty()) validate_next();
 }
 
-void JobView::show_epochs_until(int epoch, std::optional<Metrics> validation) {
+void JobView::show_epochs_until(int epoch, const std::optional<Metrics>& validation) {
   while (!ended_.empty() && ended_.front().epoch <= epoch) {
     const EndedEpoch ended = ended_.front();
     ended_.erase(ended_.begin());
@@ -214,17 +207,15 @@ void JobView::show_epochs_until(int epoch, std::optional<Metrics> validation) {
   }
 }
 
-void JobView::show_epoch(const EndedEpoch& ended, std::optional<Metrics> validation) {
+void JobView::show_epoch(const EndedEpoch& ended, const std::optional<Metrics>& validation) {
   EpochHistory entry;
-  entry.train = {ended.metrics.loss, ended.metrics.accuracy};
+  entry.train = ended.metrics;
   entry.validation = validation;
   entry.seconds = core::to_seconds(ended.at - epoch_start_);
   epoch_start_ = ended.at;
   history_.push_back(entry);
   if (job_.on_epoch) job_.on_epoch(entry, static_cast<int>(history_.size()));
-  std::optional<ShownMetrics> metrics;
-  if (validation) metrics = {validation->loss, validation->accuracy};
-  view_.epoch_end(ended.epoch, ended.metrics, metrics, ended.at);
+  view_.epoch_end(ended.epoch, ended.metrics, validation, ended.at);
 }
 
 std::vector<EpochHistory> JobView::finish(std::span<const float> parameters) {

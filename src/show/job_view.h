@@ -31,7 +31,8 @@ struct ShownJob {
   std::function<void(const EpochHistory&, int epoch)> on_epoch{};
   // Members come from elsewhere: who joined and left is told, and when.
   bool members_come = false;
-  bool has_accuracy = true;
+  // What an epoch's sums come to.
+  std::function<Metrics(const wire::EpochMetrics&)> metrics_of{};
 };
 
 class JobView {
@@ -59,7 +60,7 @@ class JobView {
  private:
   struct EndedEpoch {
     int epoch;
-    ShownMetrics metrics;
+    Metrics metrics;
     core::TimePoint at;
   };
   class Show;  // what to do with each kind of event
@@ -75,10 +76,10 @@ class JobView {
   void say_waits();
   void validate_next();
   std::optional<Metrics> evaluate(std::span<const float> parameters);
-  void evaluated(int epoch, std::optional<Metrics> validation);
+  void evaluated(int epoch, const std::optional<Metrics>& validation);
   void not_pulled(int epoch, const Status& why);
-  void show_epochs_until(int epoch, std::optional<Metrics> validation);
-  void show_epoch(const EndedEpoch& ended, std::optional<Metrics> validation);
+  void show_epochs_until(int epoch, const std::optional<Metrics>& validation);
+  void show_epoch(const EndedEpoch& ended, const std::optional<Metrics>& validation);
 
   core::World& world_;
   const ShownJob job_;

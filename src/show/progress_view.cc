@@ -26,10 +26,15 @@ std::string format_value(double value) {
                                               : fmt::format("{:.4e}", value);
 }
 
-std::string format_metrics(const ShownMetrics& metrics, const char* prefix) {
-  const std::string loss = fmt::format(" - {}loss: {}", prefix, format_value(metrics.loss));
-  if (std::isnan(metrics.accuracy)) return loss;
-  return fmt::format("{} - {}accuracy: {}", loss, prefix, format_value(metrics.accuracy));
+std::string format_metrics(const Metrics& metrics, const char* prefix) {
+  std::string text;
+  const auto add = [&](const std::string& name, double value) {
+    text += fmt::format(" - {}{}: {}", prefix, name, format_value(value));
+  };
+  add("loss", metrics.loss);
+  if (!std::isnan(metrics.accuracy)) add("accuracy", metrics.accuracy);
+  for (const auto& [name, value] : metrics.values) add(name, value);
+  return text;
 }
 
 // Of whatever records there are: images or rows of a table.
@@ -105,8 +110,8 @@ void ProgressView::begin_epoch(int epoch) {
   }
 }
 
-void ProgressView::update(int epoch, int64_t samples, int64_t total_samples,
-                          const ShownMetrics& metrics, core::TimePoint now) {
+void ProgressView::update(int epoch, int64_t samples, int64_t total_samples, const Metrics& metrics,
+                          core::TimePoint now) {
   if (now - rate_since_ >= kRateWindow || rate_ == 0) {
     const double seconds = core::to_seconds(now - rate_since_);
     if (seconds > 0 && total_samples > rate_samples_) {
@@ -132,8 +137,8 @@ void ProgressView::update(int epoch, int64_t samples, int64_t total_samples,
   draw(line.substr(0, room));
 }
 
-void ProgressView::epoch_end(int epoch, const ShownMetrics& metrics,
-                             const std::optional<ShownMetrics>& validation, core::TimePoint now) {
+void ProgressView::epoch_end(int epoch, const Metrics& metrics,
+                             const std::optional<Metrics>& validation, core::TimePoint now) {
   const double seconds = core::to_seconds(now - epoch_start_);
   epoch_start_ = now;
   if (!std::isfinite(metrics.loss) && !std::exchange(diverged_, true)) {

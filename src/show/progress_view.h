@@ -11,13 +11,9 @@
 #include <string>
 
 #include "core/clock.h"
+#include "sluice/metrics.h"
 
 namespace sluice::show {
-
-struct ShownMetrics {
-  double loss = 0;
-  double accuracy = 0;  // NaN: there is none
-};
 
 // Used by one thread.
 class ProgressView {
@@ -36,11 +32,11 @@ class ProgressView {
   // Training begins now, and not when this was made.
   void begin(core::TimePoint now);
   // `samples` of `epoch` (from 0) are done, `total_samples` of all epochs.
-  void update(int epoch, int64_t samples, int64_t total_samples, const ShownMetrics& metrics,
+  void update(int epoch, int64_t samples, int64_t total_samples, const Metrics& metrics,
               core::TimePoint now);
   // Warns, silent or not, when the loss of an epoch stops being a finite number.
-  void epoch_end(int epoch, const ShownMetrics& metrics,
-                 const std::optional<ShownMetrics>& validation, core::TimePoint now);
+  void epoch_end(int epoch, const Metrics& metrics, const std::optional<Metrics>& validation,
+                 core::TimePoint now);
   // A line of its own, without tearing the bar.
   void message(const std::string& line);
 

@@ -21,6 +21,14 @@ using Json = nlohmann::ordered_json;
 void put(Json& json, const std::string& prefix, const Metrics& metrics) {
   json[prefix + "loss"] = metrics.loss;
   if (!std::isnan(metrics.accuracy)) json[prefix + "accuracy"] = metrics.accuracy;
+  for (const auto& [name, value] : metrics.values) json[prefix + name] = value;
+  for (const ConfusionMatrix& matrix : metrics.matrices) {
+    Json rows = Json::array();
+    for (auto row = matrix.counts.begin(); row != matrix.counts.end(); row += matrix.classes) {
+      rows.push_back(std::vector<int64_t>(row, row + matrix.classes));
+    }
+    json[prefix + matrix.name] = rows;
+  }
 }
 
 Json epoch_json(const EpochHistory& entry, int epoch) {
@@ -79,6 +87,30 @@ std::string test_set(const JobReport& report) {
                    : "test set of " + report.dataset;
 }
 
+// A line for each class: how many of it were taken for which.
+std::string table_of(const ConfusionMatrix& matrix) {
+  const auto classes = static_cast<size_t>(matrix.classes);
+  size_t width = std::to_string(classes - 1).size();
+  for (const int64_t count : matrix.counts) {
+    width = std::max(width, core::with_separators(count).size());
+  }
+  std::string text =
+      fmt::format("{} (a row for each class, a column for each prediction):\n", matrix.name);
+  const size_t label = std::to_string(classes - 1).size();
+  text += std::string(label + 2, ' ');
+  for (size_t k = 0; k < classes; ++k) text += fmt::format(" {:>{}}", k, width);
+  text += "\n";
+  for (size_t row = 0; row < classes; ++row) {
+    text += fmt::format("  {:>{}}", row, label);
+    for (size_t k = 0; k < classes; ++k) {
+      text +=
+          fmt::format(" {:>{}}", core::with_separators(matrix.counts[row * classes + k]), width);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 std::string samples(int64_t count) { return core::counted(count, "sample", "samples"); }
 
 double samples_per_second(const driver::JobResult& result) {
@@ -135,6 +167,10 @@ std::string to_text(const JobReport& report) {
   } else {
     text += fmt::format("Accuracy: {:.4f} ({}, loss {})\n", report.test->accuracy, set, loss);
   }
+  for (const auto& [name, value] : report.test->values) {
+    text += fmt::format("  {}: {}\n", name, format_loss(value));
+  }
+  for (const ConfusionMatrix& matrix : report.test->matrices) text += table_of(matrix);
   text += fmt::format("Number of parameter server updates: {}\n", result.server_updates);
   text += fmt::format("Staleness: mean {:.2f}, maximum {}\n", result.staleness_mean,
                       result.staleness_max);

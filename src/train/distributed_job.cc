@@ -67,7 +67,7 @@ auto blaming(const char* field, Make make) {
 // A server knows no parameter from another, and holds none to a constraint.
 void check_constraints(const wire::TrainingSpec& training, const Model& model) {
   if (training.trainer.worker_rule()->trains_locally()) return;
-  const backend::Graph graph = nn::lower(model, training.loss);
+  const backend::Graph graph = nn::lower(model, LossSpec{});
   if (!std::ranges::any_of(graph.weight_rules, &backend::WeightRule::is_constrained)) return;
   throw InvalidField("model", fmt::format("with {} the servers step, which know no constraints of "
                                           "weights: use another trainer",
@@ -75,11 +75,20 @@ void check_constraints(const wire::TrainingSpec& training, const Model& model) {
 }
 
 Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cluster,
-                                             const Model& model, const data::Records& records) {
+                                             const Model& model,
+                                             const std::vector<nn::OutputTask>& tasks,
+                                             const data::Records& records) {
   driver::DriverOptions options;
   wire::TrainingSpec& training = options.training;
   training.model = model.to_json();
-  training.loss = config.loss;
+  training.losses.clear();
+  training.loss_weights.clear();
+  training.metrics.clear();
+  for (const nn::OutputTask& task : tasks) {
+    training.losses.push_back(task.loss);
+    training.loss_weights.push_back(task.weight);
+    training.metrics.push_back(task.metrics);
+  }
   training.class_weight = class_weights(config.class_weight, records.info());
   training.optimizer = effective_optimizer(config);
   training.trainer = algorithm_of(config);
@@ -138,12 +147,12 @@ Result<std::unique_ptr<launch::LocalCluster>> make_cluster(const DistributedJob&
 }
 
 show::JobView::Evaluate validate_on(std::shared_ptr<const data::Records> records,
-                                    const DistributedJob& job, const Model& model) {
+                                    const DistributedJob& job, const Model& model,
+                                    const std::vector<nn::OutputTask>& tasks) {
   EvaluateOptions options;
-  options.loss = job.config.loss;
   options.device = evaluation_device(job.config, job.cluster);
   options.gpu_memory_mib = job.config.gpu_memory;
-  const auto evaluator = std::make_shared<Evaluator>(model, options);
+  const auto evaluator = std::make_shared<Evaluator>(model, tasks, options);
   return [evaluator, records = std::move(records)](std::span<const float> parameters) {
     return evaluator->evaluate(parameters, *records);
   };
@@ -164,8 +173,9 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
                                    std::stop_token stop) {
   const JobConfig& config = job.config;
   validate(config);
-  const LossSpec& loss = config.loss;
-  check_fits(model, dataset.records()->info(), loss);
+  const std::vector<nn::OutputTask> tasks =
+      tasks_of(model, dataset.records()->info(), objective_of(config));
+  check_fits(model, dataset.records()->info(), tasks);
   if (!dataset.records()->weights().of_records.empty()) {
     throw std::invalid_argument(fmt::format(
         "dataset \"{}\" has sample weights, which a job cannot send to its workers yet: train with "
@@ -183,10 +193,12 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
     validation = parts.second.records();
   }
   core::World& world = core::real_world();
-  SLUICE_ASSIGN_OR_RETURN(auto options, driver_options(config, job.cluster, model, *records));
+  SLUICE_ASSIGN_OR_RETURN(auto options,
+                          driver_options(config, job.cluster, model, tasks, *records));
   options.keep_when_stopped = job.keep_when_stopped;
   SLUICE_RETURN_IF_ERROR(core::check_limits(config.workers + config.servers));
   SLUICE_ASSIGN_OR_RETURN(auto made, make_cluster(job));
+  const Measures measures(model, nn::lower(model, nn::parse_tasks(tasks)));
   show::JobView view(world,
                      {.epochs = config.epochs,
                       .records = records->info().records,
@@ -194,8 +206,11 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
                       .verbose = config.verbose,
                       .on_epoch = job.on_epoch,
                       .members_come = job.cluster == Cluster::kExternal,
-                      .has_accuracy = has_accuracy(records->info(), loss)},
-                     validation ? validate_on(validation, job, model) : nullptr);
+                      .metrics_of =
+                          [measures](const wire::EpochMetrics& sums) {
+                            return measures.of(sums.samples, sums.loss_sum, sums.counters);
+                          }},
+                     validation ? validate_on(validation, job, model, tasks) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;
   const auto its_driver = blaming(config.shards > 0 ? "shards" : "servers", [&] {
@@ -217,7 +232,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
                           transport.listen(listening_address(config, cluster.get()), &driver));
   SLUICE_RETURN_IF_ERROR(launch::write_port_file(config.port_file, listener->address()));
   if (job.on_start) job.on_start();
-  warn_of_logits(model, loss);
+  warn_of_logits(model, tasks);
   if (cluster) {
     SLUICE_RETURN_IF_ERROR(cluster->start(listener->address(), driver, stop));
   } else {

@@ -3,8 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <limits>
+#include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "core/cores.h"
 #include "core/count_text.h"
@@ -44,6 +46,42 @@ bool takes(const Shape& input, const Shape& record) {
          (input.rank() == 1 || without_ones(input) == without_ones(record));
 }
 
+// A record of a model with several inputs has them one after another in a row.
+void check_inputs(const Model& model, const data::RecordsInfo& info) {
+  const std::vector<Shape> inputs = model.input_shapes();
+  int64_t size = 0;
+  std::string shapes;
+  for (const Shape& input : inputs) {
+    size += input.size();
+    shapes += (shapes.empty() ? "" : ", ") + input.to_string();
+  }
+  const bool fits = inputs.size() == 1 ? takes(inputs.front(), info.sample_shape)
+                                       : info.sample_shape == Shape{size};
+  if (fits) return;
+  throw ShapeError(fmt::format("model \"{}\" takes {}, but the records of {} are {}", model.name(),
+                               shapes, info.name, info.sample_shape.to_string()));
+}
+
+// Several outputs: each has its part of a record's numbers.
+void check_targets(const Model& model, const data::RecordsInfo& info,
+                   const std::vector<nn::OutputTask>& tasks) {
+  const backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks));
+  const std::vector<std::string> names = model.output_names();
+  std::string wanted;
+  for (size_t k = 0; k < tasks.size(); ++k) {
+    wanted +=
+        fmt::format("{}{} of \"{}\" ({})", k == 0 ? "" : ", ", graph.target_size(graph.outputs[k]),
+                    names[k], loss::short_name(tasks[k].loss));
+  }
+  const std::string has =
+      info.classes > 0 ? "one class" : core::counted(info.values, "number", "numbers");
+  if (info.classes == 0 && info.values == graph.target_size()) return;
+  throw ShapeError(fmt::format(
+      "model \"{}\" has several outputs, whose targets are {}, but a record of {} has {}: make the "
+      "dataset of an array for each output",
+      model.name(), wanted, info.name, has));
+}
+
 // A record has one class number, not one for each position of an output [T..., K].
 void check_one_position(const Model& model, const data::RecordsInfo& info) {
   const Shape output = model.output_shape();
@@ -58,7 +96,11 @@ void check_one_position(const Model& model, const data::RecordsInfo& info) {
 // Targets that are numbers.
 void check_numbers(const Model& model, const data::RecordsInfo& info, const LossSpec& loss) {
   const loss::Traits traits = loss::traits_of(loss);
+  const Shape shape = model.output_shape();
   if (traits.class_target == loss::ClassTarget::kNumber) {
+    // A program may have put class numbers into an array of targets, one for each position.
+    const int64_t classes = shape.rank() == 0 ? 1 : shape.dims().back();
+    if (classes > 1 && info.values == shape.size() / classes) return;
     throw std::invalid_argument(
         fmt::format("loss {} compares class numbers, but the targets of {} are numbers to predict: "
                     "use mse",
@@ -104,26 +146,16 @@ bool is_link(backend::Activation activation) {
 }  // namespace
 
 bool predicts_numbers(const Model& model, const LossSpec& loss) {
-  return loss::traits_of(loss).predicts == loss::Predicts::kNumbers &&
-         model.output_shape().size() == 1;
+  const std::vector<Shape> outputs = model.output_shapes();
+  return loss::traits_of(loss).predicts == loss::Predicts::kNumbers && outputs.size() == 1 &&
+         outputs.front().size() == 1;
 }
 
-bool has_accuracy(const data::RecordsInfo& info, const LossSpec& loss) {
-  return info.classes > 0 || loss::traits_of(loss).predicts == loss::Predicts::kClasses;
-}
-
-Metrics mean_metrics(const backend::StepMetrics& sums, bool has_accuracy) {
-  const auto samples = static_cast<double>(std::max<int64_t>(sums.samples, 1));
-  return {sums.loss_sum / samples, has_accuracy ? static_cast<double>(sums.correct) / samples
-                                                : std::numeric_limits<double>::quiet_NaN()};
-}
-
-void check_fits(const Model& model, const data::RecordsInfo& info, const LossSpec& loss) {
-  if (!takes(model.input_shape(), info.sample_shape)) {
-    throw ShapeError(fmt::format("model \"{}\" takes {}, but the records of {} are {}",
-                                 model.name(), model.input_shape().to_string(), info.name,
-                                 info.sample_shape.to_string()));
-  }
+void check_fits(const Model& model, const data::RecordsInfo& info,
+                const std::vector<nn::OutputTask>& tasks) {
+  check_inputs(model, info);
+  if (tasks.size() > 1) return check_targets(model, info, tasks);
+  const LossSpec& loss = tasks.front().loss;
   const int64_t outputs = model.output_shape().size();
   if (info.classes == 0) return check_numbers(model, info, loss);
   const loss::ClassTarget target = loss::traits_of(loss).class_target;
@@ -158,11 +190,14 @@ std::vector<float> class_weights(const std::map<int, float>& given, const data::
   return weights;
 }
 
-void warn_of_logits(const Model& model, const LossSpec& loss) {
-  const loss::Link link = loss::traits_of(loss).link;
-  const bool takes_probabilities =
-      link != loss::Link::kNone || std::holds_alternative<KLDivergence>(loss.loss);
-  if (!takes_probabilities || model.impl().warned_of_logits) return;
+namespace {
+
+// The activation that an output ends in; none of a layer of the program's own.
+struct End {
+  std::optional<backend::ActivationOp> activation;
+  bool is_last;  // nothing comes behind it that moves or selects
+};
+End end_of(const backend::Graph& graph, backend::ValueId value) {
   // What only moves or selects outputs leaves probabilities what they are.
   const auto keeps = [](const backend::Op& op) {
     return std::holds_alternative<backend::ReshapeOp>(op.kind) ||
@@ -170,31 +205,55 @@ void warn_of_logits(const Model& model, const LossSpec& loss) {
            std::holds_alternative<backend::RearrangeOp>(op.kind) ||
            std::holds_alternative<backend::Pool2DOp>(op.kind);
   };
-  const backend::Graph graph = nn::lower(model, loss);
-  const auto last = std::find_if_not(graph.ops.rbegin(), graph.ops.rend(), keeps);
-  backend::ActivationOp end;
-  if (last != graph.ops.rend()) {
-    if (std::holds_alternative<backend::HostOp>(last->kind)) return;
-    if (const auto* op = std::get_if<backend::ActivationOp>(&last->kind)) end = *op;
+  End end{backend::ActivationOp{}, true};
+  for (auto op = graph.ops.rbegin(); op != graph.ops.rend(); ++op) {
+    if (op->output != value) continue;
+    if (keeps(*op)) {
+      value = op->inputs.front();
+      end.is_last = false;
+      continue;
+    }
+    if (std::holds_alternative<backend::HostOp>(op->kind)) end.activation.reset();
+    if (const auto* kind = std::get_if<backend::ActivationOp>(&op->kind)) {
+      end.activation = *kind;
+    }
+    return end;
   }
-  const bool wants_logits = loss::takes_logits(loss);
-  if (is_link(end.activation) != wants_logits) return;
-  if (model.impl().warned_of_logits.exchange(true)) return;
-  const std::string& name = model.layers().back()->name();
-  if (wants_logits) {
-    SLUICE_LOG(
-        warn,
-        "the loss {} is told that it gets logits, but the last layer \"{}\" ends in {}: leave "
-        "out from_logits, or that activation",
-        loss.name(), name, nn::name_of(end));
+  end.is_last = false;
+  return end;
+}
+
+}  // namespace
+
+void warn_of_logits(const Model& model, const std::vector<nn::OutputTask>& tasks) {
+  if (model.impl().warned_of_logits) return;
+  const backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks));
+  for (size_t k = 0; k < tasks.size(); ++k) {
+    const LossSpec& loss = tasks[k].loss;
+    const loss::Link link = loss::traits_of(loss).link;
+    const bool takes_probabilities =
+        link != loss::Link::kNone || std::holds_alternative<KLDivergence>(loss.loss);
+    const End end = end_of(graph, graph.outputs[k].value);
+    if (!takes_probabilities || !end.activation) continue;
+    const bool wants_logits = loss::takes_logits(loss);
+    if (is_link(end.activation->activation) != wants_logits) continue;
+    if (model.impl().warned_of_logits.exchange(true)) return;
+    const std::string& name = model.impl().name_of(model.impl().outputs[k]);
+    if (wants_logits) {
+      SLUICE_LOG(warn,
+                 "the loss {} is told that it gets logits, but the last layer \"{}\" ends in {}: "
+                 "leave out from_logits, or that activation",
+                 loss.name(), name, nn::name_of(*end.activation));
+      return;
+    }
+    const char* wanted = link == loss::Link::kSigmoid ? "sigmoid" : "softmax";
+    SLUICE_LOG(warn,
+               "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
+               loss.name(), name, nn::name_of(*end.activation),
+               end.is_last ? fmt::format("activation=\"{}\"", wanted)
+                           : fmt::format("Activation(\"{}\") behind it", wanted));
     return;
   }
-  const char* wanted = link == loss::Link::kSigmoid ? "sigmoid" : "softmax";
-  const bool has_activation = last == graph.ops.rbegin() && last != graph.ops.rend();
-  SLUICE_LOG(warn, "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
-             loss.name(), name, nn::name_of(end),
-             has_activation ? fmt::format("activation=\"{}\"", wanted)
-                            : fmt::format("Activation(\"{}\") behind it", wanted));
 }
 
 namespace {
@@ -203,7 +262,7 @@ std::unique_ptr<backend::Replica> compile_for_inference(const Model& model,
                                                         const backend::ReplicaPool::Key& key) {
   const auto backend =
       open_backend_or_throw({.name = key.device, .gpu_memory_bytes = key.gpu_memory_bytes});
-  backend::Graph graph = nn::lower(model, key.loss);
+  backend::Graph graph = nn::lower(model, key.outputs);
   graph.weighted = key.weighted;
   return backend->compile(graph, {.purpose = backend::Purpose::kInference,
                                   .batch_size = key.batch_size,
@@ -212,9 +271,10 @@ std::unique_ptr<backend::Replica> compile_for_inference(const Model& model,
 
 // What EvaluateOptions and PredictOptions have in common.
 template <typename Options>
-backend::ReplicaPool::Key key_of(const Options& options, const LossSpec& loss, bool weighted) {
+backend::ReplicaPool::Key key_of(const Options& options, std::vector<backend::GraphOutput> outputs,
+                                 bool weighted) {
   const backend::DeviceOptions device = device_options(options.device, options.gpu_memory_mib);
-  return {.loss = loss,
+  return {.outputs = std::move(outputs),
           .weighted = weighted,
           .batch_size = options.batch_size,
           .threads = options.threads > 0 ? options.threads : core::available_cores(),
@@ -222,25 +282,58 @@ backend::ReplicaPool::Key key_of(const Options& options, const LossSpec& loss, b
           .gpu_memory_bytes = device.gpu_memory_bytes};
 }
 
-Metrics evaluate_with(backend::Replica& replica, const data::Records& records, int64_t batch_size) {
+backend::StepMetrics evaluate_with(backend::Replica& replica, const data::Records& records,
+                                   int64_t batch_size) {
   backend::StepMetrics sums;
   data::InOrderBatches batches(records, batch_size);
   for (int64_t batch = 0; batch < batches.batches(); ++batch) {
     sums += replica.evaluate(worker::make_batch(replica, batches, batch));
   }
-  return mean_metrics(sums, has_accuracy(records.info(), replica.graph().outputs.front().loss));
+  return sums;
+}
+
+std::vector<size_t> sizes_of(const std::vector<Shape>& shapes) {
+  std::vector<size_t> sizes;
+  for (const Shape& shape : shapes) sizes.push_back(static_cast<size_t>(shape.size()));
+  return sizes;
+}
+
+// The samples that predict() is given: an array for each input, of as many.
+size_t samples_of(const Model& model, const std::vector<std::span<const float>>& x,
+                  const std::vector<size_t>& inputs) {
+  if (x.size() != inputs.size()) {
+    throw ShapeError(fmt::format(
+        "model \"{}\": predict() expected {}, got {}", model.name(),
+        core::counted(static_cast<int64_t>(inputs.size()), "array", "arrays"), x.size()));
+  }
+  const size_t n = x.front().size() / inputs.front();
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    if (x[k].empty() || x[k].size() % inputs[k] != 0) {
+      throw ShapeError(
+          fmt::format("model \"{}\": predict() expected a multiple of {} floats, got {}",
+                      model.name(), inputs[k], x[k].size()));
+    }
+    if (x[k].size() == n * inputs[k]) continue;
+    throw ShapeError(
+        fmt::format("model \"{}\": predict() got {} samples for input {} and {} for the "
+                    "first",
+                    model.name(), x[k].size() / inputs[k], k, n));
+  }
+  return n;
 }
 
 }  // namespace
 
-Evaluator::Evaluator(const Model& model, const EvaluateOptions& options, bool weighted)
+Evaluator::Evaluator(const Model& model, const std::vector<nn::OutputTask>& tasks,
+                     const EvaluateOptions& options, bool weighted)
     : batch_size_(options.batch_size),
-      replica_(compile_for_inference(model, key_of(options, options.loss, weighted))) {}
+      replica_(compile_for_inference(model, key_of(options, nn::parse_tasks(tasks), weighted))),
+      measures_(model, replica_->graph()) {}
 
 Metrics Evaluator::evaluate(std::span<const float> parameters, const data::Records& records) {
   std::copy(parameters.begin(), parameters.end(), replica_->parameters().begin());
   replica_->parameters_changed();
-  return evaluate_with(*replica_, records, batch_size_);
+  return measures_.of(evaluate_with(*replica_, records, batch_size_));
 }
 
 }  // namespace sluice::train
@@ -249,34 +342,69 @@ namespace sluice {
 
 Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
   train::validate(options);
-  const LossSpec& loss = options.loss;
-  train::check_fits(*this, dataset.records()->info(), loss);
-  train::warn_of_logits(*this, loss);
-  const auto key = train::key_of(options, loss, dataset.records()->weights().any());
+  const data::RecordsInfo& info = dataset.records()->info();
+  const auto tasks = train::tasks_of(*this, info, train::objective_of(options));
+  train::check_fits(*this, info, tasks);
+  train::warn_of_logits(*this, tasks);
+  const auto key =
+      train::key_of(options, nn::parse_tasks(tasks), dataset.records()->weights().any());
   const auto replica = impl_->compiled.take(
       key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
-  return train::evaluate_with(*replica, *dataset.records(), key.batch_size);
+  const train::Measures measures(*this, (*replica).graph());
+  return measures.of(train::evaluate_with(*replica, *dataset.records(), key.batch_size));
 }
 
 std::vector<float> Model::predict(std::span<const float> x, const PredictOptions& asked) const {
+  (void)input_shape();   // one
+  (void)output_shape();  // one
+  return predict(std::vector{x}, asked).front();
+}
+
+std::vector<std::vector<float>> Model::predict(const std::vector<std::span<const float>>& x,
+                                               const PredictOptions& asked) const {
   train::validate(asked);
-  const auto input = static_cast<size_t>(input_shape().size());
-  if (x.empty() || x.size() % input != 0) {
-    throw ShapeError(fmt::format("model \"{}\": predict() expected a multiple of {} floats, got {}",
-                                 name(), input, x.size()));
-  }
-  const size_t n = x.size() / input;
-  const auto output = static_cast<size_t>(output_shape().size());
-  const auto batch = static_cast<size_t>(asked.batch_size);
+  const std::vector<size_t> inputs = train::sizes_of(input_shapes());
+  const std::vector<size_t> outputs = train::sizes_of(output_shapes());
+  const size_t n = train::samples_of(*this, x, inputs);
   // No targets are compared: any loss fits.
-  const auto key = train::key_of(asked, MeanSquaredError{}, false);
+  const auto key = train::key_of(
+      asked, std::vector(outputs.size(), backend::GraphOutput{.loss = MeanSquaredError{}}), false);
   const auto replica = impl_->compiled.take(
       key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
-  std::vector<float> y(n * output);
+  const size_t x_row = std::accumulate(inputs.begin(), inputs.end(), size_t{0});
+  const size_t y_row = std::accumulate(outputs.begin(), outputs.end(), size_t{0});
+  std::vector<std::vector<float>> y;
+  for (const size_t size : outputs) y.emplace_back(n * size);
+  // Of one input or output the rows are the array itself.
+  std::vector<float> x_rows, y_rows;
+  const auto batch = static_cast<size_t>(asked.batch_size);
   for (size_t begin = 0; begin < n; begin += batch) {
     const size_t count = std::min(batch, n - begin);
-    (*replica).predict(static_cast<int64_t>(count), x.subspan(begin * input, count * input),
-                       std::span(y).subspan(begin * output, count * output));
+    std::span<const float> from = x.front().subspan(begin * inputs.front());
+    if (inputs.size() > 1) {
+      x_rows.resize(count * x_row);
+      size_t at = 0;
+      for (size_t k = 0; k < inputs.size(); at += inputs[k++]) {
+        for (size_t i = 0; i < count; ++i) {
+          std::copy_n(&x[k][(begin + i) * inputs[k]], inputs[k], &x_rows[i * x_row + at]);
+        }
+      }
+      from = x_rows;
+    }
+    std::span<float> to = std::span(y.front()).subspan(begin * outputs.front());
+    if (outputs.size() > 1) {
+      y_rows.resize(count * y_row);
+      to = y_rows;
+    }
+    (*replica).predict(static_cast<int64_t>(count), from.first(count * x_row),
+                       to.first(count * y_row));
+    if (outputs.size() == 1) continue;
+    size_t at = 0;
+    for (size_t k = 0; k < outputs.size(); at += outputs[k++]) {
+      for (size_t i = 0; i < count; ++i) {
+        std::copy_n(&y_rows[i * y_row + at], outputs[k], &y[k][(begin + i) * outputs[k]]);
+      }
+    }
   }
   return y;
 }

@@ -1,5 +1,6 @@
 // Model::fit(): training in this process, without any server.
 #include <algorithm>
+#include <utility>
 
 #include "core/cores.h"
 #include "core/parameter_set.h"
@@ -32,7 +33,7 @@ constexpr core::Duration kShowEvery = std::chrono::milliseconds(50);
 
 // One of `epochs` passes over the batches; tells `view` how far it is.
 backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& batches, int epoch,
-                                 int epochs, int64_t records, bool has_accuracy,
+                                 int epochs, int64_t records, const train::Measures& measures,
                                  show::ProgressView& view) {
   backend::StepMetrics sums;
   const int64_t per_epoch = batches.batches() / epochs;
@@ -43,9 +44,7 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
     if (step + 1 < end && now() - shown < kShowEvery) continue;
     shown = now();
     sums += replica.take_metrics();
-    const Metrics metrics = train::mean_metrics(sums, has_accuracy);
-    view.update(epoch, sums.samples, epoch * records + sums.samples,
-                {metrics.loss, metrics.accuracy}, shown);
+    view.update(epoch, sums.samples, epoch * records + sums.samples, measures.of(sums), shown);
   }
   return sums;
 }
@@ -55,9 +54,10 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
 std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& asked) {
   train::validate(asked);
   FitOptions options = asked;
-  const LossSpec& loss = options.loss;
-  train::check_fits(*this, dataset.records()->info(), loss);
-  train::warn_of_logits(*this, loss);
+  const auto tasks =
+      train::tasks_of(*this, dataset.records()->info(), train::objective_of(options));
+  train::check_fits(*this, dataset.records()->info(), tasks);
+  train::warn_of_logits(*this, tasks);
   auto training = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (options.validation_split > 0) {
@@ -78,20 +78,19 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   worker::PartitionBatches batches(
       worker::PartitionData(training, whole.records(0)),
       data::BatchPlan(0, records, options.batch_size, options.epochs, options.seed, shuffle));
-  const bool has_accuracy = train::has_accuracy(training->info(), loss);
   const auto backend =
       train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
-  backend::Graph graph = nn::lower(*this, loss);
+  backend::Graph graph = nn::lower(*this, nn::parse_tasks(tasks));
   graph.weighted = training->weights().any();
   const auto replica = backend->compile(graph, replica_options(options));
+  const train::Measures measures(*this, replica->graph());
   const auto values = parameters().values();
   std::copy(values.begin(), values.end(), replica->parameters().begin());
   replica->parameters_changed();
   std::optional<train::Evaluator> evaluator;
   if (validation) {
-    evaluator.emplace(*this,
-                      EvaluateOptions{.loss = options.loss,
-                                      .threads = options.threads,
+    evaluator.emplace(*this, tasks,
+                      EvaluateOptions{.threads = options.threads,
                                       .device = options.device,
                                       .gpu_memory_mib = options.gpu_memory_mib},
                       validation->weights().any());
@@ -102,17 +101,13 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto begin = now();
     const auto sums =
-        train_epoch(*replica, batches, epoch, options.epochs, records, has_accuracy, view);
+        train_epoch(*replica, batches, epoch, options.epochs, records, measures, view);
     EpochHistory entry;
-    entry.train = train::mean_metrics(sums, has_accuracy);
-    std::optional<show::ShownMetrics> shown;
-    if (evaluator) {
-      entry.validation = evaluator->evaluate(replica->parameters(), *validation);
-      shown = {entry.validation->loss, entry.validation->accuracy};
-    }
+    entry.train = measures.of(sums);
+    if (evaluator) entry.validation = evaluator->evaluate(replica->parameters(), *validation);
     entry.seconds = core::to_seconds(now() - begin);
-    view.epoch_end(epoch, {entry.train.loss, entry.train.accuracy}, shown, now());
-    history.push_back(entry);
+    view.epoch_end(epoch, entry.train, entry.validation, now());
+    history.push_back(std::move(entry));
   }
   replica->adopt_averages();
   const auto trained = replica->parameters();

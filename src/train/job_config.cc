@@ -18,6 +18,7 @@
 #include "core/json_text.h"
 #include "loss/loss_json.h"
 #include "loss/traits.h"
+#include "nn/metrics.h"
 #include "optim/decimal.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"
@@ -182,6 +183,21 @@ std::map<int, float> parse_class_weight(const std::string& text) {
     }
   }
   return weights;
+}
+
+// Whether each is known; whether it fits, the model says. A prefix is an output's name.
+std::string check_metrics(const std::string& value) {
+  for (const std::string& text : nn::split_metrics(value)) {
+    const size_t colon = text.substr(0, text.find('(')).rfind(':');
+    const std::string metric = colon == std::string::npos ? text : text.substr(colon + 1);
+    const std::string wrong = objection("metric", [&] { (void)nn::parse_metric(metric); });
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+Objective objective_of(const JobConfig& config) {
+  return {config.loss, config.losses, config.loss_weights, nn::split_metrics(config.metrics)};
 }
 
 std::string check_learning_rate(const double& value) {

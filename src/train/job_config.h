@@ -13,6 +13,7 @@
 #include "algorithm/algorithm.h"
 #include "sluice/losses.h"
 #include "sluice/optimizers.h"
+#include "train/objective.h"
 
 namespace sluice::train {
 
@@ -27,6 +28,10 @@ struct JobConfig {
   std::map<std::string, algorithm::OptionValue> trainer_options;
   OptimizerSpec optimizer = "adam";
   LossSpec loss;
+  // Of programs only: the datasets of the command have targets for one output.
+  std::map<std::string, LossSpec> losses;
+  std::map<std::string, double> loss_weights;
+  std::string metrics = "accuracy";   // separated by commas
   std::map<int, float> class_weight;  // 1 for classes that are not there
   double learning_rate = 0;  // 0: the optimizer's own
   int workers = 3;
@@ -63,6 +68,7 @@ using Check = std::string (*)(const T& value);
 // The library's words without the field's name before them.
 std::string check_loss(const LossSpec& value);
 std::string check_class_weight(const std::map<int, float>& value);
+std::string check_metrics(const std::string& value);
 std::string check_learning_rate(const double& value);
 std::string check_fraction(const double& value);
 // Of a timeout. No job can live with one that is shorter than what a busy machine takes to answer.
@@ -139,6 +145,10 @@ void visit_fields(Config& c, Visit visit) {
              "cosine_similarity",
              "loss; with options: huber(delta=2)"},
         check_loss);
+  visit("metrics", c.metrics,
+        Help{kTraining, "METRIC[,METRIC...]",
+             "what else is measured: accuracy, auc, precision, recall, confusion_matrix, mse, ..."},
+        check_metrics);
   visit("class_weight", c.class_weight,
         Help{kTraining, "CLASS:NUMBER[,CLASS:NUMBER...]", "how much classes count; 1 for others"},
         check_class_weight);
@@ -237,6 +247,9 @@ algorithm::Choice algorithm_of(const JobConfig& config);
 
 // Those to ignore, one by one.
 std::vector<std::string> ignored_columns(const JobConfig& config);
+
+// What the outputs learn, and what is measured of them.
+Objective objective_of(const JobConfig& config);
 
 // The optimizer with the learning rate that counts.
 OptimizerSpec effective_optimizer(const JobConfig& config);

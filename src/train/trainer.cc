@@ -1,6 +1,6 @@
 #include "sluice/trainer.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <stdexcept>
 
@@ -24,6 +24,9 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   config.optimizer = options.optimizer;
   config.loss = options.loss;
   config.class_weight = options.class_weight;
+  config.losses = options.losses;
+  config.loss_weights = options.loss_weights;
+  config.metrics = fmt::format("{}", fmt::join(options.metrics, ","));
   config.workers = options.workers;
   config.servers = options.servers;
   config.shards = options.shards;

@@ -39,7 +39,7 @@ struct EpochMetrics {
   int32_t epoch = 0;  // from 0
   int64_t samples = 0;
   double loss_sum = 0;  // sum over samples
-  double correct = 0;   // as backend::StepMetrics
+  std::vector<double> counters{};  // of the metrics, as backend::StepMetrics
 
   friend bool operator==(const EpochMetrics&, const EpochMetrics&) = default;
 };

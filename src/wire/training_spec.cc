@@ -17,7 +17,9 @@ using Json = nlohmann::ordered_json;
 template <typename Spec, typename Visit>
 void visit_fields(Spec& spec, Visit visit) {
   visit("model", spec.model);
-  visit("loss", spec.loss);
+  visit("losses", spec.losses);
+  visit("loss_weights", spec.loss_weights);
+  visit("metrics", spec.metrics);
   visit("class_weight", spec.class_weight);
   visit("optimizer", spec.optimizer);
   visit("trainer", spec.trainer);
@@ -81,6 +83,12 @@ Result<TrainingSpec> parse_training_spec(const std::string& text) {
     });
   } catch (const std::exception& error) {
     return invalid_argument(fmt::format("training spec: cannot read {}: {}", at, error.what()));
+  }
+  if (spec.losses.empty() || spec.loss_weights.size() != spec.losses.size() ||
+      spec.metrics.size() != spec.losses.size()) {
+    return invalid_argument(fmt::format(
+        "training spec: {} losses, {} loss_weights and {} metrics; an output has one each",
+        spec.losses.size(), spec.loss_weights.size(), spec.metrics.size()));
   }
   if (spec.largest_shard < 0) {
     return invalid_argument(fmt::format(

@@ -15,7 +15,10 @@ namespace sluice::wire {
 
 struct TrainingSpec {
   std::string model;  // architecture, Keras' JSON
-  LossSpec loss;
+  // Of each output of the model, in its order; at least one.
+  std::vector<LossSpec> losses = {LossSpec{}};
+  std::vector<float> loss_weights = {1};
+  std::vector<std::vector<std::string>> metrics = {{}};
   std::vector<float> class_weight;  // of each class; none: all are 1
   OptimizerSpec optimizer;  // at the workers, or, for async_sgd, at the servers
   algorithm::Choice trainer;

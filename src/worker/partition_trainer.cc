@@ -1,6 +1,9 @@
 #include "worker/partition_trainer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 #include <variant>
 
@@ -32,11 +35,24 @@ backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec,
 void add_metrics(std::vector<wire::EpochMetrics>& metrics, int epoch,
                  const backend::StepMetrics& step) {
   if (step.samples == 0) return;
-  if (metrics.empty() || metrics.back().epoch != epoch) metrics.push_back({epoch, 0, 0, 0});
+  if (metrics.empty() || metrics.back().epoch != epoch) metrics.push_back({.epoch = epoch});
   wire::EpochMetrics& sums = metrics.back();
   sums.samples += step.samples;
   sums.loss_sum += step.loss_sum;
-  sums.correct += step.correct;
+  sums.counters.resize(std::max(sums.counters.size(), step.counters.size()));
+  for (size_t i = 0; i < step.counters.size(); ++i) sums.counters[i] += step.counters[i];
+}
+
+std::vector<nn::OutputTask> tasks_of(const wire::TrainingSpec& spec, const Model& model) {
+  if (spec.losses.size() != model.output_names().size()) {
+    throw std::invalid_argument(fmt::format("the driver has losses of {} outputs, the model has {}",
+                                            spec.losses.size(), model.output_names().size()));
+  }
+  std::vector<nn::OutputTask> tasks;
+  for (size_t k = 0; k < spec.losses.size(); ++k) {
+    tasks.push_back({spec.losses[k], spec.loss_weights[k], spec.metrics[k]});
+  }
+  return tasks;
 }
 
 // Workers that dropped the same units at the same step would make dropout weaker than it is.
@@ -76,7 +92,7 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
                                    int worker, std::shared_ptr<core::Strand> strand)
     : spec_(spec), worker_(worker), strand_(std::move(strand)), rule_(spec.trainer.worker_rule()) {
   const Model model = Model::from_json(spec.model);
-  backend::Graph graph = nn::lower(model, spec.loss);
+  backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks_of(spec, model)));
   graph.weighted = !spec.class_weight.empty();
   give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, *rule_));

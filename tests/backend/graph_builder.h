@@ -69,7 +69,7 @@ class GraphBuilder {
   // `output` empty: the shape of the input. `parameters`: their sizes.
   GraphBuilder& host(std::shared_ptr<const HostKernel> kernel, std::vector<size_t> parameters = {});
 
-  // The current value is the output.
+  // The current value is the output, whose accuracy is measured.
   Graph build(const LossSpec& loss);
   Graph build(std::vector<GraphOutput> outputs);
 
@@ -108,6 +108,9 @@ std::unique_ptr<Replica> make_replica(const Graph& graph, const ReplicaOptions& 
                                       uint64_t seed = 1, float scale = 0.5f);
 
 std::vector<float> copy_of(std::span<const float> values);
+
+// Of a graph whose first counter is that of the accuracy.
+double correct_of(const StepMetrics& metrics);
 
 // The MNIST CNN of the project: 1,048,853 parameters.
 Graph mnist_cnn();
@@ -255,7 +258,9 @@ inline GraphBuilder& GraphBuilder::host(std::shared_ptr<const HostKernel> kernel
   return add(shape(), op);
 }
 
-inline Graph GraphBuilder::build(const LossSpec& loss) { return build({{here_, loss}}); }
+inline Graph GraphBuilder::build(const LossSpec& loss) {
+  return build({{.value = here_, .loss = loss, .metrics = {Metric{}}}});
+}
 
 inline Graph GraphBuilder::build(std::vector<GraphOutput> outputs) {
   graph_.outputs = std::move(outputs);
@@ -320,6 +325,8 @@ inline std::unique_ptr<Replica> make_replica(const Graph& graph, const ReplicaOp
   replica->parameters_changed();
   return replica;
 }
+
+inline double correct_of(const StepMetrics& metrics) { return metrics.counters.at(0); }
 
 inline std::vector<float> copy_of(std::span<const float> values) {
   return {values.begin(), values.end()};

@@ -49,11 +49,12 @@ TEST_F(ReplicaPoolTest, NobodySharesOne) {
 
 TEST_F(ReplicaPoolTest, AnotherKeyIsAnotherReplica) {
   (void)take({});
-  for (const ReplicaPool::Key& key : {ReplicaPool::Key{.loss = CategoricalCrossentropy{}},
-                                      {.batch_size = 2},
-                                      {.threads = 2},
-                                      {.device = "cpu"},
-                                      {.gpu_memory_bytes = 1}}) {
+  for (const ReplicaPool::Key& key :
+       {ReplicaPool::Key{.outputs = {{.loss = CategoricalCrossentropy{}}}},
+        {.batch_size = 2},
+        {.threads = 2},
+        {.device = "cpu"},
+        {.gpu_memory_bytes = 1}}) {
     const int before = compiled_;
     (void)take(key);
     EXPECT_EQ(compiled_, before + 1);

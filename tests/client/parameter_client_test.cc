@@ -75,7 +75,7 @@ TEST_F(ParameterClientTest, RepeatsAFailedShardWithTheSameIdentityAndBytesOnly) 
   make();
   wire::PushHeader header;
   header.id = {3, 4, 5};
-  header.metrics = {{0, 16, 1.5, 12}};
+  header.metrics = {{0, 16, 1.5, {12}}};
   start_exchange(header, 0.25f);
   ASSERT_TRUE(wait().ok());
   const auto& seen = channel().seen;

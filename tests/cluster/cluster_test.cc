@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "tests/support/local_job.h"
 #include "tests/support/optimizers.h"
@@ -53,7 +54,7 @@ const auto* const kQuietLog = testing::AddGlobalTestEnvironment(new QuietLog);
 
 class ClusterTest : public testing::TestWithParam<Case> {
  protected:
-  LocalJobResult run(LocalJobOptions options, const Sequential& model, const Dataset& dataset) {
+  LocalJobResult run(LocalJobOptions options, const Model& model, const Dataset& dataset) {
     set_addresses(GetParam().transport, options);
     driver::JobObserver observer;
     return run_local_job(*transport_, options, model, dataset, observer);
@@ -88,12 +89,58 @@ TEST_P(ClusterTest, CountsEverySampleAndEveryUpdateAndLearns) {
   ASSERT_EQ(result.job->epochs.size(), 4u);
   for (const auto& epoch : result.job->epochs) EXPECT_EQ(epoch.samples, 301);
   const auto& last = result.job->epochs.back();
-  EXPECT_GT(static_cast<double>(last.correct) / 301, 0.8);
+  EXPECT_GT(last.counters.at(0) / 301, 0.8);
   for (const Status& status : result.workers) EXPECT_TRUE(status.ok()) << status;
   for (const Status& status : result.servers) EXPECT_TRUE(status.ok()) << status;
   int64_t samples = 0;
   for (const auto& worker : result.job->workers) samples += worker.samples;
   EXPECT_EQ(samples, 4 * 301);
+}
+
+// One input, and two outputs: a class and two numbers.
+Model two_outputs() {
+  const Input x({6}, {.name = "x"});
+  const SymbolicTensor hidden = Dense({.units = 16, .activation = "relu"})(x);
+  return Model({x}, {Dense({.units = 3, .activation = "softmax", .name = "kind"})(hidden),
+                     Dense({.units = 2, .name = "place"})(hidden)});
+}
+Dataset two_targets(size_t n) {
+  std::vector<float> x, kind, place;
+  for (size_t i = 0; i < n; ++i) {
+    for (size_t f = 0; f < 6; ++f)
+      x.push_back(f % 3 == i % 3 ? 1.0f : 0.01f * static_cast<float>(i));
+    kind.push_back(static_cast<float>(i % 3));
+    place.insert(place.end(), {x.back(), x.front()});
+  }
+  return Dataset::from_arrays({{x, {6}}}, {{kind, {}}, {place, {2}}});
+}
+
+// Counters are whole numbers: what is counted once per sample comes to the samples, exactly.
+TEST_P(ClusterTest, EveryCounterOfEveryOutputCountsEverySampleOnce) {
+  const Model model = two_outputs();
+  const Dataset dataset = two_targets(101);
+  auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
+  options.training.losses = {"sparse_categorical_crossentropy", "mse"};
+  options.training.loss_weights = {1, 0.5f};
+  options.training.metrics = {{"accuracy", "confusion_matrix", "auc(num_thresholds=10)"}, {"mae"}};
+  options.training.epochs = 3;
+  const LocalJobResult result = run(options, model, dataset);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  ASSERT_EQ(result.job->epochs.size(), 3u);
+  for (const auto& epoch : result.job->epochs) {
+    ASSERT_EQ(epoch.counters.size(), 1 + 1 + 9 + 20 + 1 + 1u);
+    const std::span<const double> counters = epoch.counters;
+    EXPECT_NEAR(epoch.loss_sum, counters[0] + 0.5 * counters[31], 1e-6 * epoch.loss_sum);
+    const auto matrix = counters.subspan(2, 9);
+    for (size_t c = 0; c < 3; ++c) {  // 34, 34 and 33 records
+      EXPECT_EQ(matrix[3 * c] + matrix[3 * c + 1] + matrix[3 * c + 2], c < 2 ? 34 : 33);
+    }
+    EXPECT_EQ(matrix[0] + matrix[4] + matrix[8], counters[1]);
+    const auto auc = counters.subspan(11, 20);
+    EXPECT_EQ(std::accumulate(auc.begin(), auc.begin() + 10, 0.0), 2 * 101);
+    EXPECT_EQ(std::accumulate(auc.begin() + 10, auc.end(), 0.0), 101);
+    EXPECT_GT(counters[32], 0);
+  }
 }
 
 TEST_P(ClusterTest, OverlapCountsTheSame) {
@@ -133,7 +180,7 @@ TEST_P(NumbersTest, ArriveWithTheirRecords) {
   }
   const Dataset dataset = Dataset::from_arrays(x, y, {1});
   auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
-  options.training.loss = "mse";
+  options.training.losses = {"mse"};
   options.training.optimizer = SGD({.learning_rate = 0.5f});
   options.training.epochs = 40;
   const LocalJobResult result = run(options, model, dataset);

@@ -194,7 +194,9 @@ TEST(RecordsTest, NumbersAreGatheredAsTheyAre) {
   const std::vector<uint32_t> some = {2, 0};
   records.gather_targets(some, TargetForm::kVectors, y);
   EXPECT_THAT(y, ElementsAre(1e9f, 0, 0.5f, -1));
-  EXPECT_THROW(records.gather_targets(some, TargetForm::kClassNumbers, y), std::invalid_argument);
+  std::fill(y.begin(), y.end(), 0.0f);
+  records.gather_targets(some, TargetForm::kClassNumbers, y);  // they may be
+  EXPECT_THAT(y, ElementsAre(1e9f, 0, 0.5f, -1));
   const std::vector<uint32_t> first = {0};
   std::vector<float> pair(2);
   records.slice(1, 2)->gather_targets(first, TargetForm::kVectors, pair);

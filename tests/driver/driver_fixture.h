@@ -90,8 +90,8 @@ class DriverFixture : public ::testing::Test {
   // Every record of the first `whole` epochs, and half of them in the next.
   static std::vector<wire::EpochMetrics> epochs_until(int whole) {
     std::vector<wire::EpochMetrics> epochs;
-    for (int epoch = 0; epoch < whole; ++epoch) epochs.push_back({epoch, 12, 6.0, 9});
-    if (whole < 2) epochs.push_back({whole, 6, 3.0, 3});
+    for (int epoch = 0; epoch < whole; ++epoch) epochs.push_back({epoch, 12, 6.0, {9}});
+    if (whole < 2) epochs.push_back({whole, 6, 3.0, {3}});
     return epochs;
   }
   // What a server counts when everything is trained.

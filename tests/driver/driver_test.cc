@@ -121,7 +121,7 @@ TEST_F(DriverTest, TheResultIsWhatTheServersCounted) {
   first.update_seconds = 0.5;
   second.shards = {{2, 8, 1, 0, 16.0, 5}, {3, 8, 0, 1, 8.0, 1}};
   second.workers = {{0, 99, 99}};  // only the ledger shard's server counts what was trained
-  second.epochs = {{0, 99, 99, 99}};
+  second.epochs = {{0, 99, 99, {99}}};
   servers[0].answer_ledger(first);
   servers[1].answer_ledger(second);
   servers[0].set_values(0.25f);
@@ -754,7 +754,7 @@ TEST(DriverThreadsTest, MembersMayCallFromAnyThreadUntilTheDriverGoes) {
   wire::LedgerReply ledger;
   ledger.shards = {{.shard = 0, .version = 3}};
   ledger.partitions = {{0, 1}, {1, 1}, {2, 1}};
-  ledger.epochs = {{0, 3, 1.0, 1}};
+  ledger.epochs = {{0, 3, 1.0, {1}}};
   server.answer_ledger(ledger);
   const auto listening = transport.listen("server", &server, {});
   ASSERT_TRUE(listening.ok());

@@ -57,7 +57,7 @@ class UnemployedServerTest : public ::testing::Test {
     header.job = kJob;
     header.shard = shard;
     header.id = {partition, incarnation, sequence};
-    header.metrics = {{0, 10, 0.5, 9}};
+    header.metrics = {{0, 10, 0.5, {9}}};
     const auto reply = await_result<wire::ExchangeReply>(
         [&](auto answer) { server().exchange(header, ones(), std::move(answer)); });
     if (!reply.ok()) return reply.status();
@@ -277,7 +277,7 @@ TEST_F(ParameterServerTest, LedgerSumsItsShards) {
   EXPECT_EQ(report->shards[0].duplicates, 1);
   EXPECT_EQ(report->shards[1].version, 1);
   // Shard 0 stands for the push: two were applied.
-  EXPECT_EQ(report->epochs, (std::vector<wire::EpochMetrics>{{0, 20, 1.0, 18}}));
+  EXPECT_EQ(report->epochs, (std::vector<wire::EpochMetrics>{{0, 20, 1.0, {18}}}));
   ASSERT_EQ(report->epoch_ages_s.size(), 1u);
   EXPECT_GE(report->epoch_ages_s[0], 0);
   EXPECT_EQ(report->workers, (std::vector<wire::WorkerCount>{{0, 2, 20}}));

@@ -143,11 +143,10 @@ TEST_F(ShardMachineTest, BaseVersionsThatCannotBeAreRefused) {
 TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
   wire::PushHeader header = push_of(0, 1, 1);
   for (const wire::EpochMetrics& metrics :
-       {wire::EpochMetrics{-1, 1, 0, 0}, wire::EpochMetrics{kMostEpochs, 1, 0, 0},
-        wire::EpochMetrics{0, -1, 0, 0}, wire::EpochMetrics{0, kMostSamples + 1, 0, 0},
-        wire::EpochMetrics{0, kLargest, 0, 0}, wire::EpochMetrics{0, 1, 0, -1},
-        wire::EpochMetrics{0, 1, 0, 2}}) {
-    header.metrics = {{0, 1, 0, 1}, metrics};
+       {wire::EpochMetrics{-1, 1}, wire::EpochMetrics{kMostEpochs, 1}, wire::EpochMetrics{0, -1},
+        wire::EpochMetrics{0, kMostSamples + 1}, wire::EpochMetrics{0, kLargest},
+        wire::EpochMetrics{0, 1, 0, std::vector<double>(kMostCounters + 1)}}) {
+    header.metrics = {{0, 1, 0, {1}}, metrics};
     EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << metrics.epoch;
   }
   header.metrics = {};
@@ -164,7 +163,7 @@ TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
 // The loss is shown, whatever it is: Keras' users see "nan" and know what to do.
 TEST_F(ShardMachineTest, ALossThatDivergedIsCounted) {
   wire::PushHeader header = push_of(0, 1, 1);
-  header.metrics = {{0, 8, std::nan(""), 1}};
+  header.metrics = {{0, 8, std::nan(""), {1}}};
   apply(header);
   EXPECT_TRUE(std::isnan(machine_.totals().epochs().at(0).loss_sum));
 }

@@ -118,7 +118,7 @@ class ShardStoreTest : public ::testing::Test {
   std::atomic<FragileRule::Fails> fails_ = FragileRule::Fails::kNever;
   Gate gate_;
   TickingWorld world_;
-  const std::vector<int64_t> pushes_{50, 50, 50, 50};
+  const std::vector<int64_t> pushes_{50, 50, 50, {50}};
   std::shared_ptr<BufferPool> pool_ = std::make_shared<BufferPool>(kSize, 4);
   ShardStore store_{{0, 0, kSize, 0},
                     pushes_,
@@ -165,7 +165,7 @@ TEST_F(ShardStoreTest, GapIsRefused) {
 
 TEST_F(ShardStoreTest, FailedPushIsNeitherAppliedNorRecorded) {
   wire::PushHeader header = push_of(0, 1, 1);
-  header.metrics = {{0, 80, 1.5, 70}};
+  header.metrics = {{0, 80, 1.5, {70}}};
   for (const auto fails : {FragileRule::Fails::kAtBegin, FragileRule::Fails::kHalfway}) {
     fails_ = fails;
     const Status status = push(header).status();
@@ -180,7 +180,7 @@ TEST_F(ShardStoreTest, FailedPushIsNeitherAppliedNorRecorded) {
   ASSERT_TRUE(retried.ok());
   EXPECT_FALSE(retried->push.duplicate);
   EXPECT_EQ(value_at(kSize - 1), 2.0f);
-  EXPECT_EQ(store_.report().totals.epochs(), (std::vector<wire::EpochMetrics>{{0, 80, 1.5, 70}}));
+  EXPECT_EQ(store_.report().totals.epochs(), (std::vector<wire::EpochMetrics>{{0, 80, 1.5, {70}}}));
 }
 
 TEST_F(ShardStoreTest, StalenessIsThePushesAppliedInBetween) {
@@ -201,11 +201,11 @@ TEST_F(ShardStoreTest, StalenessIsThePushesAppliedInBetween) {
 TEST_F(ShardStoreTest, MetricsAreCountedOncePerPush) {
   wire::PushHeader header = push_of(0, 1, 1);
   header.worker = 7;
-  header.metrics = {{0, 48, 2.5, 40}, {1, 32, 1.0, 30}};
+  header.metrics = {{0, 48, 2.5, {40}}, {1, 32, 1.0, {30}}};
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(push(header).ok());
   const auto report = store_.report();
   EXPECT_EQ(report.totals.epochs(),
-            (std::vector<wire::EpochMetrics>{{0, 48, 2.5, 40}, {1, 32, 1.0, 30}}));
+            (std::vector<wire::EpochMetrics>{{0, 48, 2.5, {40}}, {1, 32, 1.0, {30}}}));
   EXPECT_EQ(report.totals.workers(), (std::vector<wire::WorkerCount>{{7, 1, 80}}));
 }
 
@@ -241,7 +241,7 @@ TEST_F(ShardStoreTest, SenselessHeadersAreRefused) {
     EXPECT_EQ(push(header).status().code(), StatusCode::kInvalidArgument);
   }
   wire::PushHeader header = push_of(0, 1, 1);
-  header.metrics = {{-1, 1, 0, 0}};
+  header.metrics = {{-1, 1, 0, {0}}};
   EXPECT_EQ(push(header).status().code(), StatusCode::kInvalidArgument);
 }
 
@@ -257,7 +257,7 @@ TEST(UnassignedShardStoreTest, HasNothingToPullOrToPushTo) {
   const TickingWorld world;
   const std::vector<int64_t> pushes{1};
   ShardStore store(
-      {0, 0, 16, 0}, pushes,
+      {0, 0, 16, {0}}, pushes,
       [](size_t n) { return algorithm::make_update_rule(add_rule_json(), n); },
       std::make_shared<BufferPool>(16, 1), world);
   EXPECT_EQ(store.pull().status().code(), StatusCode::kFailedPrecondition);
@@ -275,7 +275,7 @@ TEST(UnassignedShardStoreTest, WithoutMemoryForTheRuleItSaysSoAndGoesOn) {
     if (!memory) throw std::bad_alloc();
     return algorithm::make_update_rule(add_rule_json(), n);
   };
-  ShardStore store({0, 0, 16, 0}, pushes, make_rule, std::make_shared<BufferPool>(16, 1), world);
+  ShardStore store({0, 0, 16, {0}}, pushes, make_rule, std::make_shared<BufferPool>(16, 1), world);
   const auto assign = [&] {
     return await_status(
         [&](auto reply) { store.assign(whole(std::vector<float>(16)), std::move(reply)); });

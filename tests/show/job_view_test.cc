@@ -100,16 +100,21 @@ driver::MemberName worker(int index) {
   return name;
 }
 
-driver::EpochEnded epoch(int number) { return {{number, kRecords, 0.5 * kRecords, 75}}; }
+driver::EpochEnded epoch(int number) { return {{number, kRecords, 0.5 * kRecords, {75}}}; }
 
 std::unique_ptr<JobView> make_view(core::World& world, int verbose, int epochs = 1,
                                    JobView::Evaluate evaluate = nullptr,
                                    bool members_come = false) {
-  const ShownJob job{.epochs = epochs,
-                     .records = kRecords,
-                     .parameters = kParameters,
-                     .verbose = verbose,
-                     .members_come = members_come};
+  const ShownJob job{
+      .epochs = epochs,
+      .records = kRecords,
+      .parameters = kParameters,
+      .verbose = verbose,
+      .members_come = members_come,
+      .metrics_of = [](const wire::EpochMetrics& sums) {
+        const auto n = static_cast<double>(sums.samples);
+        return Metrics{sums.loss_sum / n, sums.counters.empty() ? 0 : sums.counters[0] / n};
+      }};
   return std::make_unique<JobView>(world, job, std::move(evaluate));
 }
 

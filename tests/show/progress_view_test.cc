@@ -22,7 +22,7 @@ TEST(ProgressViewTest, LinesStyleWritesOneLineAnEpoch) {
   core::TimePoint t{};
   ProgressView view(ProgressView::Style::kLines, 2, 100, t);
   view.update(0, 50, 50, {0.5, 0.75}, t + 1s);
-  view.epoch_end(0, {0.25, 0.875}, ShownMetrics{0.5, 0.75}, t + 2s);
+  view.epoch_end(0, {0.25, 0.875}, Metrics{0.5, 0.75}, t + 2s);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "Epoch 1/2 - 2s - 50 samples/s - loss: 0.2500 - accuracy: 0.8750 - val_loss: 0.5000 - "
             "val_accuracy: 0.7500\n");
@@ -32,7 +32,7 @@ TEST(ProgressViewTest, AnAccuracyThatThereIsNotIsNotShown) {
   testing::internal::CaptureStderr();
   core::TimePoint t{};
   ProgressView view(ProgressView::Style::kLines, 2, 100, t);
-  view.epoch_end(0, {0.25, std::nan("")}, ShownMetrics{0.5, std::nan("")}, t + 2s);
+  view.epoch_end(0, {0.25, std::nan("")}, Metrics{0.5, std::nan("")}, t + 2s);
   EXPECT_EQ(testing::internal::GetCapturedStderr(),
             "Epoch 1/2 - 2s - 50 samples/s - loss: 0.2500 - val_loss: 0.5000\n");
 }

@@ -54,6 +54,24 @@ TEST(ReportTest, JsonHasEveryFigure) {
   }
 }
 
+TEST(ReportTest, EveryMetricIsInIt) {
+  JobReport report = sample_report();
+  report.test->values = {{"auc", 0.98765}};
+  report.test->matrices = {{"confusion_matrix", 2, {1200, 3, 4, 5}}};
+  report.history[0].train.values = {{"auc", 0.5}};
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["test_auc"], 0.98765);
+  EXPECT_EQ(json["test_confusion_matrix"], nlohmann::json::parse("[[1200, 3], [4, 5]]"));
+  EXPECT_EQ(json["history"][0]["auc"], 0.5);
+  EXPECT_THAT(to_text(report),
+              HasSubstr("loss 0.0291)\n"
+                        "  auc: 0.9877\n"
+                        "confusion_matrix (a row for each class, a column for each prediction):\n"
+                        "        0     1\n"
+                        "  0 1,200     3\n"
+                        "  1     4     5\n"));
+}
+
 TEST(ReportTest, TextSpeaksTheWordsOfTheOriginal) {
   const std::string text = to_text(sample_report());
   EXPECT_THAT(text, HasSubstr("Training time: 50.00 s (300,000 samples, 6,000 samples/s)\n"));

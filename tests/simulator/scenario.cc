@@ -149,7 +149,7 @@ wire::TrainingSpec Scenario::draw_job() {
   core::Rng& chance = simulation_.chance();
   wire::TrainingSpec job;
   job.model = model_json();
-  job.loss = "mse";
+  job.losses = {"mse"};
   job.trainer = "downpour";  // pushes what a window changed, unscaled: whole numbers stay whole
   job.trainer.set("window", static_cast<int64_t>(1 + chance.below(3)));
   job.trainer.set("overlap", simulation_.happens(0.3));

@@ -31,7 +31,7 @@ class ToyReplica final : public backend::Replica {
       for (size_t at = place; at < parameters_.size(); at += kPlaces) parameters_[at] += 1;
     }
     const auto samples = static_cast<double>(batch.size);
-    metrics_ += {batch.size, samples, samples};
+    metrics_ += {batch.size, samples, {samples}};
     SimulatedWorld::spend(simulation_.between(times_.shortest_step, times_.longest_step));
   }
   backend::StepMetrics take_metrics() override { return std::exchange(metrics_, {}); }

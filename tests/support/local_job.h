@@ -61,10 +61,11 @@ inline Dataset small_dataset(int64_t n) {
   return Dataset::from_arrays(x, labels, {6}, 3);
 }
 
-inline LocalJobOptions small_job(const Sequential& model, const Dataset& dataset, int workers,
+inline LocalJobOptions small_job(const Model& model, const Dataset& dataset, int workers,
                                  int shards) {
   LocalJobOptions options;
   options.training.model = model.to_json();
+  options.training.metrics = {{"accuracy"}};
   options.training.optimizer = Adam({.learning_rate = 0.01f});
   options.training.trainer.set("window", int64_t{3});
   options.training.batch_size = 4;
@@ -87,7 +88,7 @@ struct LocalJobResult {
 
 // Runs the job to its end; `observer` may look on.
 inline LocalJobResult run_local_job(wire::Transport& transport, const LocalJobOptions& options,
-                                    const Sequential& model, const Dataset& dataset,
+                                    const Model& model, const Dataset& dataset,
                                     driver::JobObserver& observer) {
   core::World& world = core::real_world();
   driver::DriverOptions driver_options;

@@ -38,6 +38,13 @@ Sequential linear_model() {
 }
 const std::vector<float> kIdentity = {1, 0, 0, 1};
 
+// What a model with one output is asked when only a loss is named.
+std::vector<nn::OutputTask> task_of(const LossSpec& loss) { return {{.loss = loss}}; }
+
+Evaluator evaluator_of(const Model& model, const Dataset& data, const EvaluateOptions& options) {
+  return {model, tasks_of(model, data.records()->info(), objective_of(options)), options};
+}
+
 Dataset three_records() {
   return Dataset::from_arrays(std::vector<float>{1, 0, 3, 1, 0, 2}, std::vector<int32_t>{0, 1, 1},
                               {2}, 2);
@@ -46,7 +53,8 @@ Dataset three_records() {
 TEST(EvaluatorTest, EqualsTheLossesComputedByHandAtTheParametersItIsGiven) {
   const Sequential model = linear_model();
   const auto evaluate = [&](const std::string& loss, const std::vector<float>& parameters) {
-    Evaluator evaluator(model, {.batch_size = 2, .loss = loss, .threads = 1});
+    Evaluator evaluator =
+        evaluator_of(model, three_records(), {.batch_size = 2, .loss = loss, .threads = 1});
     return evaluator.evaluate(parameters, *three_records().records());
   };
   // Outputs (1, 0), (3, 1), (0, 2) for classes 0, 1, 1: mean squares 0, 9/2, 1/2.
@@ -76,7 +84,8 @@ TEST(EvaluatorTest, NumbersAreComparedAsTheyAre) {
   // Outputs (1, 0), (3, 1).
   const std::vector<float> x = {1, 0, 3, 1}, y = {0.5f, 0, 3, -1};
   const Dataset data = Dataset::from_arrays(x, y, {2});
-  Evaluator evaluator(linear_model(), {.batch_size = 2, .loss = "mse", .threads = 1});
+  Evaluator evaluator =
+      evaluator_of(linear_model(), data, {.batch_size = 2, .loss = "mse", .threads = 1});
   const Metrics metrics = evaluator.evaluate(kIdentity, *data.records());
   EXPECT_NEAR(metrics.loss, (0.25 / 2 + 4.0 / 2) / 2, 1e-6);
   EXPECT_TRUE(std::isnan(metrics.accuracy));
@@ -96,12 +105,15 @@ TEST(EvaluatorTest, TheBatchSizeAndTheThreadsChangeNothing) {
 
 TEST(EvaluatorTest, MistakesAreRefusedWhenItIsMade) {
   const Sequential model = linear_model();
-  EXPECT_THAT(message_of<std::invalid_argument>([&] { Evaluator(model, {.batch_size = 0}); }),
+  EXPECT_THAT(message_of<std::invalid_argument>(
+                  [&] { evaluator_of(model, three_records(), {.batch_size = 0}); }),
               HasSubstr("batch_size"));
-  EXPECT_THAT(message_of<std::invalid_argument>([&] { Evaluator(model, {.loss = "triplet"}); }),
+  EXPECT_THAT(message_of<std::invalid_argument>(
+                  [&] { evaluator_of(model, three_records(), {.loss = "triplet"}); }),
               HasSubstr("triplet"));
-  EXPECT_THAT(message_of<RuntimeError>([&] { Evaluator(model, {.device = "tpu"}); }),
-              HasSubstr("tpu"));
+  EXPECT_THAT(
+      message_of<RuntimeError>([&] { evaluator_of(model, three_records(), {.device = "tpu"}); }),
+      HasSubstr("tpu"));
 }
 
 // As Keras' MNIST models have them: (28, 28) with a Flatten, or (784,).
@@ -116,7 +128,7 @@ TEST(CheckFitsTest, ImagesOfOneChannelMayComeWithoutItOrFlat) {
     model.add(Flatten());
     model.add(Dense({.units = 2, .activation = "softmax"}));
     try {
-      check_fits(model, info, CategoricalCrossentropy{});
+      check_fits(model, info, task_of(CategoricalCrossentropy{}));
       return true;
     } catch (const ShapeError&) {
       return false;
@@ -154,7 +166,7 @@ TEST(CheckFitsTest, ClassNumbersNeedAnOutputEachAndOneHotTargetsExactlyAsMany) {
     const Dataset data =
         Dataset::from_arrays(std::vector<float>(2), std::vector<int32_t>(1), {2}, classes);
     return message_of<ShapeError>(
-        [&] { check_fits(linear_model(), data.records()->info(), loss); });
+        [&] { check_fits(linear_model(), data.records()->info(), task_of(loss)); });
   };
   const LossSpec sparse = SparseCategoricalCrossentropy{};
   EXPECT_EQ(check(2, sparse), "nothing was thrown");
@@ -171,7 +183,8 @@ TEST(CheckFitsTest, NumbersNeedAnOutputEachAndALossThatComparesThem) {
   const auto check = [](size_t values, LossSpec loss) {
     const std::vector<float> x(2), y(values);
     const auto info = Dataset::from_arrays(x, y, {2}).records()->info();
-    return message_of<std::invalid_argument>([&] { check_fits(linear_model(), info, loss); });
+    return message_of<std::invalid_argument>(
+        [&] { check_fits(linear_model(), info, task_of(loss)); });
   };
   EXPECT_EQ(check(2, MeanSquaredError{}), "nothing was thrown");
   EXPECT_EQ(check(2, CategoricalCrossentropy{}), "nothing was thrown");
@@ -187,7 +200,7 @@ TEST(CheckFitsTest, NoCrossentropyComparesASingleNumber) {
   const std::vector<float> x(2), y(1);
   const auto info = Dataset::from_arrays(x, y, {2}).records()->info();
   for (const auto loss : {"categorical_crossentropy", "sparse_categorical_crossentropy"}) {
-    EXPECT_THAT(message_of<std::invalid_argument>([&] { check_fits(one, info, loss); }),
+    EXPECT_THAT(message_of<std::invalid_argument>([&] { check_fits(one, info, task_of(loss)); }),
                 HasSubstr("use mse"));
   }
 }
@@ -240,7 +253,7 @@ TEST(LogitsTest, CrossentropiesWarnOfOutputsThatAreNoProbabilities) {
     model.add(Input({4}));
     (model.add(layers), ...);
     testing::internal::CaptureStderr();
-    warn_of_logits(model, loss);
+    warn_of_logits(model, task_of(loss));
     return testing::internal::GetCapturedStderr();
   };
   const LossSpec sparse = SparseCategoricalCrossentropy{};

@@ -197,7 +197,7 @@ TEST_P(ParameterTransportTest, MetricsArriveOnceInTheLedger) {
   wire::PushHeader header = header_of(kJob, 0, {0, 1, 1});
   header.worker = 3;
   header.steps = 5;
-  header.metrics = {{0, 80, 12.25, 70}, {1, 16, 0.5, 16}};
+  header.metrics = {{0, 80, 12.25, {70}}, {1, 16, 0.5, {16}}};
   for (int attempt = 0; attempt < 2; ++attempt) {
     std::vector<float> into(map_[0].size);
     const auto pushed =

@@ -8,7 +8,9 @@ namespace {
 TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   TrainingSpec spec;
   spec.model = R"({"class_name": "Sequential"})";
-  spec.loss = Huber({.delta = 0.5f});
+  spec.losses = {Huber({.delta = 0.5f}), "categorical_crossentropy"};
+  spec.loss_weights = {0.1f, 3};
+  spec.metrics = {{}, {"accuracy", "auc(curve=PR)"}};
   spec.class_weight = {1, 2.5f};
   spec.optimizer = RMSprop({.learning_rate = 0.0123f, .rho = 0.8f, .centered = true});
   spec.trainer = "downpour";
@@ -33,9 +35,11 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   const auto back = parse_training_spec(to_json(spec));
   ASSERT_TRUE(back.ok()) << back.status();
   EXPECT_EQ(to_json(*back), to_json(spec));
-  EXPECT_EQ(back->loss, spec.loss);
   EXPECT_EQ(back->class_weight, spec.class_weight);
   EXPECT_EQ(back->optimizer, spec.optimizer);
+  EXPECT_EQ(back->losses, spec.losses);
+  EXPECT_EQ(back->loss_weights, spec.loss_weights);
+  EXPECT_EQ(back->metrics, spec.metrics);
   EXPECT_EQ(back->seed, spec.seed);
   EXPECT_EQ(back->records, spec.records);
   EXPECT_EQ(back->heartbeat_interval, spec.heartbeat_interval);
@@ -51,6 +55,13 @@ TEST(TrainingSpecTest, DamageNamesTheField) {
   EXPECT_THAT(result.status().message(), testing::HasSubstr("window"));
   EXPECT_FALSE(parse_training_spec("").ok());
   EXPECT_FALSE(parse_training_spec("[]").ok());
+}
+
+TEST(TrainingSpecTest, EveryOutputHasALossAWeightAndMetrics) {
+  TrainingSpec spec;
+  spec.losses.clear();
+  EXPECT_EQ(parse_training_spec(to_json(spec)).status().message(),
+            "training spec: 0 losses, 1 loss_weights and 1 metrics; an output has one each");
 }
 
 TEST(TrainingSpecTest, DeepNestingIsRefusedInOneLine) {

@@ -296,7 +296,7 @@ Job halving_job(bool overlap, const std::string& trainer = "adag") {
   Sequential model;
   model.add(Input({1})).add(Dense({.units = 1, .use_bias = false}));
   wire::TrainingSpec spec = spec_of(model, trainer, 1);
-  spec.loss = "mse";
+  spec.losses = {"mse"};
   spec.batch_size = 1;
   spec.epochs = 1;
   spec.trainer.set("overlap", overlap);
@@ -518,7 +518,7 @@ std::vector<float> first_update(int worker, double rate) {
   Sequential model;
   model.add(Input({16})).add(Dropout(rate, {.seed = 3})).add(Dense({.units = 2}));
   wire::TrainingSpec spec = spec_of(model, "async_sgd", 1);
-  spec.loss = "mse";
+  spec.losses = {"mse"};
   spec.batch_size = 1;
   spec.epochs = 1;
   const Dataset data =

@@ -1,5 +1,6 @@
 #include "backend/cpu/cpu_replica.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -34,6 +35,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
       options_(checked(graph_, options)),
       plan_(make_cpu_plan(graph_, options_)),
       parameters_(graph.parameter_size, options_, trained_parameters(plan_), graph_.weight_rules),
+      metrics_{.counters = std::vector<double>(graph_.counters())},
       window_(graph.parameter_size, state_of(graph_), !options.optimizer) {
   device_.threads = options_.threads;
   if (options_.purpose == Purpose::kInference) return;  // who knows how many samples will come
@@ -73,15 +75,27 @@ void CpuReplica::start_step(const Batch& batch) {
   check_trains(options_);
   check_batch(graph_, options_.batch_size, batch);
   const ThreadScope threads(options_.threads);
-  metrics_ += program_for(batch.size).train_step(batch.x.data(), batch.y.data(), step_++);
+  program_for(batch.size).train_step(batch.x.data(), batch.y.data(), step_++, metrics_);
   if (!parameters_.has_optimizer()) window_.add_gradients(parameters_.gradients());
+}
+
+// Nothing, not even counters, where there was no step.
+StepMetrics CpuReplica::take_metrics() {
+  if (metrics_.samples == 0) return {};
+  StepMetrics taken = metrics_;
+  metrics_.samples = 0;
+  metrics_.loss_sum = 0;
+  std::fill(metrics_.counters.begin(), metrics_.counters.end(), 0.0);
+  return taken;
 }
 
 StepMetrics CpuReplica::evaluate(const Batch& batch) {
   check_batch(graph_, options_.batch_size, batch);
   const ThreadScope threads(options_.threads);
   const int64_t size = program_size(graph_, options_, batch.size);
-  return program_for(size).evaluate(batch.size, padded(batch.x, size), batch.y.data());
+  StepMetrics sums{.counters = std::vector<double>(graph_.counters())};
+  program_for(size).evaluate(batch.size, padded(batch.x, size), batch.y.data(), sums);
+  return sums;
 }
 
 void CpuReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {

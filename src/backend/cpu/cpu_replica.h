@@ -26,7 +26,7 @@ class CpuReplica final : public Replica {
   const Graph& graph() const override { return graph_; }
   BatchBuffers batch_buffers() override;
   void start_step(const Batch& batch) override;
-  StepMetrics take_metrics() override { return std::exchange(metrics_, {}); }
+  StepMetrics take_metrics() override;
   StepMetrics evaluate(const Batch& batch) override;
   void predict(int64_t n, std::span<const float> x, std::span<float> y) override;
   std::span<float> parameters() override { return parameters_.values(); }
@@ -57,7 +57,7 @@ class CpuReplica final : public Replica {
   uint64_t step_ = 0;
   core::AlignedBuffer x_, y_;   // the next batch; made when it is asked for
   core::AlignedBuffer padded_;  // of padded()
-  StepMetrics metrics_;         // of the steps since they were last taken
+  StepMetrics metrics_;         // of the steps since they were last taken; keeps its counters
   ExchangeWindow window_;
   StepMetrics window_metrics_;  // of the steps of the last update
 };

@@ -90,8 +90,8 @@ bool is_ignored(const LossSpec& loss, float label) {
 
 }  // namespace
 
-StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
-                         float* gradient) {
+LossSums compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
+                      float* gradient) {
   const int64_t outputs = options.outputs;
   const bool by_class = std::holds_alternative<SparseCategoricalCrossentropy>(options.loss.loss);
   const LossSpec spec =
@@ -103,7 +103,7 @@ StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* 
   }
   counted = std::max<int64_t>(counted, 1);
   const float scale = options.weight / static_cast<float>(counted);
-  StepMetrics metrics;
+  LossSums metrics;
   metrics.samples = rows;
   for (int64_t n = 0; n < rows; ++n, z += outputs) {
     const float* const row = y + layout.target(n);

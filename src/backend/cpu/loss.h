@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "backend/graph.h"
-#include "backend/replica.h"
 
 namespace sluice::backend::cpu {
 
@@ -18,11 +17,18 @@ struct LossOptions {
   float weight = 1;  // of the loss in what is trained: the gradient is of weight times the loss
 };
 
+// Sums over rows.
+struct LossSums {
+  int64_t samples = 0;  // rows
+  double loss_sum = 0;
+  double correct = 0;  // rows that are right: Metric::Kind::kAccuracy
+};
+
 // z [rows, K]: what the last kernel computed, a row for each position of each sample. y: the
 // samples' targets. `gradient` [rows, K] of the mean loss, or nullptr for none; it may not overlap
-// z. The result counts every row as a sample. Throws std::invalid_argument for a class number
-// outside [0, K), or other than 0 and 1 where K is 1.
-StepMetrics compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
-                         float* gradient);
+// z. Throws std::invalid_argument for a class number outside [0, K), or other than 0 and 1 where K
+// is 1.
+LossSums compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
+                      float* gradient);
 
 }  // namespace sluice::backend::cpu

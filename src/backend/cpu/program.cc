@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "backend/cpu/elementwise.h"
+#include "backend/cpu/metrics.h"
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/parallel.h"
 #include "backend/cpu/pooling_loops.h"
@@ -75,8 +76,15 @@ Program::Program(const Graph& graph, const Plan& plan, const Device& device,
       values_(graph, plan, batch, memory_) {
   for (size_t k = 0; k < graph.outputs.size(); ++k) {
     const GraphOutput& output = graph.outputs[k];
-    outputs_.push_back({output.loss, plan.outputs[k].activation, graph.classes(output),
-                        graph.positions(output), graph.weighted, output.weight});
+    const LossOptions loss{output.loss,           plan.outputs[k].activation,
+                           graph.classes(output), graph.positions(output),
+                           graph.weighted,        output.weight};
+    const bool measured =
+        loss.activation != Activation::kLinear &&
+        std::any_of(output.metrics.begin(), output.metrics.end(), needs_probabilities);
+    const auto size = static_cast<size_t>(batch * graph.shape_of(output).size());
+    outputs_.push_back(
+        {loss, measured ? memory_.add(size, plan.loss_time(), plan.loss_time()) : nullptr});
   }
   make_kernels(device);
   arena_size_ = memory_.place();
@@ -107,25 +115,69 @@ void Program::forward(const float* x, Mode mode, uint64_t step) {
   for (const auto& kernel : kernels_) kernel->forward(mode, step);
 }
 
-StepMetrics Program::losses(int64_t n, const float* y, Gradients gradients) {
+void Program::losses(int64_t n, const float* y, Gradients gradients, StepMetrics& sums) {
   values_.y()->data = const_cast<float*>(y);  // only read
   split(n, graph_.target_size(), y, values_.y_splits());
-  StepMetrics sums;
-  sums.samples = n;
-  sums.loss_sum = parameters_.penalty() * static_cast<double>(n);
+  sums.samples += n;
+  sums.loss_sum += parameters_.penalty() * static_cast<double>(n);
+  std::span<double> counters = sums.counters;  // of this output and those behind it
   for (size_t k = 0; k < outputs_.size(); ++k) {
-    const LossOptions& options = outputs_[k];
+    const LossOptions& options = outputs_[k].loss;
     const OutputValue& output = values_.outputs()[k];
     const bool wanted = gradients == Gradients::kWritten && output.value.gradient != nullptr;
-    const StepMetrics loss =
+    const LossSums loss =
         compute_loss(options, n * options.positions, output.value.data->data, output.targets->data,
                      wanted ? output.value.gradient->data : nullptr);
     if (wanted && output.sum) add_up(*output.sum);
-    const auto rows_per_sample = static_cast<double>(options.positions);
-    sums.loss_sum += options.weight * (loss.loss_sum / rows_per_sample);
-    if (k == 0) sums.correct = loss.correct / rows_per_sample;
+    const double loss_sum = loss.loss_sum / static_cast<double>(options.positions);
+    sums.loss_sum += options.weight * loss_sum;
+    if (outputs_.size() > 1) {
+      counters.front() += loss_sum;
+      counters = counters.subspan(1);
+    }
+    measure_output(k, n, loss.correct, counters);
+    for (const Metric& metric : graph_.outputs[k].metrics) {
+      counters = counters.subspan(counters_of(metric, options.outputs));
+    }
   }
-  return sums;
+}
+
+// Applies what the loss takes the inputs of.
+void Program::activate(Activation activation, int64_t rows, int64_t outputs, const float* from,
+                       float* to) {
+  if (activation == Activation::kSoftmax) {
+    softmax(rows, outputs, from, to);
+  } else if (activation == Activation::kSigmoid) {
+    sigmoid(rows * outputs, from, to);
+  } else {
+    std::copy_n(from, rows * outputs, to);
+  }
+}
+
+void Program::measure_output(size_t k, int64_t n, double correct, std::span<double> counters) {
+  const LossOptions& options = outputs_[k].loss;
+  const OutputValue& output = values_.outputs()[k];
+  MeasuredRows rows{.rows = n * options.positions,
+                    .outputs = options.outputs,
+                    .positions = options.positions,
+                    .p = output.value.data->data,
+                    .y = output.targets->data,
+                    .has_class_numbers = graph_.outputs[k].takes_class_numbers(),
+                    .weighted = options.weighted};
+  if (outputs_[k].probabilities != nullptr) {
+    float* p = outputs_[k].probabilities->data;
+    activate(options.activation, rows.rows, rows.outputs, rows.p, p);
+    rows.p = p;
+  }
+  for (const Metric& metric : graph_.outputs[k].metrics) {
+    const size_t count = counters_of(metric, rows.outputs);
+    if (metric.kind == Metric::Kind::kAccuracy) {
+      counters.front() += correct;
+    } else {
+      measure(metric, rows, counters.first(count));
+    }
+    counters = counters.subspan(count);
+  }
 }
 
 void Program::add_up(const GradientSum& sum) {
@@ -143,27 +195,26 @@ void Program::backward(size_t step, uint64_t number) {
   for (const GradientSum& sum : values_.of_step(step).sums) add_up(sum);
 }
 
-StepMetrics Program::train_step(const float* x, const float* y, uint64_t step) {
+void Program::train_step(const float* x, const float* y, uint64_t step, StepMetrics& sums) {
   forward(x, Mode::kTraining, step);
-  const StepMetrics metrics = losses(batch_, y, Gradients::kWritten);
+  losses(batch_, y, Gradients::kWritten, sums);
   parameters_.begin_step();
   for (size_t i = plan_.steps.size(); i-- > 0;) {
     if (plan_.steps[i].has_backward) backward(i, step);
   }
   parameters_.end_step();
-  return metrics;
 }
 
-StepMetrics Program::evaluate(int64_t n, const float* x, const float* y) {
+void Program::evaluate(int64_t n, const float* x, const float* y, StepMetrics& sums) {
   forward(x, Mode::kInference, 0);
-  return losses(n, y, Gradients::kNone);
+  losses(n, y, Gradients::kNone, sums);
 }
 
 void Program::predict(int64_t n, const float* x, float* y) {
   forward(x, Mode::kInference, 0);
   const int64_t row = graph_.output_size();
   for (size_t k = 0; k < outputs_.size(); ++k) {
-    const LossOptions& options = outputs_[k];
+    const LossOptions& options = outputs_[k].loss;
     const float* output = values_.outputs()[k].value.data->data;
     const int64_t size = options.positions * options.outputs;
     // One sample's outputs lie between those of others, unless they are all that there is.
@@ -171,13 +222,7 @@ void Program::predict(int64_t n, const float* x, float* y) {
     for (int64_t sample = 0; sample < n; sample += together) {
       const float* from = output + sample * size;
       float* to = y + sample * row;
-      if (options.activation == Activation::kSoftmax) {
-        softmax(together * options.positions, options.outputs, from, to);
-      } else if (options.activation == Activation::kSigmoid) {
-        sigmoid(together * size, from, to);
-      } else {
-        std::copy_n(from, together * size, to);
-      }
+      activate(options.activation, together * options.positions, options.outputs, from, to);
     }
     y += size;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "backend/cpu/kernel.h"
@@ -25,9 +26,10 @@ class Program {
   size_t arena_size() const { return arena_size_; }
   void bind(float* arena) { memory_.bind(arena); }
 
-  StepMetrics train_step(const float* x, const float* y, uint64_t step);
+  // Adds to `sums`, which has room for the graph's counters.
+  void train_step(const float* x, const float* y, uint64_t step, StepMetrics& sums);
   // `x` holds a whole batch; only its first n samples count.
-  StepMetrics evaluate(int64_t n, const float* x, const float* y);
+  void evaluate(int64_t n, const float* x, const float* y, StepMetrics& sums);
   void predict(int64_t n, const float* x, float* y);
 
  private:
@@ -36,14 +38,23 @@ class Program {
   // The losses of the first n samples of the last forward pass, with their gradients where there
   // are any.
   enum class Gradients { kNone, kWritten };
-  StepMetrics losses(int64_t n, const float* y, Gradients gradients);
+  void losses(int64_t n, const float* y, Gradients gradients, StepMetrics& sums);
   void backward(size_t step, uint64_t number);
   void add_up(const GradientSum& sum);
+
+  struct Output {
+    LossOptions loss;
+    Buffer* probabilities;  // for metrics, where the loss reads an activation's inputs; or nullptr
+  };
+  static void activate(Activation activation, int64_t rows, int64_t outputs, const float* from,
+                       float* to);
+  // Of the first n samples of an output. `correct` is the loss's count of them.
+  void measure_output(size_t output, int64_t n, double correct, std::span<double> counters);
 
   const Graph& graph_;
   const Plan& plan_;
   const int64_t batch_;
-  std::vector<LossOptions> outputs_;
+  std::vector<Output> outputs_;
   const int threads_;
   ParameterStore& parameters_;
   MemoryPlan memory_;

@@ -1,7 +1,6 @@
 #include "backend/cuda/cuda_replica.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "backend/validate.h"
 #include "optim/optimizer.h"
@@ -22,11 +21,11 @@ CudaReplica::CudaReplica(std::shared_ptr<Device> device, const Graph& graph,
           std::make_unique<const Context>(device_, options_.precision, options_.deterministic)),
       plan_(make_cuda_plan(graph_, options_)),
       parameters_(graph_, plan_, options_, *context_),
-      states_(*device_, 3),
+      states_(*device_, 3 * state_size(graph_.counters())),
       input_(device_, floats(options_.batch_size, graph_.input_size()),
              floats(options_.batch_size, graph_.target_size())),
-      window_(*context_, parameters_, states_.data()),
-      host_state_(make_pinned(device_, sizeof(StepState) / sizeof(float))) {
+      window_(*context_, parameters_, state(StateOf::kTraining), graph_.counters()),
+      host_state_(make_pinned(device_, 2 * state_size(graph_.counters()))) {
   if (options_.purpose == Purpose::kTraining) program_for(options_.batch_size);
 }
 
@@ -46,12 +45,12 @@ Program& CudaReplica::program_for(int64_t size) {
   return programs_.get(size, [&] {
     // Another program may go, whose memory is still worked on.
     SLUICE_CHECKED(cudaStreamSynchronize(context_->main.stream.get()));
-    const ProgramState state{.training = states_.data(),
-                             .evaluation = states_.data() + 1,
-                             .gradient_sum = window_.gradient_sum(),
-                             .inputs = input_.slots(),
-                             .host_calls = &host_calls_};
-    return std::make_unique<Program>(graph_, plan_, *context_, parameters_, state, size);
+    const ProgramState states{.training = state(StateOf::kTraining),
+                              .evaluation = state(StateOf::kEvaluation),
+                              .gradient_sum = window_.gradient_sum(),
+                              .inputs = input_.slots(),
+                              .host_calls = &host_calls_};
+    return std::make_unique<Program>(graph_, plan_, *context_, parameters_, states, size);
   });
 }
 
@@ -81,28 +80,33 @@ void CudaReplica::wait() {
   host_calls_.rethrow();
 }
 
-StepMetrics CudaReplica::metrics_of(const StepState& state, int64_t samples) const {
-  const auto positions = static_cast<double>(graph_.positions(graph_.outputs.front()));
-  return {samples, state.loss_sum, static_cast<double>(state.correct) / positions};
+StepState* CudaReplica::state(StateOf which) {
+  return reinterpret_cast<StepState*>(states_.data() +
+                                      static_cast<size_t>(which) * state_size(graph_.counters()));
 }
 
-// Reads the metrics that `state` has summed up, and sets it to zero.
-StepMetrics CudaReplica::read_metrics(StepState* state, int64_t samples) {
+StepMetrics CudaReplica::metrics_of(const StepState* state, int64_t samples) const {
+  const auto* counters = reinterpret_cast<const double*>(state + 1);
+  return {samples, state->loss_sum, {counters, counters + graph_.counters()}};
+}
+
+// Reads the metrics that a state has summed up, and sets it to zero.
+StepMetrics CudaReplica::read_metrics(StateOf which, int64_t samples) {
   cudaStream_t stream = context_->main.stream.get();
-  cuda::take_metrics(state, states_.data() + 2, stream);
-  SLUICE_CHECKED(cudaMemcpyAsync(host_state_->data(), states_.data() + 2, sizeof(StepState),
-                                 cudaMemcpyDeviceToHost, stream));
+  const size_t counters = graph_.counters();
+  cuda::take_metrics(state(which), state(StateOf::kReading), counters, stream);
+  SLUICE_CHECKED(cudaMemcpyAsync(host_state_->data(), state(StateOf::kReading),
+                                 state_size(counters) * sizeof(double), cudaMemcpyDeviceToHost,
+                                 stream));
   wait();
-  StepState read;
-  std::memcpy(&read, host_state_->data(), sizeof(read));
-  return metrics_of(read, samples);
+  return metrics_of(reinterpret_cast<const StepState*>(host_state_->data()), samples);
 }
 
 StepMetrics CudaReplica::take_metrics() {
   const int64_t samples = std::exchange(samples_, 0);
   if (samples == 0) return {};
   device_->use();
-  return read_metrics(states_.data(), samples);
+  return read_metrics(StateOf::kTraining, samples);
 }
 
 StepMetrics CudaReplica::evaluate(const Batch& batch) {
@@ -111,7 +115,7 @@ StepMetrics CudaReplica::evaluate(const Batch& batch) {
   Program& program = program_for(program_size(graph_, options_, batch.size));
   program.evaluate(batch.size, input_.send(batch, {}, context_->main.stream.get()));
   input_.read(context_->main.stream.get());
-  return read_metrics(states_.data() + 1, batch.size);
+  return read_metrics(StateOf::kEvaluation, batch.size);
 }
 
 void CudaReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
@@ -204,7 +208,7 @@ bool CudaReplica::update_ready() {
 
 StepMetrics CudaReplica::finish_update() {
   device_->use();
-  const StepState metrics = window_.finish_update();
+  const StepState* metrics = window_.finish_update();
   host_calls_.rethrow();
   if (!std::exchange(update_started_, false)) return {};
   return metrics_of(metrics, window_samples_);

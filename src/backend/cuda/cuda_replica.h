@@ -46,9 +46,12 @@ class CudaReplica final : public Replica {
   Program& program_for(int64_t size);
   // Waits for the compute stream and throws what went wrong on it.
   void wait();
-  StepMetrics read_metrics(StepState* state, int64_t samples);
-  // What a state on the device, which counts rows, says of `samples` samples.
-  StepMetrics metrics_of(const StepState& state, int64_t samples) const;
+  // Of training, of evaluation, or what is read from.
+  enum class StateOf { kTraining, kEvaluation, kReading };
+  StepState* state(StateOf which);
+  StepMetrics read_metrics(StateOf which, int64_t samples);
+  // What a state on the host, with its counters, says of `samples` samples.
+  StepMetrics metrics_of(const StepState* state, int64_t samples) const;
   std::span<float> read_to_mirror(const float* from, std::shared_ptr<core::AlignedBuffer>& mirror);
 
   const Graph graph_;
@@ -58,11 +61,11 @@ class CudaReplica final : public Replica {
   const Plan plan_;
   HostCalls host_calls_;
   Parameters parameters_;
-  DeviceArray<StepState> states_;  // of training, of evaluation, and one to read from
+  DeviceArray<double> states_;  // StateOf, each with its counters
   InputRing input_;
   ExchangeWindow window_;
   ProgramCache<Program> programs_;
-  std::shared_ptr<core::AlignedBuffer> host_state_;  // holds a StepState
+  std::shared_ptr<core::AlignedBuffer> host_state_;  // holds a StepState with its counters
   std::shared_ptr<core::AlignedBuffer> host_y_;      // of predict()
   // Keras' layout, on the host, for those who ask.
   std::shared_ptr<core::AlignedBuffer> parameter_mirror_, gradient_mirror_;

@@ -1,12 +1,9 @@
 #include "backend/cuda/exchange_window.h"
 
 #include <cstddef>
-#include <cstring>
 
 namespace sluice::backend::cuda {
 namespace {
-
-constexpr size_t kStateFloats = sizeof(StepState) / sizeof(float);
 
 void copy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
   if (bytes > 0) SLUICE_CHECKED(cudaMemcpyAsync(to, from, bytes, kind, stream));
@@ -32,22 +29,24 @@ bool is_over(const Event& event) {
 
 }  // namespace
 
-void take_metrics(StepState* from, StepState* to, cudaStream_t stream) {
+void take_metrics(StepState* from, StepState* to, size_t counters, cudaStream_t stream) {
   constexpr size_t kFirst = offsetof(StepState, loss_sum);
-  constexpr size_t kBytes = sizeof(StepState) - kFirst;
-  copy(reinterpret_cast<char*>(to) + kFirst, reinterpret_cast<char*>(from) + kFirst, kBytes,
+  static_assert(kFirst + sizeof(double) == sizeof(StepState), "the counters follow the loss");
+  const size_t bytes = sizeof(StepState) - kFirst + counters * sizeof(double);
+  copy(reinterpret_cast<char*>(to) + kFirst, reinterpret_cast<char*>(from) + kFirst, bytes,
        cudaMemcpyDeviceToDevice, stream);
-  SLUICE_CHECKED(cudaMemsetAsync(reinterpret_cast<char*>(from) + kFirst, 0, kBytes, stream));
+  SLUICE_CHECKED(cudaMemsetAsync(reinterpret_cast<char*>(from) + kFirst, 0, bytes, stream));
 }
 
 ExchangeWindow::ExchangeWindow(const Context& context, const Parameters& parameters,
-                               StepState* metrics)
+                               StepState* metrics, size_t counters)
     : context_(context),
       parameters_(parameters),
       metrics_(metrics),
+      counters_(counters),
       sums_gradients_(!parameters.optimizer() && parameters.gradients() != nullptr),
-      window_metrics_(*context.device, 1),
-      host_metrics_(make_pinned(context.device, kStateFloats)) {
+      window_metrics_(*context.device, state_size(counters)),
+      host_metrics_(make_pinned(context.device, 2 * state_size(counters))) {
   if (sums_gradients_) start_ = DeviceArray<float>(*context.device, parameters.size());
 }
 
@@ -76,24 +75,22 @@ void ExchangeWindow::start_update(const UpdateScale& scale, std::span<float> upd
   if (sums_gradients_) parameters_.clip(scale.trained, start_.data(), stream);
   read_update(parameters_.segments(), scale.trained, scale.state, parameters_.values(),
               start_.data(), static_cast<int64_t>(sums_end()), update_.data(), stream);
-  take_metrics(metrics_, window_metrics_.data(), stream);
+  take_metrics(metrics_, reinterpret_cast<StepState*>(window_metrics_.data()), counters_, stream);
   record(made_, stream);
   wait_in(downloads_.get(), made_);
   copy(update.data(), update_.data(), update.size_bytes(), cudaMemcpyDeviceToHost,
        downloads_.get());
-  copy(host_metrics_->data(), window_metrics_.data(), sizeof(StepState), cudaMemcpyDeviceToHost,
-       downloads_.get());
+  copy(host_metrics_->data(), window_metrics_.data(), window_metrics_.bytes(),
+       cudaMemcpyDeviceToHost, downloads_.get());
   record(delivered_, downloads_.get());
 }
 
 bool ExchangeWindow::update_ready() const { return is_over(delivered_) && is_over(arrived_); }
 
-StepState ExchangeWindow::finish_update() {
+const StepState* ExchangeWindow::finish_update() {
   SLUICE_CHECKED(cudaEventSynchronize(delivered_.get()));
   SLUICE_CHECKED(cudaEventSynchronize(arrived_.get()));
-  StepState state;
-  std::memcpy(&state, host_metrics_->data(), sizeof(state));
-  return state;
+  return reinterpret_cast<const StepState*>(host_metrics_->data());
 }
 
 void ExchangeWindow::wait() {

@@ -10,7 +10,9 @@ namespace sluice::backend::cuda {
 
 class ExchangeWindow {
  public:
-  ExchangeWindow(const Context& context, const Parameters& parameters, StepState* metrics);
+  // `metrics` has so many counters.
+  ExchangeWindow(const Context& context, const Parameters& parameters, StepState* metrics,
+                 size_t counters);
 
   // Where replicas without an optimizer sum up gradients, else nullptr.
   float* gradient_sum() const { return sums_gradients_ ? start_.data() : nullptr; }
@@ -21,8 +23,9 @@ class ExchangeWindow {
   // Also takes the metrics out of `metrics`.
   void start_update(const UpdateScale& scale, std::span<float> update);
   bool update_ready() const;
-  // Waits for the update. Returns the metrics as they were when it was started.
-  StepState finish_update();
+  // Waits for the update. Returns the metrics as they were when it was started, valid until the
+  // next one is.
+  const StepState* finish_update();
   // Returns when all copies are done, before the memory that they use is given back.
   void wait();
 
@@ -34,21 +37,23 @@ class ExchangeWindow {
   const Context& context_;
   const Parameters& parameters_;
   StepState* const metrics_;
+  const size_t counters_;
   const bool sums_gradients_;
   const Stream downloads_ = make_stream(), uploads_ = make_stream();
   // As on the device: the anchor; of replicas without an optimizer, where something is trained, the
   // sum of gradients.
   DeviceArray<float> start_;
   DeviceArray<float> update_, centre_;  // in Keras' layout
-  DeviceArray<StepState> window_metrics_;
-  std::shared_ptr<core::AlignedBuffer> host_metrics_;  // holds a StepState
+  DeviceArray<double> window_metrics_;  // a StepState with its counters
+  std::shared_ptr<core::AlignedBuffer> host_metrics_;  // likewise
   Event made_ = make_event();                          // update_ holds the update
   Event delivered_ = make_event();                     // the host has the update
   Event arrived_ = make_event();                       // centre_ holds the centre
   Event adopted_ = make_event();                       // the parameters are the centre's
 };
 
-// Copies the metrics of `from` to `to` and sets those of `from` to zero. Both on the device.
-void take_metrics(StepState* from, StepState* to, cudaStream_t stream);
+// Copies the metrics of `from` to `to` and sets those of `from` to zero. Both on the device, with
+// so many counters.
+void take_metrics(StepState* from, StepState* to, size_t counters, cudaStream_t stream);
 
 }  // namespace sluice::backend::cuda

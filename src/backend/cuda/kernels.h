@@ -12,6 +12,7 @@
 
 #include "backend/graph.h"
 #include "backend/interpolation.h"
+#include "backend/metrics.h"
 #include "backend/noise.h"
 #include "backend/ops.h"
 #include "backend/rearrangement.h"
@@ -155,19 +156,45 @@ void softmax_backward(bool log, int64_t outer, const SoftmaxRows& rows, const fl
                       const float* dy, float* dx, cudaStream_t stream);
 
 // step_state.cu
-// What changes from step to step, on the device.
+// What changes from step to step, on the device. In memory the counters of the metrics follow, so
+// that the loss and they are one piece.
 struct StepState {
-  uint64_t step;               // training steps whose loss has been computed
-  double loss_sum;             // over the samples since the metrics were last taken
-  unsigned long long correct;  // likewise, over the rows of the first output
+  uint64_t step;    // training steps whose loss has been computed
+  double loss_sum;  // over the samples since the metrics were last taken
 };
-// Adds `scale` times a step's `losses`, and `correct`, [rows] each, to the state, and counts the
-// step.
-void count_step(int64_t rows, double scale, const float* losses, const int* correct,
-                StepState* state, cudaStream_t stream);
-// Adds `scale` times the losses [rows] of another output of the step.
-void add_losses(int64_t rows, double scale, const float* losses, StepState* state,
-                cudaStream_t stream);
+static_assert(sizeof(StepState) % sizeof(double) == 0);
+// Doubles that a state with so many counters takes.
+inline size_t state_size(size_t counters) { return sizeof(StepState) / sizeof(double) + counters; }
+inline double* counters_behind(StepState* state) { return reinterpret_cast<double*>(state + 1); }
+
+// What a loss has given for the rows of an output.
+struct RowSums {
+  int64_t rows;
+  const float* losses;      // [rows]
+  const int* correct;       // [rows]
+  double weight;            // of a row's loss in the state's
+  double scale;             // of a row's loss in its own counter
+  double* loss_counter;     // or nullptr
+  double* correct_counter;  // or nullptr
+};
+// Adds them to the state, and counts the step.
+void count_step(const RowSums& sums, StepState* state, cudaStream_t stream);
+// Adds those of another output of the same step.
+void add_rows(const RowSums& sums, StepState* state, cudaStream_t stream);
+
+// metrics.cu
+struct MeasuredRows {
+  int64_t rows, outputs;  // K to a row
+  int64_t positions;      // rows to a sample
+  const float* p;         // [rows, K]
+  const float* y;         // of each sample its rows' targets: K numbers, or a class number
+  bool has_class_numbers;
+  bool weighted;  // the targets of each sample end in its weight, which does not count
+};
+// Adds what the rows come to to the metric's counters; not of kAccuracy, which comes with the loss.
+// `scratch` is [rows].
+void measure(const Metric& metric, const MeasuredRows& rows, float* scratch, double* counters,
+             cudaStream_t stream);
 
 // split.cu
 // The columns [begin, begin + size) of from [rows, width] to those from to_begin of to

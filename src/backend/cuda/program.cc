@@ -101,13 +101,18 @@ void Program::make_outputs() {
                          positions,
                          graph_.weighted,
                          output.weight};
-    outputs_.push_back(loss);
+    const bool measured =
+        loss.activation != Activation::kLinear &&
+        std::any_of(output.metrics.begin(), output.metrics.end(), needs_probabilities);
+    outputs_.push_back({loss, measured});
     most_rows = std::max(most_rows, loss.rows);
-    most_outputs = std::max(most_outputs, loss.rows * loss.outputs);
+    if (measured || graph_.outputs.size() > 1) {
+      most_outputs = std::max(most_outputs, loss.rows * loss.outputs);
+    }
   }
   losses_ = DeviceArray<float>(*context_.device, static_cast<size_t>(most_rows));
   correct_ = DeviceArray<int>(*context_.device, static_cast<size_t>(most_rows));
-  if (outputs_.size() == 1) return;
+  if (most_outputs == 0) return;
   probabilities_ = DeviceArray<float>(*context_.device, static_cast<size_t>(most_outputs));
 }
 
@@ -161,22 +166,66 @@ void Program::losses(int64_t n, int slot, Gradients gradients, StepState* state)
   values_.y()->data = const_cast<float*>(y);  // only read
   split(n, graph_.target_size(), y, values_.y_splits());
   parameters_.add_penalty(n, state, stream);
+  double* counters = counters_behind(state);
   for (size_t k = 0; k < outputs_.size(); ++k) {
     const OutputValue& output = values_.outputs()[k];
     const bool wanted = gradients == Gradients::kWritten && output.value.gradient != nullptr;
-    LossShape shape = outputs_[k];
+    LossShape shape = outputs_[k].loss;
     shape.rows = n * shape.positions;
     compute_loss(graph_.outputs[k].loss, shape, output.value.data->data, output.targets->data,
                  wanted ? output.value.gradient->data : nullptr, losses_.data(), correct_.data(),
                  counted_.data(), stream);
     if (wanted && output.sum) add_up(*output.sum);
-    const double scale = shape.weight / static_cast<double>(shape.positions);
-    if (k == 0) {
-      count_step(shape.rows, scale, losses_.data(), correct_.data(), state, stream);
-    } else {
-      add_losses(shape.rows, scale, losses_.data(), state, stream);
+    const double scale = 1 / static_cast<double>(shape.positions);
+    RowSums sums{.rows = shape.rows,
+                 .losses = losses_.data(),
+                 .correct = correct_.data(),
+                 .weight = shape.weight * scale,
+                 .scale = scale,
+                 .loss_counter = nullptr,
+                 .correct_counter = nullptr};
+    if (outputs_.size() > 1) sums.loss_counter = counters++;
+    double* at = counters;
+    for (const Metric& metric : graph_.outputs[k].metrics) {
+      if (metric.kind == Metric::Kind::kAccuracy) sums.correct_counter = at;
+      at += counters_of(metric, shape.outputs);
     }
+    if (k == 0) {
+      count_step(sums, state, stream);
+    } else {
+      add_rows(sums, state, stream);
+    }
+    counters = measure_output(k, n, counters);
   }
+}
+
+double* Program::measure_output(size_t k, int64_t n, double* counters) {
+  cudaStream_t stream = context_.main.stream.get();
+  const LossShape& loss = outputs_[k].loss;
+  MeasuredRows rows{.rows = n * loss.positions,
+                    .outputs = loss.outputs,
+                    .positions = loss.positions,
+                    .p = values_.outputs()[k].value.data->data,
+                    .y = values_.outputs()[k].targets->data,
+                    .has_class_numbers = graph_.outputs[k].takes_class_numbers(),
+                    .weighted = loss.weighted};
+  if (outputs_[k].needs_probabilities) {
+    if (loss.activation == Activation::kSoftmax) {
+      softmax(rows.rows, rows.outputs, rows.p, probabilities_.data(), stream);
+    } else {
+      activate(loss.activation, Type::kFloat32, rows.rows * rows.outputs, rows.p,
+               probabilities_.data(), stream);
+    }
+    rows.p = probabilities_.data();
+  }
+  for (const Metric& metric : graph_.outputs[k].metrics) {
+    // The losses have been added up: their memory is free.
+    if (metric.kind != Metric::Kind::kAccuracy) {
+      measure(metric, rows, losses_.data(), counters, stream);
+    }
+    counters += counters_of(metric, rows.outputs);
+  }
+  return counters;
 }
 
 void Program::gradients(int slot, StepState* state) {
@@ -223,8 +272,9 @@ void Program::warm_up(int slot) {
   gradients(slot, state_.evaluation);
   rehearsing_ = false;
   use_gradients(0, slot);
-  SLUICE_CHECKED(
-      cudaMemsetAsync(state_.evaluation, 0, sizeof(StepState), context_.main.stream.get()));
+  SLUICE_CHECKED(cudaMemsetAsync(state_.evaluation, 0,
+                                 state_size(graph_.counters()) * sizeof(double),
+                                 context_.main.stream.get()));
   SLUICE_CHECKED(cudaStreamSynchronize(context_.main.stream.get()));
   warm_ = true;
 }
@@ -256,7 +306,7 @@ void Program::predict(int64_t n, int slot, float* y) {
   forward(slot, Mode::kInference);
   cudaStream_t stream = context_.main.stream.get();
   for (size_t k = 0; k < outputs_.size(); ++k) {
-    const LossShape& loss = outputs_[k];
+    const LossShape& loss = outputs_[k].loss;
     float* output = values_.outputs()[k].value.data->data;
     const int64_t rows = n * loss.positions;
     float* to = probabilities_.size() == 0 ? output : probabilities_.data();

@@ -54,6 +54,11 @@ class Program {
   size_t nodes_per_step() const { return nodes_; }
 
  private:
+  struct Output {
+    LossShape loss;            // of the whole batch
+    bool needs_probabilities;  // for its metrics, where the loss reads an activation's inputs
+  };
+
   void check_sizes() const;
   void make_outputs();
   void make_operations();
@@ -63,6 +68,9 @@ class Program {
   enum class Gradients { kNone, kWritten };
   void losses(int64_t n, int slot, Gradients gradients, StepState* state);
   void split(int64_t n, int64_t width, const float* rows, const std::vector<Split>& splits);
+  // Of the first n samples of an output, whose loss has just been computed. Returns the counters
+  // behind its own.
+  double* measure_output(size_t output, int64_t n, double* counters);
   void add_up(const GradientSum& sum);
   void gradients(int slot, StepState* state);
   void backward(size_t step);
@@ -76,7 +84,7 @@ class Program {
   const Parameters& parameters_;
   const ProgramState state_;
   const int64_t batch_;
-  std::vector<LossShape> outputs_;  // of the whole batch
+  std::vector<Output> outputs_;
   MemoryPlan memory_;
   const Values values_;
   std::vector<std::unique_ptr<Operation>> operations_;  // one for each step
@@ -84,7 +92,7 @@ class Program {
   DeviceArray<float> losses_;  // of each row of an output
   DeviceArray<int> correct_;
   DeviceArray<float> counted_;        // how many of them have a loss
-  DeviceArray<float> probabilities_;  // of an output; only where there are several
+  DeviceArray<float> probabilities_;  // of an output, where the tensor must stay or is measured
   bool forward_prepared_ = false, rehearsing_ = false, warm_ = false;
   std::array<GraphExec, kInputSlots> steps_;
   size_t nodes_ = 0;

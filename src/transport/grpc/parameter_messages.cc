@@ -7,11 +7,14 @@ void write(const wire::EpochMetrics& from, v1::EpochMetrics* to) {
   to->set_epoch(from.epoch);
   to->set_samples(from.samples);
   to->set_loss_sum(from.loss_sum);
-  to->set_correct(from.correct);
+  to->mutable_counters()->Assign(from.counters.begin(), from.counters.end());
 }
 
 wire::EpochMetrics from_proto(const v1::EpochMetrics& metrics) {
-  return {metrics.epoch(), metrics.samples(), metrics.loss_sum(), metrics.correct()};
+  return {metrics.epoch(),
+          metrics.samples(),
+          metrics.loss_sum(),
+          {metrics.counters().begin(), metrics.counters().end()}};
 }
 
 void write(const wire::LedgerReply::ShardCount& from, v1::LedgerReply::ShardCount* to) {

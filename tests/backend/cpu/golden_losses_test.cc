@@ -51,7 +51,7 @@ TEST(GoldenLossesTest, EqualKeras) {
     const int64_t rows = static_cast<int64_t>(z.size()) / options.outputs;
     const std::vector<float> y = targets_of(entry, static_cast<size_t>(rows));
     std::vector<float> gradient(z.size(), -1);
-    const StepMetrics metrics = compute_loss(options, rows, z.data(), y.data(), gradient.data());
+    const LossSums metrics = compute_loss(options, rows, z.data(), y.data(), gradient.data());
     const double value = entry["value"].get<double>();
     EXPECT_EQ(metrics.samples, rows);
     EXPECT_NEAR(metrics.loss_sum / static_cast<double>(rows), value,

@@ -68,7 +68,7 @@ TEST_P(LossTest, EqualsItsFormulaAndTheGradientItsDifferences) {
       labels.push_back(static_cast<float>(n == 0 ? outputs - 1 : rng.below(outputs)));
     }
     std::vector<float> gradient(z.size(), std::numeric_limits<float>::quiet_NaN());
-    const StepMetrics metrics =
+    const LossSums metrics =
         compute_loss({c.loss, c.input, static_cast<int64_t>(outputs)}, kBatch, z.data(),
                      c.loss == kSparse ? labels.data() : y.data(), gradient.data());
 
@@ -114,12 +114,12 @@ INSTANTIATE_TEST_SUITE_P(All, LossTest,
                          [](const auto& param_info) { return param_info.param.name; });
 
 // Both with a gradient, which is returned in `gradient`, and without one.
-StepMetrics both_ways(const LossOptions& options, const std::vector<float>& z,
-                      const std::vector<float>& y, std::vector<float>& gradient) {
+LossSums both_ways(const LossOptions& options, const std::vector<float>& z,
+                   const std::vector<float>& y, std::vector<float>& gradient) {
   const auto batch = static_cast<int64_t>(z.size()) / options.outputs;
   gradient.assign(z.size(), std::numeric_limits<float>::quiet_NaN());
-  const StepMetrics with = compute_loss(options, batch, z.data(), y.data(), gradient.data());
-  const StepMetrics without = compute_loss(options, batch, z.data(), y.data(), nullptr);
+  const LossSums with = compute_loss(options, batch, z.data(), y.data(), gradient.data());
+  const LossSums without = compute_loss(options, batch, z.data(), y.data(), nullptr);
   EXPECT_DOUBLE_EQ(with.loss_sum, without.loss_sum);
   EXPECT_EQ(with.correct, without.correct);
   return with;
@@ -128,7 +128,7 @@ StepMetrics both_ways(const LossOptions& options, const std::vector<float>& z,
 TEST(LossOfLogitsTest, HugeLogitsCostTheirDistance) {
   for (float scale : {1.0f, 1e4f, 1e30f}) {
     std::vector<float> gradient;
-    const StepMetrics metrics =
+    const LossSums metrics =
         both_ways({kSparse, kLogits, 3}, {100 * scale, -100 * scale, 0}, {1}, gradient);
     EXPECT_FLOAT_EQ(static_cast<float>(metrics.loss_sum), 200 * scale);
     EXPECT_THAT(gradient, ElementsAre(1, -1, ::testing::FloatNear(0, 1e-30f))) << scale;
@@ -153,7 +153,7 @@ TEST(LossOfLogitsTest, ALogitOfMinusInfinityCostsNothingWhereTheTargetIsZero) {
 
 TEST(LossOfLogitsTest, ASingleLogitIsCertain) {
   std::vector<float> gradient;
-  const StepMetrics metrics = both_ways({kSparse, kLogits, 1}, {-5, -5, 7}, {1, 0, 1}, gradient);
+  const LossSums metrics = both_ways({kSparse, kLogits, 1}, {-5, -5, 7}, {1, 0, 1}, gradient);
   EXPECT_EQ(metrics.correct, 2);  // softmax makes each of them 1
   EXPECT_EQ(metrics.loss_sum, 0);
   EXPECT_THAT(gradient, Each(0));
@@ -164,7 +164,7 @@ TEST(LossOfLogitsTest, ASingleLogitIsCertain) {
 TEST(LossOfProbabilitiesTest, NoGradientPassesWhereTheClipCuts) {
   const double cut = -std::log(1e-7);
   std::vector<float> gradient;
-  StepMetrics metrics =
+  LossSums metrics =
       both_ways({kCategorical, kOutputs, 3}, {1, 1, 0}, {0.25f, 0.25f, 0.5f}, gradient);
   EXPECT_NEAR(metrics.loss_sum, 0.5 * std::log(2) + 0.5 * cut, 1e-5);
   EXPECT_THAT(gradient, ElementsAre(0, 0, 0.25f));

@@ -164,6 +164,77 @@ TEST(OutputsParityTest, SeveralInputsAndOutputsTrainAsOnTheCpu) {
   }
 }
 
+std::vector<Metric> all_metrics() {
+  using enum Metric::Kind;
+  std::vector<Metric> metrics;
+  for (const Metric::Kind kind :
+       {kBinaryAccuracy, kCategoricalAccuracy, kTopK, kPrecision, kRecall, kAuc, kConfusionMatrix,
+        kMeanSquaredError, kRootMeanSquaredError, kMeanAbsoluteError, kAccuracy}) {
+    metrics.push_back({.kind = kind, .threshold = 0.3f, .k = 2});
+  }
+  metrics.push_back({.kind = kPrecision, .threshold = 0.3f, .class_id = 0});
+  return metrics;
+}
+
+// Whole numbers are the same; of sums of errors one is float32 row by row. Outputs are 8 bits of
+// the inputs, so that none lies near a threshold on one device only.
+TEST(MetricsParityTest, EveryCounterIsThatOfTheCpu) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  for (const int64_t classes : {1, 3, 40}) {
+    for (const LossSpec& loss : {LossSpec(kSparse), LossSpec(kCategorical), LossSpec(kMse)}) {
+      SCOPED_TRACE(std::to_string(classes) + " classes, loss " + loss.name());
+      Graph graph(std::vector{Shape{2, classes}});
+      graph.outputs = {{.value = 0, .loss = loss, .metrics = all_metrics()}};
+      const Pair pair(graph, {.batch_size = 50}, 1);
+      Samples samples(graph, 50, 4);
+      for (float& value : samples.x) value = std::round(128 + 127 * value) / 256;
+      if (loss == LossSpec(kMse)) {
+        for (float& value : samples.y) value = value > 0.5f ? 1.0f : 0.0f;
+      }
+      for (const int64_t n : {50, 7}) {
+        const StepMetrics ours = pair.ours->evaluate(samples.first(n));
+        const StepMetrics reference = pair.cpu->evaluate(samples.first(n));
+        ASSERT_EQ(ours.counters.size(), reference.counters.size());
+        for (size_t i = 0; i < ours.counters.size(); ++i) {
+          EXPECT_NEAR(ours.counters[i], reference.counters[i], 1e-5 * reference.counters[i]) << i;
+        }
+      }
+    }
+  }
+}
+
+// Behind a softmax that the loss takes along the probabilities are measured; and a window's update
+// brings the counters with it.
+TEST(MetricsParityTest, ProbabilitiesAreMeasuredWhereTheLossReadsLogits) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  GraphBuilder builder({5});
+  const ValueId classes = builder.dense(4).activation(kSoftmax).here();
+  Graph graph =
+      builder.dense(2).build({{.value = classes, .loss = kSparse, .metrics = all_metrics()},
+                              {.value = builder.here(), .loss = kMse}});
+  ReplicaOptions options{.batch_size = 12};
+  options.optimizer = SGD({});
+  const Pair pair(graph, options, 3);
+  std::vector<float> update(graph.parameter_size);
+  const auto window = [&](Replica& replica) {
+    replica.begin_window();
+    for (uint64_t step = 0; step < 3; ++step) {
+      replica.start_step(Samples(graph, 12, step).batch());
+    }
+    replica.start_update(1, update);
+    return replica.finish_update();
+  };
+  const StepMetrics reference = window(*pair.cpu), ours = window(*pair.ours);
+  EXPECT_EQ(ours.samples, 36);
+  ASSERT_EQ(ours.counters.size(), graph.counters());
+  ASSERT_EQ(reference.counters.size(), graph.counters());
+  for (size_t i = 0; i < ours.counters.size(); ++i) {
+    EXPECT_NEAR(ours.counters[i], reference.counters[i], 1e-4 * 36) << i;
+  }
+  EXPECT_EQ(pair.ours->take_metrics().samples, 0);
+  EXPECT_EQ(window(*pair.ours).samples, 36) << "and the sums begin at zero again";
+}
+
 TEST(InferenceParityTest, ABatchOfAnySizeGivesWhatTheCpuGives) {
   SLUICE_SKIP_WITHOUT_GPU();
   const Graph graph = small_cnn();
@@ -403,7 +474,7 @@ TEST(CudaReplicaTest, NanIsPassedOverAsOnTheCpu) {
     for (size_t row = 0; row < rows.size(); ++row) {
       for (const float label : {0.0f, 1.0f, 2.0f}) {
         const Batch batch{1, rows[row], {&label, 1}};
-        EXPECT_EQ(pair.ours->evaluate(batch).correct, pair.cpu->evaluate(batch).correct)
+        EXPECT_EQ(pair.ours->evaluate(batch).counters, pair.cpu->evaluate(batch).counters)
             << "row " << row << ", class " << label << (last == kSoftmax ? ", softmax" : "");
       }
     }

@@ -74,6 +74,18 @@ def two_heads(k):
     return k.Model([image, row], [kind, place], name="two_heads")
 
 
+def nested(k):
+    """A Sequential inside a Functional that is called twice."""
+    layer = k.layers
+    squeeze = k.Sequential(
+        [layer.Input((4,), name="input_layer"), layer.Dense(3, activation="tanh", name="a"),
+         layer.Dense(4, name="b")], name="squeeze")
+    x = layer.Input((4,), name="x")
+    block = k.Model(x, layer.Add(name="sum")([squeeze(x), x]), name="block")
+    start = layer.Input((4,), name="input")
+    return k.Model(start, layer.Dense(2, name="end")(block(block(start))), name="nested")
+
+
 def flat(arrays):
     return [float(f"{v:.9g}") for a in arrays for v in np.array(a).ravel()]
 
@@ -98,7 +110,8 @@ def head_values(model):
         optimizer="sgd", loss=["sparse_categorical_crossentropy", "mse"], loss_weights=weights,
         metrics=[["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(2, name="top")],
                  ["mae", keras.metrics.RootMeanSquaredError(name="root")]])
-    measured = model.evaluate(x, [classes, place], verbose=0, batch_size=4, return_dict=True)
+    # One batch: Keras' own losses of the outputs are means over batches, however many are in each.
+    measured = model.evaluate(x, [classes, place], verbose=0, batch_size=n, return_dict=True)
     return json.dumps({
         "layers": [layer.name for layer in model.layers],
         "weights": flat(model.weights),
@@ -227,7 +240,7 @@ def main():
         write(make.__name__ + ".summary.txt", summary(make(keras)))
     write("two_heads.values.json", head_values(two_heads(keras)))
     write("metrics.values.json", metric_values())
-    for make in (mnist_cnn, all_layers, residual, merges, two_heads):
+    for make in (mnist_cnn, all_layers, residual, merges, two_heads, nested):
         write(make.__name__ + ".keras3.json", make(keras).to_json())
         write(make.__name__ + ".keras2.json", make(tf_keras).to_json())
     for k in (keras, tf_keras):

@@ -1,0 +1,19 @@
+// Metrics by name, as sluice/metrics.h says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "backend/metrics.h"
+
+namespace sluice::nn {
+
+// "auc", "precision(class_id=1, name=cats)". Throws std::invalid_argument for a name or an option
+// that there is not, and for a value out of range.
+backend::Metric parse_metric(const std::string& text);
+
+// "accuracy, precision(class_id=1, threshold=0.7)" at the commas outside of brackets, without
+// blanks around. None of an empty text.
+std::vector<std::string> split_metrics(const std::string& text);
+
+}  // namespace sluice::nn

@@ -1,0 +1,164 @@
+#include "train/tasks.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "loss/traits.h"
+#include "nn/metrics.h"
+#include "train/job_config.h"
+
+namespace sluice::train {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+// Every name that is asked for is an output's.
+template <typename Value>
+void check_names(const char* field, const std::map<std::string, Value>& asked,
+                 const std::vector<std::string>& names) {
+  for (const auto& [name, value] : asked) {
+    if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+    throw InvalidField(
+        field, fmt::format("the model has no output \"{}\"; it has {}", name, listed(names)));
+  }
+}
+
+// "classes:auc" is ("classes", "auc"); ("", "auc") is of every output. The name may have a colon.
+std::pair<std::string, std::string> split_prefix(const std::string& text) {
+  const size_t colon = text.substr(0, text.find('(')).rfind(':');
+  if (colon == std::string::npos) return {"", text};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+bool is_of_numbers(const LossSpec& loss) {
+  return loss::traits_of(loss).predicts == loss::Predicts::kNumbers;
+}
+
+// What a metric cannot be of.
+std::string misfit(const backend::Metric& metric, const LossSpec& loss, int64_t classes,
+                   const data::RecordsInfo& info, bool is_only_output) {
+  constexpr int64_t kMostClasses = 256;
+  const bool numbers = is_of_numbers(loss) && !(is_only_output && info.classes > 0);
+  if (numbers && backend::is_of_classes(metric)) return "is of classes, and these are numbers";
+  if (metric.class_id >= std::max<int64_t>(classes, 1)) {
+    return fmt::format("has class_id {}, but there are {} outputs", metric.class_id, classes);
+  }
+  if (metric.kind == backend::Metric::Kind::kConfusionMatrix && classes > kMostClasses) {
+    return fmt::format("is of at most {} classes, and these are {}", kMostClasses, classes);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<nn::OutputTask> tasks_of(const Model& model, const data::RecordsInfo& info,
+                                     const Objective& objective) {
+  const std::vector<std::string> names = model.output_names();
+  const std::vector<Shape> shapes = model.output_shapes();
+  check_names("losses", objective.losses, names);
+  check_names("loss_weights", objective.loss_weights, names);
+  std::vector<nn::OutputTask> tasks;
+  for (const std::string& name : names) {
+    const auto loss = objective.losses.find(name);
+    const auto weight = objective.loss_weights.find(name);
+    nn::OutputTask& task = tasks.emplace_back();
+    task.loss = loss == objective.losses.end() ? objective.loss : loss->second;
+    if (const std::string wrong = check_loss(task.loss); !wrong.empty()) {
+      throw InvalidField("losses", fmt::format("\"{}\": {}", name, wrong));
+    }
+    if (weight == objective.loss_weights.end()) continue;
+    if (!std::isfinite(weight->second)) {
+      throw InvalidField("loss_weights", fmt::format("\"{}\": expected a finite number, got {}",
+                                                     name, weight->second));
+    }
+    task.weight = static_cast<float>(weight->second);
+  }
+  for (const std::string& text : objective.metrics) {
+    const auto [output, metric] = split_prefix(text);
+    if (!output.empty()) check_names<int>("metrics", {{output, 0}}, names);
+    for (size_t k = 0; k < names.size(); ++k) {
+      if (!output.empty() && output != names[k]) continue;
+      backend::Metric parsed;
+      try {
+        parsed = nn::parse_metric(metric);
+      } catch (const std::invalid_argument& error) {
+        throw InvalidField("metrics", without_name("metric", error.what()));
+      }
+      const int64_t classes = shapes[k].rank() == 0 ? 1 : shapes[k].dims().back();
+      const std::string wrong = misfit(parsed, tasks[k].loss, classes, info, names.size() == 1);
+      if (wrong.empty()) {
+        tasks[k].metrics.push_back(metric);
+      } else if (parsed.kind != backend::Metric::Kind::kAccuracy) {
+        throw InvalidField("metrics",
+                           fmt::format("\"{}\" of the output \"{}\" {}", metric, names[k], wrong));
+      }
+    }
+  }
+  for (const nn::OutputTask& task : tasks) {
+    std::set<std::string> shown;
+    for (const std::string& metric : task.metrics) {
+      const std::string name = nn::parse_metric(metric).name;
+      if (shown.insert(name).second) continue;
+      throw InvalidField("metrics", fmt::format("two are named \"{}\"; give one another name: "
+                                                "\"{}(name=OTHER)\"",
+                                                name, name));
+    }
+  }
+  return tasks;
+}
+
+Measures::Measures(const Model& model, const backend::Graph& graph) : counters_(graph.counters()) {
+  const std::vector<std::string> names = model.output_names();
+  for (size_t k = 0; k < graph.outputs.size(); ++k) {
+    const backend::GraphOutput& output = graph.outputs[k];
+    outputs_.push_back({graph.outputs.size() > 1 ? names[k] + "_" : "", graph.classes(output),
+                        graph.positions(output), output.metrics});
+  }
+}
+
+Metrics Measures::of(int64_t samples, double loss_sum, std::span<const double> sums) const {
+  std::vector<double> padded;  // where nothing was counted yet
+  if (sums.size() < counters_) {
+    padded.assign(sums.begin(), sums.end());
+    padded.resize(counters_);
+    sums = padded;
+  }
+  const auto n = static_cast<double>(std::max<int64_t>(samples, 1));
+  Metrics metrics{loss_sum / n, std::numeric_limits<double>::quiet_NaN()};
+  for (const Output& output : outputs_) {
+    if (!output.prefix.empty()) {
+      metrics.values.emplace_back(output.prefix + "loss", sums.front() / n);
+      sums = sums.subspan(1);
+    }
+    for (const backend::Metric& metric : output.metrics) {
+      const auto counters = sums.first(backend::counters_of(metric, output.classes));
+      sums = sums.subspan(counters.size());
+      const std::string name = output.prefix + metric.name;
+      if (metric.kind == backend::Metric::Kind::kConfusionMatrix) {
+        metrics.matrices.push_back(
+            {name, std::max<int64_t>(output.classes, 2), {counters.begin(), counters.end()}});
+        continue;
+      }
+      const double value = backend::result_of(metric, output.classes, counters,
+                                              n * static_cast<double>(output.positions));
+      if (name == "accuracy") {
+        metrics.accuracy = value;
+      } else {
+        metrics.values.emplace_back(name, value);
+      }
+    }
+  }
+  return metrics;
+}
+
+}  // namespace sluice::train
