@@ -15,6 +15,7 @@
 // For training in several processes see sluice/trainer.h.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -139,6 +140,14 @@ class Model {
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
 
+  // The model as a layer of another: what it gives for such inputs, one for each of its own. The
+  // other model has a copy of its layers and weights, as they were at the first call, under this
+  // one's name, "functional/dense/kernel"; training one leaves the other as it is, other than in
+  // Keras. Throws ShapeError for inputs of other shapes and for a model that is not built,
+  // std::invalid_argument for one of several outputs.
+  SymbolicTensor operator()(const SymbolicTensor& input) const;
+  SymbolicTensor operator()(const std::vector<SymbolicTensor>& inputs) const;
+
   const std::string& name() const;
   // In Keras' order, without the Inputs.
   const std::vector<std::unique_ptr<Layer>>& layers() const;
@@ -233,11 +242,13 @@ class Sequential : public Model {
   // ShapeError when the layer cannot take the output of the one before it or when this machine's
   // memory cannot hold its weights, and std::invalid_argument for a name that is taken or an Input
   // that is not the first; the model is then as it was.
-  template <typename L>
+  template <std::derived_from<Layer> L>
   Sequential& add(L layer) {
     return add(std::unique_ptr<Layer>(std::make_unique<L>(std::move(layer))));
   }
   Sequential& add(std::unique_ptr<Layer> layer);
+  // A model as a layer, with its weights as they are.
+  Sequential& add(const Model& model);
 };
 
 // A model from what save_weights() wrote: architecture and weights. Throws RuntimeError for a file

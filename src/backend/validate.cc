@@ -76,8 +76,8 @@ void check_size(const char* name, size_t size, int64_t n, int64_t per_sample) {
       fmt::format("{}: expected {} x {} floats, got {}", name, n, per_sample, size));
 }
 
-// Whether the value is an input of the graph, as it is or under another shape. Allocates nothing: it
-// is asked for every batch.
+// Whether the value is an input of the graph, as it is or under another shape. Allocates nothing:
+// it is asked for every batch.
 bool is_input(const Graph& graph, ValueId value, ValueId input) {
   for (size_t i = graph.ops.size(); i-- > 0;) {
     const Op& op = graph.ops[i];

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "nn/nested_model.h"
 #include "nn/weight_rules.h"
 
 namespace sluice::nn {
@@ -28,8 +29,9 @@ backend::ParameterSlice GraphBuilder::parameter(const std::string& weight) const
 }
 
 void GraphBuilder::begin_call(const Layer& layer, std::vector<backend::ValueId> inputs) {
-  layer_ = layer.name();
-  frozen_ = !layer.trainable();
+  const Scope& scope = scopes_.back();
+  layer_ = scope.prefix + layer.name();
+  frozen_ = !layer.trainable() || scope.is_frozen;
   inputs_ = std::move(inputs);
   value_ = inputs_.front();
 }
@@ -39,6 +41,8 @@ void GraphBuilder::append_to_input(size_t input, backend::OpKind kind, Shape out
 }
 
 void GraphBuilder::add_weight_rules(const Layer& layer) {
+  // Those of the layers inside come when they are called.
+  if (dynamic_cast<const NestedModel*>(&layer) != nullptr) return;
   for (const WeightSpec& weight : layer.weights(shape())) {
     if (weight.regularizer.empty() && weight.constraint.empty()) continue;
     backend::WeightRule rule = weight_rule(layer.class_name() + " \"" + layer_ + '"', weight);
@@ -49,6 +53,17 @@ void GraphBuilder::add_weight_rules(const Layer& layer) {
     };
     if (std::ranges::none_of(graph_.weight_rules, is_same)) graph_.weight_rules.push_back(rule);
   }
+}
+
+std::vector<backend::ValueId> GraphBuilder::enter(const Layer& layer) {
+  const Scope& around = scopes_.back();
+  scopes_.push_back({around.prefix + layer.name() + "/", around.is_frozen || !layer.trainable()});
+  return inputs_;
+}
+
+void GraphBuilder::leave(backend::ValueId output) {
+  scopes_.pop_back();
+  value_ = output;
 }
 
 void GraphBuilder::append_merge(backend::OpKind kind, Shape output) {

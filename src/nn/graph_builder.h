@@ -23,6 +23,11 @@ class GraphBuilder {
   // called. Throws std::invalid_argument for those that do not fit a weight's shape.
   void add_weight_rules(const Layer& layer);
 
+  // The calls that follow are of layers inside this one, until leave(), which says what it gives.
+  // Returns what it was called for.
+  std::vector<backend::ValueId> enter(const Layer& layer);
+  void leave(backend::ValueId output);
+
   // The shape, without the batch, that the next operation gets.
   const Shape& shape() const { return graph_.values[value_]; }
   // What the last operation of the layer has given.
@@ -51,7 +56,13 @@ class GraphBuilder {
   backend::Graph take() && { return std::move(graph_); }
 
  private:
+  struct Scope {
+    std::string prefix;  // of the names of layers: "inner/"
+    bool is_frozen = false;
+  };
+
   const core::ParameterLayout& layout_;
+  std::vector<Scope> scopes_{Scope{}};
   std::string layer_;
   bool frozen_ = false;
   std::vector<backend::ValueId> inputs_;

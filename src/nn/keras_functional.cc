@@ -5,12 +5,14 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "nn/keras_json.h"
 #include "nn/model_impl.h"
+#include "nn/nested_model.h"
 
 namespace sluice::nn {
 namespace {
@@ -116,6 +118,21 @@ class Caller {
     layers_.push_back(std::move(called));
   }
 
+  // Keras 2 counts the calls of a model inside a model from 1, since making it was its first. The
+  // last one is always somebody's input, or an output.
+  void number_calls(const std::vector<Reference>& outputs) {
+    std::set<Reference> used(outputs.begin(), outputs.end());
+    for (const Called& called : layers_) {
+      for (const auto& call : called.calls) used.insert(call.begin(), call.end());
+    }
+    for (const Called& called : layers_) {
+      const bool is_model = dynamic_cast<const NestedModel*>(called.layer.get()) != nullptr;
+      if (is_model && used.contains({called.name, called.calls.size()})) {
+        counted_from_one_.insert(called.name);
+      }
+    }
+  }
+
   void call_all() {
     for (bool progress = true; progress;) {
       progress = false;
@@ -124,7 +141,7 @@ class Caller {
     for (const Called& called : layers_) {
       if (called.done == called.calls.size()) continue;
       for (const Reference& input : called.calls[called.done]) {
-        if (values_.contains(input)) continue;
+        if (values_.contains(from_zero(input))) continue;
         throw std::invalid_argument(
             fmt::format("layer \"{}\" takes call {} of \"{}\", which is not there or depends on it",
                         called.name, input.call, input.layer));
@@ -133,7 +150,7 @@ class Caller {
   }
 
   const SymbolicTensor& value(const Reference& reference) const {
-    const auto found = values_.find(reference);
+    const auto found = values_.find(from_zero(reference));
     if (found != values_.end()) return found->second;
     throw std::invalid_argument(
         fmt::format("there is no call {} of a layer \"{}\"", reference.call, reference.layer));
@@ -144,7 +161,7 @@ class Caller {
     if (called.done == called.calls.size()) return false;
     std::vector<SymbolicTensor> inputs;
     for (const Reference& input : called.calls[called.done]) {
-      const auto found = values_.find(input);
+      const auto found = values_.find(from_zero(input));
       if (found == values_.end()) return false;
       inputs.push_back(found->second);
     }
@@ -153,8 +170,14 @@ class Caller {
     return true;
   }
 
+  Reference from_zero(const Reference& reference) const {
+    const bool shifted = reference.call > 0 && counted_from_one_.contains(reference.layer);
+    return {reference.layer, reference.call - (shifted ? 1 : 0)};
+  }
+
   std::map<Reference, SymbolicTensor> values_;
   std::vector<Called> layers_;
+  std::set<std::string> counted_from_one_;
 };
 
 }  // namespace
@@ -169,13 +192,15 @@ Model read_functional(const nlohmann::ordered_json& config) {
   }
   Caller caller;
   for (const Json& layer : layers) caller.add(layer);
+  const auto outputs = read_ends(config, "output_layers");
+  caller.number_calls(outputs);
   caller.call_all();
-  const auto values_of = [&](const char* key) {
+  const auto values_of = [&](const std::vector<Reference>& ends) {
     std::vector<SymbolicTensor> values;
-    for (const Reference& end : read_ends(config, key)) values.push_back(caller.value(end));
+    for (const Reference& end : ends) values.push_back(caller.value(end));
     return values;
   };
-  return Model(values_of("input_layers"), values_of("output_layers"),
+  return Model(values_of(read_ends(config, "input_layers")), values_of(outputs),
                read_name(config, "functional"));
 }
 

@@ -7,11 +7,16 @@
 
 #include "sluice/layer.h"
 #include "sluice/layers/input.h"
+#include "sluice/model.h"
 
 namespace sluice::nn {
 
 // {"module", "class_name", "config", "registered_name"}, in a form that Keras 2 and 3 both read.
 nlohmann::ordered_json write_layer(const Layer& layer);
+
+// A whole model, also as a layer of another.
+nlohmann::ordered_json write_model(const Model& model);
+Model read_model(const nlohmann::ordered_json& model);
 
 nlohmann::ordered_json write_input(const Shape& shape, const std::string& name);
 

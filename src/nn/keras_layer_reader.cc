@@ -11,6 +11,7 @@
 #include "nn/arguments.h"
 #include "nn/initializers.h"
 #include "nn/keras_json.h"
+#include "nn/nested_model.h"
 #include "nn/registry.h"
 #include "nn/weight_rules.h"
 #include "sluice/layers/activation.h"
@@ -305,11 +306,23 @@ std::string class_of(const Json& json) {
 
 }  // namespace
 
+// Of Keras' own, as a layer.
+static bool is_model(const Json& json) {
+  const std::string class_name = text_of(json, "class_name");
+  return (class_name == "Sequential" || class_name == "Functional" || class_name == "Model") &&
+         is_of_keras(json);
+}
+
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
   const std::string class_name = class_of(json);
   const Json& config = json.at("config");
   const std::string name = read_name(config, "");
   try {
+    if (is_model(json)) {
+      auto nested = std::make_unique<NestedModel>(std::make_shared<const Model>(read_model(json)));
+      nested->set_trainable(member(config, "trainable") != false);
+      return nested;
+    }
     check_common(config);
     const Config read = read_config(class_name, config);
     std::unique_ptr<Layer> layer = make_layer(class_name, read);

@@ -110,7 +110,9 @@ Sequential read_sequential(const Json& config) {
   return model;
 }
 
-Model read_model(const Json& root) {
+}  // namespace
+
+Model nn::read_model(const nlohmann::ordered_json& root) {
   const std::string class_name = root.at("class_name").get<std::string>();
   if (nn::is_of_keras(root)) {
     if (class_name == "Sequential") return read_sequential(root.at("config"));
@@ -124,8 +126,6 @@ Model read_model(const Json& root) {
   throw std::invalid_argument(
       fmt::format("this is a {} model; Sluice has Keras' Sequential and Functional", registered));
 }
-
-}  // namespace
 
 Input nn::read_input(const nlohmann::ordered_json& config) {
   const std::string name = nn::read_name(config, InputOptions().name);
@@ -144,7 +144,7 @@ Input nn::read_input(const nlohmann::ordered_json& config) {
 
 Model Model::from_json(std::string_view json) {
   try {
-    return read_model(unwrapped(parse(json)));
+    return nn::read_model(unwrapped(parse(json)));
   } catch (const ShapeError&) {
     throw;
   } catch (const std::invalid_argument& error) {

@@ -7,6 +7,7 @@
 #include "nn/keras_functional.h"
 #include "nn/keras_json.h"
 #include "nn/model_impl.h"
+#include "nn/nested_model.h"
 #include "nn/weight_rules.h"
 #include "sluice/layers/activation.h"
 
@@ -125,6 +126,12 @@ nlohmann::ordered_json nn::write_input(const Shape& shape, const std::string& na
 }
 
 nlohmann::ordered_json nn::write_layer(const Layer& layer) {
+  if (const auto* nested = dynamic_cast<const NestedModel*>(&layer)) {
+    Json json = write_model(nested->model());
+    json["config"]["name"] = layer.name();
+    json["config"]["trainable"] = layer.trainable();
+    return json;
+  }
   const bool custom = dynamic_cast<const CustomLayer*>(&layer) != nullptr;
   Json config = {{"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
   const Config settings = layer.config();
@@ -140,18 +147,17 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
   return object("keras.layers", layer.class_name(), config, nullptr);
 }
 
+nlohmann::ordered_json nn::write_model(const Model& model) {
+  if (!model.impl().is_sequential)
+    return object("keras", "Model", write_functional(model), nullptr);
+  Json layers = Json::array();
+  for (const auto& [name, shape] : model.impl().inputs) layers.push_back(write_input(shape, name));
+  for (const auto& layer : model.layers()) layers.push_back(write_layer(*layer));
+  return object("keras", "Sequential", {{"name", model.name()}, {"layers", layers}}, nullptr);
+}
+
 std::string Model::to_json() const {
-  Json model;
-  if (impl_->is_sequential) {
-    Json layer_list = Json::array();
-    for (const auto& [name, shape] : impl_->inputs) {
-      layer_list.push_back(nn::write_input(shape, name));
-    }
-    for (const auto& layer : layers()) layer_list.push_back(nn::write_layer(*layer));
-    model = object("keras", "Sequential", {{"name", name()}, {"layers", layer_list}}, nullptr);
-  } else {
-    model = object("keras", "Model", nn::write_functional(*this), nullptr);
-  }
+  Json model = nn::write_model(*this);
   if (has_activation(*this, kHardSigmoid2) && !has_activation(*this, kHardSigmoid)) {
     rename_activations(model["config"]);
     model["keras_version"] = "2.15.0";

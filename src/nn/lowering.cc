@@ -9,13 +9,29 @@
 #include "nn/graph_builder.h"
 #include "nn/metrics.h"
 #include "nn/model_impl.h"
+#include "nn/nested_model.h"
 #include "sluice/errors.h"
 
 namespace sluice::nn {
 
+namespace {
+
+// Whether no layer on the way to the variable of this name is frozen.
+bool is_unfrozen(const Model& model, const std::string& name) {
+  for (const auto& layer : model.layers()) {
+    const std::string prefix = layer->name() + "/";
+    if (!name.starts_with(prefix)) continue;
+    const auto* nested = dynamic_cast<const NestedModel*>(layer.get());
+    return layer->trainable() &&
+           (nested == nullptr || is_unfrozen(nested->model(), name.substr(prefix.size())));
+  }
+  return false;
+}
+
+}  // namespace
+
 bool is_trained(const Model& model, const core::Variable& variable) {
-  const std::string layer = variable.name.substr(0, variable.name.rfind('/'));
-  return variable.trainable && model.get_layer(layer).trainable();
+  return variable.trainable && is_unfrozen(model, variable.name);
 }
 
 backend::Graph lower(const Model& model, const LossSpec& loss) {

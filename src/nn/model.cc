@@ -10,6 +10,7 @@
 #include "nn/initializers.h"
 #include "nn/model_impl.h"
 #include "nn/naming.h"
+#include "nn/nested_model.h"
 #include "nn/weight_rules.h"
 #include "sluice/errors.h"
 #include "sluice/layers/input.h"
@@ -223,6 +224,19 @@ void Model::Impl::append_weights(size_t first_layer) {
   const bool any = std::any_of(added.begin(), added.end(),
                                [](const LayerWeights& layer) { return !layer.weights.empty(); });
   if (any) parameters = extended(parameters, added, seed);
+  for (const LayerWeights& layer : added) {
+    const auto* nested = dynamic_cast<const nn::NestedModel*>(&layer.layer);
+    if (nested != nullptr) copy_weights(nested->model(), nested->name());
+  }
+}
+
+// A model inside this one, with this name, brings its weights with it.
+void Model::Impl::copy_weights(const Model& from, const std::string& layer) {
+  for (const core::Variable& variable : from.parameters().layout().variables()) {
+    const core::Variable& own = find_weight(name, parameters.layout(), layer + "/" + variable.name);
+    const auto values = from.parameters().values_of(variable);
+    std::copy(values.begin(), values.end(), parameters.values_of(own).begin());
+  }
 }
 
 Sequential& Sequential::add(std::unique_ptr<Layer> layer) {

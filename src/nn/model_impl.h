@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct Model::Impl {
   // What evaluate() and predict() change in a model that stays as it is; several threads may.
   backend::ReplicaPool compiled;
   mutable std::atomic<bool> warned_of_logits = false;
+  // The model as a layer of others, as it was when it was first called.
+  std::shared_ptr<const Layer> called;
 
   const Shape& shape_of(Value value) const {
     return value < inputs.size() ? inputs[value].shape : calls[value - inputs.size()].output;
@@ -57,6 +60,7 @@ struct Model::Impl {
   Value add_call(size_t layer, std::vector<Value> from);
   // Draws the weights of the layers from this one on, which all have been called.
   void append_weights(size_t first_layer);
+  void copy_weights(const Model& from, const std::string& layer);
 };
 
 }  // namespace sluice

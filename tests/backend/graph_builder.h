@@ -151,14 +151,14 @@ inline GraphBuilder& GraphBuilder::merge(const MergeOp& op, std::vector<ValueId>
 }
 
 inline GraphBuilder& GraphBuilder::concatenate(int axis, std::vector<ValueId> others) {
-  others.insert(others.begin(), graph_.output);
+  others.insert(others.begin(), here_);
   std::vector<int64_t> sizes = shape().dims();
   sizes[static_cast<size_t>(axis)] = 0;
   for (const ValueId other : others) {
     sizes[static_cast<size_t>(axis)] += graph_.values[other][axis];
   }
-  graph_.add("op" + std::to_string(graph_.ops.size()), ConcatenateOp{axis}, std::move(others),
-             Shape(sizes));
+  here_ = graph_.add("op" + std::to_string(graph_.ops.size()), ConcatenateOp{axis},
+                     std::move(others), Shape(sizes));
   return *this;
 }
 

@@ -201,7 +201,7 @@ TEST(ValidateTest, ConcatenationsDifferAlongTheirAxisOnly) {
   std::get<ConcatenateOp>(bad.ops[1].kind).axis = 2;
   EXPECT_EQ(shape_refused(bad), "\"op1\": expected inputs with an axis 2, got [2, 4]");
   bad = good;
-  bad.values[bad.output] = {2, 8};
+  bad.values[bad.outputs.front().value] = {2, 8};
   EXPECT_EQ(shape_refused(bad), "\"op1\": expected an output [2, 7], got [2, 8]");
 }
 

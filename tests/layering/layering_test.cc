@@ -44,7 +44,7 @@ const std::map<std::string, std::string> kPublicHeaders = {
     {"trainer.h", "train"},    {"sluice.h", "train"},        {"version.h", "core"},
     {"cplusplus.h", "core"},   {"learning_rate.h", "optim"}, {"regularizers.h", "nn"},
     {"constraints.h", "nn"},   {"activations.h", "nn"},      {"initializers.h", "nn"},
-    {"config.h", "nn"},
+    {"config.h", "nn"},        {"metrics.h", "nn"},
 };
 
 // Libraries that may be included in one place only, a folder or a file.

@@ -158,6 +158,104 @@ TEST(ModelTest, InputsAreGivenOnceAndUsed) {
             "Model: expected at least one input and one output");
 }
 
+// --- Models inside models ---
+
+// nested() of golden/make_golden.py: a Sequential inside a Functional inside a Functional, the
+// first called twice.
+Model nested() {
+  Sequential squeeze("squeeze");
+  squeeze.add(Input({4})).add(Dense({.units = 3, .activation = "tanh", .name = "a"}));
+  squeeze.add(Dense({.units = 4, .name = "b"}));
+  const Input x({4}, {.name = "x"});
+  const Model block(x, Add({.name = "sum"})({squeeze(x), x}), "block");
+  const Input input({4}, {.name = "input"});
+  const auto twice = block(block(input));
+  return Model(input, Dense({.units = 2, .name = "end"})(twice), "nested");
+}
+
+TEST(NestedModelTest, WeightsAreNamedByTheWayToThem) {
+  const Model model = nested();
+  std::vector<std::string> weights;
+  for (const core::Variable& variable : model.parameters().layout().variables()) {
+    weights.push_back(variable.name);
+  }
+  EXPECT_THAT(weights, ElementsAre("block/squeeze/a/kernel", "block/squeeze/a/bias",
+                                   "block/squeeze/b/kernel", "block/squeeze/b/bias", "end/kernel",
+                                   "end/bias"));
+  EXPECT_THAT(names_of(model), ElementsAre("block", "end"));
+}
+
+TEST(NestedModelTest, ItComputesWhatItsLayersDo) {
+  const Model model = nested();
+  const Dense a({.units = 3, .activation = "tanh", .name = "a"}), b({.units = 4, .name = "b"});
+  const Input x({4});
+  const auto once = [&](const SymbolicTensor& value) { return Add()({b(a(value)), value}); };
+  Model flat(x, Dense({.units = 2, .name = "end"})(once(once(x))));
+  for (const auto& [from, to] : {std::pair{"block/squeeze/a/", "a/"},
+                                 std::pair{"block/squeeze/b/", "b/"}, std::pair{"end/", "end/"}}) {
+    for (const std::string weight : {"kernel", "bias"}) {
+      flat.set_weights(to + weight, model.get_weights(from + weight));
+    }
+  }
+  const auto run = [](const Model& which) {
+    const auto replica =
+        (*backend::open_backend({.name = "cpu"}))->compile(lower(which, MeanSquaredError{}), {});
+    std::copy(which.parameters().values().begin(), which.parameters().values().end(),
+              replica->parameters().begin());
+    replica->parameters_changed();
+    std::vector<float> y(2);
+    replica->predict(1, std::vector<float>{1, -2, 0.5f, 3}, y);
+    return y;
+  };
+  EXPECT_EQ(run(model), run(flat));
+}
+
+TEST(NestedModelTest, WeightsComeAlongAndAreItsOwn) {
+  Sequential inner("inner");
+  inner.add(Input({1})).add(Dense({.units = 1, .name = "d"}));
+  inner.set_weights("d/kernel", std::vector<float>{42});
+  Sequential outer;
+  outer.add(Input({1})).add(inner);
+  EXPECT_THAT(outer.get_weights("inner/d/kernel"), ElementsAre(42));
+  outer.set_weights("inner/d/kernel", std::vector<float>{1});
+  EXPECT_THAT(inner.get_weights("d/kernel"), ElementsAre(42));
+}
+
+TEST(NestedModelTest, AFrozenModelIsNotTrained) {
+  Model model = nested();
+  model.get_layer("block").set_trainable(false);
+  EXPECT_THAT(model.summary(), HasSubstr("Non-trainable params: 31"));
+  const backend::Graph graph = lower(model, MeanSquaredError{});
+  for (const backend::Op& op : graph.ops) {
+    const auto* dense = std::get_if<backend::DenseOp>(&op.kind);
+    if (dense == nullptr) continue;
+    const bool frozen = dense->kernel.role == backend::ParameterRole::kFrozen;
+    EXPECT_EQ(frozen, op.name != "end") << op.name;
+  }
+  EXPECT_FALSE(Model::from_json(model.to_json()).get_layer("block").trainable());
+}
+
+TEST(NestedModelTest, ItsJsonIsReadFromBothVersionsOfKeras) {
+  EXPECT_EQ(Model::from_json(nested().to_json()).to_json(), nested().to_json());
+  for (const char* version : {"keras2", "keras3"}) {
+    const Model read = Model::from_json(read_golden(std::string("nested.") + version + ".json"));
+    EXPECT_EQ(read.to_json(), nested().to_json()) << version;
+  }
+}
+
+TEST(NestedModelTest, WhatCannotBeALayerIsRefused) {
+  const Input x({4});
+  Sequential unbuilt("unbuilt");
+  EXPECT_EQ(message_of<ShapeError>([&] { unbuilt(x); }),
+            "Sequential \"unbuilt\": a model that is called needs an Input and layers first");
+  const Model two(std::vector<SymbolicTensor>{x}, {Flatten()(x), Dense({.units = 1})(x)}, "two");
+  EXPECT_EQ(message_of([&] { two(x); }),
+            "Functional \"two\": a model inside another has one output, this has 2");
+  const Model model = nested();
+  EXPECT_EQ(message_of<ShapeError>([&] { model(Input({5})); }),
+            "Functional \"nested\": expected an input [4], got [5]");
+}
+
 class KerasFunctionalFileTest : public testing::TestWithParam<const char*> {};
 
 TEST_P(KerasFunctionalFileTest, IsReadAsTheSameModel) {

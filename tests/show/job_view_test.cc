@@ -249,8 +249,8 @@ TEST_F(JobViewTest, OfProgressThatWaitsOnlyTheNewestIsShown) {
     driver::Progress done;
     done.samples = epoch * kRecords + samples;
     done.total_samples = 2 * kRecords;
-    if (epoch > 0) done.epochs.push_back({0, kRecords, 0, 0});
-    done.epochs.push_back({epoch, samples, 0, 0});
+    if (epoch > 0) done.epochs.push_back({0, kRecords, 0, {}});
+    done.epochs.push_back({epoch, samples, 0, {}});
     view->on_event({world_.now(), done});
   };
   const size_t before = world_.posted();

@@ -211,7 +211,7 @@ TEST(CheckFitsTest, OneOutputTellsTwoClassesApart) {
   const auto check = [&](int classes, const LossSpec& loss) {
     const Dataset data =
         Dataset::from_arrays(std::vector<float>(2), std::vector<int32_t>(1), {2}, classes);
-    return message_of<ShapeError>([&] { check_fits(one, data.records()->info(), loss); });
+    return message_of<ShapeError>([&] { check_fits(one, data.records()->info(), {{loss}}); });
   };
   for (const char* loss : {"binary_crossentropy", "binary_focal_crossentropy", "hinge", "mse"}) {
     EXPECT_EQ(check(2, loss), "nothing was thrown") << loss;
@@ -230,7 +230,7 @@ TEST(CheckFitsTest, AClassThatIsIgnoredNeedsNoOutputBehindTheLast) {
         Dataset::from_arrays(std::vector<float>(2), std::vector<int32_t>(1), {2}, 3);
     return message_of<ShapeError>([&] {
       check_fits(linear_model(), data.records()->info(),
-                 SparseCategoricalCrossentropy{.ignore_class = ignored});
+                 {{SparseCategoricalCrossentropy{.ignore_class = ignored}}});
     });
   };
   EXPECT_EQ(check(2), "nothing was thrown");
@@ -280,7 +280,7 @@ TEST(LogitsTest, EachLossSaysWhatItTakes) {
     Sequential model;
     model.add(Input({4})).add(Dense({.units = 3, .activation = activation, .name = "d"}));
     testing::internal::CaptureStderr();
-    warn_of_logits(model, loss);
+    warn_of_logits(model, {{loss}});
     return testing::internal::GetCapturedStderr();
   };
   EXPECT_THAT(warning("bce", "linear"),

@@ -211,7 +211,7 @@ double* Program::measure_output(size_t k, int64_t n, double* counters) {
                     .weighted = loss.weighted};
   if (outputs_[k].needs_probabilities) {
     if (loss.activation == Activation::kSoftmax) {
-      softmax(rows.rows, rows.outputs, rows.p, probabilities_.data(), stream);
+      softmax(false, rows.rows, {1, rows.outputs, 1}, rows.p, probabilities_.data(), stream);
     } else {
       activate(loss.activation, Type::kFloat32, rows.rows * rows.outputs, rows.p,
                probabilities_.data(), stream);

@@ -203,8 +203,8 @@ Graph affine(Rng& rng) {
 Graph embedding(Rng& rng) {
   const int64_t rows = between(rng, 1, 12);
   const float half = static_cast<float>(rows) / 2;
-  GraphBuilder builder({between(rng, 1, 20)});
-  const Shape shape = builder.build(kMse).input_shape();
+  const Shape shape{between(rng, 1, 20)};
+  GraphBuilder builder(shape);
   builder.then(AffineOp{{0.0f}, {half}, {half}}, shape);
   builder.embedding(rows, between(rng, 1, 40)).dense(3).activation(kTanh);
   return finish(builder, rng);

@@ -221,7 +221,7 @@ TEST(MetricsParityTest, ProbabilitiesAreMeasuredWhereTheLossReadsLogits) {
     for (uint64_t step = 0; step < 3; ++step) {
       replica.start_step(Samples(graph, 12, step).batch());
     }
-    replica.start_update(1, update);
+    replica.start_update({}, update);
     return replica.finish_update();
   };
   const StepMetrics reference = window(*pair.cpu), ours = window(*pair.ours);
