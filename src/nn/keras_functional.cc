@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -60,13 +61,19 @@ void collect_tensors(const Json& json, std::vector<Reference>& references) {
   }
 }
 
+// A mask, of a model with several inputs one for each: [null, null].
+bool is_switched_off(const Json& value) {
+  if (value.is_array()) return std::ranges::all_of(value, is_switched_off);
+  return value.is_null() || value == false;
+}
+
 std::vector<Reference> read_call(const Json& node) {
   std::vector<Reference> references;
   if (node.is_object()) {
     collect_tensors(node.value("args", Json::array()), references);
     const Json options = node.value("kwargs", Json::object());
     for (const auto& [name, value] : options.items()) {
-      if (!value.is_null() && value != false) {
+      if (!is_switched_off(value)) {
         fail(fmt::format("a call with \"{}\": Sluice does not have this", name), value);
       }
     }

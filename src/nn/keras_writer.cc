@@ -134,6 +134,8 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
   }
   const bool custom = dynamic_cast<const CustomLayer*>(&layer) != nullptr;
   Json config = {{"name", layer.name()}, {"trainable", layer.trainable()}, {"dtype", "float32"}};
+  // Keras 3's own take no "trainable", alone of all layers.
+  if (!custom && layer.class_name().starts_with("SpatialDropout")) config.erase("trainable");
   const Config settings = layer.config();
   for (const auto& [key, value] : settings.entries()) {
     config[key] = custom                          ? nn::write_value(value)

@@ -1,4 +1,6 @@
-// Models as Keras wrote them, with the numbers that Keras computed (make_golden.py).
+// Models as Keras wrote them, with the numbers that Keras computed (reference.py): those of
+// tests/keras/golden, or of the folder $SLUICE_KERAS_CASES; into its folder "written" goes what we
+// write of each (compare_random.py).
 //
 // On the device that $SLUICE_TEST_DEVICE names; without it on the CPU.
 #include <gmock/gmock.h>
@@ -15,7 +17,9 @@
 
 #include "backend/replica.h"
 #include "core/parameter_set.h"
+#include "loss/loss_json.h"
 #include "nn/lowering.h"
+#include "optim/optimizer_json.h"
 #include "sluice/model.h"
 
 namespace sluice {
@@ -57,7 +61,20 @@ class Golden {
   bool has_number(const std::string& name) const { return json_.at("numbers").contains(name); }
   int64_t batch() const { return json_.at("batch"); }
   std::vector<float> floats(const char* name) const { return floats_of(json_.at(name)); }
-  LossSpec loss() const { return LossSpec(json_.at("loss_function").get<std::string>()); }
+  backend::Graph graph() const {
+    const Model model = this->model("keras3");
+    const Json& tasks = json_.at("loss_function");
+    if (tasks.is_string()) return nn::lower(model, LossSpec(tasks.get<std::string>()));
+    std::vector<backend::GraphOutput> outputs;
+    for (const Json& task : tasks) {
+      outputs.push_back({.loss = task.at("loss").get<LossSpec>(), .weight = task.at("weight")});
+    }
+    return nn::lower(model, std::move(outputs));
+  }
+  OptimizerSpec optimizer() const {
+    if (!json_.contains("optimizer")) return SGD({.learning_rate = 0.1f});
+    return json_.at("optimizer").get<OptimizerSpec>();
+  }
 
   void expect(const std::string& name, std::span<const float> got) const {
     const std::vector<float> expected = floats_of(json_.at("numbers").at(name));
@@ -84,9 +101,8 @@ std::unique_ptr<backend::Replica> compile(const Golden& golden,
                                           std::optional<OptimizerSpec> optimizer) {
   const auto backend = backend::open_backend({.name = device()});
   if (!backend.ok()) throw std::runtime_error(backend.status().to_string());
-  auto replica =
-      (*backend)->compile(nn::lower(golden.model("keras3"), golden.loss()),
-                          {.batch_size = golden.batch(), .threads = 2, .optimizer = optimizer});
+  auto replica = (*backend)->compile(
+      golden.graph(), {.batch_size = golden.batch(), .threads = 2, .optimizer = optimizer});
   const std::vector<float> weights = golden.floats("weights");
   if (weights.size() != replica->parameters().size()) {
     throw std::runtime_error("the model has another number of weights");
@@ -98,7 +114,8 @@ std::unique_ptr<backend::Replica> compile(const Golden& golden,
 
 class GoldenTest : public testing::Test {
  public:
-  explicit GoldenTest(const Json& json) : golden_(json) {}
+  GoldenTest(const Json& json, std::filesystem::path written)
+      : golden_(json), written_(std::move(written)) {}
 
   void TestBody() override {
     if (golden_.has("keras2")) {
@@ -106,16 +123,19 @@ class GoldenTest : public testing::Test {
     }
     const Model model = golden_.model("keras3");
     EXPECT_EQ(Model::from_json(model.to_json()).to_json(), model.to_json());
-    compare_outputs(model);
+    if (!written_.empty()) std::ofstream(written_) << model.to_json();
+    compare_outputs();
     if (!golden_.has_number("loss")) return;
     compare_gradients(model);
     compare_training();
   }
 
  private:
-  void compare_outputs(const Model& model) const {
-    std::vector<float> outputs(static_cast<size_t>(golden_.batch() * model.output_shape().size()));
-    compile(golden_, std::nullopt)->predict(golden_.batch(), golden_.floats("x"), outputs);
+  void compare_outputs() const {
+    const auto replica = compile(golden_, std::nullopt);
+    const int64_t size = golden_.batch() * replica->graph().output_size();
+    std::vector<float> outputs(static_cast<size_t>(size));
+    replica->predict(golden_.batch(), golden_.floats("x"), outputs);
     golden_.expect("outputs", outputs);
   }
 
@@ -137,27 +157,34 @@ class GoldenTest : public testing::Test {
   }
 
   void compare_training() const {
-    const auto replica = compile(golden_, SGD({.learning_rate = 0.1f}));
+    const auto replica = compile(golden_, golden_.optimizer());
     const std::vector<float> x = golden_.floats("x"), y = golden_.floats("y");
     for (int step = 0; step < 3; ++step) replica->train_step({golden_.batch(), x, y});
+    replica->adopt_averages();
     golden_.expect("trained", replica->parameters());
   }
 
   const Golden golden_;
+  const std::filesystem::path written_;
 };
 
 // A test for each case of each file.
 bool register_tests() {
   namespace fs = std::filesystem;
   static std::map<std::string, Json> files;
-  for (const auto& entry : fs::directory_iterator(SLUICE_SOURCE_DIR "/tests/keras/golden")) {
+  const char* named = std::getenv("SLUICE_KERAS_CASES");
+  const fs::path folder = named != nullptr ? named : SLUICE_SOURCE_DIR "/tests/keras/golden";
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".json") continue;
     files[entry.path().stem()] = Json::parse(std::ifstream(entry.path()));
   }
   for (const auto& [name, file] : files) {
     for (const auto& item : file.items()) {
       const Json& json = item.value();
-      testing::RegisterTest(name.c_str(), item.key().c_str(), nullptr, nullptr, __FILE__, __LINE__,
-                            [&json]() -> testing::Test* { return new GoldenTest(json); });
+      const fs::path written = named != nullptr ? folder / "written" / item.key() : fs::path();
+      testing::RegisterTest(
+          name.c_str(), item.key().c_str(), nullptr, nullptr, __FILE__, __LINE__,
+          [&json, written]() -> testing::Test* { return new GoldenTest(json, written); });
     }
   }
   return !files.empty();

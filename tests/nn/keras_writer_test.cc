@@ -20,6 +20,12 @@ TEST(KerasWriterTest, AnUnbuiltModelHasNoInputLayer) {
             R"("data_format":"channels_last"},"registered_name":null}]},"registered_name":null})");
 }
 
+TEST(KerasWriterTest, ASpatialDropoutHasNoTrainableWhichKeras3Refuses) {
+  Sequential model;
+  model.add(SpatialDropout1D({.rate = 0.5})).add(SpatialDropout2D({.rate = 0.5}));
+  EXPECT_EQ(model.to_json().find("trainable"), std::string::npos) << model.to_json();
+}
+
 TEST(KerasWriterTest, TheInputsNameIsKept) {
   Sequential model;
   model.add(Input({3}, {.name = "pixels"})).add(Dense({.units = 1}));

@@ -52,7 +52,18 @@ def all_layers(k):
     )
 
 
+def model_of_two_inputs(k):
+    """As a layer: Keras 3 writes a mask for each of its inputs."""
+    layer = k.layers
+    a, b = layer.Input((3,), name="a"), layer.Input((3,), name="b")
+    inner = k.Model([a, b], layer.Multiply(name="both")([layer.Dense(3, name="dense")(a), b]),
+                    name="inner")
+    x, y = layer.Input((3,), name="x"), layer.Input((3,), name="y")
+    return k.Model([x, y], inner([inner([x, y]), y]), name="model")
+
+
 CASES = [
+    Case("model_of_two_inputs", model_of_two_inputs),
     Case("residual", residual, loss="categorical_crossentropy"),
     Case("merges", merges),
     Case("all_layers", all_layers, random=True),
