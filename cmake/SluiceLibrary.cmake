@@ -34,7 +34,8 @@ if(SLUICE_SANITIZE)
   target_link_options(sluice_options INTERFACE -fsanitize=${SLUICE_SANITIZE} -gz
                       $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-no-pie>)
   # Instrumented code looks uninitialised to GCC (std::function in <regex>, among others).
-  target_compile_options(sluice_options INTERFACE -Wno-maybe-uninitialized)
+  target_compile_options(sluice_options INTERFACE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_compile_definitions(sluice_options INTERFACE SLUICE_SANITIZED=1)
 endif()
 if(PROJECT_IS_TOP_LEVEL)  # links thirty programs in a tenth of the time

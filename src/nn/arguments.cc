@@ -110,9 +110,7 @@ Config take_arguments(const Argument& argument, const std::string& function, con
                       const std::vector<Parameter>& known) {
   for (const auto& [key, value] : given.entries()) {
     if (std::holds_alternative<std::monostate>(value)) continue;
-    const auto found = std::find_if(known.begin(), known.end(), [&](const Parameter& parameter) {
-      return key == parameter.key;
-    });
+    const auto found = std::ranges::find(known, key, &Parameter::key);
     if (found == known.end()) {
       std::string names;
       for (const Parameter& parameter : known) names += std::string(" ") + parameter.key;

@@ -63,7 +63,8 @@ void validate(const OptimizerSpec& spec) {
     if (found == spec.hyperparameters.end()) refuse(spec, std::string("needs ") + parameter.name);
     check(spec, parameter.name, found->second, parameter.range);
   }
-  for (const auto& [name, value] : spec.hyperparameters) {
+  for (const auto& entry : spec.hyperparameters) {
+    const std::string& name = entry.first;
     const auto is_it = [&](const Hyperparameter& parameter) { return parameter.name == name; };
     if (!std::ranges::any_of(definition.hyperparameters, is_it)) refuse(spec, "has no " + name);
   }
