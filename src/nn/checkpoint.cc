@@ -10,6 +10,7 @@
 
 #include "core/atomic_file.h"
 #include "core/file_io.h"
+#include "core/json_depth.h"
 
 namespace sluice::nn {
 namespace {
@@ -104,6 +105,10 @@ Result<Checkpoint> parse_file(std::span<const char> file) {
   std::memcpy(&prefix, file.data(), sizeof(prefix));
   try {
     const auto text = file.subspan(sizeof(Prefix), prefix.header_size);
+    // The architecture is one level down.
+    if (core::deeper_than({text.data(), text.size()}, core::kJsonLevels + 1)) {
+      return data_loss("has a header that is nested too deep; use an older copy");
+    }
     const Json header = Json::parse(text.begin(), text.end());
     SLUICE_ASSIGN_OR_RETURN(core::ParameterLayout layout,
                             read_layout(header.at("variables"), prefix.data_size / sizeof(float)));

@@ -183,6 +183,23 @@ TEST_F(CheckpointTest, HeadersThatDoNotFitTheDataAreRefused) {
   with(R"({"architecture":)", R"([[architecture":)");
 }
 
+// Walking it would take all of the stack.
+TEST_F(CheckpointTest, AHeaderNestedTooDeepIsRefused) {
+  const int deep = 500'000;
+  const std::string header =
+      R"({"architecture":)" + std::string(deep, '[') + std::string(deep, ']') + "}";
+  const uint32_t sizes[] = {1, static_cast<uint32_t>(header.size()), 0, 0};
+  std::string file = "SLUICECK";
+  file.append(reinterpret_cast<const char*>(sizes), sizeof(sizes));
+  file += header;
+  file.resize((file.size() + 63) / 64 * 64, '\0');
+  const auto crc = static_cast<uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(file.data()), static_cast<uInt>(file.size())));
+  file.append(reinterpret_cast<const char*>(&crc), sizeof(crc));
+  write(file);
+  EXPECT_EQ(expect_refused(), "has a header that is nested too deep; use an older copy");
+}
+
 TEST_F(CheckpointTest, AnotherModelsWeightsAreRefused) {
   Sequential wider("small");
   wider.add(Input({3})).add(Dense({.units = 4})).add(Dense({.units = 2}));
