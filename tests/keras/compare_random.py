@@ -89,7 +89,9 @@ def settings(model):
 
 
 def difference(a, b, place=""):
-    """Where the first is and what is there, or none."""
+    """Where the first is and what is there, or none. 1 for [1] is none."""
+    if isinstance(b, list) and len(b) == 1 and not isinstance(a, list):
+        b = b[0]
     if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
         found = (difference(a[key], b[key], f"{place}.{key}") for key in a)
     elif isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b):
@@ -108,18 +110,19 @@ def read_back(recipe, seed, text):
     reference.begin("float32")
     # As Keras reads its own JSON: it does not tell, for one, that a Sequential inside is frozen.
     model = keras.models.model_from_json(random_models.make_model(recipe).to_json())
+    x = x if len(x) > 1 else x[0]
     try:
         read = keras.models.model_from_json(text)
         read.set_weights(weights)
+        ours = tf.nest.flatten(read(x))
     except Exception as error:  # whatever Keras has to say
-        return f"Keras does not read what Sluice writes: {error}"
+        return f"Keras does not read what Sluice writes: {error}\n{text}"
     model.set_weights(weights)
     wrong = difference(settings(read), settings(model))
     if wrong:
         return f"written and read again it has other settings: {wrong}"
-    x = x if len(x) > 1 else x[0]
-    for ours, theirs in zip(tf.nest.flatten(read(x)), tf.nest.flatten(model(x))):
-        if not np.allclose(ours, theirs, rtol=1e-5, atol=1e-6):
+    for our, their in zip(ours, tf.nest.flatten(model(x))):
+        if not np.allclose(our, their, rtol=1e-5, atol=1e-6):
             return "written and read again it computes something else"
     return None
 
