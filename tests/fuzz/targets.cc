@@ -1,0 +1,25 @@
+#include "tests/fuzz/targets.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace sluice::fuzz {
+
+std::span<const Target> targets() {
+  static constexpr Target kTargets[] = {
+      {"model", "a model's JSON, of Keras 2 and 3", run_model},
+      {"texts", "optimizers, losses, metrics, as texts and as JSON", run_texts},
+      {"checkpoint", "the file that save_weights() writes", run_checkpoint},
+      {"csv", "a CSV file, plain or gzip", run_csv},
+      {"idx", "a pair of IDX files, plain or gzip", run_idx},
+  };
+  return kTargets;
+}
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "does not hold: %s\n", what);
+  std::abort();
+}
+
+}  // namespace sluice::fuzz
