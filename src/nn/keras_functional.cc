@@ -244,7 +244,9 @@ nlohmann::ordered_json write_functional(const Model& model) {
     const size_t i = place - impl.inputs.size();
     add(write_layer(*impl.layers[i]), impl.layers[i]->name(), std::move(nodes[i]));
   }
+  // A single one without brackets around it: Keras 3 takes a list to mean that the model gives one.
   const auto places_of = [&](const auto& values) {
+    if (values.size() == 1) return places[values.front()];
     Json list = Json::array();
     for (const Model::Impl::Value value : values) list.push_back(places[value]);
     return list;

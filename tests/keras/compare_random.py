@@ -121,6 +121,8 @@ def read_back(recipe, seed, text):
     wrong = difference(settings(read), settings(model))
     if wrong:
         return f"written and read again it has other settings: {wrong}"
+    if isinstance(read.output, list) != isinstance(model.output, list):
+        return "written and read again it gives a list of one output"
     for our, their in zip(ours, tf.nest.flatten(model(x))):
         if not np.allclose(our, their, rtol=1e-5, atol=1e-6):
             return "written and read again it computes something else"

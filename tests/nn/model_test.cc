@@ -397,10 +397,10 @@ TEST(KerasFunctionalTest, MistakesInCallsAreNamed) {
   EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "[]"), HasSubstr("expected its calls, got []"));
   EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "[[]]"), HasSubstr("expected its inputs"));
   EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "7"), HasSubstr("expected its calls, got 7"));
-  EXPECT_THAT(refusal_of(R"("output_layers":[["probs",0,0]])", R"("output_layers":[])"),
+  EXPECT_THAT(refusal_of(R"("output_layers":["probs",0,0])", R"("output_layers":[])"),
               HasSubstr("\"output_layers\": expected a list with at least one"));
   EXPECT_THAT(
-      refusal_of(R"("output_layers":[["probs",0,0]])", R"("output_layers":[["probs",1,0]])"),
+      refusal_of(R"("output_layers":["probs",0,0])", R"("output_layers":["probs",1,0])"),
       HasSubstr("there is no call 1 of a layer \"probs\""));
 }
 
