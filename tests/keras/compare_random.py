@@ -114,16 +114,17 @@ def read_back(recipe, seed, text):
     try:
         read = keras.models.model_from_json(text)
         read.set_weights(weights)
-        ours = tf.nest.flatten(read(x))
+        ours = read(x)
     except Exception as error:  # whatever Keras has to say
         return f"Keras does not read what Sluice writes: {error}\n{text}"
     model.set_weights(weights)
     wrong = difference(settings(read), settings(model))
     if wrong:
         return f"written and read again it has other settings: {wrong}"
-    if isinstance(read.output, list) != isinstance(model.output, list):
+    theirs = model(x)
+    if isinstance(ours, list) != isinstance(theirs, list):
         return "written and read again it gives a list of one output"
-    for our, their in zip(ours, tf.nest.flatten(model(x))):
+    for our, their in zip(tf.nest.flatten(ours), tf.nest.flatten(theirs)):
         if not np.allclose(our, their, rtol=1e-5, atol=1e-6):
             return "written and read again it computes something else"
     return None
