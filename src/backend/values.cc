@@ -93,7 +93,8 @@ Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& 
   int64_t y_size = 0;  // of the targets so far
   for (size_t k = 0; k < plan.outputs.size(); ++k) {
     const PlannedOutput& planned = plan.outputs[k];
-    OutputValue& output = outputs_.emplace_back(OutputValue{values[planned.tensor], y_, std::nullopt});
+    outputs_.push_back({values[planned.tensor], y_, std::nullopt});
+    OutputValue& output = outputs_.back();
     const int time = plan.loss_time();
     if (plan.outputs.size() > 1) {
       const Column column{y_size, graph.target_size(graph.outputs[k])};

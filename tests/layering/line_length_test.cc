@@ -20,7 +20,7 @@ bool is_looked_into(const fs::path& folder) {
   static const std::set<std::string> kOurs = {".ci",     "cmake", "docker", "docs", "examples",
                                               "include", "proto", "src",    "tests"};
   const fs::path relative = folder.lexically_relative(SLUICE_SOURCE_DIR);
-  return kOurs.contains(relative.begin()->string());
+  return kOurs.contains(relative.begin()->string()) && folder.filename() != "corpus";
 }
 
 bool is_text_of_ours(const fs::path& file) {
