@@ -62,10 +62,11 @@ class Dataset {
   // least one record.
   std::pair<Dataset, Dataset> split(double fraction) const;
 
-  // The same records, of which each one's loss counts as much as its weight says, in fit() and
-  // evaluate(): a batch's loss is the sum of weights times losses, divided by the number of
-  // samples, as in Keras. Metrics do not change. Not for jobs yet, which refuse them. Throws
-  // std::invalid_argument unless there is a weight for each record, finite and at least 0.
+  // The same records, of which each one's loss counts as much as its weight says, in fit(),
+  // evaluate() and jobs: a batch's loss is the sum of weights times losses, divided by the number
+  // of samples, as in Keras; of several outputs each one's. Weights of classes multiply. Metrics do
+  // not change. The workers of a job are sent such records. Throws std::invalid_argument unless
+  // there is a weight for each record, finite and at least 0.
   Dataset with_sample_weights(std::span<const float> weights) const;
 
   // For Sluice's own code.
@@ -92,6 +93,10 @@ struct DatasetOptions {
   bool regression = false;
   // Of CSV files: the names of columns that are no features, such as an id.
   std::vector<std::string> ignore = {};
+  // How much each record counts, as with_sample_weights(): of CSV files the name of a column, which
+  // TEST may leave out; of other data a file for the records to train on, a .npy vector or text
+  // with a number a line. Empty: all alike.
+  std::string sample_weights = {};
   uint64_t seed = 0;  // of the draw of a CSV file's test part
 };
 

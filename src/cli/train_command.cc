@@ -281,6 +281,7 @@ data::LoadOptions load_options(const train::JobConfig& config, const Model& mode
   data::LoadOptions options;
   options.csv.target = config.target;
   options.csv.ignored = train::ignored_columns(config);
+  options.csv.weights = config.sample_weights;
   if (train::predicts_numbers(model, config.loss)) {
     options.csv.means = data::CsvOptions::Means::kNumbers;
   }
@@ -340,7 +341,12 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   outputs.check_room_for(model);
   auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
   if (!data.ok()) refuse("dataset", data.status());
+  const Status weighted = data::add_weights(config.sample_weights, *data);
+  if (!weighted.ok()) refuse("sample_weights", weighted);
   outputs.check_apart_from(files_of(*data));
+  if (data->train.records()->info().table.columns.empty()) {
+    outputs.check_apart_from({config.sample_weights});
+  }
   const std::string device = train::evaluation_device(config, cluster);
   const auto backend = backend::open_backend(train::device_options(device, config.gpu_memory));
   if (!backend.ok()) refuse("device", backend.status());

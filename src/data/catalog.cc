@@ -16,6 +16,7 @@
 #include "data/download.h"
 #include "data/idx.h"
 #include "data/records.h"
+#include "data/weights_file.h"
 
 namespace sluice::data {
 namespace {
@@ -272,6 +273,14 @@ Result<TrainTest> load_dataset(const std::string& name, const std::string& data_
                   core::alternatives(kForms, [](const Form& form) { return form.what; })));
 }
 
+Status add_weights(const std::string& path, TrainTest& sets) {
+  const Records& train = *sets.train.records();
+  if (path.empty() || !train.info().table.columns.empty()) return ok_status();
+  SLUICE_ASSIGN_OR_RETURN(auto weights, read_weights(path, train.info().records));
+  sets.train = Dataset(train.with_weights(std::move(weights)));
+  return ok_status();
+}
+
 std::string summary_of_columns(const TrainTest& sets) {
   const RecordsInfo& train = sets.train.records()->info();
   const RecordsInfo& test = sets.test.records()->info();
@@ -284,12 +293,14 @@ std::string summary_of_columns(const TrainTest& sets) {
     classes = fmt::format("{} classes, {}", train.classes, list_names(table.class_names));
   }
   const bool images = train.sample_shape.rank() > 1;
+  const std::string weights =
+      table.weights.empty() ? "" : "; weights in " + list_names({table.weights});
   return fmt::format(
-      "Target {}: {}; {} columns of numbers{}, {}{}; {} records to train, {} to test {}",
+      "Target {}: {}; {} columns of numbers{}, {}{}{}; {} records to train, {} to test {}",
       list_names({table.target}), classes, table.columns.size(),
       images ? " as images " + train.sample_shape.to_string() : "",
       train.scale == 1.0f ? "as they are" : "each / 255",
-      table.ignored.empty() ? "" : ", without " + list_names(table.ignored), train.records,
+      table.ignored.empty() ? "" : ", without " + list_names(table.ignored), weights, train.records,
       test.records,
       train.source.part.empty() ? "from " + test.origin
                                 : fmt::format("drawn by seed {}", train.source.seed));

@@ -39,6 +39,11 @@ struct LoadOptions {
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options = {});
 
+// Gives the records to train on the weights in a file (data/weights_file.h). Nothing happens
+// without a path, nor to data with columns: options.csv.weights names one of these. As
+// read_weights().
+Status add_weights(const std::string& path, TrainTest& sets);
+
 // Looks in `data_dir` (unless empty), $SLUICE_DATA_DIR and the user's cache, then downloads into
 // the cache unless $SLUICE_OFFLINE is set. In the two folders, either the files themselves or a
 // folder named after the dataset. NOT_FOUND for one of these two that is no folder. Files that are

@@ -125,10 +125,12 @@ class CsvReader {
   }
 
   Status take_header(std::span<const std::string_view> cells) {
-    SLUICE_ASSIGN_OR_RETURN(header_, read_csv_header(path_, cells, request_.options.target,
-                                                     request_.options.ignored, request_.like));
+    SLUICE_ASSIGN_OR_RETURN(
+        header_, read_csv_header(path_, cells, request_.options.target, request_.options.ignored,
+                                 request_.options.weights, request_.like));
     info_.table.target = request_.options.target;
     info_.table.ignored = request_.options.ignored;
+    if (header_.weighted) info_.table.weights = request_.options.weights;
     info_.table.columns = header_.features;
     return start_records();
   }
@@ -174,10 +176,14 @@ class CsvReader {
     RecordsSpool* const spool = part_of_next();
     if (spool == nullptr) return ok_status();
     int32_t label = 0;
-    float value = 0;
+    float value = 0, weight = 1;
     for (size_t i = 0; i < cells.size(); ++i) {
       if (header_.slots[i] == CsvHeader::kIgnored) continue;
-      if (header_.slots[i] != CsvHeader::kTarget) {
+      if (header_.slots[i] == CsvHeader::kWeight) {
+        const auto number = to_float(cells[i]);
+        if (!number || *number < 0) return bad_number(line, i, cells[i], "a weight, at least 0");
+        weight = *number;
+      } else if (header_.slots[i] != CsvHeader::kTarget) {
         if (!take_feature(cells[i], header_.slots[i])) return bad_feature(line, i, cells[i]);
       } else if (info_.classes == 0) {
         const auto number = to_float(cells[i]);
@@ -189,8 +195,14 @@ class CsvReader {
         label = *id;
       }
     }
-    if (info_.classes == 0) return spool->append(row_, {.values = {&value, 1}});
-    return spool->append(row_, {.labels = {&label, 1}});
+    Targets targets;
+    if (header_.weighted) targets.weights = {&weight, 1};
+    if (info_.classes == 0) {
+      targets.values = {&value, 1};
+    } else {
+      targets.labels = {&label, 1};
+    }
+    return spool->append(row_, targets);
   }
 
   bool take_feature(std::string_view cell, size_t slot) {
@@ -294,6 +306,7 @@ Result<std::shared_ptr<const Records>> read_csv_like(const std::string& path,
   Request request;
   request.options.target = like.table.target;
   request.options.ignored = like.table.ignored;
+  request.options.weights = like.table.weights;
   request.options.means =
       like.classes == 0 ? CsvOptions::Means::kNumbers : CsvOptions::Means::kClasses;
   request.like = &like;

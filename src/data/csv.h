@@ -4,9 +4,9 @@
 //   sepal length,sepal width,species     a header: every column has a name of its own
 //   5.1,3.5,setosa                       one record a row
 //
-// One column is the target, all others that are not ignored are features: numbers, as Python's
-// float() reads them, but finite. Columns are told by their names alone, so that files that go
-// together may have them in any order.
+// One column is the target and one may have the records' weights; all others that are not ignored
+// are features: numbers, as Python's float() reads them, but finite. Columns are told by their
+// names alone, so that files that go together may have them in any order.
 //
 // Targets are classes: numbers from 0, where all of them are whole numbers, however written, or
 // else names, which become classes in sorted order. Or, where that is asked for, they are numbers
@@ -34,13 +34,14 @@ inline constexpr int kMaxClasses = 65536;
 struct CsvOptions {
   std::string target = "label";        // the name of its column
   std::vector<std::string> ignored{};  // names of columns that are no features
+  std::string weights{};               // the column of the records' weights; empty: there is none
   enum class Means { kClasses, kNumbers } means = Means::kClasses;
 };
 
 // The name is the file's. NOT_FOUND: no such file. INVALID_ARGUMENT: not such a file, naming the
-// line and, where it is one value that is wrong, the column; or no such target or ignored column,
-// listing those that there are. RESOURCE_EXHAUSTED: no room for the temporary file. DATA_LOSS: it
-// was written to while it was read.
+// line and, where it is one value that is wrong, the column; or no such target, ignored column or
+// column of weights, listing those that there are. RESOURCE_EXHAUSTED: no room for the temporary
+// file. DATA_LOSS: it was written to while it was read.
 Result<std::shared_ptr<const Records>> read_csv(const std::string& path,
                                                 const CsvOptions& options = {});
 
@@ -52,9 +53,9 @@ Result<TrainTestRecords> read_csv_parts(const std::string& path, const CsvOption
                                         uint64_t seed);
 
 // Reads a file that goes with another, `like`, which has been read: the same columns by name, the
-// same classes and the same scale. INVALID_ARGUMENT also for a column that only one of the files
-// has and for the name of a class that `like` does not have. Where like.source is a part of a file,
-// the same part of this one.
+// same classes and the same scale; a column of weights it need not have. INVALID_ARGUMENT also for
+// a column that only one of the files has and for the name of a class that `like` does not have.
+// Where like.source is a part of a file, the same part of this one.
 Result<std::shared_ptr<const Records>> read_csv_like(const std::string& path,
                                                      const RecordsInfo& like);
 

@@ -60,6 +60,25 @@ Status ignore(const std::string& path, const Places& places,
   return ok_status();
 }
 
+Status find_weights(const std::string& path, const Places& places, const std::string& name,
+                    bool must_be_there, CsvHeader& header) {
+  if (name.empty()) return ok_status();
+  const auto found = places.find(name);
+  if (found == places.end()) {
+    if (!must_be_there) return ok_status();
+    return wrong_header(path, fmt::format("has no column {} of weights, but {}", excerpt(name),
+                                          list_names(header.columns)));
+  }
+  if (found->second == header.target || header.slots[found->second] == CsvHeader::kIgnored) {
+    return wrong_header(path,
+                        fmt::format("column {} is {}: it cannot have the weights", excerpt(name),
+                                    found->second == header.target ? "the target" : "ignored"));
+  }
+  header.slots[found->second] = CsvHeader::kWeight;
+  header.weighted = true;
+  return ok_status();
+}
+
 void add_feature(CsvHeader& header, size_t column) {
   header.slots[column] = header.features.size();
   header.features.push_back(header.columns[column]);
@@ -89,19 +108,20 @@ Status match(const std::string& path, const Places& places, const RecordsInfo& l
 Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
                                   const std::string& target,
                                   const std::vector<std::string>& ignored,
-                                  const RecordsInfo* like) {
+                                  const std::string& weights, const RecordsInfo* like) {
   CsvHeader header;
   header.columns.assign(cells.begin(), cells.end());
   SLUICE_ASSIGN_OR_RETURN(header.target, find_target(path, header.columns, target));
   SLUICE_ASSIGN_OR_RETURN(const Places places, places_of(path, header.columns));
   header.slots.assign(cells.size(), CsvHeader::kTarget);
   SLUICE_RETURN_IF_ERROR(ignore(path, places, ignored, like == nullptr, header));
+  SLUICE_RETURN_IF_ERROR(find_weights(path, places, weights, like == nullptr, header));
   if (like != nullptr) {
     SLUICE_RETURN_IF_ERROR(match(path, places, *like, header));
     return header;
   }
   for (size_t i = 0; i < cells.size(); ++i) {
-    if (i != header.target && header.slots[i] != CsvHeader::kIgnored) add_feature(header, i);
+    if (i != header.target && header.slots[i] == CsvHeader::kTarget) add_feature(header, i);
   }
   if (header.features.empty()) {
     return wrong_header(path, "expected columns of features beside " + excerpt(target));

@@ -16,19 +16,23 @@ namespace sluice::data {
 struct CsvHeader {
   static constexpr size_t kTarget = static_cast<size_t>(-1);
   static constexpr size_t kIgnored = static_cast<size_t>(-2);
+  static constexpr size_t kWeight = static_cast<size_t>(-3);
 
   std::vector<std::string> columns;   // their names, all different
   size_t target = 0;                  // the place of the target's
-  std::vector<size_t> slots;          // which feature each column is, or one of these two
+  bool weighted = false;              // whether there is a column of weights
+  std::vector<size_t> slots;          // which feature each column is, or one of these three
   std::vector<std::string> features;  // names, in the order that a record has them
 };
 
 // `like`: a file that was read before, whose features take the same places in a record, or nullptr.
-// INVALID_ARGUMENT, naming path and line, when a name is missing or there twice, for a target or an
-// ignored column that is not there, listing those that there are, when there is no feature, and for
-// a feature that only one of the files has. What is ignored need not be in the second file.
+// `weights`: the name of the column of weights, empty for none. INVALID_ARGUMENT, naming path and
+// line, when a name is missing or there twice, for a target, an ignored column or weights that are
+// not there, listing those that there are, when there is no feature, and for a feature that only
+// one of the files has. What is ignored, and weights, need not be in the second file.
 Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
                                   const std::string& target,
-                                  const std::vector<std::string>& ignored, const RecordsInfo* like);
+                                  const std::vector<std::string>& ignored,
+                                  const std::string& weights, const RecordsInfo* like);
 
 }  // namespace sluice::data

@@ -173,11 +173,8 @@ Dataset Dataset::with_sample_weights(std::span<const float> weights) const {
         fmt::format("with_sample_weights(): dataset \"{}\" has {} records, got {} weights", name(),
                     size(), weights.size()));
   }
-  for (size_t i = 0; i < weights.size(); ++i) {
-    if (std::isfinite(weights[i]) && weights[i] >= 0) continue;
-    throw std::invalid_argument(fmt::format(
-        "with_sample_weights(): the weight of record {} is {}; it must be finite and at least 0", i,
-        weights[i]));
+  if (const std::string wrong = data::check_weights(weights); !wrong.empty()) {
+    throw std::invalid_argument("with_sample_weights(): " + wrong);
   }
   return Dataset(records_->with_weights({weights.begin(), weights.end()}));
 }
@@ -186,10 +183,13 @@ TrainTest load_dataset(const std::string& name, const DatasetOptions& options) {
   data::LoadOptions how;
   how.csv.target = options.target;
   how.csv.ignored = options.ignore;
+  how.csv.weights = options.sample_weights;
   if (options.regression) how.csv.means = data::CsvOptions::Means::kNumbers;
   how.seed = options.seed;
   auto loaded = data::load_dataset(name, options.data_dir, how);
   if (!loaded.ok()) throw RuntimeError(loaded.status().message());
+  const Status weighted = data::add_weights(options.sample_weights, *loaded);
+  if (!weighted.ok()) throw RuntimeError(weighted.message());
   return *std::move(loaded);
 }
 

@@ -86,6 +86,7 @@ Description from_json(const json& j) {
   info.table.columns = j.at("columns").get<std::vector<std::string>>();
   info.table.class_names = j.at("class_names").get<std::vector<std::string>>();
   info.table.ignored = j.at("ignored").get<std::vector<std::string>>();
+  info.table.weights = j.at("weights").get<std::string>();
   info.element = element_named(j.at("element").get<std::string>());
   info.scale = j.at("scale").get<float>();
   info.records = j.at("records").get<int64_t>();
@@ -232,6 +233,7 @@ Result<std::string> describe(const Records& records) {
                   {"columns", info.table.columns},
                   {"class_names", info.table.class_names},
                   {"ignored", info.table.ignored},
+                  {"weights", info.table.weights},
                   {"element", name_of(info.element)},
                   {"scale", info.scale},
                   {"records", info.records},

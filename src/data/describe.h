@@ -3,7 +3,7 @@
 //
 //   {"name": "mnist", "sample_shape": [28, 28, 1], "classes": 10, "element": "uint8",
 //    "scale": 0.003921569, "records": 48000, "origin": "/data/mnist/train-images-idx3-ubyte",
-//    "values": 0, "target": "", "columns": [], "class_names": [],
+//    "values": 0, "target": "", "columns": [], "class_names": [], "ignored": [], "weights": "",
 //    "source": {"kind": "idx", "first": 0, "seed": 0, "part": "", "files":
 //      [{"path": "/data/...", "bytes": 47040016, "crc32": 3912034123}, ...]}}
 //

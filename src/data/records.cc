@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <vector>
@@ -40,6 +41,15 @@ std::string targets_of(const RecordsInfo& info) {
 
 }  // namespace
 
+std::string check_weights(std::span<const float> weights, int64_t first) {
+  for (const float& weight : weights) {
+    if (std::isfinite(weight) && weight >= 0) continue;
+    return fmt::format("the weight of record {} is {}; it must be finite and at least 0",
+                       first + (&weight - weights.data()), weight);
+  }
+  return "";
+}
+
 size_t element_size(Element element) { return element == Element::kUint8 ? 1 : 4; }
 
 Records::Records(RecordsInfo info, Features features, Targets targets,
@@ -63,6 +73,13 @@ Records::Records(RecordsInfo info, Features features, Targets targets,
                     "{} and {}",
                     info_.records, info_.sample_shape.to_string(), targets_of(info_), bytes, wanted,
                     features_.file ? features_.file->size() : features_.memory.size(), got)));
+  }
+  if (!targets_.weights.empty() && targets_.weights.size() != n) {
+    throw std::invalid_argument(
+        about(info_, fmt::format("{} weights for {} records", targets_.weights.size(), n)));
+  }
+  if (const std::string wrong = check_weights(targets_.weights); !wrong.empty()) {
+    throw std::invalid_argument(about(info_, wrong));
   }
   for (size_t i = 0; i < targets_.labels.size(); ++i) {
     const int32_t label = targets_.labels[i];
@@ -90,30 +107,29 @@ std::shared_ptr<const Records> Records::slice(int64_t first, int64_t count) cons
   part->features_.offset += static_cast<uint64_t>(first) * info_.record_bytes();
   cut(part->targets_.labels, 1);
   cut(part->targets_.values, static_cast<size_t>(info_.values));
-  cut(part->weights_.of_records, 1);
+  cut(part->targets_.weights, 1);
   return part;
 }
 
 std::shared_ptr<const Records> Records::with_info(RecordsInfo info) const {
   auto records = std::make_shared<Records>(std::move(info), features_, targets_, storage_);
-  records->weights_ = weights_;
+  records->class_weights_ = class_weights_;
   return records;
 }
 
 std::shared_ptr<const Records> Records::with_weights(std::vector<float> of_records) const {
-  if (of_records.size() != static_cast<size_t>(info_.records)) {
-    throw std::invalid_argument(
-        about(info_, fmt::format("{} weights for {} records", of_records.size(), info_.records)));
-  }
   struct Storage {
     std::vector<float> weights;
     std::shared_ptr<const void> rest;
   };
   const auto storage = std::make_shared<const Storage>(Storage{std::move(of_records), storage_});
-  auto records = std::make_shared<Records>(*this);
-  records->info_.source = {};
-  records->weights_.of_records = storage->weights;
-  records->storage_ = storage;
+  RecordsInfo info = info_;
+  info.source = {};
+  info.table.weights.clear();
+  Targets targets = targets_;
+  targets.weights = storage->weights;
+  auto records = std::make_shared<Records>(std::move(info), features_, targets, storage);
+  records->class_weights_ = class_weights_;
   return records;
 }
 
@@ -123,7 +139,7 @@ std::shared_ptr<const Records> Records::with_class_weights(std::vector<float> of
         about(info_, fmt::format("{} weights for {} classes", of_classes.size(), info_.classes)));
   }
   auto records = std::make_shared<Records>(*this);
-  records->weights_.of_classes = std::move(of_classes);
+  records->class_weights_ = std::move(of_classes);
   return records;
 }
 
@@ -192,7 +208,7 @@ void Records::gather_targets(std::span<const uint32_t> indices, TargetForm form,
   const bool vectors = numbers || form == TargetForm::kVectors ||
                        (form == TargetForm::kNumbers && info_.classes != 2);
   const auto width = static_cast<size_t>(!vectors ? 1 : numbers ? info_.values : info_.classes);
-  const size_t stride = width + (weights_.any() ? 1 : 0);
+  const size_t stride = width + (weighted() ? 1 : 0);
   check_gather(indices, stride, y.size());
   float* to = y.data();
   for (const uint32_t index : indices) {
@@ -204,15 +220,15 @@ void Records::gather_targets(std::span<const uint32_t> indices, TargetForm form,
     } else {
       *to = static_cast<float>(targets_.labels[index]);
     }
-    if (weights_.any()) to[width] = weight_of(index);
+    if (weighted()) to[width] = weight_of(index);
     to += stride;
   }
 }
 
 float Records::weight_of(uint32_t index) const {
-  const float own = weights_.of_records.empty() ? 1.0f : weights_.of_records[index];
-  if (weights_.of_classes.empty()) return own;
-  return own * weights_.of_classes[static_cast<size_t>(targets_.labels[index])];
+  const float own = targets_.weights.empty() ? 1.0f : targets_.weights[index];
+  if (class_weights_.empty()) return own;
+  return own * class_weights_[static_cast<size_t>(targets_.labels[index])];
 }
 
 }  // namespace sluice::data

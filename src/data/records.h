@@ -46,19 +46,17 @@ struct RecordsSource {
 // them knows.
 enum class TargetForm : uint8_t { kClassNumbers, kVectors, kNumbers };
 
-// How much the loss of a record counts: the product of both, where they are there.
-struct Weights {
-  std::span<const float> of_records{};  // [n]
-  std::vector<float> of_classes{};      // [classes]
-
-  bool any() const { return !of_records.empty() || !of_classes.empty(); }
-};
-
-// The targets of n records: labels [n] where there are classes, else values [n, info.values].
+// The targets of n records: labels [n] where there are classes, else values [n, info.values]; and
+// how much the loss of each counts, weights [n], none: all the same.
 struct Targets {
   std::span<const int32_t> labels{};
   std::span<const float> values{};
+  std::span<const float> weights{};
 };
+
+// What is wrong with weights of records, of which the first is record `first`: one that is not
+// finite, or negative. Empty: nothing.
+std::string check_weights(std::span<const float> weights, int64_t first = 0);
 
 // What the columns of a table are. Empty where records come from none.
 struct TableInfo {
@@ -66,7 +64,8 @@ struct TableInfo {
   std::vector<std::string> columns;  // of the features, in their order
   // Sorted: the name of class i. Empty where classes have numbers, or the targets are numbers.
   std::vector<std::string> class_names;
-  std::vector<std::string> ignored{};  // columns that are neither
+  std::vector<std::string> ignored{};  // columns that are none of these
+  std::string weights{};               // the name of the column of weights; empty: there is none
 
   friend bool operator==(const TableInfo&, const TableInfo&) = default;
 };
@@ -111,7 +110,7 @@ struct Features {
 class Records {
  public:
   // `storage` keeps all spans alive. Throws std::invalid_argument when the sizes do not agree, or,
-  // naming the record, when a label is not in [0, classes).
+  // naming the record, when a label is not in [0, classes) or a weight not finite and at least 0.
   Records(RecordsInfo info, Features features, Targets targets,
           std::shared_ptr<const void> storage);
   // Of features in memory and classes.
@@ -130,11 +129,12 @@ class Records {
   // The same records under another name or with more classes. Throws like the constructor.
   std::shared_ptr<const Records> with_info(RecordsInfo info) const;
   // The same records, each with its weight, or with that of its class: gather_targets() tells them
-  // too. What has weights of its own has no source: another process could not read them there.
+  // too, and the product where there are both. What is given weights here has no source: another
+  // process could not read them there.
   // Throw std::invalid_argument for another number of weights than records or classes.
   std::shared_ptr<const Records> with_weights(std::vector<float> of_records) const;
   std::shared_ptr<const Records> with_class_weights(std::vector<float> of_classes) const;
-  const Weights& weights() const { return weights_; }
+  bool weighted() const { return !targets_.weights.empty() || !class_weights_.empty(); }
 
   // Write the records at `indices` one after another: x [n, sample...] as floats; y [n] or [n, K]
   // as `form` says, K the classes or values, with weights one column more, which has them; `to`
@@ -155,7 +155,7 @@ class Records {
   RecordsInfo info_;
   Features features_;
   Targets targets_;
-  Weights weights_;
+  std::vector<float> class_weights_;  // [classes], or none
   std::shared_ptr<const void> storage_;
 };
 

@@ -13,6 +13,7 @@ struct SpooledStorage {
   core::SharedBytes features;
   std::vector<int32_t> labels;
   std::vector<float> values;
+  std::vector<float> weights;
 };
 
 }  // namespace
@@ -45,9 +46,17 @@ Status RecordsSpool::append(std::span<const std::byte> features, const Targets& 
                                label, info_.classes - 1));
     }
   }
+  const bool weighted = records() == 0 ? !targets.weights.empty() : !weights_.empty();
+  if (targets.weights.size() != (weighted ? count : 0)) {
+    return wrong(fmt::format("got {} weights of {} records, and {} of the {} before",
+                             targets.weights.size(), count, weights_.size(), records()));
+  }
+  const std::string bad_weight = check_weights(targets.weights, records());
+  if (!bad_weight.empty()) return wrong(bad_weight);
   SLUICE_RETURN_IF_ERROR(file_->append(features));
   labels_.insert(labels_.end(), targets.labels.begin(), targets.labels.end());
   values_.insert(values_.end(), targets.values.begin(), targets.values.end());
+  weights_.insert(weights_.end(), targets.weights.begin(), targets.weights.end());
   return ok_status();
 }
 
@@ -59,11 +68,15 @@ void RecordsSpool::relabel(std::span<const int32_t> new_labels, int classes) {
 Result<std::shared_ptr<const Records>> RecordsSpool::finish() {
   info_.records = records();
   SLUICE_ASSIGN_OR_RETURN(core::SharedBytes file, file_->map());
-  auto storage = std::make_shared<const SpooledStorage>(SpooledStorage{
-      .features = std::move(file), .labels = std::move(labels_), .values = std::move(values_)});
+  auto storage =
+      std::make_shared<const SpooledStorage>(SpooledStorage{.features = std::move(file),
+                                                            .labels = std::move(labels_),
+                                                            .values = std::move(values_),
+                                                            .weights = std::move(weights_)});
   return std::make_shared<const Records>(
       std::move(info_), Features{.memory = storage->features.bytes},
-      Targets{.labels = storage->labels, .values = storage->values}, storage);
+      Targets{.labels = storage->labels, .values = storage->values, .weights = storage->weights},
+      storage);
 }
 
 }  // namespace sluice::data

@@ -19,8 +19,9 @@ class RecordsSpool {
   static Result<RecordsSpool> create(core::Disk& disk, RecordsInfo info);
 
   // Appends as many records as there are targets. INVALID_ARGUMENT when the features are not as
-  // many bytes as that, or, naming the record, a label is not in [0, classes); RESOURCE_EXHAUSTED
-  // when the disk is full.
+  // many bytes as that, when some records have weights and others none, or, naming the record, when
+  // a label is not in [0, classes) or a weight not finite and at least 0; RESOURCE_EXHAUSTED when
+  // the disk is full.
   Status append(std::span<const std::byte> features, const Targets& targets);
 
   int64_t records() const { return info_.count({.labels = labels_, .values = values_}); }
@@ -40,6 +41,7 @@ class RecordsSpool {
   std::unique_ptr<core::ScratchFile> file_;
   std::vector<int32_t> labels_;
   std::vector<float> values_;
+  std::vector<float> weights_;
 };
 
 }  // namespace sluice::data

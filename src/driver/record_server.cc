@@ -68,6 +68,7 @@ Result<wire::RecordChunk> RecordServer::read(int64_t partition, int64_t first) {
       const auto own = targets.values.subspan(record * values, values);
       chunk.values.insert(chunk.values.end(), own.begin(), own.end());
     }
+    if (!targets.weights.empty()) chunk.weights.push_back(targets.weights[record]);
   }
   return chunk;
 }

@@ -90,6 +90,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
     training.metrics.push_back(task.metrics);
   }
   training.class_weight = class_weights(config.class_weight, records.info());
+  training.sample_weights = !records.targets().weights.empty();
   training.optimizer = effective_optimizer(config);
   training.trainer = algorithm_of(config);
   check_constraints(training, model);
@@ -152,7 +153,7 @@ show::JobView::Evaluate validate_on(std::shared_ptr<const data::Records> records
   EvaluateOptions options;
   options.device = evaluation_device(job.config, job.cluster);
   options.gpu_memory_mib = job.config.gpu_memory;
-  const auto evaluator = std::make_shared<Evaluator>(model, tasks, options);
+  const auto evaluator = std::make_shared<Evaluator>(model, tasks, options, records->weighted());
   return [evaluator, records = std::move(records)](std::span<const float> parameters) {
     return evaluator->evaluate(parameters, *records);
   };
@@ -176,12 +177,6 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   const std::vector<nn::OutputTask> tasks =
       tasks_of(model, dataset.records()->info(), objective_of(config));
   check_fits(model, dataset.records()->info(), tasks);
-  if (!dataset.records()->weights().of_records.empty()) {
-    throw std::invalid_argument(fmt::format(
-        "dataset \"{}\" has sample weights, which a job cannot send to its workers yet: train with "
-        "fit(), or give class_weight",
-        dataset.name()));
-  }
   if (model.count_params() == 0) {
     throw InvalidField("model", fmt::format("\"{}\" has no parameters to train", model.name()));
   }

@@ -346,8 +346,7 @@ Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) 
   const auto tasks = train::tasks_of(*this, info, train::objective_of(options));
   train::check_fits(*this, info, tasks);
   train::warn_of_logits(*this, tasks);
-  const auto key =
-      train::key_of(options, nn::parse_tasks(tasks), dataset.records()->weights().any());
+  const auto key = train::key_of(options, nn::parse_tasks(tasks), dataset.records()->weighted());
   const auto replica = impl_->compiled.take(
       key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
   const train::Measures measures(*this, (*replica).graph());

@@ -81,7 +81,7 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   const auto backend =
       train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
   backend::Graph graph = nn::lower(*this, nn::parse_tasks(tasks));
-  graph.weighted = training->weights().any();
+  graph.weighted = training->weighted();
   const auto replica = backend->compile(graph, replica_options(options));
   const train::Measures measures(*this, replica->graph());
   const auto values = parameters().values();
@@ -93,7 +93,7 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
                       EvaluateOptions{.threads = options.threads,
                                       .device = options.device,
                                       .gpu_memory_mib = options.gpu_memory_mib},
-                      validation->weights().any());
+                      validation->weighted());
   }
   show::ProgressView view(show::ProgressView::style_for(options.verbose), options.epochs,
                           training->info().records, now());

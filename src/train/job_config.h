@@ -22,6 +22,7 @@ struct JobConfig {
   std::string data_dir;
   std::string target = "label";
   std::string ignore;               // names of columns, separated by commas
+  std::string sample_weights;       // a column of a CSV file, of other data a file
   std::string model = "mnist_cnn";  // a built-in's name or a file with Keras' JSON
   std::string trainer = "adag";
   // The algorithm's own, where they are not its defaults; see algorithm/.
@@ -125,6 +126,10 @@ void visit_fields(Config& c, Visit visit) {
         fine<std::string>);
   visit("ignore", c.ignore,
         Help{kData, "COLUMN[,COLUMN...]", "of a CSV file, that are no features"}, check_columns);
+  visit("sample_weights", c.sample_weights,
+        Help{kData, "COLUMN|FILE",
+             "how much each record counts: of a CSV file a column, else .npy or a number a line"},
+        fine<std::string>);
   visit("model", c.model,
         Help{kData, "mnist_cnn|mnist_mlp|FILE", "a file: Keras' JSON, or what --save wrote"},
         fine<std::string>);

@@ -130,6 +130,8 @@ struct RecordChunk {
   // The records' targets: a label each, or the numbers of one after another.
   std::vector<int32_t> labels{};
   std::vector<float> values{};
+  // One each where the records have weights of their own.
+  std::vector<float> weights{};
 };
 
 // The driver as its transport sees it. Calls come from several threads at once; none blocks. Each

@@ -21,6 +21,7 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("loss_weights", spec.loss_weights);
   visit("metrics", spec.metrics);
   visit("class_weight", spec.class_weight);
+  visit("sample_weights", spec.sample_weights);
   visit("optimizer", spec.optimizer);
   visit("trainer", spec.trainer);
   visit("batch_size", spec.batch_size);

@@ -20,6 +20,7 @@ struct TrainingSpec {
   std::vector<float> loss_weights = {1};
   std::vector<std::vector<std::string>> metrics = {{}};
   std::vector<float> class_weight;  // of each class; none: all are 1
+  bool sample_weights = false;      // each record has a weight of its own
   OptimizerSpec optimizer;  // at the workers, or, for async_sgd, at the servers
   algorithm::Choice trainer;
   int64_t batch_size = 16;

@@ -92,7 +92,8 @@ void PartitionSource::fetched(Result<wire::RecordChunk> chunk) {
 // The next chunk is on its way while this one is written.
 Status PartitionSource::keep(const wire::RecordChunk& chunk) {
   SLUICE_RETURN_IF_ERROR(check(chunk));
-  const data::Targets targets{.labels = chunk.labels, .values = chunk.values};
+  const data::Targets targets{
+      .labels = chunk.labels, .values = chunk.values, .weights = chunk.weights};
   const int64_t next = chunk.first + spool_->info().count(targets);
   if (next < lease_.records) fetch(next);
   return spool_->append(chunk.features, targets);
@@ -107,6 +108,10 @@ Status PartitionSource::check(const wire::RecordChunk& chunk) const {
   if (count == 0 || count > lease_.records - next_) {
     return data_loss(fmt::format("{} sent {} records of partition {}, which has {}", who_,
                                  next_ + count, lease_.partition, lease_.records));
+  }
+  if (chunk.weights.empty() == spec_.sample_weights) {
+    return data_loss(fmt::format("{} sent {} weights with {} records of partition {}", who_,
+                                 chunk.weights.size(), count, lease_.partition));
   }
   return ok_status();
 }

@@ -93,7 +93,7 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
     : spec_(spec), worker_(worker), strand_(std::move(strand)), rule_(spec.trainer.worker_rule()) {
   const Model model = Model::from_json(spec.model);
   backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks_of(spec, model)));
-  graph.weighted = !spec.class_weight.empty();
+  graph.weighted = spec.sample_weights || !spec.class_weight.empty();
   give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, *rule_));
   pulled_ = replica_->make_exchange_buffer();

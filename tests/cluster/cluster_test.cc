@@ -115,6 +115,32 @@ Dataset two_targets(size_t n) {
   return Dataset::from_arrays({{x, {6}}}, {{kind, {}}, {place, {2}}});
 }
 
+// Records of weight 0 teach nothing, whoever has them; they are counted like all others.
+TEST_P(ClusterTest, RecordsOfWeightZeroHaveNoEffect) {
+  const Sequential model = small_model();
+  const Dataset right = small_dataset(300);
+  std::vector<float> x, weights;
+  std::vector<int32_t> labels;
+  for (uint32_t i = 0; i < 300; ++i) {  // every second one says the wrong class
+    const std::vector<uint32_t> index = {i};
+    x.resize(x.size() + 6);
+    right.records()->gather(index, std::span(x).last(6));
+    labels.push_back((right.records()->labels()[i] + static_cast<int>(i % 2)) % 3);
+    weights.push_back(i % 2 == 0 ? 1 : 0);
+  }
+  const Dataset dataset = Dataset::from_arrays(x, labels, {6}, 3).with_sample_weights(weights);
+  auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
+  options.training.epochs = 20;
+  const LocalJobResult result = run(options, model, dataset);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  EXPECT_EQ(result.job->samples_trained, 20 * 300);
+  for (const auto& epoch : result.job->epochs) EXPECT_EQ(epoch.samples, 300);
+  const auto& last = result.job->epochs.back();
+  EXPECT_GT(last.counters.at(0), 140) << "of the right ones all, of the wrong ones none";
+  EXPECT_LT(last.counters.at(0), 160);
+  EXPECT_LT(last.loss_sum / 300, 0.1);
+}
+
 // Counters are whole numbers: what is counted once per sample comes to the samples, exactly.
 TEST_P(ClusterTest, EveryCounterOfEveryOutputCountsEverySampleOnce) {
   const Model model = two_outputs();
@@ -224,6 +250,46 @@ TEST_P(LockStepTest, OneWorkerEqualsLocalTrainingBitForBit) {
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), actual.begin())) << optimizer.name;
     EXPECT_EQ(result.job->staleness_max, 0);
   }
+}
+
+// Beside the records' weights, and the product of both where classes have some.
+TEST_P(LockStepTest, WeightsOfRecordsAndClassesCountAsInLocalTraining) {
+  std::vector<float> weights;
+  for (size_t i = 0; i < 151; ++i) weights.push_back(0.25f * static_cast<float>(i % 7));
+  const auto expect_equal = [&](Model model, const Dataset& dataset, LocalJobOptions options,
+                                FitOptions fit) {
+    options.training.trainer = "async_sgd";
+    options.training.trainer.set("window", int64_t{1});
+    options.training.seed = fit.seed = 5;
+    fit.batch_size = 4;
+    fit.epochs = 2;
+    fit.optimizer = options.training.optimizer;
+    fit.threads = 1;
+    fit.verbose = 0;
+    const LocalJobResult result = run(options, model, dataset);
+    ASSERT_TRUE(result.job.ok()) << result.job.status();
+    const auto history = model.fit(dataset, fit);
+    const auto expected = model.parameters().values();
+    const auto actual = result.job->parameters.span();
+    ASSERT_EQ(actual.size(), expected.size());
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), actual.begin()));
+    EXPECT_FLOAT_EQ(result.job->epochs[1].loss_sum / 151, history[1].train.loss);
+  };
+  const Dataset classes = small_dataset(151).with_sample_weights(weights);
+  auto options = small_job(small_model(), classes, 1, GetParam().shards);
+  expect_equal(small_model(), classes, options, {});
+  options.training.class_weight = {1, 2.5f, 0.5f};
+  expect_equal(small_model(), classes, options, {.class_weight = {{1, 2.5f}, {2, 0.5f}}});
+
+  const Model model = two_outputs();
+  const Dataset numbers = two_targets(151).with_sample_weights(weights);
+  options = small_job(model, numbers, 1, GetParam().shards);
+  options.training.losses = {"sparse_categorical_crossentropy", "mse"};
+  options.training.loss_weights = {1, 0.5f};
+  options.training.metrics = {{}, {}};
+  expect_equal(model, numbers, options,
+               {.losses = {{"kind", "sparse_categorical_crossentropy"}, {"place", "mse"}},
+                .loss_weights = {{"place", 0.5}}});
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LockStepTest,

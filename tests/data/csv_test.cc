@@ -1,5 +1,6 @@
 #include "data/csv.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -45,6 +46,53 @@ std::vector<float> record(const Records& records, uint32_t index) {
   std::vector<float> x(static_cast<size_t>(records.info().sample_shape.size()));
   records.gather(std::span(&index, 1), x);
   return x;
+}
+
+TEST_F(CsvTest, AColumnMayHaveTheWeights) {
+  options_.weights = "how much";
+  const auto records = good("a,how much,label\n7,0.5,1\n8,0,0\n9,2.5,1\n");
+  EXPECT_THAT(records->targets().weights, ElementsAre(0.5f, 0, 2.5f));
+  EXPECT_EQ(records->info().sample_shape, (Shape{1}));
+  EXPECT_EQ(record(*records, 2), (std::vector<float>{9}));
+  EXPECT_EQ(records->info().table.weights, "how much");
+  // A second file may have them, anywhere, or not.
+  const auto with =
+      read_csv_like(folder_.write("with.csv", "label,how much,a\n1,3,4\n"), records->info());
+  ASSERT_TRUE(with.ok()) << with.status();
+  EXPECT_THAT((*with)->targets().weights, ElementsAre(3));
+  const auto without =
+      read_csv_like(folder_.write("without.csv", "label,a\n1,4\n"), records->info());
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_FALSE((*without)->weighted());
+  EXPECT_EQ((*without)->info().table.weights, "");
+}
+
+TEST_F(CsvTest, WeightsGoWithTheirRecordsIntoBothParts) {
+  std::string text = "w,a,label\n";
+  for (int i = 0; i < 30; ++i) text += fmt::format("{},{},0\n", i, i);
+  const auto parts = read_csv_parts(folder_.write("x.csv", text), {.weights = "w"}, /*seed=*/3);
+  ASSERT_TRUE(parts.ok()) << parts.status();
+  for (const auto& part : {parts->first, parts->second}) {
+    for (uint32_t i = 0; i < part->info().records; ++i) {
+      EXPECT_THAT(record(*part, i), ElementsAre(part->targets().weights[i]));
+    }
+  }
+}
+
+TEST_F(CsvTest, WeightsThatAreNoneAreRefused) {
+  options_.weights = "w";
+  for (const char* bad : {"-1", "nan", "inf", "x", ""}) {
+    EXPECT_EQ(
+        error(fmt::format("w,a,label\n1,2,0\n{},2,0\n", bad)),
+        fmt::format("line 3, column 1 (\"w\"): expected a weight, at least 0, found \"{}\"", bad));
+  }
+  EXPECT_EQ(error("a,label\n1,2\n"),
+            "line 1: has no column \"w\" of weights, but \"a\", \"label\"");
+  options_.weights = "label";
+  EXPECT_THAT(error("a,label\n1,2\n"), testing::HasSubstr("column \"label\" is the target"));
+  options_.weights = "b";
+  options_.ignored = {"b"};
+  EXPECT_THAT(error("a,b,label\n1,2,2\n"), testing::HasSubstr("column \"b\" is ignored"));
 }
 
 TEST_F(CsvTest, WholeNumbersUpTo255AreKeptAsBytesWithTheirValues) {

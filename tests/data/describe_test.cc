@@ -34,6 +34,7 @@ void expect_same(const Records& a, const Records& b) {
   };
   EXPECT_TRUE(same(a.labels(), b.labels()));
   EXPECT_TRUE(same(a.targets().values, b.targets().values));
+  EXPECT_TRUE(same(a.targets().weights, b.targets().weights));
 }
 
 void expect_opens_the_same(const Records& records) {
@@ -138,6 +139,17 @@ TEST_F(DescribeTest, WhatIsIgnoredHereIsIgnoredByAnotherProcess) {
   const auto test = read_csv_like(folder_.write("y.csv", "a,label\n7,1\n"), (*records)->info());
   ASSERT_TRUE(test.ok()) << test.status();
   expect_opens_the_same(**test);
+}
+
+TEST_F(DescribeTest, WeightsInAColumnAreReadAgainByAnotherProcess) {
+  const std::string path = folder_.write("x.csv", "w,a,label\n0.5,1,0\n2,2,1\n0,3,0\n");
+  const auto records = read_csv(path, {.weights = "w"});
+  ASSERT_TRUE(records.ok()) << records.status();
+  expect_opens_the_same(**records);
+  expect_opens_the_same(*(*records)->slice(1, 2));
+  // Other weights than the file's are nowhere to be read.
+  const auto other = (*records)->with_weights({1, 2, 3});
+  EXPECT_EQ(open_described(*describe(*other)).status().code(), StatusCode::kFailedPrecondition);
 }
 
 TEST_F(DescribeTest, NumbersToPredictAreReadAgainByAnotherProcess) {

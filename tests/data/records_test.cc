@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 
@@ -162,6 +163,8 @@ TEST(RecordsTest, AWeightStandsBehindTheTargets) {
   EXPECT_THROW(weighted->gather_targets(first, TargetForm::kVectors, std::span(one_hot).first(3)),
                std::invalid_argument);
   EXPECT_THROW((void)three()->with_weights({1, 2}), std::invalid_argument);
+  EXPECT_THROW((void)three()->with_weights({1, 2, NAN}), std::invalid_argument);
+  EXPECT_THROW((void)three()->with_weights({1, 2, -0.5f}), std::invalid_argument);
   EXPECT_THROW((void)three()->with_class_weights({1}), std::invalid_argument);
 }
 

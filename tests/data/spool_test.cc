@@ -65,6 +65,28 @@ TEST(RecordsSpoolTest, KeepsNumbersAsTargets) {
   EXPECT_EQ(y, (std::vector<float>{-2, 3}));
 }
 
+TEST(RecordsSpoolTest, KeepsWeightsWhichAllOrNoneHave) {
+  const std::vector<uint8_t> features = {1, 2};
+  const std::vector<int32_t> label = {1};
+  const std::vector<float> half = {0.5f}, two = {0.5f, 1}, negative = {-1}, none;
+  auto weighted = RecordsSpool::create(core::real_world().disk(), pairs());
+  auto plain = RecordsSpool::create(core::real_world().disk(), pairs());
+  ASSERT_TRUE(weighted.ok() && plain.ok());
+  const auto append = [&](RecordsSpool& spool, std::span<const float> weights) {
+    return spool.append(std::as_bytes(std::span(features)), {.labels = label, .weights = weights});
+  };
+  EXPECT_THAT(append(*weighted, two).message(), HasSubstr("got 2 weights of 1 records"));
+  ASSERT_TRUE(append(*weighted, half).ok());
+  EXPECT_EQ(append(*weighted, none).code(), StatusCode::kInvalidArgument);
+  EXPECT_THAT(append(*weighted, negative).message(), HasSubstr("the weight of record 1 is -1"));
+  ASSERT_TRUE(append(*weighted, std::span(two).last(1)).ok());
+  const auto records = weighted->finish();
+  ASSERT_TRUE(records.ok());
+  EXPECT_THAT((*records)->targets().weights, ::testing::ElementsAre(0.5f, 1));
+  ASSERT_TRUE(append(*plain, none).ok());
+  EXPECT_EQ(append(*plain, half).code(), StatusCode::kInvalidArgument);
+}
+
 TEST(RecordsSpoolTest, RecordsMayBeNone) {
   auto spool = RecordsSpool::create(core::real_world().disk(), pairs());
   ASSERT_TRUE(spool.ok());

@@ -75,6 +75,21 @@ TEST_F(RecordServerTest, ItsRecordsAreThoseOfThePartitioning) {
   }
 }
 
+TEST_F(RecordServerTest, RecordsHaveTheirOwnWeights) {
+  const std::vector<float> x{10, 20, 30, 40, 50};
+  const auto records =
+      Dataset::from_arrays(x, std::vector<int32_t>{0, 1, 2, 0, 1}, {1}, 3).with_sample_weights(x);
+  server.emplace(world, records.records(),
+                 data::Partitioning(5, 2, /*seed=*/5, data::Shuffle::kEachEpoch));
+  for (int64_t p = 0; p < 2; ++p) {
+    const auto chunk = fetch(p, 0);
+    ASSERT_TRUE(chunk.ok()) << chunk.status();
+    EXPECT_EQ(chunk->weights, x_of(*chunk));
+  }
+  serve(12, 1, 3, data::Shuffle::kNone);
+  EXPECT_THAT(fetch(0, 0)->weights, ElementsAre());
+}
+
 TEST_F(RecordServerTest, UnknownPartitionsAreNotFound) {
   serve(12, 1, 3, data::Shuffle::kEachEpoch);
   for (const int64_t partition : {int64_t{-1}, int64_t{3}, INT64_MAX, INT64_MIN}) {

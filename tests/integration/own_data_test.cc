@@ -127,6 +127,56 @@ TEST_F(OwnDataTest, AColumnThatIsNoFeatureIsLeftOutByEveryProcess) {
             "sluice: --ignore: expected names of columns, separated by commas, got \"id,\"\n");
 }
 
+// Three of four records say the wrong class, and count nothing.
+TEST_F(OwnDataTest, RecordsCountByTheWeightsInAColumn) {
+  std::string rows = "w,a,b,label\n";
+  for (int i = 0; i < 240; ++i) {
+    const int k = i % 3, wrong = i % 4 != 0;
+    rows += std::to_string(wrong ? 0.0 : 4.0) + "," + std::to_string(k == 0) + "," +
+            std::to_string(k == 1) + "," + std::to_string((k + wrong) % 3) + "\n";
+  }
+  const std::string csv = folder_.write("x.csv", rows);
+  const Outcome run =
+      train({"--dataset", csv, "--model", model(3, "softmax"), "--sample-weights", "w", "--epochs",
+             "40", "--learning-rate", "0.1", "--trainer", "downpour", "--validation-split", "0.2"});
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("2 columns of numbers, as they are; weights in \"w\""));
+  EXPECT_EQ(report()["config"]["sample_weights"], "w");
+  EXPECT_NEAR(report()["history"].back()["loss"].get<double>(), 0, 0.2);
+  EXPECT_NEAR(report()["test_loss"].get<double>(), 0, 0.2);
+  EXPECT_NEAR(report()["test_accuracy"].get<double>(), 0.25, 0.15) << "metrics know no weights";
+  const Outcome unknown = train({"--dataset", csv, "--sample-weights", "v"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.output, HasSubstr("has no column \"v\" of weights, but \"w\", \"a\""));
+  const std::string lies = folder_.write("y.csv", "w,a,b,label\n1,2,3,0\n-2,2,3,0\n");
+  const Outcome negative = train({"--dataset", lies, "--sample-weights", "w"});
+  EXPECT_EQ(negative.status, 2);
+  EXPECT_THAT(negative.output,
+              HasSubstr("line 3, column 1 (\"w\"): expected a weight, at least 0, found \"-2\"\n"));
+}
+
+TEST_F(OwnDataTest, PicturesHaveTheirWeightsInAFile) {
+  const DigitsFolder digits(60, 20);
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "0\n";
+  const std::string zeros = folder_.write("zeros.txt", text);
+  const std::vector<std::string> job = {"--dataset", digits.path(), "--epochs",
+                                        "1",         "--model",     "mnist_mlp"};
+  const auto with = [&](const std::string& file) {
+    auto arguments = job;
+    arguments.insert(arguments.end(), {"--sample-weights", file});
+    return train(arguments);
+  };
+  const Outcome run = with(zeros);
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_EQ(report()["history"][0]["loss"], 0.0);
+  EXPECT_GT(report()["test_loss"], 0.5) << "the test set has none";
+  const Outcome few = with(folder_.write("few.txt", "1\n1\n"));
+  EXPECT_EQ(few.status, 2);
+  EXPECT_EQ(few.output, "sluice: --sample-weights: " + folder_.path("few.txt") +
+                            ": expected a weight for each of 60 records to train, found 2\n");
+}
+
 TEST_F(OwnDataTest, AClassThatOnlyTheTestFileHasIsBlamedOnThatFile) {
   const std::string train_csv = folder_.write("train.csv", "a,b,label\n1,2,0\n3,4,1\n");
   const std::string test_csv = folder_.write("test.csv", "a,b,label\n1,2,7\n");

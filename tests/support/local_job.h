@@ -73,6 +73,7 @@ inline LocalJobOptions small_job(const Model& model, const Dataset& dataset, int
   options.training.records = dataset.size();
   options.training.partitions = workers;
   options.training.workers = workers;
+  options.training.sample_weights = !dataset.records()->targets().weights.empty();
   options.training.dataset = *data::describe(*dataset.records());
   options.training.heartbeat_interval = std::chrono::milliseconds(50);
   options.workers = workers;

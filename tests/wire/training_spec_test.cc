@@ -12,6 +12,7 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   spec.loss_weights = {0.1f, 3};
   spec.metrics = {{}, {"accuracy", "auc(curve=PR)"}};
   spec.class_weight = {1, 2.5f};
+  spec.sample_weights = true;
   spec.optimizer = RMSprop({.learning_rate = 0.0123f, .rho = 0.8f, .centered = true});
   spec.trainer = "downpour";
   spec.trainer.set("window", int64_t{7});

@@ -103,6 +103,42 @@ TEST_F(PartitionSourceTest, WeightsOfOtherClassesAreRefused) {
   EXPECT_THAT(status().message(), HasSubstr("2 weights for 3 classes"));
 }
 
+TEST_F(PartitionSourceTest, WeightsOfRecordsAreSentTooAndMultiplyWithThoseOfTheirClasses) {
+  spec_.sample_weights = true;
+  spec_.class_weight = {1, 2, 10};
+  driver_->fetches.answer = [this](const wire::FetchRequest& request) {
+    auto chunk = *fetch(request);
+    for (size_t i = 0; i < chunk.labels.size(); ++i) {
+      chunk.weights.push_back(0.5f * static_cast<float>(request.first + static_cast<int64_t>(i)));
+    }
+    return chunk;
+  };
+  open();
+  world_.run();
+  ASSERT_TRUE(data_.has_value() && data_->ok()) << status();
+  std::vector<float> x(5), y(10);
+  (*data_)->gather(std::vector<uint32_t>{0, 1, 2, 3, 4}, x, data::TargetForm::kClassNumbers, y);
+  EXPECT_THAT(y, ElementsAre(0, 0, 1, 1, 2, 10, 0, 1.5f, 1, 4));
+}
+
+TEST_F(PartitionSourceTest, WeightsThatTheJobHasNotOrThatAreMissingAreRefused) {
+  spec_.sample_weights = true;
+  open();
+  world_.run();
+  EXPECT_EQ(status().code(), StatusCode::kDataLoss);
+  EXPECT_THAT(status().message(), HasSubstr("sent 0 weights with 2 records of partition 0"));
+  spec_.sample_weights = false;
+  driver_->fetches.answer = [this](const wire::FetchRequest& request) {
+    auto chunk = *fetch(request);
+    chunk.weights = {1, 1};
+    return chunk;
+  };
+  data_.reset();
+  open();
+  world_.run();
+  EXPECT_THAT(status().message(), HasSubstr("sent 2 weights with 2 records of partition 0"));
+}
+
 TEST_F(PartitionSourceTest, NumbersToPredictAreSentToo) {
   const Dataset numbers = Dataset::from_arrays(std::vector<float>{0, 10, 20},
                                                std::vector<float>{0.5f, -1, 2, 3, 1e9f, 0}, {1});

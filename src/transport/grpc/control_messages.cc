@@ -231,6 +231,7 @@ v1::RecordChunk to_proto(const wire::RecordChunk& chunk) {
   message.set_features(chunk.features.data(), chunk.features.size());
   message.mutable_labels()->Add(chunk.labels.begin(), chunk.labels.end());
   message.mutable_values()->Add(chunk.values.begin(), chunk.values.end());
+  message.mutable_weights()->Add(chunk.weights.begin(), chunk.weights.end());
   return message;
 }
 
@@ -239,7 +240,8 @@ wire::RecordChunk from_proto(const v1::RecordChunk& chunk) {
   return {chunk.first(),
           {features.begin(), features.end()},
           {chunk.labels().begin(), chunk.labels().end()},
-          {chunk.values().begin(), chunk.values().end()}};
+          {chunk.values().begin(), chunk.values().end()},
+          {chunk.weights().begin(), chunk.weights().end()}};
 }
 
 }  // namespace sluice::transport
