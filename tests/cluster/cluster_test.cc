@@ -292,6 +292,53 @@ TEST_P(LockStepTest, WeightsOfRecordsAndClassesCountAsInLocalTraining) {
                 .loss_weights = {{"place", 0.5}}});
 }
 
+// Mean and variance as settings, as found by adapt(), and as weights that nobody trains.
+TEST_P(LockStepTest, ANormalizationIsWhatItIsInLocalTraining) {
+  const Dataset dataset = small_dataset(150);
+  Normalization adapted;
+  adapted.adapt(std::vector<float>{0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 9}, 6);
+  const Normalization given({.axis = {}, .mean = 0.5, .variance = 4.0});
+  for (const Normalization& normalization : {adapted, given, Normalization()}) {
+    Sequential model;
+    model.add(Input({6}))
+        .add(normalization)
+        .add(Dense({.units = 16, .activation = "relu"}))
+        .add(Dense({.units = 3, .activation = "softmax"}));
+    model.initialize(1);
+    const std::string name = normalization.mean().values.empty() ? "normalization/" : "";
+    if (!name.empty()) {
+      model.set_weights(name + "mean", std::vector<float>{0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f});
+      model.set_weights(name + "variance", std::vector<float>{1, 2, 3, 4, 5, 6});
+    }
+    auto options = small_job(model, dataset, 1, GetParam().shards);
+    options.training.trainer = "async_sgd";
+    // What decays all weights must not decay these.
+    options.training.optimizer = AdamW({.learning_rate = 0.01f, .weight_decay = 0.1f});
+    options.training.trainer.set("window", int64_t{1});
+    options.training.seed = 5;
+    const LocalJobResult result = run(options, model, dataset);
+    ASSERT_TRUE(result.job.ok()) << result.job.status();
+    model.fit(dataset, {.batch_size = 4,
+                        .epochs = 2,
+                        .optimizer = options.training.optimizer,
+                        .seed = 5,
+                        .threads = 1,
+                        .verbose = 0});
+    const auto expected = model.parameters().values();
+    const auto actual = result.job->parameters.span();
+    ASSERT_EQ(actual.size(), expected.size());
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), actual.begin()));
+    if (name.empty()) continue;
+    EXPECT_THAT(model.get_weights(name + "variance"), testing::ElementsAre(1, 2, 3, 4, 5, 6));
+    options = small_job(model, dataset, 3, GetParam().shards);
+    const LocalJobResult three = run(options, model, dataset);
+    ASSERT_TRUE(three.job.ok()) << three.job.status();
+    const auto trained = three.job->parameters.span();
+    EXPECT_TRUE(std::equal(expected.begin(), expected.begin() + 12, trained.begin()))
+        << "mean and variance, which come first";
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, LockStepTest,
                          testing::Values(Case{"inproc", 1, 1}, Case{"inproc", 1, 4},
                                          Case{"grpc", 1, 1}, Case{"grpc", 1, 4}),
