@@ -122,6 +122,31 @@ struct BatchNormOp {
   ParameterSlice mean{}, variance{};              // [C], state
 };
 
+// Normalizes groups of a sample's elements, whose axes `view` takes apart or together: elements
+// whose places differ only along the normalized axes are a group, and
+//
+//   standard   z = (x - m) / sqrt(v + epsilon)          m, v the group's mean and variance (divided
+//                                                       by the count, not by one less)
+//   rms        z = x / sqrt(mean of x^2 + epsilon)
+//   unit       z = x / max(sqrt(sum of x^2), epsilon)
+//
+//   y = z gamma + beta
+//
+// where gamma and beta have an element for each place along the weighted axes, row-major.
+struct NormalizeOp {
+  enum class Kind { kStandard, kRms, kUnit };
+  struct Axis {
+    int64_t size = 1;
+    bool normalized = false, weighted = false;
+  };
+  static constexpr int kMostAxes = 8;
+
+  Kind kind = Kind::kStandard;
+  double epsilon = 1e-3;
+  std::vector<Axis> view{};                       // of the sample, row-major
+  std::optional<ParameterSlice> gamma{}, beta{};  // without: 1, and 0
+};
+
 // The same elements, row-major, under another shape. Costs nothing.
 struct ReshapeOp {};
 
@@ -218,6 +243,7 @@ struct EmbeddingOp {
   X(DenseOp)                  \
   X(Pool2DOp)                 \
   X(BatchNormOp)              \
+  X(NormalizeOp)              \
   X(ActivationOp)             \
   X(NoiseOp)                  \
   X(ReshapeOp)                \

@@ -169,6 +169,34 @@ void check(const BatchNormOp& norm, const View& op) {
   }
 }
 
+OpTraits traits(const NormalizeOp& norm, const View&) {
+  OpTraits traits;
+  for (const auto& slice : {norm.gamma, norm.beta}) {
+    traits.parameters.push_back({slice.value_or(ParameterSlice{})});
+  }
+  return traits;
+}
+void check(const NormalizeOp& norm, const View& op) {
+  require_output(op, op.input());
+  int64_t elements = 1, weights = 1;
+  for (const NormalizeOp::Axis& axis : norm.view) {
+    elements *= axis.size;
+    if (axis.weighted) weights *= axis.size;
+  }
+  if (elements != op.input().size()) {
+    fail_shape(op, fmt::format("an input of {} elements", elements), op.input());
+  }
+  if (norm.view.size() > NormalizeOp::kMostAxes) {
+    fail(op, fmt::format("at most {} axes can be told apart", NormalizeOp::kMostAxes));
+  }
+  for (const auto& slice : {norm.gamma, norm.beta}) {
+    if (slice) require_size(op, *slice, weights);
+  }
+  if (!(norm.epsilon >= 0)) {
+    fail(op, fmt::format("epsilon must be at least 0, got {:f}", norm.epsilon));
+  }
+}
+
 OpTraits traits(const ActivationOp& op, const View&) {
   return {.is_identity = op.activation == Activation::kLinear,
           .layouts = op.activation.is_elementwise() ? ImageLayouts::kSame : ImageLayouts::kPlain};

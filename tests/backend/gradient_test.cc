@@ -372,6 +372,29 @@ std::vector<Case> branches() {
     builder.from(first).then(InterpolateOp{.axis = 0, .factor = 3}, {6, 3}).dense(2);
     cases.push_back({"moved", builder.concatenate(0, {moved, moved}).dense(2).build(kMse)});
   }
+  {
+    using Kind = NormalizeOp::Kind;
+    using Axis = NormalizeOp::Axis;
+    constexpr Axis kBoth{.size = 3, .normalized = true, .weighted = true};
+    constexpr Axis kNormalized{.size = 4, .normalized = true};
+    constexpr Axis kWeighted{.size = 2, .weighted = true};
+    constexpr Axis kNeither{.size = 2};
+    const auto add = [&](const char* name, Kind kind, std::vector<Axis> view, float epsilon) {
+      GraphBuilder builder({4, 3, 4});
+      builder.dense(4).activation(Activation::kTanh);
+      builder.normalize({.kind = kind, .epsilon = epsilon, .view = std::move(view)});
+      cases.push_back({name, builder.dense(2).build(kMse)});
+    };
+    const Axis twelve{.size = 12, .normalized = true, .weighted = true};
+    add("normalized_apart", Kind::kStandard, {kNeither, kWeighted, kBoth, kNormalized}, 1e-2f);
+    add("normalized_groups", Kind::kStandard, {kNormalized, kBoth, kWeighted, kNeither}, 1e-2f);
+    add("normalized_all", Kind::kStandard, {kNormalized, twelve}, 1e-2f);
+    add("rms", Kind::kRms, {kNeither, kNeither, kBoth, kNormalized}, 1e-2f);
+    add("rms_in_front", Kind::kRms, {kNormalized, kBoth, kNeither, kNeither}, 1e-2f);
+    add("unit", Kind::kUnit, {kNeither, kNeither, kBoth, kNormalized}, 1e-3f);
+    add("unit_without_weights", Kind::kUnit, {kNormalized, {.size = 12}}, 1e-3f);
+    add("unit_at_its_bound", Kind::kUnit, {kNormalized, {.size = 12}}, 100.0f);
+  }
   cases.push_back({"shared_dense", GraphBuilder({4})
                                        .dense(4)
                                        .activation(Activation::kTanh)

@@ -37,6 +37,8 @@ class GraphBuilder {
   GraphBuilder& activation(Activation activation);
   GraphBuilder& dropout(float rate, uint64_t seed);
   GraphBuilder& batch_norm();
+  // The op with a gamma and a beta where axes of its view are weighted.
+  GraphBuilder& normalize(NormalizeOp op);
   GraphBuilder& reshape(Shape output);
   GraphBuilder& embedding(int64_t rows, int64_t columns);
   GraphBuilder& flatten() { return reshape({shape().size()}); }
@@ -248,6 +250,22 @@ inline GraphBuilder& GraphBuilder::batch_norm() {
 
 inline GraphBuilder& GraphBuilder::reshape(Shape output) {
   return add(std::move(output), ReshapeOp{});
+}
+
+inline GraphBuilder& GraphBuilder::normalize(NormalizeOp op) {
+  int64_t weights = 1;
+  bool weighted = false;
+  for (const NormalizeOp::Axis& axis : op.view) {
+    if (!axis.weighted) continue;
+    weights *= axis.size;
+    weighted = true;
+  }
+  if (weighted) {
+    op.gamma = parameter(weights);
+    op.beta = parameter(weights);
+  }
+  const Shape output = shape();
+  return add(output, std::move(op));
 }
 
 inline GraphBuilder& GraphBuilder::host(std::shared_ptr<const HostKernel> kernel,

@@ -15,12 +15,10 @@
 // block or grid has found so far (Chan, Golub and LeVeque, 1979), so that a large mean costs no
 // digits.
 #include "backend/cuda/device_math.cuh"
+#include "backend/cuda/stripes.cuh"
 
 namespace sluice::backend::cuda {
 namespace {
-
-constexpr int kStripes = 128;  // the most blocks over the rows
-constexpr int kLines = kBlock / kWarp;
 
 // --- Kernels ---
 
@@ -43,52 +41,11 @@ struct Moments {
   }
 };
 
-// What a block, or the grid, sums up for each column.
-struct GradientSums {
-  float dz = 0, dz_xh = 0;
-
-  __device__ void add(const GradientSums& other) {
-    dz += other.dz;
-    dz_xh += other.dz_xh;
-  }
-};
-
-// Adds up the lines of a block; the first line has the result.
-template <typename Sums>
-__device__ Sums add_up_lines(const Sums& own, Sums (&lines)[kLines][kWarp]) {
-  lines[threadIdx.y][threadIdx.x] = own;
-  __syncthreads();
-  Sums total = own;
-  if (threadIdx.y == 0) {
-    for (int line = 1; line < kLines; ++line) total.add(lines[line][threadIdx.x]);
-  }
-  return total;
-}
-
-__device__ int64_t own_column() { return static_cast<int64_t>(blockIdx.y) * kWarp + threadIdx.x; }
-
-// Calls visit(i) for the block's elements of the thread's column.
-template <typename Visit>
-__device__ void for_own_rows(int64_t rows, int64_t columns, const Visit& visit) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kLines;
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * kLines + threadIdx.y;
-  if (own_column() >= columns) return;
-  for (int64_t r = first; r < rows; r += stride) visit(r * columns + own_column());
-}
-
-// partial [blocks over the rows, C].
-template <typename Sums>
-__device__ void keep(const Sums& total, int64_t columns, Sums* partial) {
-  if (threadIdx.y == 0 && own_column() < columns) {
-    partial[blockIdx.x * columns + own_column()] = total;
-  }
-}
-
 template <typename T>
 __global__ void moments_kernel(int64_t rows, int64_t columns, const T* x, Moments* partial) {
   __shared__ Moments lines[kLines][kWarp];
   Moments own;
-  for_own_rows(rows, columns, [&](int64_t i) { own.add(to_float(x[i])); });
+  for_own_rows(rows, columns, [&](int64_t r) { own.add(to_float(x[r * columns + own_column()])); });
   keep(add_up_lines(own, lines), columns, partial);
 }
 
@@ -145,7 +102,8 @@ __global__ void gradient_sums_kernel(Normalization n, const T* x, const T* y, co
   const int64_t columns = n.shape.channels, c = own_column();
   const float mean = c < columns ? n.parameters.mean[c] : 0.0f;
   const float scale = c < columns ? n.scale(c) : 0.0f;
-  for_own_rows(n.shape.rows, columns, [&](int64_t i) {
+  for_own_rows(n.shape.rows, columns, [&](int64_t r) {
+    const int64_t i = r * columns + c;
     const float dz = behind_relu(n, y, dy, i);
     own.add({dz, dz * (to_float(x[i]) - mean) * scale});
   });
@@ -159,7 +117,7 @@ __global__ void gradients_kernel(int64_t columns, int stripes, const GradientSum
     GradientSums all;
     for (int stripe = 0; stripe < stripes; ++stripe) all.add(partial[stripe * columns + c]);
     sums[c] = all;
-    if (dgamma != nullptr) dgamma[c] = all.dz_xh;
+    if (dgamma != nullptr) dgamma[c] = all.dz_z;
     if (dbeta != nullptr) dbeta[c] = all.dz;
   }
 }
@@ -174,20 +132,15 @@ __global__ void input_gradient_kernel(Normalization n, const T* x, const T* y, c
     float dz = behind_relu(n, y, dy, i);
     if (!n.shape.frozen) {
       const float normalized = (to_float(x[i]) - n.parameters.mean[c]) * n.scale(c);
-      dz -= (sums[c].dz + normalized * sums[c].dz_xh) * share;
+      dz -= (sums[c].dz + normalized * sums[c].dz_z) * share;
     }
     dx[i] = from_float<T>(n.gamma(c) * n.scale(c) * dz);
   }
 }
 
-// --- Launchers ---
-
-Grid stripes_of_columns(const BatchNormShape& shape) {
-  const unsigned stripes = std::clamp<unsigned>(ceil_div(shape.rows, kBlock), 1, kStripes);
-  return {dim3(stripes, ceil_div(shape.channels, kWarp)), dim3(kWarp, kLines)};
-}
-
 }  // namespace
+
+// --- Launchers ---
 
 size_t batch_norm_partials(int64_t channels) {
   constexpr size_t kFloats = sizeof(Moments) / sizeof(float);
@@ -197,7 +150,7 @@ size_t batch_norm_partials(int64_t channels) {
 void batch_statistics(const BatchNormShape& shape, Type type, const void* x, double momentum,
                       float* partials, float* mean, float* variance, float* moving_mean,
                       float* moving_variance, cudaStream_t stream) {
-  const Grid grid = stripes_of_columns(shape);
+  const Grid grid = stripes_of_columns(shape.rows, shape.channels);
   auto* partial = reinterpret_cast<Moments*>(partials);
   with_type(type, [&](auto number) {
     using T = decltype(number);
@@ -223,7 +176,7 @@ void batch_norm_backward(const BatchNormShape& shape, Type type,
                          const void* dy, float* partials, float* dgamma, float* dbeta, void* dx,
                          cudaStream_t stream) {
   const Normalization normalization{shape, parameters};
-  const Grid grid = stripes_of_columns(shape);
+  const Grid grid = stripes_of_columns(shape.rows, shape.channels);
   auto* partial = reinterpret_cast<GradientSums*>(partials);
   GradientSums* const sums = partial + static_cast<int64_t>(grid.blocks.x) * shape.channels;
   with_type(type, [&](auto number) {

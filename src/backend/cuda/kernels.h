@@ -14,6 +14,7 @@
 #include "backend/interpolation.h"
 #include "backend/metrics.h"
 #include "backend/noise.h"
+#include "backend/normalization.h"
 #include "backend/ops.h"
 #include "backend/rearrangement.h"
 #include "backend/type.h"
@@ -112,6 +113,23 @@ void batch_norm_backward(const BatchNormShape& shape, Type type,
                          const BatchNormParameters& parameters, const void* x, const void* y,
                          const void* dy, float* partials, float* dgamma, float* dbeta, void* dx,
                          cudaStream_t stream);
+
+// normalize.cu
+// Floats of memory that what the groups of a batch are normalized with takes, and the sums for the
+// weights' gradients.
+size_t normalization_statistics(const NormalizationShape& shape, int64_t batch);
+size_t normalization_partials(const NormalizationShape& shape);
+// gamma and beta may be nullptr for 1 and 0.
+void normalize(const NormalizationShape& shape, int64_t batch, const float* x, const float* gamma,
+               const float* beta, float* statistics, float* y, cudaStream_t stream);
+// With the statistics that normalize() has written.
+void normalize_backward(const NormalizationShape& shape, int64_t batch, const float* x,
+                        const float* dy, const float* gamma, const float* statistics, float* dx,
+                        cudaStream_t stream);
+// dgamma and dbeta may be nullptr.
+void normalize_weights_backward(const NormalizationShape& shape, int64_t batch, const float* x,
+                                const float* dy, const float* statistics, float* partials,
+                                float* dgamma, float* dbeta, cudaStream_t stream);
 
 // rearrange.cu
 // y from x; dx from dy, the axes in the order of x.

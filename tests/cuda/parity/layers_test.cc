@@ -264,6 +264,25 @@ Graph interpolation(Rng& rng) {
   return finish(builder, rng);
 }
 
+Graph normalization(Rng& rng) {
+  NormalizeOp op;
+  op.kind = static_cast<NormalizeOp::Kind>(between(rng, 0, 2));
+  op.epsilon = 1e-2;
+  std::vector<int64_t> sizes;
+  const auto add = [&](int64_t size, bool normalized) {
+    sizes.push_back(size);
+    op.view.push_back({.size = size, .normalized = normalized, .weighted = coin(rng)});
+  };
+  const bool has_blocks = between(rng, 0, 3) == 0;  // for groups too large for warps
+  if (has_blocks) add(between(rng, 600, 700), true);
+  for (int64_t rank = between(rng, 1, has_blocks ? 2 : 4); rank > 0; --rank) {
+    add(between(rng, 1, 6), coin(rng));
+  }
+  GraphBuilder builder{Shape(sizes)};
+  builder.dense(sizes.back()).activation(kTanh).normalize(std::move(op));
+  return finish(builder, rng);
+}
+
 Graph mnist_like(Rng& rng) {
   const int64_t side = between(rng, 10, 16);
   GraphBuilder builder({side, side, between(rng, 1, 3)});
@@ -377,6 +396,7 @@ std::vector<Case> cases() {
       {"Rearrangement", rearrangement},
       {"Concatenation", concatenation},
       {"Interpolation", interpolation},
+      {"Normalization", normalization},
       {"MnistLike", mnist_like},
       {"Residual", residual},
       {"PartlyFrozen", partly_frozen},

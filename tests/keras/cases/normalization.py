@@ -42,6 +42,41 @@ def batch_norm(name, shape, keras2=False, **options):
     return one_layer(name, shape, lambda l: l.BatchNormalization(**options), batch=5, keras2=keras2)
 
 
+def in_groups(k):
+    """Normalizations within a sample around convolutions, with rules for their weights."""
+    layer = k.layers
+    x = layer.Input((6, 5, 4), name="x")
+    y = layer.Conv2D(16, 3, padding="same", use_bias=False, name="conv")(x)
+    y = layer.GroupNormalization(groups=4, gamma_regularizer="l2", name="norm")(y)
+    y = layer.Activation("relu", name="relu")(y)
+    y = layer.Conv2D(16, 3, name="conv_1")(y)
+    y = layer.LayerNormalization(
+        axis=3, beta_regularizer="l1", gamma_constraint="non_neg", name="norm_1"
+    )(y)
+    y = layer.Flatten(name="flat")(y)
+    return k.Model(x, layer.Dense(3, name="dense")(y), name="model")
+
+
+def within(name, kind, shape, keras2=True, **options):
+    return one_layer(name, shape, lambda l: getattr(l, kind)(**options), keras2=keras2)
+
+
+def layer_norm(name, shape, keras2=False, **options):
+    return within("layer_norm" + name, "LayerNormalization", shape, keras2, **options)
+
+
+def group_norm(name, shape, **options):
+    return within("group_norm" + name, "GroupNormalization", shape, **options)
+
+
+def rms_norm(name, shape, **options):
+    return within("rms_norm" + name, "RMSNormalization", shape, keras2=False, **options)
+
+
+def unit_norm(name, shape, **options):
+    return within("unit_norm" + name, "UnitNormalization", shape, **options)
+
+
 CASES = [
     Case("behind_convolutions", behind_convolutions),
     Case("in_a_residual_block", in_a_residual_block),
@@ -55,4 +90,31 @@ CASES = [
     batch_norm("batch_norm_plain", (4, 3, 2), center=False, scale=False),
     batch_norm("batch_norm_frozen", (4, 3, 2), trainable=False),
     batch_norm("batch_norm_momentum_0", (6,), momentum=0.0),
+    Case("in_groups", in_groups),
+    layer_norm("", (7,), keras2=True, axis=1, epsilon=0.01),
+    layer_norm("_of_many", (70,)),
+    layer_norm("_of_images", (4, 3, 16)),
+    layer_norm("_over_all_axes", (4, 3, 2), axis=[1, 2, 3]),
+    layer_norm("_over_rows", (4, 3, 2), keras2=True, axis=1),
+    layer_norm("_over_axes_apart", (4, 3, 2), keras2=True, axis=[1, 3]),
+    layer_norm("_over_axes_in_front", (4, 3, 2), axis=[2, 1]),
+    layer_norm("_not_centered", (4, 5), keras2=True, axis=2, center=False),
+    layer_norm("_not_scaled", (4, 5), keras2=True, axis=2, scale=False),
+    layer_norm("_plain", (4, 5), center=False, scale=False),
+    layer_norm("_frozen", (4, 5), trainable=False),
+    group_norm("", (4, 3, 6), groups=3, epsilon=0.01),
+    group_norm("_of_one", (5, 6), groups=1),
+    group_norm("_of_rows", (8,), groups=2),
+    group_norm("_of_each", (4, 3, 6), groups=-1),
+    group_norm("_of_16_channels", (8, 9, 16), groups=4),
+    group_norm("_over_axis_1", (6, 3, 4), groups=2, axis=1),
+    group_norm("_over_axis_2", (3, 6, 4), groups=3, axis=-2),
+    group_norm("_not_centered", (3, 4), groups=2, center=False),
+    group_norm("_not_scaled", (3, 4), groups=2, scale=False),
+    group_norm("_plain", (3, 4), groups=2, center=False, scale=False),
+    rms_norm("", (7,)),
+    rms_norm("_over_axes", (4, 3, 2), axis=[2, 3], epsilon=0.01),
+    unit_norm("", (7,)),
+    unit_norm("_over_axes", (4, 3, 2), axis=[1, 2]),
+    unit_norm("_over_rows", (5, 4), axis=1),
 ]

@@ -1,0 +1,60 @@
+// Sums over the rows of each of many columns: a block takes every so many-th row of 32 columns, and
+// a second kernel adds up what the blocks have found, always in the same order.
+#pragma once
+
+#include "backend/cuda/device_math.cuh"
+
+namespace sluice::backend::cuda {
+
+inline constexpr int kStripes = 128;  // the most blocks over the rows
+inline constexpr int kLines = kBlock / kWarp;
+
+// Of the gradient dz behind a normalization z, and of dz z.
+struct GradientSums {
+  float dz = 0, dz_z = 0;
+
+  __device__ void add(const GradientSums& other) {
+    dz += other.dz;
+    dz_z += other.dz_z;
+  }
+};
+
+// Adds up the lines of a block; the first line has the result.
+template <typename Sums>
+__device__ Sums add_up_lines(const Sums& own, Sums (&lines)[kLines][kWarp]) {
+  lines[threadIdx.y][threadIdx.x] = own;
+  __syncthreads();
+  Sums total = own;
+  if (threadIdx.y == 0) {
+    for (int line = 1; line < kLines; ++line) total.add(lines[line][threadIdx.x]);
+  }
+  return total;
+}
+
+__device__ inline int64_t own_column() {
+  return static_cast<int64_t>(blockIdx.y) * kWarp + threadIdx.x;
+}
+
+// Calls visit(r) for the block's rows, by all threads that have a column.
+template <typename Visit>
+__device__ void for_own_rows(int64_t rows, int64_t columns, const Visit& visit) {
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * kLines;
+  const int64_t first = static_cast<int64_t>(blockIdx.x) * kLines + threadIdx.y;
+  if (own_column() >= columns) return;
+  for (int64_t r = first; r < rows; r += stride) visit(r);
+}
+
+// partial [blocks over the rows, C].
+template <typename Sums>
+__device__ void keep(const Sums& total, int64_t columns, Sums* partial) {
+  if (threadIdx.y == 0 && own_column() < columns) {
+    partial[blockIdx.x * columns + own_column()] = total;
+  }
+}
+
+inline Grid stripes_of_columns(int64_t rows, int64_t columns) {
+  const unsigned stripes = std::clamp<unsigned>(ceil_div(rows, kBlock), 1, kStripes);
+  return {dim3(stripes, ceil_div(columns, kWarp)), dim3(kWarp, kLines)};
+}
+
+}  // namespace sluice::backend::cuda

@@ -1,0 +1,48 @@
+#include "nn/sample_normalization.h"
+
+#include <fmt/core.h>
+
+namespace sluice::nn {
+
+void require_epsilon(const Argument& argument, double epsilon) {
+  if (!(epsilon >= 0 && epsilon <= 1e6)) refuse_number(argument, epsilon, "must be at least 0");
+}
+
+std::vector<int64_t> get_axes(const Config& config, const std::string& key,
+                              const std::vector<int64_t>& fallback) {
+  const ConfigValue* value = config.find(key);
+  if (value != nullptr && std::holds_alternative<int64_t>(*value)) {
+    return {std::get<int64_t>(*value)};
+  }
+  return config.get_ints(key, fallback);
+}
+
+ConfigValue axes_value(const std::vector<int64_t>& axes) {
+  return axes.size() == 1 ? ConfigValue(axes.front()) : ConfigValue(axes);
+}
+
+std::vector<backend::NormalizeOp::Axis> view_of(const Layer& layer,
+                                                const std::vector<int64_t>& axes,
+                                                const Shape& shape) {
+  std::vector<backend::NormalizeOp::Axis> view;
+  for (const int64_t size : shape.dims()) view.push_back({.size = size});
+  if (axes.empty()) throw_shape_error(layer, "at least one axis to normalize", shape);
+  for (const int64_t axis : axes) {
+    backend::NormalizeOp::Axis& named = view[static_cast<size_t>(axis_of(layer, axis, shape))];
+    if (named.normalized) {
+      throw_shape_error(layer, fmt::format("axis {} to be named once", axis), shape);
+    }
+    named.normalized = true;
+  }
+  return view;
+}
+
+Shape normalized_sizes(const std::vector<backend::NormalizeOp::Axis>& view) {
+  std::vector<int64_t> sizes;
+  for (const auto& axis : view) {
+    if (axis.normalized) sizes.push_back(axis.size);
+  }
+  return Shape(std::move(sizes));
+}
+
+}  // namespace sluice::nn
