@@ -39,16 +39,22 @@ class Conv2D final : public Kernel {
     }
     convolution_.plan_forward(build, build.forward_time, image, y_.data);
     if (!build.has_backward()) return;
+    const bool in_blocks = x_.layout == Layout::kBlocked16 && y_.layout == Layout::kBlocked16;
+    if (build.gradient_is_routed && in_blocks &&
+        RoutedGradient::fits(op, y_.type, x_.shape, y_.shape)) {
+      routed_.emplace(y_.type, x_.shape, y_.shape);
+    }
     if (x_.gradient != nullptr) {
-      convolution_.plan_image_gradient(build, build.backward_time, y_.gradient, x_.gradient);
+      if (routed_ && y_.type == Type::kFloat32) {
+        routed_kernel_.emplace(make_routed_kernel(build, op));
+      } else {
+        convolution_.plan_image_gradient(build, build.backward_time, y_.gradient, x_.gradient);
+      }
     }
     kernel_gradient_ = ParameterGradient::if_wanted(build, 0);
     bias_gradient_ = ParameterGradient::if_wanted(build, 1);
     if (!kernel_gradient_) return;
-    const bool in_blocks = x_.layout == Layout::kBlocked16 && y_.layout == Layout::kBlocked16;
-    if (y_.type == Type::kBfloat16 && build.gradient_is_routed && in_blocks &&
-        RoutedGradient::fits(op, x_.shape, y_.shape)) {
-      routed_.emplace(x_.shape, y_.shape);
+    if (routed_) {
       sums_ = build.memory.add(static_cast<size_t>(device_.threads * routed_->sums_size()),
                                build.backward_time, build.backward_time);
     } else {
@@ -73,26 +79,51 @@ class Conv2D final : public Kernel {
           [this](int64_t begin, int64_t end) { differentiate(activation_, y_, begin, end); });
     }
     if (convolution_.has_image_gradient()) convolution_.image_gradient();
-    if (!kernel_gradient_) return;
     if (routed_) {
-      add_routed_gradients();
-    } else {
+      route_gradients();
+    } else if (kernel_gradient_) {
       convolution_.kernel_gradient();
     }
+    if (!kernel_gradient_) return;
     kernel_gradient_->done();
     if (bias_gradient_) bias_gradient_->done();
   }
 
  private:
-  void add_routed_gradients() {
-    const int64_t size = routed_->sums_size();
-    std::fill_n(sums_->data, device_.threads * size, 0.0f);
+  // As RoutedGradient::spread() takes the kernel, which lies as Keras has it.
+  ReorderedParameter make_routed_kernel(const Build& build, const Conv2DOp& op) const {
+    const int64_t c = x_.shape[2], f = y_.shape[2], h = op.kernel_h, w = op.kernel_w;
+    const Dims dims{c / kChannelBlock, kChannelBlock, f, h, w};
+    const Dims from{kChannelBlock * f, f, 1, w * c * f, c * f};
+    const Dims to{f * h * w * kChannelBlock, 1, h * w * kChannelBlock, w * kChannelBlock,
+                  kChannelBlock};
+    const auto type = onednn_type(Type::kFloat32);
+    return ReorderedParameter(build, op.kernel, Desc(dims, type, from), Desc(dims, type, to));
+  }
+
+  // One image after the other, so that its gradient comes from memory once.
+  void route_gradients() {
+    const int64_t size = sums_ != nullptr ? routed_->sums_size() : 0;
+    if (sums_ != nullptr) std::fill_n(sums_->data, device_.threads * size, 0.0f);
+    if (routed_kernel_) routed_kernel_->refresh(device_.stream);
     parallel_pieces(device_.threads, batch_, 1, [&](int piece, int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
-        routed_->add(x_.data->as<Bfloat16>() + n * x_size_,
-                     y_.gradient->as<Bfloat16>() + n * y_size_, sums_->data + piece * size);
+        if (y_.type == Type::kBfloat16) {
+          if (sums_ == nullptr) continue;
+          routed_->add(x_.data->as<Bfloat16>() + n * x_size_,
+                       y_.gradient->as<Bfloat16>() + n * y_size_, sums_->data + piece * size);
+          continue;
+        }
+        const float* dy = y_.gradient->data + n * y_size_;
+        if (sums_ != nullptr) {
+          routed_->add(x_.data->data + n * x_size_, dy, sums_->data + piece * size);
+        }
+        if (routed_kernel_) {
+          routed_->spread(routed_kernel_->buffer()->data, dy, x_.gradient->data + n * x_size_);
+        }
       }
     });
+    if (sums_ == nullptr) return;
     routed_->finish(device_.threads, sums_->data, kernel_gradient_->data(),
                     bias_gradient_ ? bias_gradient_->data() : nullptr);
   }
@@ -105,7 +136,9 @@ class Conv2D final : public Kernel {
   Convolution convolution_;
   std::optional<Primitive> x_reorder_;
   std::optional<ParameterGradient> kernel_gradient_, bias_gradient_;
-  std::optional<RoutedGradient> routed_;  // instead of the convolution's kernel gradient
+  // Instead of the convolution's kernel gradient, and in float32 of its image gradient.
+  std::optional<RoutedGradient> routed_;
+  std::optional<ReorderedParameter> routed_kernel_;
   Buffer* sums_ = nullptr;
 };
 

@@ -13,14 +13,10 @@
 namespace sluice::backend::cpu {
 namespace {
 
-// Images are walked in strips of so many windows that one block of x's channels stays in the
-// first-level cache.
-constexpr int64_t kWindows = 160;
-
 // The dy of a strip that are not zero, for 16 filters. Each is a word: the dy in the lower half,
 // and in the upper one where x's first tap lies, in pixels from the strip's begin.
 struct Routes {
-  uint32_t words[kLanes][kWindows + 1];
+  uint32_t words[kLanes][RoutedGradient::kWindows + 1];
   int64_t counts[kLanes];
 };
 
@@ -53,9 +49,6 @@ SLUICE_SIMD void append(int64_t width, const Bfloat16* upper, int32_t pixel, int
   }
   store(totals, total);
 }
-
-// Where the sum of a block's channel lies: interleaving the halves of two vectors mixes them up.
-int64_t lane_of(int64_t channel) { return channel % 4 + channel / 8 % 2 * 4 + channel / 4 % 2 * 8; }
 
 // sums[tap][lane_of(channel)] += x dy over the routes of one filter, two at a time: of an odd
 // number the last comes with one of zero behind it.
@@ -98,20 +91,27 @@ void add_products(int64_t, const uint32_t*, const Bfloat16*, int64_t, float*) {}
 
 }  // namespace
 
-bool RoutedGradient::fits(const Conv2DOp& op, const Shape& x, const Shape& y) {
+bool RoutedGradient::fits(const Conv2DOp& op, Type type, const Shape& x, const Shape& y) {
 #if defined(__x86_64__)
   const Padding2D& padding = op.padding;
   return op.kernel_h == 3 && op.kernel_w == 3 && op.stride_h == 1 && op.stride_w == 1 &&
          op.dilation_h == 1 && op.dilation_w == 1 && op.groups == 1 &&
          padding.top + padding.bottom + padding.left + padding.right == 0 && x[2] % kLanes == 0 &&
-         y[2] % kLanes == 0 && y[0] % 2 == 0 && y[1] % 2 == 0 && y[1] / 2 <= kWindows;
+         y[2] % kLanes == 0 && y[0] % 2 == 0 && y[1] % 2 == 0 && y[1] / 2 <= kWindows &&
+         (type == Type::kBfloat16 || y[2] <= kMaxFilters);
 #else
   return false;
 #endif
 }
 
-RoutedGradient::RoutedGradient(const Shape& x, const Shape& y)
-    : channels_(x[2]), filters_(y[2]), height_(y[0]), width_(y[1]) {}
+RoutedGradient::RoutedGradient(Type type, const Shape& x, const Shape& y)
+    : type_(type), channels_(x[2]), filters_(y[2]), height_(y[0]), width_(y[1]) {}
+
+// In bfloat16 interleaving the halves of two vectors mixes them up.
+int64_t RoutedGradient::lane_of(int64_t channel) const {
+  if (type_ == Type::kFloat32) return channel % kLanes;
+  return channel % 4 + channel / 8 % 2 * 4 + channel / 4 % 2 * 8;
+}
 
 // sums: [filter][block of channels][tap][lane_of(channel)], then [filter] of dy alone.
 void RoutedGradient::add(const Bfloat16* x, const Bfloat16* dy, float* sums) const {
