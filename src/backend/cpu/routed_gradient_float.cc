@@ -5,11 +5,9 @@
 #endif
 
 #include <algorithm>
-#include <cstring>
 
 #include "backend/cpu/routed_gradient.h"
 #include "backend/cpu/vector.h"
-#include "core/simd.h"
 
 namespace sluice::backend::cpu {
 namespace {
@@ -18,59 +16,69 @@ constexpr int kTaps = 9;
 // Of one block of x's channels, so that it stays in the first-level cache with the sums.
 constexpr int64_t kStripBytes = 24 << 10;
 
-// The dy of a strip that are not zero, for 16 filters, and where x's first tap of each lies: floats
-// from the strip's begin.
+// A dy that is not zero, and where x's first tap lies: floats from the strip's begin.
+struct Route {
+  float dy;
+  int32_t x;
+};
+
+// Those of a strip, for 16 filters.
 struct Routes {
-  float dy[kLanes][RoutedGradient::kWindows];
-  int32_t x[kLanes][RoutedGradient::kWindows];
+  Route of[kLanes][RoutedGradient::kWindows];
   int64_t counts[kLanes];
 };
 
+#if defined(__x86_64__)
+
 // Appends the windows of two rows of dy to the routes, and adds their dy up.
-SLUICE_SIMD void append(int64_t width, const float* upper, int32_t x, int32_t x_width,
-                        Routes& routes, float* totals) {
+[[gnu::target("arch=x86-64-v4")]] void append(int64_t width, const float* upper, int32_t x,
+                                              int32_t x_row, Routes& routes, float* totals) {
   const float* lower = upper + width * kLanes;
-  Floats total;
-  load(total, totals);
+  const __m512 zero = _mm512_setzero_ps();
+  // Dy and place of each lane side by side: of the first eight, and of the others.
+  const __m512i first = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i others = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+  __m512 total = _mm512_loadu_ps(totals);
   for (int64_t w = 0; w < width; w += 2) {
-    Floats cells[4];
-    load(cells[0], upper + w * kLanes);
-    load(cells[1], upper + (w + 1) * kLanes);
-    load(cells[2], lower + w * kLanes);
-    load(cells[3], lower + (w + 1) * kLanes);
-    const Floats dy = (cells[0] + cells[1]) + (cells[2] + cells[3]);
-    const Ints is_right = (cells[1] != 0.0f) | (cells[3] != 0.0f);
-    const Ints is_lower = (cells[2] != 0.0f) | (cells[3] != 0.0f);
-    const Ints pixel = static_cast<int32_t>(w) + (is_right & 1) + (is_lower & x_width);
-    const Ints at = x + pixel * static_cast<int32_t>(kLanes);
-    total += dy;
-    float values[kLanes];
-    int32_t places[kLanes];
-    store(values, dy);
-    std::memcpy(places, &at, sizeof places);
+    const __m512 left = _mm512_loadu_ps(upper + w * kLanes);
+    const __m512 right = _mm512_loadu_ps(upper + (w + 1) * kLanes);
+    const __m512 below = _mm512_loadu_ps(lower + w * kLanes);
+    const __m512 opposite = _mm512_loadu_ps(lower + (w + 1) * kLanes);
+    const __m512 dy = _mm512_add_ps(_mm512_add_ps(left, right), _mm512_add_ps(below, opposite));
+    const unsigned is_opposite = _mm512_cmp_ps_mask(opposite, zero, _CMP_NEQ_UQ);
+    const unsigned is_right = _mm512_cmp_ps_mask(right, zero, _CMP_NEQ_UQ) | is_opposite;
+    const unsigned is_lower = _mm512_cmp_ps_mask(below, zero, _CMP_NEQ_UQ) | is_opposite;
+    const unsigned is_any = _mm512_cmp_ps_mask(left, zero, _CMP_NEQ_UQ) | is_right | is_lower;
+    __m512i place = _mm512_set1_epi32(x + static_cast<int32_t>(w * kLanes));
+    place = _mm512_mask_add_epi32(place, static_cast<__mmask16>(is_right), place,
+                                  _mm512_set1_epi32(static_cast<int32_t>(kLanes)));
+    place = _mm512_mask_add_epi32(place, static_cast<__mmask16>(is_lower), place,
+                                  _mm512_set1_epi32(x_row));
+    total = _mm512_add_ps(total, dy);
+    Route joined[kLanes];
+    const __m512i bits = _mm512_castps_si512(dy);
+    _mm512_storeu_si512(joined, _mm512_permutex2var_epi32(bits, first, place));
+    _mm512_storeu_si512(joined + 8, _mm512_permutex2var_epi32(bits, others, place));
+#pragma GCC unroll 16
     for (int lane = 0; lane < kLanes; ++lane) {
       // Written in any case, so that there is nothing to predict.
       const int64_t count = routes.counts[lane];
-      routes.dy[lane][count] = values[lane];
-      routes.x[lane][count] = places[lane];
-      routes.counts[lane] = count + (values[lane] != 0);
+      routes.of[lane][count] = joined[lane];
+      routes.counts[lane] = count + (is_any >> lane & 1);
     }
   }
-  store(totals, total);
+  _mm512_storeu_ps(totals, total);
 }
 
-#if defined(__x86_64__)
-
 // sums[tap][channel] += x dy over the routes of one filter.
-[[gnu::target("arch=x86-64-v4")]] void add_products(int64_t count, const float* dy,
-                                                    const int32_t* places, const float* x,
-                                                    int64_t x_row, float* sums) {
+[[gnu::target("arch=x86-64-v4")]] void add_products(int64_t count, const Route* routes,
+                                                    const float* x, int64_t x_row, float* sums) {
   __m512 total[kTaps];
 #pragma GCC unroll 9
   for (int t = 0; t < kTaps; ++t) total[t] = _mm512_loadu_ps(sums + t * kLanes);
   for (int64_t i = 0; i < count; ++i) {
-    const float* from = x + places[i];
-    const __m512 factor = _mm512_set1_ps(dy[i]);
+    const float* from = x + routes[i].x;
+    const __m512 factor = _mm512_set1_ps(routes[i].dy);
 #pragma GCC unroll 9
     for (int t = 0; t < kTaps; ++t) {
       const __m512 pixel = _mm512_loadu_ps(from + t / 3 * x_row + t % 3 * kLanes);
@@ -167,7 +175,8 @@ struct Window {
 
 #else  // never fits()
 
-void add_products(int64_t, const float*, const int32_t*, const float*, int64_t, float*) {}
+void append(int64_t, const float*, int32_t, int32_t, Routes&, float*) {}
+void add_products(int64_t, const Route*, const float*, int64_t, float*) {}
 void spread_row(int64_t, int64_t, int64_t, const float*, const float*, bool, float*) {}
 
 #endif
@@ -188,12 +197,12 @@ void RoutedGradient::add(const float* x, const float* dy, float* sums) const {
       std::fill_n(routes.counts, kLanes, 0);
       for (int64_t h = begin; h < std::min(height_, begin + strip); h += 2) {
         append(width_, dy + h * dy_row, static_cast<int32_t>((h - begin) * x_row),
-               static_cast<int32_t>(width_ + 2), routes, totals + filter);
+               static_cast<int32_t>(x_row), routes, totals + filter);
       }
       for (int64_t channel = 0; channel < channels_; channel += kLanes) {
         const float* from = x + channel / kLanes * x_plane + begin * x_row;
         for (int64_t lane = 0; lane < kLanes; ++lane) {
-          add_products(routes.counts[lane], routes.dy[lane], routes.x[lane], from, x_row,
+          add_products(routes.counts[lane], routes.of[lane], from, x_row,
                        sums + kTaps * ((filter + lane) * channels_ + channel));
         }
       }
