@@ -1,24 +1,31 @@
 // How close a training step of ours comes to the oneDNN primitives that it could be made of.
 //
-//   sluice_replica_bench [--json FILE] [--rounds N] [--batch N] [--threads N]
+//   sluice_replica_bench [--json FILE] [--rounds N] [--batch N] [--threads N] [--model NAME]
+//                        [--keras PYTHON]
 //
-// The MNIST CNN at batch 16 and 128 with one and two threads. Each round measures every primitive
+// A model (mnist-cnn, cats-and-dogs or resnet20) at batch 16 and 128 with one and two threads. Each
+// round measures every primitive
 // alone, our step without an optimizer, and our step with Adam, one after the other; the ratio is
 // the median over the rounds of reference time / our time. Above 1: our step, loss and optimizer
 // included, is faster than its parts. "Reference" has direct convolutions, as frameworks use them;
 // "best" takes the faster of direct and Winograd for each.
+//
+// With an interpreter that has Keras on TensorFlow, its step is measured before and after the
+// rounds of each setting (keras_step.py); "Keras" is its time / ours with Adam.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/backend/graph_builder.h"
 #include "tests/bench/measure.h"
+#include "tests/bench/models.h"
 #include "tests/bench/replica_reference.h"
 
 namespace sluice::bench {
@@ -36,10 +43,30 @@ struct Round {
   double adam = 0;            // our step with Adam
 };
 
+struct Options {
+  std::string model = "mnist-cnn";
+  std::string keras;  // a Python interpreter, or empty
+  int rounds = 9;
+};
+
 struct Setting {
   int64_t batch;
   int threads;
 };
+
+// Seconds of a step in Keras.
+double keras_step(const Options& options, const Setting& setting) {
+  const std::string command =
+      options.keras + " " + SLUICE_SOURCE_DIR + "/tests/bench/keras_step.py " + options.model +
+      " " + std::to_string(setting.batch) + " " + std::to_string(setting.threads) + " 2>/dev/null";
+  FILE* output = popen(command.c_str(), "r");
+  double seconds = 0;
+  const bool read = output != nullptr && std::fscanf(output, "%lf", &seconds) == 1;
+  if (output == nullptr || pclose(output) != 0 || !read) {
+    throw std::runtime_error("cannot measure Keras: \"" + command + "\" failed");
+  }
+  return seconds;
+}
 
 Round measure(ReferenceStep& reference, Replica& gradients, Replica& adam, const Samples& samples,
               int threads) {
@@ -66,19 +93,21 @@ double median_of(const std::vector<Round>& rounds, const Get& get) {
   return median(values);
 }
 
-nlohmann::json run(const Setting& setting, int rounds) {
-  const Graph graph = backend::testing::mnist_cnn();
+nlohmann::json run(const Setting& setting, const Options& bench) {
+  const Graph graph = model_named(bench.model);
   const Samples samples(graph, setting.batch, 3);
-  ReferenceStep reference(setting.batch, setting.threads);
+  ReferenceStep reference(graph, setting.batch, setting.threads);
   backend::ReplicaOptions options{.batch_size = setting.batch, .threads = setting.threads};
   const auto gradients = backend::testing::make_replica(graph, options, 1, 0.05f);
   options.optimizer = "adam";
   const auto adam = backend::testing::make_replica(graph, options, 1, 0.05f);
 
+  double keras = bench.keras.empty() ? 0 : keras_step(bench, setting);
   std::vector<Round> measured;
-  for (int i = 0; i < rounds; ++i) {
+  for (int i = 0; i < bench.rounds; ++i) {
     measured.push_back(measure(reference, *gradients, *adam, samples, setting.threads));
   }
+  if (!bench.keras.empty()) keras = (keras + keras_step(bench, setting)) / 2;
   const double t_reference = median_of(measured, [](const Round& r) { return r.reference; });
   const double t_best = median_of(measured, [](const Round& r) { return r.best; });
   const double t_gradients = median_of(measured, [](const Round& r) { return r.gradients; });
@@ -87,7 +116,8 @@ nlohmann::json run(const Setting& setting, int rounds) {
   nlohmann::json result{
       {"batch", setting.batch},
       {"threads", setting.threads},
-      {"rounds", rounds},
+      {"model", bench.model},
+      {"rounds", bench.rounds},
       {"reference_images_per_second", rate(t_reference)},
       {"best_images_per_second", rate(t_best)},
       {"gradients_images_per_second", rate(t_gradients)},
@@ -98,6 +128,10 @@ nlohmann::json run(const Setting& setting, int rounds) {
       {"ratio_gradients_to_best",
        median_of(measured, [](const Round& r) { return r.best / r.gradients; })},
       {"ratio_adam_to_best", median_of(measured, [](const Round& r) { return r.best / r.adam; })}};
+  if (keras > 0) {
+    result["keras_images_per_second"] = rate(keras);
+    result["ratio_adam_to_keras"] = keras / t_adam;
+  }
   for (size_t i = 0; i < reference.parts().size(); ++i) {
     result["reference_parts_ms"][reference.parts()[i].name] =
         1e3 * median_of(measured, [i](const Round& r) { return r.parts[i]; });
@@ -107,20 +141,22 @@ nlohmann::json run(const Setting& setting, int rounds) {
 
 void print(const nlohmann::json& r) {
   const auto number = [&](const char* key) { return r[key].get<double>(); };
-  std::printf("%5d %7d %10.0f %10.0f %10.0f %10.0f %14.3f %12.3f %12.3f\n", r["batch"].get<int>(),
+  std::printf("%5d %7d %10.0f %10.0f %10.0f %10.0f %14.3f %12.3f %12.3f", r["batch"].get<int>(),
               r["threads"].get<int>(), number("reference_images_per_second"),
               number("best_images_per_second"), number("gradients_images_per_second"),
               number("adam_images_per_second"), number("ratio_gradients"), number("ratio_adam"),
               number("ratio_adam_to_best"));
+  if (r.contains("ratio_adam_to_keras")) std::printf(" %7.2f", number("ratio_adam_to_keras"));
+  std::printf("\n");
   std::fflush(stdout);
 }
 
 }  // namespace
 }  // namespace sluice::bench
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   std::string json_path;
-  int rounds = 9;
+  sluice::bench::Options options;
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::vector<int64_t> batches = {16, 128};
   std::vector<int> thread_counts = {1};
@@ -129,17 +165,21 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     const std::string value = argv[i + 1];
     if (argument == "--json") json_path = value;
-    if (argument == "--rounds") rounds = std::max(1, std::atoi(value.c_str()));
+    if (argument == "--rounds") options.rounds = std::max(1, std::atoi(value.c_str()));
+    if (argument == "--model") options.model = value;
+    if (argument == "--keras") options.keras = value;
     if (argument == "--batch") batches = {std::max(1, std::atoi(value.c_str()))};
     if (argument == "--threads") thread_counts = {std::clamp(std::atoi(value.c_str()), 1, cores)};
   }
-  std::printf("images/s of training, MNIST CNN; ratio = reference time / our time\n");
-  std::printf("%5s %7s %10s %10s %10s %10s %14s %12s %12s\n", "batch", "threads", "reference",
-              "best", "gradients", "with Adam", "ratio no Adam", "ratio", "ratio best");
+  std::printf("images/s of training, %s; ratio = reference time / our time\n",
+              options.model.c_str());
+  std::printf("%5s %7s %10s %10s %10s %10s %14s %12s %12s%s\n", "batch", "threads", "reference",
+              "best", "gradients", "with Adam", "ratio no Adam", "ratio", "ratio best",
+              options.keras.empty() ? "" : "   Keras");
   nlohmann::json results = nlohmann::json::array();
   for (int64_t batch : batches) {
     for (int threads : thread_counts) {
-      results.push_back(sluice::bench::run({batch, threads}, rounds));
+      results.push_back(sluice::bench::run({batch, threads}, options));
       sluice::bench::print(results.back());
     }
   }
@@ -148,4 +188,7 @@ int main(int argc, char** argv) {
                              << "\n";
   }
   return 0;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "sluice_replica_bench: %s\n", e.what());
+  return 1;
 }

@@ -1,8 +1,8 @@
-// The oneDNN primitives that a training step of the MNIST CNN could be made of, each measured
-// alone.
+// The oneDNN primitives that a training step of a graph could be made of, each measured alone.
 //
 // Every primitive gets the layouts that oneDNN itself asks for (`any`) and its own warm buffers;
-// reorders between them, the loss and the optimizer are not counted. Convolutions come with the
+// reorders between them, dropout, the loss and the optimizer are not counted. ReLU is fused where
+// oneDNN can: into convolutions, dense layers and batch normalization. Convolutions come with the
 // direct algorithm, which frameworks use, and with Winograd's as an alternative where oneDNN has
 // it.
 #pragma once
@@ -14,12 +14,14 @@
 #include <vector>
 
 #include "backend/cpu/onednn.h"
+#include "backend/graph.h"
 
 namespace sluice::bench {
 
 class ReferenceStep {
  public:
-  ReferenceStep(int64_t batch, int threads);
+  // Throws std::invalid_argument for operations that it does not know.
+  ReferenceStep(const backend::Graph& graph, int64_t batch, int threads);
 
   struct Part {
     std::string name;
@@ -32,22 +34,40 @@ class ReferenceStep {
   void run(const Part& part);
 
  private:
-  void add_convolutions(const std::string& name, int64_t size, int64_t channels);
-  void add_forward(const std::string& name, const backend::cpu::ConvolutionDescs& descs);
+  void add_op(const backend::Op& op, const backend::Conv2DOp& conv);
+  void add_op(const backend::Op& op, const backend::DenseOp& dense);
+  void add_op(const backend::Op& op, const backend::Pool2DOp& pool);
+  void add_op(const backend::Op& op, const backend::BatchNormOp& norm);
+  void add_op(const backend::Op& op, const backend::MergeOp& merge);
+  void add_op(const backend::Op& op, const backend::ActivationOp& activation);
+  void add_op(const backend::Op&, const backend::ReshapeOp&) {}
+  void add_op(const backend::Op& op, const backend::NoiseOp&);
+  template <typename Other>
+  void add_op(const backend::Op& op, const Other&);
+
+  void add_forward(const std::string& name, const backend::cpu::ConvolutionDescs& descs,
+                   const backend::Activation& activation);
   void add_backward_data(const std::string& name, const backend::cpu::ConvolutionDescs& descs);
   void add_backward_weights(const std::string& name, const backend::cpu::ConvolutionDescs& descs);
-  void add_pooling();
-  void add_dense(const std::string& name, int64_t inputs, int64_t units, bool relu);
   void add_relu_backward(const std::string& name, const dnnl::memory::desc& desc);
-  void add_softmax();
+  void add_sum(const std::string& name, const dnnl::memory::desc& desc);
+  void add_softmax(const std::string& name, int64_t classes);
   void add(const std::string& name, const dnnl::primitive& primitive,
            std::unordered_map<int, dnnl::memory::desc> descs);
 
+  // Whether nothing but a ReLU reads the op's output.
+  bool has_relu_behind(const backend::Op& op) const;
+  // The layout of a value as its writer left it; of images that nobody has written, any.
+  dnnl::memory::desc desc_of(backend::ValueId value) const;
+
+  const backend::Graph& graph_;
   int64_t batch_;
   int threads_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   std::vector<Part> parts_;
+  std::unordered_map<backend::ValueId, dnnl::memory::desc> descs_;
+  std::unordered_map<backend::ValueId, int> readers_;
 };
 
 }  // namespace sluice::bench
