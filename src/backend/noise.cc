@@ -8,7 +8,8 @@ namespace {
 
 using Axis = Noise::Axis;
 
-void set_axes(Noise& noise, const std::vector<bool>& shared, int64_t batch, const Shape& shape) {
+void set_axes(Noise& noise, const std::vector<bool>& shared, int64_t batch, const Shape& shape,
+              Layout layout) {
   std::vector<Axis> axes{{batch, 0}};
   for (const int64_t size : shape.dims()) axes.push_back({size, 0});
   int64_t stride = 1;
@@ -16,6 +17,12 @@ void set_axes(Noise& noise, const std::vector<bool>& shared, int64_t batch, cons
     if (k < shared.size() && shared[k]) continue;
     axes[k].stride = stride;
     stride *= axes[k].size;
+  }
+  if (layout == Layout::kBlocked16) {
+    Axis& channels = axes.back();
+    const Axis blocks{channels.size / kChannelBlock, channels.stride * kChannelBlock};
+    channels.size = kChannelBlock;
+    axes.insert(axes.begin() + 1, blocks);
   }
   for (const Axis& axis : axes) {
     if (axis.size == 1) continue;
@@ -31,10 +38,10 @@ void set_axes(Noise& noise, const std::vector<bool>& shared, int64_t batch, cons
 
 }  // namespace
 
-Noise noise_of(const NoiseOp& op, int64_t batch, const Shape& shape) {
+Noise noise_of(const NoiseOp& op, int64_t batch, const Shape& shape, Layout layout) {
   Noise noise;
   noise.size = batch * shape.size();
-  set_axes(noise, op.shared, batch, shape);
+  set_axes(noise, op.shared, batch, shape, layout);
   noise.threshold = static_cast<uint32_t>(
       std::min(std::ldexp(static_cast<double>(op.strength), 32), 4294967295.0));
   switch (op.kind) {

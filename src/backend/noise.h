@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "backend/graph.h"
+#include "backend/type.h"
 
 namespace sluice::backend {
 
@@ -12,11 +13,11 @@ namespace sluice::backend {
 // step decides what is drawn, is the sum over the axes of its place times the stride: elements that
 // share a number share what is drawn.
 struct Noise {
-  static constexpr int kMostAxes = NoiseOp::kMostAxes + 1;  // the batch
+  static constexpr int kMostAxes = NoiseOp::kMostAxes + 2;  // the batch, and blocks of channels
   struct Axis {
     int64_t size, stride;  // the last one's stride is 1 or 0
   };
-  Axis axes[kMostAxes];  // outermost first; of the batch
+  Axis axes[kMostAxes];  // outermost first; of the batch, as it lies in memory
   int count = 0;
   int64_t size = 0;  // elements
 
@@ -36,6 +37,8 @@ struct Noise {
   }
 };
 
-Noise noise_of(const NoiseOp& op, int64_t batch, const Shape& shape);
+// An element's number does not depend on the layout.
+Noise noise_of(const NoiseOp& op, int64_t batch, const Shape& shape,
+               Layout layout = Layout::kPlain);
 
 }  // namespace sluice::backend

@@ -211,7 +211,9 @@ void check(const ActivationOp& activation, const View& op) {
   }
 }
 
-OpTraits traits(const NoiseOp& noise, const View&) { return {.is_identity = noise.strength == 0}; }
+OpTraits traits(const NoiseOp& noise, const View&) {
+  return {.is_identity = noise.strength == 0, .layouts = ImageLayouts::kSame};
+}
 void check(const NoiseOp& noise, const View& op) {
   require_output(op, op.input());
   const bool is_rate = noise.kind != NoiseOp::Kind::kGaussianNoise;

@@ -151,5 +151,39 @@ TEST(NoiseTest, DependsOnSeedAndStepOnly) {
   }
 }
 
+// Between convolutions images lie in blocks of channels; next to the user's program they do not.
+TEST(NoiseTest, IsTheSameInBlocksOfChannels) {
+  NoiseOp spatial{.strength = 0.4f, .seed = 3}, pixels = spatial;
+  spatial.shared = {false, true, true, false};
+  pixels.shared = {false, false, false, true};
+  const NoiseOp ops[] = {{.strength = 0.4f, .seed = 3},
+                         spatial,
+                         pixels,
+                         {.kind = Kind::kAlphaDropout, .strength = 0.4f, .seed = 3},
+                         {.kind = Kind::kGaussianNoise, .strength = 0.4f, .seed = 3}};
+  for (const NoiseOp& op : ops) {
+    for (const int64_t filters : {16, 48}) {
+      for (const int threads : {1, 2}) {
+        const auto trained = [&](bool plain) {
+          GraphBuilder builder({7, 6, 3});
+          builder.conv({.filters = filters});
+          if (plain) builder.host(std::make_shared<IdentityKernel>());
+          builder.then(op, {5, 4, filters});
+          if (plain) builder.host(std::make_shared<IdentityKernel>());
+          const Graph graph =
+              builder.conv({.filters = 16}).flatten().dense(3).build(MeanSquaredError{});
+          const auto replica = make_replica(
+              graph, {.batch_size = 5, .threads = threads, .optimizer = "sgd"}, 1, 0.2f);
+          for (int step = 0; step < 2; ++step) replica->train_step(Samples(graph, 5, 2).batch());
+          return copy_of(replica->parameters());
+        };
+        const std::vector<float> blocks = trained(false), plain = trained(true);
+        ASSERT_EQ(blocks.size(), plain.size());
+        for (size_t i = 0; i < plain.size(); ++i) ASSERT_NEAR(blocks[i], plain[i], 2e-5) << i;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice::backend::testing

@@ -37,6 +37,20 @@ SLUICE_SIMD void drop(int64_t n, uint32_t first, Key key, uint32_t threshold, fl
     y[i] = h >= threshold ? x[i] * factor + kept : dropped;
   }
 }
+// The same for pixels of one block of channels, whose numbers are `stride` apart.
+SLUICE_SIMD void drop_pixels(int64_t pixels, uint32_t first, uint32_t stride, Key key,
+                             uint32_t threshold, float factor, float kept, float dropped,
+                             const float* x, float* y) {
+  for (int64_t p = 0; p < pixels; ++p) {
+    for (uint32_t lane = 0; lane < kChannelBlock; ++lane) {
+      const uint32_t h = hash(first + lane, key);
+      y[lane] = h >= threshold ? x[lane] * factor + kept : dropped;
+    }
+    first += stride;
+    x += kChannelBlock;
+    y += kChannelBlock;
+  }
+}
 // The same for elements that share a number.
 SLUICE_SIMD void keep(int64_t n, float factor, float kept, const float* x, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = x[i] * factor + kept;
@@ -69,7 +83,7 @@ void add_normal(int64_t n, uint32_t first, Key key, float spread, float shift, c
   }
 }
 
-// The elements [begin, end): runs along the last axis.
+// The elements [begin, end): runs along the last axis, of images in blocks along the one before.
 void perturb(const Noise& noise, Key key, int64_t begin, int64_t end, const float* x, float* y) {
   const Noise::Axis& last = noise.axes[noise.count - 1];
   for (int64_t i = begin; i < end;) {
@@ -79,8 +93,16 @@ void perturb(const Noise& noise, Key key, int64_t begin, int64_t end, const floa
     for (int k = noise.count - 1; k-- > 0; rest /= noise.axes[k].size) {
       number += static_cast<uint32_t>(rest % noise.axes[k].size * noise.axes[k].stride);
     }
-    const int64_t n = std::min(end - i, last.size - column);
-    if (noise.is_normal) {
+    int64_t n = std::min(end - i, last.size - column);
+    if (!noise.is_normal && noise.count > 1 && last.size == kChannelBlock && last.stride == 1 &&
+        n == kChannelBlock) {
+      const Noise::Axis& pixels = noise.axes[noise.count - 2];
+      const int64_t count =
+          std::min((end - i) / kChannelBlock, pixels.size - i / kChannelBlock % pixels.size);
+      drop_pixels(count, number, static_cast<uint32_t>(pixels.stride), key, noise.threshold,
+                  noise.factor, noise.kept, noise.dropped, x + i, y + i);
+      n = count * kChannelBlock;
+    } else if (noise.is_normal) {
       add_normal(n, number, key, noise.spread, noise.shift, x + i, y + i);
     } else if (last.stride == 1) {
       drop(n, number, key, noise.threshold, noise.factor, noise.kept, noise.dropped, x + i, y + i);
@@ -100,7 +122,7 @@ class Perturb final : public Kernel {
         seed_(op.seed),
         x_(build.x()),
         y_(build.y()),
-        forward_(noise_of(op, build.batch, y_.shape)),
+        forward_(noise_of(op, build.batch, y_.shape, y_.layout)),
         backward_(forward_.without_addends()) {}
 
   void forward(Mode mode, uint64_t step) override {
