@@ -80,6 +80,7 @@ template <Cell kind>
 // Where the windows of one output row lie, for one block of channels: in x, in y and in the cells.
 struct BlockOfRow {
   int64_t x, y, cells;
+  bool is_last;  // of its image's rows
 };
 
 // Calls visit(block) for the output rows [begin, end) of windows of 2 x 2 side by side.
@@ -91,7 +92,7 @@ void for_each_block_of_rows(const Pooling& p, int64_t begin, int64_t end, const 
     for (int64_t b = 0; b < blocks; ++b) {
       visit(BlockOfRow{n * p.x.image + b * p.x.block + 2 * h * p.x.row,
                        n * p.y.image + b * p.y.block + h * p.y.row,
-                       (r * blocks + b) * p.y.width * kLanes});
+                       (r * blocks + b) * p.y.width * kLanes, h + 1 == p.y.height});
     }
   }
 }
@@ -110,7 +111,7 @@ ImageView::ImageView(const Shape& shape, Layout layout)
 bool remembers_cells(const Pooling& p) {
   const Pool2DOp& op = p.op;
   return op.kind == Pool2DOp::Kind::kMax && op.pool_h == 2 && op.pool_w == 2 && op.stride_h == 2 &&
-         op.stride_w == 2 && p.x.height == 2 * p.y.height && p.x.width == 2 * p.y.width &&
+         op.stride_w == 2 && p.x.height / 2 == p.y.height && p.x.width / 2 == p.y.width &&
          op.padding.top + op.padding.left == 0 && p.x.channels % kLanes == 0;
 }
 
@@ -260,8 +261,19 @@ SLUICE_SIMD static void max_gradient_row(const Pooling& p, int64_t h, int64_t la
 template <typename T>
 static void max_pool_gradient_two_by_two(const Pooling& p, int64_t begin, int64_t end,
                                          const uint8_t* cells, const T* dy, T* dx) {
+  const int64_t width = 2 * p.y.width;
+  const auto clear = [&](T* pixel) { std::fill_n(pixel, kLanes, T{}); };
   for_each_block_of_rows(p, begin, end, [&](const BlockOfRow& at) {
-    max_gradient_row_two_by_two(p, cells + at.cells, dy + at.y, dx + at.x);
+    T* upper = dx + at.x;
+    max_gradient_row_two_by_two(p, cells + at.cells, dy + at.y, upper);
+    // Behind the last windows of an image of odd size.
+    if (p.x.width > width) {
+      clear(upper + width * p.x.pixel);
+      clear(upper + p.x.row + width * p.x.pixel);
+    }
+    if (p.x.height > 2 * p.y.height && at.is_last) {
+      for (int64_t w = 0; w < p.x.width; ++w) clear(upper + 2 * p.x.row + w * p.x.pixel);
+    }
   });
 }
 
