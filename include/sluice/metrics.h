@@ -6,6 +6,8 @@
 // and partitions: a metric of an epoch is that of all its samples, each counted once. Those of
 // training are of the model as it was before each step. Sample and class weights do not count.
 //
+// clang-format off
+//
 // Notation: p [K] a model's outputs, y [K] their target: 1 at a record's class and 0 elsewhere, or
 // its numbers; of a single output the class itself, 0 or 1. Where outputs have more axes,
 // [T..., K], each position is a row like any other.
@@ -22,12 +24,13 @@
 //   auc                              area under the curve of recall over the    num_thresholds=200
 //                                    false positives' rate, or of precision     curve=ROC or PR
 //                                    over recall, interpolated
-//   confusion_matrix                 rows by their class and by the predicted   threshold=0.5 of
-//   one
-//                                    one; of at most 256 classes                output
+//   confusion_matrix                 rows by their class and by the predicted   threshold=0.5
+//                                    one; of at most 256 classes                of one output
 //   mean_squared_error, mse          mean_k (y_k - p_k)^2
 //   root_mean_squared_error          its square root
 //   mean_absolute_error, mae         mean_k |y_k - p_k|
+//
+// clang-format on
 //
 // Keras' classes are names as well: "AUC". Options stand in brackets; `name` is another name to
 // show it under. A metric is of every output; "classes:auc" is only of the output "classes". Keras:

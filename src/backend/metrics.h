@@ -5,22 +5,23 @@
 // With p [K] a row of outputs (probabilities, where the loss takes a softmax's inputs) and y [K]
 // its target, class c being y_c = 1 and all else 0, but for K = 1 the number itself:
 //
+// clang-format off
 //   kind            counters                                   result
-//   accuracy        rows that are right                        / rows           as Keras resolves
-//   it:
-//                   K = 1: (p > 0.5) = y, else as categorical
+//   accuracy        rows that are right                        / rows
+//                   (K = 1: (p > 0.5) = y, else as categorical, as Keras resolves it)
 //   binary          elements with (p > threshold) = y          / elements
 //   categorical     rows whose first largest p is at c         / rows
 //   top k           rows with fewer than k of p above p_c,     / rows
 //                   all of them finite
-//   precision       true and false positives, false negatives  tp / (tp + fp)   p > threshold; of
-//   all recall          the same                                   tp / (tp + fn)   classes or
-//   class_id AUC             elements with y = 1, and with y = 0, by    area under the curve of
-//   recall over
+//   precision       true and false positives, false negatives  tp / (tp + fp)
+//                   (p > threshold; of all classes or class_id)
+//   recall          the same                                   tp / (tp + fn)
+//   AUC             elements with y = 1, and with y = 0, by    area under the curve of recall over
 //                   the last of `thresholds` that p exceeds    the false positives' rate, or PR
 //   confusion       rows by c and by the first largest p       the matrix
 //   squared error   sum of mean_k (y_k - p_k)^2                / rows; root: its square root
 //   absolute error  sum of mean_k |y_k - p_k|                  / rows
+// clang-format on
 //
 // 0 / 0 is 0, as in Keras. Of a single output the confusion matrix is of two classes, p >
 // threshold.

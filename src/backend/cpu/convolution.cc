@@ -7,14 +7,15 @@ namespace {
 
 // Whether Winograd's algorithm (Lavin & Gray, 2015; tiles of 4 x 4 outputs) is faster, where oneDNN
 // has it: up to 2.5 times, measured over channels 16 to 256, images 4 to 56 wide and batches 1 to
-// 64. It multiplies less and moves more, so it needs enough channels and tiles. Its relative error
-// is 5e-7 where the direct algorithm's is 1.5e-7.
-bool winograd_pays(const Conv2DOp& op, const Value& image, const Value& windows, int64_t batch) {
+// 64. It multiplies less and moves more, so it needs enough channels and tiles: 32 channels, for
+// the kernel's gradient 16. Its relative error is 5e-7 where the direct algorithm's is 1.5e-7.
+bool winograd_pays(const Conv2DOp& op, const Value& image, const Value& windows, int64_t batch,
+                   int64_t channels) {
   const bool fits = op.extent_h() == 3 && op.extent_w() == 3 && op.kernel_h == 3 &&
                     op.kernel_w == 3 && op.stride_h == 1 && op.stride_w == 1 && op.groups == 1;
   const Shape& out = windows.shape;
   const int64_t tiles = batch * ((out[0] + 3) / 4) * ((out[1] + 3) / 4);
-  return windows.type == Type::kFloat32 && fits && std::min(image.shape[2], out[2]) >= 32 &&
+  return windows.type == Type::kFloat32 && fits && std::min(image.shape[2], out[2]) >= channels &&
          tiles >= 48;
 }
 
@@ -62,7 +63,8 @@ Convolution::Convolution(const Build& build, const Conv2DOp& op, const Value& im
     : device_(build.device),
       op_(op),
       behind_(behind),
-      try_winograd_(winograd_pays(op, image, windows, build.batch)) {
+      try_winograd_(winograd_pays(op, image, windows, build.batch, 32)),
+      try_winograd_for_kernel_(winograd_pays(op, image, windows, build.batch, 16)) {
   const int64_t channels = image.shape[2], filters = windows.shape[2];
   const KerasKernel kernel = keras_kernel(op, channels, filters);
   kernel_dims_ = kernel.dims;
@@ -117,9 +119,10 @@ void Convolution::plan_kernel_gradient(const Build& build, int time, Buffer* ima
                                        Buffer* bias_gradient) {
   ConvolutionDescs float_gradient = descs_;
   float_gradient.weights = float_desc(kernel_dims_, Tag::any);
-  const auto desc = with_best_algorithm(try_winograd_, float_gradient, [this](const auto& descs) {
-    return convolution_backward_weights(device_.engine, descs, forward_desc_);
-  });
+  const auto desc =
+      with_best_algorithm(try_winograd_for_kernel_, float_gradient, [this](const auto& descs) {
+        return convolution_backward_weights(device_.engine, descs, forward_desc_);
+      });
   const Desc found = desc.diff_weights_desc();
   Buffer* gradient = kernel_gradient;
   if (found != keras_kernel_) {

@@ -52,7 +52,7 @@ class Convolution {
   const Device& device_;
   const Conv2DOp& op_;
   const Behind behind_;
-  const bool try_winograd_;
+  const bool try_winograd_, try_winograd_for_kernel_;
   Dims kernel_dims_;
   Desc keras_kernel_;
   ConvolutionDescs descs_;
