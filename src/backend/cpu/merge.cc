@@ -61,8 +61,7 @@ class Merge final : public Kernel {
         size_(build.batch * build.y().shape.size()) {}
 
   void forward(Mode, uint64_t) override {
-    parallel_for(threads_, size_, kChannelBlock, [this](int64_t begin, int64_t end) {
-      const int64_t n = end - begin;
+    in_pieces([this](int64_t begin, int64_t n) {
       float* y = values_.y.data->data + begin;
       std::copy_n(x(0) + begin, n, y);
       for (size_t i = 1; i < values_.x.size(); ++i) merge_into(kind_, n, x(i) + begin, y);
@@ -71,14 +70,23 @@ class Merge final : public Kernel {
   }
 
   void backward(uint64_t) override {
-    parallel_for(threads_, size_, kChannelBlock, [this](int64_t begin, int64_t end) {
+    in_pieces([this](int64_t begin, int64_t n) {
       for (size_t i = 0; i < values_.x.size(); ++i) {
-        if (values_.x[i].gradient != nullptr) differentiate(i, begin, end - begin);
+        if (values_.x[i].gradient != nullptr) differentiate(i, begin, n);
       }
     });
   }
 
  private:
+  // Calls work(begin, n) for pieces that stay in the first-level cache from one input to the next.
+  template <typename Work>
+  void in_pieces(const Work& work) const {
+    static constexpr int64_t kPiece = 1024;
+    parallel_for(threads_, size_, kPiece, [&work](int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end; at += kPiece) work(at, std::min(kPiece, end - at));
+    });
+  }
+
   const float* x(size_t input) const { return values_.x[input].data->data; }
 
   // Of the elements from `begin` on.
