@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Images/s of Keras' training step, beside sluice_replica_bench (its --keras PYTHON).
+"""Seconds of Keras' training step, beside sluice_replica_bench (its --keras PYTHON).
 
     pip install keras tensorflow-cpu
     python keras_step.py MODEL BATCH THREADS [SECONDS]
 
-Adam and sparse categorical crossentropy, float32, compiled as fit() compiles it; the batch is a
-tensor already. Prints the median seconds of a step.
+Adam and sparse categorical crossentropy, float32, compiled as compile() and fit() do by default,
+XLA included; the batch is a tensor already. Prints the median seconds of a step.
 """
 import os
 import statistics
@@ -66,7 +66,7 @@ def main():
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1 if threads == 1 else 2)
     model = {"mnist-cnn": mnist_cnn, "cats-and-dogs": cats_and_dogs, "resnet20": resnet20}[name]()
-    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    model.compile("adam", "sparse_categorical_crossentropy")
     rng = np.random.default_rng(1)
     x = tf.constant(rng.uniform(-1, 1, (batch, *model.input_shape[1:])), tf.float32)
     y = tf.constant(rng.integers(0, model.output_shape[1], batch))
