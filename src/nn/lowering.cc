@@ -48,6 +48,19 @@ std::vector<backend::GraphOutput> parse_tasks(const std::vector<OutputTask>& tas
   return outputs;
 }
 
+void lower_calls(const Model::Impl& impl, std::vector<backend::ValueId>& values,
+                 GraphBuilder& builder) {
+  for (const Model::Impl::Call& call : impl.calls) {
+    std::vector<backend::ValueId> inputs;
+    for (const Model::Impl::Value value : call.inputs) inputs.push_back(values[value]);
+    const Layer& layer = *impl.layers[call.layer];
+    builder.begin_call(layer, std::move(inputs));
+    builder.add_weight_rules(layer);
+    layer.lower(builder);
+    values.push_back(builder.value());
+  }
+}
+
 backend::Graph lower(const Model& model, std::vector<backend::GraphOutput> outputs) {
   std::vector<Shape> shapes = model.input_shapes();
   if (model.layers().empty()) {
@@ -58,15 +71,7 @@ backend::Graph lower(const Model& model, std::vector<backend::GraphOutput> outpu
   std::vector<backend::ValueId> values(shapes.size());  // of each value of the model
   std::iota(values.begin(), values.end(), backend::ValueId{0});
   GraphBuilder builder(std::move(shapes), model.parameters().layout());
-  for (const Model::Impl::Call& call : impl.calls) {
-    std::vector<backend::ValueId> inputs;
-    for (const Model::Impl::Value value : call.inputs) inputs.push_back(values[value]);
-    const Layer& layer = *impl.layers[call.layer];
-    builder.begin_call(layer, std::move(inputs));
-    builder.add_weight_rules(layer);
-    layer.lower(builder);
-    values.push_back(builder.value());
-  }
+  lower_calls(impl, values, builder);
   backend::Graph graph = std::move(builder).take();
   for (size_t k = 0; k < outputs.size(); ++k) outputs[k].value = values[impl.outputs[k]];
   graph.outputs = std::move(outputs);

@@ -10,6 +10,8 @@
 
 namespace sluice::nn {
 
+class GraphBuilder;
+
 // What a model's output is to learn, and, by name, what is measured of it.
 struct OutputTask {
   LossSpec loss{};
@@ -25,6 +27,11 @@ std::vector<backend::GraphOutput> parse_tasks(const std::vector<OutputTask>& tas
 backend::Graph lower(const Model& model, std::vector<backend::GraphOutput> outputs);
 // The same loss for every output, and no metrics.
 backend::Graph lower(const Model& model, const LossSpec& loss);
+
+// Appends a model's calls in their order. `values`, of its inputs at first, becomes the graph's
+// value of each of the model's.
+void lower_calls(const Model::Impl& impl, std::vector<backend::ValueId>& values,
+                 GraphBuilder& builder);
 
 // Whether an optimizer steps a variable of the model's: it is no state, and its layer not frozen.
 bool is_trained(const Model& model, const core::Variable& variable);

@@ -7,6 +7,7 @@
 
 #include "nn/arguments.h"
 #include "nn/graph_builder.h"
+#include "nn/lowering.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
 
@@ -59,15 +60,7 @@ std::vector<WeightSpec> NestedModel::weights(const Shape&) const {
 void NestedModel::lower(GraphBuilder& builder) const {
   const Model::Impl& impl = model_->impl();
   std::vector<backend::ValueId> values = builder.enter(*this);
-  for (const Model::Impl::Call& call : impl.calls) {
-    std::vector<backend::ValueId> inputs;
-    for (const Model::Impl::Value value : call.inputs) inputs.push_back(values[value]);
-    const Layer& layer = *impl.layers[call.layer];
-    builder.begin_call(layer, std::move(inputs));
-    builder.add_weight_rules(layer);
-    layer.lower(builder);
-    values.push_back(builder.value());
-  }
+  lower_calls(impl, values, builder);
   builder.leave(values[impl.outputs.front()]);
 }
 
