@@ -73,4 +73,14 @@ size_t counters_of(const Metric& metric, int64_t classes);
 double result_of(const Metric& metric, int64_t classes, std::span<const double> counters,
                  double rows);
 
+// The rows of an output with their targets, where the device has them.
+struct MeasuredRows {
+  int64_t rows, outputs;  // K to a row
+  int64_t positions;      // rows to a sample
+  const float* p;         // [rows, K]
+  const float* y;         // of each sample its rows' targets: K numbers, or a class number
+  bool has_class_numbers;
+  bool weighted;  // the targets of each sample end in its weight, which does not count
+};
+
 }  // namespace sluice::backend

@@ -39,9 +39,12 @@ class Conv2D final : public Kernel {
     }
     convolution_.plan_forward(build, build.forward_time, image, y_.data);
     if (!build.has_backward()) return;
+    kernel_gradient_ = ParameterGradient::if_wanted(build, 0);
+    bias_gradient_ = ParameterGradient::if_wanted(build, 1);
     const bool in_blocks = x_.layout == Layout::kBlocked16 && y_.layout == Layout::kBlocked16;
     if (build.gradient_is_routed && in_blocks &&
-        RoutedGradient::fits(op, y_.type, x_.shape, y_.shape)) {
+        RoutedGradient::fits(op, y_.type, x_.shape, y_.shape) &&
+        (kernel_gradient_ || y_.type == Type::kFloat32)) {
       routed_.emplace(y_.type, x_.shape, y_.shape);
     }
     if (x_.gradient != nullptr) {
@@ -51,8 +54,6 @@ class Conv2D final : public Kernel {
         convolution_.plan_image_gradient(build, build.backward_time, y_.gradient, x_.gradient);
       }
     }
-    kernel_gradient_ = ParameterGradient::if_wanted(build, 0);
-    bias_gradient_ = ParameterGradient::if_wanted(build, 1);
     if (!kernel_gradient_) return;
     if (routed_) {
       sums_ = build.memory.add(static_cast<size_t>(device_.threads * routed_->sums_size()),
@@ -109,7 +110,6 @@ class Conv2D final : public Kernel {
     parallel_pieces(device_.threads, batch_, 1, [&](int piece, int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         if (y_.type == Type::kBfloat16) {
-          if (sums_ == nullptr) continue;
           routed_->add(x_.data->as<Bfloat16>() + n * x_size_,
                        y_.gradient->as<Bfloat16>() + n * y_size_, sums_->data + piece * size);
           continue;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backend/cpu/first_largest.h"
 #include "backend/loss_rows.h"
 #include "backend/validate.h"
 #include "loss/traits.h"
@@ -42,20 +43,6 @@ struct Lanes {
     Row(to, size) = factor * (ConstRow(z, size) - most).exp();
   }
 };
-
-// As Keras' argmax on TensorFlow: NaN is passed over, and a row of nothing else is class 0.
-template <typename Values>
-int64_t first_largest(int64_t size, const Values& value) {
-  int64_t best = 0;
-  float most = -std::numeric_limits<float>::infinity();
-  for (int64_t j = 0; j < size; ++j) {
-    if (value(j) > most) {
-      most = value(j);
-      best = j;
-    }
-  }
-  return best;
-}
 
 // One NaN or infinity among the logits makes every probability NaN.
 bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {

@@ -2,25 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "backend/cpu/first_largest.h"
 #include "backend/loss_rows.h"
 
 namespace sluice::backend::cpu {
 namespace {
-
-// NaN is passed over, and a row of nothing else is class 0.
-int64_t first_largest(int64_t size, const float* values) {
-  int64_t best = 0;
-  float most = -std::numeric_limits<float>::infinity();
-  for (int64_t k = 0; k < size; ++k) {
-    if (values[k] > most) {
-      most = values[k];
-      best = k;
-    }
-  }
-  return best;
-}
 
 const float* target_of(const MeasuredRows& all, int64_t n) {
   const int64_t width = all.has_class_numbers ? 1 : all.outputs;
@@ -45,10 +32,12 @@ class Row {
   // Of a single output class 0 or 1.
   int64_t wanted() const {
     if (y_ == nullptr) return static_cast<int64_t>(number_);
-    return size_ == 1 ? (y_[0] != 0 ? 1 : 0) : first_largest(size_, y_);
+    return size_ == 1 ? (y_[0] != 0 ? 1 : 0)
+                      : first_largest(size_, [this](int64_t k) { return y_[k]; });
   }
   int64_t predicted(float threshold) const {
-    return size_ == 1 ? (p_[0] > threshold ? 1 : 0) : first_largest(size_, p_);
+    return size_ == 1 ? (p_[0] > threshold ? 1 : 0)
+                      : first_largest(size_, [this](int64_t k) { return p_[k]; });
   }
 
  private:

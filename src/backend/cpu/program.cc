@@ -109,6 +109,12 @@ void Program::make_kernels(const Device& device) {
   }
 }
 
+void Program::wrap_kernels(const Wrap& wrap) {
+  for (size_t i = 0; i < kernels_.size(); ++i) {
+    kernels_[i] = wrap(plan_.steps[i], std::move(kernels_[i]));
+  }
+}
+
 void Program::forward(const float* x, Mode mode, uint64_t step) {
   values_.x()->data = const_cast<float*>(x);  // only read
   split(batch_, graph_.input_size(), x, values_.x_splits());

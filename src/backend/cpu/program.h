@@ -1,6 +1,7 @@
 // A plan compiled for one batch size: kernels, and the memory between them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -25,6 +26,10 @@ class Program {
   // first step.
   size_t arena_size() const { return arena_size_; }
   void bind(float* arena) { memory_.bind(arena); }
+
+  // Puts something else in the place of each kernel, which works by it: to measure it, say.
+  using Wrap = std::function<std::unique_ptr<Kernel>(const Step&, std::unique_ptr<Kernel>)>;
+  void wrap_kernels(const Wrap& wrap);
 
   // Adds to `sums`, which has room for the graph's counters.
   void train_step(const float* x, const float* y, uint64_t step, StepMetrics& sums);

@@ -60,6 +60,30 @@ __device__ inline float warp_max(float x) {
   return x;
 }
 
+// The place of the first largest of z(0), z(1), ..., for every lane; NaN is passed over, and a row
+// of nothing else is class 0.
+template <typename Values>
+__device__ int64_t first_largest(int64_t size, const Values& z) {
+  float most = -INFINITY;
+  int64_t best = 0;
+  for (int64_t j = threadIdx.x; j < size; j += kWarp) {
+    if (z(j) > most) {
+      most = z(j);
+      best = j;
+    }
+  }
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
+    const float other = __shfl_xor_sync(kAllLanes, most, mask);
+    const auto place =
+        static_cast<int64_t>(__shfl_xor_sync(kAllLanes, static_cast<long long>(best), mask));
+    if (other > most || (other == most && place < best)) {
+      most = other;
+      best = place;
+    }
+  }
+  return best;
+}
+
 // All threads of a block of kBlock get the sum, once in a kernel.
 __device__ inline double block_sum(double x) {
   __shared__ double sums[kBlock];

@@ -201,14 +201,6 @@ void count_step(const RowSums& sums, StepState* state, cudaStream_t stream);
 void add_rows(const RowSums& sums, StepState* state, cudaStream_t stream);
 
 // metrics.cu
-struct MeasuredRows {
-  int64_t rows, outputs;  // K to a row
-  int64_t positions;      // rows to a sample
-  const float* p;         // [rows, K]
-  const float* y;         // of each sample its rows' targets: K numbers, or a class number
-  bool has_class_numbers;
-  bool weighted;  // the targets of each sample end in its weight, which does not count
-};
 // Adds what the rows come to to the metric's counters; not of kAccuracy, which comes with the loss.
 // `scratch` is [rows].
 void measure(const Metric& metric, const MeasuredRows& rows, float* scratch, double* counters,

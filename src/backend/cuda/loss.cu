@@ -40,29 +40,6 @@ struct Lanes {
   }
 };
 
-// The place of the first largest of z_0, z_1, ..., NaN passed over; 0 where there is nothing else.
-template <typename Values>
-__device__ int64_t first_largest(int64_t size, const Values& z) {
-  float most = -INFINITY;
-  int64_t best = 0;
-  for (int64_t j = threadIdx.x; j < size; j += kWarp) {
-    if (z(j) > most) {
-      most = z(j);
-      best = j;
-    }
-  }
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    const float other = __shfl_xor_sync(kAllLanes, most, mask);
-    const auto place =
-        static_cast<int64_t>(__shfl_xor_sync(kAllLanes, static_cast<long long>(best), mask));
-    if (other > most || (other == most && place < best)) {
-      most = other;
-      best = place;
-    }
-  }
-  return best;
-}
-
 // One NaN or infinity among the logits makes every probability NaN.
 __device__ bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {
   float nans = 0;

@@ -29,39 +29,18 @@ __device__ float target_at(const MeasuredRows& all, int64_t n, int64_t j) {
   return *y == static_cast<float>(j) ? 1.0f : 0.0f;
 }
 
-// The place of the first largest of z_0, z_1, ..., NaN passed over; 0 where there is nothing else.
-__device__ int64_t first_largest(int64_t size, const float* z) {
-  float most = -INFINITY;
-  int64_t best = 0;
-  for (int64_t j = threadIdx.x; j < size; j += kWarp) {
-    if (z[j] > most) {
-      most = z[j];
-      best = j;
-    }
-  }
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    const float other = __shfl_xor_sync(kAllLanes, most, mask);
-    const auto place =
-        static_cast<int64_t>(__shfl_xor_sync(kAllLanes, static_cast<long long>(best), mask));
-    if (other > most || (other == most && place < best)) {
-      most = other;
-      best = place;
-    }
-  }
-  return best;
-}
-
 // Of a single output class 0 or 1.
 __device__ int64_t wanted_class(const MeasuredRows& all, int64_t n) {
   const float* y = target_of(all, n);
   if (all.has_class_numbers) return static_cast<int64_t>(*y);
   if (all.outputs == 1) return *y != 0 ? 1 : 0;
-  return first_largest(all.outputs, y);
+  return first_largest(all.outputs, [y](int64_t j) { return y[j]; });
 }
 
 __device__ int64_t predicted_class(const MeasuredRows& all, int64_t n, float threshold) {
   if (all.outputs == 1) return all.p[n] > threshold ? 1 : 0;
-  return first_largest(all.outputs, all.p + n * all.outputs);
+  const float* p = all.p + n * all.outputs;
+  return first_largest(all.outputs, [p](int64_t j) { return p[j]; });
 }
 
 __device__ void count(double* counter, int number) {
