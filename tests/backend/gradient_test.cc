@@ -199,6 +199,7 @@ std::vector<Case> dense_and_activations() {
       {"dense_no_bias", GraphBuilder({5}).dense(3, false).dense(2, false).build(kMse)},
       {"dense_wide", dense(33, 49).activation(Activation::kRelu).dense(17).build(kMse)},
       {"dense_one_unit", dense(9, 1).build(kMse)},
+      {"dense_many_rows", GraphBuilder({128, 3}).dense(4).dense(2).build(kMse)},
       {"dense_rank_3", GraphBuilder({2, 3, 4}).dense(5).dense(3).build(kMse)},
       {"dense_rank_2_relu",
        GraphBuilder({3, 20}).dense(18).activation(Activation::kRelu).dense(2).build(kMse)},

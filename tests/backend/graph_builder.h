@@ -50,6 +50,7 @@ class GraphBuilder {
   GraphBuilder& then(OpKind kind, Shape output) { return add(std::move(output), std::move(kind)); }
   // The current value, to be returned to or merged with.
   ValueId here() const { return here_; }
+  const Shape& shape() const { return graph_.values[here_]; }
   // The next op takes another input of the graph.
   GraphBuilder& input(Shape shape) {
     graph_.values.push_back(std::move(shape));
@@ -76,7 +77,6 @@ class GraphBuilder {
   Graph build(std::vector<GraphOutput> outputs);
 
  private:
-  const Shape& shape() const { return graph_.values[here_]; }
   ParameterSlice parameter(int64_t size);
   template <typename LayerOp>
   void take_parameters(LayerOp& op, int64_t kernel, int64_t bias);

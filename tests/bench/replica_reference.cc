@@ -31,12 +31,15 @@ ReferenceStep::ReferenceStep(const backend::Graph& graph, int64_t batch, int thr
   for (const Op& op : graph_.ops) {
     for (const backend::ValueId value : op.inputs) ++readers_[value];
   }
-  for (const Op& op : graph_.ops) {
+  for (size_t i = 0; i < graph_.ops.size(); ++i) {
+    const Op& op = graph_.ops[i];
+    const size_t begin = parts_.size();
     std::visit([&](const auto& kind) { add_op(op, kind); }, op.kind);
     // The gradients of all its readers add up.
-    for (int i = 1; i < readers_[op.output]; ++i) {
+    for (int k = 1; k < readers_[op.output]; ++k) {
       add_sum(op.name + " gradients", desc_of(op.output));
     }
+    for (size_t part = begin; part < parts_.size(); ++part) parts_[part].op = i;
   }
 }
 
@@ -58,7 +61,7 @@ Desc ReferenceStep::desc_of(backend::ValueId value) const {
   if (shape.rank() == 3) {
     return float_desc(Dims{batch_, shape[2], shape[0], shape[1]}, Tag::any);
   }
-  return float_desc(Dims{batch_, shape.size()}, Tag::any);
+  return float_desc(Dims{batch_, shape.size()}, Tag::ab);
 }
 
 void ReferenceStep::run(const Part& part) {
@@ -73,7 +76,7 @@ void ReferenceStep::run(const Part& part) {
 
 void ReferenceStep::add(const std::string& name, const dnnl::primitive& primitive,
                         std::unordered_map<int, Desc> descs) {
-  Part part{name, primitive, {}, -1};
+  Part part{.name = name, .primitive = primitive, .arguments = {}};
   for (const auto& [role, desc] : descs) {
     if (desc.get_size() == 0) continue;
     dnnl::memory memory(desc, engine_);
@@ -88,21 +91,60 @@ void ReferenceStep::add(const std::string& name, const dnnl::primitive& primitiv
   parts_.push_back(std::move(part));
 }
 
-void ReferenceStep::add_relu_backward(const std::string& name, const Desc& desc) {
+ReferenceStep::Eltwise ReferenceStep::eltwise_of(const Op& op, const Activation& activation) {
+  switch (activation.kind) {
+    case Activation::kRelu:
+      return {kRelu};
+    case Activation::kRectifier:
+      return {kRelu, activation.alpha};
+    case Activation::kElu:
+      return {dnnl::algorithm::eltwise_elu, activation.alpha};
+    case Activation::kSigmoid:
+      return {dnnl::algorithm::eltwise_logistic};
+    case Activation::kTanh:
+      return {dnnl::algorithm::eltwise_tanh};
+    case Activation::kGelu:
+      return {dnnl::algorithm::eltwise_gelu_erf};
+    case Activation::kSilu:
+      return {dnnl::algorithm::eltwise_swish, 1};
+    default:
+      throw std::invalid_argument(op.name + ": an activation that has no reference here");
+  }
+}
+
+void ReferenceStep::add_eltwise_forward(const std::string& name, const Eltwise& f,
+                                        const Desc& desc) {
   const dnnl::primitive_attr attr;
 #if DNNL_VERSION_MAJOR >= 3
-  const auto forward =
-      describe<dnnl::eltwise_forward>(engine_, attr, kTraining, kRelu, desc, desc, 0.0f, 0.0f);
-  const auto backward = describe_backward<dnnl::eltwise_backward>(engine_, attr, forward, kRelu,
-                                                                  desc, desc, desc, 0.0f, 0.0f);
+  const auto pd = describe<dnnl::eltwise_forward>(engine_, attr, kTraining, f.algorithm, desc, desc,
+                                                  f.alpha, 0.0f);
+#else
+  const auto pd =
+      describe<dnnl::eltwise_forward>(engine_, attr, kTraining, f.algorithm, desc, f.alpha, 0.0f);
+#endif
+  add(name + " forward", dnnl::eltwise_forward(pd), {{DNNL_ARG_SRC, desc}, {DNNL_ARG_DST, desc}});
+}
+
+void ReferenceStep::add_eltwise_backward(const std::string& name, const Eltwise& f,
+                                         const Desc& desc) {
+  const dnnl::primitive_attr attr;
+#if DNNL_VERSION_MAJOR >= 3
+  const auto forward = describe<dnnl::eltwise_forward>(engine_, attr, kTraining, f.algorithm, desc,
+                                                       desc, f.alpha, 0.0f);
+  const auto backward = describe_backward<dnnl::eltwise_backward>(
+      engine_, attr, forward, f.algorithm, desc, desc, desc, f.alpha, 0.0f);
 #else
   const auto forward =
-      describe<dnnl::eltwise_forward>(engine_, attr, kTraining, kRelu, desc, 0.0f, 0.0f);
-  const auto backward = describe_backward<dnnl::eltwise_backward>(engine_, attr, forward, kRelu,
-                                                                  desc, desc, 0.0f, 0.0f);
+      describe<dnnl::eltwise_forward>(engine_, attr, kTraining, f.algorithm, desc, f.alpha, 0.0f);
+  const auto backward = describe_backward<dnnl::eltwise_backward>(
+      engine_, attr, forward, f.algorithm, desc, desc, f.alpha, 0.0f);
 #endif
-  add(name, dnnl::eltwise_backward(backward),
+  add(name + " backward", dnnl::eltwise_backward(backward),
       {{DNNL_ARG_SRC, desc}, {DNNL_ARG_DIFF_DST, desc}, {DNNL_ARG_DIFF_SRC, desc}});
+}
+
+void ReferenceStep::add_relu_backward(const std::string& name, const Desc& desc) {
+  add_eltwise_backward(name, {kRelu}, desc);
 }
 
 void ReferenceStep::add_forward(const std::string& name, const ConvolutionDescs& descs,
@@ -137,19 +179,58 @@ void ReferenceStep::add_backward_weights(const std::string& name, const Convolut
        {DNNL_ARG_SCRATCHPAD, pd.scratchpad_desc()}});
 }
 
+void ReferenceStep::add_transposed(const std::string& name, const ConvolutionDescs& d) {
+  const auto algorithm = dnnl::algorithm::deconvolution_direct;
+  const auto attr = backend::cpu::attributes(Activation::kLinear);
+  const auto forward = describe<dnnl::deconvolution_forward>(
+      engine_, attr, kTraining, algorithm, d.x, d.weights, d.bias, d.y, d.strides, d.dilations,
+      d.padding_begin, d.padding_end);
+  add(name + " forward", dnnl::deconvolution_forward(forward),
+      {{DNNL_ARG_SRC, forward.src_desc()},
+       {DNNL_ARG_WEIGHTS, forward.weights_desc()},
+       {DNNL_ARG_BIAS, forward.bias_desc()},
+       {DNNL_ARG_DST, forward.dst_desc()},
+       {DNNL_ARG_SCRATCHPAD, forward.scratchpad_desc()}});
+  const auto weights = describe_backward<dnnl::deconvolution_backward_weights>(
+      engine_, attr, forward, algorithm, d.x, d.weights, d.bias, d.y, d.strides, d.dilations,
+      d.padding_begin, d.padding_end);
+  add(name + " backward weights", dnnl::deconvolution_backward_weights(weights),
+      {{DNNL_ARG_SRC, weights.src_desc()},
+       {DNNL_ARG_DIFF_WEIGHTS, weights.diff_weights_desc()},
+       {DNNL_ARG_DIFF_BIAS, weights.diff_bias_desc()},
+       {DNNL_ARG_DIFF_DST, weights.diff_dst_desc()},
+       {DNNL_ARG_SCRATCHPAD, weights.scratchpad_desc()}});
+  const auto data = describe_backward<dnnl::deconvolution_backward_data>(
+      engine_, attr, forward, algorithm, d.x, d.weights, d.y, d.strides, d.dilations,
+      d.padding_begin, d.padding_end);
+  add(name + " backward data", dnnl::deconvolution_backward_data(data),
+      {{DNNL_ARG_DIFF_SRC, data.diff_src_desc()},
+       {DNNL_ARG_WEIGHTS, data.weights_desc()},
+       {DNNL_ARG_DIFF_DST, data.diff_dst_desc()},
+       {DNNL_ARG_SCRATCHPAD, data.scratchpad_desc()}});
+}
+
 void ReferenceStep::add_op(const Op& op, const backend::Conv2DOp& conv) {
   const Shape& x = graph_.values[op.inputs.front()];
   const Shape& y = graph_.values[op.output];
   const backend::Padding2D& padding = conv.padding;
-  ConvolutionDescs descs{
-      .x = float_desc(Dims{batch_, x[2], x[0], x[1]}, Tag::any),
-      .weights = float_desc(Dims{y[2], x[2], conv.kernel_h, conv.kernel_w}, Tag::any),
-      .bias = conv.bias ? float_desc(Dims{y[2]}, Tag::a) : Desc(),
-      .y = float_desc(Dims{batch_, y[2], y[0], y[1]}, Tag::any),
-      .strides = {conv.stride_h, conv.stride_w},
-      .dilations = {0, 0},
-      .padding_begin = {padding.top, padding.left},
-      .padding_end = {padding.bottom, padding.right}};
+  const int64_t groups = conv.groups;
+  Dims kernel{y[2] / groups, x[2] / groups, conv.kernel_h, conv.kernel_w};
+  if (groups > 1) kernel.insert(kernel.begin(), groups);
+  ConvolutionDescs descs{.x = float_desc(Dims{batch_, x[2], x[0], x[1]}, Tag::any),
+                         .weights = float_desc(kernel, Tag::any),
+                         .bias = conv.bias ? float_desc(Dims{y[2]}, Tag::a) : Desc(),
+                         .y = float_desc(Dims{batch_, y[2], y[0], y[1]}, Tag::any),
+                         .strides = {conv.stride_h, conv.stride_w},
+                         .dilations = {conv.dilation_h - 1, conv.dilation_w - 1},
+                         .padding_begin = {padding.top, padding.left},
+                         .padding_end = {padding.bottom, padding.right}};
+  if (conv.transposed) {
+    const size_t forward = parts_.size();
+    add_transposed(op.name, descs);
+    descs_[op.output] = parts_[forward].arguments.at(DNNL_ARG_DST).get_desc();
+    return;
+  }
   const bool relu = has_relu_behind(op);
   const bool is_first = op.inputs.front() == graph_.inputs.front();
   const auto add_all = [&](const std::string& label) {
@@ -170,7 +251,7 @@ void ReferenceStep::add_op(const Op& op, const backend::Conv2DOp& conv) {
   }
   const Desc found = parts_[direct].arguments.at(DNNL_ARG_DST).get_desc();
   descs_[op.output] = found;
-  if (relu) add_relu_backward(op.name + " relu backward", found);
+  if (relu) add_relu_backward(op.name + " relu", found);
 }
 
 void ReferenceStep::add_op(const Op& op, const backend::Pool2DOp& pool) {
@@ -247,21 +328,128 @@ void ReferenceStep::add_op(const Op& op, const backend::BatchNormOp& norm) {
   if (is_image) descs_[op.output] = x;
 }
 
-void ReferenceStep::add_sum(const std::string& name, const Desc& desc) {
+void ReferenceStep::add_binary(const std::string& name, dnnl::algorithm algorithm,
+                               const Desc& desc) {
   const dnnl::primitive_attr attr;
-  const auto pd =
-      describe<dnnl::binary>(engine_, attr, dnnl::algorithm::binary_add, desc, desc, desc);
-  add(name + " sum", dnnl::binary(pd),
+  const auto pd = describe<dnnl::binary>(engine_, attr, algorithm, desc, desc, desc);
+  add(name, dnnl::binary(pd),
       {{DNNL_ARG_SRC_0, desc}, {DNNL_ARG_SRC_1, desc}, {DNNL_ARG_DST, desc}});
 }
 
+void ReferenceStep::add_sum(const std::string& name, const Desc& desc) {
+  add_binary(name + " sum", dnnl::algorithm::binary_add, desc);
+}
+
 void ReferenceStep::add_op(const Op& op, const backend::MergeOp& merge) {
-  if (merge.kind != backend::MergeOp::Kind::kAdd || op.inputs.size() != 2) {
-    throw std::invalid_argument(op.name + ": only sums of two are known here");
-  }
+  using Kind = backend::MergeOp::Kind;
   const Desc desc = desc_of(op.inputs.front());
-  add_sum(op.name, desc);
+  if (op.inputs.size() == 2 && merge.kind == Kind::kAdd) {
+    add_sum(op.name, desc);
+  } else if (op.inputs.size() == 2 && merge.kind == Kind::kMultiply) {
+    add_binary(op.name + " product", dnnl::algorithm::binary_mul, desc);
+    add_binary(op.name + " backward a", dnnl::algorithm::binary_mul, desc);
+    add_binary(op.name + " backward b", dnnl::algorithm::binary_mul, desc);
+  } else {
+    throw std::invalid_argument(op.name + ": only sums and products of two are known here");
+  }
   descs_[op.output] = desc;
+}
+
+// Forward a concatenation; backward what it put together is copied apart.
+void ReferenceStep::add_op(const Op& op, const backend::ConcatenateOp& concatenate) {
+  const Shape& shape = graph_.values[op.output];
+  if (shape.rank() != 3 || concatenate.axis != 2) {
+    throw std::invalid_argument(op.name + ": only channels are put together here");
+  }
+  std::vector<Desc> from;
+  for (const backend::ValueId x : op.inputs) from.push_back(desc_of(x));
+  const dnnl::primitive_attr attr;
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::concat::primitive_desc pd(engine_, 1, from, attr);
+#else
+  const dnnl::concat::primitive_desc pd(1, from, engine_, attr);
+#endif
+  const Desc y = pd.dst_desc();
+  std::unordered_map<int, Desc> arguments{{DNNL_ARG_DST, y}};
+  for (size_t i = 0; i < from.size(); ++i) {
+    arguments.emplace(DNNL_ARG_MULTIPLE_SRC + static_cast<int>(i), from[i]);
+  }
+  add(op.name + " forward", dnnl::concat(pd), std::move(arguments));
+  int64_t channel = 0;
+  for (const Desc& x : from) {
+    const Dims dims = x.dims();
+    const dnnl::reorder::primitive_desc apart(engine_, y.submemory_desc(dims, {0, channel, 0, 0}),
+                                              engine_, x, attr);
+    add(op.name + " backward", dnnl::reorder(apart), {{DNNL_ARG_FROM, y}, {DNNL_ARG_TO, x}});
+    channel += dims[1];
+  }
+  descs_[op.output] = y;
+}
+
+// oneDNN resamples along both axes at once: the first of the two ops stands for both.
+void ReferenceStep::add_op(const Op& op, const backend::InterpolateOp& interpolate) {
+  const Desc x = desc_of(op.inputs.front());
+  if (interpolate.axis != 0) {
+    descs_[op.output] = Desc(x);
+    return;
+  }
+  const Shape& shape = graph_.values[op.inputs.front()];
+  const Dims size{batch_, shape[2], shape[0] * interpolate.factor, shape[1] * interpolate.factor};
+  const Desc y = float_desc(size, Tag::any);
+  const auto linear = dnnl::algorithm::resampling_linear;
+  const dnnl::primitive_attr attr;
+  const auto forward = describe<dnnl::resampling_forward>(engine_, attr, kTraining, linear, x, y);
+  const auto backward = describe_backward<dnnl::resampling_backward>(engine_, attr, forward, linear,
+                                                                     x, forward.dst_desc());
+  add(op.name + " forward", dnnl::resampling_forward(forward),
+      {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, forward.dst_desc()}});
+  add(op.name + " backward", dnnl::resampling_backward(backward),
+      {{DNNL_ARG_DIFF_SRC, x}, {DNNL_ARG_DIFF_DST, forward.dst_desc()}});
+  descs_[op.output] = forward.dst_desc();
+}
+
+// Of each position over the last axis.
+void ReferenceStep::add_op(const Op& op, const backend::NormalizeOp& norm) {
+  const Shape& shape = graph_.values[op.output];
+  const int64_t columns = shape.dims().back();
+  if (norm.kind != backend::NormalizeOp::Kind::kStandard || norm.view.back().size != columns ||
+      !norm.view.back().normalized) {
+    throw std::invalid_argument(op.name + ": only normalization over the last axis is known here");
+  }
+  const Desc x = float_desc(Dims{batch_ * shape.size() / columns, columns}, Tag::ab);
+  const auto epsilon = static_cast<float>(norm.epsilon);
+  const auto flags = dnnl::normalization_flags::use_scale | dnnl::normalization_flags::use_shift;
+  const dnnl::primitive_attr attr;
+#if DNNL_VERSION_MAJOR >= 3
+  const auto forward =
+      describe<dnnl::layer_normalization_forward>(engine_, attr, kTraining, x, x, epsilon, flags);
+  const auto backward = describe_backward<dnnl::layer_normalization_backward>(
+      engine_, attr, forward, dnnl::prop_kind::backward, x, x, x, epsilon, flags);
+#else
+  const auto forward =
+      describe<dnnl::layer_normalization_forward>(engine_, attr, kTraining, x, epsilon, flags);
+  const auto backward = describe_backward<dnnl::layer_normalization_backward>(
+      engine_, attr, forward, dnnl::prop_kind::backward, x, x, epsilon, flags);
+#endif
+  const Desc row = float_desc(Dims{columns}, Tag::a);
+  const Desc statistics = forward.mean_desc();
+  add(op.name + " forward", dnnl::layer_normalization_forward(forward),
+      {{DNNL_ARG_SRC, x},
+       {DNNL_ARG_DST, x},
+       {DNNL_ARG_SCALE, row},
+       {DNNL_ARG_SHIFT, row},
+       {DNNL_ARG_MEAN, statistics},
+       {DNNL_ARG_VARIANCE, statistics}});
+  add(op.name + " backward", dnnl::layer_normalization_backward(backward),
+      {{DNNL_ARG_SRC, x},
+       {DNNL_ARG_DIFF_DST, x},
+       {DNNL_ARG_DIFF_SRC, x},
+       {DNNL_ARG_SCALE, row},
+       {DNNL_ARG_SHIFT, row},
+       {DNNL_ARG_DIFF_SCALE, row},
+       {DNNL_ARG_DIFF_SHIFT, row},
+       {DNNL_ARG_MEAN, statistics},
+       {DNNL_ARG_VARIANCE, statistics}});
 }
 
 void ReferenceStep::add_op(const Op& op, const backend::NoiseOp&) {
@@ -276,32 +464,35 @@ void ReferenceStep::add_op(const Op& op, const Other&) {
 
 void ReferenceStep::add_op(const Op& op, const backend::ActivationOp& activation) {
   const backend::ValueId x = op.inputs.front();
+  const Shape& shape = graph_.values[x];
   if (activation.activation == Activation::kSoftmax) {
-    return add_softmax(op.name, graph_.values[x].size());
+    const int64_t classes = shape.dims().back();
+    const Desc desc = float_desc(Dims{batch_ * shape.size() / classes, classes}, Tag::ab);
+    return add_softmax(op.name, desc, readers_[op.output] == 0);
   }
-  if (activation.activation != Activation::kRelu) {
-    throw std::invalid_argument(op.name + ": an activation that has no reference here");
-  }
+  const Eltwise f = eltwise_of(op, activation.activation);
   const Desc desc = desc_of(x);
-  if (graph_.values[x].rank() == 3) descs_[op.output] = desc;
+  if (shape.rank() == 3) descs_[op.output] = desc;
   for (const Op& writer : graph_.ops) {
-    if (writer.output == x && !std::holds_alternative<backend::MergeOp>(writer.kind)) return;
+    const bool fuses = !std::holds_alternative<backend::MergeOp>(writer.kind) && f.alpha == 0 &&
+                       f.algorithm == kRelu;
+    if (writer.output == x && fuses) return;
   }
-  const auto pd = backend::cpu::elementwise(engine_, desc, Activation::kRelu);
-  add(op.name + " relu forward", dnnl::eltwise_forward(pd),
-      {{DNNL_ARG_SRC, desc}, {DNNL_ARG_DST, desc}});
-  add_relu_backward(op.name + " relu backward", desc);
+  add_eltwise_forward(op.name, f, desc);
+  add_eltwise_backward(op.name, f, desc);
 }
 
 void ReferenceStep::add_op(const Op& op, const backend::DenseOp&) {
   const std::string& name = op.name;
-  const int64_t inputs = graph_.values[op.inputs.front()].size();
-  const int64_t units = graph_.values[op.output].size();
+  const Shape& shape = graph_.values[op.inputs.front()];
+  const int64_t inputs = shape.dims().back();
+  const int64_t units = graph_.values[op.output].dims().back();
+  const int64_t rows = batch_ * shape.size() / inputs;
   const bool relu = has_relu_behind(op);
-  const Desc x = float_desc(Dims{batch_, inputs}, Tag::any);
+  const Desc x = float_desc(Dims{rows, inputs}, Tag::any);
   const Desc w = float_desc(Dims{units, inputs}, Tag::any);
   const Desc b = float_desc(Dims{units}, Tag::a);
-  const Desc y = float_desc(Dims{batch_, units}, Tag::any);
+  const Desc y = float_desc(Dims{rows, units}, Tag::any);
   const auto plain = backend::cpu::attributes(Activation::kLinear);
   const auto fused = relu ? backend::cpu::attributes(Activation::kRelu) : plain;
   const auto forward = describe<dnnl::inner_product_forward>(engine_, fused, kTraining, x, w, b, y);
@@ -326,20 +517,28 @@ void ReferenceStep::add_op(const Op& op, const backend::DenseOp&) {
        {DNNL_ARG_DIFF_BIAS, weights.diff_bias_desc()},
        {DNNL_ARG_DIFF_DST, weights.diff_dst_desc()},
        {DNNL_ARG_SCRATCHPAD, weights.scratchpad_desc()}});
-  if (relu) add_relu_backward(name + " relu backward", forward.dst_desc());
+  if (relu) add_relu_backward(name + " relu", forward.dst_desc());
 }
 
-void ReferenceStep::add_softmax(const std::string& name, int64_t classes) {
-  const Desc desc = float_desc(Dims{batch_, classes}, Tag::ab);
+// The last one's gradient is the loss's, which is not counted.
+void ReferenceStep::add_softmax(const std::string& name, const Desc& desc, bool is_last) {
   const dnnl::primitive_attr attr;
 #if DNNL_VERSION_MAJOR >= 3
-  const auto forward = describe<dnnl::softmax_forward>(
-      engine_, attr, kTraining, dnnl::algorithm::softmax_accurate, desc, desc, 1);
+  const auto kind = dnnl::algorithm::softmax_accurate;
+  const auto forward =
+      describe<dnnl::softmax_forward>(engine_, attr, kTraining, kind, desc, desc, 1);
+  const auto backward =
+      describe_backward<dnnl::softmax_backward>(engine_, attr, forward, kind, desc, desc, desc, 1);
 #else
   const auto forward = describe<dnnl::softmax_forward>(engine_, attr, kTraining, desc, 1);
+  const auto backward =
+      describe_backward<dnnl::softmax_backward>(engine_, attr, forward, desc, desc, 1);
 #endif
   add(name + " softmax forward", dnnl::softmax_forward(forward),
       {{DNNL_ARG_SRC, desc}, {DNNL_ARG_DST, desc}});
+  if (is_last) return;
+  add(name + " softmax backward", dnnl::softmax_backward(backward),
+      {{DNNL_ARG_DST, desc}, {DNNL_ARG_DIFF_DST, desc}, {DNNL_ARG_DIFF_SRC, desc}});
 }
 
 }  // namespace sluice::bench

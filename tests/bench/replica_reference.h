@@ -27,6 +27,7 @@ class ReferenceStep {
     std::string name;
     dnnl::primitive primitive;
     std::unordered_map<int, dnnl::memory> arguments;
+    size_t op = 0;            // the graph's, whose part it is
     int alternative_to = -1;  // the index of the part that this one could replace
   };
   const std::vector<Part>& parts() const { return parts_; }
@@ -42,6 +43,9 @@ class ReferenceStep {
   void add_op(const backend::Op& op, const backend::ActivationOp& activation);
   void add_op(const backend::Op&, const backend::ReshapeOp&) {}
   void add_op(const backend::Op& op, const backend::NoiseOp&);
+  void add_op(const backend::Op& op, const backend::NormalizeOp& norm);
+  void add_op(const backend::Op& op, const backend::ConcatenateOp& concatenate);
+  void add_op(const backend::Op& op, const backend::InterpolateOp& interpolate);
   template <typename Other>
   void add_op(const backend::Op& op, const Other&);
 
@@ -49,9 +53,21 @@ class ReferenceStep {
                    const backend::Activation& activation);
   void add_backward_data(const std::string& name, const backend::cpu::ConvolutionDescs& descs);
   void add_backward_weights(const std::string& name, const backend::cpu::ConvolutionDescs& descs);
+  void add_transposed(const std::string& name, const backend::cpu::ConvolutionDescs& descs);
+  struct Eltwise {
+    dnnl::algorithm algorithm;
+    float alpha = 0;
+  };
+  void add_eltwise_forward(const std::string& name, const Eltwise& f,
+                           const dnnl::memory::desc& desc);
+  void add_eltwise_backward(const std::string& name, const Eltwise& f,
+                            const dnnl::memory::desc& desc);
+  static Eltwise eltwise_of(const backend::Op& op, const backend::Activation& activation);
   void add_relu_backward(const std::string& name, const dnnl::memory::desc& desc);
+  void add_binary(const std::string& name, dnnl::algorithm algorithm,
+                  const dnnl::memory::desc& desc);
   void add_sum(const std::string& name, const dnnl::memory::desc& desc);
-  void add_softmax(const std::string& name, int64_t classes);
+  void add_softmax(const std::string& name, const dnnl::memory::desc& desc, bool is_last);
   void add(const std::string& name, const dnnl::primitive& primitive,
            std::unordered_map<int, dnnl::memory::desc> descs);
 

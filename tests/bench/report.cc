@@ -24,28 +24,71 @@ struct Settings {
   bool quick = false;
 };
 
+// What ./dev test keras has installed beside the build, if it has.
+std::string keras_flag(const Settings& settings) {
+  const std::string python = settings.bin + "/../../keras-venv/bin/python";
+  return std::ifstream(python) ? " --keras " + python : "";
+}
+
 std::string replica_section(const Settings& settings) {
-  const Json json = run(
-      settings.bin + "/sluice_replica_bench --rounds " + (settings.quick ? "3" : "11"), "--json");
   std::string text =
       "## (a) A training step against the oneDNN primitives it could be made of\n\n"
-      "MNIST CNN, float32, images/s. *direct*: the sum of oneDNN's primitives, each measured "
-      "alone, "
-      "with direct convolutions. *fastest*: the same, with Winograd where oneDNN is faster with "
-      "it. "
-      "Neither counts an optimizer. Ratios are reference time over our time, medians of rounds.\n\n"
-      "| batch | threads | direct | fastest | ours | ours with Adam | with Adam / direct | "
-      "ours / fastest | with Adam / fastest |\n|---|---|---|---|---|---|---|---|---|\n";
-  for (const Json& r : json["results"]) {
-    const auto number = [&](const char* key) { return r[key].get<double>(); };
-    text += format("| %d | %d | %.0f | %.0f | %.0f | %.0f | **%.2f** | %.2f | %.2f |\n",
-                   r["batch"].get<int>(), r["threads"].get<int>(),
-                   number("reference_images_per_second"), number("best_images_per_second"),
-                   number("gradients_images_per_second"), number("adam_images_per_second"),
-                   number("ratio_adam"), number("ratio_gradients_to_best"),
-                   number("ratio_adam_to_best"));
+      "float32, images/s: the MNIST CNN, three blocks of convolution, BatchNormalization, pooling "
+      "and dropout for cats and dogs, and ResNet-20. *direct*: the sum of oneDNN's primitives, "
+      "each "
+      "measured alone, with direct convolutions. *fastest*: the same, with Winograd where oneDNN "
+      "is "
+      "faster with it. Neither counts an optimizer. Ratios are reference time over our time, "
+      "medians "
+      "of rounds. *Keras*: Keras on TensorFlow as `compile()` leaves it, its time over ours with "
+      "Adam, where `./dev test keras` has installed it.\n\n"
+      "| model | batch | threads | direct | fastest | ours | ours with Adam | with Adam / direct | "
+      "ours / fastest | with Adam / fastest | Keras "
+      "|\n|---|---|---|---|---|---|---|---|---|---|---|\n";
+  for (const std::string model : {"mnist-cnn", "cats-and-dogs", "resnet20"}) {
+    const std::string rounds = settings.quick ? "1" : model == "mnist-cnn" ? "11" : "3";
+    const Json json = run(settings.bin + "/sluice_replica_bench --model " + model + " --rounds " +
+                              rounds + keras_flag(settings),
+                          "--json");
+    for (const Json& r : json["results"]) {
+      const auto number = [&](const char* key) { return r[key].get<double>(); };
+      const bool keras = r.contains("ratio_adam_to_keras");
+      text += format("| %s | %d | %d | %.0f | %.0f | %.0f | %.0f | %.2f | %.2f | **%.2f** | %s |\n",
+                     model.c_str(), r["batch"].get<int>(), r["threads"].get<int>(),
+                     number("reference_images_per_second"), number("best_images_per_second"),
+                     number("gradients_images_per_second"), number("adam_images_per_second"),
+                     number("ratio_adam"), number("ratio_gradients_to_best"),
+                     number("ratio_adam_to_best"),
+                     keras ? format("**%.2f**", number("ratio_adam_to_keras")).c_str() : "");
+    }
   }
   return text;
+}
+
+std::string ops_section(const Settings& settings) {
+  const Json json =
+      run(settings.bin + "/sluice_ops_bench --rounds " + (settings.quick ? "1" : "9"), "--json");
+  std::string text =
+      "### Operation by operation\n\n"
+      "Forward and backward pass of one operation within a step, batch 16, one thread, against the "
+      "oneDNN primitives that compute it, run one after the other (`./dev bench ops`, which says "
+      "more). Ratios are their time over ours.\n\n"
+      "| operation | primitives, us | ours, us | forward | backward | both |\n"
+      "|---|---|---|---|---|---|\n";
+  for (const Json& r : json["results"]) {
+    const auto number = [&](const char* key) {  // what has no backward pass has no ratio of it
+      return r[key].is_number() && r[key] > 0 ? format("%.2f", r[key].get<double>())
+                                              : std::string();
+    };
+    text += format("| %s | %.0f | %.0f | %s | %s | **%s** |\n", r["op"].get<std::string>().c_str(),
+                   r["primitive_us"].get<double>(), r["our_us"].get<double>(),
+                   number("ratio_forward").c_str(), number("ratio_backward").c_str(),
+                   number("ratio").c_str());
+  }
+  return text +
+         "\nAdd copies a gradient where two layers get it, one of which may overwrite it: the "
+         "primitive has no backward pass. Softmax stands alone here; as a last layer it is part of "
+         "the loss.\n";
 }
 
 std::string precision_section(const Settings& settings) {
@@ -150,8 +193,8 @@ int report(const Settings& settings) {
       "` on " + today() + ", Sluice " + core::version() + ", on " + machine() +
       ".\nThe machine is shared and its speed drifts: read the ratios, which are measured within "
       "one run.\n";
-  for (const auto section :
-       {replica_section, precision_section, exchange_section, update_section, job_section}) {
+  for (const auto section : {replica_section, ops_section, precision_section, exchange_section,
+                             update_section, job_section}) {
     text += "\n" + section(settings);
   }
   text += "\n" + gpu_section(read_file(settings.output));
