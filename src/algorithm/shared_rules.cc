@@ -1,7 +1,7 @@
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
+#include "algorithm/untrained_ranges.h"
 #include "algorithm/update_rule.h"
 #include "core/simd.h"
 #include "optim/optimizer.h"
@@ -51,26 +51,14 @@ class RuleWithState final : public UpdateRule {
 
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t offset, const PushContext& context) override {
-    const size_t begin = shard_offset_ + offset, end = begin + result.size();
-    const auto train_until = [&](size_t from, size_t to) {
-      const size_t at = from - begin, n = to - from;
-      if (n == 0) return;
+    const auto train = [&](size_t at, size_t n) {
       rule_->apply(old_values.subspan(at, n), update.subspan(at, n), result.subspan(at, n),
                    offset + at, context);
     };
-    auto range = std::partition_point(
-        untrained_.begin(), untrained_.end(),
-        [begin](const UntrainedRange& r) { return r.offset + r.size <= begin; });
-    size_t done = begin;
-    for (; range != untrained_.end() && range->offset < end; ++range) {
-      const size_t from = std::max(range->offset, begin);
-      const size_t to = std::min(range->offset + range->size, end);
-      train_until(done, from);
-      add_values(&old_values[from - begin], &update[from - begin], &result[from - begin],
-                 to - from);
-      done = to;
-    }
-    train_until(done, end);
+    const auto add = [&](size_t at, size_t n) {
+      add_values(&old_values[at], &update[at], &result[at], n);
+    };
+    for_each_piece(untrained_, shard_offset_ + offset, result.size(), train, add);
   }
 
  private:
