@@ -119,20 +119,24 @@ std::string Choice::to_update_rule(const OptimizerSpec& optimizer,
 
 Choice Choice::from_json(const std::string& text) { return choice_from(parse(text)); }
 
-std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size,
-                                             size_t shard_offset) {
+ShardRule make_shard_rule(const std::string& text, size_t shard_size, size_t shard_offset) {
   Json json = parse(text);
   if (!json.contains("optimizer")) {
     throw std::invalid_argument("update rule: expected an \"optimizer\" besides the algorithm");
   }
-  const OptimizerSpec optimizer = json["optimizer"].get<OptimizerSpec>();
+  OptimizerSpec optimizer = json["optimizer"].get<OptimizerSpec>();
   json.erase("optimizer");
   std::vector<UntrainedRange> untrained = ranges_from(json.value("untrained", Json::array()));
   json.erase("untrained");
   const Choice choice = choice_from(std::move(json));
-  auto rule = choice.algorithm->server(choice.options, optimizer, shard_size);
-  if (untrained.empty()) return rule;
-  return make_rule_with_state(std::move(rule), std::move(untrained), shard_offset);
+  ShardRule rule;
+  if (optimizer.use_ema) rule.average.emplace(optimizer, untrained, shard_offset);
+  optimizer.use_ema = false;
+  rule.update = choice.algorithm->server(choice.options, optimizer, shard_size);
+  if (!untrained.empty()) {
+    rule.update = make_rule_with_state(std::move(rule.update), std::move(untrained), shard_offset);
+  }
+  return rule;
 }
 
 }  // namespace sluice::algorithm

@@ -10,10 +10,12 @@
 
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "algorithm/moving_average.h"
 #include "algorithm/options.h"
 #include "algorithm/update_rule.h"
 #include "algorithm/worker_rule.h"
@@ -27,7 +29,8 @@ struct Algorithm {
   std::span<const OptionSpec> options;
   // The worker's half.
   std::unique_ptr<WorkerRule> (*worker)(const Options& options);
-  // The server's half, for a shard of `shard_size` floats. `optimizer`: the job's.
+  // The server's half, for a shard of `shard_size` floats. `optimizer`: the job's, without use_ema,
+  // which is ShardRule's.
   std::unique_ptr<UpdateRule> (*server)(const Options& options, const OptimizerSpec& optimizer,
                                         size_t shard_size);
 };
@@ -73,10 +76,14 @@ struct Choice {
   friend bool operator==(const Choice&, const Choice&) = default;
 };
 
-// The rule that to_update_rule() describes, for a shard that begins at float `shard_offset` of the
+// What a shard does with a push.
+struct ShardRule {
+  std::unique_ptr<UpdateRule> update;
+  std::optional<MovingAverage> average{};  // where the job's optimizer has use_ema
+};
+// What to_update_rule() describes, for a shard that begins at float `shard_offset` of the
 // parameters. Throws std::invalid_argument for text that describes none; size 0 checks the text at
 // no cost.
-std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t shard_size,
-                                             size_t shard_offset = 0);
+ShardRule make_shard_rule(const std::string& text, size_t shard_size, size_t shard_offset = 0);
 
 }  // namespace sluice::algorithm

@@ -19,8 +19,9 @@ namespace sluice::algorithm {
 struct PushContext {
   int64_t version = 0;    // pushes that the shard had applied before this one
   int64_t staleness = 0;  // version - the version that the worker started from
-  int32_t steps = 0;      // optimizer steps that the update sums up
+  int32_t steps = 0;      // mini-batches that the update sums up
   int worker = 0;
+  int64_t steps_before = 0;  // of the pushes that the shard had applied
 };
 
 class UpdateRule {

@@ -14,7 +14,7 @@ using Actions = ExchangeMachine::Actions;
 using PulledVersion = wire::ParameterChannel::PulledVersion;
 
 namespace {
-enum class Kind { kPull, kExchange, kAssign };
+enum class Kind { kPull, kPullAverages, kExchange, kAssign };
 }  // namespace
 
 // The threads around one ExchangeMachine: whoever brings an event does what follows from it, unless
@@ -125,8 +125,9 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         [self = shared_from_this(), index = call.shard](const Result<PulledVersion>& result) {
           self->answered(index, result.status(), result.ok() ? result->version : 0);
         });
-    if (kind_ == Kind::kPull) {
-      return channel.pull({job_, call.shard}, into, options, std::move(reply));
+    if (kind_ != Kind::kExchange) {
+      const wire::PullRequest request{job_, call.shard, kind_ == Kind::kPullAverages};
+      return channel.pull(request, into, options, std::move(reply));
     }
     wire::PushHeader header = header_;
     header.shard = call.shard;
@@ -207,6 +208,10 @@ const wire::ShardMap& ParameterClient::shard_map() const { return exchanges_->sh
 
 void ParameterClient::pull(std::span<float> into, core::Reply<Status> done) {
   exchanges_->start(Kind::kPull, {}, nullptr, into, {}, std::move(done));
+}
+
+void ParameterClient::pull_averages(std::span<float> into, core::Reply<Status> done) {
+  exchanges_->start(Kind::kPullAverages, {}, nullptr, into, {}, std::move(done));
 }
 
 void ParameterClient::exchange(const wire::PushHeader& header,

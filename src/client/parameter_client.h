@@ -36,6 +36,8 @@ class ParameterClient {
   // CANCELLED, stop() was called; UNAVAILABLE with the name of a server that was silent for too
   // long; or what a server said. `into` belongs to the client until then.
   void pull(std::span<float> into, core::Reply<Status> done);
+  // Likewise the averages of all parameters, of a job that keeps them (use_ema).
+  void pull_averages(std::span<float> into, core::Reply<Status> done);
   // Pushes `update` and pulls the result into `into`. `header` needs neither job nor shard nor base
   // version. `base_versions`, by shard: of the parameters that the update was computed from; empty:
   // versions(). Answers as pull(), and ABORTED: fenced off, the lease is gone. Both buffers belong

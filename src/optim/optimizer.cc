@@ -1,6 +1,7 @@
 #include "optim/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/check.h"
 #include "optim/schedule.h"
@@ -20,13 +21,20 @@ Preparation preparation_of(const OptimizerSpec& spec) {
 }
 
 StepFactors factors_of(const OptimizerSpec& spec, int64_t step) {
-  StepFactors factors;
+  StepFactors factors = average_factors_of(spec, step - 1, 1);
   const double learning_rate = rate_at(spec.learning_rate, step - 1);
   definition_of(spec).set_factors(spec, step, learning_rate, factors);
   factors.decay = static_cast<float>(static_cast<double>(spec.weight_decay) * learning_rate);
-  factors.keep = step == 1 ? 0 : spec.ema_momentum;
+  return factors;
+}
+
+StepFactors average_factors_of(const OptimizerSpec& spec, int64_t before, int64_t steps) {
+  StepFactors factors;
+  const double kept = std::pow(spec.ema_momentum, static_cast<double>(steps));
+  factors.keep = before == 0 ? 0 : static_cast<float>(kept);
   const int64_t every = spec.ema_overwrite_frequency;
-  factors.overwrite = spec.use_ema && every > 0 && step % every == 0 ? 1 : 0;
+  const bool overwrites = spec.use_ema && every > 0 && (before + steps) / every > before / every;
+  factors.overwrite = overwrites ? 1 : 0;
   return factors;
 }
 

@@ -27,6 +27,9 @@ std::vector<SlotSpec> slots_of(const OptimizerSpec& spec);
 Preparation preparation_of(const OptimizerSpec& spec);
 // What is computed once for a step, which are counted from 1.
 StepFactors factors_of(const OptimizerSpec& spec, int64_t step);
+// Those of the averages alone, for `steps` steps at once behind `before` others:
+// a = m^steps a + (1 - m^steps) w.
+StepFactors average_factors_of(const OptimizerSpec& spec, int64_t before, int64_t steps);
 
 class Optimizer {
  public:

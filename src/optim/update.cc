@@ -40,12 +40,12 @@ SLUICE_SIMD void loop(R rule, Preparation preparation, StepFactors step, size_t 
   }
 }
 
-SLUICE_SIMD void average_loop(StepFactors step, size_t n, float* __restrict w,
-                              float* __restrict averages) {
-  for (size_t i = 0; i < n; ++i) step_average(step, w[i], averages[i]);
-}
-
 }  // namespace
+
+SLUICE_SIMD void update_averages(StepFactors step, size_t size, float* __restrict w,
+                                 float* __restrict averages) {
+  for (size_t i = 0; i < size; ++i) step_average(step, w[i], averages[i]);
+}
 
 void update(const Rule& rule, const Preparation& preparation, const StepFactors& step,
             const UpdateRange& range) {
@@ -56,7 +56,7 @@ void update(const Rule& rule, const Preparation& preparation, const StepFactors&
             range.slots[2]);
       },
       rule);
-  if (range.averages != nullptr) average_loop(step, range.size, range.w, range.averages);
+  if (range.averages != nullptr) update_averages(step, range.size, range.w, range.averages);
 }
 
 }  // namespace sluice::optim

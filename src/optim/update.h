@@ -22,4 +22,7 @@ struct UpdateRange {
 void update(const Rule& rule, const Preparation& preparation, const StepFactors& step,
             const UpdateRange& range);
 
+// What update() does behind the rule where averages are kept.
+void update_averages(StepFactors step, size_t size, float* w, float* averages);
+
 }  // namespace sluice::optim

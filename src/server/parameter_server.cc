@@ -18,11 +18,14 @@
 namespace sluice::server {
 namespace {
 
-std::shared_ptr<BufferPool> make_pool(const wire::ShardMap& map, const std::vector<int>& owned) {
+std::shared_ptr<BufferPool> make_pool(const wire::CreateRequest& request,
+                                      const std::vector<int>& owned) {
   size_t largest = 0;
-  for (const int index : owned) largest = std::max(largest, map[index].size);
-  // Every shard may have a reply under way that holds an earlier version, and one more.
-  return std::make_shared<BufferPool>(largest, 2 * owned.size() + 2);
+  for (const int index : owned) largest = std::max(largest, request.shard_map[index].size);
+  const bool averages = algorithm::make_shard_rule(request.update_rule, 0).average.has_value();
+  // Every shard may have a reply under way that holds an earlier version, and one more; and the
+  // averages of a push.
+  return std::make_shared<BufferPool>(largest, (averages ? 3 : 2) * owned.size() + 2);
 }
 
 Status check_pushes(const std::vector<int64_t>& pushes) {
@@ -46,7 +49,7 @@ Status check(const wire::CreateRequest& request) {
   }
   SLUICE_RETURN_IF_ERROR(check_pushes(request.pushes));
   try {
-    (void)algorithm::make_update_rule(request.update_rule, 0);
+    (void)algorithm::make_shard_rule(request.update_rule, 0);
   } catch (const std::invalid_argument& error) {
     return invalid_argument(error.what());
   }
@@ -58,10 +61,10 @@ Status check(const wire::CreateRequest& request) {
 struct ParameterServer::Job {
   Job(const wire::CreateRequest& r, const core::World& world) : request(r) {
     const std::vector<int> owned = request.shard_map.owned_by(request.server);
-    const auto pool = make_pool(request.shard_map, owned);
+    const auto pool = make_pool(request, owned);
     for (const int index : owned) {
       const auto make_rule = [this, offset = request.shard_map[index].offset](size_t shard_size) {
-        return algorithm::make_update_rule(request.update_rule, shard_size, offset);
+        return algorithm::make_shard_rule(request.update_rule, shard_size, offset);
       };
       shards.emplace(index, std::make_unique<ShardStore>(request.shard_map[index], request.pushes,
                                                          make_rule, pool, world));
@@ -123,7 +126,7 @@ void ParameterServer::pull(const wire::PullRequest& request,
                            core::Reply<Result<wire::PullReply>> reply) {
   reply(guarded("pull", [&]() -> Result<wire::PullReply> {
     SLUICE_ASSIGN_OR_RETURN(const auto shard, find(request.job, request.shard));
-    return shard->pull();
+    return request.averages ? shard->pull_averages() : shard->pull();
   }));
 }
 

@@ -39,7 +39,7 @@ Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& head
   if (!assigned_) return failed_precondition(who() + ": no values assigned yet");
   const int64_t version = count_.version;
   const algorithm::PushContext context{version, version - header.base_version, header.steps,
-                                       header.worker};
+                                       header.worker, steps_};
   const PushDecision decision = ledger_.decide(header.id);
   if (decision == PushDecision::kDuplicate) {
     ledger_.fence(header.id.partition, header.id.incarnation);
@@ -58,6 +58,7 @@ void ShardMachine::applied(const wire::PushHeader& header, core::TimePoint now) 
   ledger_.record(header.id);
   totals_.record(header, now);
   ++count_.version;
+  steps_ += header.steps;
   count_.staleness_sum += static_cast<double>(staleness);
   count_.staleness_max = std::max(count_.staleness_max, staleness);
 }

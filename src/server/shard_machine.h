@@ -71,6 +71,7 @@ class ShardMachine {
   PushLedger ledger_;
   TrainingTotals totals_;
   wire::LedgerReply::ShardCount count_;
+  int64_t steps_ = 0;  // of the pushes that were applied
 };
 
 }  // namespace sluice::server

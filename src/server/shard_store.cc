@@ -11,8 +11,8 @@
 namespace sluice::server {
 namespace {
 
-// 8 KiB each of old values, update and result stay in a first-level cache of 32 KiB together;
-// blocks of 32 KiB were a third slower.
+// 8 KiB each of old values, update and result stay in a first-level cache of 32 KiB together, and
+// then the result with its old and new averages; blocks of 32 KiB were a third slower.
 constexpr size_t kBlock = 2048;
 
 }  // namespace
@@ -46,6 +46,18 @@ void ShardStore::fence(int64_t partition, int64_t incarnation, core::Reply<Resul
 }
 
 Result<wire::PullReply> ShardStore::pull() const {
+  SLUICE_ASSIGN_OR_RETURN(const Snapshot now, snapshot());
+  return wire::PullReply{now.version, now.values};
+}
+
+Result<wire::PullReply> ShardStore::pull_averages() const {
+  SLUICE_ASSIGN_OR_RETURN(const Snapshot now, snapshot());
+  if (now.averages.owner) return wire::PullReply{now.version, now.averages};
+  return invalid_argument(fmt::format(
+      "shard {}: no averages are kept, use_ema is not set in the job's optimizer", shard_.index));
+}
+
+Result<ShardStore::Snapshot> ShardStore::snapshot() const {
   std::lock_guard lock(mutex_);
   if (snapshot_.values.owner) return snapshot_;
   return failed_precondition(fmt::format("shard {}: no values assigned yet", shard_.index));
@@ -119,10 +131,11 @@ Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
     std::lock_guard lock(mutex_);
     SLUICE_RETURN_IF_ERROR(machine_.assign(values.bytes()));
   }
-  if (!rule_) rule_ = make_rule_(shard_.size);
+  if (!rule_.update) rule_ = make_rule_(shard_.size);
   auto buffer = pool_->take();
   PayloadReader(values).copy(buffer->span().first(shard_.size));
-  wire::PullReply next = snapshot_of(0, std::move(buffer));
+  Snapshot next{.values = payload_of(std::move(buffer))};
+  if (rule_.average) next.averages = next.values;
   // What was there before may be freed here: after the lock.
   std::lock_guard lock(mutex_);
   machine_.assigned();
@@ -134,44 +147,51 @@ Result<wire::ExchangeReply> ShardStore::push_now(const wire::PushHeader& header,
                                                  const wire::ReceivedPayload& update) {
   using Kind = ShardMachine::PushAction::Kind;
   ShardMachine::PushAction action;
-  wire::PullReply now;
+  Snapshot now;
   {
     std::lock_guard lock(mutex_);
     SLUICE_ASSIGN_OR_RETURN(action, machine_.push(header, update.bytes()));
     now = snapshot_;
   }
-  if (action.kind == Kind::kDuplicate) return wire::ExchangeReply{{now.version, true}, now};
+  if (action.kind == Kind::kDuplicate) {
+    return wire::ExchangeReply{{now.version, true}, {now.version, now.values}};
+  }
 
   const core::TimePoint start = world_.now();
-  auto values = updated(now.values.values, update, action.context);
+  const Snapshot next = updated(now, update, action.context);
   const core::TimePoint end = world_.now();
-  const wire::PullReply next = snapshot_of(now.version + 1, std::move(values));
   // `now`, and with it perhaps the old values, is let go after the lock.
   std::lock_guard lock(mutex_);
   machine_.applied(header, end);
   snapshot_ = next;
   update_seconds_ += core::to_seconds(end - start);
-  return wire::ExchangeReply{{next.version, false}, next};
+  return wire::ExchangeReply{{next.version, false}, {next.version, next.values}};
 }
 
-wire::PullReply ShardStore::snapshot_of(int64_t version,
-                                        std::shared_ptr<const core::AlignedBuffer> values) const {
-  const std::span<const float> span = values->span().first(shard_.size);
-  return {version, {std::move(values), span}};
+wire::Payload ShardStore::payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const {
+  const std::span<const float> span = buffer->span().first(shard_.size);
+  return {std::move(buffer), span};
 }
 
-std::shared_ptr<core::AlignedBuffer> ShardStore::updated(std::span<const float> old_values,
-                                                         const wire::ReceivedPayload& update,
-                                                         const algorithm::PushContext& context) {
-  auto result = pool_->take();
+ShardStore::Snapshot ShardStore::updated(const Snapshot& old, const wire::ReceivedPayload& update,
+                                         const algorithm::PushContext& context) {
+  const auto values = pool_->take();
+  const auto averages = rule_.average ? pool_->take() : nullptr;
   PayloadReader reader(update);
   alignas(64) float scratch[kBlock];
-  rule_->begin(context);
+  rule_.update->begin(context);
+  if (rule_.average) rule_.average->begin(context);
   for (size_t offset = 0; offset < shard_.size; offset += kBlock) {
     const size_t n = std::min(kBlock, shard_.size - offset);
-    rule_->apply(old_values.subspan(offset, n), reader.next({scratch, n}),
-                 result->span().subspan(offset, n), offset, context);
+    const std::span<float> block = values->span().subspan(offset, n);
+    rule_.update->apply(old.values.values.subspan(offset, n), reader.next({scratch, n}), block,
+                        offset, context);
+    if (!rule_.average) continue;
+    rule_.average->apply(block, old.averages.values.subspan(offset, n),
+                         averages->span().subspan(offset, n), offset);
   }
+  Snapshot result{old.version + 1, payload_of(values)};
+  if (averages) result.averages = payload_of(averages);
   return result;
 }
 

@@ -1,10 +1,11 @@
-// One shard of the parameters at its server: values, version, rule, and the ledger of its pushes.
+// One shard of the parameters at its server: values, their averages where the job keeps some,
+// version, rule, and the ledger of its pushes.
 //
-// The values are an immutable snapshot with a version. A push writes rule(old, update) into another
-// buffer, in one pass over blocks that stay in the cache, and publishes it together with its entry
-// in the ledger. Whoever pulls shares the snapshot: without copying, never torn, and without
-// waiting for a push that is being applied. A push that fails, for whatever reason, has changed
-// nothing.
+// The values are an immutable snapshot with a version, and so are their averages. A push writes
+// rule(old, update) into another buffer, in one pass over blocks that stay in the cache, and the
+// averages into one more, and publishes them together with its entry in the ledger. Whoever pulls
+// shares the snapshot: without copying, never torn, and without waiting for a push that is being
+// applied. A push that fails, for whatever reason, has changed nothing.
 //
 // Pushes, fences and assignments are decided one at a time, in the order in which they came
 // (shard_machine.h), so that a fence's answer includes the push that was being applied. No thread
@@ -25,7 +26,7 @@
 #include <variant>
 #include <vector>
 
-#include "algorithm/update_rule.h"
+#include "algorithm/algorithm.h"
 #include "core/reply.h"
 #include "core/world.h"
 #include "server/buffer_pool.h"
@@ -38,7 +39,7 @@ namespace sluice::server {
 
 class ShardStore {
  public:
-  using MakeRule = std::function<std::unique_ptr<algorithm::UpdateRule>(size_t shard_size)>;
+  using MakeRule = std::function<algorithm::ShardRule(size_t shard_size)>;
 
   // Takes no memory for values, and makes no rule, before the first assign(). The pool's buffers
   // are at least as large as the shard. `world`, and `pushes` by partition, outlive the store.
@@ -56,6 +57,8 @@ class ShardStore {
   void fence(int64_t partition, int64_t incarnation, core::Reply<Result<int64_t>> reply);
 
   Result<wire::PullReply> pull() const;
+  // Before the first push they are the values. INVALID_ARGUMENT: the job keeps none.
+  Result<wire::PullReply> pull_averages() const;
 
   struct Report {
     wire::LedgerReply::ShardCount count;
@@ -82,6 +85,11 @@ class ShardStore {
     core::Reply<Result<int64_t>> reply;
   };
   using Call = std::variant<Assign, Push, Fence>;
+  struct Snapshot {
+    int64_t version = 0;
+    wire::Payload values{};
+    wire::Payload averages{};  // empty: none are kept
+  };
 
   void take(Call call);
   void serve_turns(Call call) noexcept;
@@ -93,23 +101,22 @@ class ShardStore {
   Status assign_now(const wire::ReceivedPayload& values);
   Result<wire::ExchangeReply> push_now(const wire::PushHeader& header,
                                        const wire::ReceivedPayload& update);
-  wire::PullReply snapshot_of(int64_t version,
-                              std::shared_ptr<const core::AlignedBuffer> values) const;
-  std::shared_ptr<core::AlignedBuffer> updated(std::span<const float> old_values,
-                                               const wire::ReceivedPayload& update,
-                                               const algorithm::PushContext& context);
+  Result<Snapshot> snapshot() const;
+  wire::Payload payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const;
+  Snapshot updated(const Snapshot& old, const wire::ReceivedPayload& update,
+                   const algorithm::PushContext& context);
 
   const wire::Shard shard_;
   const MakeRule make_rule_;
   const std::shared_ptr<BufferPool> pool_;
   const core::World& world_;
 
-  std::unique_ptr<algorithm::UpdateRule> rule_;  // used by the call whose turn it is
+  algorithm::ShardRule rule_;  // used by the call whose turn it is
 
   mutable std::mutex mutex_;  // for decisions; never held during a pass over the values
   Turns<Call> turns_;
   ShardMachine machine_;
-  wire::PullReply snapshot_;  // changed by the call whose turn it is
+  Snapshot snapshot_;  // changed by the call whose turn it is
   double update_seconds_ = 0;
 };
 

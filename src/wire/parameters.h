@@ -50,7 +50,7 @@ struct PushHeader {
   PushIdentity id;
   int worker = 0;            // who pushes; for the per-worker report only
   int64_t base_version = 0;  // the shard's version that the worker started from
-  int32_t steps = 0;         // optimizer steps that the payload sums up
+  int32_t steps = 0;         // mini-batches that the payload sums up
   // Recorded once with the push it came with. Only the ledger shard's push carries them
   // (ShardMap::kLedgerShard).
   std::vector<EpochMetrics> metrics;
@@ -84,6 +84,7 @@ struct Payload {
 struct PullRequest {
   uint64_t job = 0;
   int shard = 0;
+  bool averages = false;  // instead of the values, of a job that keeps some
 };
 
 struct PullReply {
@@ -162,7 +163,8 @@ struct LedgerReply {
 
 // A parameter server as its transport sees it. Calls come from several threads at once; none
 // blocks. Each is answered exactly once, now or later, from any thread.
-// INVALID_ARGUMENT: the payload's size is not the shard's, or a push that the job does not have.
+// INVALID_ARGUMENT: the payload's size is not the shard's, a push that the job does not have, or
+// averages, of which it keeps none.
 // NOT_FOUND: not this server's shard. FAILED_PRECONDITION: another job, or no values assigned yet.
 // ABORTED: fenced off, or a gap in the sequence; the caller must give up its lease. ALREADY_EXISTS:
 // creating a job again in another way, or assigning values after the first push.

@@ -25,9 +25,14 @@ std::vector<float> apply_once(UpdateRule& rule, const std::vector<float>& values
   return result;
 }
 
+std::unique_ptr<UpdateRule> make_update_rule(const std::string& text, size_t size,
+                                             size_t offset = 0) {
+  return make_shard_rule(text, size, offset).update;
+}
+
 std::string message_of(const std::string& json) {
   try {
-    (void)make_update_rule(json, 0);
+    (void)make_shard_rule(json, 0);
   } catch (const std::invalid_argument& error) {
     return error.what();
   }
@@ -99,7 +104,12 @@ TEST(UpdateRuleTest, TextThatIsNestedTooDeeplyThrows) {
 
 TEST(UpdateRuleTest, TextThatIsNoRuleThrows) {
   for (const char* text :
-       {"", "adag", "[]", "{}", R"({"name": 3})", R"({"name": "adag"})",
+       {"",
+        "adag",
+        "[]",
+        "{}",
+        R"({"name": 3})",
+        R"({"name": "adag"})",
         R"({"name": "adag", "optimizer": "adam", "scale": 2})",
         R"({"name": "adag", "optimizer": "adam", "window": 0})",
         R"({"name": "adag", "optimizer": "adam", "window": 2.5})",
@@ -109,6 +119,7 @@ TEST(UpdateRuleTest, TextThatIsNoRuleThrows) {
         R"({"name": "adag", "optimizer": "adam", "untrained": [[0, -1]]})",
         R"({"name": "adag", "optimizer": "adam", "untrained": [[5, 2], [6, 1]]})",
         R"({"name": "adag", "optimizer": "adam", "untrained": [[0, 18446744073709551615]]})",
+        R"({"name": "adag", "optimizer": {"name": "sgd", "use_ema": true, "ema_momentum": 2}})",
         R"({"name": "async_sgd", "optimizer": {"name": "nadam9"}})",
         R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": "x"}})",
         R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": -1}})",

@@ -101,7 +101,7 @@ nlohmann::ordered_json measure(const char* name, const std::string& rule, size_t
   const auto speed = [&](double s) { return 1e-9 * static_cast<double>(bytes) / s; };
   const double updated = speed(median(update_s));
   const double copied = speed(median(copy_s));
-  std::printf("%-5s %5.1f MB: update %6.2f GB/s   memcpy %6.2f GB/s   ratio %.2f\n", name,
+  std::printf("%-17s %5.1f MB: update %6.2f GB/s   memcpy %6.2f GB/s   ratio %.2f\n", name,
               static_cast<double>(bytes) * 1e-6, updated, copied, updated / copied);
   return {{"rule", name},
           {"bytes", bytes},
@@ -123,6 +123,8 @@ int run(const std::vector<std::string>& arguments) {
     cases.push_back(measure("add", add_rule_json(), parameters, rounds));
     cases.push_back(measure("sgd", optimizer_rule_json("sgd"), parameters, rounds));
     cases.push_back(measure("adam", optimizer_rule_json("adam"), parameters, rounds));
+    cases.push_back(
+        measure("sgd with averages", optimizer_rule_json("sgd(use_ema=true)"), parameters, rounds));
   }
   if (!file.empty()) {
     std::ofstream(file) << nlohmann::ordered_json{{"benchmark", "update"}, {"cases", cases}}.dump(2)

@@ -70,6 +70,14 @@ TEST_F(ParameterClientTest, PullsEveryShardIntoItsPlace) {
   EXPECT_TRUE(waits_.empty());
 }
 
+TEST_F(ParameterClientTest, PullsAveragesWhenItIsAskedTo) {
+  make();
+  client_->pull_averages(values_, [this](Status status) { end_ = std::move(status); });
+  ASSERT_TRUE(wait().ok());
+  ASSERT_TRUE(pull().ok());
+  EXPECT_THAT(channel().averages_pulled, ElementsAre(true, true, false, false));
+}
+
 TEST_F(ParameterClientTest, RepeatsAFailedShardWithTheSameIdentityAndBytesOnly) {
   channel().script[1] = {unavailable("server 0 is gone"), deadline_exceeded("late")};
   make();

@@ -34,6 +34,7 @@ class ScriptedChannel final : public UnusedChannel {
   }
   void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,
             core::Reply<Result<PulledVersion>> reply) override {
+    averages_pulled.push_back(request.averages);
     answer(request.shard, into, std::move(reply));
   }
   void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
@@ -55,6 +56,7 @@ class ScriptedChannel final : public UnusedChannel {
     answer_now(call.shard, call.into, std::move(call.reply));
   }
 
+  std::vector<bool> averages_pulled;  // by pull: whether they were asked for
   std::map<int, std::deque<Status>> script;
   Status always;  // when the script is empty
   Status pong;

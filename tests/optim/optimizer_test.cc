@@ -214,6 +214,15 @@ TEST(OptimizerTest, AveragesAreThoseOfTheParametersAfterEachStep) {
   EXPECT_EQ(optimizer.averages()[0], 0.125f);
 }
 
+TEST(OptimizerTest, SeveralStepsOfAnAverageAtOnceKeepAPowerOfItsMomentum) {
+  const OptimizerSpec spec = Adam({.use_ema = true, .ema_momentum = 0.9f});
+  EXPECT_EQ(average_factors_of(spec, 0, 5).keep, 0);
+  EXPECT_EQ(average_factors_of(spec, 5, 1).keep, 0.9f);
+  EXPECT_FLOAT_EQ(average_factors_of(spec, 5, 3).keep, 0.9f * 0.9f * 0.9f);
+  EXPECT_EQ(average_factors_of(spec, 5, 0).keep, 1);
+  EXPECT_EQ(average_factors_of(Adam({.use_ema = true, .ema_momentum = 0}), 5, 2).keep, 0);
+}
+
 TEST(OptimizerTest, NadamsProductNeedsNoState) {
   // Multiplied up as Keras does, past where it has become too small to matter.
   for (const float beta_1 : {0.5f, 0.9f, 0.9999f}) {

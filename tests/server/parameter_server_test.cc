@@ -40,6 +40,11 @@ class UnemployedServerTest : public ::testing::Test {
       server().pull({job, shard}, std::move(reply));
     });
   }
+  Result<wire::PullReply> pull_averages(uint64_t job, int shard) {
+    return await_result<wire::PullReply>([&](auto reply) {
+      server().pull({job, shard, true}, std::move(reply));
+    });
+  }
   Result<wire::FenceReply> fence(const wire::FenceRequest& request) {
     return await_result<wire::FenceReply>(
         [&](auto reply) { server().fence(request, std::move(reply)); });
@@ -57,6 +62,7 @@ class UnemployedServerTest : public ::testing::Test {
     header.job = kJob;
     header.shard = shard;
     header.id = {partition, incarnation, sequence};
+    header.steps = 1;
     header.metrics = {{0, 10, 0.5, {9}}};
     const auto reply = await_result<wire::ExchangeReply>(
         [&](auto answer) { server().exchange(header, ones(), std::move(answer)); });
@@ -152,6 +158,27 @@ TEST_F(ParameterServerTest, ShardsOfOtherServersAreNotFound) {
   for (const int shard : {0, 1, 4, -1}) {
     EXPECT_EQ(pull(kJob, shard).status().code(), StatusCode::kNotFound) << shard;
   }
+}
+
+// Parameters 32 and 33, which are not trained, are their own averages.
+TEST_F(ParameterServerTest, AveragesArePulledFromAJobThatKeepsSome) {
+  wire::CreateRequest averaging = request();
+  averaging.update_rule = algorithm::Choice("adag").to_update_rule(
+      SGD({.use_ema = true, .ema_momentum = 0.5f}), {{32, 2}});
+  ASSERT_TRUE(create(averaging).ok());
+  for (const int shard : {2, 3}) ASSERT_TRUE(assign(kJob, shard).ok());
+  for (const int64_t sequence : {1, 2}) ASSERT_TRUE(push(2, 0, 1, sequence).ok());
+  EXPECT_THAT(pull(kJob, 2)->values.values, testing::Each(3.0f));
+  const auto averages = pull_averages(kJob, 2);
+  ASSERT_TRUE(averages.ok()) << averages.status();
+  EXPECT_THAT(averages->values.values.first(2), testing::Each(3.0f));
+  EXPECT_THAT(averages->values.values.subspan(2), testing::Each(2.5f));
+  EXPECT_THAT(pull_averages(kJob, 3)->values.values, testing::Each(1.0f));
+}
+
+TEST_F(ParameterServerTest, AveragesOfAJobThatKeepsNoneAreRefused) {
+  create_and_assign();
+  EXPECT_EQ(pull_averages(kJob, 2).status().code(), StatusCode::kInvalidArgument);
 }
 
 TEST_F(ParameterServerTest, CreatingTheSameJobAgainKeepsItsValues) {

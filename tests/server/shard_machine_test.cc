@@ -86,6 +86,19 @@ TEST_F(ShardMachineTest, TheRuleHearsHowStaleThePushIs) {
   EXPECT_EQ(machine_.count().staleness_sum, 0 + 1 + 1);
 }
 
+TEST_F(ShardMachineTest, TheRuleHearsHowManyMiniBatchesWereAppliedBefore) {
+  wire::PushHeader header = push_of(0, 1, 1);
+  header.steps = 4;
+  apply(header);
+  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kDuplicate);
+  header = push_of(0, 1, 2);
+  header.steps = 3;
+  EXPECT_EQ(machine_.push(header, kBytes)->context.steps_before, 4) << "and this fails";
+  EXPECT_EQ(machine_.push(header, kBytes)->context.steps_before, 4);
+  machine_.applied(header, {});
+  EXPECT_EQ(machine_.push(push_of(2, 1, 1), kBytes)->context.steps_before, 7);
+}
+
 TEST_F(ShardMachineTest, FencedAndGapsAreAborted) {
   EXPECT_EQ(refusal(push_of(0, 1, 2)), StatusCode::kAborted) << "a gap";
   EXPECT_EQ(machine_.fence(0, 2).status(), ok_status());

@@ -116,15 +116,19 @@ class ShardStoreTest : public ::testing::Test {
   float value_at(size_t i) { return store_.pull()->values.values[i]; }
 
   std::atomic<FragileRule::Fails> fails_ = FragileRule::Fails::kNever;
+  std::optional<algorithm::MovingAverage> average_;  // before values are assigned
   Gate gate_;
   TickingWorld world_;
   const std::vector<int64_t> pushes_{50, 50, 50, {50}};
   std::shared_ptr<BufferPool> pool_ = std::make_shared<BufferPool>(kSize, 4);
-  ShardStore store_{{0, 0, kSize, 0},
-                    pushes_,
-                    [this](size_t) { return std::make_unique<FragileRule>(&fails_, &gate_); },
-                    pool_,
-                    world_};
+  ShardStore store_{
+      {0, 0, kSize, 0},
+      pushes_,
+      [this](size_t) {
+        return algorithm::ShardRule{std::make_unique<FragileRule>(&fails_, &gate_), average_};
+      },
+      pool_,
+      world_};
   const std::vector<float> ones_ = std::vector<float>(kSize, 1);
 };
 
@@ -258,7 +262,7 @@ TEST(UnassignedShardStoreTest, HasNothingToPullOrToPushTo) {
   const std::vector<int64_t> pushes{1};
   ShardStore store(
       {0, 0, 16, {0}}, pushes,
-      [](size_t n) { return algorithm::make_update_rule(add_rule_json(), n); },
+      [](size_t n) { return algorithm::make_shard_rule(add_rule_json(), n); },
       std::make_shared<BufferPool>(16, 1), world);
   EXPECT_EQ(store.pull().status().code(), StatusCode::kFailedPrecondition);
   const auto reply = await_result<wire::ExchangeReply>([&](auto answer) {
@@ -273,7 +277,7 @@ TEST(UnassignedShardStoreTest, WithoutMemoryForTheRuleItSaysSoAndGoesOn) {
   bool memory = false;
   const auto make_rule = [&](size_t n) {
     if (!memory) throw std::bad_alloc();
-    return algorithm::make_update_rule(add_rule_json(), n);
+    return algorithm::make_shard_rule(add_rule_json(), n);
   };
   ShardStore store({0, 0, 16, {0}}, pushes, make_rule, std::make_shared<BufferPool>(16, 1), world);
   const auto assign = [&] {
@@ -422,6 +426,108 @@ TEST_F(ShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
   EXPECT_EQ(torn, 0);
   EXPECT_EQ(store_.pull()->version, 150);
   EXPECT_EQ(value_at(kSize - 1), 151.0f);
+}
+
+TEST_F(ShardStoreTest, WithoutUseEmaThereAreNoAverages) {
+  const Status status = store_.pull_averages().status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(),
+            "shard 0: no averages are kept, use_ema is not set in the job's optimizer");
+}
+
+// Momentum 1/2; every push adds 1 to what was 1.
+class AveragingShardStoreTest : public ShardStoreTest {
+ protected:
+  AveragingShardStoreTest() {
+    average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f}),
+                     std::vector<algorithm::UntrainedRange>{}, 0);
+  }
+  static wire::PushHeader push_of_steps(int64_t sequence, int32_t steps) {
+    wire::PushHeader header = push_of(0, 1, sequence);
+    header.steps = steps;
+    return header;
+  }
+  float average_at(size_t i) { return store_.pull_averages()->values.values[i]; }
+};
+
+TEST_F(AveragingShardStoreTest, AveragesAreTheValuesBeforeTheFirstPush) {
+  const auto averages = store_.pull_averages();
+  ASSERT_TRUE(averages.ok()) << averages.status();
+  EXPECT_EQ(averages->version, 0);
+  EXPECT_EQ(averages->values.values.data(), store_.pull()->values.values.data()) << "shared";
+}
+
+TEST_F(AveragingShardStoreTest, APushOfSeveralStepsWeighsAsMuchAsTheyDo) {
+  ASSERT_TRUE(push(push_of_steps(1, 3)).ok());
+  EXPECT_EQ(average_at(0), 2) << "the first is all there is";
+  ASSERT_TRUE(push(push_of_steps(2, 2)).ok());
+  const auto averages = store_.pull_averages();
+  EXPECT_EQ(averages->version, 2);
+  for (const float average : averages->values.values) {
+    ASSERT_EQ(average, 0.25f * 2 + 0.75f * 3);
+  }
+  EXPECT_EQ(value_at(0), 3) << "values know nothing of it";
+}
+
+TEST_F(AveragingShardStoreTest, DuplicatesAndWhatFailsAreInNoAverage) {
+  ASSERT_TRUE(push(push_of_steps(1, 1)).ok());
+  ASSERT_TRUE(push(push_of_steps(1, 1)).ok());
+  fails_ = FragileRule::Fails::kHalfway;
+  EXPECT_FALSE(push(push_of_steps(2, 7)).ok());
+  EXPECT_EQ(store_.pull_averages()->version, 1);
+  EXPECT_EQ(average_at(0), 2);
+  fails_ = FragileRule::Fails::kNever;
+  ASSERT_TRUE(push(push_of_steps(2, 1)).ok());
+  EXPECT_EQ(average_at(0), 2.5f);
+  EXPECT_EQ(average_at(kSize - 1), 2.5f);
+}
+
+TEST_F(AveragingShardStoreTest, WhereValuesBecomeTheirAveragesWorkersGetThem) {
+  average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f, .ema_overwrite_frequency = 2}),
+                   std::vector<algorithm::UntrainedRange>{}, 0);
+  ShardStore store(
+      {0, 0, kSize, 0}, pushes_,
+      [this](size_t) {
+        return algorithm::ShardRule{std::make_unique<FragileRule>(&fails_, &gate_), average_};
+      },
+      pool_, world_);
+  store.assign(whole(ones_), [](const Status& status) { EXPECT_TRUE(status.ok()); });
+  for (int64_t sequence = 1; sequence <= 3; ++sequence) {
+    store.exchange(push_of_steps(sequence, 1), whole(ones_),
+                   [&](const Result<wire::ExchangeReply>& reply) {
+                     const float right[] = {2, 2.5f, 3.5f};
+                     EXPECT_EQ(reply->pull.values.values[kSize - 1], right[sequence - 1]);
+                   });
+  }
+  EXPECT_EQ(store.pull_averages()->values.values[0], 3);
+}
+
+TEST_F(AveragingShardStoreTest, OneWriterNeedsNoMoreThanFourBuffers) {
+  for (int64_t i = 1; i <= 10; ++i) ASSERT_TRUE(push(push_of_steps(i, 1)).ok());
+  EXPECT_EQ(pool_->idle(), 2u);
+}
+
+// Every average is the same number, and follows from the version.
+TEST_F(AveragingShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
+  std::vector<float> right = {1, 2};
+  while (right.size() <= 50) {
+    right.push_back(0.5f * right.back() + 0.5f * static_cast<float>(1 + right.size()));
+  }
+  std::atomic<bool> done = false;
+  std::atomic<int> torn = 0;
+  std::thread reader([&] {
+    while (!done) {
+      const auto averages = store_.pull_averages();
+      for (const float average : averages->values.values) {
+        torn += average != right[static_cast<size_t>(averages->version)];
+      }
+    }
+  });
+  for (int64_t i = 1; i <= 50; ++i) EXPECT_TRUE(push(push_of_steps(i, 1)).ok());
+  done = true;
+  reader.join();
+  EXPECT_EQ(torn, 0);
+  EXPECT_EQ(average_at(7), right[50]);
 }
 
 // Two threads train each partition, since a lease is taken over again and again: every push comes

@@ -126,11 +126,12 @@ v1::PullRequest to_proto(const wire::PullRequest& request) {
   v1::PullRequest message;
   message.set_job(request.job);
   message.set_shard(request.shard);
+  message.set_averages(request.averages);
   return message;
 }
 
 wire::PullRequest from_proto(const v1::PullRequest& request) {
-  return {request.job(), request.shard()};
+  return {request.job(), request.shard(), request.averages()};
 }
 
 v1::FenceRequest to_proto(const wire::FenceRequest& request) {
