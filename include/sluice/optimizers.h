@@ -19,8 +19,17 @@
 //                       after every ema_overwrite_frequency steps
 //
 // 0 is none, as Keras' None; of the clippings one may be set. use_ema needs one float of slots per
-// parameter more, and is for Model::fit() alone. With AsyncSgd a worker clips norms, of the mean
-// gradient that it pushes, and everything else is done at the server.
+// parameter more.
+//
+// In a distributed job (sluice/trainer.h) everything is done where the optimizer steps, at the
+// workers or at the servers, but for this: with AsyncSgd a worker clips norms, of the mean gradient
+// that it pushes; and use_ema is of the servers' parameters, whatever the trainer. A push that sums
+// up k mini-batches counts as k steps at once, from w as it is after the push:
+//
+//   a = m^k a + (1 - m^k) w   with m = ema_momentum;   in the first push a = w
+//
+// and parameters become their averages, at the servers, after a push with which the mini-batches
+// reach or pass a multiple of ema_overwrite_frequency. Workers keep no averages.
 //
 // Ranges, checked when training starts (std::invalid_argument, naming the field): numbers finite
 // and at least 0; momentum and ema_momentum from 0 to 1; rho and betas at least 0 and below 1, but

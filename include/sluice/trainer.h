@@ -46,7 +46,8 @@ struct TrainerOptions {
   int64_t batch_size = 32;
   int window = 5;  // mini-batches between two exchanges, at least 1
   int epochs = 1;  // passes over the dataset
-  // Of each worker's replica (Adag, Downpour) or of the servers (AsyncSgd).
+  // Of each worker's replica (Adag, Downpour) or of the servers (AsyncSgd). With use_ema the model
+  // gets the averages of the servers' parameters; epochs are validated without it.
   OptimizerSpec optimizer = "adam";
   LossSpec loss = "categorical_crossentropy";
   std::map<std::string, LossSpec> losses{};  // of several outputs, by name, where they differ

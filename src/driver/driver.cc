@@ -205,17 +205,20 @@ void Driver::pull(std::span<float> into, core::Reply<Status> reply) {
     if (stage_ != Stage::kTraining && stage_ != Stage::kCollecting) {
       return reply(cancelled("the job is not training"));
     }
-    pull_in_turn(into, std::move(reply));
+    pull_in_turn({Pull::What::kValues, into, std::move(reply)});
   });
 }
 
-void Driver::pull_in_turn(std::span<float> into, core::Reply<Status> reply) {
-  pulls_.push_back({into, std::move(reply)});
+void Driver::pull_in_turn(Pull pull) {
+  pulls_.push_back(std::move(pull));
   if (pulls_.size() == 1) next_pull();
 }
 
 void Driver::next_pull() {
-  client_->pull(pulls_.front().into, lifetime_->on(strand_, [this](const Status& status) {
+  const Pull& next = pulls_.front();
+  const auto pull = next.what == Pull::What::kValues ? &client::ParameterClient::pull
+                                                     : &client::ParameterClient::pull_averages;
+  ((*client_).*pull)(next.into, lifetime_->on(strand_, [this](const Status& status) {
     pulled(status);
     changed();
   }));
@@ -283,10 +286,19 @@ void Driver::collect() {
   });
 }
 
-// The time of training ends here: what a job has trained is in what is read.
+// The time of training ends here: what a job has trained is in what is read. The values are read of
+// a job with averages too: the last epoch is validated on them, as every other.
 void Driver::read_parameters(core::Reply<Status> done) {
   training_time_ = world_.now() - training_since_.value_or(world_.now());
-  pull_in_turn(parameters_->span(), std::move(done));
+  if (!options_.training.optimizer.use_ema) {
+    return pull_in_turn({Pull::What::kValues, parameters_->span(), std::move(done)});
+  }
+  averages_ = core::AlignedBuffer(parameters_->size());
+  pull_in_turn({Pull::What::kValues, parameters_->span(),
+                [this, done = std::move(done)](const Status& status) mutable {
+                  if (!status.ok()) return done(status);
+                  pull_in_turn({Pull::What::kAverages, averages_.span(), std::move(done)});
+                }});
 }
 
 void Driver::read_final_ledgers() {
@@ -331,12 +343,13 @@ std::vector<std::string> Driver::server_addresses() const {
   return addresses;
 }
 
-JobResult Driver::job_result() const {
+JobResult Driver::job_result() {
   JobResult result = result_of(ledgers_);
   result.training_time_s = core::to_seconds(training_time_);
   result.parameters = core::AlignedBuffer(parameters_->size());
   std::copy(parameters_->span().begin(), parameters_->span().end(),
             result.parameters.span().begin());
+  result.averages = std::move(averages_);
   return result;
 }
 

@@ -87,6 +87,7 @@ class Driver final : public wire::ControlService {
  private:
   enum class Stage { kNotStarted, kJoining, kSettingUp, kTraining, kCollecting, kEnding, kEnded };
   struct Pull {
+    enum class What { kValues, kAverages } what;
     std::span<float> into;
     core::Reply<Status> reply;
   };
@@ -123,14 +124,14 @@ class Driver final : public wire::ControlService {
   void on_time();
   Status lost_server() const;
   std::vector<std::string> server_addresses() const;
-  void pull_in_turn(std::span<float> into, core::Reply<Status> reply);
+  void pull_in_turn(Pull pull);
   void next_pull();
   void pulled(const Status& status);
   void read_parameters(core::Reply<Status> done);
   void collect();
   void read_final_ledgers();
   void conclude();
-  JobResult job_result() const;
+  JobResult job_result();
   void end(Result<JobResult> result);
   bool may_end() const;
   void all_left();
@@ -177,6 +178,7 @@ class Driver final : public wire::ControlService {
   bool kept_ = false;                                    // the parameters have been read
   std::vector<Leaving> leaving_;                         // servers that are still needed
   std::shared_ptr<core::AlignedBuffer> parameters_;      // the initial values, then the final ones
+  core::AlignedBuffer averages_;                         // the final ones, where some are kept
   HeldHeartbeats heartbeats_;
   HeldAcquires acquires_;
   std::map<int64_t, Grant> grants_;  // by a number of its own

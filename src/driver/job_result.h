@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,12 @@ struct JobResult {
   std::vector<WorkerReport> workers;
   std::vector<ServerReport> servers;
   core::AlignedBuffer parameters;  // the final values
+  core::AlignedBuffer averages;    // of them, where the job's optimizer has use_ema; else empty
+
+  // What the model gets.
+  std::span<const float> trained() const {
+    return averages.size() > 0 ? averages.span() : parameters.span();
+  }
 };
 
 }  // namespace sluice::driver

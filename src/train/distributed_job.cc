@@ -248,7 +248,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   const bool trained_to_its_end = result.ok() && result->stopped.empty();
   auto history = view.finish(trained_to_its_end ? result->parameters.span() : std::span<float>());
   if (!result.ok()) return result.status();
-  const auto trained = result->parameters.span();
+  const auto trained = result->trained();
   std::copy(trained.begin(), trained.end(), model.parameters().values().begin());
   return JobOutcome{std::move(*result), std::move(history)};
 }

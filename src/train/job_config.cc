@@ -324,9 +324,6 @@ void validate(const JobConfig& config) {
   const std::string wrong =
       objection("optimizer", [&] { optim::validate(effective_optimizer(config)); });
   if (!wrong.empty()) throw InvalidField("optimizer", wrong);
-  if (config.optimizer.use_ema) {
-    throw InvalidField("optimizer", "use_ema is for Model::fit(): a job keeps no averages");
-  }
 }
 
 algorithm::Choice algorithm_of(const JobConfig& config) {

@@ -25,6 +25,7 @@ backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec,
   options.deterministic = spec.deterministic;
   if (rule.trains_locally()) {
     options.optimizer = spec.optimizer;
+    options.optimizer->use_ema = false;  // averages are of the centre, and the servers' to keep
   } else {
     // A server sees pieces of a gradient, which have no norm that says anything.
     options.update_clip = optim::norm_clip_of(spec.optimizer);

@@ -225,7 +225,6 @@ class LockStepTest : public ClusterTest {};
 TEST_P(LockStepTest, OneWorkerEqualsLocalTrainingBitForBit) {
   const Dataset dataset = small_dataset(150);
   for (const OptimizerSpec& optimizer : every_setting()) {
-    if (optimizer.use_ema) continue;  // not in a job
     Sequential local = small_model();
     auto options = small_job(local, dataset, 1, GetParam().shards);
     options.training.trainer = "async_sgd";
@@ -244,11 +243,43 @@ TEST_P(LockStepTest, OneWorkerEqualsLocalTrainingBitForBit) {
                         .threads = 1,
                         .verbose = 0});
     const auto expected = local.parameters().values();
-    const auto actual = result.job->parameters.span();
+    const auto actual = result.job->trained();
     ASSERT_EQ(actual.size(), expected.size());
+    EXPECT_EQ(result.job->averages.size(), optimizer.use_ema ? expected.size() : 0);
     EXPECT_FALSE(std::equal(expected.begin(), expected.end(), initial.begin()));
     EXPECT_TRUE(std::equal(expected.begin(), expected.end(), actual.begin())) << optimizer.name;
     EXPECT_EQ(result.job->staleness_max, 0);
+  }
+}
+
+// The optimizer at the worker, whose own averages would overwrite what the servers' have.
+TEST_P(LockStepTest, AveragesAreThoseOfLocalTrainingWhereverTheOptimizerIs) {
+  const Dataset dataset = small_dataset(150);
+  for (const int64_t frequency : {0, 3}) {
+    const OptimizerSpec optimizer =
+        Adam({.use_ema = true, .ema_momentum = 0.9f, .ema_overwrite_frequency = frequency});
+    Sequential local = small_model();
+    local.fit(dataset, {.batch_size = 4,
+                        .epochs = 2,
+                        .optimizer = optimizer,
+                        .seed = 5,
+                        .threads = 1,
+                        .verbose = 0});
+    const auto expected = local.parameters().values();
+    for (const char* trainer : {"adag", "downpour"}) {
+      SCOPED_TRACE(trainer);
+      const Sequential model = small_model();
+      auto options = small_job(model, dataset, 1, GetParam().shards);
+      options.training.trainer = trainer;
+      options.training.optimizer = optimizer;
+      options.training.trainer.set("window", int64_t{1});
+      options.training.seed = 5;
+      const LocalJobResult result = run(options, model, dataset);
+      ASSERT_TRUE(result.job.ok()) << result.job.status();
+      ASSERT_EQ(result.job->averages.size(), expected.size());
+      EXPECT_THAT(result.job->averages.span(),
+                  testing::Pointwise(testing::FloatNear(1e-5f), expected));
+    }
   }
 }
 
@@ -433,6 +464,25 @@ TEST(ClusterStateTest, WorkersAtTheSameTimeDoNotMoveStateTooFar) {
     const auto parameters = result.job->parameters.span();
     EXPECT_NEAR(parameters[kMovingMean], 2, 1e-5);
     EXPECT_NEAR(parameters[kMovingVariance], 0, 1e-5);
+  }
+}
+
+// In Keras neither: use_ema is of what the optimizer steps.
+TEST(ClusterStateTest, StateIsNotAveraged) {
+  const Sequential model = normalizing_model(0.8);
+  const Dataset dataset = constant_dataset(60);
+  auto options = small_job(model, dataset, 3, 1);
+  options.training.optimizer = Adam({.learning_rate = 0.1, .use_ema = true, .ema_momentum = 0.5f});
+  transport::InprocTransport transport;
+  driver::JobObserver observer;
+  const auto result = run_local_job(transport, options, model, dataset, observer);
+  ASSERT_TRUE(result.job.ok()) << result.job.status();
+  const auto values = result.job->parameters.span(), averages = result.job->averages.span();
+  ASSERT_EQ(averages.size(), values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    // Gamma has no gradient where every record is the mean.
+    const bool moves = i != 0 && i != kMovingMean && i != kMovingVariance;
+    EXPECT_EQ(values[i] != averages[i], moves) << i;
   }
 }
 

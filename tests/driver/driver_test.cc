@@ -157,6 +157,38 @@ TEST_F(DriverTest, TheResultIsWhatTheServersCounted) {
   EXPECT_EQ(parameters.back(), 0.5f);
 }
 
+TEST_F(DriverTest, AJobWithAveragesEndsWithThemAndWithTheValues) {
+  options.training.optimizer.use_ema = true;
+  start();
+  const int64_t worker = join_worker();
+  servers[0].set_values(0.25f);
+  servers[1].set_values(0.5f);
+  for (FakeServer& each : servers) each.set_average(2);
+  train_everything(worker);
+  leave(worker);
+  ASSERT_TRUE(end().ok()) << result.status();
+  EXPECT_EQ(result->parameters.span().front(), 0.25f);
+  EXPECT_EQ(result->parameters.span().back(), 0.5f);
+  ASSERT_EQ(result->averages.size(), 64u);
+  EXPECT_THAT(result->averages.span(), testing::Each(2.0f));
+  EXPECT_EQ(result->trained().data(), result->averages.data());
+}
+
+TEST_F(DriverTest, AJobThatEndsBetweenValuesAndAveragesEndsOnce) {
+  options.training.optimizer.use_ema = true;
+  start();
+  const int64_t worker = join_worker();
+  servers[1].keep_silent(ServerCall::kPull);
+  train_everything(worker);
+  driver->abort("every worker is gone");
+  world.run();
+  leave(worker);
+  EXPECT_EQ(end().status(), Status(StatusCode::kAborted, "every worker is gone"));
+  servers[1].speak();
+  world.run();
+  EXPECT_EQ(ends, 1);
+}
+
 TEST_F(DriverTest, WorkersThatCameAfterOneAnotherAreReportedTogether) {
   start();
   acquire(join_worker(10));
@@ -420,7 +452,22 @@ TEST_F(DriverTest, AJobThatIsStoppedMayKeepWhatItHasLearned) {
   ASSERT_TRUE(end().ok()) << result.status();
   EXPECT_EQ(result->stopped, "stopped by SIGTERM");
   EXPECT_THAT(result->parameters.span(), testing::Each(7.0f));
+  EXPECT_EQ(result->averages.size(), 0u);
+  EXPECT_EQ(result->trained().data(), result->parameters.data());
   EXPECT_EQ(observer.all<JobStopping>().size(), 1u);
+}
+
+TEST_F(DriverTest, AJobThatIsStoppedKeepsItsAveragesToo) {
+  options.keep_when_stopped = true;
+  options.training.optimizer.use_ema = true;
+  start();
+  for (FakeServer& each : servers) each.set_average(2);
+  driver->stop("stopped by SIGTERM");
+  world.run();
+  servers_leave();
+  ASSERT_TRUE(end().ok()) << result.status();
+  EXPECT_EQ(result->stopped, "stopped by SIGTERM");
+  EXPECT_THAT(result->trained(), testing::Each(2.0f));
 }
 
 TEST_F(DriverTest, AWorkerThatEndsNoPushHoldsAStopUpForAWhileOnly) {

@@ -52,6 +52,10 @@ class FakeServer final : public wire::ParameterService {
     std::lock_guard lock(mutex_);
     for (auto& [shard, values] : told_.assigned) std::fill(values.begin(), values.end(), value);
   }
+  void set_average(float value) {  // of every parameter, from now on
+    std::lock_guard lock(mutex_);
+    average_ = value;
+  }
   // From now on calls of this kind get no answer.
   void keep_silent(ServerCall kind) {
     std::lock_guard lock(mutex_);
@@ -101,8 +105,10 @@ class FakeServer final : public wire::ParameterService {
     reply(internal_error("the driver does not push"));
   }
   void pull(const wire::PullRequest& request, core::Reply<Result<wire::PullReply>> reply) override {
-    answer(ServerCall::kPull, std::move(reply), [this, shard = request.shard] {
-      const auto values = std::make_shared<const std::vector<float>>(told_.assigned.at(shard));
+    answer(ServerCall::kPull, std::move(reply), [this, request] {
+      auto floats = told_.assigned.at(request.shard);
+      if (request.averages) std::fill(floats.begin(), floats.end(), average_);
+      const auto values = std::make_shared<const std::vector<float>>(std::move(floats));
       return Result<wire::PullReply>(wire::PullReply{1, {values, *values}});
     });
   }
@@ -146,6 +152,7 @@ class FakeServer final : public wire::ParameterService {
 
   mutable std::mutex mutex_;
   Told told_;
+  float average_ = 0;
   Status create_answer_;
   Result<wire::FenceReply> fence_answer_ = wire::FenceReply{};
   wire::LedgerReply ledger_answer_;

@@ -86,6 +86,18 @@ TEST_F(LocalTrainingTest, TrainsToTheStatedAccuracyAndReportsExactCounts) {
   EXPECT_GE(r["staleness"]["max"].get<int>(), 1);
 }
 
+// With a momentum of 1 averages stay what the first push had made, which is not much: that is the
+// model that is tested, whereas the training went on.
+TEST_F(LocalTrainingTest, WithUseEmaTheTrainedModelHasTheAverages) {
+  Process process(train(5, {"--optimizer", "adam(use_ema=true, ema_momentum=1)"}));
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  const json r = report();
+  expect_exact_counts(r, 5);
+  const double trained = r["history"].back()["accuracy"], tested = r["test_accuracy"];
+  EXPECT_GT(trained, kRecords == 1800 ? 0.75 : 0.3);
+  EXPECT_LT(tested, 0.6 * trained);
+}
+
 TEST_F(LocalTrainingTest, KilledWorkerIsNamedAndReplacedAndNothingIsLostOrDoubled) {
   Process process(train(8));
   ASSERT_TRUE(process.wait_for_output("Epoch 1/8", 120s)) << process.output();
@@ -289,10 +301,9 @@ TEST_F(LocalTrainingTest, ABatchMayBeLargerThanAPartition) {
 }
 
 TEST_F(LocalTrainingTest, SparseLabelsParallelismAndSeveralServersGiveExactCountsToo) {
-  Process process(
-      train(2, {"--loss", "sparse_categorical_crossentropy", "--servers", "2", "--workers", "2",
-                "--parallelism-factor", "2", "--overlap", "--validation-split", "0.1",
-                "--class-weight", "0:2,9:0.5"}));
+  Process process(train(2, {"--loss", "sparse_categorical_crossentropy", "--servers", "2",
+                            "--workers", "2", "--parallelism-factor", "2", "--overlap",
+                            "--validation-split", "0.1", "--class-weight", "0:2,9:0.5"}));
   ASSERT_EQ(process.wait(240s), 0) << process.output();
   const json r = report();
   constexpr int64_t kTrained = kRecords / 10 * 9;

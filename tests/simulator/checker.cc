@@ -1,6 +1,7 @@
 #include "tests/simulator/checker.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "tests/simulator/toy_backend.h"
@@ -28,10 +29,23 @@ void Checker::on_exchange(const ExchangeSeen& seen) {
   if (!seen.applied) return;
   got_on();
   if (++applied_[push] > 1) violation(name_of(push) + " was applied twice");
+  if (expected_.ema_momentum) average(seen);
   const auto fence = fenced_.find({seen.server, seen.header.id.partition});
   if (fence != fenced_.end() && seen.header.id.incarnation < fence->second) {
     violation(name_of(push) + " was applied under incarnation " +
               std::to_string(seen.header.id.incarnation) + ", which had been fenced off");
+  }
+}
+
+// From the second push with steps on m^k of the old averages are kept.
+void Checker::average(const ExchangeSeen& applied) {
+  std::vector<double>& averages = averages_[applied.header.shard];
+  const double kept =
+      averages.empty() ? 0 : std::pow(*expected_.ema_momentum, applied.header.steps);
+  if (applied.header.steps == 0 && averages.empty()) return;
+  averages.resize(applied.values.size());
+  for (size_t i = 0; i < averages.size(); ++i) {
+    averages[i] = kept * averages[i] + (1 - kept) * static_cast<double>(applied.values[i]);
   }
 }
 
@@ -90,9 +104,26 @@ void Checker::check_result(const Result<driver::JobResult>& result) {
               " times on shard " + std::to_string(at / kPlaces) + ", it should be " +
               std::to_string(right));
   }
+  check_averages(result->averages.span());
   if (result->samples_trained != expected_.records * expected_.epochs) {
     violation(std::to_string(result->samples_trained) + " samples were counted");
   }
+}
+
+// Of everything that was applied, and no more: one push in them twice or not at all shows.
+void Checker::check_averages(std::span<const float> averages) {
+  size_t at = 0;
+  for (const auto& [shard, right] : averages_) {
+    for (const double value : right) {
+      const double actual = at < averages.size() ? static_cast<double>(averages[at]) : NAN;
+      if (!(std::abs(actual - value) <= 1e-4 * (1 + value))) {
+        violation("the average at " + std::to_string(at) + ", of shard " + std::to_string(shard) +
+                  ", is " + std::to_string(actual) + ", it should be " + std::to_string(value));
+      }
+      ++at;
+    }
+  }
+  if (at != averages.size()) violation(std::to_string(averages.size()) + " averages came");
 }
 
 }  // namespace sluice::simulator

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -22,6 +23,7 @@ struct Expected {
   int64_t records = 0;
   int epochs = 0;
   float per_visit = 1;  // what one visit of a record adds to its place in each shard
+  std::optional<double> ema_momentum{};  // of the averages, where some are kept
 };
 
 class Checker {
@@ -45,12 +47,16 @@ class Checker {
 
  private:
   void got_on() { last_progress_ = simulation_.now(); }
+  void average(const ExchangeSeen& applied);
+  void check_averages(std::span<const float> averages);
 
   Simulation& simulation_;
   const Expected expected_;
   std::vector<std::string> violations_;
   // (shard, partition, sequence): how often it was applied, and whether a worker was told so.
   std::map<std::tuple<int, int64_t, int64_t>, int> applied_;
+  // By shard: the averages that follow from the pushes in the order in which they were applied.
+  std::map<int, std::vector<double>> averages_;
   // (server, partition): the incarnation below which it has promised to apply nothing.
   std::map<std::pair<std::string, int64_t>, int64_t> fenced_;
   bool training_ = false, ending_ = false;

@@ -144,14 +144,15 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "Exchange", header.id.partition, options,
         [header, payload = on_the_wire(update), address = address(), &network = network_](
             Network::Listening& to, core::Reply<Result<wire::ExchangeReply>> answer) {
-          to.parameters->exchange(
-              header, payload,
-              [header, address, &network,
-               answer = std::move(answer)](Result<wire::ExchangeReply> result) mutable {
-                if (result.ok())
-                  network.on_exchange({address, header, !result->push.duplicate, false});
-                answer(std::move(result));
-              });
+          to.parameters->exchange(header, payload,
+                                  [header, address, &network, answer = std::move(answer)](
+                                      Result<wire::ExchangeReply> result) mutable {
+                                    if (result.ok()) {
+                                      network.on_exchange({address, header, !result->push.duplicate,
+                                                           false, result->pull.values.values});
+                                    }
+                                    answer(std::move(result));
+                                  });
         },
         [into, header, address = address(), &network = network_,
          reply = std::move(reply)](Result<wire::ExchangeReply> result) mutable {

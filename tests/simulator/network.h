@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 
 #include "tests/simulator/simulation.h"
@@ -50,6 +51,7 @@ struct ExchangeSeen {
   wire::PushHeader header;
   bool applied = false;  // for the first time
   bool answered = false;
+  std::span<const float> values{};  // of the shard after that push, when it is applied
 };
 
 class Network {

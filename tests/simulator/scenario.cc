@@ -54,6 +54,11 @@ const Dataset& dataset() {
   return records;
 }
 
+std::optional<double> ema_momentum_of(const OptimizerSpec& optimizer) {
+  if (!optimizer.use_ema) return std::nullopt;
+  return static_cast<double>(optimizer.ema_momentum);
+}
+
 // What goes wrong with a process, and when: with the n-th message of a kind that it has to do with.
 struct Trigger {
   const char* method;
@@ -133,7 +138,8 @@ Scenario::Scenario(uint64_t seed, bool print)
     : simulation_(seed),
       network_(simulation_, {}),
       job_(draw_job()),
-      checker_(simulation_, {worker::pushes_by_partition(job_), kShards, kRecords, job_.epochs}) {
+      checker_(simulation_, {worker::pushes_by_partition(job_), kShards, kRecords, job_.epochs, 1,
+                             ema_momentum_of(job_.optimizer)}) {
   if (print) simulation_.print_history();
   network_.phase_of = [this](const char* method, int64_t p) { return phase_of(method, p); };
   network_.on_exchange = [this](const ExchangeSeen& seen) { checker_.on_exchange(seen); };
@@ -156,6 +162,8 @@ wire::TrainingSpec Scenario::draw_job() {
   job.batch_size = static_cast<int64_t>(1 + chance.below(2));
   job.epochs = static_cast<int>(2 + chance.below(3));
   job.seed = chance.next();
+  // In every second job, and without a draw of its own.
+  if (job.seed % 2 == 0) job.optimizer = SGD({.use_ema = true, .ema_momentum = 0.75f});
   job.dataset = *data::describe(*dataset().records());
   job.records = kRecords;
   job.partitions = static_cast<int64_t>(2 + chance.below(4));
