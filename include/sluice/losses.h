@@ -8,10 +8,17 @@
 // outputs have more axes, [T..., K], each of the T... positions has a loss. A batch's loss is the
 // mean over its samples and their positions.
 //
+// Dice, Tversky and Circle compare the samples of a batch with each other, or add them up: their
+// loss is that of the batch, and depends on how large that is. What is reported of an epoch or an
+// evaluation is, as in Keras, the mean of its batches' losses, each counted as often as it has
+// samples; in a job the batches are the workers' mini-batches.
+//
 // A record's target is K numbers, which are y, or a class number c, from which y is made:
 //   categorical_crossentropy, categorical_focal_crossentropy, categorical_hinge
 //                                     1 at c and 0 elsewhere
-//   sparse_categorical_crossentropy   c itself; K is at least the number of classes
+//   sparse_categorical_crossentropy, categorical_generalized_cross_entropy
+//                                     c itself; K is at least the number of classes
+//   circle                            c itself; K is free
 //   all others                        of one output: c itself, of 2 classes; otherwise 1 at c and 0
 //                                     elsewhere
 //
@@ -23,10 +30,14 @@
 // takes the inputs of a last sigmoid for those of a softmax and the other way round, and the sparse
 // loss clips before it scales.
 //
-// Ranges, checked when training starts (std::invalid_argument, naming the field): label_smoothing
-// and alpha from 0 to 1, gamma finite and at least 0, delta finite and above 0.
+// Ranges, checked when training starts (std::invalid_argument, naming the field): label_smoothing,
+// margin and alpha from 0 to 1 (Tversky's alpha and beta finite and at least 0), gamma finite and
+// at least 0 (Circle's above 0), delta finite and above 0, q above 0 and below 1.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -88,6 +99,16 @@ struct BinaryFocalCrossentropy {
   friend bool operator==(const BinaryFocalCrossentropy&, const BinaryFocalCrossentropy&) = default;
 };
 
+// (1 - p_c^q) / q: between the crossentropy (q near 0) and the absolute error (q near 1), which
+// bears wrong labels (Zhang & Sabuncu, 2018). Only for targets that are class numbers, and outputs
+// that are probabilities; these are neither scaled nor clipped. Keras:
+// keras.losses.CategoricalGeneralizedCrossEntropy.
+struct CategoricalGeneralizedCrossEntropy {
+  float q = 0.5f;
+  friend bool operator==(const CategoricalGeneralizedCrossEntropy&,
+                         const CategoricalGeneralizedCrossEntropy&) = default;
+};
+
 // sum y_k log(y_k / p_k), both clipped to [eps, 1]. Keras: keras.losses.KLDivergence.
 struct KLDivergence {
   friend bool operator==(const KLDivergence&, const KLDivergence&) = default;
@@ -107,6 +128,62 @@ struct SquaredHinge {
 // max(max((1 - y_k) p_k) - sum y_k p_k + 1, 0). Keras: keras.losses.CategoricalHinge.
 struct CategoricalHinge {
   friend bool operator==(const CategoricalHinge&, const CategoricalHinge&) = default;
+};
+
+// --- Of classes, over a batch ---
+
+// Axes of a batch of outputs [N, T..., K], counted from 0 or, below 0, from the last; none stands
+// for all of them. At most kMost.
+struct LossAxes {
+  static constexpr size_t kMost = 8;
+
+  constexpr LossAxes() = default;
+  // Throws std::invalid_argument for more than kMost.
+  LossAxes(std::initializer_list<int> axes);  // NOLINT: implicit
+
+  size_t size = 0;
+  std::array<int, kMost> axes{};
+  friend bool operator==(const LossAxes&, const LossAxes&) = default;
+};
+
+// 1 - 2 sum y p / (sum y + sum p + eps), summed over `axis`, and then the mean over what is left:
+// of masks (Milletari et al., 2016).
+//
+//   {}           one loss of the whole batch, times the mean of its samples' weights
+//   {1, 2, 3}    of images [H, W, K] a loss for each sample, times its weight
+//   {0, 1, 2}    a loss for each of the K outputs
+//
+// The positions T... are summed over together or not at all: any other choice is a ShapeError when
+// training starts, as is an axis that there is not. Keras: keras.losses.Dice.
+struct Dice {
+  LossAxes axis{};
+  friend bool operator==(const Dice&, const Dice&) = default;
+};
+
+// 1 - s / (s + alpha sum y (1 - p) + beta sum p (1 - y) + eps), s = sum y p, summed as above: alpha
+// weighs what was missed, beta what was wrongly found (Salehi et al., 2017), as Keras computes it,
+// although its documentation says it the other way round. Keras: keras.losses.Tversky.
+struct Tversky {
+  float alpha = 0.5f;
+  float beta = 0.5f;
+  LossAxes axis{};
+  friend bool operator==(const Tversky&, const Tversky&) = default;
+};
+
+// Of embeddings z [K] of norm 1 (UnitNormalization), each sample i against all others of its batch:
+//
+//   log(1 + sum_j exp(-gamma (m + d_ij) (m - d_ij)) sum_l exp(gamma max(1 + m - d_il, 0) (1 - m -
+//   d_il))), d_ij = max(1 - z_i z_j, 0), m = margin,
+//
+// j over the samples of i's class, without i itself unless `remove_diagonal` is false, l over those
+// of other classes (Sun et al., 2020). A sample whose loss is 0, as where its batch has no j or no
+// l, does not count in the mean. Only for targets that are class numbers, and outputs [K]. Keras:
+// keras.losses.Circle.
+struct Circle {
+  float gamma = 80;
+  float margin = 0.4f;
+  bool remove_diagonal = true;
+  friend bool operator==(const Circle&, const Circle&) = default;
 };
 
 // --- Of numbers ---
@@ -158,8 +235,9 @@ struct CosineSimilarity {
 
 using AnyLoss =
     std::variant<CategoricalCrossentropy, SparseCategoricalCrossentropy, BinaryCrossentropy,
-                 CategoricalFocalCrossentropy, BinaryFocalCrossentropy, KLDivergence, Hinge,
-                 SquaredHinge, CategoricalHinge, MeanSquaredError, MeanAbsoluteError,
+                 CategoricalFocalCrossentropy, BinaryFocalCrossentropy,
+                 CategoricalGeneralizedCrossEntropy, KLDivergence, Hinge, SquaredHinge,
+                 CategoricalHinge, Dice, Tversky, Circle, MeanSquaredError, MeanAbsoluteError,
                  MeanAbsolutePercentageError, MeanSquaredLogarithmicError, Huber, LogCosh, Poisson,
                  CosineSimilarity>;
 

@@ -19,6 +19,7 @@
 #include "backend/activation.h"
 #include "backend/metrics.h"
 #include "backend/weight_rule.h"
+#include "loss/traits.h"
 #include "sluice/losses.h"
 #include "sluice/shape.h"
 
@@ -289,14 +290,14 @@ struct WeightRule {
 struct GraphOutput {
   ValueId value = 0;
   // Over outputs [T..., K], mean over the batch and the positions T.... Targets are [N, T..., K],
-  // of the sparse crossentropy class numbers, [N, T...]. Losses that take logits (loss/traits.h)
+  // of losses that take class numbers, [N, T...]. Losses that take logits (loss/traits.h)
   // are computed from the inputs of a last softmax or sigmoid.
   LossSpec loss = SparseCategoricalCrossentropy{};
   float weight = 1;  // of this loss: what is trained is the weighted sum over the outputs
   std::vector<Metric> metrics{};
 
   bool takes_class_numbers() const {
-    return std::holds_alternative<SparseCategoricalCrossentropy>(loss.loss);
+    return loss::traits_of(loss).class_target == loss::ClassTarget::kNumber;
   }
   bool operator==(const GraphOutput&) const = default;
 };

@@ -21,11 +21,13 @@
 
 #include "sluice/losses.h"
 
-// A function of the device that this is compiled for.
+// A function of the device that this is compiled for; and one that its host calls as well.
 #ifdef __CUDACC__
 #define SLUICE_ON_DEVICE __device__ inline
+#define SLUICE_ON_BOTH __host__ __device__ inline
 #else
 #define SLUICE_ON_DEVICE inline
+#define SLUICE_ON_BOTH inline
 #endif
 
 namespace sluice::backend::loss_rows {
@@ -47,7 +49,7 @@ struct Target {
 
 // Where the rows' targets lie: those of a sample's rows one after another, then its weight.
 struct TargetLayout {
-  SLUICE_ON_DEVICE TargetLayout(int64_t positions_, int64_t width_, bool weighted)
+  SLUICE_ON_BOTH TargetLayout(int64_t positions_, int64_t width_, bool weighted)
       : positions(positions_), width(width_), stride(positions_ * width_ + (weighted ? 1 : 0)) {}
 
   int64_t positions, width, stride;
@@ -296,6 +298,23 @@ SLUICE_ON_DEVICE float loss_of_row(const CategoricalFocalCrossentropy& loss, con
     gradient[j] = scale * outer * (slope(j) - dot);
   });
   return static_cast<float>(total);
+}
+
+// (1 - p^q) / q with p = sum_j y_j z_j.
+template <typename Lanes>
+SLUICE_ON_DEVICE float loss_of_row(const CategoricalGeneralizedCrossEntropy& loss,
+                                   const Lanes& lanes, int64_t outputs, const float* z,
+                                   const Target& target, float scale, float* gradient) {
+  const auto p =
+      static_cast<float>(lanes.sum(outputs, [&](int64_t j) { return target.at(j) * z[j]; }));
+  if (gradient != nullptr) {
+    const float slope = -powf(p, loss.q - 1);
+    lanes.each(outputs, [&](int64_t j) {
+      const float y = target.at(j);
+      gradient[j] = y != 0 ? scale * y * slope : 0.0f;
+    });
+  }
+  return (1 - powf(p, loss.q)) / loss.q;
 }
 
 // Outputs that are largest together share the gradient.

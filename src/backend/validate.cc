@@ -3,9 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <limits>
 #include <span>
 #include <utility>
 
+#include "backend/batch_losses.h"
 #include "backend/ops.h"
 #include "core/process_info.h"
 #include "loss/traits.h"
@@ -109,6 +111,18 @@ void check_rows(const Graph& graph, std::span<const float> x) {
   }
 }
 
+void check_label(const LossSpec& loss, float label, int64_t classes) {
+  if (!std::holds_alternative<Circle>(loss.loss)) {
+    const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&loss.loss);
+    const bool ignored = sparse != nullptr && sparse->ignore_class &&
+                         label == static_cast<float>(*sparse->ignore_class);
+    if (!ignored) (void)class_number(label, classes);
+  } else if (!(label >= 0 && label < std::numeric_limits<int>::max())) {
+    throw std::invalid_argument(
+        fmt::format("a target of class {:f}: class numbers count from 0", label));
+  }
+}
+
 void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, std::span<const float> x) {
   if (n < 1 || n > batch_size) {
     throw std::invalid_argument(
@@ -120,10 +134,18 @@ void check_inputs(const Graph& graph, int64_t batch_size, int64_t n, std::span<c
 
 }  // namespace
 
+void check_loss_fits(const LossSpec& loss, const Shape& output) {
+  (void)batch_losses::kept_axes(loss, output);
+  if (!std::holds_alternative<Circle>(loss.loss) || output.rank() == 1) return;
+  throw ShapeError(fmt::format("loss \"circle\": expected an embedding of rank 1, got an output {}",
+                               output.to_string()));
+}
+
 const Graph& validate(const Graph& graph) {
   check_values(graph);
   for (const Op& op : graph.ops) check_op(graph, op);
   for (const GraphOutput& output : graph.outputs) {
+    check_loss_fits(output.loss, graph.shape_of(output));
     if (loss::traits_of(output.loss).link != loss::Link::kSoftmax ||
         graph.shape_of(output).rank() >= 1) {
       continue;
@@ -168,11 +190,10 @@ void check_batch(const Graph& graph, int64_t batch_size, const Batch& batch) {
   const auto row_size = static_cast<size_t>(graph.target_size());
   for (const GraphOutput& output : graph.outputs) {
     const auto size = static_cast<size_t>(graph.target_size(output));
-    const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&output.loss.loss);
-    for (size_t row = at; sparse != nullptr && row < batch.y.size(); row += row_size) {
+    const bool by_class = output.takes_class_numbers();
+    for (size_t row = at; by_class && row < batch.y.size(); row += row_size) {
       for (const float label : batch.y.subspan(row, size)) {
-        if (sparse->ignore_class && label == static_cast<float>(*sparse->ignore_class)) continue;
-        (void)class_number(label, graph.classes(output));
+        check_label(output.loss, label, graph.classes(output));
       }
     }
     at += size;

@@ -15,6 +15,10 @@ namespace sluice::backend {
 // std::invalid_argument for other mistakes, naming the op.
 const Graph& validate(const Graph& graph);
 
+// Throws ShapeError where a loss cannot be of an output of this shape, whatever its targets are:
+// Circle's are of rank 1, and an axis to sum over must be there.
+void check_loss_fits(const LossSpec& loss, const Shape& output);
+
 // Returns the options. Throws std::invalid_argument for fewer than one sample or thread.
 const ReplicaOptions& validate(const ReplicaOptions& options);
 

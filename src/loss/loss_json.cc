@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -20,6 +22,9 @@ void write_option(Json& json, float value) { json = optim::decimal_of(value); }
 void write_option(Json& json, bool value) { json = value; }
 void write_option(Json& json, const std::optional<int>& value) {
   json = value ? Json(*value) : Json(nullptr);
+}
+void write_option(Json& json, const LossAxes& value) {
+  if (value.size > 0) json = std::span(value.axes).first(value.size);
 }
 
 [[noreturn]] void wrong_type(const std::string& key, const char* expected, const Json& value) {
@@ -42,6 +47,20 @@ void read_option(const std::string& key, const Json& value, std::optional<int>& 
     wrong_type(key, "a class number or null", value);
   }
   option = value.get<int>();
+}
+
+void read_option(const std::string& key, const Json& value, LossAxes& option) {
+  option = {};
+  if (value.is_null()) return;
+  const Json axes = value.is_array() ? value : Json::array({value});
+  const auto is_axis = [](const Json& axis) {
+    return axis.is_number_integer() && std::in_range<int>(axis.get<int64_t>());
+  };
+  if (axes.empty() || axes.size() > LossAxes::kMost ||
+      !std::all_of(axes.begin(), axes.end(), is_axis)) {
+    wrong_type(key, "the number of an axis, a list of such, or null", value);
+  }
+  for (const Json& axis : axes) option.axes[option.size++] = axis.get<int>();
 }
 
 // Of Keras' config, what all losses have. Only the mean over the batch is there, and K is the last

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <vector>
@@ -23,6 +24,11 @@ std::string without_case(std::string_view name) {
 }
 
 }  // namespace
+
+LossAxes::LossAxes(std::initializer_list<int> chosen) : size(chosen.size()) {
+  if (size > kMost) throw std::invalid_argument(fmt::format("a loss over {} axes", size));
+  std::copy(chosen.begin(), chosen.end(), axes.begin());
+}
 
 LossSpec::LossSpec(const std::string& which) {
   if (which.find('(') != std::string::npos) {

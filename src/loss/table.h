@@ -13,6 +13,7 @@
 namespace sluice::loss {
 
 using optim::kFraction;
+using optim::kInside;
 using optim::kNotNegative;
 using optim::kPositive;
 using optim::Range;
@@ -46,6 +47,9 @@ inline constexpr Traits kCategorical{Link::kSoftmax, ClassTarget::kOneHot, Predi
 inline constexpr Traits kSparse{Link::kSoftmax, ClassTarget::kNumber, Predicts::kClasses};
 inline constexpr Traits kBinary{Link::kSigmoid, ClassTarget::kNumberOfOne, Predicts::kClasses};
 inline constexpr Traits kSeparate{Link::kNone, ClassTarget::kNumberOfOne, Predicts::kClasses};
+inline constexpr Traits kShares{Link::kNone, ClassTarget::kNumberOfOne, Predicts::kClasses, true};
+inline constexpr Traits kShareOfOne{Link::kNone, ClassTarget::kNumber, Predicts::kClasses, true};
+inline constexpr Traits kEmbedded{Link::kNone, ClassTarget::kNumber, Predicts::kEmbeddings};
 inline constexpr Traits kMargin{Link::kNone, ClassTarget::kOneHot, Predicts::kClasses};
 inline constexpr Traits kNumbers{Link::kNone, ClassTarget::kNumberOfOne, Predicts::kNumbers};
 
@@ -75,10 +79,20 @@ inline constexpr std::tuple kTable{
         option("gamma", &BinaryFocalCrossentropy::gamma, kNotNegative),
         option("from_logits", &BinaryFocalCrossentropy::from_logits),
         option("label_smoothing", &BinaryFocalCrossentropy::label_smoothing, kFraction)),
-    define<KLDivergence>("kl_divergence", "KLDivergence", "kld", kSeparate),
+    define<CategoricalGeneralizedCrossEntropy>(
+        "categorical_generalized_cross_entropy", "CategoricalGeneralizedCrossEntropy", "",
+        kShareOfOne, option("q", &CategoricalGeneralizedCrossEntropy::q, kInside)),
+    define<KLDivergence>("kl_divergence", "KLDivergence", "kld", kShares),
     define<Hinge>("hinge", "Hinge", "", kSeparate),
     define<SquaredHinge>("squared_hinge", "SquaredHinge", "", kSeparate),
     define<CategoricalHinge>("categorical_hinge", "CategoricalHinge", "", kMargin),
+    define<Dice>("dice", "Dice", "", kShares, option("axis", &Dice::axis)),
+    define<Tversky>("tversky", "Tversky", "", kShares,
+                    option("alpha", &Tversky::alpha, kNotNegative),
+                    option("beta", &Tversky::beta, kNotNegative), option("axis", &Tversky::axis)),
+    define<Circle>("circle", "Circle", "", kEmbedded, option("gamma", &Circle::gamma, kPositive),
+                   option("margin", &Circle::margin, kFraction),
+                   option("remove_diagonal", &Circle::remove_diagonal)),
     define<MeanSquaredError>("mean_squared_error", "MeanSquaredError", "mse", kNumbers),
     define<MeanAbsoluteError>("mean_absolute_error", "MeanAbsoluteError", "mae", kNumbers),
     define<MeanAbsolutePercentageError>("mean_absolute_percentage_error",

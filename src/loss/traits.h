@@ -18,13 +18,15 @@ enum class ClassTarget {
   kNumberOfOne,  // c where K is 1, otherwise one-hot
 };
 
-// What is compared, where nothing else says it: a table's column may be either.
-enum class Predicts { kClasses, kNumbers };
+// What is compared, where nothing else says it: a table's column may be classes or numbers.
+// Embeddings are places in a space, in which those of a class are to be near each other.
+enum class Predicts { kClasses, kNumbers, kEmbeddings };
 
 struct Traits {
   Link link;
   ClassTarget class_target;
   Predicts predicts;
+  bool of_probabilities = false;  // the outputs, although there is no link
 };
 
 Traits traits_of(const LossSpec& spec);

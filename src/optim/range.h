@@ -17,6 +17,8 @@ inline constexpr Range kNotPositive = {
     [](double value) { return std::isfinite(value) && value <= 0; }, "finite and at most 0"};
 inline constexpr Range kFraction = {[](double value) { return value >= 0 && value <= 1; },
                                     "from 0 to 1"};
+inline constexpr Range kInside = {[](double value) { return value > 0 && value < 1; },
+                                  "above 0 and below 1"};
 inline constexpr Range kDecay = {[](double value) { return value >= 0 && value < 1; },
                                  "at least 0 and less than 1"};
 inline constexpr Range kFlag = {[](double value) { return value == 0 || value == 1; },

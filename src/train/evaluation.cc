@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "backend/validate.h"
 #include "core/cores.h"
 #include "core/count_text.h"
 #include "core/log.h"
@@ -83,14 +84,13 @@ void check_targets(const Model& model, const data::RecordsInfo& info,
 }
 
 // A record has one class number, not one for each position of an output [T..., K].
-void check_one_position(const Model& model, const data::RecordsInfo& info) {
+void check_one_position(const Model& model, const data::RecordsInfo& info, const LossSpec& loss) {
   const Shape output = model.output_shape();
   if (output.rank() == 0 || output.dims().back() == output.size()) return;
   throw ShapeError(fmt::format(
-      "model \"{}\" has the output {}: sparse_categorical_crossentropy takes a class number for "
-      "each of its positions, but a record of {} has one; use categorical_crossentropy, or a "
-      "Flatten before",
-      model.name(), output.to_string(), info.name));
+      "model \"{}\" has the output {}: {} takes a class number for each of its positions, but a "
+      "record of {} has one; use categorical_crossentropy, or a Flatten before",
+      model.name(), output.to_string(), loss.name(), info.name));
 }
 
 // Targets that are numbers.
@@ -122,6 +122,7 @@ void check_numbers(const Model& model, const data::RecordsInfo& info, const Loss
 
 // How many outputs the classes need.
 int64_t outputs_for(const data::RecordsInfo& info, const LossSpec& loss) {
+  if (loss::traits_of(loss).predicts == loss::Predicts::kEmbeddings) return 1;
   const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&loss.loss);
   const bool last_is_ignored = sparse != nullptr && sparse->ignore_class == info.classes - 1;
   return last_is_ignored ? std::max(info.classes - 1, 1) : info.classes;
@@ -154,13 +155,15 @@ bool predicts_numbers(const Model& model, const LossSpec& loss) {
 void check_fits(const Model& model, const data::RecordsInfo& info,
                 const std::vector<nn::OutputTask>& tasks) {
   check_inputs(model, info);
+  const std::vector<Shape> shapes = model.output_shapes();
+  for (size_t k = 0; k < tasks.size(); ++k) backend::check_loss_fits(tasks[k].loss, shapes[k]);
   if (tasks.size() > 1) return check_targets(model, info, tasks);
   const LossSpec& loss = tasks.front().loss;
   const int64_t outputs = model.output_shape().size();
   if (info.classes == 0) return check_numbers(model, info, loss);
   const loss::ClassTarget target = loss::traits_of(loss).class_target;
   const bool number = target == loss::ClassTarget::kNumber;
-  if (number) check_one_position(model, info);
+  if (number) check_one_position(model, info, loss);
   const int64_t needed = outputs_for(info, loss);
   const bool one_for_two = target == loss::ClassTarget::kNumberOfOne && outputs == 1 && needed == 2;
   if (one_for_two || (number ? outputs >= needed : outputs == needed)) return;
@@ -230,9 +233,8 @@ void warn_of_logits(const Model& model, const std::vector<nn::OutputTask>& tasks
   const backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks));
   for (size_t k = 0; k < tasks.size(); ++k) {
     const LossSpec& loss = tasks[k].loss;
-    const loss::Link link = loss::traits_of(loss).link;
-    const bool takes_probabilities =
-        link != loss::Link::kNone || std::holds_alternative<KLDivergence>(loss.loss);
+    const loss::Traits traits = loss::traits_of(loss);
+    const bool takes_probabilities = traits.link != loss::Link::kNone || traits.of_probabilities;
     const End end = end_of(graph, graph.outputs[k].value);
     if (!takes_probabilities || !end.activation) continue;
     const bool wants_logits = loss::takes_logits(loss);
@@ -246,7 +248,8 @@ void warn_of_logits(const Model& model, const std::vector<nn::OutputTask>& tasks
                  loss.name(), name, nn::name_of(*end.activation));
       return;
     }
-    const char* wanted = link == loss::Link::kSigmoid ? "sigmoid" : "softmax";
+    const bool one = graph.classes(graph.outputs[k]) == 1 && traits.link == loss::Link::kNone;
+    const char* wanted = one || traits.link == loss::Link::kSigmoid ? "sigmoid" : "softmax";
     SLUICE_LOG(warn,
                "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
                loss.name(), name, nn::name_of(*end.activation),

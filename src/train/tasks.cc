@@ -50,6 +50,9 @@ std::string misfit(const backend::Metric& metric, const LossSpec& loss, int64_t 
   constexpr int64_t kMostClasses = 256;
   const bool numbers = is_of_numbers(loss) && !(is_only_output && info.classes > 0);
   if (numbers && backend::is_of_classes(metric)) return "is of classes, and these are numbers";
+  if (loss::traits_of(loss).predicts == loss::Predicts::kEmbeddings) {
+    return "compares outputs with targets, and these are embeddings";
+  }
   if (metric.class_id >= std::max<int64_t>(classes, 1)) {
     return fmt::format("has class_id {}, but there are {} outputs", metric.class_id, classes);
   }

@@ -282,6 +282,13 @@ std::vector<Case> losses() {
   for (const char* loss : {"categorical_focal_crossentropy", "kl_divergence"}) {
     cases.push_back({std::string(loss) + "_on_softmax", chain(Activation::kSoftmax, loss)});
   }
+  for (const char* loss : {"categorical_generalized_cross_entropy", "dice", "dice(axis=[0])",
+                           "tversky(alpha=0.3, beta=0.9)", "tversky(alpha=0.3, axis=[1])"}) {
+    cases.push_back(
+        {"behind_softmax_" + std::to_string(cases.size()), chain(Activation::kSoftmax, loss)});
+  }
+  cases.push_back({"dice_of_positions",
+                   GraphBuilder({2, 2, 3}).dense(2).build(LossSpec(Dice{.axis = {1, 2}}))});
   for (const char* loss : {"hinge", "squared_hinge", "categorical_hinge", "mae", "mape", "huber",
                            "log_cosh", "cosine_similarity"}) {
     cases.push_back({loss, chain(Activation::kLinear, loss)});
@@ -482,6 +489,17 @@ INSTANTIATE_TEST_SUITE_P(Activations, GradientTest, ::testing::ValuesIn(activati
 INSTANTIATE_TEST_SUITE_P(Branches, GradientTest, ::testing::ValuesIn(branches()), name_of);
 INSTANTIATE_TEST_SUITE_P(Outputs, GradientTest, ::testing::ValuesIn(several_outputs()), name_of);
 INSTANTIATE_TEST_SUITE_P(Loss, GradientTest, ::testing::ValuesIn(losses()), name_of);
+
+// A batch of one has no two samples to compare.
+TEST(CircleGradientTest, EqualsCentralDifferencesOfTheLossInBatchesWithPairs) {
+  for (const bool remove : {true, false}) {
+    expect_gradients(GraphBuilder({6})
+                         .dense(5)
+                         .activation(Activation::kTanh)
+                         .build(LossSpec(Circle{.gamma = 1, .remove_diagonal = remove})),
+                     16);
+  }
+}
 
 }  // namespace
 }  // namespace sluice::backend::testing

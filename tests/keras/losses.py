@@ -22,9 +22,10 @@ import tensorflow as tf  # noqa: E402
 ROWS = 4
 
 
-def case(loss, config=None, activation="linear", outputs=3, z=None, y=None, weights=None):
+def case(loss, config=None, activation="linear", outputs=3, z=None, y=None, weights=None,
+         positions=()):
     return dict(loss=loss, config=config or {}, activation=activation, outputs=outputs, z=z, y=y,
-                weights=weights)
+                weights=weights, positions=positions)
 
 
 LOGITS = dict(from_logits=True)
@@ -92,12 +93,40 @@ def others():
         yield case("CategoricalHinge", outputs=outputs, z="large")
 
 
+def of_batches():
+    for outputs in (2, 5):
+        yield case("CategoricalGeneralizedCrossEntropy", outputs=outputs, z="probabilities")
+    yield case("CategoricalGeneralizedCrossEntropy", dict(q=0.9), z="probabilities",
+               weights=[0.5, 2, 0, 1])
+    tversky = dict(alpha=0.3, beta=0.9)
+    yield case("Tversky", tversky, z="probabilities", weights=[0.5, 2, 0, 1])
+    yield case("Tversky", dict(tversky, axis=[1, 2]), outputs=2, z="probabilities", y="bits",
+               positions=(2, 1))
+    yield case("Dice", outputs=1, z="probabilities")
+    for axis in (None, -1, [0], [0, 1]):
+        yield case("Dice", dict(axis=axis), z="probabilities")
+    for axis in (None, [1]):
+        yield case("Dice", dict(axis=axis), z="probabilities", weights=[0.5, 2, 0, 1])
+    for axis in (None, [1, 2, 3], [0, 1, 2], [1, 2], [0], [-1], [0, 3]):
+        yield case("Dice", dict(axis=axis), outputs=2, z="probabilities", y="bits",
+                   positions=(2, 1))
+    for y in ([0, 0, 1, 1], [7, 0, 0, 2], [0, 0, 0, 1], [3, 3, 3, 3], [0, 1, 2, 3]):
+        yield case("Circle", z="unit", y=y)
+    for config in (dict(gamma=2.0, margin=0.25), dict(remove_diagonal=False)):
+        yield case("Circle", config, z="unit", y=[0, 0, 1, 2])
+    yield case("Circle", z="unit", y=[0, 0, 1, 2], weights=[0.5, 2, 0, 1])
+    yield case("Circle", dict(gamma=1.0), outputs=5, y=[0, 0, 1, 1])  # norms other than 1
+
+
 def arrays_of(c, rng):
     """z [rows, K] and y, as float64 of float32 values, so that both types see the same."""
-    shape = (ROWS, c["outputs"])
+    shape = (ROWS, *c["positions"], c["outputs"])
     z, y = c["z"], c["y"]
     if z is None:
         z = rng.uniform(-3, 3, shape)
+    elif z == "unit":
+        z = rng.normal(size=shape)
+        z = z / np.linalg.norm(z, axis=1, keepdims=True)
     elif z == "large":
         z = rng.uniform(-40, 40, shape)
     elif z == "probabilities":
@@ -105,7 +134,7 @@ def arrays_of(c, rng):
         if c["loss"].startswith(("Categorical", "Sparse")):
             z = z / z.sum(axis=1, keepdims=True)
     classes = rng.integers(0, max(c["outputs"], 2), ROWS)
-    if y is None and c["loss"].startswith("Sparse"):
+    if y is None and c["loss"].startswith(("Sparse", "CategoricalGeneralized")):
         y = classes
     elif y is None:
         y = np.eye(c["outputs"])[classes] if c["outputs"] > 1 else classes[:, None]
@@ -123,7 +152,7 @@ def arrays_of(c, rng):
 
 def computed(c, z, y, dtype):
     keras.config.set_floatx(dtype)
-    loss = keras.losses.get({"class_name": c["loss"], "config": c["config"]})
+    loss = getattr(keras.losses, c["loss"]).from_config(c["config"])
     z = tf.constant(z, dtype)
     with tf.GradientTape() as tape:
         tape.watch(z)
@@ -138,7 +167,7 @@ def computed(c, z, y, dtype):
 def main():
     rng = np.random.default_rng(7)
     cases = []
-    for c in list(crossentropies()) + list(others()):
+    for c in [*crossentropies(), *others(), *of_batches()]:
         z, y = arrays_of(c, rng)
         exact, gradient = computed(c, z, y, "float64")
         rough, rough_gradient = computed(c, z, y, "float32")
@@ -147,6 +176,8 @@ def main():
                  "z": z.flatten().tolist(), "y": y.flatten().tolist()}
         if c["weights"] is not None:
             entry["weights"] = c["weights"]
+        if c["positions"]:
+            entry["positions"] = list(c["positions"])
         entry["value"] = exact
         entry["error"] = abs(rough - exact)
         entry["gradient"] = gradient.flatten().tolist()

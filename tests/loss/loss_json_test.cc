@@ -35,11 +35,18 @@ TEST(LossJsonTest, OptionsAreWrittenAsKerasDoes) {
   EXPECT_EQ(Json(LossSpec(SparseCategoricalCrossentropy({.from_logits = true}))).dump(),
             R"({"class_name":"SparseCategoricalCrossentropy",)"
             R"("config":{"from_logits":true,"ignore_class":null}})");
+  EXPECT_EQ(Json(LossSpec(Tversky({.alpha = 0.25f}))).dump(),
+            R"({"class_name":"Tversky","config":{"alpha":0.25,"beta":0.5,"axis":null}})");
+  EXPECT_EQ(Json(LossSpec(Dice({.axis = {1, 2}}))).dump(),
+            R"({"class_name":"Dice","config":{"axis":[1,2]}})");
 }
 
 TEST(LossJsonTest, WhatIsWrittenIsReadBack) {
   for (const LossSpec& spec : std::initializer_list<LossSpec>{
            "mse", Huber({.delta = 2.5f}), SparseCategoricalCrossentropy({.ignore_class = 255}),
+           Dice({.axis = {1, 2, 3}}), Tversky({.alpha = 0.3f, .axis = {-1}}),
+           Circle({.gamma = 10, .margin = 0.25f, .remove_diagonal = false}),
+           CategoricalGeneralizedCrossEntropy({.q = 0.7f}),
            BinaryFocalCrossentropy({.apply_class_balancing = true,
            .alpha = 0.3f,
            .gamma = 1,
@@ -56,6 +63,11 @@ TEST(LossJsonTest, ReadsKerasOwnObjects) {
                                 "from_logits": true, "label_smoothing": 0.1, "axis": -1},
                      "registered_name": null})"),
             BinaryCrossentropy({.from_logits = true, .label_smoothing = 0.1f}));
+  EXPECT_EQ(read(R"({"module": "keras.losses", "class_name": "Tversky",
+                     "config": {"name": "tversky", "reduction": "sum_over_batch_size",
+                                "alpha": 0.5, "beta": 0.5, "axis": -1}, "registered_name": null})"),
+            Tversky({.axis = {-1}}));
+  EXPECT_EQ(read(R"({"class_name": "Dice", "config": {"name": "dice", "axis": null}})"), Dice{});
   // Keras 2.
   EXPECT_EQ(read(R"({"class_name": "Huber", "config":
                      {"reduction": "auto", "name": "huber_loss", "delta": 2}})"),
@@ -73,6 +85,10 @@ TEST(LossJsonTest, RefusesWhatItDoesNotHave) {
               HasSubstr("no other \"reduction\" than the default, but it is \"sum\""));
   EXPECT_THAT(objection_to(R"({"class_name": "CosineSimilarity", "config": {"axis": 1}})"),
               HasSubstr("no other \"axis\" than the default"));
+  for (const char* axis : {"1.5", "[]", "[1, null]", "\"1\"", "[0,1,2,3,4,5,6,7,8]"}) {
+    EXPECT_THAT(objection_to((R"({"name": "dice", "axis": )" + std::string(axis) + "}").c_str()),
+                HasSubstr("\"axis\" must be the number of an axis, a list of such, or null"));
+  }
   EXPECT_THAT(objection_to(R"({"name": "huber", "delta": "1"})"), HasSubstr("must be a number"));
   EXPECT_THAT(objection_to(R"({"name": "huber", "delta": -1})"), HasSubstr("delta = -1: must be"));
   EXPECT_THAT(objection_to(R"({"name": "bce", "from_logits": 1})"),

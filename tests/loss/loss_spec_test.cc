@@ -42,10 +42,14 @@ TEST(LossSpecTest, EveryLossIsFoundByItsOwnName) {
                                      BinaryCrossentropy{},
                                      CategoricalFocalCrossentropy{},
                                      BinaryFocalCrossentropy{},
+                                     CategoricalGeneralizedCrossEntropy{},
                                      KLDivergence{},
                                      Hinge{},
                                      SquaredHinge{},
                                      CategoricalHinge{},
+                                     Dice{},
+                                     Tversky{},
+                                     Circle{},
                                      MeanSquaredError{},
                                      MeanAbsoluteError{},
                                      MeanAbsolutePercentageError{},
@@ -65,6 +69,8 @@ TEST(LossSpecTest, OptionsMayStandBehindTheName) {
   EXPECT_EQ(LossSpec("huber(delta=0.5)"), Huber({.delta = 0.5f}));
   EXPECT_EQ(LossSpec("CategoricalCrossentropy(label_smoothing=0.1, from_logits=True)"),
             CategoricalCrossentropy({.from_logits = true, .label_smoothing = 0.1f}));
+  EXPECT_EQ(LossSpec("tversky(alpha=0.3, axis=[1, 2])"), Tversky({.alpha = 0.3f, .axis = {1, 2}}));
+  EXPECT_EQ(LossSpec("dice(axis=-1)"), Dice({.axis = {-1}}));
   EXPECT_EQ(LossSpec("mse()"), MeanSquaredError{});
   EXPECT_THAT(message_of([] { LossSpec("huber(delta=0)"); }),
               HasSubstr("must be finite and above"));
@@ -89,6 +95,11 @@ TEST(LossSpecTest, OptionsOutOfRangeAreRefusedByName) {
   EXPECT_EQ(objection(CategoricalCrossentropy({.label_smoothing = 1.5f})),
             "loss \"categorical_crossentropy\": label_smoothing = 1.5: must be from 0 to 1");
   EXPECT_THAT(objection(BinaryFocalCrossentropy({.gamma = -1})), HasSubstr("gamma = -1"));
+  EXPECT_EQ(objection(CategoricalGeneralizedCrossEntropy({.q = 1})),
+            "loss \"categorical_generalized_cross_entropy\": q = 1: must be above 0 and below 1");
+  EXPECT_THAT(objection(Tversky({.beta = -1})), HasSubstr("beta = -1"));
+  EXPECT_THAT(objection(Circle({.gamma = 0})), HasSubstr("gamma = 0"));
+  EXPECT_THROW(LossAxes({0, 1, 2, 3, 4, 5, 6, 7, 8}), std::invalid_argument);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(objection(CategoricalFocalCrossentropy({.alpha = nan})), HasSubstr("alpha = nan"));
   EXPECT_EQ(objection(CategoricalFocalCrossentropy({.alpha = 1, .gamma = 0})),

@@ -1,11 +1,12 @@
 #include "backend/cpu/loss.h"
 
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "backend/batch_losses.h"
+#include "backend/cpu/batch_loss.h"
 #include "backend/cpu/first_largest.h"
+#include "backend/cpu/lanes.h"
 #include "backend/loss_rows.h"
 #include "backend/validate.h"
 #include "loss/traits.h"
@@ -15,34 +16,6 @@ namespace {
 
 using loss_rows::Target;
 using loss_rows::TargetLayout;
-using Row = Eigen::Map<Eigen::ArrayXf>;
-using ConstRow = Eigen::Map<const Eigen::ArrayXf>;
-
-// One thread has all of a row, and adds up in double; exponentials, which cost most, are Eigen's.
-struct Lanes {
-  template <typename Number>
-  double sum(int64_t size, const Number& number) const {
-    double sum = 0;
-    for (int64_t j = 0; j < size; ++j) sum += number(j);
-    return sum;
-  }
-  template <typename Number>
-  float max(int64_t size, const Number& number) const {
-    float most = -std::numeric_limits<float>::infinity();
-    for (int64_t j = 0; j < size; ++j) most = std::fmax(most, number(j));
-    return most;
-  }
-  template <typename Use>
-  void each(int64_t size, const Use& use) const {
-    for (int64_t j = 0; j < size; ++j) use(j);
-  }
-  float sum_exp(int64_t size, const float* z, float most) const {
-    return (ConstRow(z, size) - most).exp().sum();
-  }
-  void put_exp(int64_t size, float factor, const float* z, float most, float* to) const {
-    Row(to, size) = factor * (ConstRow(z, size) - most).exp();
-  }
-};
 
 // One NaN or infinity among the logits makes every probability NaN.
 bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {
@@ -78,12 +51,24 @@ bool is_ignored(const LossSpec& loss, float label) {
 }  // namespace
 
 LossSums compute_loss(const LossOptions& options, int64_t rows, const float* z, const float* y,
-                      float* gradient) {
+                      float* gradient, float* scratch) {
   const int64_t outputs = options.outputs;
-  const bool by_class = std::holds_alternative<SparseCategoricalCrossentropy>(options.loss.loss);
+  const bool by_class = loss::traits_of(options.loss).class_target == loss::ClassTarget::kNumber;
   const LossSpec spec =
       options.activation == Activation::kLinear ? options.loss : loss::of_logits(options.loss);
   const TargetLayout layout(options.positions, by_class ? 1 : outputs, options.weighted);
+  if (batch_losses::is_of_batch(spec)) {
+    LossSums sums{
+        .samples = rows,
+        .loss_sum = static_cast<double>(rows) * batch_loss(options, rows, z, y, gradient, scratch)};
+    for (int64_t n = 0; n < rows; ++n) {
+      const float* const row = y + layout.target(n);
+      const Target target =
+          by_class ? Target{nullptr, static_cast<int64_t>(*row)} : Target{row, -1};
+      sums.correct += is_met(options, z + n * outputs, target) ? 1 : 0;
+    }
+    return sums;
+  }
   int64_t counted = 0;  // rows that have a loss
   for (int64_t n = 0; n < rows; ++n) {
     counted += by_class && is_ignored(spec, y[layout.target(n)]) ? 0 : 1;
@@ -104,9 +89,13 @@ LossSums compute_loss(const LossOptions& options, int64_t rows, const float* z, 
     const float weight = options.weighted ? y[layout.weight(n)] : 1.0f;
     metrics.loss_sum +=
         weight * std::visit(
-                     [&](const auto& loss) {
-                       return loss_rows::loss_of_row(loss, Lanes(), outputs, z, target,
-                                                     scale * weight, row_gradient);
+                     [&]<typename Loss>(const Loss& loss) {
+                       if constexpr (batch_losses::kOfBatch<Loss>) {
+                         return 0.0f;
+                       } else {
+                         return loss_rows::loss_of_row(loss, Lanes(), outputs, z, target,
+                                                       scale * weight, row_gradient);
+                       }
                      },
                      spec.loss);
     metrics.correct += is_met(options, z, target) ? 1 : 0;

@@ -76,15 +76,22 @@ Program::Program(const Graph& graph, const Plan& plan, const Device& device,
       values_(graph, plan, batch, memory_) {
   for (size_t k = 0; k < graph.outputs.size(); ++k) {
     const GraphOutput& output = graph.outputs[k];
-    const LossOptions loss{output.loss,           plan.outputs[k].activation,
-                           graph.classes(output), graph.positions(output),
-                           graph.weighted,        output.weight};
+    const LossOptions loss{output.loss,
+                           plan.outputs[k].activation,
+                           graph.classes(output),
+                           graph.positions(output),
+                           graph.weighted,
+                           output.weight,
+                           batch_losses::kept_axes(output.loss, graph.shape_of(output))};
     const bool measured =
         loss.activation != Activation::kLinear &&
         std::any_of(output.metrics.begin(), output.metrics.end(), needs_probabilities);
     const auto size = static_cast<size_t>(batch * graph.shape_of(output).size());
-    outputs_.push_back(
-        {loss, measured ? memory_.add(size, plan.loss_time(), plan.loss_time()) : nullptr});
+    const auto place = [&](bool needed, size_t floats) {
+      return needed ? memory_.add(floats, plan.loss_time(), plan.loss_time()) : nullptr;
+    };
+    const bool compares = std::holds_alternative<Circle>(output.loss.loss);
+    outputs_.push_back({loss, place(measured, size), place(compares, static_cast<size_t>(batch))});
   }
   make_kernels(device);
   arena_size_ = memory_.place();
@@ -133,7 +140,8 @@ void Program::losses(int64_t n, const float* y, Gradients gradients, StepMetrics
     const bool wanted = gradients == Gradients::kWritten && output.value.gradient != nullptr;
     const LossSums loss =
         compute_loss(options, n * options.positions, output.value.data->data, output.targets->data,
-                     wanted ? output.value.gradient->data : nullptr);
+                     wanted ? output.value.gradient->data : nullptr,
+                     outputs_[k].products == nullptr ? nullptr : outputs_[k].products->data);
     if (wanted && output.sum) add_up(*output.sum);
     const double loss_sum = loss.loss_sum / static_cast<double>(options.positions);
     sums.loss_sum += options.weight * loss_sum;

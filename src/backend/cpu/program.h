@@ -50,6 +50,7 @@ class Program {
   struct Output {
     LossOptions loss;
     Buffer* probabilities;  // for metrics, where the loss reads an activation's inputs; or nullptr
+    Buffer* products;       // of Circle: of one sample with all of its batch; or nullptr
   };
   static void activate(Activation activation, int64_t rows, int64_t outputs, const float* from,
                        float* to);

@@ -84,7 +84,7 @@ __device__ int64_t first_largest(int64_t size, const Values& z) {
   return best;
 }
 
-// All threads of a block of kBlock get the sum, once in a kernel.
+// All threads of a block of kBlock get the sum.
 __device__ inline double block_sum(double x) {
   __shared__ double sums[kBlock];
   sums[threadIdx.x] = x;
@@ -93,7 +93,9 @@ __device__ inline double block_sum(double x) {
     if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
   }
   __syncthreads();
-  return sums[0];
+  const double sum = sums[0];
+  __syncthreads();  // before the next one is written
+  return sum;
 }
 
 // For backend/activation_formulas.h.

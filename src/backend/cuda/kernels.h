@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "backend/batch_losses.h"
 #include "backend/graph.h"
 #include "backend/interpolation.h"
 #include "backend/metrics.h"
@@ -225,15 +226,26 @@ struct LossShape {
   int64_t rows;           // one for each position of each sample
   int64_t outputs;
   int64_t positions;
-  bool weighted;  // the targets of each sample end in its weight
-  float weight;   // of the output: the gradient is of weight times the mean loss
+  bool weighted;            // the targets of each sample end in its weight
+  float weight;             // of the output: the gradient is of weight times the mean loss
+  batch_losses::Kept kept;  // of a loss over the batch
 };
+// Doubles that the kernels of a loss need for their own use.
+size_t loss_scratch(const LossSpec& loss, const LossShape& shape);
 // losses [rows], and correct [rows], 1 where a row's target is met (StepMetrics), from z [rows, K]
-// and the targets. `gradient` [rows, K], or nullptr. `counted`: one float, for the kernels' own
-// use.
+// and the targets. `gradient` [rows, K], or nullptr.
 void compute_loss(const LossSpec& loss, const LossShape& shape, const float* z,
                   const float* targets, float* gradient, float* losses, int* correct,
-                  float* counted, cudaStream_t stream);
+                  double* scratch, cudaStream_t stream);
+
+// batch_loss.cu
+// Likewise for the losses of a whole batch, without `correct`. Every row gets the mean loss, of
+// Circle its own.
+void compute_batch_loss(const LossSpec& loss, const LossShape& shape, const float* z,
+                        const float* targets, float* gradient, float* losses, double* scratch,
+                        cudaStream_t stream);
+// 0 of other losses.
+size_t batch_loss_scratch(const LossSpec& loss, const LossShape& shape);
 
 // optimizer.cu
 struct OptimizerArena {

@@ -3,6 +3,7 @@
 // backend/cpu/loss.cc. Gradients are of the mean over the rows that have a loss. A row's loss is
 // added up in float32, a batch's (step_state.cu) in double.
 #include "backend/cuda/device_math.cuh"
+#include "backend/cuda/lanes.cuh"
 #include "backend/loss_rows.h"
 #include "loss/traits.h"
 
@@ -13,32 +14,6 @@ using loss_rows::Target;
 using loss_rows::TargetLayout;
 
 // --- Kernels ---
-
-// A warp has a row, each lane every 32nd element of it.
-struct Lanes {
-  template <typename Number>
-  __device__ float sum(int64_t size, const Number& number) const {
-    float sum = 0;
-    for (int64_t j = threadIdx.x; j < size; j += kWarp) sum += number(j);
-    return warp_sum(sum);
-  }
-  template <typename Number>
-  __device__ float max(int64_t size, const Number& number) const {
-    float most = -INFINITY;
-    for (int64_t j = threadIdx.x; j < size; j += kWarp) most = fmaxf(most, number(j));
-    return warp_max(most);
-  }
-  template <typename Use>
-  __device__ void each(int64_t size, const Use& use) const {
-    for (int64_t j = threadIdx.x; j < size; j += kWarp) use(j);
-  }
-  __device__ float sum_exp(int64_t size, const float* z, float most) const {
-    return sum(size, [&](int64_t j) { return expf(z[j] - most); });
-  }
-  __device__ void put_exp(int64_t size, float factor, const float* z, float most, float* to) const {
-    each(size, [&](int64_t j) { to[j] = factor * expf(z[j] - most); });
-  }
-};
 
 // One NaN or infinity among the logits makes every probability NaN.
 __device__ bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {
@@ -80,7 +55,7 @@ struct Ignored {
 
 // The rows that have a loss, at least 1; in one block.
 __global__ void count_kernel(Ignored ignored, LossShape shape, const float* targets,
-                             float* counted) {
+                             double* counted) {
   __shared__ int counts[kBlock];
   const TargetLayout layout(shape.positions, 1, shape.weighted);
   int count = 0;
@@ -92,12 +67,12 @@ __global__ void count_kernel(Ignored ignored, LossShape shape, const float* targ
     __syncthreads();
     if (threadIdx.x < half) counts[threadIdx.x] += counts[threadIdx.x + half];
   }
-  if (threadIdx.x == 0) *counted = static_cast<float>(counts[0] > 0 ? counts[0] : 1);
+  if (threadIdx.x == 0) *counted = counts[0] > 0 ? counts[0] : 1;
 }
 
 template <typename Loss>
 __global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored ignored,
-                            const float* counted, const float* z, const float* targets,
+                            const double* counted, const float* z, const float* targets,
                             float* gradient, float* losses, int* correct) {
   const int64_t n = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   if (n >= shape.rows) return;
@@ -109,7 +84,7 @@ __global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored i
   const Target target{by_class ? nullptr : row, by_class ? static_cast<int64_t>(*row) : -1};
   const auto rows = static_cast<float>(shape.rows);
   const float weight = shape.weighted ? targets[layout.weight(n)] : 1.0f;
-  const float having_one = ignored.any ? *counted : rows;
+  const float having_one = ignored.any ? static_cast<float>(*counted) : rows;
   const float scale = shape.weight * weight / having_one;
   float row_loss = 0;
   if (by_class && ignored.is(*row)) {
@@ -123,24 +98,46 @@ __global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored i
   correct[n] = met ? 1 : 0;
 }
 
+__global__ void met_kernel(LossShape shape, bool by_class, const float* z, const float* targets,
+                           int* correct) {
+  const int64_t n = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
+  if (n >= shape.rows) return;
+  const TargetLayout layout(shape.positions, by_class ? 1 : shape.outputs, shape.weighted);
+  const float* const row = targets + layout.target(n);
+  const Target target{by_class ? nullptr : row, by_class ? static_cast<int64_t>(*row) : -1};
+  const bool met = is_met(shape, z + n * shape.outputs, target);
+  if (threadIdx.x == 0) correct[n] = met ? 1 : 0;
+}
+
 }  // namespace
 
 // --- Launchers ---
 
+size_t loss_scratch(const LossSpec& loss, const LossShape& shape) {
+  return std::max<size_t>(batch_loss_scratch(loss, shape), 1);
+}
+
 void compute_loss(const LossSpec& loss, const LossShape& shape, const float* z,
                   const float* targets, float* gradient, float* losses, int* correct,
-                  float* counted, cudaStream_t stream) {
+                  double* scratch, cudaStream_t stream) {
+  const bool by_class = loss::traits_of(loss).class_target == loss::ClassTarget::kNumber;
+  if (batch_losses::is_of_batch(loss)) {
+    launch(met_kernel, warp_per_row(shape.rows), stream, shape, by_class, z, targets, correct);
+    return compute_batch_loss(loss, shape, z, targets, gradient, losses, scratch, stream);
+  }
   const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&loss.loss);
   Ignored ignored{false, 0};
   if (sparse != nullptr && sparse->ignore_class) {
     ignored = {true, static_cast<float>(*sparse->ignore_class)};
-    launch(count_kernel, Grid{dim3(1), dim3(kBlock)}, stream, ignored, shape, targets, counted);
+    launch(count_kernel, Grid{dim3(1), dim3(kBlock)}, stream, ignored, shape, targets, scratch);
   }
   const LossSpec spec = shape.activation == Activation::kLinear ? loss : loss::of_logits(loss);
   std::visit(
-      [&](const auto& one) {
-        launch(loss_kernel<std::decay_t<decltype(one)>>, warp_per_row(shape.rows), stream, one,
-               shape, sparse != nullptr, ignored, counted, z, targets, gradient, losses, correct);
+      [&]<typename Loss>(const Loss& one) {
+        if constexpr (!batch_losses::kOfBatch<Loss>) {
+          launch(loss_kernel<Loss>, warp_per_row(shape.rows), stream, one, shape, by_class, ignored,
+                 scratch, z, targets, gradient, losses, correct);
+        }
       },
       spec.loss);
 }

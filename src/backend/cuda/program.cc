@@ -69,8 +69,7 @@ Program::Program(const Graph& graph, const Plan& plan, const Context& context,
       parameters_(parameters),
       state_(state),
       batch_(batch),
-      values_(graph, plan, batch, memory_),
-      counted_(*context.device, 1) {
+      values_(graph, plan, batch, memory_) {
   check_sizes();
   make_outputs();
   make_operations();
@@ -92,6 +91,7 @@ void Program::check_sizes() const {
 
 void Program::make_outputs() {
   int64_t most_rows = 0, most_outputs = 0;
+  size_t most_scratch = 1;
   for (size_t k = 0; k < graph_.outputs.size(); ++k) {
     const GraphOutput& output = graph_.outputs[k];
     const int64_t positions = graph_.positions(output);
@@ -100,17 +100,20 @@ void Program::make_outputs() {
                          graph_.classes(output),
                          positions,
                          graph_.weighted,
-                         output.weight};
+                         output.weight,
+                         batch_losses::kept_axes(output.loss, graph_.shape_of(output))};
     const bool measured =
         loss.activation != Activation::kLinear &&
         std::any_of(output.metrics.begin(), output.metrics.end(), needs_probabilities);
     outputs_.push_back({loss, measured});
     most_rows = std::max(most_rows, loss.rows);
+    most_scratch = std::max(most_scratch, loss_scratch(output.loss, loss));
     if (measured || graph_.outputs.size() > 1) {
       most_outputs = std::max(most_outputs, loss.rows * loss.outputs);
     }
   }
   losses_ = DeviceArray<float>(*context_.device, static_cast<size_t>(most_rows));
+  loss_scratch_ = DeviceArray<double>(*context_.device, most_scratch);
   correct_ = DeviceArray<int>(*context_.device, static_cast<size_t>(most_rows));
   if (most_outputs == 0) return;
   probabilities_ = DeviceArray<float>(*context_.device, static_cast<size_t>(most_outputs));
@@ -174,7 +177,7 @@ void Program::losses(int64_t n, int slot, Gradients gradients, StepState* state)
     shape.rows = n * shape.positions;
     compute_loss(graph_.outputs[k].loss, shape, output.value.data->data, output.targets->data,
                  wanted ? output.value.gradient->data : nullptr, losses_.data(), correct_.data(),
-                 counted_.data(), stream);
+                 loss_scratch_.data(), stream);
     if (wanted && output.sum) add_up(*output.sum);
     const double scale = 1 / static_cast<double>(shape.positions);
     RowSums sums{.rows = shape.rows,

@@ -91,7 +91,7 @@ class Program {
   DeviceArray<float> arena_;
   DeviceArray<float> losses_;  // of each row of an output
   DeviceArray<int> correct_;
-  DeviceArray<float> counted_;        // how many of them have a loss
+  DeviceArray<double> loss_scratch_;
   DeviceArray<float> probabilities_;  // of an output, where the tensor must stay or is measured
   bool forward_prepared_ = false, rehearsing_ = false, warm_ = false;
   std::array<GraphExec, kInputSlots> steps_;

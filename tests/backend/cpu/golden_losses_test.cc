@@ -17,6 +17,12 @@ Activation activation_of(const std::string& name) {
   return name == "sigmoid" ? Activation::kSigmoid : Activation::kLinear;
 }
 
+Shape shape_of(const Json& entry) {
+  auto dims = entry.value("positions", std::vector<int64_t>());
+  dims.push_back(entry["outputs"].get<int64_t>());
+  return Shape(dims);
+}
+
 // 1e-5, or three times what Keras' own float32 is off.
 double tolerance(double value, double keras_error) {
   return std::max(1e-5 * std::max(std::abs(value), 1e-2), 3 * keras_error);
@@ -44,14 +50,20 @@ TEST(GoldenLossesTest, EqualKeras) {
   for (const Json& entry : golden["cases"]) {
     SCOPED_TRACE(entry["loss"].dump() + " behind " + entry["activation"].dump());
     const auto z = entry["z"].get<std::vector<float>>();
-    const LossOptions options{.loss = entry["loss"].get<LossSpec>(),
+    const LossSpec loss = entry["loss"].get<LossSpec>();
+    const Shape shape = shape_of(entry);
+    const int64_t outputs = shape.dims().back();
+    const LossOptions options{.loss = loss,
                               .activation = activation_of(entry["activation"].get<std::string>()),
-                              .outputs = entry["outputs"].get<int64_t>(),
-                              .weighted = entry.contains("weights")};
+                              .outputs = outputs,
+                              .positions = shape.size() / outputs,
+                              .weighted = entry.contains("weights"),
+                              .kept = batch_losses::kept_axes(loss, shape)};
     const int64_t rows = static_cast<int64_t>(z.size()) / options.outputs;
     const std::vector<float> y = targets_of(entry, static_cast<size_t>(rows));
-    std::vector<float> gradient(z.size(), -1);
-    const LossSums metrics = compute_loss(options, rows, z.data(), y.data(), gradient.data());
+    std::vector<float> gradient(z.size(), -1), scratch(static_cast<size_t>(rows));
+    const LossSums metrics =
+        compute_loss(options, rows, z.data(), y.data(), gradient.data(), scratch.data());
     const double value = entry["value"].get<double>();
     EXPECT_EQ(metrics.samples, rows);
     EXPECT_NEAR(metrics.loss_sum / static_cast<double>(rows), value,
@@ -63,8 +75,9 @@ TEST(GoldenLossesTest, EqualKeras) {
     for (size_t i = 0; i < wanted.size(); ++i) {
       EXPECT_NEAR(gradient[i], wanted[i], off) << "of z " << i << " = " << z[i];
     }
-    EXPECT_DOUBLE_EQ(compute_loss(options, rows, z.data(), y.data(), nullptr).loss_sum,
-                     metrics.loss_sum);
+    EXPECT_DOUBLE_EQ(
+        compute_loss(options, rows, z.data(), y.data(), nullptr, scratch.data()).loss_sum,
+        metrics.loss_sum);
   }
 }
 
