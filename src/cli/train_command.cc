@@ -225,6 +225,7 @@ show::JobReport report_of(const train::JobConfig& config, const Model& model, co
   show::JobReport report;
   report.dataset_asked = config.dataset;
   report.dataset = data.train.name();
+  report.class_names = data.train.class_names();
   report.model_json = model.to_json();
   report.parameters = model.count_params();
   report.result = std::move(outcome.result);

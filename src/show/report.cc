@@ -87,8 +87,8 @@ std::string test_set(const JobReport& report) {
                    : "test set of " + report.dataset;
 }
 
-// A line for each class: how many of it were taken for which.
-std::string table_of(const ConfusionMatrix& matrix) {
+// A line for each class: how many of it were taken for which, and its name where it has one.
+std::string table_of(const ConfusionMatrix& matrix, const std::vector<std::string>& names) {
   const auto classes = static_cast<size_t>(matrix.classes);
   size_t width = std::to_string(classes - 1).size();
   for (const int64_t count : matrix.counts) {
@@ -106,6 +106,7 @@ std::string table_of(const ConfusionMatrix& matrix) {
       text +=
           fmt::format(" {:>{}}", core::with_separators(matrix.counts[row * classes + k]), width);
     }
+    if (names.size() == classes) text += "  " + names[row];
     text += "\n";
   }
   return text;
@@ -170,7 +171,9 @@ std::string to_text(const JobReport& report) {
   for (const auto& [name, value] : report.test->values) {
     text += fmt::format("  {}: {}\n", name, format_loss(value));
   }
-  for (const ConfusionMatrix& matrix : report.test->matrices) text += table_of(matrix);
+  for (const ConfusionMatrix& matrix : report.test->matrices) {
+    text += table_of(matrix, report.class_names);
+  }
   text += fmt::format("Number of parameter server updates: {}\n", result.server_updates);
   text += fmt::format("Staleness: mean {:.2f}, maximum {}\n", result.staleness_mean,
                       result.staleness_max);

@@ -15,8 +15,9 @@ namespace sluice::show {
 
 struct JobReport {
   std::string config_json;
-  std::string dataset_asked;  // "mnist"
-  std::string dataset;        // what was really trained on: "mnist", "generated digits"
+  std::string dataset_asked;             // "mnist"
+  std::string dataset;                   // what was really trained on: "mnist", "generated digits"
+  std::vector<std::string> class_names;  // of the dataset, or none
   std::string model_json;
   size_t parameters = 0;
   driver::JobResult result;

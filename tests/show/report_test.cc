@@ -70,6 +70,11 @@ TEST(ReportTest, EveryMetricIsInIt) {
                         "        0     1\n"
                         "  0 1,200     3\n"
                         "  1     4     5\n"));
+  report.class_names = {"cat", "dog"};
+  EXPECT_THAT(to_text(report), HasSubstr("  0 1,200     3  cat\n"
+                                         "  1     4     5  dog\n"));
+  report.class_names = {"cat", "dog", "owl"};  // of another output
+  EXPECT_THAT(to_text(report), HasSubstr("  1     4     5\n"));
 }
 
 TEST(ReportTest, TextSpeaksTheWordsOfTheOriginal) {
