@@ -27,6 +27,7 @@
 #include "sluice/layers/permute.h"
 #include "sluice/layers/pooling1d.h"
 #include "sluice/layers/pooling2d.h"
+#include "sluice/layers/prelu.h"
 #include "sluice/layers/repeat_vector.h"
 #include "sluice/layers/rescaling.h"
 #include "sluice/layers/reshape.h"

@@ -130,12 +130,13 @@ struct BatchNormOp {
 //                                                       by the count, not by one less)
 //   rms        z = x / sqrt(mean of x^2 + epsilon)
 //   unit       z = x / max(sqrt(sum of x^2), epsilon)
+//   none       z = x                                    for the weights alone
 //
 //   y = z gamma + beta
 //
 // where gamma and beta have an element for each place along the weighted axes, row-major.
 struct NormalizeOp {
-  enum class Kind { kStandard, kRms, kUnit };
+  enum class Kind { kStandard, kRms, kUnit, kNone };
   struct Axis {
     int64_t size = 1;
     bool normalized = false, weighted = false;

@@ -49,6 +49,7 @@ struct NormalizationShape {
   template <typename Number>
   SLUICE_FORMULA float scale(Number spread) const {
     using std::sqrt;
+    if (kind == NormalizeOp::Kind::kNone) return 1.0f;
     if (kind != NormalizeOp::Kind::kUnit) {
       return static_cast<float>(1 / sqrt(spread + static_cast<Number>(epsilon)));
     }
@@ -56,7 +57,8 @@ struct NormalizationShape {
     return static_cast<float>(1 / (norm > static_cast<Number>(epsilon) ? norm : Number(epsilon)));
   }
   SLUICE_FORMULA bool is_bounded(float scale) const {
-    return kind == NormalizeOp::Kind::kUnit && scale * epsilon > 0.999999f;
+    return kind == NormalizeOp::Kind::kNone ||
+           (kind == NormalizeOp::Kind::kUnit && scale * epsilon > 0.999999f);
   }
   // What the gradient of z loses: dx = scale (dz - a - z b), from sums over the group.
   SLUICE_FORMULA float a(float sum_dz) const {

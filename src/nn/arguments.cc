@@ -158,6 +158,19 @@ int64_t get_axis(const Config& config, const std::string& key, int64_t fallback)
       fmt::format("\"{}\": Sluice normalizes one axis, not {}", key, list->size()));
 }
 
+std::vector<int64_t> get_axes(const Config& config, const std::string& key,
+                              const std::vector<int64_t>& fallback) {
+  const ConfigValue* value = config.find(key);
+  if (value != nullptr && std::holds_alternative<int64_t>(*value)) {
+    return {std::get<int64_t>(*value)};
+  }
+  return config.get_ints(key, fallback);
+}
+
+ConfigValue axes_value(const std::vector<int64_t>& axes) {
+  return axes.size() == 1 ? ConfigValue(axes.front()) : ConfigValue(axes);
+}
+
 Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback) {
   const ConfigValue* value = config.find(key);
   if (value != nullptr && std::holds_alternative<int64_t>(*value)) {

@@ -59,6 +59,12 @@ ConfigValue to_value(const ConfigObject& object);
 // A number, or a list of one, as Keras 2 writes it.
 int64_t get_axis(const Config& config, const std::string& key, int64_t fallback);
 
+// A number or a list of them; `fallback` when the key is absent or null.
+std::vector<int64_t> get_axes(const Config& config, const std::string& key,
+                              const std::vector<int64_t>& fallback);
+// The reverse: one as a number.
+ConfigValue axes_value(const std::vector<int64_t>& axes);
+
 // [h, w], or one number for both, or `fallback` when the key is absent.
 Size2D get_size2d(const Config& config, const std::string& key, const Size2D& fallback);
 // One number, also in a list, or `fallback`.

@@ -40,6 +40,9 @@ class GraphBuilder {
   size_t input_count() const { return inputs_.size(); }
   const Shape& input_shape(size_t input) const { return graph_.values[inputs_[input]]; }
 
+  // Counts the first of them once more, as the last: for a layer that goes two ways from it.
+  void repeat_input() { inputs_.push_back(inputs_.front()); }
+
   // Appends an operation on one of them, whose output takes its place.
   void append_to_input(size_t input, backend::OpKind kind, Shape output);
 

@@ -81,10 +81,6 @@ void read_kernel_options(const Config& config, Options& options) {
   });
 }
 
-inline ConfigValue or_null(const std::string& text) {
-  return text.empty() ? ConfigValue() : ConfigValue(text);
-}
-
 // Writes them, in Keras' order, and what Keras has and Sluice has not.
 template <typename Options>
 Config write_kernel_options(Config config, const Options& options) {

@@ -55,6 +55,7 @@ const std::map<std::string, LayerFactory>& own_layers() {
       {"Minimum", make_plain<Minimum>},
       {"Multiply", make_plain<Multiply>},
       {"Normalization", Normalization::from_config},
+      {"PReLU", PReLU::from_config},
       {"Permute", Permute::from_config},
       {"RMSNormalization", RMSNormalization::from_config},
       {"ReLU", ReLU::from_config},

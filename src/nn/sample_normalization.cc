@@ -8,19 +8,6 @@ void require_epsilon(const Argument& argument, double epsilon) {
   if (!(epsilon >= 0 && epsilon <= 1e6)) refuse_number(argument, epsilon, "must be at least 0");
 }
 
-std::vector<int64_t> get_axes(const Config& config, const std::string& key,
-                              const std::vector<int64_t>& fallback) {
-  const ConfigValue* value = config.find(key);
-  if (value != nullptr && std::holds_alternative<int64_t>(*value)) {
-    return {std::get<int64_t>(*value)};
-  }
-  return config.get_ints(key, fallback);
-}
-
-ConfigValue axes_value(const std::vector<int64_t>& axes) {
-  return axes.size() == 1 ? ConfigValue(axes.front()) : ConfigValue(axes);
-}
-
 std::vector<backend::NormalizeOp::Axis> view_of(const Layer& layer,
                                                 const std::vector<int64_t>& axes,
                                                 const Shape& shape) {

@@ -15,12 +15,6 @@ namespace sluice::nn {
 
 void require_epsilon(const Argument& argument, double epsilon);
 
-// A number or a list of them; `fallback` when the key is absent or null.
-std::vector<int64_t> get_axes(const Config& config, const std::string& key,
-                              const std::vector<int64_t>& fallback);
-// The reverse: one as a number.
-ConfigValue axes_value(const std::vector<int64_t>& axes);
-
 // Each axis of `shape` with its size, and those along which `layer` normalizes. Throws ShapeError,
 // in its name, for none, for the batch, for what there is not and for an axis named twice.
 std::vector<backend::NormalizeOp::Axis> view_of(const Layer& layer,
@@ -68,9 +62,6 @@ void read_gamma_and_beta(const Config& config, Options& options) {
 template <typename Options>
 Config write_gamma_and_beta(Config config, const Options& options) {
   config.set("center", options.center).set("scale", options.scale);
-  const auto or_null = [](const std::string& text) {
-    return text.empty() ? ConfigValue() : ConfigValue(text);
-  };
   for_gamma_and_beta(options, [&](const std::string& weight, bool, const Initializer& initializer,
                                   const std::string& regularizer, const std::string& constraint) {
     config.set(weight + "_initializer", to_value(initializer))

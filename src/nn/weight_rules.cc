@@ -188,6 +188,10 @@ nlohmann::ordered_json write_weight_rule(const std::string& text) {
           {"registered_name", nullptr}};
 }
 
+ConfigValue or_null(const std::string& text) {
+  return text.empty() ? ConfigValue() : ConfigValue(text);
+}
+
 backend::WeightRule weight_rule(const std::string& who, const WeightSpec& weight) {
   backend::WeightRule rule;
   try {

@@ -21,6 +21,9 @@ std::string read_weight_rule(const nlohmann::ordered_json& json);
 // The reverse, of a text with all arguments.
 nlohmann::ordered_json write_weight_rule(const std::string& text);
 
+// Such a text as a layer's setting: null for an empty one.
+ConfigValue or_null(const std::string& text);
+
 // What the weight's regularizer and constraint are for the backends; no slice yet. Throws
 // std::invalid_argument, saying `who`, where its shape does not have the axes.
 backend::WeightRule weight_rule(const std::string& who, const WeightSpec& weight);

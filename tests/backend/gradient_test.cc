@@ -401,6 +401,7 @@ std::vector<Case> branches() {
     add("rms_in_front", Kind::kRms, {kNormalized, kBoth, kNeither, kNeither}, 1e-2f);
     add("unit", Kind::kUnit, {kNeither, kNeither, kBoth, kNormalized}, 1e-3f);
     add("unit_without_weights", Kind::kUnit, {kNormalized, {.size = 12}}, 1e-3f);
+    add("weights_alone", Kind::kNone, {kNeither, kWeighted, kBoth, kNormalized}, 1e-2f);
     add("unit_at_its_bound", Kind::kUnit, {kNormalized, {.size = 12}}, 100.0f);
   }
   cases.push_back({"shared_dense", GraphBuilder({4})

@@ -198,5 +198,25 @@ TEST(ActivationsTest, LayersKeepTheirArgumentsInJson) {
             ActivationFunction("leaky_relu", {{"negative_slope", 0.3}}));
 }
 
+TEST(PReLUTest, HasASlopeForEachPlaceThatIsNotShared) {
+  const auto shape = [](std::vector<int64_t> shared_axes) {
+    return PReLU({.shared_axes = std::move(shared_axes)}).weights({4, 3, 2}).front().shape;
+  };
+  EXPECT_EQ(shape({}), Shape({4, 3, 2}));
+  EXPECT_EQ(shape({1, 2}), Shape({1, 1, 2}));
+  EXPECT_EQ(shape({3, 2, 1}), Shape({1, 1, 1}));
+}
+
+TEST(PReLUTest, WhatMakesNoSenseIsRefused) {
+  EXPECT_EQ(message_of([] { PReLU({.shared_axes = {-1}}); }),
+            "PReLU: shared_axes = -1: must be at least 1: the batch is axis 0");
+  EXPECT_THAT(message_of([] { PReLU({.alpha_constraint = "l2"}); }),
+              HasSubstr("PReLU: alpha_constraint"));
+  EXPECT_THAT(message_of([] {
+                PReLU({.shared_axes = {3}}).output_shape({4, 3});
+              }),
+              HasSubstr("an input with an axis 3"));
+}
+
 }  // namespace
 }  // namespace sluice::nn

@@ -220,6 +220,7 @@ class Normalize final : public Kernel {
   }
 
   Statistics statistics_of(const float* x) const {
+    if (shape_.kind == NormalizeOp::Kind::kNone) return {0, 1};
     double mean = 0;
     const auto count = static_cast<double>(shape_.elements.size);
     if (shape_.kind == NormalizeOp::Kind::kStandard) {

@@ -76,9 +76,11 @@ __global__ void normalize_kernel(NormalizationShape shape, int64_t groups, const
     mean = group_sum(mean, warps) / count;
   }
   float squares = 0;
-  for_own_elements(shape, first,
-                   [&](int64_t i, int64_t) { squares += (x[i] - mean) * (x[i] - mean); });
-  squares = group_sum(squares, warps);
+  if (shape.kind != NormalizeOp::Kind::kNone) {
+    for_own_elements(shape, first,
+                     [&](int64_t i, int64_t) { squares += (x[i] - mean) * (x[i] - mean); });
+    squares = group_sum(squares, warps);
+  }
   if (shape.kind != NormalizeOp::Kind::kUnit) squares /= count;
   const Statistics own{mean, shape.scale(squares)};
   if (threadIdx.x == 0) statistics[group] = own;

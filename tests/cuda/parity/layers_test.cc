@@ -266,7 +266,7 @@ Graph interpolation(Rng& rng) {
 
 Graph normalization(Rng& rng) {
   NormalizeOp op;
-  op.kind = static_cast<NormalizeOp::Kind>(between(rng, 0, 2));
+  op.kind = static_cast<NormalizeOp::Kind>(between(rng, 0, 3));
   op.epsilon = 1e-2;
   std::vector<int64_t> sizes;
   const auto add = [&](int64_t size, bool normalized) {

@@ -29,6 +29,17 @@ def layer(name, make_layer, shape=(4, 3), **options):
     return one_layer(name, shape, make_layer, low=-2, high=2, **options)
 
 
+def learned_slopes(k):
+    """Behind a convolution, with rules for the slopes."""
+    layer = k.layers
+    x = layer.Input((5, 6, 3), name="x")
+    y = layer.Conv2D(16, 2, name="conv")(x)
+    y = layer.PReLU(shared_axes=[1, 2], alpha_constraint="non_neg", name="prelu")(y)
+    y = layer.Conv2D(4, 1, name="conv_1")(y)
+    y = layer.PReLU(alpha_regularizer="l2", name="prelu_1")(y)
+    return k.Model(x, layer.Dense(3, name="dense")(layer.Flatten(name="flat")(y)), name="model")
+
+
 CASES = [dense(name, low=-2, high=2) for name in BOTH]
 CASES += [dense(name, keras2=False, low=-2, high=2) for name in NEW]
 CASES += [alone(name) for name in BOTH + NEW]
@@ -37,6 +48,12 @@ CASES += [
     layer("relu_all", lambda l: l.ReLU(1.5, 0.25, 0.5, name="f")),
     layer("leaky_relu", lambda l: l.LeakyReLU(name="f"), keras2=False),  # which writes 0.3f
     layer("leaky_relu_slope", lambda l: l.LeakyReLU(0.125, name="f")),
+    layer("prelu", lambda l: l.PReLU(name="f")),
+    layer("prelu_of_rows", lambda l: l.PReLU(name="f"), shape=(5,)),
+    layer("prelu_of_channels", lambda l: l.PReLU(shared_axes=[1, 2], name="f"), shape=(4, 2, 3)),
+    layer("prelu_of_columns", lambda l: l.PReLU(shared_axes=[1, 3], name="f"), shape=(4, 2, 3)),
+    layer("prelu_of_all", lambda l: l.PReLU(shared_axes=[1, 2], name="f")),
+    Case("learned_slopes", learned_slopes),
     layer("elu_alpha", lambda l: l.ELU(1.5, name="f")),
     layer("softmax", lambda l: l.Softmax(name="f")),
     layer("softmax_axis", lambda l: l.Softmax(1, name="f"), shape=(4, 2, 3)),
