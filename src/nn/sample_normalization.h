@@ -1,4 +1,5 @@
-// What the layers that normalize within a sample have in common.
+// What the layers that normalize within a sample have in common; gamma and beta also with those
+// that normalize over a batch.
 #pragma once
 
 #include <string>

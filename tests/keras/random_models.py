@@ -139,6 +139,13 @@ class Chance:
         for weight in (*kernels, *(["bias"] if bias and config.get("use_bias", True) else [])):
             if self.happens(0.15):
                 config[f"{weight}_initializer"] = self.initializer()
+            config.update(self.rules(weight))
+        return config
+
+    def rules(self, *weights):
+        """Penalties of such weights and what they are held to."""
+        config = {}
+        for weight in weights:
             if self.happens(0.12):
                 config[f"{weight}_regularizer"] = self.regularizer()
             if self.happens(0.12):
@@ -175,7 +182,8 @@ def one_input_layers(c, shape):
         (5, "Dense", lambda: {"units": c.whole(1, 6), **c.weighted("kernel")}),
         (1.5, "BatchNormalization", lambda: {
             "axis": c.one_of([-1, rank]), "momentum": c.number(0.1, 0.95),
-            "epsilon": c.number(0.02, 0.3), "center": c.happens(0.8), "scale": c.happens(0.8)}),
+            "epsilon": c.number(0.02, 0.3), "center": c.happens(0.8), "scale": c.happens(0.8),
+            **c.rules("beta", "gamma")}),
         (1, "Activation", lambda: {"activation": c.one_of(ACTIVATIONS)}),
         (0.4, "ReLU", lambda: {"negative_slope": c.number(0, 0.5), "threshold": c.number(0, 0.3),
                                **({"max_value": c.number(0.5, 2)} if c.happens(0.5) else {})}),

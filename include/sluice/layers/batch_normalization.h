@@ -22,6 +22,9 @@ struct BatchNormalizationOptions {
   Initializer gamma_initializer = "ones";
   Initializer moving_mean_initializer = "zeros";
   Initializer moving_variance_initializer = "ones";
+  // Of sluice/regularizers.h and constraints.h; empty: none.
+  std::string beta_regularizer = {}, gamma_regularizer = {};
+  std::string beta_constraint = {}, gamma_constraint = {};
   std::string name = {};  // empty: batch_normalization, batch_normalization_1, ...
 };
 
@@ -61,7 +64,7 @@ class BatchNormalization final : public Layer {
   // From Keras' config; what is absent has the default. Throws std::invalid_argument.
   static std::unique_ptr<Layer> from_config(const Config& config);
 
-  // As given, initializers by their Keras names.
+  // As given; initializers, regularizers and constraints by their Keras names.
   const BatchNormalizationOptions& options() const { return options_; }
 
   std::string class_name() const override { return "BatchNormalization"; }

@@ -7,6 +7,7 @@
 #include "nn/arguments.h"
 #include "nn/graph_builder.h"
 #include "nn/initializers.h"
+#include "nn/sample_normalization.h"
 
 namespace sluice {
 
@@ -20,11 +21,10 @@ BatchNormalization::BatchNormalization(const BatchNormalizationOptions& options)
   const double momentum = options_.momentum, epsilon = options_.epsilon;
   check(momentum >= 0 && momentum <= 1, "momentum", momentum, "from 0 to 1");
   check(epsilon >= 0 && epsilon <= 1e6, "epsilon", epsilon, "at least 0");
+  nn::check_gamma_and_beta("BatchNormalization", options_);
   const auto name_initializer = [](const char* argument, Initializer& initializer) {
     initializer = nn::parse_initializer({"BatchNormalization", argument}, initializer);
   };
-  name_initializer("beta_initializer", options_.beta_initializer);
-  name_initializer("gamma_initializer", options_.gamma_initializer);
   name_initializer("moving_mean_initializer", options_.moving_mean_initializer);
   name_initializer("moving_variance_initializer", options_.moving_variance_initializer);
 }
@@ -34,33 +34,23 @@ std::unique_ptr<Layer> BatchNormalization::from_config(const Config& config) {
   options.axis = nn::get_axis(config, "axis", options.axis);
   options.momentum = config.get_double("momentum", options.momentum);
   options.epsilon = config.get_double("epsilon", options.epsilon);
-  options.center = config.get_bool("center", options.center);
-  options.scale = config.get_bool("scale", options.scale);
+  nn::read_gamma_and_beta(config, options);
   const auto read = [&config](const char* key, Initializer& value) {
     value = nn::get_initializer(config, key, value);
   };
-  read("beta_initializer", options.beta_initializer);
-  read("gamma_initializer", options.gamma_initializer);
   read("moving_mean_initializer", options.moving_mean_initializer);
   read("moving_variance_initializer", options.moving_variance_initializer);
   return std::make_unique<BatchNormalization>(options);
 }
 
 Config BatchNormalization::config() const {
-  return Config()
-      .set("axis", options_.axis)
-      .set("momentum", options_.momentum)
-      .set("epsilon", options_.epsilon)
-      .set("center", options_.center)
-      .set("scale", options_.scale)
-      .set("beta_initializer", nn::to_value(options_.beta_initializer))
-      .set("gamma_initializer", nn::to_value(options_.gamma_initializer))
+  return nn::write_gamma_and_beta(Config()
+                                      .set("axis", options_.axis)
+                                      .set("momentum", options_.momentum)
+                                      .set("epsilon", options_.epsilon),
+                                  options_)
       .set("moving_mean_initializer", nn::to_value(options_.moving_mean_initializer))
-      .set("moving_variance_initializer", nn::to_value(options_.moving_variance_initializer))
-      .set("beta_regularizer", {})
-      .set("gamma_regularizer", {})
-      .set("beta_constraint", {})
-      .set("gamma_constraint", {});
+      .set("moving_variance_initializer", nn::to_value(options_.moving_variance_initializer));
 }
 
 Shape BatchNormalization::output_shape(const Shape& input) const {
@@ -78,9 +68,7 @@ Shape BatchNormalization::output_shape(const Shape& input) const {
 
 std::vector<WeightSpec> BatchNormalization::weights(const Shape& input) const {
   const Shape channels{output_shape(input).dims().back()};
-  std::vector<WeightSpec> weights;
-  if (options_.scale) weights.push_back({"gamma", channels, options_.gamma_initializer});
-  if (options_.center) weights.push_back({"beta", channels, options_.beta_initializer});
+  std::vector<WeightSpec> weights = nn::gamma_and_beta(options_, channels);
   weights.push_back({"moving_mean", channels, options_.moving_mean_initializer, false});
   weights.push_back({"moving_variance", channels, options_.moving_variance_initializer, false});
   return weights;

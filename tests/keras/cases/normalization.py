@@ -42,6 +42,20 @@ def batch_norm(name, shape, keras2=False, **options):
     return one_layer(name, shape, lambda l: l.BatchNormalization(**options), batch=5, keras2=keras2)
 
 
+def with_rules(k):
+    """After each step, which the next ones begin from."""
+    layer = k.layers
+    x = layer.Input((5, 4, 3), name="x")
+    y = layer.Conv2D(16, 2, use_bias=False, name="conv")(x)
+    y = layer.BatchNormalization(axis=3, gamma_regularizer="l1", beta_constraint="non_neg",
+                                 name="norm")(y)
+    y = layer.Conv2D(4, 1, activation="relu", name="conv_1")(y)
+    y = layer.Flatten(name="flat")(y)
+    y = layer.BatchNormalization(axis=1, beta_regularizer="l2",
+                                 gamma_constraint=k.constraints.MaxNorm(2.5), name="norm_1")(y)
+    return k.Model(x, layer.Dense(3, name="dense")(y), name="model")
+
+
 def in_groups(k):
     """Normalizations within a sample around convolutions, with rules for their weights."""
     layer = k.layers
@@ -90,6 +104,7 @@ CASES = [
     batch_norm("batch_norm_plain", (4, 3, 2), center=False, scale=False),
     batch_norm("batch_norm_frozen", (4, 3, 2), trainable=False),
     batch_norm("batch_norm_momentum_0", (6,), momentum=0.0),
+    Case("batch_norm_with_rules", with_rules),
     Case("in_groups", in_groups),
     layer_norm("", (7,), keras2=True, axis=1, epsilon=0.01),
     layer_norm("_of_many", (70,)),
