@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sluice/layers/activation.h"
+#include "sluice/layers/activity_regularization.h"
 #include "sluice/layers/batch_normalization.h"
 #include "sluice/layers/concatenate.h"
 #include "sluice/layers/conv1d.h"

@@ -207,7 +207,7 @@ struct ConcatenateOp {
   int axis = 0;
 };
 
-// `factor` elements for each of the n along an axis, by straight lines between their centres:
+// `factor` elements for each of the n along an axis, from those around the same place:
 //
 //   y[o] = (1 - w) x[i] + w x[i + 1]   at (o + 1/2) / factor - 1/2 = i + w
 //
@@ -278,12 +278,19 @@ struct Op {
 struct WeightRule {
   ParameterSlice slice{};
   float l1 = 0, l2 = 0;
+  std::optional<Orthogonality> orthogonality{};
   bool not_negative = false;             // what is less becomes 0 after a step
   std::optional<NormConstraint> norm{};  // after it
 
-  bool is_penalized() const { return l1 != 0 || l2 != 0; }
+  bool is_penalized() const { return l1 != 0 || l2 != 0 || orthogonality.has_value(); }
   bool is_constrained() const { return not_negative || norm.has_value(); }
   float gradient(float w) const { return penalty_gradient(l1, l2, w); }
+};
+
+// l1 sum |y| + l2 sum y^2 of a sample's numbers, which adds to its loss.
+struct ActivityPenalty {
+  ValueId value = 0;
+  float l1 = 0, l2 = 0;
 };
 
 // What predict() gives, and a loss compares with its targets. The value may be read by ops as well,
@@ -315,6 +322,7 @@ struct Graph {
   // sum of weights times losses, divided by the number of samples. Metrics do not know it.
   bool weighted = false;
   std::vector<WeightRule> weight_rules;  // of some parameters, one each
+  std::vector<ActivityPenalty> activity_penalties;
 
   Graph() = default;
   // Of nothing but its inputs, values 0, 1, ...; outputs and ops come later.

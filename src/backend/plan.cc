@@ -49,6 +49,7 @@ Needs needs_of(const Graph& graph) {
         {taken == Activation::kLinear ? output.value : last->inputs.front(), taken});
     wanted[needs.outputs.back().value] = true;
   }
+  for (const ActivityPenalty& penalty : graph.activity_penalties) wanted[penalty.value] = true;
   needs.ops.resize(graph.ops.size());
   for (size_t i = graph.ops.size(); i-- > 0;) {
     const Op& op = graph.ops[i];
@@ -69,6 +70,9 @@ Needs needs_of(const Graph& graph) {
     }
   }
   for (const Needs::Output& output : needs.outputs) ++needs.reads[needs.roots[output.value]];
+  for (const ActivityPenalty& penalty : graph.activity_penalties) {
+    ++needs.reads[needs.roots[penalty.value]];
+  }
   return needs;
 }
 
@@ -87,6 +91,9 @@ class Planner {
       if (needs_.ops[i]) add_op(graph_.ops[i]);
     }
     for (const Needs::Output& output : needs_.outputs) add_output(output);
+    for (const ActivityPenalty& penalty : graph_.activity_penalties) {
+      plan_.penalties.push_back({add_reader(penalty.value)});
+    }
     find_readers();
     if (options_.in_blocks) choose_layouts();
     if (options_.purpose == Purpose::kTraining) plan_gradients();
@@ -159,9 +166,14 @@ class Planner {
     if (op != nullptr && std::holds_alternative<DenseOp>(op->kind) && alone) {
       last.type = Type::kFloat32;
     }
-    const size_t tensor = in_type(tensor_of_[output.value], Type::kFloat32);
+    plan_.outputs.push_back({add_reader(output.value), output.activation});
+  }
+
+  // The tensor of a value as what comes behind all steps reads it.
+  size_t add_reader(ValueId value) {
+    const size_t tensor = in_type(tensor_of_[value], Type::kFloat32);
     plan_.tensors[tensor].is_output = true;
-    plan_.outputs.push_back({tensor, output.activation});
+    return tensor;
   }
 
   // The tensor, or a cast of it, which is made once.
@@ -294,6 +306,9 @@ class Planner {
       return is_first ? GradientUse::kWritten : GradientUse::kAdded;
     };
     for (PlannedOutput& output : plan_.outputs) output.gradient = use_gradient(output.tensor);
+    for (PlannedPenalty& penalty : plan_.penalties) {
+      penalty.gradient = use_gradient(penalty.tensor);
+    }
     std::map<size_t, Step::Parameter*> last_use;  // by where the slice begins
     for (size_t i = plan_.steps.size(); i-- > 0;) {
       Step& step = plan_.steps[i];

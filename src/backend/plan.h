@@ -33,7 +33,7 @@ struct Tensor {
   std::optional<size_t> step{};   // that writes it; none: an input
   Activation activation{};        // fused behind that step's op
   std::vector<size_t> readers{};  // steps, in their order
-  bool is_output = false;         // a loss, and predict(), read it
+  bool is_output = false;         // a loss, predict() or a penalty reads it
   bool has_gradient = false;
   // Whether its only reader's backward already multiplies the gradient by the activation's
   // derivative, which saves a pass over memory where it writes the gradient anyway. Otherwise the
@@ -74,14 +74,21 @@ struct PlannedOutput {
   GradientUse gradient = GradientUse::kNone;    // the loss's; losses come before the backward pass
 };
 
+// What an ActivityPenalty reads.
+struct PlannedPenalty {
+  size_t tensor = 0;
+  GradientUse gradient = GradientUse::kNone;  // behind those of the losses
+};
+
 struct Plan {
   std::vector<Tensor> tensors;
-  std::vector<size_t> inputs;          // tensors, in the graph's order
-  std::vector<PlannedOutput> outputs;  // likewise
-  std::vector<Step> steps;             // in the order of the forward pass
+  std::vector<size_t> inputs;             // tensors, in the graph's order
+  std::vector<PlannedOutput> outputs;     // likewise
+  std::vector<PlannedPenalty> penalties;  // likewise
+  std::vector<Step> steps;                // in the order of the forward pass
 
-  // The line of times (backend/memory_plan.h) on which step i runs: forward at i, then the losses,
-  // and backward.
+  // The line of times (backend/memory_plan.h) on which step i runs: forward at i, then the losses
+  // and penalties, and backward.
   int forward_time(size_t step) const { return static_cast<int>(step); }
   int loss_time() const { return static_cast<int>(steps.size()); }
   int backward_time(size_t step) const { return 2 * loss_time() - static_cast<int>(step); }

@@ -43,6 +43,10 @@ void check_values(const Graph& graph) {
     if (output.value < is_there.size() && is_there[output.value]) continue;
     throw std::invalid_argument("an output of the graph is computed by no op");
   }
+  for (const ActivityPenalty& penalty : graph.activity_penalties) {
+    if (penalty.value < is_there.size() && is_there[penalty.value]) continue;
+    throw std::invalid_argument("a penalized value of the graph is computed by no op");
+  }
 }
 
 // Every parameter inside the buffer. Two ops have the same one, whose gradients add up, or none of

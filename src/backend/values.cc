@@ -62,6 +62,17 @@ std::vector<Buffer*> place_gradients(const Plan& plan, int64_t batch, MemoryPlan
   return gradients;
 }
 
+// A gradient that is added to others gets memory of its own first.
+std::optional<GradientSum> own_gradient(GradientUse use, Value& value, int64_t batch, int time,
+                                        MemoryPlan& memory) {
+  if (use != GradientUse::kAdded) return std::nullopt;
+  const int64_t size = batch * value.shape.size();
+  Buffer* own = memory.add(floats_for(value.type, static_cast<size_t>(size)), time, time);
+  const GradientSum sum{own, value.gradient, value.type, size};
+  value.gradient = own;
+  return sum;
+}
+
 }  // namespace
 
 Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& memory)
@@ -108,11 +119,12 @@ Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& 
         y_splits_.push_back({weight, output.targets, {column.size, width}});
       }
     }
-    if (planned.gradient != GradientUse::kAdded) continue;
-    const int64_t size = batch * output.value.shape.size();
-    Buffer* own = memory.add(static_cast<size_t>(size), time, time);
-    output.sum = GradientSum{own, output.value.gradient, output.value.type, size};
-    output.value.gradient = own;
+    output.sum = own_gradient(planned.gradient, output.value, batch, time, memory);
+  }
+  for (const PlannedPenalty& planned : plan.penalties) {
+    PenalizedValue& penalized = penalized_.emplace_back(values[planned.tensor], std::nullopt);
+    penalized.sum =
+        own_gradient(planned.gradient, penalized.value, batch, plan.loss_time(), memory);
   }
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
@@ -123,16 +135,12 @@ Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& 
       x.shape = input.shape;
       if (input.gradient == GradientUse::kShared) x.gradient = nullptr;
       if (input.gradient != GradientUse::kAdded) continue;
-      const int64_t size = batch * x.shape.size();
       if (step.passes_gradient) {  // without a kernel's copy of it
-        mine.sums.push_back({mine.y.gradient, x.gradient, x.type, size});
+        mine.sums.push_back({mine.y.gradient, x.gradient, x.type, batch * x.shape.size()});
         x.gradient = nullptr;
         continue;
       }
-      const int time = plan.backward_time(i);
-      Buffer* own = memory.add(floats_for(x.type, static_cast<size_t>(size)), time, time);
-      mine.sums.push_back({own, x.gradient, x.type, size});
-      x.gradient = own;
+      mine.sums.push_back(*own_gradient(input.gradient, x, batch, plan.backward_time(i), memory));
     }
   }
 }

@@ -62,6 +62,12 @@ struct OutputValue {
   std::optional<GradientSum> sum;  // to be done behind the loss
 };
 
+// A value as its penalty meets it.
+struct PenalizedValue {
+  Value value;
+  std::optional<GradientSum> sum;  // to be done behind the penalty
+};
+
 class Values {
  public:
   // Asks `memory` for everything that lies between the steps; it and the plan, which is of `graph`,
@@ -70,6 +76,7 @@ class Values {
 
   const StepValues& of_step(size_t step) const { return steps_[step]; }
   const std::vector<OutputValue>& outputs() const { return outputs_; }
+  const std::vector<PenalizedValue>& penalized() const { return penalized_; }
 
   // The batch, which is the caller's: to be pointed at each. Where a graph has one input, it reads
   // x itself, and one output's loss reads y; several read what has been split off.
@@ -82,6 +89,7 @@ class Values {
   Buffer *x_, *y_;
   std::vector<Split> x_splits_, y_splits_;
   std::vector<OutputValue> outputs_;
+  std::vector<PenalizedValue> penalized_;
   std::deque<StepValues> steps_;
 };
 

@@ -35,6 +35,26 @@ struct NormConstraint {
   }
 };
 
+// A penalty of pairs of vectors, the rows or the columns of a matrix, that are not orthogonal:
+//
+//   factor / (n (n - 1) / 2) sum over i < j of |z_i z_j|      z_i = w_i min(1 / |w_i|, 1e7)
+struct Orthogonality {
+  float factor = 0;
+  int64_t vectors = 2, size = 1;          // n, at least 2, and the numbers of each
+  int64_t vector_stride = 1, stride = 1;  // from one to the next of either
+
+  // Of |z_i z_j|.
+  SLUICE_ANY_DEVICE double pair_factor() const {
+    const auto n = static_cast<double>(vectors);
+    return static_cast<double>(factor) / (n * (n - 1) / 2);
+  }
+  SLUICE_ANY_DEVICE static float inverse_norm(float norm) {
+    return norm > 1e-7f ? 1.0f / norm : 1e7f;
+  }
+  // Whether z has norm 1, however long w is.
+  SLUICE_ANY_DEVICE static bool is_unit(float inverse_norm) { return inverse_norm < 1e7f; }
+};
+
 // l1 sum |w| + l2 sum w^2 is added to the loss once, whatever the batch.
 SLUICE_ANY_DEVICE inline float penalty_gradient(float l1, float l2, float w) {
   const float sign = w > 0 ? 1.0f : w < 0 ? -1.0f : w;

@@ -55,6 +55,12 @@ void GraphBuilder::add_weight_rules(const Layer& layer) {
   }
 }
 
+void GraphBuilder::add_activity_penalty(backend::ActivityPenalty penalty) {
+  if (penalty.l1 == 0 && penalty.l2 == 0) return;
+  penalty.value = value_;
+  graph_.activity_penalties.push_back(penalty);
+}
+
 std::vector<backend::ValueId> GraphBuilder::enter(const Layer& layer) {
   const Scope& around = scopes_.back();
   scopes_.push_back({around.prefix + layer.name() + "/", around.is_frozen || !layer.trainable()});

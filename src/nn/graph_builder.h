@@ -19,6 +19,9 @@ class GraphBuilder {
   // The operations and weights that follow belong to this layer, called for these values.
   void begin_call(const Layer& layer, std::vector<backend::ValueId> inputs);
 
+  // A penalty of what the layer gives, whose value is found here. For each of its calls.
+  void add_activity_penalty(backend::ActivityPenalty penalty);
+
   // The layer's regularizers and constraints, once for each of its weights, however often it is
   // called. Throws std::invalid_argument for those that do not fit a weight's shape.
   void add_weight_rules(const Layer& layer);

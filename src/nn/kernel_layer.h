@@ -49,11 +49,13 @@ void for_each_weight(Options& options, const Visit& visit) {
       Weight{"bias", options.bias_initializer, options.bias_regularizer, options.bias_constraint});
 }
 
-// Checks the activation, the initializers and the rules for weights, and leaves out what is Keras'
-// default. Throws std::invalid_argument.
+// Checks the activation, the initializers, regularizers and constraints, and leaves out what is
+// Keras' default. Throws std::invalid_argument.
 template <typename Options>
 void check_kernel_options(const char* layer_class, Options& options) {
   options.activation = parse_activation({layer_class, "activation"}, options.activation);
+  options.activity_regularizer = parse_activity_regularizer({layer_class, "activity_regularizer"},
+                                                            options.activity_regularizer);
   for_each_weight(options, [&](const auto& weight) {
     const auto parse_with = [&](auto parse, const char* what, auto& text) {
       const std::string argument = weight.prefix + what;
@@ -70,6 +72,8 @@ template <typename Options>
 void read_kernel_options(const Config& config, Options& options) {
   options.activation = get_activation(config, "activation", options.activation);
   options.use_bias = config.get_bool("use_bias", options.use_bias);
+  options.activity_regularizer =
+      config.get_string("activity_regularizer", options.activity_regularizer);
   for_each_weight(options, [&](const auto& weight) {
     const auto read = [&](const char* what, std::string& text) {
       text = config.get_string(weight.prefix + what, text);
@@ -81,7 +85,7 @@ void read_kernel_options(const Config& config, Options& options) {
   });
 }
 
-// Writes them, in Keras' order, and what Keras has and Sluice has not.
+// Writes them, in Keras' order.
 template <typename Options>
 Config write_kernel_options(Config config, const Options& options) {
   config.set("activation", to_value(options.activation)).set("use_bias", options.use_bias);
@@ -91,7 +95,7 @@ Config write_kernel_options(Config config, const Options& options) {
   for_each_weight(options, [&](const auto& weight) {
     config.set(weight.prefix + "_regularizer", or_null(weight.regularizer));
   });
-  config.set("activity_regularizer", {});
+  config.set("activity_regularizer", or_null(options.activity_regularizer));
   for_each_weight(options, [&](const auto& weight) {
     config.set(weight.prefix + "_constraint", or_null(weight.constraint));
   });
@@ -120,10 +124,13 @@ std::vector<WeightSpec> with_bias(std::vector<WeightSpec> kernels, const Options
   return kernels;
 }
 
-// Appends the activation. `layer` has options().
+// Appends the activation, and the penalty of what it gives. `layer` has options().
 template <typename LayerType>
 void append_kernel_activation(GraphBuilder& builder, const LayerType& layer) {
-  builder.append_activation(activation_op(layer, layer.options().activation, builder.shape()));
+  const auto& options = layer.options();
+  builder.append_activation(activation_op(layer, options.activation, builder.shape()));
+  if (options.activity_regularizer.empty()) return;
+  builder.add_activity_penalty(activity_penalty(options.activity_regularizer));
 }
 
 }  // namespace sluice::nn

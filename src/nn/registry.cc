@@ -20,6 +20,7 @@ std::unique_ptr<Layer> make_plain(const Config&) {
 const std::map<std::string, LayerFactory>& own_layers() {
   static const std::map<std::string, LayerFactory> layers = {
       {"Activation", Activation::from_config},
+      {"ActivityRegularization", ActivityRegularization::from_config},
       {"Add", make_plain<Add>},
       {"AlphaDropout", AlphaDropout::from_config},
       {"Average", make_plain<Average>},

@@ -41,6 +41,10 @@ const RuleClass kClasses[] = {
      [] {
        return Json{{"l1", 0.0}, {"l2", 0.0}};
      }},
+    {"OrthogonalRegularizer", "orthogonal_regularizer", false,
+     [] {
+       return Json{{"factor", 0.01}, {"mode", "rows"}};
+     }},
     {"MaxNorm", "max_norm", true,
      [] {
        return Json{{"max_value", 2.0}, {"axis", 0}};
@@ -83,6 +87,13 @@ Json number_of(const std::string& key, const Json& value) {
   return optim::decimal_of(number);
 }
 
+// A string of Keras', a name in a text.
+std::string mode_of(const Json& value) {
+  const Json& name = value.is_object() ? value["class_name"] : value;
+  if (name == "rows" || name == "columns") return name;
+  throw std::invalid_argument("mode must be rows or columns");
+}
+
 // The object with every argument, and none besides.
 Json complete(const Json& json) {
   const auto class_name = json.at("class_name").get<std::string>();
@@ -96,7 +107,9 @@ Json complete(const Json& json) {
       throw std::invalid_argument(fmt::format("{} has no \"{}\"", rule->class_name, key));
     }
     if (value.is_null()) continue;
-    config[key] = key == "axis" ? written(axes_of(value)) : number_of(key, value);
+    config[key] = key == "axis"   ? written(axes_of(value))
+                  : key == "mode" ? Json(mode_of(value))
+                                  : number_of(key, value);
   }
   if (config.contains("rate") && config["rate"] > 1.0) {
     throw std::invalid_argument("rate must be from 0 to 1");
@@ -107,7 +120,7 @@ Json complete(const Json& json) {
 std::string text_of(const Json& complete) {
   std::vector<std::string> arguments;
   for (const auto& [key, value] : complete["config"].items()) {
-    arguments.push_back(key + "=" + value.dump());
+    arguments.push_back(key + "=" + (value.is_string() ? value.get<std::string>() : value.dump()));
   }
   return fmt::format("{}({})", complete["class_name"].get<std::string>(),
                      fmt::join(arguments, ", "));
@@ -152,6 +165,24 @@ backend::NormConstraint norm_over(const std::vector<int64_t>& asked, const Shape
   return norm;
 }
 
+void set_regularizer(const Json& json, const Shape& shape, backend::WeightRule& rule) {
+  const Json& config = json["config"];
+  rule.l1 = config.value("l1", 0.0f);
+  rule.l2 = config.value("l2", 0.0f);
+  if (json["class_name"] != "OrthogonalRegularizer") return;
+  const bool by_rows = config["mode"] == "rows";
+  if (shape.rank() != 2 || shape[by_rows ? 0 : 1] < 2) {
+    throw std::invalid_argument(fmt::format("OrthogonalRegularizer: a weight {} has no two {}",
+                                            shape.to_string(), config["mode"].get<std::string>()));
+  }
+  const int64_t rows = shape[0], columns = shape[1];
+  rule.orthogonality = backend::Orthogonality{.factor = config["factor"],
+                                              .vectors = by_rows ? rows : columns,
+                                              .size = by_rows ? columns : rows,
+                                              .vector_stride = by_rows ? columns : 1,
+                                              .stride = by_rows ? 1 : columns};
+}
+
 void set_constraint(const Json& json, const Shape& shape, backend::WeightRule& rule) {
   const auto class_name = json["class_name"].get<std::string>();
   const Json& config = json["config"];
@@ -175,6 +206,15 @@ std::string parse_constraint(const Argument& argument, const std::string& text) 
   return parse(argument, text, true);
 }
 
+std::string parse_activity_regularizer(const Argument& argument, const std::string& text) {
+  std::string all = parse_regularizer(argument, text);
+  if (!all.starts_with("OrthogonalRegularizer")) return all;
+  throw std::invalid_argument(
+      fmt::format("{}: {} = \"{}\": activities are no matrix; use L1, L2 or "
+                  "L1L2",
+                  argument.layer_class, argument.name, text));
+}
+
 std::string read_weight_rule(const nlohmann::ordered_json& json) {
   return text_of(complete(json.is_string() ? optim::parse_call(json.get<std::string>()) : json));
 }
@@ -192,13 +232,16 @@ ConfigValue or_null(const std::string& text) {
   return text.empty() ? ConfigValue() : ConfigValue(text);
 }
 
+backend::ActivityPenalty activity_penalty(const std::string& text) {
+  const Json config = complete(optim::parse_call(text))["config"];
+  return {.l1 = config.value("l1", 0.0f), .l2 = config.value("l2", 0.0f)};
+}
+
 backend::WeightRule weight_rule(const std::string& who, const WeightSpec& weight) {
   backend::WeightRule rule;
   try {
     if (!weight.regularizer.empty()) {
-      const Json config = complete(optim::parse_call(weight.regularizer))["config"];
-      rule.l1 = config.value("l1", 0.0f);
-      rule.l2 = config.value("l2", 0.0f);
+      set_regularizer(complete(optim::parse_call(weight.regularizer)), weight.shape, rule);
     }
     if (!weight.constraint.empty()) {
       set_constraint(complete(optim::parse_call(weight.constraint)), weight.shape, rule);
@@ -229,6 +272,10 @@ std::string L2(float l2) { return text("L2", {{"l2", l2}}); }
 
 std::string L1L2(const L1L2Options& options) {
   return text("L1L2", {{"l1", options.l1}, {"l2", options.l2}});
+}
+
+std::string OrthogonalRegularizer(const OrthogonalRegularizerOptions& options) {
+  return text("OrthogonalRegularizer", {{"factor", options.factor}, {"mode", options.mode}});
 }
 
 std::string MaxNorm(const MaxNormOptions& options) {

@@ -1,4 +1,4 @@
-// Regularizers and constraints of weights: Keras' classes, as texts in layers' options and as JSON.
+// Regularizers and constraints: Keras' classes, as texts in layers' options and as JSON.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -14,6 +14,8 @@ namespace sluice::nn {
 // Keras' spellings; empty for an empty one. Throws std::invalid_argument.
 std::string parse_regularizer(const Argument& argument, const std::string& text);
 std::string parse_constraint(const Argument& argument, const std::string& text);
+// Of what is no matrix: L1, L2 or L1L2.
+std::string parse_activity_regularizer(const Argument& argument, const std::string& text);
 
 // Such a text from one, or from Keras' object, {"class_name": "L2", "config": {"l2": 0.01}}. Throws
 // std::invalid_argument for what Sluice does not have.
@@ -23,6 +25,9 @@ nlohmann::ordered_json write_weight_rule(const std::string& text);
 
 // Such a text as a layer's setting: null for an empty one.
 ConfigValue or_null(const std::string& text);
+
+// What an activity regularizer, a text with all arguments, is for the backends; no value yet.
+backend::ActivityPenalty activity_penalty(const std::string& text);
 
 // What the weight's regularizer and constraint are for the backends; no slice yet. Throws
 // std::invalid_argument, saying `who`, where its shape does not have the axes.

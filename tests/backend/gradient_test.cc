@@ -474,6 +474,32 @@ std::vector<Case> several_outputs() {
   return cases;
 }
 
+// Penalties of what the next op reads, what several read, what a loss reads and what it takes
+// along.
+std::vector<Case> penalties() {
+  using enum Activation::Kind;
+  std::vector<Case> cases = {
+      {"of_a_dense",
+       GraphBuilder({5}).dense(4).activation(kTanh).penalize(0.1f, 0.2f).dense(3).build(kMse)},
+      {"in_front_of_an_activation",
+       GraphBuilder({5}).dense(4).penalize(0, 0.2f).activation(kTanh).dense(3).build(kMse)},
+      {"of_a_blocked_convolution",
+       finish(
+           images(16).conv({.filters = 16}).activation(kRelu).penalize(0.01f, 0.02f).max_pool())},
+      {"of_an_output", GraphBuilder({5}).dense(4).penalize(0.1f, 0.2f).build(kMse)},
+      {"of_a_softmax_and_its_logits",
+       GraphBuilder({5}).dense(4).penalize(0, 0.05f).activation(kSoftmax).penalize(0, 0.3f).build(
+           kCategorical)},
+      {"of_an_input", GraphBuilder({5}).penalize(1, 1).dense(4).build(kMse)},
+  };
+  GraphBuilder builder({4});
+  const ValueId fork = builder.dense(3).penalize(0.1f, 0).penalize(0, 0.1f).here();
+  const ValueId one = builder.activation(kTanh).here();
+  builder.from(fork).dense(3).merge({}, {one, fork}).penalize(0, 0.1f);
+  cases.push_back({"of_what_several_read", builder.build(kMse)});
+  return cases;
+}
+
 class GradientTest : public ::testing::TestWithParam<Case> {};
 
 TEST_P(GradientTest, EqualsCentralDifferencesOfTheLoss) {
@@ -489,6 +515,7 @@ INSTANTIATE_TEST_SUITE_P(Dense, GradientTest, ::testing::ValuesIn(dense_and_acti
 INSTANTIATE_TEST_SUITE_P(Activations, GradientTest, ::testing::ValuesIn(activations()), name_of);
 INSTANTIATE_TEST_SUITE_P(Branches, GradientTest, ::testing::ValuesIn(branches()), name_of);
 INSTANTIATE_TEST_SUITE_P(Outputs, GradientTest, ::testing::ValuesIn(several_outputs()), name_of);
+INSTANTIATE_TEST_SUITE_P(Penalties, GradientTest, ::testing::ValuesIn(penalties()), name_of);
 INSTANTIATE_TEST_SUITE_P(Loss, GradientTest, ::testing::ValuesIn(losses()), name_of);
 
 // A batch of one has no two samples to compare.

@@ -46,6 +46,11 @@ class GraphBuilder {
   GraphBuilder& merge(const MergeOp& op, std::vector<ValueId> others);
   // The current value and these, one behind the other.
   GraphBuilder& concatenate(int axis, std::vector<ValueId> others);
+  // The current value has a penalty.
+  GraphBuilder& penalize(float l1, float l2) {
+    graph_.activity_penalties.push_back({here_, l1, l2});
+    return *this;
+  }
   // Any operation on the current value.
   GraphBuilder& then(OpKind kind, Shape output) { return add(std::move(output), std::move(kind)); }
   // The current value, to be returned to or merged with.

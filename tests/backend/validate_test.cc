@@ -48,6 +48,14 @@ TEST(ValidateTest, GraphsThatFitPass) {
   EXPECT_EQ(refused(GraphBuilder({3}).build(kMse)), "accepted");
 }
 
+TEST(ValidateTest, PenalizedValuesAreComputed) {
+  Graph graph = kDense;
+  graph.activity_penalties = {{.value = graph.outputs.front().value, .l1 = 1}};
+  EXPECT_EQ(refused(graph), "accepted");
+  graph.activity_penalties.front().value = graph.values.size();
+  EXPECT_THAT(refused(graph), HasSubstr("a penalized value of the graph is computed by no op"));
+}
+
 TEST(ValidateTest, WindowsNeedASizeAStrideAndAnImage) {
   const auto least = HasSubstr("the window and its strides must be at least 1");
   EXPECT_THAT(refused(changed<Conv2DOp>(kConv, [](auto& c) { c.stride_h = 0; })), least);

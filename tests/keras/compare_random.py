@@ -76,9 +76,11 @@ def settings(model):
             result.append((type(layer).__name__, layer.name, layer.trainable, settings(layer)))
             continue
         config = layer.get_config()
-        for key in ("dtype", "quantization_config", "activity_regularizer", "sparse", "ragged",
-                    "optional", "renorm", "renorm_clipping", "renorm_momentum", "synchronized"):
+        for key in ("dtype", "quantization_config", "sparse", "ragged", "optional", "renorm",
+                    "renorm_clipping", "renorm_momentum", "synchronized"):
             config.pop(key, None)
+        if config.get("activity_regularizer") is None:
+            config.pop("activity_regularizer", None)
         for value in config.values():
             if isinstance(value, dict):
                 value.pop("build_config", None)

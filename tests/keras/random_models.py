@@ -140,6 +140,8 @@ class Chance:
             if self.happens(0.15):
                 config[f"{weight}_initializer"] = self.initializer()
             config.update(self.rules(weight))
+        if self.happens(0.08):
+            config["activity_regularizer"] = self.regularizer()
         return config
 
     def rules(self, *weights):
@@ -200,6 +202,7 @@ def one_input_layers(c, shape):
             "variance": [c.number(0.25, 2) for _ in range(channels)],
             "invert": c.happens(0.3)}),
         (0.3, "Dropout", lambda: {"rate": 0.0}),
+        (0.3, "ActivityRegularization", lambda: {"l1": c.number(0, 0.1), "l2": c.number(0, 0.1)}),
     ]
     if rank > 1:
         found += [

@@ -111,11 +111,13 @@ std::string error_of(const std::string& json) {
 }
 
 TEST(KerasReaderTest, SettingsThatSluiceDoesNotHaveAreRefusedWithTheLayersName) {
-  const std::string regularizer = R"({"class_name":"OrthogonalRegularizer","config":{}})";
+  const std::string regularizer = R"({"class_name":"L3","config":{}})";
   EXPECT_EQ(error_of(one_dense(R"(, "kernel_regularizer": )" + regularizer)),
             R"(Dense "d": kernel_regularizer = )" + regularizer + ": Sluice does not have this");
-  EXPECT_EQ(error_of(one_dense(R"(, "activity_regularizer": "l2")")),
-            "Dense \"d\": \"activity_regularizer\" is set: Sluice does not have this; remove it");
+  EXPECT_EQ(
+      error_of(sequential_of(layer_of("Flatten", R"({"name": "f", "batch_input_shape": [null, 3],
+                               "activity_regularizer": "l2"})"))),
+      "Flatten \"f\": \"activity_regularizer\" is set: Sluice does not have this; remove it");
   EXPECT_THAT(error_of(one_dense(R"(, "kernel_constraint": "non_negative")")),
               HasSubstr("\"non_negative\" is not known; use MaxNorm, NonNeg"));
   EXPECT_EQ(error_of(one_dense(R"(, "lora_rank": 4)")),

@@ -28,6 +28,8 @@ TEST(WeightRulesTest, TextsHaveEveryArgument) {
   EXPECT_EQ(L1(), "L1(l1=0.01)");
   EXPECT_EQ(L2(0.001f), "L2(l2=0.001)");
   EXPECT_EQ(L1L2({.l2 = 0.5f}), "L1L2(l1=0.0, l2=0.5)");
+  EXPECT_EQ(OrthogonalRegularizer({.mode = "columns"}),
+            "OrthogonalRegularizer(factor=0.01, mode=columns)");
   EXPECT_EQ(MaxNorm({.axis = {0, 1, 2}}), "MaxNorm(max_value=2.0, axis=[0,1,2])");
   EXPECT_EQ(NonNeg(), "NonNeg()");
   EXPECT_EQ(UnitNorm({.axis = {-1}}), "UnitNorm(axis=-1)");
@@ -53,8 +55,10 @@ TEST(WeightRulesTest, WhatIsWrongIsSaid) {
   };
   EXPECT_EQ(
       regularizer("orthogonal"),
-      "Dense: kernel_regularizer = \"orthogonal\": \"orthogonal\" is not known; use L1, L2 or "
-      "L1L2");
+      "Dense: kernel_regularizer = \"orthogonal\": \"orthogonal\" is not known; use L1, L2, L1L2 "
+      "or OrthogonalRegularizer");
+  EXPECT_THAT(regularizer("orthogonal_regularizer(mode=both)"),
+              HasSubstr("mode must be rows or columns"));
   EXPECT_THAT(regularizer("l2(l2=-1)"), HasSubstr("l2 must be finite and at least 0"));
   EXPECT_THAT(regularizer("l2(l1=1)"), HasSubstr("L2 has no \"l1\""));
   EXPECT_THAT(regularizer("non_neg"), HasSubstr("the other kind"));
@@ -114,6 +118,52 @@ TEST(WeightRulesTest, ANormIsOverItsAxes) {
   EXPECT_EQ(last.outer, 2);
   EXPECT_EQ(last.count, 12);
   EXPECT_EQ(last.first(1), 12);
+}
+
+TEST(WeightRulesTest, OrthogonalAreTheRowsOrTheColumnsOfAMatrix) {
+  const auto rule = [](const char* mode, Shape shape) {
+    return nn::weight_rule("who", {.name = "w",
+                                   .shape = std::move(shape),
+                                   .regularizer = OrthogonalRegularizer({.mode = mode})});
+  };
+  const auto rows = *rule("rows", {3, 4}).orthogonality;
+  EXPECT_EQ(rows.vectors, 3);
+  EXPECT_EQ(rows.vector_stride, 4);
+  EXPECT_EQ(rows.stride, 1);
+  const auto columns = *rule("columns", {3, 4}).orthogonality;
+  EXPECT_EQ(columns.vectors, 4);
+  EXPECT_EQ(columns.size, 3);
+  EXPECT_EQ(columns.stride, 4);
+  EXPECT_EQ(message_of([&] {
+              rule("rows", {3, 4, 2});
+            }),
+            "who: weight \"w\": OrthogonalRegularizer: a weight [3, 4, 2] has no two rows");
+  EXPECT_EQ(message_of([&] {
+              rule("columns", {3, 1});
+            }),
+            "who: weight \"w\": OrthogonalRegularizer: a weight [3, 1] has no two columns");
+}
+
+TEST(ActivityRegularizerTest, IsForEachCallAlsoOfAFrozenLayer) {
+  const Input x({4});
+  Dense shared({.units = 4, .activation = "relu", .activity_regularizer = "l1", .name = "shared"});
+  shared.set_trainable(false);
+  const Model model(x, ActivityRegularization({.l2 = 0.5})(shared(shared(x))));
+  const backend::Graph graph = nn::lower(model, MeanSquaredError{});
+  ASSERT_EQ(graph.activity_penalties.size(), 3u);
+  EXPECT_EQ(graph.activity_penalties[0].value, graph.ops[1].output) << "behind the activation";
+  EXPECT_FLOAT_EQ(graph.activity_penalties[1].l1, 0.01f);
+  EXPECT_EQ(graph.activity_penalties[2].value, graph.activity_penalties[1].value);
+  EXPECT_FLOAT_EQ(graph.activity_penalties[2].l2, 0.5f);
+}
+
+TEST(ActivityRegularizerTest, WhatIsWrongIsSaid) {
+  EXPECT_EQ(
+      message_of([] { Dense({.units = 2, .activity_regularizer = "orthogonal_regularizer"}); }),
+      "Dense: activity_regularizer = \"orthogonal_regularizer\": activities are no matrix; "
+      "use L1, L2 or L1L2");
+  EXPECT_EQ(message_of([] { ActivityRegularization({.l1 = -1}); }),
+            "ActivityRegularization: l1 = -1: must be finite and at least 0");
 }
 
 TEST(WeightRulesTest, FrozenLayersHaveNoneAndSharedOnesOne) {

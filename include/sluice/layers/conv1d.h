@@ -32,7 +32,8 @@ struct Conv1DOptions {
   std::string bias_regularizer = {};
   std::string kernel_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: conv1d, conv1d_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: conv1d, conv1d_1, ...
 };
 
 // 1D convolution (cross-correlation, the kernel is not flipped), bias, activation.
@@ -92,7 +93,8 @@ struct DepthwiseConv1DOptions {
   std::string bias_regularizer = {};
   std::string depthwise_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: depthwise_conv1d, depthwise_conv1d_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: depthwise_conv1d, depthwise_conv1d_1, ...
 };
 
 // Convolution of each channel by itself, bias, activation; errors as Conv1D's.
@@ -147,7 +149,8 @@ struct SeparableConv1DOptions {
   std::string depthwise_constraint = {};
   std::string pointwise_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: separable_conv1d, separable_conv1d_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: separable_conv1d, separable_conv1d_1, ...
 };
 
 // A depthwise convolution without bias or activation, and a convolution of one step of what it
@@ -198,7 +201,8 @@ struct Conv1DTransposeOptions {
   std::string bias_regularizer = {};
   std::string kernel_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: conv1d_transpose, conv1d_transpose_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: conv1d_transpose, conv1d_transpose_1, ...
 };
 
 // Transposed convolution, bias, activation: Conv2DTranspose along one axis, with its rules for L'

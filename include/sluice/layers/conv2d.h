@@ -30,7 +30,8 @@ struct Conv2DOptions {
   std::string bias_regularizer = {};
   std::string kernel_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: conv2d, conv2d_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: conv2d, conv2d_1, ...
 };
 
 // 2D convolution (cross-correlation, the kernel is not flipped), bias, activation.

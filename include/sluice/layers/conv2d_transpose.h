@@ -31,7 +31,8 @@ struct Conv2DTransposeOptions {
   std::string bias_regularizer = {};
   std::string kernel_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: conv2d_transpose, conv2d_transpose_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: conv2d_transpose, conv2d_transpose_1, ...
 };
 
 // Transposed convolution ("deconvolution"), bias, activation: what the gradient of a Conv2D's input

@@ -24,7 +24,8 @@ struct DenseOptions {
   std::string bias_regularizer = {};
   std::string kernel_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: dense, dense_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: dense, dense_1, ...
 };
 
 // Fully connected layer, over the last axis.

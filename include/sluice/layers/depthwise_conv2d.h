@@ -29,7 +29,8 @@ struct DepthwiseConv2DOptions {
   std::string bias_regularizer = {};
   std::string depthwise_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: depthwise_conv2d, depthwise_conv2d_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: depthwise_conv2d, depthwise_conv2d_1, ...
 };
 
 // Convolution of each channel by itself, bias, activation.

@@ -14,7 +14,11 @@ struct EmbeddingOptions {
   int64_t input_dim = 0;   // numbers that there are, from 0; at most 2^24
   int64_t output_dim = 0;  // of a vector
   Initializer embeddings_initializer = "uniform";
-  std::string name = {};  // empty: embedding, embedding_1, ...
+  // Of sluice/regularizers.h and constraints.h; empty: none.
+  std::string embeddings_regularizer = {};
+  std::string embeddings_constraint = {};
+  std::string activity_regularizer = {};  // of the vectors that are given
+  std::string name = {};                  // empty: embedding, embedding_1, ...
 };
 
 // A vector for each number.

@@ -33,7 +33,8 @@ struct SeparableConv2DOptions {
   std::string depthwise_constraint = {};
   std::string pointwise_constraint = {};
   std::string bias_constraint = {};
-  std::string name = {};  // empty: separable_conv2d, separable_conv2d_1, ...
+  std::string activity_regularizer = {};  // a penalty of the outputs
+  std::string name = {};                  // empty: separable_conv2d, separable_conv2d_1, ...
 };
 
 // A depthwise convolution without bias or activation, and a 1 x 1 convolution of what it gives.

@@ -17,7 +17,7 @@ ParameterStore::ParameterStore(size_t size, const ReplicaOptions& options,
     : values_(size),
       clip_(options.optimizer ? optim::norm_clip_of(*options.optimizer) : options.update_clip,
             std::move(trained), options.threads),
-      rules_(std::move(rules)),
+      rules_(std::move(rules), options.threads),
       threads_(options.threads) {
   if (options.purpose == Purpose::kInference) return;
   gradients_ = core::AlignedBuffer(size);

@@ -40,7 +40,7 @@ class ParameterStore {
     return steps_at_once() && !rules_.has(slice);
   }
   // What all penalties of the parameters add to the loss.
-  double penalty() const { return rules_.penalty(values_.data()); }
+  double penalty() { return rules_.penalty(values_.data()); }
   // Counts a step, on which what the optimizer does depends. Before the first gradient of it.
   void begin_step();
   // Adds to the slice's gradient what another op with the same parameter has.

@@ -10,6 +10,7 @@
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/parallel.h"
 #include "backend/cpu/pooling_loops.h"
+#include "backend/cpu/weight_rules.h"
 
 namespace sluice::backend::cpu {
 namespace {
@@ -153,6 +154,25 @@ void Program::losses(int64_t n, const float* y, Gradients gradients, StepMetrics
     for (const Metric& metric : graph_.outputs[k].metrics) {
       counters = counters.subspan(counters_of(metric, options.outputs));
     }
+  }
+  penalties(n, gradients, sums);
+}
+
+void Program::penalties(int64_t n, Gradients gradients, StepMetrics& sums) {
+  for (size_t k = 0; k < graph_.activity_penalties.size(); ++k) {
+    const ActivityPenalty& penalty = graph_.activity_penalties[k];
+    const PenalizedValue& penalized = values_.penalized()[k];
+    const int64_t size = n * penalized.value.shape.size();
+    const float* y = penalized.value.data->data;
+    sums.loss_sum += penalty_of(y, static_cast<size_t>(size), static_cast<double>(penalty.l1),
+                                static_cast<double>(penalty.l2));
+    if (gradients == Gradients::kNone || penalized.value.gradient == nullptr) continue;
+    float* dy = penalized.value.gradient->data;
+    const float l1 = penalty.l1 / static_cast<float>(n), l2 = penalty.l2 / static_cast<float>(n);
+    parallel_for(threads_, size, kChannelBlock, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) dy[i] = penalty_gradient(l1, l2, y[i]);
+    });
+    if (penalized.sum) add_up(*penalized.sum);
   }
 }
 

@@ -44,6 +44,8 @@ class Program {
   // are any.
   enum class Gradients { kNone, kWritten };
   void losses(int64_t n, const float* y, Gradients gradients, StepMetrics& sums);
+  // Likewise of the activities.
+  void penalties(int64_t n, Gradients gradients, StepMetrics& sums);
   void backward(size_t step, uint64_t number);
   void add_up(const GradientSum& sum);
 

@@ -6,7 +6,6 @@
 #include "core/simd.h"
 
 namespace sluice::backend::cpu {
-namespace {
 
 // In eight sums, which a vector holds.
 SLUICE_SIMD double penalty_of(const float* w, size_t n, double l1, double l2) {
@@ -26,7 +25,12 @@ SLUICE_SIMD double penalty_of(const float* w, size_t n, double l1, double l2) {
   return sum;
 }
 
-}  // namespace
+WeightRules::WeightRules(std::vector<WeightRule> rules, int threads) : rules_(std::move(rules)) {
+  for (const WeightRule& rule : rules_) {
+    auto& own = orthogonality_.emplace_back();
+    if (rule.orthogonality) own.emplace(*rule.orthogonality, threads);
+  }
+}
 
 const WeightRule* WeightRules::find(const ParameterSlice& slice) const {
   const auto found = std::ranges::find_if(
@@ -34,10 +38,12 @@ const WeightRule* WeightRules::find(const ParameterSlice& slice) const {
   return found == rules_.end() ? nullptr : &*found;
 }
 
-double WeightRules::penalty(const float* values) const {
+double WeightRules::penalty(const float* values) {
   double sum = 0;
-  for (const WeightRule& rule : rules_) {
-    if (!rule.is_penalized()) continue;
+  for (size_t i = 0; i < rules_.size(); ++i) {
+    const WeightRule& rule = rules_[i];
+    if (orthogonality_[i]) sum += orthogonality_[i]->of(values + rule.slice.offset);
+    if (rule.l1 == 0 && rule.l2 == 0) continue;
     sum += penalty_of(values + rule.slice.offset, rule.slice.size, static_cast<double>(rule.l1),
                       static_cast<double>(rule.l2));
   }
@@ -49,6 +55,8 @@ void WeightRules::add_gradient(const ParameterSlice& slice, const float* values,
   const WeightRule* rule = find(slice);
   if (rule == nullptr || !rule->is_penalized()) return;
   for (size_t i = 0; i < slice.size; ++i) gradients[i] += rule->gradient(values[i]);
+  const auto& orthogonality = orthogonality_[static_cast<size_t>(rule - rules_.data())];
+  if (orthogonality) orthogonality->add_gradient(gradients);
 }
 
 void WeightRules::constrain(const ParameterSlice& slice, float* values) const {

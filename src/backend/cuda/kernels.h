@@ -8,6 +8,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "backend/batch_losses.h"
@@ -289,20 +290,39 @@ struct DeviceRule {
   bool not_negative = false, has_norm = false;
   NormConstraint norm{};
 };
+// The memory of an Orthogonality, and where its parameter lies on the device.
+struct DeviceOrthogonality {
+  int64_t begin = 0;
+  Orthogonality shape{};
+  float* units = nullptr;          // [n, size]
+  float* inverse_norms = nullptr;  // [n]
+  double* sums = nullptr;          // [n]
+};
 struct DeviceRules {
   const DeviceRule* table = nullptr;       // on the device, `count` of them
-  const NormBlock* block_table = nullptr;  // of those with a penalty, `blocks` of them
+  const NormBlock* block_table = nullptr;  // of those with l1 or l2, `blocks` of them
   double* sums = nullptr;                  // memory: `blocks`
   int count = 0, blocks = 0;
   bool constrains = false;
+  std::span<const DeviceOrthogonality> orthogonality{};  // on the host
 };
-// loss_sum += rows times the penalties of w; g += their gradient.
+// loss_sum += rows times the penalties of w; g += their gradient, which follows a penalty of the
+// same w.
 void add_penalty(const DeviceRules& rules, const float* w, int64_t rows, StepState* state,
                  cudaStream_t stream);
 void add_penalty_gradient(const DeviceRules& rules, const float* w, float* g, cudaStream_t stream);
 // Holds w to the first `count` constraints; `bfloat16_w`, its copy, may be nullptr.
 void constrain(const DeviceRules& rules, int count, float* w, void* bfloat16_w,
                cudaStream_t stream);
+
+// The same of `rows` samples of `size` numbers, l1 sum |y| + l2 sum y^2. `sums` is memory for
+// activity_penalty_sums() doubles.
+size_t activity_penalty_sums();
+void add_activity_penalty(const ActivityPenalty& penalty, int64_t rows, int64_t size,
+                          const float* y, double* sums, StepState* state, cudaStream_t stream);
+// dy = the gradient of their mean over the rows.
+void activity_penalty_gradient(const ActivityPenalty& penalty, int64_t rows, int64_t size,
+                               const float* y, float* dy, cudaStream_t stream);
 
 // exchange.cu
 // A contiguous piece of the parameters, by where it begins in Keras' layout and on the device. A

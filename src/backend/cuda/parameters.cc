@@ -159,7 +159,18 @@ void Parameters::prepare_rules(const std::vector<WeightRule>& rules, const Conte
                      .has_norm = rule.norm.has_value(),
                      .norm = rule.norm.value_or(NormConstraint())});
     constrains_ = constrains_ || rule.is_constrained();
-    for (int64_t at = 0; rule.is_penalized() && at < segment->size; at += kNormBlock) {
+    if (rule.orthogonality) {
+      const Orthogonality& shape = *rule.orthogonality;
+      const auto vectors = static_cast<size_t>(shape.vectors);
+      const size_t numbers = vectors * static_cast<size_t>(shape.size);
+      directions_.emplace_back(*context.device, numbers + vectors);
+      direction_sums_.emplace_back(*context.device, vectors);
+      float* const units = directions_.back().data();
+      orthogonality_.push_back(
+          {segment->device, shape, units, units + numbers, direction_sums_.back().data()});
+    }
+    const bool has_blocks = rule.l1 != 0 || rule.l2 != 0;
+    for (int64_t at = 0; has_blocks && at < segment->size; at += kNormBlock) {
       blocks.push_back({.begin = segment->device + at,
                         .size = static_cast<int>(std::min(kNormBlock, segment->size - at)),
                         .parameter = number});
@@ -177,7 +188,8 @@ DeviceRules Parameters::rules() const {
           .sums = rule_sums_.data(),
           .count = static_cast<int>(rule_table_.size()),
           .blocks = static_cast<int>(rule_blocks_.size()),
-          .constrains = constrains_};
+          .constrains = constrains_,
+          .orthogonality = orthogonality_};
 }
 
 void Parameters::add_penalty(int64_t rows, StepState* state, cudaStream_t stream) const {

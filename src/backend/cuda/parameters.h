@@ -86,6 +86,9 @@ class Parameters {
   DeviceArray<DeviceRule> rule_table_;
   DeviceArray<NormBlock> rule_blocks_;
   DeviceArray<double> rule_sums_;
+  std::vector<DeviceArray<float>> directions_;  // memory of the orthogonality_
+  std::vector<DeviceArray<double>> direction_sums_;
+  std::vector<DeviceOrthogonality> orthogonality_;
   bool constrains_ = false;
 };
 

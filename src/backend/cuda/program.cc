@@ -112,6 +112,9 @@ void Program::make_outputs() {
       most_outputs = std::max(most_outputs, loss.rows * loss.outputs);
     }
   }
+  if (!graph_.activity_penalties.empty()) {
+    penalty_sums_ = DeviceArray<double>(*context_.device, activity_penalty_sums());
+  }
   losses_ = DeviceArray<float>(*context_.device, static_cast<size_t>(most_rows));
   loss_scratch_ = DeviceArray<double>(*context_.device, most_scratch);
   correct_ = DeviceArray<int>(*context_.device, static_cast<size_t>(most_rows));
@@ -199,6 +202,21 @@ void Program::losses(int64_t n, int slot, Gradients gradients, StepState* state)
       add_rows(sums, state, stream);
     }
     counters = measure_output(k, n, counters);
+  }
+  penalties(n, gradients, state);
+}
+
+void Program::penalties(int64_t n, Gradients gradients, StepState* state) {
+  cudaStream_t stream = context_.main.stream.get();
+  for (size_t k = 0; k < graph_.activity_penalties.size(); ++k) {
+    const ActivityPenalty& penalty = graph_.activity_penalties[k];
+    const PenalizedValue& penalized = values_.penalized()[k];
+    const int64_t size = penalized.value.shape.size();
+    const float* y = penalized.value.data->data;
+    add_activity_penalty(penalty, n, size, y, penalty_sums_.data(), state, stream);
+    if (gradients == Gradients::kNone || penalized.value.gradient == nullptr) continue;
+    activity_penalty_gradient(penalty, n, size, y, penalized.value.gradient->data, stream);
+    if (penalized.sum) add_up(*penalized.sum);
   }
 }
 

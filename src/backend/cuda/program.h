@@ -67,6 +67,8 @@ class Program {
   // Those of the first n samples; with their gradients where there are any.
   enum class Gradients { kNone, kWritten };
   void losses(int64_t n, int slot, Gradients gradients, StepState* state);
+  // Likewise of the activities.
+  void penalties(int64_t n, Gradients gradients, StepState* state);
   void split(int64_t n, int64_t width, const float* rows, const std::vector<Split>& splits);
   // Of the first n samples of an output, whose loss has just been computed. Returns the counters
   // behind its own.
@@ -89,7 +91,8 @@ class Program {
   const Values values_;
   std::vector<std::unique_ptr<Operation>> operations_;  // one for each step
   DeviceArray<float> arena_;
-  DeviceArray<float> losses_;  // of each row of an output
+  DeviceArray<double> penalty_sums_;  // where activities have penalties
+  DeviceArray<float> losses_;         // of each row of an output
   DeviceArray<int> correct_;
   DeviceArray<double> loss_scratch_;
   DeviceArray<float> probabilities_;  // of an output, where the tensor must stay or is measured

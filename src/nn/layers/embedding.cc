@@ -7,6 +7,7 @@
 #include "nn/arguments.h"
 #include "nn/graph_builder.h"
 #include "nn/initializers.h"
+#include "nn/weight_rules.h"
 
 namespace sluice {
 
@@ -19,6 +20,12 @@ Embedding::Embedding(const EmbeddingOptions& options) : Layer(options.name), opt
   }
   options_.embeddings_initializer = nn::parse_initializer({"Embedding", "embeddings_initializer"},
                                                           options_.embeddings_initializer);
+  const auto parse_with = [](auto parse, const char* argument, std::string& text) {
+    text = parse({"Embedding", argument}, text);
+  };
+  parse_with(nn::parse_regularizer, "embeddings_regularizer", options_.embeddings_regularizer);
+  parse_with(nn::parse_constraint, "embeddings_constraint", options_.embeddings_constraint);
+  parse_with(nn::parse_activity_regularizer, "activity_regularizer", options_.activity_regularizer);
 }
 
 std::unique_ptr<Layer> Embedding::from_config(const Config& config) {
@@ -33,6 +40,12 @@ std::unique_ptr<Layer> Embedding::from_config(const Config& config) {
   options.output_dim = config.get_int("output_dim", 0);
   options.embeddings_initializer =
       nn::get_initializer(config, "embeddings_initializer", options.embeddings_initializer);
+  const auto read = [&config](const char* key, std::string& text) {
+    text = config.get_string(key, text);
+  };
+  read("embeddings_regularizer", options.embeddings_regularizer);
+  read("embeddings_constraint", options.embeddings_constraint);
+  read("activity_regularizer", options.activity_regularizer);
   return std::make_unique<Embedding>(options);
 }
 
@@ -41,6 +54,9 @@ Config Embedding::config() const {
       .set("input_dim", options_.input_dim)
       .set("output_dim", options_.output_dim)
       .set("embeddings_initializer", nn::to_value(options_.embeddings_initializer))
+      .set("embeddings_regularizer", nn::or_null(options_.embeddings_regularizer))
+      .set("activity_regularizer", nn::or_null(options_.activity_regularizer))
+      .set("embeddings_constraint", nn::or_null(options_.embeddings_constraint))
       .set("mask_zero", false);
 }
 
@@ -53,13 +69,18 @@ Shape Embedding::output_shape(const Shape& input) const {
 }
 
 std::vector<WeightSpec> Embedding::weights(const Shape&) const {
-  return {
-      {"embeddings", {options_.input_dim, options_.output_dim}, options_.embeddings_initializer}};
+  return {{.name = "embeddings",
+           .shape = {options_.input_dim, options_.output_dim},
+           .initializer = options_.embeddings_initializer,
+           .regularizer = options_.embeddings_regularizer,
+           .constraint = options_.embeddings_constraint}};
 }
 
 void Embedding::lower(nn::GraphBuilder& builder) const {
   builder.append(backend::EmbeddingOp{builder.parameter("embeddings"), options_.input_dim},
                  output_shape(builder.shape()));
+  if (options_.activity_regularizer.empty()) return;
+  builder.add_activity_penalty(nn::activity_penalty(options_.activity_regularizer));
 }
 
 }  // namespace sluice

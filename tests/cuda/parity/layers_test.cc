@@ -283,6 +283,14 @@ Graph normalization(Rng& rng) {
   return finish(builder, rng);
 }
 
+// Enough numbers for several blocks, of which a loss reads some too.
+Graph penalties(Rng& rng) {
+  GraphBuilder builder({between(rng, 20, 40), between(rng, 1, 9)});
+  builder.dense(between(rng, 20, 80)).penalize(rng.uniform(0, 0.01f), 0.01f).activation(kTanh);
+  builder.penalize(0.02f, rng.uniform(0, 0.01f)).dense(between(rng, 1, 9)).penalize(0, 0.1f);
+  return builder.build(kMse);
+}
+
 Graph mnist_like(Rng& rng) {
   const int64_t side = between(rng, 10, 16);
   GraphBuilder builder({side, side, between(rng, 1, 3)});
@@ -397,6 +405,7 @@ std::vector<Case> cases() {
       {"Concatenation", concatenation},
       {"Interpolation", interpolation},
       {"Normalization", normalization},
+      {"ActivityPenalties", penalties},
       {"MnistLike", mnist_like},
       {"Residual", residual},
       {"PartlyFrozen", partly_frozen},
