@@ -193,7 +193,8 @@ def one_input_layers(c, shape):
         (0.4, "ELU", lambda: {"alpha": c.number(0.25, 2)}),
         (0.4, "PReLU", lambda: {
             "shared_axes": [i + 1 for i in range(rank) if c.happens(0.5)] or None}),
-        (0.4, "Softmax", lambda: {"axis": c.one_of([-1, c.whole(1, rank)])}),
+        (0.4, "Softmax", lambda: {"axis": c.one_of([
+            -1, c.whole(1, rank), [i + 1 for i in range(rank) if i == 0 or c.happens(0.5)]])}),
         (0.4, "Rescaling", lambda: {
             "scale": [c.number(0.25, 2) for _ in range(channels)] if c.happens(0.3)
             else c.number(0.25, 2), "offset": c.number(-1, 1)}),

@@ -67,9 +67,13 @@ TEST(ActivationsTest, AnAxisCountsFromTheBatchOrFromTheEnd) {
   EXPECT_EQ(op_of("softmax", {4, 5, 6}).axis, 2);
   EXPECT_EQ(op_of({"softmax", {{"axis", int64_t{1}}}}, {4, 5, 6}).axis, 0);
   EXPECT_EQ(op_of({"log_softmax", {{"axis", int64_t{-2}}}}, {4, 5, 6}).axis, 1);
-  EXPECT_EQ(Softmax({.axis = 1}).output_shape({4, 5}), Shape({4, 5}));
-  EXPECT_THROW(Softmax({.axis = 0}).output_shape({4, 5}), ShapeError);
-  EXPECT_THROW(Softmax({.axis = 3}).output_shape({4, 5}), ShapeError);
+  EXPECT_EQ(Softmax({.axis = {1}}).output_shape({4, 5}), Shape({4, 5}));
+  EXPECT_THROW(Softmax({.axis = {0}}).output_shape({4, 5}), ShapeError);
+  EXPECT_THROW(Softmax({.axis = {3}}).output_shape({4, 5}), ShapeError);
+  EXPECT_EQ(Softmax({.axis = {-1, 1}}).output_shape({4, 5}), Shape({4, 5}));
+  EXPECT_THROW(Softmax({.axis = {0, 1}}).output_shape({4, 5}), ShapeError);
+  EXPECT_THROW(Softmax({.axis = {2, -1}}).output_shape({4, 5}), ShapeError);
+  EXPECT_EQ(message_of([] { Softmax({.axis = {}}); }), "Softmax: axis = []: name at least one");
   EXPECT_THROW(Softmax().output_shape({}), ShapeError);
 }
 
@@ -139,6 +143,9 @@ TEST(ActivationsTest, TheFormsOfKerasAreRead) {
   EXPECT_EQ(read(R"({"class_name": "ReLU", "config": {"max_value": 6}})"),
             ActivationFunction("relu", {{"max_value", 6.0}}));
   EXPECT_EQ(read(R"({"class_name": "Activation", "config": {"activation": "mish"}})"), "mish");
+  EXPECT_THAT(message_of([&] { read(R"({"class_name": "Softmax", "config": {"axis": [1, 2]}})"); }),
+              HasSubstr("\"axis\" must be a whole number"))
+      << "over several axes it is a layer";
   EXPECT_EQ(read(R"({"module": "builtins", "class_name": "function", "config": "silu"})"), "silu");
   EXPECT_EQ(read("null"), "linear");
   const auto refused = [&](const std::string& activation) {
@@ -184,7 +191,8 @@ TEST(ActivationsTest, LayersKeepTheirArgumentsInJson) {
       .add(LeakyReLU())
       .add(LeakyReLU({.negative_slope = 0.01}))
       .add(ELU({.alpha = 2}))
-      .add(Softmax({.axis = 1}))
+      .add(Softmax({.axis = {1}}))
+      .add(Softmax({.axis = {2, 1}}))
       .add(Activation(ActivationFunction("leaky_relu", {{"negative_slope", 0.1}})));
   const Model copy = Model::from_json(model.to_json());
   ASSERT_EQ(copy.layers().size(), model.layers().size());

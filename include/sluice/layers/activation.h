@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sluice/activations.h"
 #include "sluice/layer.h"
@@ -26,6 +27,8 @@ class ActivationLayer : public Layer {
   // Throws std::invalid_argument, naming the class and `argument`.
   ActivationLayer(const char* layer_class, const char* argument, ActivationFunction function,
                   std::string name);
+  // Of a function that has been checked.
+  ActivationLayer(ActivationFunction function, std::string name);
 
  private:
   ActivationFunction function_;
@@ -118,13 +121,16 @@ class ELU final : public ActivationLayer {
 
 // Keras' argument with Keras' default.
 struct SoftmaxOptions {
-  int64_t axis = -1;      // the batch is axis 0; from the end where negative. One axis only
+  // One or several, the batch being axis 0; from the end where negative.
+  std::vector<int64_t> axis = {-1};
   std::string name = {};  // empty: softmax, softmax_1, ...
 };
 
-// y_k = exp(x_k) / sum_j exp(x_j) along the axis.
+// y_k = exp(x_k) / sum_j exp(x_j) over all places along the axes.
 //
-// Keras: keras.layers.Softmax, which also takes several axes.
+// Throws std::invalid_argument for no axis; adding the layer throws ShapeError for an axis that the
+// input does not have or that is named twice. Over several axes it is no function of a layer's
+// option `activation`. Keras: keras.layers.Softmax.
 class Softmax final : public ActivationLayer {
  public:
   explicit Softmax(const SoftmaxOptions& options = {});
@@ -132,7 +138,12 @@ class Softmax final : public ActivationLayer {
 
   std::string class_name() const override { return "Softmax"; }
   Config config() const override;
+  Shape output_shape(const Shape& input) const override;
   std::unique_ptr<Layer> clone() const override { return std::make_unique<Softmax>(*this); }
+  void lower(nn::GraphBuilder& builder) const override;
+
+ private:
+  std::vector<int64_t> axes_;
 };
 
 }  // namespace sluice
