@@ -15,6 +15,7 @@
 #include "sluice/layers/cropping.h"
 #include "sluice/layers/dense.h"
 #include "sluice/layers/depthwise_conv2d.h"
+#include "sluice/layers/dot.h"
 #include "sluice/layers/dropout.h"
 #include "sluice/layers/embedding.h"
 #include "sluice/layers/flatten.h"

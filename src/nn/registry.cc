@@ -37,6 +37,7 @@ const std::map<std::string, LayerFactory>& own_layers() {
       {"Dense", Dense::from_config},
       {"DepthwiseConv1D", DepthwiseConv1D::from_config},
       {"DepthwiseConv2D", DepthwiseConv2D::from_config},
+      {"Dot", Dot::from_config},
       {"Dropout", Dropout::from_config},
       {"ELU", ELU::from_config},
       {"Embedding", Embedding::from_config},

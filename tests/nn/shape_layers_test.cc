@@ -102,6 +102,24 @@ TEST(UpSamplingTest, TakesWholeSizes) {
   EXPECT_EQ(message_of([] { RepeatVector({}); }), "RepeatVector: n = 0: must be at least 1");
 }
 
+TEST(DotTest, LeavesTheOtherAxes) {
+  const auto merged = [](std::vector<int64_t> axes, std::vector<Shape> inputs) {
+    return Dot({.axes = std::move(axes)}).merged_shape(inputs);
+  };
+  EXPECT_EQ(merged({1}, {{5}, {5}}), Shape({1}));
+  EXPECT_EQ(merged({2, 1}, {{4, 5}, {5, 6, 7}}), Shape({4, 6, 7}));
+  EXPECT_EQ(merged({-1}, {{4, 5}, {6, 5}}), Shape({4, 6}));
+  const auto refused = [&](std::vector<int64_t> axes, std::vector<Shape> inputs) {
+    return message_of([&] { merged(std::move(axes), std::move(inputs)); });
+  };
+  EXPECT_EQ(refused({1}, {{5}}), "Dot: expected two inputs, got 1");
+  EXPECT_EQ(refused({1}, {{5}, {4}}),
+            "Dot \"\": expected a second input of size 5 along axis 1, as [5] has, got [4]");
+  EXPECT_EQ(refused({0}, {{5}, {5}}), "Dot \"\": expected axis 0 not to be the batch, got [5]");
+  EXPECT_EQ(refused({1, 2, 3}, {{5}, {5}}),
+            "Dot: axes = [1, 2, 3]: must be one number, or one for each of the two inputs");
+}
+
 TEST(MergeTest, MissingAxesAreOnes) {
   const Input image({4, 6, 3}, {.name = "image"}), channels({3}, {.name = "channels"});
   EXPECT_EQ(Add()({channels, image}).shape(), Shape({4, 6, 3}));
