@@ -209,12 +209,21 @@ struct ConcatenateOp {
 
 // `factor` elements for each of the n along an axis, from those around the same place:
 //
-//   y[o] = (1 - w) x[i] + w x[i + 1]   at (o + 1/2) / factor - 1/2 = i + w
+//   y[o] = sum over i of f(d_i) x[i] / sum over i of f(d_i)     d_i = (o + 1/2) / factor - 1/2 - i
 //
-// The first and the last go on to the ends. The axis counts from 0, without the batch.
+//   linear      f(d) = 1 - |d|, up to |d| = 1
+//   cubic       f(d) = 1.5 |d|^3 - 2.5 |d|^2 + 1, up to |d| = 1,
+//                      -0.5 |d|^3 + 2.5 |d|^2 - 4 |d| + 2, up to |d| = 2      Keys, 1981
+//   lanczos r   f(d) = sinc(d) sinc(d / r), up to |d| = r, of 3 or 5, where
+//                      sinc(d) = sin(pi d) / (pi d)                           Duchon, 1979
+//
+// The axis counts from 0, without the batch.
 struct InterpolateOp {
+  enum class Kind { kLinear, kCubic, kLanczos3, kLanczos5 };
+
   int axis = 0;
   int64_t factor = 1;
+  Kind kind = Kind::kLinear;
 };
 
 // y = (x - center) scale + offset. Each has one number, or one for each element along the last

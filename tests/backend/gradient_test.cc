@@ -380,6 +380,13 @@ std::vector<Case> branches() {
     builder.from(first).then(InterpolateOp{.axis = 0, .factor = 3}, {6, 3}).dense(2);
     cases.push_back({"moved", builder.concatenate(0, {moved, moved}).dense(2).build(kMse)});
   }
+  for (const auto& [name, kind] : {std::pair{"cubic", InterpolateOp::Kind::kCubic},
+                                   {"lanczos3", InterpolateOp::Kind::kLanczos3},
+                                   {"lanczos5", InterpolateOp::Kind::kLanczos5}}) {
+    GraphBuilder builder({4, 3});
+    builder.dense(3).then(InterpolateOp{.axis = 0, .factor = 3, .kind = kind}, {12, 3});
+    cases.push_back({name, builder.activation(Activation::kTanh).dense(2).build(kMse)});
+  }
   {
     using Kind = NormalizeOp::Kind;
     using Axis = NormalizeOp::Axis;

@@ -95,8 +95,9 @@ TEST(BordersTest, SomethingMustBeLeft) {
 TEST(UpSamplingTest, TakesWholeSizes) {
   EXPECT_EQ(UpSampling2D({.size = {2, 3}}).output_shape({4, 5, 2}), Shape({8, 15, 2}));
   EXPECT_EQ(read("UpSampling2D", "\"size\": 2")->output_shape({4, 5, 2}), Shape({8, 10, 2}));
-  EXPECT_EQ(message_of([] { UpSampling2D({.interpolation = "bicubic"}); }),
-            "UpSampling2D: interpolation = \"bicubic\": use \"nearest\" or \"bilinear\"");
+  EXPECT_EQ(message_of([] { UpSampling2D({.interpolation = "area"}); }),
+            "UpSampling2D: interpolation = \"area\": use \"nearest\", \"bilinear\", \"bicubic\", "
+            "\"lanczos3\" or \"lanczos5\"");
   EXPECT_EQ(message_of([] { UpSampling1D({.size = 0}); }),
             "UpSampling1D: size = 0: must be at least 1");
   EXPECT_EQ(message_of([] { RepeatVector({}); }), "RepeatVector: n = 0: must be at least 1");

@@ -40,7 +40,7 @@ class UpSampling1D final : public Layer {
 // Keras' arguments with Keras' defaults.
 struct UpSampling2DOptions {
   Size2D size = 2;                        // by how much rows and columns become more, at least 1
-  std::string interpolation = "nearest";  // or "bilinear"
+  std::string interpolation = "nearest";  // or one of those below
   std::string name = {};                  // empty: up_sampling2d, up_sampling2d_1, ...
 };
 
@@ -51,10 +51,14 @@ struct UpSampling2DOptions {
 //   nearest    y[n, h, w, c] = x[n, h / size_h, w / size_w, c], rounded down
 //   bilinear   between the four pixels whose centres surround that of y's pixel, those at the
 //              border going on outside
+//   bicubic    from 4 x 4 pixels around it, each with the weight f(distance along the rows)
+//              f(distance along the columns), divided by the sum of those that are inside, where
+//              f is Keys' (1981) with a = -1/2. TensorFlow rounds these distances to 1/1024
+//   lanczos3   from 6 x 6 with f(d) = sinc(d) sinc(d / 3); lanczos5 likewise from 10 x 10
 //
 // No weights. Throws std::invalid_argument for sizes below 1 and another interpolation; adding the
 // layer throws ShapeError unless the input is [H, W, C].
-// Keras: keras.layers.UpSampling2D, channels last, without bicubic and lanczos.
+// Keras: keras.layers.UpSampling2D, channels last.
 class UpSampling2D final : public Layer {
  public:
   explicit UpSampling2D(const UpSampling2DOptions& options = {});

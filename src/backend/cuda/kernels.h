@@ -141,9 +141,11 @@ void rearrange_backward(const Rearrangement& backward, Type type, const void* dy
                         cudaStream_t stream);
 
 // interpolate.cu
-void interpolate(const Interpolation& shape, const float* x, float* y, cudaStream_t stream);
-void interpolate_backward(const Interpolation& shape, const float* dy, float* dx,
-                          cudaStream_t stream);
+// With interpolation_weights(), on the device.
+void interpolate(const Interpolation& shape, const float* weights, const float* x, float* y,
+                 cudaStream_t stream);
+void interpolate_backward(const Interpolation& shape, const float* weights, const float* dy,
+                          float* dx, cudaStream_t stream);
 
 // affine.cu
 struct AffineFactors {

@@ -82,15 +82,22 @@ class Interpolate final : public Operation {
       : context_(build.context),
         x_(build.x()),
         y_(build.y()),
-        shape_(interpolation_of(op, build.batch, x_.shape, x_.layout)) {}
+        shape_(interpolation_of(op, build.batch, x_.shape, x_.layout)),
+        weights_(interpolation_weights(op, shape_)),
+        device_weights_(*build.context.device, weights_.size()) {
+    SLUICE_CHECKED(cudaMemcpyAsync(device_weights_.data(), weights_.data(), device_weights_.bytes(),
+                                   cudaMemcpyHostToDevice, context_.main.stream.get()));
+  }
 
   void forward(Mode) override {
-    interpolate(shape_, x_.data->data, y_.data->data, context_.main.stream.get());
+    interpolate(shape_, device_weights_.data(), x_.data->data, y_.data->data,
+                context_.main.stream.get());
   }
 
   void backward() override {
     if (x_.gradient == nullptr) return;
-    interpolate_backward(shape_, y_.gradient->data, x_.gradient->data, context_.main.stream.get());
+    interpolate_backward(shape_, device_weights_.data(), y_.gradient->data, x_.gradient->data,
+                         context_.main.stream.get());
   }
 
  private:
@@ -98,6 +105,8 @@ class Interpolate final : public Operation {
   const Value& x_;
   const Value& y_;
   const Interpolation shape_;
+  const std::vector<float> weights_;  // which the copy is made of
+  const DeviceArray<float> device_weights_;
 };
 
 }  // namespace

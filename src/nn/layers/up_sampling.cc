@@ -8,6 +8,23 @@
 #include "nn/graph_builder.h"
 
 namespace sluice {
+namespace {
+
+using Kind = backend::InterpolateOp::Kind;
+
+// Throws std::invalid_argument for what is not there.
+Kind kind_of(const std::string& interpolation) {
+  if (interpolation == "bilinear") return Kind::kLinear;
+  if (interpolation == "bicubic") return Kind::kCubic;
+  if (interpolation == "lanczos3") return Kind::kLanczos3;
+  if (interpolation == "lanczos5") return Kind::kLanczos5;
+  throw std::invalid_argument(
+      fmt::format("UpSampling2D: interpolation = \"{}\": use \"nearest\", \"bilinear\", "
+                  "\"bicubic\", \"lanczos3\" or \"lanczos5\"",
+                  interpolation));
+}
+
+}  // namespace
 
 UpSampling1D::UpSampling1D(const UpSampling1DOptions& options)
     : Layer(options.name), size_(options.size) {
@@ -33,11 +50,7 @@ void UpSampling1D::lower(nn::GraphBuilder& builder) const {
 UpSampling2D::UpSampling2D(const UpSampling2DOptions& options)
     : Layer(options.name), options_(options) {
   nn::require_size({"UpSampling2D", "size"}, options_.size);
-  const std::string& interpolation = options_.interpolation;
-  if (interpolation != "nearest" && interpolation != "bilinear") {
-    throw std::invalid_argument(fmt::format(
-        "UpSampling2D: interpolation = \"{}\": use \"nearest\" or \"bilinear\"", interpolation));
-  }
+  if (options_.interpolation != "nearest") (void)kind_of(options_.interpolation);
 }
 
 std::unique_ptr<Layer> UpSampling2D::from_config(const Config& config) {
@@ -70,8 +83,9 @@ void UpSampling2D::lower(nn::GraphBuilder& builder) const {
         output);
     return;
   }
-  builder.append(backend::InterpolateOp{0, size.h}, {output[0], input[1], input[2]});
-  builder.append(backend::InterpolateOp{1, size.w}, output);
+  const Kind kind = kind_of(options_.interpolation);
+  builder.append(backend::InterpolateOp{0, size.h, kind}, {output[0], input[1], input[2]});
+  builder.append(backend::InterpolateOp{1, size.w, kind}, output);
 }
 
 }  // namespace sluice

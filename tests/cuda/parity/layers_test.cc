@@ -260,7 +260,8 @@ Graph interpolation(Rng& rng) {
   builder.dense(sizes[2]).activation(kTanh);
   const int64_t factor = between(rng, 1, 5);
   sizes[static_cast<size_t>(axis)] *= factor;
-  builder.then(InterpolateOp{axis, factor}, Shape(sizes));
+  const auto kind = static_cast<InterpolateOp::Kind>(between(rng, 0, 3));
+  builder.then(InterpolateOp{axis, factor, kind}, Shape(sizes));
   return finish(builder, rng);
 }
 

@@ -70,6 +70,16 @@ CASES = [
               lambda l: l.UpSampling2D((2, 3), interpolation="bilinear")),
     one_layer("up_sampling_2d_bilinear_of_a_row", (1, 5, 3),
               lambda l: l.UpSampling2D((4, 2), interpolation="bilinear")),
+    # Twice and four times as large: TensorFlow rounds distances to 1/1024.
+    one_layer("up_sampling_2d_bicubic", (3, 4, 2),
+              lambda l: l.UpSampling2D((2, 4), interpolation="bicubic")),
+    one_layer("up_sampling_2d_bicubic_of_a_row", (1, 5, 3),
+              lambda l: l.UpSampling2D((4, 2), interpolation="bicubic")),
+    # Without gradients, which TensorFlow has in float32 only.
+    one_layer("up_sampling_2d_lanczos3", (3, 4, 2),
+              lambda l: l.UpSampling2D((2, 3), interpolation="lanczos3"), random=True),
+    one_layer("up_sampling_2d_lanczos5", (7, 2, 1),
+              lambda l: l.UpSampling2D((3, 2), interpolation="lanczos5"), random=True),
     Case("concatenate", branches([(4,), (3,), (1,)], lambda l, x: l.Concatenate(name="join")(x))),
     Case("concatenate_first_axis",
          branches([(2, 3), (1, 3)], lambda l, x: l.Concatenate(axis=1, name="join")(x))),
