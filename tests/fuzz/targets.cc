@@ -12,6 +12,7 @@ std::span<const Target> targets() {
       {"checkpoint", "the file that save_weights() writes", run_checkpoint},
       {"csv", "a CSV file, plain or gzip", run_csv},
       {"idx", "a pair of IDX files, plain or gzip", run_idx},
+      {"weights", "a file of sample weights, text or .npy", run_weights},
   };
   return kTargets;
 }

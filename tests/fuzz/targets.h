@@ -23,6 +23,7 @@ void run_texts(std::string_view input);       // optimizers, losses, metrics
 void run_checkpoint(std::string_view input);  // header, a zero, data: a file with a right checksum
 void run_csv(std::string_view input);         // a CSV file with the column "y"
 void run_idx(std::string_view input);         // two files behind one another; see idx.cc
+void run_weights(std::string_view input);     // weights of records; see weights.cc
 
 // Ends the process unless `holds`.
 void require(bool holds, const char* what);

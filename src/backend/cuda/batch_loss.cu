@@ -209,7 +209,8 @@ void compute_batch_loss(const LossSpec& loss, const LossShape& shape, const floa
         if constexpr (std::is_same_v<Loss, Circle>) {
           circle(one, shape, z, targets, gradient, losses, scratch, stream);
         } else if constexpr (batch_losses::kOfBatch<Loss>) {
-          overlap(batch_losses::ratio_of(one), shape, z, targets, gradient, losses, scratch, stream);
+          overlap(batch_losses::ratio_of(one), shape, z, targets, gradient, losses, scratch,
+                  stream);
         }
       },
       loss.loss);
