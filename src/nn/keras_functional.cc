@@ -96,9 +96,15 @@ std::vector<Reference> read_ends(const Json& config, const char* key) {
   return ends;
 }
 
+bool is_functional(const Layer& layer) {
+  const auto* nested = dynamic_cast<const NestedModel*>(&layer);
+  return nested != nullptr && !nested->model().impl().is_sequential;
+}
+
 struct Called {
   std::string name;
   std::unique_ptr<Layer> layer;
+  bool is_keras2 = false;
   std::vector<std::vector<Reference>> calls;  // where the inputs of each come from
   size_t done = 0;                            // of them
 };
@@ -113,10 +119,11 @@ class Caller {
       values_.emplace(Reference{name, 0}, read_input(json["config"]));
       return;
     }
-    Called called{name, read_layer(json), {}};
+    Called called{.name = name, .layer = read_layer(json), .calls = {}};
     try {
       const Json nodes = json.value("inbound_nodes", Json::array());
       if (!nodes.is_array() || nodes.empty()) fail("\"inbound_nodes\": expected its calls", nodes);
+      called.is_keras2 = nodes.front().is_array() && !is_written_here(json);
       for (const Json& node : nodes) called.calls.push_back(read_call(node));
     } catch (const std::invalid_argument& error) {
       throw std::invalid_argument(
@@ -125,17 +132,26 @@ class Caller {
     layers_.push_back(std::move(called));
   }
 
-  // Keras 2 counts the calls of a model inside a model from 1, since making it was its first. The
-  // last one is always somebody's input, or an output.
+  // A model inside a model has been called once when it was made. Keras 2 counts that call, so that
+  // the others count from 1; Keras 3 counts it where it names the outputs of the model around, and
+  // not where it names what a layer takes. Neither does of a Sequential, but for Keras 2 of one
+  // that was built: its last call is always somebody's input or an output.
   void number_calls(const std::vector<Reference>& outputs) {
-    std::set<Reference> used(outputs.begin(), outputs.end());
+    const std::set<Reference> given(outputs.begin(), outputs.end());
+    std::set<Reference> taken;
     for (const Called& called : layers_) {
-      for (const auto& call : called.calls) used.insert(call.begin(), call.end());
+      for (const auto& call : called.calls) taken.insert(call.begin(), call.end());
     }
     for (const Called& called : layers_) {
-      const bool is_model = dynamic_cast<const NestedModel*>(called.layer.get()) != nullptr;
-      if (is_model && used.contains({called.name, called.calls.size()})) {
-        counted_from_one_.insert(called.name);
+      if (dynamic_cast<const NestedModel*>(called.layer.get()) == nullptr) continue;
+      const Reference first{called.name, 0}, beyond_last{called.name, called.calls.size()};
+      const bool all_from_one = taken.contains(beyond_last) || given.contains(beyond_last);
+      const bool is_function = is_functional(*called.layer);
+      if (is_function ? !given.contains(first) : all_from_one) {
+        given_from_one_.insert(called.name);
+      }
+      if (is_function ? called.is_keras2 && !taken.contains(first) : all_from_one) {
+        taken_from_one_.insert(called.name);
       }
     }
   }
@@ -148,7 +164,7 @@ class Caller {
     for (const Called& called : layers_) {
       if (called.done == called.calls.size()) continue;
       for (const Reference& input : called.calls[called.done]) {
-        if (values_.contains(from_zero(input))) continue;
+        if (values_.contains(from_zero(input, taken_from_one_))) continue;
         throw std::invalid_argument(
             fmt::format("layer \"{}\" takes call {} of \"{}\", which is not there or depends on it",
                         called.name, input.call, input.layer));
@@ -156,8 +172,9 @@ class Caller {
     }
   }
 
+  // An input of the model around, or an output.
   const SymbolicTensor& value(const Reference& reference) const {
-    const auto found = values_.find(from_zero(reference));
+    const auto found = values_.find(from_zero(reference, given_from_one_));
     if (found != values_.end()) return found->second;
     throw std::invalid_argument(
         fmt::format("there is no call {} of a layer \"{}\"", reference.call, reference.layer));
@@ -168,7 +185,7 @@ class Caller {
     if (called.done == called.calls.size()) return false;
     std::vector<SymbolicTensor> inputs;
     for (const Reference& input : called.calls[called.done]) {
-      const auto found = values_.find(from_zero(input));
+      const auto found = values_.find(from_zero(input, taken_from_one_));
       if (found == values_.end()) return false;
       inputs.push_back(found->second);
     }
@@ -177,14 +194,20 @@ class Caller {
     return true;
   }
 
-  Reference from_zero(const Reference& reference) const {
-    const bool shifted = reference.call > 0 && counted_from_one_.contains(reference.layer);
+  // What write_functional() writes of a model inside a model.
+  static bool is_written_here(const Json& json) {
+    return json["class_name"] == "Model" && json.value("module", Json()) == "keras";
+  }
+
+  static Reference from_zero(const Reference& reference, const std::set<std::string>& from_one) {
+    const bool shifted = reference.call > 0 && from_one.contains(reference.layer);
     return {reference.layer, reference.call - (shifted ? 1 : 0)};
   }
 
   std::map<Reference, SymbolicTensor> values_;
   std::vector<Called> layers_;
-  std::set<std::string> counted_from_one_;
+  // Models inside, whose calls count from 1 where layers take them, and where the outputs are.
+  std::set<std::string> taken_from_one_, given_from_one_;
 };
 
 }  // namespace
@@ -243,6 +266,12 @@ nlohmann::ordered_json write_functional(const Model& model) {
     }
     const size_t i = place - impl.inputs.size();
     add(write_layer(*impl.layers[i]), impl.layers[i]->name(), std::move(nodes[i]));
+  }
+  // As Keras 3 counts (number_calls()), which differs from what layers take.
+  for (size_t i = 0; i < impl.calls.size(); ++i) {
+    if (!is_functional(*impl.layers[impl.calls[i].layer])) continue;
+    Json& call = places[impl.inputs.size() + i][1];
+    call = call.get<size_t>() + 1;
   }
   // A single one without brackets around it: Keras 3 takes a list to mean that the model gives one.
   const auto places_of = [&](const auto& values) {

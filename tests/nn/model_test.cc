@@ -243,6 +243,37 @@ TEST(NestedModelTest, ItsJsonIsReadFromBothVersionsOfKeras) {
   }
 }
 
+// Keras 3 counts its calls from 0 where a layer takes them, and from 1 among the outputs.
+TEST(NestedModelTest, ItsCallsAreNumberedAsInKeras) {
+  const Input x({2}, {.name = "x"}), a({2}, {.name = "a"}), b({2}, {.name = "b"});
+  const Model inner(x, Dense({.units = 2, .name = "d"})(x), "inner");
+  const auto of_a = inner(a), of_b = inner(b);
+  const Model model({a, b}, {of_a, Dense({.units = 3, .name = "end"})(of_b)}, "outer");
+  auto json = nlohmann::ordered_json::parse(model.to_json());
+  auto& config = json["config"];
+  EXPECT_EQ(config["output_layers"][0], nlohmann::json::parse(R"(["inner", 1, 0])"));
+  nlohmann::ordered_json& end = config["layers"].back();
+  EXPECT_EQ(end["inbound_nodes"], nlohmann::json::parse(R"([[["inner", 1, 0, {}]]])"));
+  EXPECT_EQ(Model::from_json(model.to_json()).to_json(), model.to_json());
+
+  // What Keras 3.15 writes of the same calls.
+  const auto node = [](const char* layer, int call) {
+    return nlohmann::ordered_json{
+        {"args",
+         {{{"class_name", "__keras_tensor__"},
+           {"config", {{"shape", {nullptr, 2}}, {"keras_history", {layer, call, 0}}}}}}},
+        {"kwargs", nlohmann::ordered_json::object()}};
+  };
+  for (auto& layer : config["layers"]) {
+    if (layer["name"] == "inner") {
+      layer["class_name"] = "Functional";
+      layer["inbound_nodes"] = {node("a", 0), node("b", 0)};
+    }
+  }
+  end["inbound_nodes"] = nlohmann::ordered_json::array({node("inner", 1)});
+  EXPECT_EQ(Model::from_json(json.dump()).to_json(), model.to_json());
+}
+
 TEST(NestedModelTest, WhatCannotBeALayerIsRefused) {
   const Input x({4});
   Sequential unbuilt("unbuilt");
@@ -399,9 +430,8 @@ TEST(KerasFunctionalTest, MistakesInCallsAreNamed) {
   EXPECT_THAT(refusal_of(R"([[["image",0,0,{}]]])", "7"), HasSubstr("expected its calls, got 7"));
   EXPECT_THAT(refusal_of(R"("output_layers":["probs",0,0])", R"("output_layers":[])"),
               HasSubstr("\"output_layers\": expected a list with at least one"));
-  EXPECT_THAT(
-      refusal_of(R"("output_layers":["probs",0,0])", R"("output_layers":["probs",1,0])"),
-      HasSubstr("there is no call 1 of a layer \"probs\""));
+  EXPECT_THAT(refusal_of(R"("output_layers":["probs",0,0])", R"("output_layers":["probs",1,0])"),
+              HasSubstr("there is no call 1 of a layer \"probs\""));
 }
 
 }  // namespace
