@@ -121,7 +121,7 @@ void check_label(const LossSpec& loss, float label, int64_t classes) {
     const bool ignored = sparse != nullptr && sparse->ignore_class &&
                          label == static_cast<float>(*sparse->ignore_class);
     if (!ignored) (void)class_number(label, classes);
-  } else if (!(label >= 0 && label < std::numeric_limits<int>::max())) {
+  } else if (!(label >= 0 && label < static_cast<float>(std::numeric_limits<int>::max()))) {
     throw std::invalid_argument(
         fmt::format("a target of class {:f}: class numbers count from 0", label));
   }

@@ -122,7 +122,8 @@ Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& 
     output.sum = own_gradient(planned.gradient, output.value, batch, time, memory);
   }
   for (const PlannedPenalty& planned : plan.penalties) {
-    PenalizedValue& penalized = penalized_.emplace_back(values[planned.tensor], std::nullopt);
+    PenalizedValue& penalized =
+        penalized_.emplace_back(PenalizedValue{values[planned.tensor], std::nullopt});
     penalized.sum =
         own_gradient(planned.gradient, penalized.value, batch, plan.loss_time(), memory);
   }
