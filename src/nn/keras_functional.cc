@@ -134,8 +134,8 @@ class Caller {
 
   // A model inside a model has been called once when it was made. Keras 2 counts that call, so that
   // the others count from 1; Keras 3 counts it where it names the outputs of the model around, and
-  // not where it names what a layer takes. Neither does of a Sequential, but for Keras 2 of one
-  // that was built: its last call is always somebody's input or an output.
+  // not where it names what a layer takes. Of a Sequential Keras 3 never does, and Keras 2 where
+  // it was built: then there is a number behind the last, which is always taken or given.
   void number_calls(const std::vector<Reference>& outputs) {
     const std::set<Reference> given(outputs.begin(), outputs.end());
     std::set<Reference> taken;
