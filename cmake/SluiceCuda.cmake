@@ -7,7 +7,8 @@ if(PROJECT_IS_TOP_LEVEL)
   set(default AUTO)
 endif()
 set(SLUICE_CUDA ${default} CACHE STRING "Build the CUDA plug-in: AUTO, ON or OFF")
-# Empty: 75, 80, 86, 89, 90 and the toolkit's newest, the last two also as PTX.
+# Empty: 75, 80, 90 and the toolkit's newest, the last two also as PTX. Code for 80 runs on 86 and
+# 89 as well; kernels bound by memory would gain nothing from code of their own.
 set(SLUICE_CUDA_ARCHITECTURES "" CACHE STRING
     "Compute capabilities to build for, as CMAKE_CUDA_ARCHITECTURES; empty: every usual one")
 
@@ -22,7 +23,7 @@ function(sluice_default_cuda_architectures result)
     endif()
   endforeach()
   set(chosen)
-  foreach(architecture 75 80 86 89)
+  foreach(architecture 75 80)
     if(architecture IN_LIST listed)
       list(APPEND chosen ${architecture}-real)
     endif()

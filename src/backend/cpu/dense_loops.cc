@@ -26,7 +26,7 @@ namespace {
 
 SLUICE_DENSE_LOOPS(Baseline, , 16, 6, 2, 6, 2)
 
-#if defined(__x86_64__) && defined(__ELF__) && !defined(SLUICE_SANITIZED)
+#if defined(__x86_64__) && defined(__ELF__)
 SLUICE_DENSE_LOOPS(Avx2, [[gnu::target("arch=x86-64-v3")]], 32, 6, 2, 6, 2)
 SLUICE_DENSE_LOOPS(Avx512, [[gnu::target("arch=x86-64-v4")]], 64, 12, 2, 8, 3)
 #else

@@ -12,7 +12,7 @@
 namespace sluice::backend::cuda {
 namespace {
 
-constexpr int kActivityBlocks = 256;
+constexpr int64_t kMostActivityBlocks = 256;
 
 // --- Kernels ---
 
@@ -194,14 +194,15 @@ void constrain(const DeviceRules& rules, int count, float* w, void* bfloat16_w,
          static_cast<__nv_bfloat16*>(bfloat16_w));
 }
 
-size_t activity_penalty_sums() { return kActivityBlocks; }
+size_t activity_penalty_sums() { return kMostActivityBlocks; }
 
 void add_activity_penalty(const ActivityPenalty& penalty, int64_t rows, int64_t size,
                           const float* y, double* sums, StepState* state, cudaStream_t stream) {
-  launch(activity_sums_kernel, Grid{dim3(kActivityBlocks), dim3(kBlock)}, stream, penalty,
-         rows * size, y, sums);
-  launch(add_penalty_kernel, Grid{dim3(1), dim3(kBlock)}, stream, kActivityBlocks, sums, 1.0,
-         state);
+  Grid grid = grid_for(rows * size);
+  grid.blocks.x = std::min<unsigned>(grid.blocks.x, kMostActivityBlocks);
+  launch(activity_sums_kernel, grid, stream, penalty, rows * size, y, sums);
+  launch(add_penalty_kernel, Grid{dim3(1), dim3(kBlock)}, stream, static_cast<int>(grid.blocks.x),
+         sums, 1.0, state);
 }
 
 void activity_penalty_gradient(const ActivityPenalty& penalty, int64_t rows, int64_t size,

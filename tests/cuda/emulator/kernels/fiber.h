@@ -1,7 +1,6 @@
 // A stack of its own for a piece of code that can stop in the middle and go on later.
 #pragma once
 
-#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstddef>
@@ -37,11 +36,11 @@ class Fiber {
   std::function<void()> body_;
   void* memory_;
   bool started_ = false;
-  // Where both sides go on: as the sanitizers understand it, and as it is fast.
+  // Where both sides go on: as ThreadSanitizer understands it, and as it is fast.
   ucontext_t context_;
   ucontext_t resumer_;
-  jmp_buf place_;
-  jmp_buf resumer_place_;
+  void* place_[5];  // __builtin_setjmp()'s
+  void* resumer_place_[5];
   Fiber* resumed_by_ = nullptr;
   // What the sanitizers want to know of both stacks.
   void* own_fake_stack_ = nullptr;
