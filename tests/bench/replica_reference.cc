@@ -377,7 +377,11 @@ void ReferenceStep::add_op(const Op& op, const backend::ConcatenateOp& concatena
   add(op.name + " forward", dnnl::concat(pd), std::move(arguments));
   int64_t channel = 0;
   for (const Desc& x : from) {
+#if DNNL_VERSION_MAJOR >= 3
+    const Dims dims = x.get_dims();
+#else
     const Dims dims = x.dims();
+#endif
     const dnnl::reorder::primitive_desc apart(engine_, y.submemory_desc(dims, {0, channel, 0, 0}),
                                               engine_, x, attr);
     add(op.name + " backward", dnnl::reorder(apart), {{DNNL_ARG_FROM, y}, {DNNL_ARG_TO, x}});
