@@ -91,6 +91,7 @@ OpTraits traits(const Conv2DOp& conv, const View& op) {
   const int64_t channels = op.input().dims().back(), filters = op.output.dims().back();
   return {.takes_activation = true,
           .in_bfloat16 = true,
+          .keeps_gradient = true,
           .layouts = layouts_of(conv, channels, filters),
           .parameters = with_bias({conv.kernel, conv.transposed ? channels : filters}, conv.bias)};
 }
@@ -118,6 +119,7 @@ void check(const Conv2DOp& conv, const View& op) {
 OpTraits traits(const DenseOp& dense, const View&) {
   return {.takes_activation = true,
           .in_bfloat16 = true,
+          .keeps_gradient = true,
           .parameters = with_bias({dense.kernel}, dense.bias)};
 }
 void check(const DenseOp& dense, const View& op) {
@@ -140,8 +142,11 @@ void check(const Pool2DOp& pool, const View& op) {
 }
 
 OpTraits traits(const BatchNormOp& norm, const View&) {
-  OpTraits traits{
-      .takes_relu = true, .in_bfloat16 = true, .layouts = ImageLayouts::kSame, .parameters = {}};
+  OpTraits traits{.takes_relu = true,
+                  .in_bfloat16 = true,
+                  .keeps_gradient = true,
+                  .layouts = ImageLayouts::kSame,
+                  .parameters = {}};
   for (const auto& slice : {norm.gamma, norm.beta}) {
     traits.parameters.push_back({slice.value_or(ParameterSlice{})});
   }
@@ -243,8 +248,13 @@ void check(const ReshapeOp&, const View& op) {
   }
 }
 
+// The gradients of the largest and the smallest follow from comparing the inputs with the output,
+// which must be what it was.
 OpTraits traits(const MergeOp& merge, const View&) {
-  return {.passes_gradient = merge.kind == MergeOp::Kind::kAdd, .layouts = ImageLayouts::kSame};
+  using Kind = MergeOp::Kind;
+  return {.takes_activation = merge.kind != Kind::kMaximum && merge.kind != Kind::kMinimum,
+          .passes_gradient = merge.kind == Kind::kAdd,
+          .layouts = ImageLayouts::kSame};
 }
 void check(const MergeOp& merge, const View& op) {
   if (op.inputs.size() > MergeOp::kMostInputs) {

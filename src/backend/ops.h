@@ -30,7 +30,11 @@ struct OpTraits {
   bool takes_relu = false;        // of these, ReLU only
   bool in_bfloat16 = false;       // Precision::kMixedBfloat16 computes it in bfloat16
   bool in_any_type = false;       // computed in the type of its inputs, where they have one
-  bool passes_gradient = false;   // the gradient of each input is the output's, as it is
+  bool passes_gradient = false;   // the gradient of each input is the output's, as it is; where an
+                                  // activation is taken too, it is differentiated in its place
+  // Kernels only read the output's gradient, unless they differentiate an elementwise activation
+  // (takes_activation) in its place.
+  bool keeps_gradient = false;
   ImageLayouts layouts = ImageLayouts::kPlain;
   std::vector<OpParameter> parameters{};
 };

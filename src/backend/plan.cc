@@ -121,7 +121,9 @@ class Planner {
       return;
     }
     const Type type = type_of(traits, op);
-    Step step{.op = &op, .passes_gradient = traits.passes_gradient};
+    Step step{.op = &op,
+              .passes_gradient = traits.passes_gradient,
+              .keeps_gradient = traits.keeps_gradient};
     for (const ValueId input : op.inputs) {
       step.inputs.push_back({in_type(tensor_of_[input], type), graph_.values[input]});
     }
@@ -144,6 +146,7 @@ class Planner {
         traits.takes_activation || (traits.takes_relu && *activation == Activation::kRelu);
     if (!takes || needs_.reads[needs_.roots[op.inputs.front()]] > 1) return false;
     input.activation = before.activation = *activation;
+    before.keeps_gradient = traits.keeps_gradient && !traits.takes_activation;
     return true;
   }
 
@@ -310,17 +313,15 @@ class Planner {
       penalty.gradient = use_gradient(penalty.tensor);
     }
     std::map<size_t, Step::Parameter*> last_use;  // by where the slice begins
+    std::vector<Step::Input*> last_input(plan_.tensors.size(), nullptr);
     for (size_t i = plan_.steps.size(); i-- > 0;) {
       Step& step = plan_.steps[i];
       if (!step.has_backward) continue;
-      bool may_share = step.passes_gradient;  // with one input: others add to theirs later
       for (Step::Input& input : step.inputs) {
         input.gradient = use_gradient(input.tensor);
-        if (input.gradient != GradientUse::kWritten || !may_share) continue;
-        if (std::ranges::count(step.inputs, input.tensor, &Step::Input::tensor) > 1) continue;
-        input.gradient = GradientUse::kShared;
-        may_share = false;
+        last_input[input.tensor] = &input;
       }
+      if (step.passes_gradient) share_gradient(i);
       for (Step::Parameter& parameter : step.parameters) {
         if (parameter.slice.role != ParameterRole::kTrainable || parameter.slice.size == 0)
           continue;
@@ -338,6 +339,49 @@ class Planner {
       const Op* reader = plan_.steps[tensor.readers.front()].op;
       tensor.reader_differentiates =
           reader != nullptr && options_.differentiates(*reader, tensor.activation);
+    }
+    for (size_t i = 0; i < plan_.tensors.size(); ++i) {
+      Tensor& tensor = plan_.tensors[i];
+      Step::Input* const last = last_input[i];
+      if (last == nullptr || last->gradient != GradientUse::kAdded ||
+          tensor.activation == Activation::kLinear) {
+        continue;
+      }
+      // Others, such as BatchNormalization, have the ReLU's mask for free.
+      if (!traits_of(graph_, *plan_.steps[*tensor.step].op).takes_activation) continue;
+      tensor.sum_differentiates = last->differentiates_sum = true;
+    }
+  }
+
+  // Lets inputs of a step that passes its gradient have it where it is, rather than a copy: one
+  // whose gradient changes later, since others add to it or its step overwrites it, and all that
+  // have been read by then and are only read.
+  void share_gradient(size_t index) {
+    Step& step = plan_.steps[index];
+    const auto may_share = [&](const Step::Input& input) {
+      return input.gradient == GradientUse::kWritten &&
+             std::ranges::count(step.inputs, input.tensor, &Step::Input::tensor) == 1;
+    };
+    const auto is_only_read = [&](const Step::Input& input) {
+      const Tensor& tensor = plan_.tensors[input.tensor];
+      return tensor.is_read_once() && plan_.steps[*tensor.step].keeps_gradient;
+    };
+    size_t first_change = 0;  // the last step before this one, so the first of the backward pass
+    for (Step::Input& input : step.inputs) {
+      if (!may_share(input) || is_only_read(input)) continue;
+      const Tensor& tensor = plan_.tensors[input.tensor];
+      input.gradient = GradientUse::kShared;
+      first_change = *tensor.step;
+      for (const size_t reader : tensor.readers) {
+        if (reader != index) first_change = std::max(first_change, reader);
+      }
+      break;
+    }
+    for (Step::Input& input : step.inputs) {
+      if (may_share(input) && is_only_read(input) &&
+          *plan_.tensors[input.tensor].step >= first_change) {
+        input.gradient = GradientUse::kShared;
+      }
     }
   }
 

@@ -4,9 +4,10 @@
 //
 // Left out are operations that nothing depends on, and identities (reshapes, linear activations,
 // dropout of rate 0). An activation whose derivative follows from its output is fused into the
-// convolution or dense layer before it, and a last softmax or sigmoid into the crossentropies.
-// Casts come in where neighbours compute in different types. What is written once and read by
-// several is one tensor: its readers' gradients add up in the order of the backward pass.
+// convolution, dense layer or merge before it, a ReLU into a batch normalization, and a last
+// softmax or sigmoid into the crossentropies. Casts come in where neighbours compute in different
+// types. What is written once and read by several is one tensor: its readers' gradients add up in
+// the order of the backward pass.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ namespace sluice::backend {
 
 // What becomes of a gradient that a step computes: nobody needs it, it is the first of the backward
 // pass, or one that adds to those before. kShared: the first one, and the output's as it is, so
-// that both lie in the same memory and nothing is to be done.
+// that they lie in the same memory and nothing is to be done.
 enum class GradientUse { kNone, kWritten, kAdded, kShared };
 
 // What a step writes, or an input of the graph.
@@ -36,9 +37,11 @@ struct Tensor {
   bool is_output = false;         // a loss, predict() or a penalty reads it
   bool has_gradient = false;
   // Whether its only reader's backward already multiplies the gradient by the activation's
-  // derivative, which saves a pass over memory where it writes the gradient anyway. Otherwise the
-  // step that writes the tensor does so before it uses the gradient.
+  // derivative, which saves a pass over memory where it writes the gradient anyway. So does a sum
+  // that completes the gradient (Step::Input). Otherwise the step that writes the tensor multiplies
+  // before it uses the gradient.
   bool reader_differentiates = false;
+  bool sum_differentiates = false;
 
   // Nobody else looks at the tensor or its gradient.
   bool is_read_once() const { return readers.size() == 1 && !is_output; }
@@ -50,6 +53,9 @@ struct Step {
     size_t tensor;
     Shape shape;  // as the op sees it
     GradientUse gradient = GradientUse::kNone;
+    // The gradient is complete when this one has been added, and is multiplied by the derivative of
+    // the tensor's activation in the same pass (Tensor::sum_differentiates).
+    bool differentiates_sum = false;
   };
   struct Parameter {
     ParameterSlice slice;
@@ -63,6 +69,7 @@ struct Step {
   std::vector<Parameter> parameters{};  // as in OpTraits
   bool has_backward = false;
   bool passes_gradient = false;  // see OpTraits
+  bool keeps_gradient = false;   // its backward only reads its output's gradient
 
   bool trains_parameters() const;
 };

@@ -36,13 +36,14 @@ const Step* shares_with(const Plan& plan, size_t tensor) {
 
 // When the tensor's gradient is read for the last time, by those who share its memory too.
 int last_gradient(const Plan& plan, size_t tensor) {
-  for (;;) {
-    const size_t step = *plan.tensors[tensor].step;
-    const std::vector<Step::Input>& inputs = plan.steps[step].inputs;
-    const auto shared = std::ranges::find(inputs, GradientUse::kShared, &Step::Input::gradient);
-    if (shared == inputs.end()) return plan.backward_time(step);
-    tensor = shared->tensor;
+  const size_t step = *plan.tensors[tensor].step;
+  int last = plan.backward_time(step);
+  for (const Step::Input& input : plan.steps[step].inputs) {
+    if (input.gradient == GradientUse::kShared) {
+      last = std::max(last, last_gradient(plan, input.tensor));
+    }
   }
+  return last;
 }
 
 // Of each tensor; nullptr where it has none.
@@ -86,7 +87,8 @@ Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& 
                 .type = tensor.type,
                 .layout = tensor.layout,
                 .activation = tensor.activation,
-                .reader_differentiates = tensor.reader_differentiates};
+                .reader_differentiates = tensor.reader_differentiates,
+                .is_differentiated = tensor.reader_differentiates || tensor.sum_differentiates};
     const size_t size = floats_for(tensor.type, static_cast<size_t>(batch * tensor.shape.size()));
     if (tensor.step) {
       value.data = memory.add(size, plan.forward_time(*tensor.step), last_use(plan, tensor));
@@ -139,9 +141,12 @@ Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& 
       if (step.passes_gradient) {  // without a kernel's copy of it
         mine.sums.push_back({mine.y.gradient, x.gradient, x.type, batch * x.shape.size()});
         x.gradient = nullptr;
-        continue;
+      } else {
+        mine.sums.push_back(*own_gradient(input.gradient, x, batch, plan.backward_time(i), memory));
       }
-      mine.sums.push_back(*own_gradient(input.gradient, x, batch, plan.backward_time(i), memory));
+      if (!input.differentiates_sum) continue;
+      mine.sums.back().activation = x.activation;
+      mine.sums.back().y = x.data;
     }
   }
 }

@@ -24,14 +24,20 @@ struct Value {
   Layout layout = Layout::kPlain;
   Activation activation{};             // fused into the step that writes it
   bool reader_differentiates = false;  // see Tensor
+  // For the step that writes the tensor: whether its gradient comes multiplied by the activation's
+  // derivative already.
+  bool is_differentiated = false;
 };
 
-// A gradient that is added to those of earlier steps of the backward pass: to += from.
+// A gradient that is added to those of earlier steps of the backward pass: to += from. Where it
+// completes the gradient of y = f(x), that may be followed by to *= f'(x).
 struct GradientSum {
   const Buffer* from;
   Buffer* to;
   Type type;
-  int64_t size;  // elements
+  int64_t size;               // elements
+  Activation activation{};    // f, or linear
+  const Buffer* y = nullptr;  // where f is not linear
 };
 
 // What one step's kernel works on.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 #include <ostream>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -358,6 +359,33 @@ std::vector<Case> branches() {
       builder.from(input).dense(4).activation(Activation::kSigmoid);
     }
     cases.push_back({name, builder.merge({kind}, others).dense(3).build(kMse)});
+  }
+  for (const auto& [name, kind, activation] :
+       {std::tuple{"add_relu", MergeOp::Kind::kAdd, Activation::kRelu},
+        {"subtract_tanh", MergeOp::Kind::kSubtract, Activation::kTanh},
+        {"multiply_sigmoid", MergeOp::Kind::kMultiply, Activation::kSigmoid},
+        {"average_elu", MergeOp::Kind::kAverage, Activation::kElu},
+        {"maximum_tanh", MergeOp::Kind::kMaximum, Activation::kTanh}}) {
+    GraphBuilder builder({5});
+    const ValueId one = builder.dense(4).here();
+    builder.activation(Activation::kTanh).merge({kind}, {one}).activation(activation);
+    cases.push_back({name, builder.dense(3).build(kMse)});
+  }
+  {
+    // Blocks that add what they take to what they make of it, some after a projection.
+    GraphBuilder builder({5, 5, 2});
+    const ConvSpec same{.filters = 3, .padding = {1, 1, 1, 1}};
+    builder.conv(same).activation(Activation::kTanh);
+    for (const bool projects : {false, true, false}) {
+      ValueId shortcut = builder.here();
+      builder.conv(same).activation(Activation::kTanh).conv(same);
+      const ValueId made = builder.here();
+      if (projects) {
+        shortcut = builder.from(shortcut).conv({.filters = 3, .kernel_h = 1, .kernel_w = 1}).here();
+      }
+      builder.from(made).merge({}, {shortcut}).activation(Activation::kSigmoid);
+    }
+    cases.push_back({"residual_blocks", builder.flatten().dense(2).build(kMse)});
   }
   {
     // Sums of sums, whose gradients lie in the same memory; others add to them afterwards.

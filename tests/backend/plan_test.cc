@@ -188,24 +188,80 @@ TEST(PlanTest, TheLastReaderWritesAGradientAndOthersAdd) {
   EXPECT_EQ(step_of(plan, "op1").inputs[0].gradient, kAdded);
 }
 
-TEST(PlanTest, OnlyASumSharesItsGradientAndOnlyWithOneInput) {
-  const auto merged = [](MergeOp op, bool twice) {
+std::vector<GradientUse> gradients_of_last_inputs(const Graph& graph) {
+  const Plan plan = make_plan(graph, {});
+  std::vector<GradientUse> uses;
+  for (const Step::Input& use : plan.steps.back().inputs) uses.push_back(use.gradient);
+  return uses;
+}
+
+TEST(PlanTest, OnlyASumSharesItsGradientAndOnlyOneInputMayChangeIt) {
+  const auto merged = [](MergeOp op, const Activation& activation, bool twice) {
     GraphBuilder builder({3});
     const ValueId input = builder.here();
-    const ValueId one = builder.dense(3).here();
-    builder.from(input).dense(3);
+    const ValueId one = builder.dense(3).activation(activation).here();
+    builder.from(input).dense(3).activation(activation);
     const ValueId other = builder.here();
-    const Graph graph = builder.merge(op, {twice ? other : one}).build(kMse);
-    std::vector<GradientUse> uses;
-    const Plan plan = make_plan(graph, {});
-    for (const Step::Input& use : plan.steps.back().inputs) uses.push_back(use.gradient);
-    return uses;
+    return gradients_of_last_inputs(builder.merge(op, {twice ? other : one}).build(kMse));
   };
   using enum GradientUse;
-  EXPECT_THAT(merged({MergeOp::Kind::kAdd}, false), ElementsAre(kShared, kWritten));
+  const Activation linear = Activation::kLinear, tanh = Activation::kTanh;
+  EXPECT_THAT(merged({MergeOp::Kind::kAdd}, linear, false), ElementsAre(kShared, kShared));
+  // Dense layers multiply by the derivative of tanh in place.
+  EXPECT_THAT(merged({MergeOp::Kind::kAdd}, tanh, false), ElementsAre(kShared, kWritten));
   // Doubled in place, it would be wrong for further inputs.
-  EXPECT_THAT(merged({MergeOp::Kind::kAdd}, true), ElementsAre(kWritten, kAdded));
-  EXPECT_THAT(merged({MergeOp::Kind::kSubtract}, false), ElementsAre(kWritten, kWritten));
+  EXPECT_THAT(merged({MergeOp::Kind::kAdd}, linear, true), ElementsAre(kWritten, kAdded));
+  EXPECT_THAT(merged({MergeOp::Kind::kSubtract}, linear, false), ElementsAre(kWritten, kWritten));
+}
+
+TEST(PlanTest, AnInputSharesAGradientThatIsReadBeforeItChanges) {
+  using enum GradientUse;
+  GraphBuilder builder({4, 4, 3});
+  const ValueId shortcut = builder.conv({.filters = 3, .padding = {1, 1, 1, 1}}).here();
+  builder.batch_norm().activation(Activation::kRelu);  // adds to the shortcut's gradient last
+  const Graph residual = builder.conv({.filters = 3, .padding = {1, 1, 1, 1}})
+                             .batch_norm()
+                             .merge({}, {shortcut})
+                             .build(kMse);
+  EXPECT_THAT(gradients_of_last_inputs(residual), ElementsAre(kShared, kShared));
+
+  // The branch before the shortcut's other reader would see what that adds.
+  GraphBuilder early({3});
+  const ValueId input = early.here();
+  const ValueId branch = early.dense(3).here();
+  const ValueId read_twice = early.from(input).dense(3).here();
+  const ValueId reader = early.activation(Activation::kTanh).here();
+  const Graph graph = early.from(branch).merge({}, {read_twice, reader}).build(kMse);
+  EXPECT_THAT(gradients_of_last_inputs(graph), ElementsAre(kWritten, kShared, kWritten));
+}
+
+TEST(PlanTest, AMergeTakesAnActivationAlongUnlessItComparesItsInputsWithTheOutput) {
+  const auto names = [](MergeOp::Kind kind) {
+    GraphBuilder builder({3});
+    const ValueId input = builder.dense(3).here();
+    builder.activation(Activation::kTanh).merge({kind}, {input});
+    return names_of(builder.activation(Activation::kRelu).build(kMse));
+  };
+  using enum MergeOp::Kind;
+  for (const MergeOp::Kind kind : {kAdd, kSubtract, kMultiply, kAverage}) {
+    EXPECT_THAT(names(kind), ElementsAre("op0", "op1", "op2"));
+  }
+  for (const MergeOp::Kind kind : {kMaximum, kMinimum}) {
+    EXPECT_THAT(names(kind), ElementsAre("op0", "op1", "op2", "op3"));
+  }
+}
+
+TEST(PlanTest, TheSumThatCompletesAGradientDifferentiates) {
+  GraphBuilder builder({3});
+  const ValueId fork = builder.dense(3).activation(Activation::kTanh).here();  // op0
+  const ValueId one = builder.dense(3).here();                                 // op2
+  builder.from(fork).dense(3).merge({}, {one, fork});                          // op3, op4
+  const Graph graph = builder.build(kMse);
+  const Plan plan = make_plan(graph, {});
+  EXPECT_TRUE(output_of(plan, "op0").sum_differentiates);
+  EXPECT_TRUE(step_of(plan, "op2").inputs[0].differentiates_sum);
+  EXPECT_FALSE(step_of(plan, "op3").inputs[0].differentiates_sum);
+  EXPECT_FALSE(output_of(plan, "op2").sum_differentiates) << "which has no activation";
 }
 
 TEST(PlanTest, AnOutputThatIsReadOnHasItsFirstGradientFromTheLoss) {

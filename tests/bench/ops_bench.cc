@@ -124,6 +124,8 @@ std::vector<Case> cases() {
       activation("silu", Activation::kSilu),
       {"Softmax of 1000", {1000}, [](GraphBuilder& b) { b.activation(Activation::kSoftmax); }},
       merge("Add", MergeOp::Kind::kAdd),
+      {"Add with relu", image,
+       [](GraphBuilder& b) { b.merge({}, {b.here() - 1}).activation(Activation::kRelu); }},
       merge("Multiply", MergeOp::Kind::kMultiply),
       {"Concatenate", image, [](GraphBuilder& b) { b.concatenate(2, {b.here() - 1}); }},
       {"UpSampling2D 2, bilinear", image,
@@ -140,8 +142,9 @@ struct Trained {
   size_t begin, end;  // its ops
 };
 
-// In front of it stands a sum, which nothing is fused into, of two values with gradients; behind an
-// image a pooling that changes nothing, so that the image lies as it does between convolutions.
+// In front of it stands a maximum, which nothing is fused into, of two values with gradients;
+// behind an image a pooling that changes nothing, so that the image lies as it does between
+// convolutions.
 Trained train(const Case& of) {
   const bool is_image = of.input.rank() == 3;
   GraphBuilder builder(is_image ? Shape{of.input[0], of.input[1], 3} : of.input);
@@ -154,7 +157,7 @@ Trained train(const Case& of) {
   const backend::ValueId a = first();
   builder.from(input);
   first();
-  builder.merge({}, {a});
+  builder.merge({MergeOp::Kind::kMaximum}, {a});
   const size_t begin = builder.here();  // ops so far: each has added a value behind the input
   of.add(builder);
   const size_t end = builder.here();

@@ -88,7 +88,7 @@ class Conv2DTranspose final : public Kernel {
   }
 
   void backward(uint64_t) override {
-    if (!y_.reader_differentiates && activation_ != Activation::kLinear) {
+    if (!y_.is_differentiated && activation_ != Activation::kLinear) {
       parallel_for(
           device_.threads, batch_ * y_.shape.size(), kChannelBlock,
           [this](int64_t begin, int64_t end) { differentiate(activation_, y_, begin, end); });

@@ -49,7 +49,7 @@ class Dense final : public Kernel {
 
   void backward(uint64_t) override {
     float* dy = y_.gradient->data;
-    if (!y_.reader_differentiates) {
+    if (!y_.is_differentiated) {
       differentiate(activation_, shape_.rows * shape_.units, y_.data->data, dy);
     }
     if (has_many_rows()) {

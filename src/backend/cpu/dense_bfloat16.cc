@@ -60,7 +60,7 @@ class DenseBfloat16 final : public Kernel {
   }
 
   void backward(uint64_t) override {
-    if (!y_.reader_differentiates) differentiate(activation_, y_, 0, y_size());
+    if (!y_.is_differentiated) differentiate(activation_, y_, 0, y_size());
     if (y_.type == Type::kFloat32) convert(y_size(), y_.gradient->data, dy_->as<Bfloat16>());
     if (input_gradient_) input_gradient_->execute(device_.stream);
     if (steps_in_cache_) {

@@ -47,8 +47,9 @@ class Kernel {
   virtual ~Kernel() = default;
   // `step` is the number of the training step, which dropout's masks depend on.
   virtual void forward(Mode mode, uint64_t step) = 0;
-  // From y's gradient, which it may overwrite: the parameters' gradients (ParameterGradient), and
-  // those of the inputs that have a buffer for it. Follows a forward in training mode.
+  // From y's gradient, which it may overwrite unless the step keeps_gradient: the parameters'
+  // gradients (ParameterGradient), and those of the inputs that have a buffer for it. Follows a
+  // forward in training mode.
   virtual void backward(uint64_t step) = 0;
 };
 

@@ -1,7 +1,8 @@
-// Elementwise arithmetic on several inputs of one shape, type and layout.
+// Elementwise arithmetic on several inputs of one shape, type and layout, with an activation behind
+// it.
 #include <algorithm>
 
-#include "backend/cpu/elementwise.h"
+#include "backend/cpu/activation_loops.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
 #include "core/simd.h"
@@ -11,19 +12,22 @@ namespace {
 
 using Kind = MergeOp::Kind;
 
-// --- y = y op x; NaN is passed on ---
+// --- y = a op b, where y may be a; NaN is passed on ---
 
-SLUICE_SIMD void subtract(int64_t n, const float* x, float* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] -= x[i];
+SLUICE_SIMD void add(int64_t n, const float* a, const float* b, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = a[i] + b[i];
 }
-SLUICE_SIMD void multiply(int64_t n, const float* x, float* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] *= x[i];
+SLUICE_SIMD void subtract(int64_t n, const float* a, const float* b, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = a[i] - b[i];
 }
-SLUICE_SIMD void maximum(int64_t n, const float* x, float* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] = x[i] > y[i] || x[i] != x[i] ? x[i] : y[i];
+SLUICE_SIMD void multiply(int64_t n, const float* a, const float* b, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
 }
-SLUICE_SIMD void minimum(int64_t n, const float* x, float* y) {
-  for (int64_t i = 0; i < n; ++i) y[i] = x[i] < y[i] || x[i] != x[i] ? x[i] : y[i];
+SLUICE_SIMD void maximum(int64_t n, const float* a, const float* b, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = b[i] > a[i] || b[i] != b[i] ? b[i] : a[i];
+}
+SLUICE_SIMD void minimum(int64_t n, const float* a, const float* b, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = b[i] < a[i] || b[i] != b[i] ? b[i] : a[i];
 }
 SLUICE_SIMD void scale(int64_t n, float factor, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] *= factor;
@@ -36,19 +40,19 @@ SLUICE_SIMD void cut_where_different(int64_t n, const float* x, const float* y, 
   for (int64_t i = 0; i < n; ++i) dx[i] = x[i] == y[i] ? dx[i] : 0.0f;
 }
 
-void merge_into(Kind kind, int64_t n, const float* x, float* y) {
+void merge(Kind kind, int64_t n, const float* a, const float* b, float* y) {
   switch (kind) {
     case Kind::kAdd:
     case Kind::kAverage:
-      return add(n, x, y);
+      return add(n, a, b, y);
     case Kind::kSubtract:
-      return subtract(n, x, y);
+      return subtract(n, a, b, y);
     case Kind::kMultiply:
-      return multiply(n, x, y);
+      return multiply(n, a, b, y);
     case Kind::kMaximum:
-      return maximum(n, x, y);
+      return maximum(n, a, b, y);
     case Kind::kMinimum:
-      return minimum(n, x, y);
+      return minimum(n, a, b, y);
   }
 }
 
@@ -57,20 +61,32 @@ class Merge final : public Kernel {
   Merge(const Build& build, Kind kind)
       : threads_(build.device.threads),
         kind_(kind),
+        activation_(build.step.activation),
         values_(build.values),
         size_(build.batch * build.y().shape.size()) {}
 
   void forward(Mode, uint64_t) override {
-    in_pieces([this](int64_t begin, int64_t n) {
+    in_pieces(threads_, size_, [this](int64_t begin, int64_t n) {
       float* y = values_.y.data->data + begin;
-      std::copy_n(x(0) + begin, n, y);
-      for (size_t i = 1; i < values_.x.size(); ++i) merge_into(kind_, n, x(i) + begin, y);
+      const float* so_far = x(0) + begin;
+      for (size_t i = 1; i < values_.x.size(); ++i) {
+        merge(kind_, n, so_far, x(i) + begin, y);
+        so_far = y;
+      }
+      if (so_far != y) std::copy_n(so_far, n, y);
       if (kind_ == Kind::kAverage) scale(n, 1.0f / static_cast<float>(values_.x.size()), y);
+      if (activation_ != Activation::kLinear) activate(activation_, n, y);
     });
   }
 
+  // The activation in the place of y's gradient, which inputs may share.
   void backward(uint64_t) override {
-    in_pieces([this](int64_t begin, int64_t n) {
+    const bool differentiates = activation_ != Activation::kLinear && !values_.y.is_differentiated;
+    const bool writes =
+        std::ranges::any_of(values_.x, [](const Value& x) { return x.gradient != nullptr; });
+    if (!differentiates && !writes) return;
+    in_pieces(threads_, size_, [&](int64_t begin, int64_t n) {
+      if (differentiates) cpu::differentiate(activation_, values_.y, begin, begin + n);
       for (size_t i = 0; i < values_.x.size(); ++i) {
         if (values_.x[i].gradient != nullptr) differentiate(i, begin, n);
       }
@@ -78,15 +94,6 @@ class Merge final : public Kernel {
   }
 
  private:
-  // Calls work(begin, n) for pieces that stay in the first-level cache from one input to the next.
-  template <typename Work>
-  void in_pieces(const Work& work) const {
-    static constexpr int64_t kPiece = 1024;
-    parallel_for(threads_, size_, kPiece, [&work](int64_t begin, int64_t end) {
-      for (int64_t at = begin; at < end; at += kPiece) work(at, std::min(kPiece, end - at));
-    });
-  }
-
   const float* x(size_t input) const { return values_.x[input].data->data; }
 
   // Of the elements from `begin` on.
@@ -104,7 +111,7 @@ class Merge final : public Kernel {
         return scale(n, 1.0f / static_cast<float>(values_.x.size()), dx);
       case Kind::kMultiply:
         for (size_t i = 0; i < values_.x.size(); ++i) {
-          if (i != input) multiply(n, x(i) + begin, dx);
+          if (i != input) multiply(n, dx, x(i) + begin, dx);
         }
         return;
       case Kind::kMaximum:
@@ -116,6 +123,7 @@ class Merge final : public Kernel {
 
   const int threads_;
   const Kind kind_;
+  const Activation activation_;
   const StepValues& values_;
   const int64_t size_;
 };

@@ -50,4 +50,14 @@ void parallel_for(int threads, int64_t count, int64_t grain, const Body& body) {
                   [&body](int, int64_t begin, int64_t end) { body(begin, end); });
 }
 
+// Calls body(begin, n) for pieces of [0, count), n elements from `begin` on, that stay in the
+// first-level cache when a few arrays are walked several times.
+template <typename Body>
+void in_pieces(int threads, int64_t count, const Body& body) {
+  static constexpr int64_t kPiece = 1024;
+  parallel_for(threads, count, kPiece, [&body](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; at += kPiece) body(at, std::min(kPiece, end - at));
+  });
+}
+
 }  // namespace sluice::backend::cpu

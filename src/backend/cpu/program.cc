@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "backend/cpu/activation_loops.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/metrics.h"
 #include "backend/cpu/onednn.h"
@@ -215,13 +216,19 @@ void Program::measure_output(size_t k, int64_t n, double correct, std::span<doub
 }
 
 void Program::add_up(const GradientSum& sum) {
-  parallel_for(threads_, sum.size, kChannelBlock, [&](int64_t begin, int64_t end) {
-    if (sum.type == Type::kFloat32) {
-      add(end - begin, sum.from->data + begin, sum.to->data + begin);
-    } else {
-      add(end - begin, sum.from->as<Bfloat16>() + begin, sum.to->as<Bfloat16>() + begin);
-    }
-  });
+  const auto in_type = [&sum](auto number) {
+    using Number = decltype(number);
+    return [&sum](int64_t begin, int64_t n) {
+      Number* const to = sum.to->as<Number>() + begin;
+      add(n, sum.from->as<Number>() + begin, to);
+      if (sum.y != nullptr) differentiate(sum.activation, n, sum.y->as<Number>() + begin, to);
+    };
+  };
+  if (sum.type == Type::kFloat32) {
+    in_pieces(threads_, sum.size, in_type(float{}));
+  } else {
+    in_pieces(threads_, sum.size, in_type(Bfloat16{}));
+  }
 }
 
 void Program::backward(size_t step, uint64_t number) {

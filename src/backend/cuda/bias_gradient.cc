@@ -20,7 +20,7 @@ BiasGradient::BiasGradient(const Build& build, int64_t rows, int64_t columns, bo
 }
 
 Activation BiasGradient::left_to_do() const {
-  return y_.reader_differentiates ? Activation::kLinear : activation_;
+  return y_.is_differentiated ? Activation::kLinear : activation_;
 }
 
 void BiasGradient::differentiate() const {

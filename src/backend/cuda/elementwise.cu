@@ -5,6 +5,7 @@
 //   differentiate           dx_i = dy_i f'(x_i) from y_i = f(x_i); dx may be dy
 //   differentiate_from_input  the same from x_i
 //   add                     y_i = a_i + b_i
+//   add_and_differentiate   dx_i = (dx_i + from_i) f'(x_i) from y_i = f(x_i)
 //   convert                 to_i = from_i, rounded to the nearest, ties to even
 //   pad_images              x [N, H, W, C] inside zeros          [N, H + top + bottom, ..., C]
 //   crop_images             its transpose: the inside only
@@ -50,6 +51,15 @@ template <typename T>
 __global__ void add_kernel(int64_t size, const T* a, const T* b, T* y) {
   for (int64_t i = first_index(); i < size; i += index_stride()) {
     y[i] = from_float<T>(to_float(a[i]) + to_float(b[i]));
+  }
+}
+
+template <typename T>
+__global__ void add_and_differentiate_kernel(Activation activation, int64_t size, const T* y,
+                                             const T* from, T* dx) {
+  for (int64_t i = first_index(); i < size; i += index_stride()) {
+    const float sum = to_float(dx[i]) + to_float(from[i]);
+    dx[i] = from_float<T>(sum * derivative_from_output(activation, to_float(y[i])));
   }
 }
 
@@ -150,6 +160,15 @@ void add(Type type, int64_t size, const void* a, const void* b, void* y, cudaStr
     using T = decltype(number);
     launch(add_kernel<T>, grid_for(size), stream, size, static_cast<const T*>(a),
            static_cast<const T*>(b), static_cast<T*>(y));
+  });
+}
+
+void add_and_differentiate(const Activation& activation, Type type, int64_t size, const void* y,
+                           const void* from, void* dx, cudaStream_t stream) {
+  with_type(type, [&](auto number) {
+    using T = decltype(number);
+    launch(add_and_differentiate_kernel<T>, grid_for(size), stream, activation, size,
+           static_cast<const T*>(y), static_cast<const T*>(from), static_cast<T*>(dx));
   });
 }
 

@@ -44,6 +44,9 @@ void convert(Type from_type, Type to_type, int64_t size, const void* from, void*
              cudaStream_t stream);
 // y = a + b; y may be either.
 void add(Type type, int64_t size, const void* a, const void* b, void* y, cudaStream_t stream);
+// dx = (dx + from) f'(x) from y = f(x).
+void add_and_differentiate(const Activation& activation, Type type, int64_t size, const void* y,
+                           const void* from, void* dx, cudaStream_t stream);
 // Writes x [N, H, W, C] into zeros [N, H + top + bottom, W + left + right, C], and takes it out of
 // them again.
 void pad_images(Type type, int64_t batch, const Shape& image, const Padding2D& padding,
@@ -81,9 +84,10 @@ struct MergeInputs {
   const float* x[MergeOp::kMostInputs];
   int count = 0;
 };
-// y from all inputs; the gradient of input number `input` from y's. All [size].
-void merge(MergeOp::Kind kind, const MergeInputs& inputs, int64_t size, float* y,
-           cudaStream_t stream);
+// y from all inputs, with the activation behind; the gradient of input number `input` from that in
+// front of the activation. All [size].
+void merge(MergeOp::Kind kind, const Activation& activation, const MergeInputs& inputs,
+           int64_t size, float* y, cudaStream_t stream);
 void merge_backward(MergeOp::Kind kind, const MergeInputs& inputs, int input, int64_t size,
                     const float* y, const float* dy, float* dx, cudaStream_t stream);
 

@@ -1,4 +1,4 @@
-// Elementwise arithmetic on several inputs of one shape.
+// Elementwise arithmetic on several inputs of one shape, with an activation behind it.
 #include "backend/cuda/operation.h"
 
 namespace sluice::backend::cuda {
@@ -9,14 +9,21 @@ class Merge final : public Operation {
   Merge(const Build& build, MergeOp::Kind kind)
       : context_(build.context),
         kind_(kind),
+        activation_(build.step.activation),
         values_(build.values),
         size_(build.batch * build.y().shape.size()) {}
 
   void forward(Mode) override {
-    merge(kind_, inputs(), size_, values_.y.data->data, context_.main.stream.get());
+    merge(kind_, activation_, inputs(), size_, values_.y.data->data, context_.main.stream.get());
   }
 
+  // The activation in the place of y's gradient, which inputs may share.
   void backward() override {
+    if (activation_ != Activation::kLinear && !values_.y.is_differentiated) {
+      float* const dy = values_.y.gradient->data;
+      differentiate(activation_, Type::kFloat32, size_, values_.y.data->data, dy, dy,
+                    context_.main.stream.get());
+    }
     for (size_t i = 0; i < values_.x.size(); ++i) {
       if (values_.x[i].gradient == nullptr) continue;
       merge_backward(kind_, inputs(), static_cast<int>(i), size_, values_.y.data->data,
@@ -34,6 +41,7 @@ class Merge final : public Operation {
 
   const Context& context_;
   const MergeOp::Kind kind_;
+  const Activation activation_;
   const StepValues& values_;
   const int64_t size_;
 };

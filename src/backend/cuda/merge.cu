@@ -1,9 +1,8 @@
 // Elementwise arithmetic on several inputs (MergeOp):
 //
-//   merge            y_i = x_1i op ... op x_ni
-//   merge_backward   dx_ki from dy_i; a maximum's or minimum's gradient goes to the first input
-//   that
-//                    has it
+//   merge            y_i = f(x_1i op ... op x_ni)
+//   merge_backward   dx_ki from dy_i behind f's derivative; a maximum's or minimum's gradient goes
+//                    to the first input that has it
 #include "backend/cuda/device_math.cuh"
 
 namespace sluice::backend::cuda {
@@ -30,11 +29,13 @@ __device__ float merged(Kind kind, float a, float b) {
   }
 }
 
-__global__ void merge_kernel(Kind kind, MergeInputs inputs, int64_t size, float* y) {
+__global__ void merge_kernel(Kind kind, Activation activation, MergeInputs inputs, int64_t size,
+                             float* y) {
   for (int64_t i = first_index(); i < size; i += index_stride()) {
     float value = inputs.x[0][i];
     for (int k = 1; k < inputs.count; ++k) value = merged(kind, value, inputs.x[k][i]);
-    y[i] = kind == Kind::kAverage ? value * (1.0f / inputs.count) : value;
+    if (kind == Kind::kAverage) value *= 1.0f / inputs.count;
+    y[i] = activate(activation, value);
   }
 }
 
@@ -73,8 +74,9 @@ __global__ void merge_backward_kernel(Kind kind, MergeInputs inputs, int input, 
 
 // --- Launchers ---
 
-void merge(Kind kind, const MergeInputs& inputs, int64_t size, float* y, cudaStream_t stream) {
-  launch(merge_kernel, grid_for(size), stream, kind, inputs, size, y);
+void merge(Kind kind, const Activation& activation, const MergeInputs& inputs, int64_t size,
+           float* y, cudaStream_t stream) {
+  launch(merge_kernel, grid_for(size), stream, kind, activation, inputs, size, y);
 }
 
 void merge_backward(Kind kind, const MergeInputs& inputs, int input, int64_t size, const float* y,

@@ -47,8 +47,9 @@ class Operation {
   virtual void prepare_backward() {}
   // Both only put work on the stream, so that they can be captured.
   virtual void forward(Mode mode) = 0;
-  // From y's gradient, which it may overwrite: the parameters' gradients (ParameterGradient), and
-  // those of the inputs that have a buffer for it. Follows a forward in training mode.
+  // From y's gradient, which it may overwrite unless the step keeps_gradient: the parameters'
+  // gradients (ParameterGradient), and those of the inputs that have a buffer for it. Follows a
+  // forward in training mode.
   virtual void backward() = 0;
 };
 

@@ -263,7 +263,12 @@ void Program::backward(size_t step) {
 }
 
 void Program::add_up(const GradientSum& sum) {
-  add(sum.type, sum.size, sum.from->data, sum.to->data, sum.to->data, context_.main.stream.get());
+  cudaStream_t stream = context_.main.stream.get();
+  if (sum.y != nullptr) {
+    return add_and_differentiate(sum.activation, sum.type, sum.size, sum.y->data, sum.from->data,
+                                 sum.to->data, stream);
+  }
+  add(sum.type, sum.size, sum.from->data, sum.to->data, sum.to->data, stream);
 }
 
 void Program::use_gradients(size_t parameters, int slot) {

@@ -318,6 +318,19 @@ Graph residual(Rng& rng) {
   return finish(builder, rng);
 }
 
+// A block of ResNet without normalization, which may project its input.
+Graph residual_block(Rng& rng) {
+  const int64_t side = between(rng, 5, 9), channels = between(rng, 1, 20);
+  const ConvSpec same{.filters = channels, .padding = {1, 1, 1, 1}};
+  const ConvSpec project{.filters = channels, .kernel_h = 1, .kernel_w = 1};
+  GraphBuilder builder({side, side, between(rng, 1, 3)});
+  ValueId shortcut = builder.conv(same).activation(kRelu).here();
+  const ValueId made = builder.conv(same).activation(any_activation(rng)).conv(same).here();
+  if (coin(rng)) shortcut = builder.from(shortcut).conv(project).here();
+  builder.from(made).merge({}, {shortcut}).activation(kRelu);
+  return finish(builder, rng);
+}
+
 Graph merge(Rng& rng, MergeOp::Kind kind) {
   GraphBuilder builder({between(rng, 1, 20)});
   const ValueId input = builder.here();
@@ -329,6 +342,7 @@ Graph merge(Rng& rng, MergeOp::Kind kind) {
     others.push_back(others.front());  // the same once more
   }
   builder.from(input).dense(units).activation(kSigmoid).merge({kind}, others);
+  builder.activation(any_activation(rng));
   return builder.dense(between(rng, 1, 9)).build(kMse);
 }
 
@@ -409,6 +423,7 @@ std::vector<Case> cases() {
       {"ActivityPenalties", penalties},
       {"MnistLike", mnist_like},
       {"Residual", residual},
+      {"ResidualBlock", residual_block},
       {"PartlyFrozen", partly_frozen},
       {"Subtract", [](Rng& rng) { return merge(rng, MergeOp::Kind::kSubtract); }},
       {"Multiply", [](Rng& rng) { return merge(rng, MergeOp::Kind::kMultiply); }},

@@ -32,6 +32,22 @@ def merges(k):
     return k.Model(x, layer.Dense(3, activation="softmax", name="probs")(total), name="merges")
 
 
+def activated_merges(k):
+    """Activations behind merges, whose outputs and inputs others read too."""
+    layer = k.layers
+    x = layer.Input((5,), name="x")
+    a = layer.Dense(4, name="a")(x)
+    b = layer.Dense(4, activation="tanh", name="b")(x)
+    total = layer.Activation("relu", name="relu")(layer.Add(name="total")([a, b]))
+    span = layer.Activation("tanh", name="tanh")(layer.Subtract(name="span")([total, b]))
+    product = layer.Activation("sigmoid", name="sigmoid")(
+        layer.Multiply(name="product")([span, total])
+    )
+    mean = layer.ELU(name="elu")(layer.Average(name="mean")([product, a, span]))
+    largest = layer.Activation("relu", name="relu_1")(layer.Maximum(name="largest")([mean, b]))
+    return k.Model(x, layer.Dense(3, name="dense")(largest), name="model")
+
+
 def all_layers(k):
     layer = k.layers
     return k.Sequential(
@@ -66,6 +82,7 @@ CASES = [
     Case("model_of_two_inputs", model_of_two_inputs),
     Case("residual", residual, loss="categorical_crossentropy"),
     Case("merges", merges),
+    Case("activated_merges", activated_merges, keras2=False),
     Case("all_layers", all_layers, random=True),
     one_layer("dense_of_rank_3", (4, 5), lambda l: l.Dense(3, activation="tanh")),
     one_layer("max_pooling_same", (5, 7, 2), lambda l: l.MaxPooling2D((2, 3), 2, "same")),

@@ -30,6 +30,26 @@ def in_a_residual_block(k):
     return k.Model(x, y, name="model")
 
 
+def residual_network(k):
+    """Two blocks of ResNet, the second of which halves the image and projects its input."""
+    layer = k.layers
+
+    def convolved(x, name, **options):
+        x = layer.Conv2D(16, padding="same", use_bias=False, name=f"conv{name}", **options)(x)
+        return layer.BatchNormalization(axis=3, name=f"norm{name}")(x)
+
+    x = layer.Input((6, 6, 3), name="x")
+    y = layer.Activation("relu", name="relu")(convolved(x, "", kernel_size=3))
+    for block, strides in enumerate((1, 2)):
+        z = convolved(y, f"_{block}a", kernel_size=(3, 1), strides=strides)
+        z = layer.Activation("relu", name=f"relu_{block}a")(z)
+        z = convolved(z, f"_{block}b", kernel_size=1)
+        if strides > 1:
+            y = convolved(y, f"_{block}c", kernel_size=1, strides=strides)
+        y = layer.Activation("relu", name=f"relu_{block}")(layer.Add(name=f"add_{block}")([y, z]))
+    return k.Model(x, layer.GlobalAveragePooling2D(name="mean")(y), name="model")
+
+
 def called_twice(k):
     layer = k.layers
     x = layer.Input((5,), name="x")
@@ -94,6 +114,7 @@ def unit_norm(name, shape, **options):
 CASES = [
     Case("behind_convolutions", behind_convolutions),
     Case("in_a_residual_block", in_a_residual_block),
+    Case("residual_network", residual_network, keras2=False),
     Case("called_twice", called_twice),
     batch_norm("batch_norm_of_rows", (7,), axis=1, keras2=True),
     batch_norm("batch_norm_of_rank_2", (3, 4)),
