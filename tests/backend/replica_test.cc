@@ -117,7 +117,7 @@ TEST(ReplicaTest, OneThreadAndTwoAgree) {
                         gradients_of(graph, {.batch_size = 16, .threads = 1}, samples.batch())));
 }
 
-TEST(ReplicaTest, DenseLayersAndPoolingsAreEqualBitForBitOnAnyNumberOfThreads) {
+TEST(ReplicaTest, PoolingsAndDenseLayersOfManyRowsAreEqualBitForBitOnAnyNumberOfThreads) {
   const Graph graph = GraphBuilder({6, 6, 16})
                           .max_pool()
                           .flatten()
@@ -125,10 +125,31 @@ TEST(ReplicaTest, DenseLayersAndPoolingsAreEqualBitForBitOnAnyNumberOfThreads) {
                           .activation(Activation::kTanh)
                           .dense(300)
                           .build(kMse);
-  const Samples samples(graph, 9, 3);
-  const auto one = gradients_of(graph, {.batch_size = 9, .threads = 1}, samples.batch());
+  const Samples samples(graph, 20, 3);
+  const auto one = gradients_of(graph, {.batch_size = 20, .threads = 1}, samples.batch());
   for (int threads : {2, 3}) {
-    EXPECT_EQ(gradients_of(graph, {.batch_size = 9, .threads = threads}, samples.batch()), one);
+    EXPECT_EQ(gradients_of(graph, {.batch_size = 20, .threads = threads}, samples.batch()), one);
+  }
+}
+
+TEST(ReplicaTest, DenseLayersWhoseWeightsAreDividedAmongThreadsComeToTheSame) {
+  // 72 rows of the kernel are a piece.
+  for (const bool has_bias : {true, false}) {
+    GraphBuilder builder({300});
+    builder.dense(225, has_bias);
+    if (has_bias) builder.activation(Activation::kTanh);
+    const Graph graph = builder.dense(3).build(kMse);
+    const Samples samples(graph, 9, 3);
+    const auto trained = [&](int threads) {
+      const auto replica =
+          make_replica(graph, {.batch_size = 9, .threads = threads, .optimizer = "sgd"}, 1, 0.2f);
+      for (int step = 0; step < 3; ++step) replica->train_step(samples.batch());
+      return copy_of(replica->parameters());
+    };
+    const std::vector<float> one = trained(1);
+    for (const int threads : {2, 3, 5, 7}) {  // seven have not a piece each
+      EXPECT_THAT(trained(threads), Pointwise(FloatNear(1e-5f), one)) << threads << " threads";
+    }
   }
 }
 

@@ -1,13 +1,16 @@
 // How close each operation comes to the oneDNN primitive that computes it.
 //
 //   sluice_ops_bench [--json FILE] [--rounds N] [--batch N] [--threads N] [--only TEXT]
-//                    [--model NAME]
+//                    [--model NAME] [--optimizer NAME]
 //
 // Each operation is trained in a graph of its own: behind a first one, so that it has a gradient of
 // its input, and in front of a squared error. Its kernels are measured where they stand in the
 // step. The primitives are those of ReferenceStep, as fast as oneDNN has them, run one after
 // another; reorders between them are not counted. Ratios are the primitives' time / ours, medians
 // of rounds.
+//
+// With an optimizer, an operation's time includes what that does to its parameters, which the
+// primitives do not have.
 //
 // With a model (models.h): all of its operations in a step of it, what is fused in the row of what
 // it is fused into.
@@ -206,15 +209,16 @@ struct Setting {
   int64_t batch = 16;
   int threads = 1;
   int rounds = 9;
+  std::string optimizer{};  // or none
 };
 
-// A step of ours without an optimizer, kernel by kernel. The graph outlives it.
+// A step of ours, kernel by kernel. The graph outlives it.
 class OurStep {
  public:
   OurStep(const Graph& graph, const Setting& setting)
       : threads_(setting.threads),
         samples_(graph, setting.batch, 3),
-        options_{.batch_size = setting.batch, .threads = setting.threads},
+        options_(options_of(setting)),
         plan_(backend::cpu::make_cpu_plan(graph, options_)),
         parameters_(graph.parameter_size, options_, backend::trained_parameters(plan_)),
         seconds_(graph.ops.size()) {
@@ -244,6 +248,12 @@ class OurStep {
   }
 
  private:
+  static backend::ReplicaOptions options_of(const Setting& setting) {
+    backend::ReplicaOptions options{.batch_size = setting.batch, .threads = setting.threads};
+    if (!setting.optimizer.empty()) options.optimizer = setting.optimizer;
+    return options;
+  }
+
   const int threads_;
   const Samples samples_;
   const backend::ReplicaOptions options_;
@@ -381,6 +391,7 @@ int main(int argc, char** argv) try {
     if (argument == "--json") json_path = value;
     if (argument == "--only") only = value;
     if (argument == "--model") model = value;
+    if (argument == "--optimizer") setting.optimizer = value;
     if (argument == "--rounds") setting.rounds = std::max(1, number);
     if (argument == "--batch") setting.batch = std::max(1, number);
     if (argument == "--threads") setting.threads = std::clamp(number, 1, cores);

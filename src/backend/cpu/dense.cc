@@ -1,15 +1,17 @@
 // Fully connected layers: y = activation(x W + b), W in Keras' layout at all times.
 //
-// Forward on oneDNN. Backward walks over W in blocks of rows that fit the cache: the block's part
-// of x's gradient, then the block's own gradient, then the optimizer's step on it. So with an
-// optimizer W and its state pass through memory once, and W's gradient not at all. Where x has many
-// rows, such as the positions of images, W matters less, and the products are oneDNN's too.
+// Forward on oneDNN, on several threads in slices (dense_slices.h). Backward walks over W in blocks
+// of rows that fit the cache: the block's part of x's gradient, then the block's own gradient, then
+// the optimizer's step on it. So with an optimizer W and its state pass through memory once, and
+// W's gradient not at all. Where x has many rows, such as the positions of images, W matters less,
+// and the products are oneDNN's too.
 #include <algorithm>
 #include <optional>
 
 #include "backend/cpu/activation_loops.h"
 #include "backend/cpu/dense_loops.h"
 #include "backend/cpu/dense_product.h"
+#include "backend/cpu/dense_slices.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/parallel.h"
@@ -41,6 +43,7 @@ class Dense final : public Kernel {
   }
 
   void forward(Mode, uint64_t) override {
+    if (slices_) return slices_->forward();
     forward_->execute(device_.stream);
     if (has_post_op(activation_)) return;
     parallel_for(device_.threads, shape_.rows * shape_.units, kChannelBlock,
@@ -77,6 +80,11 @@ class Dense final : public Kernel {
   }
 
   void make_forward(const Build& build) {
+    const bool in_blocks = build.has_backward() && !has_many_rows();
+    if (in_blocks && DenseSlices::pay(device_.threads, shape_, block_rows_)) {
+      slices_.emplace(build, op_, shape_, block_rows_);
+      return;
+    }
     Buffer* const w = build.memory.elsewhere(parameters_.values_of(op_.kernel));
     forward_.emplace(make_product(
         build, build.forward_time, {DNNL_ARG_SRC, matrix(shape_.rows, shape_.features), x_.data},
@@ -161,6 +169,7 @@ class Dense final : public Kernel {
   const DenseShape shape_;
   const int64_t block_rows_;
   std::optional<Primitive> forward_;
+  std::optional<DenseSlices> slices_;  // or these
   Buffer* columns_ = nullptr;
   Buffer* lines_ = nullptr;
   std::vector<Scratch> scratch_;                             // one per thread

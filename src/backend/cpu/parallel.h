@@ -23,6 +23,16 @@ class ThreadScope {
   int before_;
 };
 
+// The elements [begin, end) of one of `pieces` contiguous pieces of [0, count), each but the last a
+// multiple of `grain` long.
+struct Piece {
+  int64_t begin, end;
+};
+inline Piece piece_of(int64_t count, int64_t grain, int64_t piece, int64_t pieces) {
+  const int64_t grains = (count + grain - 1) / grain;
+  return {grains * piece / pieces * grain, std::min(count, grains * (piece + 1) / pieces * grain)};
+}
+
 // Calls body(piece, begin, end) for contiguous pieces of [0, count), each but the last a multiple
 // of `grain` long, on up to `threads` threads; `piece` counts from 0. `body` must not throw.
 template <typename Body>
@@ -36,9 +46,7 @@ void parallel_pieces(int threads, int64_t count, int64_t grain, const Body& body
 #pragma omp parallel num_threads(pieces)
   {
     const int piece = omp_get_thread_num();
-    const int64_t team = omp_get_num_threads();
-    const int64_t begin = grains * piece / team * grain;
-    const int64_t end = std::min(count, grains * (piece + 1) / team * grain);
+    const auto [begin, end] = piece_of(count, grain, piece, omp_get_num_threads());
     if (begin < end) body(piece, begin, end);
   }
 }
