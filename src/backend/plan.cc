@@ -185,7 +185,7 @@ class Planner {
     const auto [found, is_new] = casts_.try_emplace({tensor, type});
     if (is_new) {
       const Shape shape = plan_.tensors[tensor].shape;
-      Step cast;
+      Step cast{.keeps_gradient = true};
       cast.inputs.push_back({tensor, shape});
       found->second = add_step(std::move(cast), {.shape = shape, .type = type});
     }
@@ -193,6 +193,7 @@ class Planner {
   }
 
   void find_readers() {
+    for (Tensor& tensor : plan_.tensors) tensor.readers.clear();
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       for (const Step::Input& input : plan_.steps[i].inputs) {
         plan_.tensors[input.tensor].readers.push_back(i);
@@ -203,7 +204,16 @@ class Planner {
   // --- Layouts: as many images in blocks as nobody would have to convert ---
 
   ImageLayouts layouts_of(const Step& step) const {
-    return step.op == nullptr ? ImageLayouts::kSame : traits_of(graph_, *step.op).layouts;
+    if (step.op == nullptr) return ImageLayouts::kSame;
+    // It will have a conversion where its neighbours are not in blocks.
+    if (gains_from_blocks(step)) return ImageLayouts::kEach;
+    return traits_of(graph_, *step.op).layouts;
+  }
+
+  bool gains_from_blocks(const Step& step) const {
+    if (step.op == nullptr || options_.gains_from_blocks == nullptr) return false;
+    const Tensor& y = plan_.tensors[step.output];
+    return options_.gains_from_blocks(*step.op, y.type, step.inputs.front().shape, y.shape);
   }
 
   // Whether a tensor can be in blocks as far as it alone is concerned: those who read it take the
@@ -267,6 +277,61 @@ class Planner {
     for (size_t i = 0; i < plan_.tensors.size(); ++i) {
       if (!convolved[i]) plan_.tensors[i].layout = Layout::kPlain;
     }
+    convert_layouts();
+  }
+
+  // Puts conversions around what gains from blocks and has neighbours that are not in them.
+  void convert_layouts() {
+    std::vector<Step> steps = std::exchange(plan_.steps, {});
+    const auto add_again = [this](Step step, size_t output) {
+      step.output = output;
+      plan_.tensors[output].step = plan_.steps.size();
+      plan_.steps.push_back(std::move(step));
+    };
+    const auto conversion_of = [](size_t tensor, const Shape& shape) {
+      Step conversion{.keeps_gradient = true};
+      conversion.inputs.push_back({tensor, shape});
+      return conversion;
+    };
+    struct Converted {
+      size_t plain, in_blocks;
+    };
+    std::vector<Converted> converted;
+    const auto in_blocks = [&](const Step::Input& x) {
+      for (const Converted& image : converted) {
+        if (image.plain == x.tensor && plan_.tensors[image.in_blocks].shape == x.shape) {
+          return image.in_blocks;
+        }
+      }
+      const size_t tensor = add_tensor(
+          {.shape = x.shape, .type = plan_.tensors[x.tensor].type, .layout = Layout::kBlocked16});
+      add_again(conversion_of(x.tensor, x.shape), tensor);
+      converted.push_back({x.tensor, tensor});
+      return tensor;
+    };
+    for (Step& step : steps) {
+      const size_t y = step.output;
+      if (!gains_from_blocks(step)) {
+        add_again(std::move(step), y);
+        continue;
+      }
+      Step::Input& x = step.inputs.front();
+      if (plan_.tensors[x.tensor].layout == Layout::kPlain) x.tensor = in_blocks(x);
+      if (plan_.tensors[y].layout == Layout::kBlocked16) {
+        add_again(std::move(step), y);
+        continue;
+      }
+      const Shape shape = plan_.tensors[y].shape;
+      const size_t tensor =
+          add_tensor({.shape = shape,
+                      .type = plan_.tensors[y].type,
+                      .layout = Layout::kBlocked16,
+                      .activation = std::exchange(plan_.tensors[y].activation, Activation())});
+      add_again(std::move(step), tensor);
+      add_again(conversion_of(tensor, shape), y);
+      converted.push_back({y, tensor});
+    }
+    find_readers();
   }
 
   // Which tensors a convolution takes or gives, or shares its layout with.
@@ -276,7 +341,8 @@ class Planner {
       changed = false;
       for (const Step& step : plan_.steps) {
         const ImageLayouts layouts = layouts_of(step);
-        if (layouts == ImageLayouts::kEach || layouts == ImageLayouts::kPlain) continue;
+        const bool gains = gains_from_blocks(step);
+        if (!gains && (layouts == ImageLayouts::kEach || layouts == ImageLayouts::kPlain)) continue;
         bool any = layouts != ImageLayouts::kSame || convolved[step.output];
         for (const Step::Input& input : step.inputs) any = any || convolved[input.tensor];
         const auto mark = [&](size_t tensor) {

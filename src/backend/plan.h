@@ -6,8 +6,9 @@
 // dropout of rate 0). An activation whose derivative follows from its output is fused into the
 // convolution, dense layer or merge before it, a ReLU into a batch normalization, and a last
 // softmax or sigmoid into the crossentropies. Casts come in where neighbours compute in different
-// types. What is written once and read by several is one tensor: its readers' gradients add up in
-// the order of the backward pass.
+// types, and conversions between layouts around convolutions that gain more from theirs. What is
+// written once and read by several is one tensor: its readers' gradients add up in the order of the
+// backward pass.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,7 @@ struct Tensor {
   bool is_read_once() const { return readers.size() == 1 && !is_output; }
 };
 
-// What one kernel computes: an op, with the activation that is fused behind it, or a cast.
+// What one kernel computes: an op, with the activation that is fused behind it, or a conversion.
 struct Step {
   struct Input {
     size_t tensor;
@@ -62,7 +63,7 @@ struct Step {
     GradientUse gradient = GradientUse::kNone;
     bool is_complete = false;  // after this step's backward nobody adds to the gradient
   };
-  const Op* op = nullptr;  // none: a cast of the input to the output's type
+  const Op* op = nullptr;  // none: the input in the output's type and layout
   Activation activation{};
   std::vector<Input> inputs{};
   size_t output = 0;                    // a tensor
@@ -109,6 +110,9 @@ struct PlanOptions {
   Purpose purpose = Purpose::kTraining;  // for inference no step has a backward
   Precision precision = Precision::kFloat32;
   bool in_blocks = false;  // whether convolutions prefer images in blocks of channels
+  // Whether an op between images of this type gains more from blocks than it costs to convert both
+  // on their way in and out, and their gradients.
+  bool (*gains_from_blocks)(const Op& op, Type type, const Shape& x, const Shape& y) = nullptr;
   // Whether the kernel of such an op can take over the derivative of an activation that is fused
   // into the step before it (Tensor::reader_differentiates).
   bool (*differentiates)(const Op& reader, const Activation& activation) = nullptr;

@@ -49,7 +49,8 @@ int last_gradient(const Plan& plan, size_t tensor) {
 // Of each tensor; nullptr where it has none.
 std::vector<Buffer*> place_gradients(const Plan& plan, int64_t batch, MemoryPlan& memory) {
   std::vector<Buffer*> gradients(plan.tensors.size(), nullptr);
-  for (size_t i = plan.tensors.size(); i-- > 0;) {  // those behind first
+  for (size_t behind = plan.steps.size(); behind-- > 0;) {
+    const size_t i = plan.steps[behind].output;
     const Tensor& tensor = plan.tensors[i];
     if (!tensor.has_gradient) continue;
     if (const Step* step = shares_with(plan, i)) {

@@ -345,14 +345,19 @@ TEST(PlanTest, CastsComeInWhereNeighboursDisagreeOncePerTensor) {
 
 // --- Layouts: "p" plain or "b" blocks of 16 channels, what each step writes ---
 
-std::string layouts_of(GraphBuilder& builder, Precision precision = Precision::kFloat32) {
+std::string layouts_of(GraphBuilder& builder, PlanOptions options) {
   const Graph graph = builder.build(kMse);
-  const Plan plan = make_plan(graph, {.precision = precision, .in_blocks = true});
+  options.in_blocks = true;
+  const Plan plan = make_plan(graph, options);
   std::string text;
   for (const Step& step : plan.steps) {
     text += plan.tensors[step.output].layout == Layout::kPlain ? 'p' : 'b';
   }
   return text;
+}
+
+std::string layouts_of(GraphBuilder& builder, Precision precision = Precision::kFloat32) {
+  return layouts_of(builder, PlanOptions{.precision = precision});
 }
 
 const ConvSpec k16{.filters = 16}, k32{.filters = 32}, k20{.filters = 20};
@@ -429,6 +434,58 @@ TEST(PlanTest, BranchesOfAMergeAreInBlocksTogetherOrNotAtAll) {
   };
   EXPECT_EQ(residual(false), "bbbp");
   EXPECT_EQ(residual(true), "ppppp");
+}
+
+bool gains_from_blocks(const Op& op, Type type, const Shape& x, const Shape& y) {
+  return std::holds_alternative<Conv2DOp>(op.kind) && type == Type::kFloat32 && x[2] % 16 == 0 &&
+         y[2] % 16 == 0;
+}
+
+std::string layouts_with_conversions(GraphBuilder& builder,
+                                     Precision precision = Precision::kFloat32) {
+  return layouts_of(builder, {.precision = precision, .gains_from_blocks = gains_from_blocks});
+}
+
+TEST(PlanTest, AConvolutionThatGainsFromBlocksIsConvertedFor) {
+  const auto host = std::make_shared<IdentityKernel>();
+  GraphBuilder first({12, 12, 16});
+  EXPECT_EQ(layouts_with_conversions(first.conv(k16).max_pool()), "bbp");
+  GraphBuilder last({12, 12, 1});
+  EXPECT_EQ(layouts_with_conversions(last.conv(k16).conv(k32)), "bbp");
+  GraphBuilder between({12, 12, 16});
+  EXPECT_EQ(layouts_with_conversions(between.host(host).conv(k16).conv(k32).host(host)), "pbbbpp");
+  EXPECT_EQ(layouts_with_conversions(between, Precision::kMixedBfloat16), "pppppp");
+  GraphBuilder odd({12, 12, 16});  // gains nothing
+  EXPECT_EQ(layouts_with_conversions(odd.host(host).conv(k20).max_pool()), "ppp");
+}
+
+TEST(PlanTest, AnImageIsConvertedOnce) {
+  const auto host = std::make_shared<IdentityKernel>();
+  const ConvSpec same{.filters = 16, .padding = {1, 1, 1, 1}};
+  GraphBuilder builder({8, 8, 16});
+  const ValueId image = builder.host(host).here();
+  const ValueId one = builder.conv(same).here();
+  builder.from(image).conv(same).merge({}, {one});
+  EXPECT_EQ(layouts_with_conversions(builder.max_pool()), "pbbbbp");
+  // A second convolution takes it as the first one wrote it.
+  GraphBuilder written({8, 8, 16});
+  const ValueId y = written.conv(same).here();
+  const ValueId other = written.host(host).here();
+  written.from(y).conv(same).merge({}, {other});
+  EXPECT_EQ(layouts_with_conversions(written.max_pool()), "bbppbppp");
+}
+
+TEST(PlanTest, AnActivationStaysWithTheConvolutionThatIsConvertedFor) {
+  GraphBuilder builder({8, 8, 16});
+  builder.conv(k16).activation(Activation::kRelu).host(std::make_shared<IdentityKernel>());
+  const Graph graph = builder.build(kMse);
+  const Plan plan = make_plan(graph, {.in_blocks = true, .gains_from_blocks = gains_from_blocks});
+  ASSERT_THAT(names_of(plan), ElementsAre("cast", "op0", "cast", "op2"));
+  EXPECT_EQ(plan.tensors[plan.steps[1].output].activation, Activation::kRelu);
+  const Tensor& plain = plan.tensors[plan.steps[2].output];
+  EXPECT_EQ(plain.activation, Activation::kLinear);
+  EXPECT_EQ(plain.step, 2u);
+  EXPECT_THAT(plain.readers, ElementsAre(3u));
 }
 
 // A border of one pixel around an image.

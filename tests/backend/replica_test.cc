@@ -68,6 +68,31 @@ TEST(FusionTest, FusedActivationsGiveWhatSeparateOnesGive) {
   }
 }
 
+TEST(LayoutTest, ConvolutionsAmongOpsThatTakeNoBlocksComeToTheSame) {
+  // Identities of the host take images channels last only.
+  const auto build = [](bool wall) {
+    const auto identity = std::make_shared<IdentityKernel>();
+    const ConvSpec same{.filters = 32, .padding = {1, 1, 1, 1}};
+    GraphBuilder builder({8, 8, 3});
+    builder.conv(same);
+    if (wall) builder.host(identity);
+    const ValueId fork = builder.here();
+    builder.conv(same).activation(Activation::kTanh);
+    if (wall) builder.host(identity);
+    const ValueId one = builder.here();
+    builder.from(fork).conv(same).activation(Activation::kTanh).merge({}, {one, fork});
+    if (wall) builder.host(identity);
+    return builder.max_pool().flatten().dense(3).build(kMse);
+  };
+  const Graph in_blocks = build(false), walled = build(true);
+  const Samples samples(in_blocks, 16, 3);
+  for (const int threads : {1, 2}) {
+    const ReplicaOptions options{.batch_size = 16, .threads = threads};
+    EXPECT_THAT(gradients_of(walled, options, samples.batch()),
+                Pointwise(FloatNear(1e-4f), gradients_of(in_blocks, options, samples.batch())));
+  }
+}
+
 TEST(ReplicaTest, APartialBatchCountsItsOwnSamplesOnly) {
   const Graph graph = small_cnn();
   const Samples samples(graph, 48, 3);

@@ -9,15 +9,16 @@ namespace {
 // has it: up to 2.5 times, measured over channels 16 to 256, images 4 to 56 wide and batches 1 to
 // 64. It multiplies less and moves more, so it needs enough channels and tiles: 32 channels, for
 // the kernel's gradient 16. Its relative error is 5e-7 where the direct algorithm's is 1.5e-7.
-bool winograd_pays(const Conv2DOp& op, const Value& image, const Value& windows, int64_t batch,
-                   int64_t channels) {
+bool winograd_pays(const Conv2DOp& op, Type type, const Shape& image, const Shape& windows,
+                   int64_t batch, int64_t channels) {
   const bool fits = op.extent_h() == 3 && op.extent_w() == 3 && op.kernel_h == 3 &&
                     op.kernel_w == 3 && op.stride_h == 1 && op.stride_w == 1 && op.groups == 1;
-  const Shape& out = windows.shape;
-  const int64_t tiles = batch * ((out[0] + 3) / 4) * ((out[1] + 3) / 4);
-  return windows.type == Type::kFloat32 && fits && std::min(image.shape[2], out[2]) >= channels &&
+  const int64_t tiles = batch * ((windows[0] + 3) / 4) * ((windows[1] + 3) / 4);
+  return type == Type::kFloat32 && fits && std::min(image[2], windows[2]) >= channels &&
          tiles >= 48;
 }
+
+constexpr int64_t kForImages = 32, kForKernel = 16;
 
 // make(descs) with Winograd's algorithm if it pays and oneDNN has it, otherwise with the direct
 // one.
@@ -53,6 +54,13 @@ KerasKernel keras_kernel(const Conv2DOp& op, int64_t channels, int64_t filters) 
 
 }  // namespace
 
+bool gains_from_blocks(const Op& op, Type type, const Shape& x, const Shape& y) {
+  constexpr int64_t kBatch = 16;
+  const auto* conv = std::get_if<Conv2DOp>(&op.kind);
+  return conv != nullptr && !conv->transposed && has_winograd() && x[2] % kChannelBlock == 0 &&
+         y[2] % kChannelBlock == 0 && winograd_pays(*conv, type, x, y, kBatch, kForImages);
+}
+
 Desc image_desc(int64_t batch, const Value& value) {
   return tensor_desc(value.type, Dims{batch, value.shape[2], value.shape[0], value.shape[1]},
                      value.layout == Layout::kBlocked16 ? Tag::nChw16c : Tag::nhwc);
@@ -63,8 +71,10 @@ Convolution::Convolution(const Build& build, const Conv2DOp& op, const Value& im
     : device_(build.device),
       op_(op),
       behind_(behind),
-      try_winograd_(winograd_pays(op, image, windows, build.batch, 32)),
-      try_winograd_for_kernel_(winograd_pays(op, image, windows, build.batch, 16)) {
+      try_winograd_(
+          winograd_pays(op, windows.type, image.shape, windows.shape, build.batch, kForImages)),
+      try_winograd_for_kernel_(
+          winograd_pays(op, windows.type, image.shape, windows.shape, build.batch, kForKernel)) {
   const int64_t channels = image.shape[2], filters = windows.shape[2];
   const KerasKernel kernel = keras_kernel(op, channels, filters);
   kernel_dims_ = kernel.dims;

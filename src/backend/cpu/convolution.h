@@ -17,6 +17,12 @@ namespace sluice::backend::cpu {
 // An image as oneDNN sees it where it lies.
 Desc image_desc(int64_t batch, const Value& value);
 
+// Whether a convolution between images of this type and these shapes has an algorithm in blocks of
+// channels that is faster by more than it takes to convert the images and their gradients: that is
+// Winograd's, which saves a third to a half of the time, where conversions take a twentieth to a
+// sixth. By the direct algorithm both layouts are equally fast.
+bool gains_from_blocks(const Op& op, Type type, const Shape& x, const Shape& y);
+
 class Convolution {
  public:
   // What the forward direction computes behind the convolution.

@@ -27,8 +27,8 @@ DenseSlices::DenseSlices(const Build& build, const DenseOp& op, const DenseShape
     const auto [begin, end] = piece_of(shape.features, grain, i, threads_);
     const int64_t features = end - begin;
     Buffer* const x = build.memory.elsewhere(nullptr);
-    Buffer* const w = build.memory.elsewhere(build.parameters.values_of(op.kernel) +
-                                             begin * shape.units);
+    Buffer* const w =
+        build.memory.elsewhere(build.parameters.values_of(op.kernel) + begin * shape.units);
     Buffer* const y = build.memory.add(static_cast<size_t>(shape.rows * shape.units),
                                        build.forward_time, build.forward_time);
     const Desc columns_of_x(Dims{shape.rows, features}, onednn_type(Type::kFloat32),

@@ -136,6 +136,8 @@ bool uses_avx512() {
   return (static_cast<int>(dnnl::get_effective_cpu_isa()) & avx512) == avx512;
 }
 
+bool has_winograd() { return uses_avx512() && dnnl_version()->major < 3; }
+
 std::string describe_onednn() {
   const dnnl_version_t& version = *dnnl_version();
   const std::string text =

@@ -99,5 +99,7 @@ std::string describe_onednn();
 bool has_bfloat16();
 // Whether oneDNN uses 512-bit vectors here, and so prefers images in blocks of 16 channels.
 bool uses_avx512();
+// Whether oneDNN has Winograd's algorithm for training here: its versions 2 with AVX-512.
+bool has_winograd();
 
 }  // namespace sluice::backend::cpu

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "backend/cpu/activation_loops.h"
+#include "backend/cpu/convolution.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/metrics.h"
 #include "backend/cpu/onednn.h"
@@ -65,6 +66,7 @@ Plan make_cpu_plan(const Graph& graph, const ReplicaOptions& options) {
   return make_plan(graph, {.purpose = options.purpose,
                            .precision = options.precision,
                            .in_blocks = uses_avx512(),
+                           .gains_from_blocks = gains_from_blocks,
                            .differentiates = differentiates});
 }
 
