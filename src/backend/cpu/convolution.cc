@@ -5,20 +5,26 @@
 namespace sluice::backend::cpu {
 namespace {
 
+// What a convolution computes: images, forward or as a gradient, or the gradient of its kernel.
+enum class Result { kImages, kKernel };
+
 // Whether Winograd's algorithm (Lavin & Gray, 2015; tiles of 4 x 4 outputs) is faster, where oneDNN
-// has it: up to 2.5 times, measured over channels 16 to 256, images 4 to 56 wide and batches 1 to
-// 64. It multiplies less and moves more, so it needs enough channels and tiles: 32 channels, for
-// the kernel's gradient 16. Its relative error is 5e-7 where the direct algorithm's is 1.5e-7.
+// has it: up to 2.5 times. It multiplies less and moves more, so it needs enough channels and
+// tiles; the kernel's gradient of few channels needs many tiles for each thread, or takes twice as
+// long as by the direct algorithm. Measured over channels 16 to 128, images 8 to 32 wide, batches
+// 16 to 128 and one and two threads. Its relative error is 5e-7 where the direct algorithm's
+// is 1.5e-7.
 bool winograd_pays(const Conv2DOp& op, Type type, const Shape& image, const Shape& windows,
-                   int64_t batch, int64_t channels) {
+                   int64_t batch, int threads, Result result) {
   const bool fits = op.extent_h() == 3 && op.extent_w() == 3 && op.kernel_h == 3 &&
                     op.kernel_w == 3 && op.stride_h == 1 && op.stride_w == 1 && op.groups == 1;
+  if (!fits || type != Type::kFloat32) return false;
+  const int64_t channels = std::min(image[2], windows[2]);
   const int64_t tiles = batch * ((windows[0] + 3) / 4) * ((windows[1] + 3) / 4);
-  return type == Type::kFloat32 && fits && std::min(image[2], windows[2]) >= channels &&
-         tiles >= 48;
+  if (channels >= 64) return tiles >= 48;
+  if (result == Result::kImages) return channels >= 32 && tiles >= 128;
+  return channels >= 16 && channels * tiles >= 16384 * threads;
 }
-
-constexpr int64_t kForImages = 32, kForKernel = 16;
 
 // make(descs) with Winograd's algorithm if it pays and oneDNN has it, otherwise with the direct
 // one.
@@ -58,7 +64,7 @@ bool gains_from_blocks(const Op& op, Type type, const Shape& x, const Shape& y) 
   constexpr int64_t kBatch = 16;
   const auto* conv = std::get_if<Conv2DOp>(&op.kind);
   return conv != nullptr && !conv->transposed && has_winograd() && x[2] % kChannelBlock == 0 &&
-         y[2] % kChannelBlock == 0 && winograd_pays(*conv, type, x, y, kBatch, kForImages);
+         y[2] % kChannelBlock == 0 && winograd_pays(*conv, type, x, y, kBatch, 1, Result::kImages);
 }
 
 Desc image_desc(int64_t batch, const Value& value) {
@@ -71,10 +77,10 @@ Convolution::Convolution(const Build& build, const Conv2DOp& op, const Value& im
     : device_(build.device),
       op_(op),
       behind_(behind),
-      try_winograd_(
-          winograd_pays(op, windows.type, image.shape, windows.shape, build.batch, kForImages)),
-      try_winograd_for_kernel_(
-          winograd_pays(op, windows.type, image.shape, windows.shape, build.batch, kForKernel)) {
+      try_winograd_(winograd_pays(op, windows.type, image.shape, windows.shape, build.batch,
+                                  build.device.threads, Result::kImages)),
+      try_winograd_for_kernel_(winograd_pays(op, windows.type, image.shape, windows.shape,
+                                             build.batch, build.device.threads, Result::kKernel)) {
   const int64_t channels = image.shape[2], filters = windows.shape[2];
   const KerasKernel kernel = keras_kernel(op, channels, filters);
   kernel_dims_ = kernel.dims;
