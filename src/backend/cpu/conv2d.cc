@@ -79,12 +79,13 @@ class Conv2D final : public Kernel {
           device_.threads, batch_ * y_size_, kChannelBlock,
           [this](int64_t begin, int64_t end) { differentiate(activation_, y_, begin, end); });
     }
-    if (convolution_.has_image_gradient()) convolution_.image_gradient();
     if (routed_) {
       route_gradients();
     } else if (kernel_gradient_) {
       convolution_.kernel_gradient();
     }
+    // Behind the kernel's, so that the image's gradient is in the cache for who reads it next.
+    if (convolution_.has_image_gradient()) convolution_.image_gradient();
     if (!kernel_gradient_) return;
     kernel_gradient_->done();
     if (bias_gradient_) bias_gradient_->done();
