@@ -58,9 +58,10 @@ class Walk {
     CalledLayers called;
     std::vector<const Layer*> all;  // Inputs too
     for (const auto& [layer, order] : found_) all.push_back(layer);
-    const std::map<const Layer*, int> depth = depths();
+    const Depths depths = find_depths();
     std::sort(all.begin(), all.end(), [&](const Layer* a, const Layer* b) {
-      if (depth.at(a) != depth.at(b)) return depth.at(a) > depth.at(b);
+      const int depth_of_a = depths.of_layer.at(a), depth_of_b = depths.of_layer.at(b);
+      if (depth_of_a != depth_of_b) return depth_of_a > depth_of_b;
       return found_.at(a) < found_.at(b);
     });
     std::map<const Layer*, size_t> number;  // in called.layers
@@ -74,16 +75,21 @@ class Walk {
       number[layer] = called.layers.size();
       called.layers.push_back(layer);
     }
-    for (const Node* node : nodes_) {
-      CalledLayers::Call call{number.at(node->layer.get()), {}};
-      for (const SymbolicTensor& tensor : node->inputs) {
-        call.inputs.push_back(value_of(*tensor.node()));
-      }
+    const std::vector<size_t> order = order_of_calls(depths);
+    std::vector<size_t> place(order.size());  // of nodes_[i] in it
+    for (size_t i = 0; i < order.size(); ++i) place[order[i]] = i;
+    const auto value_of = [&](const SymbolicTensor& tensor) {
+      const Node& node = *tensor.node();
+      if (is_input(node)) return inputs_.at(node.layer.get());
+      return inputs_.size() + place[number_.at(&node)];
+    };
+    for (const size_t i : order) {
+      CalledLayers::Call call{number.at(nodes_[i]->layer.get()), {}};
+      for (const SymbolicTensor& tensor : nodes_[i]->inputs)
+        call.inputs.push_back(value_of(tensor));
       called.calls.push_back(std::move(call));
     }
-    for (const SymbolicTensor& output : outputs) {
-      called.outputs.push_back(value_of(*output.node()));
-    }
+    for (const SymbolicTensor& output : outputs) called.outputs.push_back(value_of(output));
     return called;
   }
 
@@ -113,27 +119,44 @@ class Walk {
     }
   }
 
-  size_t value_of(const Node& node) const {
-    return is_input(node) ? inputs_.at(node.layer.get()) : inputs_.size() + number_.at(&node);
-  }
-
-  // The longest way from a layer to an output, in calls; of a layer that is called more than once
-  // all its calls count as deep as the deepest that came before.
-  std::map<const Layer*, int> depths() const {
-    std::vector<int> of_node(nodes_.size(), 0);
+  // The longest way to an output, in calls; of a layer that is called more than once all its calls
+  // count as deep as the deepest that came before.
+  struct Depths {
     std::map<const Layer*, int> of_layer;
-    for (const auto& [input, number] : inputs_) of_layer[input] = 0;
+    std::vector<int> of_node;
+    std::vector<size_t> met;  // the nodes, as the walk from the last to the first meets them
+  };
+  Depths find_depths() const {
+    Depths depths{{}, std::vector<int>(nodes_.size(), 0), {}};
+    for (const auto& [input, number] : inputs_) depths.of_layer[input] = 0;
+    std::vector<bool> is_met(nodes_.size(), false);
+    const auto meet = [&](size_t i) {
+      if (!is_met[i]) depths.met.push_back(i);
+      is_met[i] = true;
+    };
     for (size_t i = nodes_.size(); i-- > 0;) {
-      int& of_mine = of_layer[nodes_[i]->layer.get()];
-      of_mine = of_node[i] = std::max(of_node[i], of_mine);
+      meet(i);
+      int& of_mine = depths.of_layer[nodes_[i]->layer.get()];
+      const int own = of_mine = depths.of_node[i] = std::max(depths.of_node[i], of_mine);
       for (const SymbolicTensor& tensor : nodes_[i]->inputs) {
         const auto from = number_.find(tensor.node().get());
+        const bool is_call = from != number_.end();
+        if (is_call) meet(from->second);
         int& depth =
-            from == number_.end() ? of_layer[tensor.node()->layer.get()] : of_node[from->second];
-        depth = std::max(depth, of_node[i] + 1);
+            is_call ? depths.of_node[from->second] : depths.of_layer[tensor.node()->layer.get()];
+        depth = std::max(depth, own + 1);
       }
     }
-    return of_layer;
+    return depths;
+  }
+
+  // In which order Keras' Function.call() makes the calls. It shows where a layer with state is
+  // called more than once: its moving statistics end with what the last call has seen.
+  static std::vector<size_t> order_of_calls(const Depths& depths) {
+    std::vector<size_t> order = depths.met;
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return depths.of_node[a] > depths.of_node[b]; });
+    return order;
   }
 
   std::map<const Layer*, size_t> inputs_;

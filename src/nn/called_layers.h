@@ -17,7 +17,8 @@ struct CalledLayers {
   // Without the Inputs, in the order of Keras' model.layers: by depth, which is how many calls lie
   // behind a layer at most, and then as the way back from the outputs comes upon them.
   std::vector<const Layer*> layers;
-  // Each behind those that it depends on. Their values: k is input k, inputs + i what call i gives.
+  // In the order in which Keras makes them, each behind those that it depends on. Their values: k
+  // is input k, inputs + i what call i gives.
   std::vector<Call> calls;
   std::vector<size_t> outputs;  // values
   // The Inputs among the layers, in Keras' order: k is input k, inputs + i layer i.

@@ -58,6 +58,30 @@ def called_twice(k):
     return k.Model(x, norm(y), name="model")
 
 
+def called_in_branches(make_inside):
+    """Calls that lie equally deep come in the order in which Keras meets them from the output back,
+    so that the statistics end with those of the first branch."""
+
+    def make(k):
+        layer = k.layers
+        x = layer.Input((5,), name="x")
+        inside = make_inside(k)
+        y = inside(layer.Dense(5, activation="tanh", name="dense")(x))
+        branches = [layer.Dense(4, name="dense_1")(inside(x)), layer.Dense(4, name="dense_2")(y)]
+        return k.Model(x, layer.Add(name="add")(branches), name="model")
+
+    return make
+
+
+def norm(k):
+    return k.layers.BatchNormalization(axis=1, momentum=0.5, name="norm")
+
+
+def model_with_norm(k):
+    z = k.layers.Input((5,), name="z")
+    return k.Model(z, k.layers.Activation("tanh", name="tanh")(norm(k)(z)), name="inside")
+
+
 def batch_norm(name, shape, keras2=False, **options):
     return one_layer(name, shape, lambda l: l.BatchNormalization(**options), batch=5, keras2=keras2)
 
@@ -116,6 +140,8 @@ CASES = [
     Case("in_a_residual_block", in_a_residual_block),
     Case("residual_network", residual_network, keras2=False),
     Case("called_twice", called_twice),
+    Case("called_in_branches", called_in_branches(norm)),
+    Case("model_called_in_branches", called_in_branches(model_with_norm)),
     batch_norm("batch_norm_of_rows", (7,), axis=1, keras2=True),
     batch_norm("batch_norm_of_rank_2", (3, 4)),
     batch_norm("batch_norm_of_3_channels", (4, 5, 3), momentum=0.8),
