@@ -19,22 +19,61 @@
 //   top_k_categorical_accuracy,      share of rows with fewer than k outputs
 //   sparse_top_k_categorical_accuracy   above that of the class                 k=5
 //   precision                        tp / (tp + fp), p > threshold, of all      threshold=0.5
-//                                    classes or one                             class_id
+//                                    classes or one, of all outputs or the      class_id, top_k
+//                                    top_k of a row; with top_k and without
+//                                    threshold all of these are positive
 //   recall                           tp / (tp + fn)                             likewise
+//   true_positives, false_positives, how many outputs                           threshold=0.5
+//   true_negatives, false_negatives
+//   f1_score, fbeta_score            (1 + beta^2) P R / (beta^2 P + R) with     average=None,
+//                                    P precision and R recall of each class;    micro, macro or
+//                                    positive is the largest output, or p >     weighted;
+//                                    threshold                                  threshold, beta=1
 //   auc                              area under the curve of recall over the    num_thresholds=200
 //                                    false positives' rate, or of precision     curve=ROC or PR
 //                                    over recall, interpolated
+//   sensitivity_at_specificity,      the largest, of all thresholds at which    specificity,
+//   specificity_at_sensitivity,      the other is at least what is given; of    sensitivity,
+//   precision_at_recall,             all classes or one; sensitivity is         recall, precision,
+//   recall_at_precision              recall, specificity tn / (tn + fp)         num_thresholds=200,
+//                                                                               class_id
+//   iou, one_hot_iou                 mean over classes that there are of        target_class_ids,
+//                                    tp / (tp + fp + fn), a row's first         ignore_class,
+//                                    largest output being its class             num_classes
+//   mean_iou, one_hot_mean_iou       likewise, over all classes                 ignore_class,
+//                                                                               num_classes
+//   binary_iou                       likewise, of outputs that are one class    threshold=0.5,
+//                                    or the other, p >= threshold               target_class_ids
 //   confusion_matrix                 rows by their class and by the predicted   threshold=0.5
 //                                    one; of at most 256 classes                of one output
 //   mean_squared_error, mse          mean_k (y_k - p_k)^2
 //   root_mean_squared_error          its square root
 //   mean_absolute_error, mae         mean_k |y_k - p_k|
+//   mean_absolute_percentage_error, mape, mean_squared_logarithmic_error, msle, logcosh, poisson,
+//   kl_divergence, hinge, squared_hinge, categorical_hinge, binary_crossentropy, bce,
+//   categorical_crossentropy, sparse_categorical_crossentropy
+//                                    the mean of that loss (sluice/losses.h)    from_logits,
+//                                    over the rows                              label_smoothing
+//                                                                               of crossentropies
+//   cosine_similarity                mean of the cosine of the angle between
+//                                    p and y, which is minus that loss
+//   r2_score                         1 - sum (y - p)^2 / sum (y - mean y)^2,    class_aggregation=
+//                                    sums over the rows, of each output; then   uniform_average,
+//                                    their mean, or with their variances as     variance_weighted_
+//                                    weights                                    average or None;
+//                                                                               num_regressors=0
+//
+// With average=None, the default as in Keras, or class_aggregation=None there is a value of each
+// class, of at most 256: "f1_score_0", "f1_score_1", ... What has no default may be left out, but
+// for what is given of one at another and for target_class_ids of iou, which are a list:
+// "iou(target_class_ids=[0,2])". num_classes is only compared with the outputs. In Keras IoU and
+// MeanIoU are like that with sparse_y_pred=False.
 //
 // clang-format on
 //
 // Keras' classes are names as well: "AUC". Options stand in brackets; `name` is another name to
-// show it under. A metric is of every output; "classes:auc" is only of the output "classes". Keras:
-// keras.metrics, with its defaults.
+// show it under, for threshold there is Keras' `thresholds` too. A metric is of every output;
+// "classes:auc" is only of the output "classes". Keras: keras.metrics, with its defaults.
 #pragma once
 
 #include <cstdint>

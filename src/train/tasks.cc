@@ -44,20 +44,43 @@ bool is_of_numbers(const LossSpec& loss) {
   return loss::traits_of(loss).predicts == loss::Predicts::kNumbers;
 }
 
+// Whether people are shown a number of each class, or of each two.
+bool lists_classes(const backend::Metric& metric) {
+  using Result = backend::Metric::Result;
+  if (metric.result == Result::kMatrix) return true;
+  return (metric.result == Result::kFScore || metric.result == Result::kR2) &&
+         metric.average == backend::Metric::Average::kNone;
+}
+
 // What a metric cannot be of.
 std::string misfit(const backend::Metric& metric, const LossSpec& loss, int64_t classes,
                    const data::RecordsInfo& info, bool is_only_output) {
-  constexpr int64_t kMostClasses = 256;
+  constexpr int64_t kMostListed = 256, kMostClasses = 10000;
+  using Kind = backend::Counting::Kind;
   const bool numbers = is_of_numbers(loss) && !(is_only_output && info.classes > 0);
   if (numbers && backend::is_of_classes(metric)) return "is of classes, and these are numbers";
   if (loss::traits_of(loss).predicts == loss::Predicts::kEmbeddings) {
     return "compares outputs with targets, and these are embeddings";
   }
-  if (metric.class_id >= std::max<int64_t>(classes, 1)) {
-    return fmt::format("has class_id {}, but there are {} outputs", metric.class_id, classes);
+  const int64_t ids = metric.counting.kind == Kind::kOutcomes ? 2 : classes;
+  for (const int64_t id : metric.class_ids) {
+    if (id >= ids) return fmt::format("has the class {}, but there are {}", id, ids);
   }
-  if (metric.kind == backend::Metric::Kind::kConfusionMatrix && classes > kMostClasses) {
-    return fmt::format("is of at most {} classes, and these are {}", kMostClasses, classes);
+  if (metric.counting.class_id >= std::max<int64_t>(classes, 1)) {
+    return fmt::format("has class_id {}, but there are {} outputs", metric.counting.class_id,
+                       classes);
+  }
+  if (metric.classes > 0 && metric.classes != classes) {
+    return fmt::format("has {} classes, but there are {} outputs", metric.classes, classes);
+  }
+  if (metric.result == backend::Metric::Result::kIntersectionOverUnion &&
+      metric.counting.kind == Kind::kByClass && classes < 2) {
+    return "is of several outputs; use binary_iou";
+  }
+  const int64_t most = lists_classes(metric) ? kMostListed : kMostClasses;
+  if (classes > most &&
+      backend::counters_of(metric, classes) > backend::counters_of(metric, most)) {
+    return fmt::format("is of at most {} classes, and these are {}", most, classes);
   }
   return "";
 }
@@ -101,7 +124,7 @@ std::vector<nn::OutputTask> tasks_of(const Model& model, const data::RecordsInfo
       const std::string wrong = misfit(parsed, tasks[k].loss, classes, info, names.size() == 1);
       if (wrong.empty()) {
         tasks[k].metrics.push_back(metric);
-      } else if (parsed.kind != backend::Metric::Kind::kAccuracy) {
+      } else if (!backend::is_accuracy(parsed)) {
         throw InvalidField("metrics",
                            fmt::format("\"{}\" of the output \"{}\" {}", metric, names[k], wrong));
       }
@@ -147,17 +170,20 @@ Metrics Measures::of(int64_t samples, double loss_sum, std::span<const double> s
       const auto counters = sums.first(backend::counters_of(metric, output.classes));
       sums = sums.subspan(counters.size());
       const std::string name = output.prefix + metric.name;
-      if (metric.kind == backend::Metric::Kind::kConfusionMatrix) {
+      if (metric.result == backend::Metric::Result::kMatrix) {
         metrics.matrices.push_back(
             {name, std::max<int64_t>(output.classes, 2), {counters.begin(), counters.end()}});
         continue;
       }
-      const double value = backend::result_of(metric, output.classes, counters,
-                                              n * static_cast<double>(output.positions));
+      const std::vector<double> results = backend::results_of(
+          metric, output.classes, counters, n * static_cast<double>(output.positions));
       if (name == "accuracy") {
-        metrics.accuracy = value;
-      } else {
-        metrics.values.emplace_back(name, value);
+        metrics.accuracy = results.front();
+        continue;
+      }
+      for (size_t i = 0; i < results.size(); ++i) {
+        const std::string number = results.size() > 1 ? fmt::format("_{}", i) : "";
+        metrics.values.emplace_back(name + number, results[i]);
       }
     }
   }

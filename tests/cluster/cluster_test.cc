@@ -148,15 +148,16 @@ TEST_P(ClusterTest, EveryCounterOfEveryOutputCountsEverySampleOnce) {
   auto options = small_job(model, dataset, GetParam().workers, GetParam().shards);
   options.training.losses = {"sparse_categorical_crossentropy", "mse"};
   options.training.loss_weights = {1, 0.5f};
-  options.training.metrics = {{"accuracy", "confusion_matrix", "auc(num_thresholds=10)"}, {"mae"}};
+  options.training.metrics = {
+      {"accuracy", "confusion_matrix", "auc(num_thresholds=10)", "f1_score"}, {"mae", "r2_score"}};
   options.training.epochs = 3;
   const LocalJobResult result = run(options, model, dataset);
   ASSERT_TRUE(result.job.ok()) << result.job.status();
   ASSERT_EQ(result.job->epochs.size(), 3u);
   for (const auto& epoch : result.job->epochs) {
-    ASSERT_EQ(epoch.counters.size(), 1 + 1 + 9 + 20 + 1 + 1u);
+    ASSERT_EQ(epoch.counters.size(), 1 + 1 + 9 + 20 + 9 + 1 + 1 + 6u);
     const std::span<const double> counters = epoch.counters;
-    EXPECT_NEAR(epoch.loss_sum, counters[0] + 0.5 * counters[31], 1e-6 * epoch.loss_sum);
+    EXPECT_NEAR(epoch.loss_sum, counters[0] + 0.5 * counters[40], 1e-6 * epoch.loss_sum);
     const auto matrix = counters.subspan(2, 9);
     for (size_t c = 0; c < 3; ++c) {  // 34, 34 and 33 records
       EXPECT_EQ(matrix[3 * c] + matrix[3 * c + 1] + matrix[3 * c + 2], c < 2 ? 34 : 33);
@@ -165,7 +166,10 @@ TEST_P(ClusterTest, EveryCounterOfEveryOutputCountsEverySampleOnce) {
     const auto auc = counters.subspan(11, 20);
     EXPECT_EQ(std::accumulate(auc.begin(), auc.begin() + 10, 0.0), 2 * 101);
     EXPECT_EQ(std::accumulate(auc.begin() + 10, auc.end(), 0.0), 101);
-    EXPECT_GT(counters[32], 0);
+    const auto by_class = counters.subspan(31, 9);  // found, taken for it, missed
+    for (size_t c = 0; c < 3; ++c) EXPECT_EQ(by_class[c] + by_class[6 + c], c < 2 ? 34 : 33);
+    EXPECT_GT(counters[41], 0);
+    EXPECT_GT(counters[44], 0);
   }
 }
 

@@ -1,10 +1,8 @@
-// Metrics by name, and their values against Keras' (golden/make_golden.py).
+// Metrics by name; their values are compared with Keras' in tests/keras/metrics_test.cc.
 #include "nn/metrics.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <nlohmann/json.hpp>
 
 #include "backend/replica.h"
 #include "tests/nn/models.h"
@@ -24,13 +22,26 @@ TEST(MetricsTest, NamesAreKerasWithOptionsInBrackets) {
   EXPECT_EQ(parse_metric("AUC").name, "auc");
   EXPECT_EQ(parse_metric("mse").name, "mse");
   const Metric metric = parse_metric(" precision ( class_id = 1 , threshold=0.75,name=cats)");
-  EXPECT_EQ(metric.kind, Metric::Kind::kPrecision);
-  EXPECT_EQ(metric.class_id, 1);
-  EXPECT_EQ(metric.threshold, 0.75f);
+  EXPECT_EQ(metric.result, Metric::Result::kPrecision);
+  EXPECT_EQ(metric.counting.class_id, 1);
+  EXPECT_EQ(metric.counting.threshold, 0.75f);
   EXPECT_EQ(metric.name, "cats");
-  EXPECT_TRUE(parse_metric("auc(curve=PR,num_thresholds=50)").of_precision_and_recall);
-  EXPECT_EQ(parse_metric("auc(num_thresholds=50)").thresholds, 50);
-  EXPECT_EQ(parse_metric("top_k_categorical_accuracy").k, 5);
+  EXPECT_EQ(parse_metric("auc(curve=PR,num_thresholds=50)").result,
+            Metric::Result::kAreaUnderPrecisionAndRecall);
+  EXPECT_EQ(parse_metric("auc(num_thresholds=50)").counting.thresholds, 50);
+  EXPECT_EQ(parse_metric("top_k_categorical_accuracy").counting.k, 5);
+  EXPECT_THAT(parse_metric("iou(target_class_ids=[0, 2], name=both)").class_ids, ElementsAre(0, 2));
+  EXPECT_THAT(parse_metric("IoU(target_class_ids=(1,))").class_ids, ElementsAre(1));
+  EXPECT_EQ(parse_metric("bce(label_smoothing=0.25)").loss,
+            LossSpec(BinaryCrossentropy{.label_smoothing = 0.25f}));
+}
+
+// Keras' own: of the k largest outputs all are positive.
+TEST(MetricsTest, TopKHasAnotherThresholdUnlessOneIsGiven) {
+  EXPECT_EQ(parse_metric("precision").counting.threshold, 0.5f);
+  EXPECT_EQ(parse_metric("precision(top_k=2)").counting.threshold, -1e10f);
+  EXPECT_EQ(parse_metric("precision(threshold=0.25,top_k=2)").counting.threshold, 0.25f);
+  EXPECT_EQ(parse_metric("precision(top_k=2,thresholds=0.25)").counting.threshold, 0.25f);
 }
 
 TEST(MetricsTest, ListsAreSplitOutsideOfBrackets) {
@@ -38,6 +49,7 @@ TEST(MetricsTest, ListsAreSplitOutsideOfBrackets) {
   EXPECT_THAT(split_metrics(""), IsEmpty());
   EXPECT_THAT(split_metrics(" "), IsEmpty());
   EXPECT_THAT(split_metrics("a,"), ElementsAre("a", ""));
+  EXPECT_THAT(split_metrics("a(b=[0,1],c=2), d"), ElementsAre("a(b=[0,1],c=2)", "d"));
 }
 
 TEST(MetricsTest, MistakesAreNamed) {
@@ -45,6 +57,14 @@ TEST(MetricsTest, MistakesAreNamed) {
     return message_of([&] { (void)parse_metric(text); });
   };
   EXPECT_THAT(refusal("f1"), StartsWith("metric \"f1\": use one of accuracy, binary_accuracy"));
+  EXPECT_EQ(refusal("precision_at_recall"),
+            "metric \"precision_at_recall\": needs recall: \"precision_at_recall(recall=...)\"");
+  EXPECT_EQ(refusal("f1_score(average=mean)"),
+            "metric \"f1_score\": average: expected micro, macro, weighted or None, got \"mean\"");
+  EXPECT_EQ(refusal("iou(target_class_ids=[])"),
+            "metric \"io_u\": target_class_ids: expected class numbers like [0, 2], got \"[]\"");
+  EXPECT_THAT(refusal("iou(target_class_ids=[-1])"), HasSubstr("expected a number from 0"));
+  EXPECT_THAT(refusal("fbeta_score(beta=0)"), HasSubstr("beta: expected a number"));
   EXPECT_THAT(refusal(""), StartsWith("metric \"\": use one of"));
   EXPECT_EQ(refusal("auc(k=3)"),
             "metric \"auc\": option \"k\" is not known; it has name, num_thresholds, curve");
@@ -81,47 +101,16 @@ std::vector<double> counters_for(const Metric& metric, const Rows& rows) {
   return sums.counters;
 }
 
-void expect_keras(const nlohmann::json& golden, const Rows& rows) {
-  const auto n = static_cast<double>(rows.p.size()) / static_cast<double>(rows.outputs);
-  for (const auto& [name, value] : golden.items()) {
-    SCOPED_TRACE(name);
-    if (name == "p" || name == "y" || name == "classes") continue;
-    const Metric metric = parse_metric(name);
-    const auto counters = counters_for(metric, rows);
-    ASSERT_EQ(counters.size(), counters_of(metric, rows.outputs));
-    if (value.is_array()) {
-      EXPECT_EQ(counters, value.get<std::vector<double>>());
-    } else {
-      EXPECT_NEAR(backend::result_of(metric, rows.outputs, counters, n), value.get<double>(), 2e-6);
-    }
-  }
-}
-
-TEST(MetricsTest, ValuesOfASingleOutputAreThoseOfKeras) {
-  const auto golden = nlohmann::json::parse(read_golden("metrics.values.json"))["one"];
-  const auto p = golden["p"].get<std::vector<float>>(), y = golden["y"].get<std::vector<float>>();
-  expect_keras(golden, {p, y, 1, MeanSquaredError{}});
-  expect_keras(golden, {p, y, 1, SparseCategoricalCrossentropy{}});
-}
-
-TEST(MetricsTest, ValuesOfSeveralClassesAreThoseOfKerasForEitherFormOfTarget) {
-  const auto golden = nlohmann::json::parse(read_golden("metrics.values.json"))["four"];
-  const auto p = golden["p"].get<std::vector<float>>();
-  const auto classes = golden["classes"].get<std::vector<float>>();
-  std::vector<float> one_hot(p.size());
-  for (size_t i = 0; i < classes.size(); ++i) one_hot[4 * i + static_cast<size_t>(classes[i])] = 1;
-  expect_keras(golden, {p, classes, 4, SparseCategoricalCrossentropy{}});
-  expect_keras(golden, {p, one_hot, 4, CategoricalCrossentropy{}});
-}
-
 TEST(MetricsTest, OutputsThatAreNoNumbersAreNoBetterThanNone) {
   const float nan = std::nanf("");
   const Rows rows{{nan, nan, 0.5f, nan}, {0, 0}, 2, SparseCategoricalCrossentropy{}};
   EXPECT_THAT(counters_for(parse_metric("top_k_categorical_accuracy(k=2)"), rows), ElementsAre(0));
-  EXPECT_THAT(counters_for(parse_metric("precision"), rows), ElementsAre(0, 0, 2));
+  EXPECT_THAT(counters_for(parse_metric("precision"), rows), ElementsAre(0, 0, 2, 2));
+  EXPECT_THAT(counters_for(parse_metric("precision(top_k=1)"), rows), ElementsAre(1, 0, 2, 1));
+  EXPECT_THAT(counters_for(parse_metric("f1_score"), rows), ElementsAre(1, 0, 0, 0, 1, 0));
   EXPECT_THAT(counters_for(parse_metric("confusion_matrix"), rows), ElementsAre(2, 0, 0, 0));
   const auto auc = counters_for(parse_metric("auc(num_thresholds=3)"), rows);
-  EXPECT_THAT(auc, ElementsAre(2, 0, 0, 2, 0, 0));
+  EXPECT_THAT(auc, ElementsAre(2, 0, 0, 1, 1, 0));
 }
 
 }  // namespace

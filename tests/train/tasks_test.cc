@@ -168,6 +168,20 @@ TEST(TasksTest, OfASingleOutputTheMetricsHaveNoPrefix) {
   EXPECT_TRUE(std::isnan(model.evaluate(data, {.metrics = {}}).accuracy));
 }
 
+TEST(TasksTest, AMetricOfEachClassHasAValueOfEach) {
+  Sequential model;
+  model.add(Input({2})).add(Dense({.units = 2, .activation = "softmax"}));
+  model.set_weights("dense/kernel", std::vector<float>{1, 0, 0, 1});
+  const Dataset data = Dataset::from_arrays(std::vector<float>{1, 0, 3, 1, 0, 2, 0, 1},
+                                            std::vector<int32_t>{0, 1, 1, 0}, {2}, 2);
+  const Metrics metrics =
+      model.evaluate(data, {.metrics = {"f1_score", "f1_score(average=macro,name=mean)"}});
+  ASSERT_EQ(metrics.values.size(), 3u);
+  EXPECT_NEAR(metrics.value("f1_score_0"), 0.5, 1e-6);  // one of two, one of two
+  EXPECT_NEAR(metrics.value("f1_score_1"), 0.5, 1e-6);
+  EXPECT_NEAR(metrics.value("mean"), 0.5, 1e-6);
+}
+
 TEST(TasksTest, WhatDoesNotFitIsRefused) {
   const Golden golden;
   const Model model = golden.model();
@@ -185,6 +199,14 @@ TEST(TasksTest, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(refusal({.losses = kLosses, .metrics = {"kind:precision(class_id=3)"}}),
             "metrics: \"precision(class_id=3)\" of the output \"kind\" has class_id 3, but there "
             "are 3 outputs");
+  EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:iou(target_class_ids=[1,3])"}}),
+              HasSubstr("has the class 3, but there are 3"));
+  EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:binary_iou(target_class_ids=[2])"}}),
+              HasSubstr("has the class 2, but there are 2"));
+  EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:mean_iou(num_classes=4)"}}),
+              HasSubstr("has 4 classes, but there are 3 outputs"));
+  EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"place:f1_score"}}),
+              HasSubstr("is of classes, and these are numbers"));
   EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:recall", "kind:recall(class_id=1)"}}),
               HasSubstr("two are named \"recall\"; give one another name"));
   EXPECT_THAT(refusal({.loss = "mse"}),

@@ -1,10 +1,12 @@
-// How one thread goes over a row, for backend/loss_rows.h.
+// How one thread goes over a row, for backend/loss_rows.h and backend/metric_rows.h.
 #pragma once
 
 #include <Eigen/Core>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+
+#include "backend/cpu/first_largest.h"
 
 namespace sluice::backend::cpu {
 
@@ -35,6 +37,22 @@ struct Lanes {
   void put_exp(int64_t size, float factor, const float* z, float most, float* to) const {
     Row(to, size) = factor * (ConstRow(z, size) - most).exp();
   }
+
+  template <typename Number>
+  int64_t first_largest(int64_t size, const Number& number) const {
+    return cpu::first_largest(size, number);
+  }
+  template <typename Is>
+  void count(int64_t size, double* counter, const Is& is) const {
+    for (int64_t j = 0; j < size; ++j) *counter += is(j) ? 1 : 0;
+  }
+  template <typename Counter>
+  void count_each(int64_t size, const Counter& counter) const {
+    for (int64_t j = 0; j < size; ++j) {
+      if (double* const one = counter(j); one != nullptr) *one += 1;
+    }
+  }
+  void count(double* counter) const { *counter += 1; }
 };
 
 }  // namespace sluice::backend::cpu

@@ -24,7 +24,7 @@ struct LossOptions {
 struct LossSums {
   int64_t samples = 0;  // rows
   double loss_sum = 0;
-  double correct = 0;  // rows that are right: Metric::Kind::kAccuracy
+  double correct = 0;  // rows that are right: Counting::Kind::kAccuracy
 };
 
 // z [rows, K]: what the last kernel computed, a row for each position of each sample. y: the

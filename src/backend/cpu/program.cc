@@ -208,7 +208,7 @@ void Program::measure_output(size_t k, int64_t n, double correct, std::span<doub
   }
   for (const Metric& metric : graph_.outputs[k].metrics) {
     const size_t count = counters_of(metric, rows.outputs);
-    if (metric.kind == Metric::Kind::kAccuracy) {
+    if (is_accuracy(metric)) {
       counters.front() += correct;
     } else {
       measure(metric, rows, counters.first(count));

@@ -193,7 +193,7 @@ void Program::losses(int64_t n, int slot, Gradients gradients, StepState* state)
     if (outputs_.size() > 1) sums.loss_counter = counters++;
     double* at = counters;
     for (const Metric& metric : graph_.outputs[k].metrics) {
-      if (metric.kind == Metric::Kind::kAccuracy) sums.correct_counter = at;
+      if (is_accuracy(metric)) sums.correct_counter = at;
       at += counters_of(metric, shape.outputs);
     }
     if (k == 0) {
@@ -241,7 +241,7 @@ double* Program::measure_output(size_t k, int64_t n, double* counters) {
   }
   for (const Metric& metric : graph_.outputs[k].metrics) {
     // The losses have been added up: their memory is free.
-    if (metric.kind != Metric::Kind::kAccuracy) {
+    if (!is_accuracy(metric)) {
       measure(metric, rows, losses_.data(), counters, stream);
     }
     counters += counters_of(metric, rows.outputs);

@@ -123,52 +123,6 @@ def head_values(model):
     })
 
 
-def metric_values():
-    """Metrics of random outputs, of one and of four classes."""
-    rng = np.random.default_rng(3)
-    m = keras.metrics
-    result = {}
-
-    def measure(metric, *args):
-        metric.update_state(*args)
-        return float(metric.result())
-
-    y = rng.integers(0, 2, (200, 1)).astype("float32")
-    p = np.clip(0.5 * y + 0.25 + rng.normal(0, 0.3, y.shape), 0, 1).astype("float32")
-    result["one"] = {
-        "y": flat([y]), "p": flat([p]),
-        "auc": measure(m.AUC(), y, p), "auc(curve=PR)": measure(m.AUC(curve="PR"), y, p),
-        "auc(num_thresholds=20)": measure(m.AUC(num_thresholds=20), y, p),
-        "precision": measure(m.Precision(), y, p), "recall": measure(m.Recall(), y, p),
-        "precision(threshold=0.7)": measure(m.Precision(0.7), y, p),
-        "binary_accuracy(threshold=0.3)": measure(m.BinaryAccuracy(threshold=0.3), y, p),
-        "accuracy": measure(m.BinaryAccuracy(), y, p),
-        "mse": measure(m.MeanSquaredError(), y, p), "mae": measure(m.MeanAbsoluteError(), y, p),
-        "root_mean_squared_error": measure(m.RootMeanSquaredError(), y, p),
-    }
-    classes = rng.integers(0, 4, 150)
-    z = rng.normal(0, 1, (150, 4)) + 1.2 * np.eye(4)[classes]
-    p = (np.exp(z) / np.exp(z).sum(-1, keepdims=True)).astype("float32")
-    y = np.eye(4)[classes].astype("float32")
-    matrix = np.zeros((4, 4), int)
-    np.add.at(matrix, (classes, p.argmax(-1)), 1)
-    result["four"] = {
-        "classes": flat([classes]), "p": flat([p]),
-        "auc": measure(m.AUC(), y, p), "auc(curve=PR)": measure(m.AUC(curve="PR"), y, p),
-        "precision": measure(m.Precision(), y, p), "recall": measure(m.Recall(), y, p),
-        "precision(class_id=2)": measure(m.Precision(class_id=2), y, p),
-        "recall(class_id=0,threshold=0.4)": measure(m.Recall(0.4, class_id=0), y, p),
-        "binary_accuracy": measure(m.BinaryAccuracy(), y, p),
-        "categorical_accuracy": measure(m.CategoricalAccuracy(), y, p),
-        "top_k_categorical_accuracy(k=2)": measure(m.TopKCategoricalAccuracy(2), y, p),
-        "sparse_top_k_categorical_accuracy(k=1)":
-            measure(m.SparseTopKCategoricalAccuracy(1), classes, p),
-        "mse": measure(m.MeanSquaredError(), y, p), "mae": measure(m.MeanAbsoluteError(), y, p),
-        "confusion_matrix": matrix.ravel().tolist(),
-    }
-    return json.dumps(result)
-
-
 def long_names(k):
     layer = k.layers
 
@@ -240,7 +194,6 @@ def main():
     for make in (mnist_cnn, all_layers, long_names, unbuilt):
         write(make.__name__ + ".summary.txt", summary(make(keras)))
     write("two_heads.values.json", head_values(two_heads(keras)))
-    write("metrics.values.json", metric_values())
     for make in (mnist_cnn, all_layers, residual, merges, two_heads, nested):
         write(make.__name__ + ".keras3.json", make(keras).to_json())
         write(make.__name__ + ".keras2.json", make(tf_keras).to_json())
