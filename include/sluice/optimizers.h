@@ -13,7 +13,9 @@
 //   clipvalue c         g = min(max(g, -c), c)
 //   clipnorm c          g = g c / max(|g|, c), |g| the norm of the parameter's whole gradient
 //   global_clipnorm c   g = g c / max(|G|, c), |G| the norm of all gradients together
-//   weight_decay d      w -= w d lr, before the step, of every trained parameter, biases too
+//   weight_decay d      w -= w d lr, before the step, of every trained parameter, biases too, but
+//                       for those that exclude_from_weight_decay has: parts of weights' own names
+//                       ("bias"), or whole names with their layers' ("dense_1/kernel")
 //   use_ema             after the step: a = ema_momentum a + (1 - ema_momentum) w, in the first
 //                       step a = w. Parameters become their averages a when the training ends, and
 //                       after every ema_overwrite_frequency steps
@@ -31,6 +33,10 @@
 // and parameters become their averages, at the servers, after a push with which the mini-batches
 // reach or pass a multiple of ema_overwrite_frequency. Workers keep no averages.
 //
+// As texts: "adamw(exclude_from_weight_decay=['bias', 'gamma', 'dense_1/kernel'])". In Keras it is
+// Optimizer.exclude_from_weight_decay(), with var_names (which may be regular expressions there) or
+// var_list; configs of Keras do not have it. A name that the model has not is an error.
+//
 // Ranges, checked when training starts (std::invalid_argument, naming the field): numbers finite
 // and at least 0; momentum and ema_momentum from 0 to 1; rho and betas at least 0 and below 1, but
 // Ftrl's beta, which only is at least 0, as its other numbers are; learning_rate_power at most 0.
@@ -39,6 +45,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "sluice/cplusplus.h"
 #include "sluice/learning_rate.h"
@@ -61,6 +68,7 @@ struct OptimizerSpec {
   // The optimizer's own, all of them, by Keras' names; flags are 0 or 1.
   std::map<std::string, float> hyperparameters = {{"momentum", 0.0f}, {"nesterov", 0.0f}};
   float weight_decay = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   float clipnorm = 0;
   float clipvalue = 0;
   float global_clipnorm = 0;
@@ -82,6 +90,7 @@ struct SgdOptions {
   float momentum = 0.0f;
   bool nesterov = false;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -104,6 +113,7 @@ struct RmspropOptions {
   float epsilon = 1e-7f;
   bool centered = false;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -120,6 +130,7 @@ struct AdagradOptions {
   float initial_accumulator_value = 0.1f;
   float epsilon = 1e-7f;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -137,6 +148,7 @@ struct AdadeltaOptions {
   float rho = 0.95f;
   float epsilon = 1e-7f;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -158,6 +170,7 @@ struct AdamOptions {
   float epsilon = 1e-7f;
   bool amsgrad = false;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -173,6 +186,7 @@ struct AdamWOptions {
   float epsilon = 1e-7f;
   bool amsgrad = false;
   float clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -191,6 +205,7 @@ struct AdamaxOptions {
   float beta_2 = 0.999f;
   float epsilon = 1e-7f;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -211,6 +226,7 @@ struct NadamOptions {
   float beta_2 = 0.999f;
   float epsilon = 1e-7f;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -227,6 +243,7 @@ struct LionOptions {
   float beta_1 = 0.9f;
   float beta_2 = 0.99f;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;
@@ -250,6 +267,7 @@ struct FtrlOptions {
   float l2_shrinkage_regularization_strength = 0.0f;
   float beta = 0.0f;
   float weight_decay = 0, clipnorm = 0, clipvalue = 0, global_clipnorm = 0;
+  std::vector<std::string> exclude_from_weight_decay{};
   bool use_ema = false;
   float ema_momentum = 0.99f;
   int64_t ema_overwrite_frequency = 0;

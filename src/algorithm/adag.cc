@@ -30,7 +30,7 @@ extern constinit const Algorithm kAdag{
     .worker = [](const Options& options) -> std::unique_ptr<WorkerRule> {
       return std::make_unique<AdagWorker>(options.whole("window"));
     },
-    .server = [](const Options&, const OptimizerSpec&, size_t) { return make_add_rule(); },
+    .server = [](const Options&, const OptimizerSpec&, const Shard&) { return make_add_rule(); },
 };
 
 }  // namespace sluice::algorithm

@@ -49,14 +49,23 @@ Choice choice_from(Json json) {
   return choice;
 }
 
-std::vector<UntrainedRange> ranges_from(const Json& json) {
+Json ranges_json(const std::vector<optim::ParameterRange>& ranges) {
+  Json json = Json::array();
+  for (const auto& [offset, size] : ranges) json.push_back({offset, size});
+  return json;
+}
+
+// Takes the ranges of this name out of the rule.
+std::vector<optim::ParameterRange> take_ranges(Json& rule, const char* name) {
+  const Json json = rule.value(name, Json::array());
+  rule.erase(name);
   constexpr uint64_t kMost = uint64_t{1} << 40;  // floats; sums stay far from overflowing
-  const auto fail = [] {
-    throw std::invalid_argument(
-        "update rule: \"untrained\": expected ranges [offset, size] in order and apart");
+  const auto fail = [name] {
+    throw std::invalid_argument(fmt::format(
+        "update rule: \"{}\": expected ranges [offset, size] in order and apart", name));
   };
   if (!json.is_array()) fail();
-  std::vector<UntrainedRange> ranges;
+  std::vector<optim::ParameterRange> ranges;
   for (const Json& range : json) {
     if (!range.is_array() || range.size() != 2 || !range[0].is_number_unsigned() ||
         !range[1].is_number_unsigned()) {
@@ -109,11 +118,12 @@ std::vector<SharedOption> all_options() {
 std::string Choice::to_json() const { return as_json(*this).dump(); }
 
 std::string Choice::to_update_rule(const OptimizerSpec& optimizer,
-                                   const std::vector<UntrainedRange>& untrained) const {
+                                   const std::vector<optim::ParameterRange>& untrained,
+                                   const std::vector<optim::ParameterRange>& undecayed) const {
   Json json = as_json(*this);
   json["optimizer"] = optimizer;
-  json["untrained"] = Json::array();
-  for (const auto& [offset, size] : untrained) json["untrained"].push_back({offset, size});
+  json["untrained"] = ranges_json(untrained);
+  json["undecayed"] = ranges_json(undecayed);
   return json.dump();
 }
 
@@ -126,13 +136,16 @@ ShardRule make_shard_rule(const std::string& text, size_t shard_size, size_t sha
   }
   OptimizerSpec optimizer = json["optimizer"].get<OptimizerSpec>();
   json.erase("optimizer");
-  std::vector<UntrainedRange> untrained = ranges_from(json.value("untrained", Json::array()));
-  json.erase("untrained");
+  std::vector<optim::ParameterRange> untrained = take_ranges(json, "untrained");
+  Shard shard{shard_size};
+  const auto add = [&](size_t at, size_t n) { shard.undecayed.push_back({at, n}); };
+  optim::for_each_piece(
+      take_ranges(json, "undecayed"), shard_offset, shard_size, [](size_t, size_t) {}, add);
   const Choice choice = choice_from(std::move(json));
   ShardRule rule;
   if (optimizer.use_ema) rule.average.emplace(optimizer, untrained, shard_offset);
   optimizer.use_ema = false;
-  rule.update = choice.algorithm->server(choice.options, optimizer, shard_size);
+  rule.update = choice.algorithm->server(choice.options, optimizer, shard);
   if (!untrained.empty()) {
     rule.update = make_rule_with_state(std::move(rule.update), std::move(untrained), shard_offset);
   }

@@ -29,10 +29,9 @@ struct Algorithm {
   std::span<const OptionSpec> options;
   // The worker's half.
   std::unique_ptr<WorkerRule> (*worker)(const Options& options);
-  // The server's half, for a shard of `shard_size` floats. `optimizer`: the job's, without use_ema,
-  // which is ShardRule's.
+  // The server's half. `optimizer`: the job's, without use_ema, which is ShardRule's.
   std::unique_ptr<UpdateRule> (*server)(const Options& options, const OptimizerSpec& optimizer,
-                                        size_t shard_size);
+                                        const Shard& shard);
 };
 
 std::span<const Algorithm* const> algorithms();
@@ -50,7 +49,7 @@ std::vector<SharedOption> all_options();
 
 // An algorithm with its options, and the job's optimizer: what a job is told of it, and what
 // crosses the wire. {"name": "adag", "window": 5, "overlap": false}; servers get "optimizer"
-// and the ranges of "untrained" parameters besides, [[offset, size], ...].
+// and the ranges of "untrained" and "undecayed" parameters besides, [[offset, size], ...].
 struct Choice {
   Choice() : Choice("adag") {}
   Choice(const char* name) : Choice(std::string(name)) {}  // NOLINT: meant to be implicit
@@ -67,9 +66,11 @@ struct Choice {
   }
   std::unique_ptr<WorkerRule> worker_rule() const { return algorithm->worker(options); }
   std::string to_json() const;
-  // For CreateRequest::update_rule. `untrained` in order and apart.
+  // For CreateRequest::update_rule. `untrained` and, of what weight decay leaves out, `undecayed`
+  // are in order and apart.
   std::string to_update_rule(const OptimizerSpec& optimizer,
-                             const std::vector<UntrainedRange>& untrained = {}) const;
+                             const std::vector<optim::ParameterRange>& untrained = {},
+                             const std::vector<optim::ParameterRange>& undecayed = {}) const;
   // Throws std::invalid_argument.
   static Choice from_json(const std::string& text);
 

@@ -28,7 +28,7 @@ extern constinit const Algorithm kAsyncSgd{
       return std::make_unique<AsyncSgdWorker>(options.whole("window"));
     },
     .server = [](const Options&, const OptimizerSpec& optimizer,
-                 size_t shard_size) { return make_optimizer_rule(optimizer, shard_size); },
+                 const Shard& shard) { return make_optimizer_rule(optimizer, shard); },
 };
 
 }  // namespace sluice::algorithm

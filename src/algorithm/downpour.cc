@@ -32,7 +32,7 @@ extern constinit const Algorithm kDownpour{
     .worker = [](const Options& options) -> std::unique_ptr<WorkerRule> {
       return std::make_unique<DownpourWorker>(options.whole("window"));
     },
-    .server = [](const Options&, const OptimizerSpec&, size_t) { return make_add_rule(); },
+    .server = [](const Options&, const OptimizerSpec&, const Shard&) { return make_add_rule(); },
 };
 
 }  // namespace sluice::algorithm

@@ -3,7 +3,6 @@
 #include <cstring>
 #include <utility>
 
-#include "algorithm/untrained_ranges.h"
 #include "optim/optimizer.h"
 #include "optim/update.h"
 
@@ -17,8 +16,8 @@ const OptimizerSpec& valid(const OptimizerSpec& optimizer) {
 
 }  // namespace
 
-MovingAverage::MovingAverage(const OptimizerSpec& optimizer, std::vector<UntrainedRange> untrained,
-                             size_t shard_offset)
+MovingAverage::MovingAverage(const OptimizerSpec& optimizer,
+                             std::vector<optim::ParameterRange> untrained, size_t shard_offset)
     : optimizer_(valid(optimizer)), untrained_(std::move(untrained)), shard_offset_(shard_offset) {}
 
 void MovingAverage::begin(const PushContext& context) {
@@ -35,7 +34,7 @@ void MovingAverage::apply(std::span<float> values, std::span<const float> old_av
   const auto copy = [&](size_t at, size_t n) {
     std::memcpy(&averages[at], &values[at], n * sizeof(float));
   };
-  for_each_piece(untrained_, shard_offset_ + offset, values.size(), average, copy);
+  optim::for_each_piece(untrained_, shard_offset_ + offset, values.size(), average, copy);
 }
 
 }  // namespace sluice::algorithm

@@ -1,7 +1,6 @@
 #include <cstring>
 #include <utility>
 
-#include "algorithm/untrained_ranges.h"
 #include "algorithm/update_rule.h"
 #include "core/simd.h"
 #include "optim/optimizer.h"
@@ -26,7 +25,8 @@ class AddRule final : public UpdateRule {
 
 class OptimizerRule final : public UpdateRule {
  public:
-  OptimizerRule(const OptimizerSpec& spec, size_t shard_size) : optimizer_(spec, shard_size) {}
+  OptimizerRule(const OptimizerSpec& spec, const Shard& shard)
+      : optimizer_(spec, shard.size, shard.undecayed) {}
 
   void begin(const PushContext&) override { optimizer_.begin_step(); }
 
@@ -43,7 +43,7 @@ class OptimizerRule final : public UpdateRule {
 
 class RuleWithState final : public UpdateRule {
  public:
-  RuleWithState(std::unique_ptr<UpdateRule> rule, std::vector<UntrainedRange> untrained,
+  RuleWithState(std::unique_ptr<UpdateRule> rule, std::vector<optim::ParameterRange> untrained,
                 size_t shard_offset)
       : rule_(std::move(rule)), untrained_(std::move(untrained)), shard_offset_(shard_offset) {}
 
@@ -58,12 +58,12 @@ class RuleWithState final : public UpdateRule {
     const auto add = [&](size_t at, size_t n) {
       add_values(&old_values[at], &update[at], &result[at], n);
     };
-    for_each_piece(untrained_, shard_offset_ + offset, result.size(), train, add);
+    optim::for_each_piece(untrained_, shard_offset_ + offset, result.size(), train, add);
   }
 
  private:
   const std::unique_ptr<UpdateRule> rule_;
-  const std::vector<UntrainedRange> untrained_;
+  const std::vector<optim::ParameterRange> untrained_;
   const size_t shard_offset_;
 };
 
@@ -71,12 +71,13 @@ class RuleWithState final : public UpdateRule {
 
 std::unique_ptr<UpdateRule> make_add_rule() { return std::make_unique<AddRule>(); }
 
-std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer, size_t shard_size) {
-  return std::make_unique<OptimizerRule>(optimizer, shard_size);
+std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer,
+                                                const Shard& shard) {
+  return std::make_unique<OptimizerRule>(optimizer, shard);
 }
 
 std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
-                                                 std::vector<UntrainedRange> untrained,
+                                                 std::vector<optim::ParameterRange> untrained,
                                                  size_t shard_offset) {
   return std::make_unique<RuleWithState>(std::move(rule), std::move(untrained), shard_offset);
 }

@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "optim/parameter_ranges.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::algorithm {
@@ -34,12 +35,10 @@ class UpdateRule {
                      std::span<float> result, size_t offset, const PushContext& context) = 0;
 };
 
-// Parameters that no optimizer steps: state of the model's layers, and what is frozen.
-struct UntrainedRange {
-  size_t offset = 0;  // in floats, from the start of the parameters
-  size_t size = 0;
-
-  bool operator==(const UntrainedRange&) const = default;
+// A shard of the parameters.
+struct Shard {
+  size_t size = 0;                                 // in floats
+  std::vector<optim::ParameterRange> undecayed{};  // from its start, as of an Optimizer
 };
 
 // Rules that several algorithms share.
@@ -48,13 +47,14 @@ struct UntrainedRange {
 std::unique_ptr<UpdateRule> make_add_rule();
 // One optimizer step per push, the update being a mean gradient (Li et al., 2014). The optimizer's
 // slots live here, at the shard, and count one iteration per applied push.
-std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer, size_t shard_size);
+std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer, const Shard& shard);
 
-// `rule` for what is trained, and theta' = theta + update for the rest, as every algorithm treats
-// state (see PartitionTrainer). `untrained`, in order and apart, counts from the parameters' start,
+// `rule` for what is trained, and theta' = theta + update for the rest, which no optimizer steps:
+// state of the model's layers, and what is frozen. Every algorithm treats state so (see
+// PartitionTrainer). `untrained`, in order and apart, counts from the parameters' start,
 // `shard_offset` being where the shard's begin.
 std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
-                                                 std::vector<UntrainedRange> untrained,
+                                                 std::vector<optim::ParameterRange> untrained,
                                                  size_t shard_offset);
 
 }  // namespace sluice::algorithm

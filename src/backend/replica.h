@@ -17,6 +17,7 @@
 #include "backend/graph.h"
 #include "core/aligned_buffer.h"
 #include "optim/norm_clip.h"
+#include "optim/parameter_ranges.h"
 #include "sluice/optimizers.h"
 #include "sluice/status.h"
 
@@ -48,6 +49,8 @@ struct ReplicaOptions {
   // Applied to the parameters at the end of every step; none: the gradients are left for the caller
   // and the parameters do not change.
   std::optional<OptimizerSpec> optimizer{};
+  // Parameters that its weight decay leaves out, whole ones, in order and apart.
+  std::vector<optim::ParameterRange> undecayed{};
   // Without an optimizer: clips the gradients that start_update() writes.
   optim::NormClip update_clip{};
 };

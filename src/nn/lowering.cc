@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 
 #include "core/check.h"
@@ -10,6 +12,7 @@
 #include "nn/metrics.h"
 #include "nn/model_impl.h"
 #include "nn/nested_model.h"
+#include "optim/optimizer.h"
 #include "sluice/errors.h"
 
 namespace sluice::nn {
@@ -28,10 +31,43 @@ bool is_unfrozen(const Model& model, const std::string& name) {
   return false;
 }
 
+// Of the first few.
+std::string name_list(std::span<const core::Variable> variables) {
+  constexpr size_t kMost = 5;
+  std::string names;
+  for (size_t i = 0; i < std::min(kMost, variables.size()); ++i) {
+    names += (i == 0 ? "" : ", ") + variables[i].name;
+  }
+  return names + (variables.size() > kMost ? ", ..." : "");
+}
+
 }  // namespace
 
 bool is_trained(const Model& model, const core::Variable& variable) {
   return variable.trainable && is_unfrozen(model, variable.name);
+}
+
+std::vector<optim::ParameterRange> undecayed_ranges(const Model& model,
+                                                    const OptimizerSpec& optimizer) {
+  std::vector<optim::ParameterRange> ranges;
+  const auto& variables = model.parameters().layout().variables();
+  for (const std::string& name : optimizer.exclude_from_weight_decay) {
+    OptimizerSpec alone;
+    alone.exclude_from_weight_decay = {name};
+    const auto has_it = [&](const core::Variable& variable) {
+      return optim::is_undecayed(alone, variable.name);
+    };
+    if (std::ranges::any_of(variables, has_it)) continue;
+    throw std::invalid_argument(fmt::format(
+        "optimizer \"{}\": exclude_from_weight_decay: the model has no weight \"{}\", nor "
+        "one with this in its own name; it has {}",
+        optimizer.name, name, name_list(variables)));
+  }
+  for (const core::Variable& variable : variables) {
+    if (!optim::is_undecayed(optimizer, variable.name)) continue;
+    optim::add_range(ranges, variable.offset, variable.size());
+  }
+  return ranges;
 }
 
 backend::Graph lower(const Model& model, const LossSpec& loss) {

@@ -6,6 +6,7 @@
 
 #include "backend/graph.h"
 #include "core/parameter_set.h"
+#include "optim/parameter_ranges.h"
 #include "sluice/model.h"
 
 namespace sluice::nn {
@@ -35,5 +36,10 @@ void lower_calls(const Model::Impl& impl, std::vector<backend::ValueId>& values,
 
 // Whether an optimizer steps a variable of the model's: it is no state, and its layer not frozen.
 bool is_trained(const Model& model, const core::Variable& variable);
+
+// What the optimizer's exclude_from_weight_decay names, in order and apart. Throws
+// std::invalid_argument for a name that is none of the model's.
+std::vector<optim::ParameterRange> undecayed_ranges(const Model& model,
+                                                    const OptimizerSpec& optimizer);
 
 }  // namespace sluice::nn

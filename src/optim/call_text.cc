@@ -58,13 +58,22 @@ class Parser {
     const char* text_end = text_.data() + text_.size();
     double value = 0;
     const auto [end, error] = std::from_chars(begin, text_end, value);
-    if (error != std::errc()) fail("expected a number, true, false, None, a list or a call");
+    if (error != std::errc()) fail("expected a number, text, true, false, None, a list or a call");
     const std::string_view digits(begin, static_cast<size_t>(end - begin));
     at_ += digits.size();
     int64_t whole = 0;
     const auto integer = std::from_chars(begin, end, whole);
     if (integer.ec == std::errc() && integer.ptr == end) return whole;
     return value;
+  }
+
+  // Behind the quote that it begins with, and ends with.
+  std::string quoted(char quote) {
+    const size_t end = text_.find(quote, at_);
+    if (end == std::string::npos) fail("a text without an end");
+    const std::string text = text_.substr(at_, end - at_);
+    at_ = end + 1;
+    return text;
   }
 
   Json list() {
@@ -81,6 +90,9 @@ class Parser {
     Json json;
     if (take('[')) {
       json = list();
+    } else if (next() == '"' || next() == '\'') {
+      const char quote = text_[at_++];
+      json = quoted(quote);
     } else if (is_letter(next())) {
       const std::string name = word();
       const std::string lower = lower_case(name);

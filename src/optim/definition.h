@@ -67,6 +67,7 @@ OptimizerSpec make_spec(const Definition& definition, const Options& options,
   spec.learning_rate = options.learning_rate;
   spec.hyperparameters = std::move(own);
   spec.weight_decay = options.weight_decay;
+  spec.exclude_from_weight_decay = options.exclude_from_weight_decay;
   spec.clipnorm = options.clipnorm;
   spec.clipvalue = options.clipvalue;
   spec.global_clipnorm = options.global_clipnorm;

@@ -47,10 +47,11 @@ const OptimizerSpec& valid(const OptimizerSpec& spec) {
 
 }  // namespace
 
-Optimizer::Optimizer(const OptimizerSpec& spec, size_t size)
+Optimizer::Optimizer(const OptimizerSpec& spec, size_t size, std::vector<ParameterRange> undecayed)
     : spec_(valid(spec)),
       rule_(definition_of(spec).rule(spec)),
       preparation_(preparation_of(spec)),
+      undecayed_(spec.weight_decay > 0 ? std::move(undecayed) : std::vector<ParameterRange>()),
       size_(size) {
   for (const SlotSpec& slot : slots_of(spec)) {
     core::AlignedBuffer values(size_);
@@ -74,13 +75,20 @@ void Optimizer::apply_range(size_t offset, std::span<float> parameters,
       << parameters.size() << " parameters, " << gradients.size() << " gradients";
   SLUICE_CHECK(offset <= size_ && parameters.size() <= size_ - offset)
       << offset << " + " << parameters.size() << " of " << size_;
-  UpdateRange range{.size = parameters.size(), .w = parameters.data(), .g = gradients.data()};
-  const size_t own = spec_.use_ema ? 1 : 0;
-  if (spec_.use_ema) range.averages = slots_[0].second.data() + offset;
-  for (size_t i = own; i < slots_.size(); ++i) {
-    range.slots[i - own] = slots_[i].second.data() + offset;
-  }
-  update(rule_, preparation_, factors_, range);
+  const auto step = [&](const StepFactors& factors, size_t at, size_t n) {
+    UpdateRange range{.size = n, .w = &parameters[at], .g = &gradients[at]};
+    const size_t own = spec_.use_ema ? 1 : 0;
+    if (spec_.use_ema) range.averages = slots_[0].second.data() + offset + at;
+    for (size_t i = own; i < slots_.size(); ++i) {
+      range.slots[i - own] = slots_[i].second.data() + offset + at;
+    }
+    update(rule_, preparation_, factors, range);
+  };
+  StepFactors without_decay = factors_;
+  without_decay.decay = 0;
+  for_each_piece(
+      undecayed_, offset, parameters.size(), [&](size_t at, size_t n) { step(factors_, at, n); },
+      [&](size_t at, size_t n) { step(without_decay, at, n); });
 }
 
 std::vector<std::pair<std::string, std::span<const float>>> Optimizer::slots() const {

@@ -3,8 +3,10 @@
 // Elementwise, so a piece may be a whole model (at a worker), one shard (at a server) or any part
 // of either: the same elements get bit for bit the same values however the pieces are cut, and on
 // every instruction set. Norms, for clipnorm and global_clipnorm, are of more than a piece: whoever
-// has all gradients clips them before (NormClip). Formulas: sluice/optimizers.h. Not thread-safe,
-// except that apply_range() may be called at once for disjoint ranges.
+// has all gradients clips them before (NormClip). Which parameters there are, and what each is
+// called, is not known here: what weight decay leaves out comes as ranges. Formulas:
+// sluice/optimizers.h. Not thread-safe, except that apply_range() may be called at once for
+// disjoint ranges.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +17,7 @@
 
 #include "core/aligned_buffer.h"
 #include "optim/definition.h"
+#include "optim/parameter_ranges.h"
 #include "optim/update.h"
 #include "sluice/optimizers.h"
 
@@ -33,8 +36,9 @@ StepFactors average_factors_of(const OptimizerSpec& spec, int64_t before, int64_
 
 class Optimizer {
  public:
-  // `size`: elements in the piece. Throws std::invalid_argument for a spec that makes no sense.
-  Optimizer(const OptimizerSpec& spec, size_t size);
+  // `size`: elements in the piece. `undecayed`: those of them without weight decay, in order and
+  // apart. Throws std::invalid_argument for a spec that makes no sense.
+  Optimizer(const OptimizerSpec& spec, size_t size, std::vector<ParameterRange> undecayed = {});
 
   // One step over all elements.
   void apply(std::span<float> parameters, std::span<const float> gradients);
@@ -54,6 +58,7 @@ class Optimizer {
   OptimizerSpec spec_;
   Rule rule_;
   Preparation preparation_;
+  std::vector<ParameterRange> undecayed_;
   size_t size_;
   int64_t iterations_ = 0;  // steps begun so far
   StepFactors factors_;     // of the step that was begun
@@ -62,5 +67,7 @@ class Optimizer {
 
 // Throws std::invalid_argument, naming the field, unless every hyperparameter is in its range.
 void validate(const OptimizerSpec& spec);
+// Whether exclude_from_weight_decay has a variable of this name, "LAYER/WEIGHT".
+bool is_undecayed(const OptimizerSpec& spec, const std::string& variable);
 
 }  // namespace sluice::optim

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 #include "core/alternatives.h"
 #include "optim/decimal.h"
@@ -22,6 +23,7 @@ using Json = nlohmann::ordered_json;
 template <typename Spec, typename Visit>
 void visit_common(Spec& spec, Visit visit) {
   visit("weight_decay", spec.weight_decay);
+  visit("exclude_from_weight_decay", spec.exclude_from_weight_decay);
   visit("clipnorm", spec.clipnorm);
   visit("global_clipnorm", spec.global_clipnorm);
   visit("clipvalue", spec.clipvalue);
@@ -46,6 +48,7 @@ std::string short_text(const Json& value) {
 Json written(float value) { return optim::decimal_of(value); }
 Json written(bool value) { return value; }
 Json written(int64_t value) { return value; }
+Json written(const std::vector<std::string>& value) { return value; }
 
 Json written(const optim::ScheduleParameter& parameter, const std::vector<double>& values) {
   if (parameter.is_list) return values;
@@ -83,6 +86,29 @@ void read(const Json& value, const std::string& key, bool& field) {
 void read(const Json& value, const std::string& key, int64_t& field) {
   if (!value.is_number_integer()) wrong_type(key, "a whole number", value);
   field = value.get<int64_t>();
+}
+
+bool is_utf8(const Json& text) {
+  try {
+    (void)text.dump();
+    return true;
+  } catch (const Json::exception&) {
+    return false;
+  }
+}
+
+// Names; in a text one may stand without quotes, which parse_call() takes for a call.
+void read(const Json& value, const std::string& key, std::vector<std::string>& field) {
+  const Json list = value.is_array() ? value : Json::array({value});
+  std::vector<std::string> names;
+  for (const Json& name : list) {
+    const bool is_word = name.is_object() && name.size() == 2 && name.contains("class_name") &&
+                         name.value("config", Json()) == Json::object();
+    const Json& word = is_word ? name["class_name"] : name;
+    if (!word.is_string() || !is_utf8(word)) wrong_type(key, "a list of names", value);
+    names.push_back(word.get<std::string>());
+  }
+  field = std::move(names);
 }
 
 std::vector<double> read(const optim::ScheduleParameter& parameter, const Json& value) {

@@ -69,6 +69,9 @@ void validate(const OptimizerSpec& spec) {
     if (!std::ranges::any_of(definition.hyperparameters, is_it)) refuse(spec, "has no " + name);
   }
   check(spec, "weight_decay", spec.weight_decay, kNotNegative);
+  if (std::ranges::count(spec.exclude_from_weight_decay, "") > 0) {
+    refuse(spec, "exclude_from_weight_decay: expected names or parts of names, got an empty one");
+  }
   check(spec, "clipnorm", spec.clipnorm, kNotNegative);
   check(spec, "clipvalue", spec.clipvalue, kNotNegative);
   check(spec, "global_clipnorm", spec.global_clipnorm, kNotNegative);
@@ -77,6 +80,13 @@ void validate(const OptimizerSpec& spec) {
         kNotNegative);
   const int clippers = (spec.clipnorm > 0) + (spec.clipvalue > 0) + (spec.global_clipnorm > 0);
   if (clippers > 1) refuse(spec, "only one of clipnorm, clipvalue and global_clipnorm may be set");
+}
+
+bool is_undecayed(const OptimizerSpec& spec, const std::string& variable) {
+  const std::string own = variable.substr(variable.rfind('/') + 1);
+  return std::ranges::any_of(spec.exclude_from_weight_decay, [&](const std::string& name) {
+    return name == variable || own.find(name) != std::string::npos;
+  });
 }
 
 }  // namespace optim

@@ -60,7 +60,7 @@ auto blaming(const char* field, Make make) {
   try {
     return make();
   } catch (const std::invalid_argument& error) {
-    throw InvalidField(field, error.what());
+    throw InvalidField(field, without_name(field, error.what()));
   }
 }
 
@@ -119,7 +119,8 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.driver_timeout = core::from_seconds(config.peer_timeout);
   options.pushes = blaming(config.parallelism_factor > 1 ? "parallelism_factor" : "workers",
                            [&] { return worker::pushes_by_partition(training); });
-  options.update_rule = worker::update_rule_of(training, model);
+  options.update_rule =
+      blaming("optimizer", [&] { return worker::update_rule_of(training, model); });
   options.servers = config.servers;
   options.workers = config.workers;
   if (training.threads == 0) options.gather = kGather;

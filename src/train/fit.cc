@@ -18,13 +18,14 @@ namespace {
 
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
-backend::ReplicaOptions replica_options(const FitOptions& options) {
+backend::ReplicaOptions replica_options(const FitOptions& options, const Model& model) {
   backend::ReplicaOptions result;
   result.batch_size = options.batch_size;
   result.threads = options.threads > 0 ? options.threads : core::available_cores();
   result.precision = backend::parse_precision(options.precision);
   result.deterministic = options.deterministic;
   result.optimizer = options.optimizer;
+  result.undecayed = nn::undecayed_ranges(model, options.optimizer);
   return result;
 }
 
@@ -82,7 +83,7 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
       train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
   backend::Graph graph = nn::lower(*this, nn::parse_tasks(tasks));
   graph.weighted = training->weighted();
-  const auto replica = backend->compile(graph, replica_options(options));
+  const auto replica = backend->compile(graph, replica_options(options, *this));
   const train::Measures measures(*this, replica->graph());
   const auto values = parameters().values();
   std::copy(values.begin(), values.end(), replica->parameters().begin());

@@ -16,7 +16,7 @@
 namespace sluice::worker {
 namespace {
 
-backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec,
+backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec, const Model& model,
                                         const algorithm::WorkerRule& rule) {
   backend::ReplicaOptions options;
   options.batch_size = spec.batch_size;
@@ -25,6 +25,7 @@ backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec,
   options.deterministic = spec.deterministic;
   if (rule.trains_locally()) {
     options.optimizer = spec.optimizer;
+    options.undecayed = nn::undecayed_ranges(model, spec.optimizer);
     options.optimizer->use_ema = false;  // averages are of the centre, and the servers' to keep
   } else {
     // A server sees pieces of a gradient, which have no norm that says anything.
@@ -96,7 +97,7 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
   backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks_of(spec, model)));
   graph.weighted = spec.sample_weights || !spec.class_weight.empty();
   give_own_masks(graph, worker);
-  replica_ = backend.compile(graph, replica_options(spec, *rule_));
+  replica_ = backend.compile(graph, replica_options(spec, model, *rule_));
   pulled_ = replica_->make_exchange_buffer();
   updates_.emplace([this] { return replica_->make_exchange_buffer(); });
 }

@@ -26,7 +26,7 @@ TEST(AlgorithmTest, EveryOneSaysWhatItIsAndMakesBothHalves) {
     const Choice choice(algorithm->name);
     EXPECT_STRNE(algorithm->summary, "");
     EXPECT_EQ(choice.worker_rule()->window(), 5);
-    EXPECT_NE(algorithm->server(choice.options, OptimizerSpec("adam"), 16), nullptr);
+    EXPECT_NE(algorithm->server(choice.options, OptimizerSpec("adam"), {16}), nullptr);
     for (const OptionSpec& option : algorithm->options) {
       EXPECT_STRNE(option.help, "");
       EXPECT_EQ(option.check(option.fallback), nullptr) << "its own default is wrong";

@@ -89,6 +89,19 @@ TEST(UpdateRuleTest, OptimizersLeaveStateAloneWhereverItLiesInAShard) {
   }
 }
 
+// Likewise 12 and 15 to 17 are not decayed; the rest is halved before SGD's step.
+TEST(UpdateRuleTest, WeightDecayLeavesOutWhatItIsToldWhereverThatLiesInAShard) {
+  const std::vector<float> values{2, 4, 6, 8, 10, 12, 14, 16}, update(8, 1);
+  const std::vector<float> expected{0, 1, 5, 3, 4, 11, 13, 15};
+  const std::string text = Choice("async_sgd")
+                               .to_update_rule(SGD({.learning_rate = 1, .weight_decay = 0.5f}), {},
+                                               {{0, 2}, {12, 1}, {15, 100}, {200, 1}});
+  for (const size_t block : {1, 2, 3, 8}) {
+    const auto rule = make_update_rule(text, 8, 10);
+    EXPECT_EQ(apply_once(*rule, values, update, block), expected) << block;
+  }
+}
+
 TEST(UpdateRuleTest, AnUnknownAlgorithmNamesTheKnownOnes) {
   EXPECT_EQ(message_of(R"({"name": "magic", "optimizer": "adam"})"),
             "unknown trainer \"magic\": use one of adag, downpour, async_sgd");
@@ -118,6 +131,7 @@ TEST(UpdateRuleTest, TextThatIsNoRuleThrows) {
         R"({"name": "adag", "optimizer": "adam", "untrained": [[0]]})",
         R"({"name": "adag", "optimizer": "adam", "untrained": [[0, -1]]})",
         R"({"name": "adag", "optimizer": "adam", "untrained": [[5, 2], [6, 1]]})",
+        R"({"name": "adag", "optimizer": "adam", "undecayed": [[5, 2], [6, 1]]})",
         R"({"name": "adag", "optimizer": "adam", "untrained": [[0, 18446744073709551615]]})",
         R"({"name": "adag", "optimizer": {"name": "sgd", "use_ema": true, "ema_momentum": 2}})",
         R"({"name": "async_sgd", "optimizer": {"name": "nadam9"}})",

@@ -28,6 +28,15 @@ GRADIENTS = [
     [[-1.0, 0.25, 0.5], [0.5, 0.5, -2.0, 0.25]],
 ]
 
+NAMES = ["kernel", "bias"]
+
+
+def excluding(optimizer, names):
+    optimizer.exclude_from_weight_decay(var_names=names)
+    optimizer.excluded = names
+    return optimizer
+
+
 CASES = [
     lambda: O.SGD(0.1),
     lambda: O.SGD(0.1, momentum=0.9),
@@ -66,6 +75,8 @@ CASES = [
     lambda: O.SGD(0.1, use_ema=True, ema_momentum=0.75),
     lambda: O.Adam(0.01, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2),
     lambda: O.AdamW(0.01, clipnorm=1.0, use_ema=True, ema_overwrite_frequency=3),
+    lambda: excluding(O.SGD(0.1, weight_decay=0.25), ["bias"]),
+    lambda: excluding(O.AdamW(0.01, weight_decay=5.0, clipvalue=0.5, use_ema=True), ["ker", "x"]),
     lambda: O.SGD(S.ExponentialDecay(0.1, 2, 0.5)),
     lambda: O.Adam(S.CosineDecay(0.0, 3, warmup_target=0.1, warmup_steps=2), weight_decay=0.1),
     lambda: O.Ftrl(S.InverseTimeDecay(0.1, 2, 0.5), beta=0.3),
@@ -136,7 +147,8 @@ def same(a, b):
 def run(make, dtype):
     keras.config.set_floatx(dtype)
     optimizer = make()
-    variables = [keras.Variable(np.array(v, dtype), dtype=dtype) for v in START]
+    variables = [keras.Variable(np.array(v, dtype), dtype=dtype, name=name)
+                 for v, name in zip(START, NAMES)]
     optimizer.build(variables)
     steps = []
     for gradients in GRADIENTS:
@@ -161,8 +173,10 @@ def optimizer_case(make):
     in_float32, _ = run(make, "float32")
     steps, final = run(make, "float64")
     keras.config.set_floatx("float32")
-    return {"keras": serialized, "ours": ours, "steps": steps, "final": final,
+    case = {"keras": serialized, "ours": ours, "steps": steps, "final": final,
             "float32_error": largest_difference(in_float32, steps)}
+    excluded = getattr(make(), "excluded", None)  # which Keras' config does not have
+    return {**case, "exclude_from_weight_decay": excluded} if excluded else case
 
 
 def schedule_case(make):

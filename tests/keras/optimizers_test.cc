@@ -32,6 +32,20 @@ OptimizerSpec spec_of(const Json& json) {
 
 Json written(const OptimizerSpec& spec) { return Json::parse(nlohmann::ordered_json(spec).dump()); }
 
+// Whose names are "kernel" and "bias".
+std::vector<optim::ParameterRange> undecayed(const Json& golden, const Variables& variables) {
+  OptimizerSpec spec;
+  spec.exclude_from_weight_decay =
+      golden.value("exclude_from_weight_decay", std::vector<std::string>());
+  const size_t kernel = variables[0].size();
+  std::vector<optim::ParameterRange> ranges;
+  if (optim::is_undecayed(spec, "layer/kernel")) optim::add_range(ranges, 0, kernel);
+  if (optim::is_undecayed(spec, "layer/bias")) {
+    optim::add_range(ranges, kernel, variables[1].size());
+  }
+  return ranges;
+}
+
 // Variables one behind the other, as a replica has them.
 std::vector<float> flat(const Variables& variables) {
   std::vector<float> values;
@@ -68,8 +82,9 @@ TEST(KerasOptimizersTest, FiveStepsOfEachAreThoseOfKeras) {
     SCOPED_TRACE(golden["ours"].dump());
     const double tolerance = std::max(1e-6, 3 * golden["float32_error"].get<double>());
     std::vector<float> w = flat(start);
-    backend::cpu::ParameterStore store(w.size(), {.optimizer = spec_of(golden["keras"])},
-                                       slices(start));
+    backend::cpu::ParameterStore store(
+        w.size(), {.optimizer = spec_of(golden["keras"]), .undecayed = undecayed(golden, start)},
+        slices(start));
     std::copy(w.begin(), w.end(), store.values().begin());
     for (size_t step = 0; step < gradients.size(); ++step) {
       SCOPED_TRACE("step " + std::to_string(step + 1));

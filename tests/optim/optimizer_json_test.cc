@@ -88,7 +88,8 @@ TEST(OptimizerJsonTest, WhatWouldChangeATrainingOfKerasIsRefusedByName) {
 TEST(OptimizerJsonTest, AFieldThatThereIsNotListsThoseThatThereAre) {
   EXPECT_EQ(message_of(R"({"name": "adam", "lr": 0.01})"),
             "optimizer \"adam\" has no field \"lr\": use \"learning_rate\", \"beta_1\", "
-            "\"beta_2\", \"epsilon\", \"amsgrad\", \"weight_decay\", \"clipnorm\", "
+            "\"beta_2\", \"epsilon\", \"amsgrad\", \"weight_decay\", "
+            "\"exclude_from_weight_decay\", \"clipnorm\", "
             "\"global_clipnorm\", \"clipvalue\", \"use_ema\", \"ema_momentum\" or "
             "\"ema_overwrite_frequency\"");
 }

@@ -98,6 +98,34 @@ TEST(OptimizerSpecTest, ATextMayHaveArguments) {
                      PiecewiseConstantDecay({.boundaries = {2, 4}, .values = {1, 0.5, 0.1}})}));
 }
 
+TEST(OptimizerSpecTest, NamesInATextMayBeQuoted) {
+  const OptimizerSpec expected =
+      AdamW({.weight_decay = 0.01f, .exclude_from_weight_decay = {"bias", "dense_1/kernel"}});
+  EXPECT_EQ(OptimizerSpec("adamw(exclude_from_weight_decay=['bias', \"dense_1/kernel\"], "
+                          "weight_decay=0.01)"),
+            expected);
+  EXPECT_EQ(OptimizerSpec("sgd(exclude_from_weight_decay=[bias,gamma])"),
+            SGD({.exclude_from_weight_decay = {"bias", "gamma"}}));
+  EXPECT_EQ(OptimizerSpec("sgd(exclude_from_weight_decay='bias')"),
+            SGD({.exclude_from_weight_decay = {"bias"}}));
+}
+
+// Keras searches the variable's own name for its `var_names`, and compares those of `var_list`.
+TEST(OptimizerSpecTest, WeightDecayLeavesOutPartsOfOwnNamesAndWholeNames) {
+  const auto is_undecayed = [](const char* name, const char* variable) {
+    return optim::is_undecayed(SGD({.exclude_from_weight_decay = {"other", name}}), variable);
+  };
+  EXPECT_TRUE(is_undecayed("bias", "dense/bias"));
+  EXPECT_TRUE(is_undecayed("kernel", "separable/depthwise_kernel"));
+  EXPECT_TRUE(is_undecayed("inner/dense/kernel", "inner/dense/kernel"));
+  EXPECT_FALSE(is_undecayed("bias", "biased/kernel"));
+  EXPECT_FALSE(is_undecayed("dense/kernel", "inner/dense/kernel"));
+  EXPECT_FALSE(is_undecayed("inner", "inner/dense/kernel"));
+  EXPECT_FALSE(optim::is_undecayed(SGD(), "dense/bias"));
+  EXPECT_THAT(message_of([] { optim::validate(SGD({.exclude_from_weight_decay = {""}})); }),
+              HasSubstr("exclude_from_weight_decay: expected names or parts of names"));
+}
+
 TEST(OptimizerSpecTest, WhatIsWrongWithATextIsSaid) {
   const auto error = [](const char* text) {
     return message_of([text] { OptimizerSpec spec(text); });
@@ -108,6 +136,10 @@ TEST(OptimizerSpecTest, WhatIsWrongWithATextIsSaid) {
   EXPECT_THAT(error("adam(beta_1)"), HasSubstr("expected \"=\""));
   EXPECT_THAT(error("adam() x"), HasSubstr("expected the end"));
   EXPECT_THAT(error("adam(beta_1=)"), HasSubstr("expected a number"));
+  EXPECT_THAT(error("sgd(exclude_from_weight_decay=['bias)"), HasSubstr("text without an end"));
+  EXPECT_THAT(error("sgd(exclude_from_weight_decay=['\xff'])"), HasSubstr("a list of names"));
+  EXPECT_THAT(error("sgd(exclude_from_weight_decay=[1])"), HasSubstr("must be a list of names"));
+  EXPECT_THAT(error("sgd(exclude_from_weight_decay=[a(b=1)])"), HasSubstr("a list of names"));
   EXPECT_THAT(error("adam(beta_1=0.5, beta_1=0.5)"), HasSubstr("there before"));
   EXPECT_THAT(error("(x=1)"), HasSubstr("expected a name"));
   EXPECT_THAT(error("adam(beta_3=0.5)"), HasSubstr("has no field \"beta_3\""));

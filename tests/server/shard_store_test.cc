@@ -440,7 +440,7 @@ class AveragingShardStoreTest : public ShardStoreTest {
  protected:
   AveragingShardStoreTest() {
     average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f}),
-                     std::vector<algorithm::UntrainedRange>{}, 0);
+                     std::vector<optim::ParameterRange>{}, 0);
   }
   static wire::PushHeader push_of_steps(int64_t sequence, int32_t steps) {
     wire::PushHeader header = push_of(0, 1, sequence);
@@ -484,7 +484,7 @@ TEST_F(AveragingShardStoreTest, DuplicatesAndWhatFailsAreInNoAverage) {
 
 TEST_F(AveragingShardStoreTest, WhereValuesBecomeTheirAveragesWorkersGetThem) {
   average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f, .ema_overwrite_frequency = 2}),
-                   std::vector<algorithm::UntrainedRange>{}, 0);
+                   std::vector<optim::ParameterRange>{}, 0);
   ShardStore store(
       {0, 0, kSize, 0}, pushes_,
       [this](size_t) {

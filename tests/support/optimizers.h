@@ -30,6 +30,7 @@ inline std::vector<OptimizerSpec> every_rule() {
 inline std::vector<OptimizerSpec> every_common_option() {
   return {SGD({.learning_rate = 0.1, .clipvalue = 0.01f}),
           Adam({.weight_decay = 0.1f, .clipvalue = 0.01f}),
+          Adam({.weight_decay = 0.5f, .exclude_from_weight_decay = {"bias"}}),
           SGD({.learning_rate = 0.1, .clipnorm = 0.01f}),
           AdamW({.clipnorm = 0.05f}),
           SGD({.learning_rate = 0.1, .momentum = 0.5f, .global_clipnorm = 0.02f}),

@@ -174,6 +174,31 @@ TEST(FitTest, OptionsThatMakeNoSenseAreRefusedByTheirName) {
   EXPECT_THAT(fit({.precision = "float16"}), testing::StartsWith("precision: \"float16\" is not"));
 }
 
+TEST(FitTest, WeightDecayLeavesOutWhatItIsTold) {
+  const Dataset data = small_dataset(30);
+  const auto fitted = [&](const OptimizerSpec& optimizer) {
+    Sequential model = small_model();
+    model.fit(data, {.epochs = 1, .optimizer = optimizer, .threads = 1, .verbose = 0});
+    return model;
+  };
+  const Sequential plain = fitted(SGD());
+  const auto all =
+      fitted(SGD({.weight_decay = 1, .exclude_from_weight_decay = {"kernel", "bias"}}));
+  const auto biases = fitted(SGD({.weight_decay = 1, .exclude_from_weight_decay = {"bias"}}));
+  const std::string first = plain.parameters().layout().variables().front().name;
+  const auto one = fitted(SGD({.weight_decay = 1, .exclude_from_weight_decay = {first}}));
+  EXPECT_TRUE(std::ranges::equal(all.parameters().values(), plain.parameters().values()));
+  EXPECT_NE(biases.get_weights(first), plain.get_weights(first));
+  EXPECT_NE(one.get_weights(first), biases.get_weights(first));
+  Sequential model = small_model();
+  EXPECT_THAT(
+      refusal_of(
+          [&] { model.fit(data, {.optimizer = "adamw(exclude_from_weight_decay=[biass])"}); }),
+      HasSubstr("exclude_from_weight_decay: the model has no weight \"biass\", nor one with "
+                "this in its own name; it has " +
+                first));
+}
+
 TEST(FitTest, EvaluateAndPredictRefuseTheSame) {
   const Sequential model = small_model();
   const Dataset data = small_dataset(30);

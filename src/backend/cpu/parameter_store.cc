@@ -21,7 +21,7 @@ ParameterStore::ParameterStore(size_t size, const ReplicaOptions& options,
       threads_(options.threads) {
   if (options.purpose == Purpose::kInference) return;
   gradients_ = core::AlignedBuffer(size);
-  if (options.optimizer) optimizer_.emplace(*options.optimizer, size);
+  if (options.optimizer) optimizer_.emplace(*options.optimizer, size, options.undecayed);
 }
 
 void ParameterStore::begin_step() {

@@ -255,12 +255,15 @@ void compute_batch_loss(const LossSpec& loss, const LossShape& shape, const floa
 size_t batch_loss_scratch(const LossSpec& loss, const LossShape& shape);
 
 // optimizer.cu
+inline constexpr int64_t kArenaBlock = 128;  // elements: each parameter begins with one
 struct OptimizerArena {
   int64_t size = 0;
   float* w = nullptr;
   const float* g = nullptr;
   std::vector<float*> slots;   // the rule's
   float* averages = nullptr;   // nullptr: none are kept
+  // Of each kArenaBlock elements, whether weight decay leaves them out; nullptr: none.
+  const uint8_t* undecayed = nullptr;
   void* bfloat16_w = nullptr;  // a copy for bfloat16 kernels; or nullptr
 };
 // One step of the optimizer over the arena, in place. `factors`: on the device.

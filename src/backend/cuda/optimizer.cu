@@ -3,6 +3,7 @@
 // bits as from optim::Optimizer on the CPU.
 //
 //   w, g, slots, averages [P] float32       bfloat16_w [P], where there is one: w rounded
+//   undecayed [P / kArenaBlock]             1 where weight decay does not reach
 #include "backend/cuda/device_math.cuh"
 #include "optim/update.h"
 
@@ -19,12 +20,14 @@ template <typename Rule, bool prepares>
 __global__ void optimizer_kernel(Rule rule, optim::Preparation preparation,
                                  const optim::StepFactors* factors, int64_t size, float* w,
                                  const float* g, Slots slots, float* averages,
-                                 __nv_bfloat16* bfloat16_w) {
-  const optim::StepFactors step = *factors;
+                                 const uint8_t* undecayed, __nv_bfloat16* bfloat16_w) {
+  optim::StepFactors step = *factors;
+  const float decay = step.decay;
   for (int64_t i = first_index(); i < size; i += index_stride()) {
     float wi = w[i], gi = g[i];
     if constexpr (prepares) {
       gi = preparation.clipped(gi);
+      if (undecayed != nullptr) step.decay = undecayed[i / kArenaBlock] != 0 ? 0 : decay;
       wi = preparation.decayed(step, wi);
     }
     if constexpr (Rule::kSlots == 0) {
@@ -50,7 +53,7 @@ void step(const Rule& rule, const optim::Preparation& preparation,
   Slots slots{};
   for (size_t i = 0; i < arena.slots.size(); ++i) slots.of[i] = arena.slots[i];
   launch(optimizer_kernel<Rule, prepares>, grid_for(arena.size), stream, rule, preparation, factors,
-         arena.size, arena.w, arena.g, slots, arena.averages,
+         arena.size, arena.w, arena.g, slots, arena.averages, arena.undecayed,
          static_cast<__nv_bfloat16*>(arena.bfloat16_w));
 }
 

@@ -9,8 +9,6 @@
 namespace sluice::backend::cuda {
 namespace {
 
-constexpr int64_t kAlignment = 128;  // elements: 256 bytes of bfloat16
-
 struct NamedSegment : Segment {
   bool is_trained = false;
 };
@@ -69,7 +67,7 @@ Parameters::Places Parameters::places_of(const Graph& graph, const Plan& plan) {
     for (NamedSegment& segment : all) {
       if (segment.is_trained != trained) continue;
       segment.device = device;
-      device += (segment.size + kAlignment - 1) / kAlignment * kAlignment;
+      device += (segment.size + kArenaBlock - 1) / kArenaBlock * kArenaBlock;
     }
     if (trained) places.trained = static_cast<size_t>(device);
   }
@@ -106,9 +104,27 @@ Parameters::Parameters(const Graph& graph, Places places, const ReplicaOptions& 
   }
   rule_ = optim::definition_of(*optimizer_).rule(*optimizer_);
   preparation_ = optim::preparation_of(*optimizer_);
+  prepare_decay(options.undecayed, context);
   if (!optimizer_->use_ema) return;
   arena_.averages = arena_.slots.front();
   arena_.slots.erase(arena_.slots.begin());
+}
+
+void Parameters::prepare_decay(const std::vector<optim::ParameterRange>& undecayed,
+                               const Context& context) {
+  if (undecayed.empty()) return;
+  std::vector<uint8_t> blocks(size() / kArenaBlock);
+  for (const Segment& segment : segments_) {
+    optim::for_each_piece(
+        undecayed, static_cast<size_t>(segment.keras), static_cast<size_t>(segment.size),
+        [](size_t, size_t) {},
+        [&](size_t, size_t) {
+          const auto begin = blocks.begin() + segment.device / kArenaBlock;
+          std::fill(begin, begin + (segment.size + kArenaBlock - 1) / kArenaBlock, 1);
+        });
+  }
+  undecayed_ = copied(*context.device, blocks.data(), blocks.size(), context.main.stream.get());
+  arena_.undecayed = undecayed_.data();
 }
 
 void Parameters::prepare_clip(const Context& context) {

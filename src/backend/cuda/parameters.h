@@ -64,6 +64,7 @@ class Parameters {
              const Context& context);
 
   void prepare_clip(const Context& context);
+  void prepare_decay(const std::vector<optim::ParameterRange>& undecayed, const Context& context);
   void prepare_rules(const std::vector<WeightRule>& rules, const Context& context);
   DeviceRules rules() const;
   size_t place(const ParameterSlice& slice) const;
@@ -76,6 +77,7 @@ class Parameters {
   DeviceArray<float> values_, gradients_;
   DeviceArray<uint16_t> bfloat16_;
   std::vector<DeviceArray<float>> slots_;
+  DeviceArray<uint8_t> undecayed_;
   optim::Rule rule_;
   optim::Preparation preparation_;
   OptimizerArena arena_;

@@ -133,6 +133,27 @@ TEST(OptimizerParityTest, WhatIsFrozenStaysAndWhatIsSharedStepsOnce) {
   }
 }
 
+// Of the first layer the kernel, of the second both, whose size is no multiple of anything.
+TEST(OptimizerParityTest, WeightDecayLeavesOutTheSameParameters) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  GraphBuilder builder({6});
+  const Graph graph =
+      builder.dense(37).activation(kTanh).dense(9).activation(kTanh).dense(5).build(LossSpec(kMse));
+  const auto& first = std::get<DenseOp>(graph.ops[0].kind).kernel;
+  const auto& second = std::get<DenseOp>(graph.ops[2].kind);
+  ReplicaOptions options{.batch_size = 8, .precision = Precision::kFloat32};
+  options.optimizer = AdamW({.learning_rate = 0.01f, .weight_decay = 5});
+  options.undecayed = {{first.offset, first.size},
+                       {second.kernel.offset, second.kernel.size + second.bias->size}};
+  const Pair pair(graph, options, 3, 0.3f);
+  for (uint64_t step = 0; step < 6; ++step) {
+    const Samples samples(graph, 8, 100 + step);
+    expect_same_metrics(pair.ours->train_step(samples.batch()),
+                        pair.cpu->train_step(samples.batch()), kAfterSteps);
+  }
+  expect_close("parameters", copy_of(pair.ours->parameters()), pair.cpu->parameters(), kAfterSteps);
+}
+
 std::vector<Graph> several_outputs() {
   std::vector<Graph> graphs;
   {
