@@ -256,12 +256,16 @@ TEST_P(LockStepTest, OneWorkerEqualsLocalTrainingBitForBit) {
   }
 }
 
-// The optimizer at the worker, whose own averages would overwrite what the servers' have.
+// The optimizer at the worker, whose own averages would overwrite what the servers' have, and which
+// leaves out of weight decay what fit() leaves out.
 TEST_P(LockStepTest, AveragesAreThoseOfLocalTrainingWhereverTheOptimizerIs) {
   const Dataset dataset = small_dataset(150);
   for (const int64_t frequency : {0, 3}) {
-    const OptimizerSpec optimizer =
-        Adam({.use_ema = true, .ema_momentum = 0.9f, .ema_overwrite_frequency = frequency});
+    const OptimizerSpec optimizer = Adam({.weight_decay = 0.5f,
+                                          .exclude_from_weight_decay = {"bias"},
+                                          .use_ema = true,
+                                          .ema_momentum = 0.9f,
+                                          .ema_overwrite_frequency = frequency});
     Sequential local = small_model();
     local.fit(dataset, {.batch_size = 4,
                         .epochs = 2,
