@@ -22,8 +22,8 @@ std::string name_of(const Layer& input) {
   return input.name().empty() ? "an Input" : "the Input \"" + input.name() + '"';
 }
 
-// Keras' map_graph(): each call behind its inputs, in the order in which the way back from the
-// outputs, depth first, is done with them.
+// Keras' map_graph(): a way back from the outputs, depth first, that is done with each call behind
+// its inputs; and how deep each call and each layer lies.
 class Walk {
  public:
   explicit Walk(std::span<const SymbolicTensor> inputs) {
@@ -85,8 +85,9 @@ class Walk {
     };
     for (const size_t i : order) {
       CalledLayers::Call call{number.at(nodes_[i]->layer.get()), {}};
-      for (const SymbolicTensor& tensor : nodes_[i]->inputs)
+      for (const SymbolicTensor& tensor : nodes_[i]->inputs) {
         call.inputs.push_back(value_of(tensor));
+      }
       called.calls.push_back(std::move(call));
     }
     for (const SymbolicTensor& output : outputs) called.outputs.push_back(value_of(output));
