@@ -86,9 +86,8 @@ SLUICE_ON_DEVICE LastOfTop last_of_top(const Row<Lanes>& row, int64_t k) {
   if (k <= 0 || k >= row.size()) return {};
   LastOfTop last{INFINITY, -1};
   for (; k > 0; --k) {
-    const int64_t next = row.lanes().first_largest(row.size(), [&](int64_t j) {
-      return last.has(row.p(j), j) ? -INFINITY : row.p(j);
-    });
+    const int64_t next = row.lanes().first_largest(
+        row.size(), [&](int64_t j) { return last.has(row.p(j), j) ? -INFINITY : row.p(j); });
     if (last.has(row.p(next), next) || !(row.p(next) > -INFINITY)) return {};  // there are no more
     last = {row.p(next), next};
   }
@@ -146,8 +145,7 @@ SLUICE_ON_DEVICE void count_by_class(const Counting& counting, const Row<Lanes>&
 // Neither for kAccuracy, which comes with the loss, nor for what is added up of numbers: kLosses
 // and kMoments.
 template <typename Lanes>
-SLUICE_ON_DEVICE void count_row(const Counting& counting, const Row<Lanes>& row,
-                                double* counters) {
+SLUICE_ON_DEVICE void count_row(const Counting& counting, const Row<Lanes>& row, double* counters) {
   using Kind = Counting::Kind;
   const int64_t size = row.size();
   switch (counting.kind) {

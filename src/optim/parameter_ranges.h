@@ -29,9 +29,9 @@ template <typename Outside, typename Inside>
 void for_each_piece(const std::vector<ParameterRange>& ranges, size_t begin, size_t size,
                     Outside outside, Inside inside) {
   const size_t end = begin + size;
-  auto range = std::partition_point(
-      ranges.begin(), ranges.end(),
-      [begin](const ParameterRange& r) { return r.offset + r.size <= begin; });
+  auto range = std::partition_point(ranges.begin(), ranges.end(), [begin](const ParameterRange& r) {
+    return r.offset + r.size <= begin;
+  });
   size_t done = begin;
   for (; range != ranges.end() && range->offset < end; ++range) {
     const size_t from = std::max(range->offset, begin);

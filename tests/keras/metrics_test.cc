@@ -1,6 +1,8 @@
 // Metrics against Keras (metrics.py): batch by batch, with either form of targets, and with weights
 // of samples, which do not count. On the device that $SLUICE_TEST_DEVICE names; without it on the
 // CPU.
+#include "nn/metrics.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +13,6 @@
 #include <nlohmann/json.hpp>
 
 #include "backend/replica.h"
-#include "nn/metrics.h"
 
 namespace sluice::nn {
 namespace {
