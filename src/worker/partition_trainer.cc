@@ -214,6 +214,12 @@ void PartitionTrainer::window_trained() {
 
 void PartitionTrainer::send(Push& push) {
   add_metrics(push.header.metrics, push.last_epoch, replica_->finish_update());
+  // With overlap the push before this one counts as one version. Where a shard had it already, from
+  // a worker that died before others had it, it was none.
+  const std::vector<int64_t>& versions = run_->client.versions();
+  for (size_t i = 0; i < versions.size(); ++i) {
+    push.base_versions[i] = std::min(push.base_versions[i], versions[i]);
+  }
   run_->exchange = Run::Exchange::kUnderWay;
   run_->client.exchange(push.header, std::move(push.update), pulled_->span(), push.base_versions,
                         answer_to(&PartitionTrainer::answered));

@@ -346,6 +346,23 @@ TEST(PartitionTrainerTest, WithOverlapACancelledTrainingLosesNoPush) {
   EXPECT_THAT(job.centre(), ElementsAre(1));  // 8 halved three times: nothing lost, nothing twice
 }
 
+// Of a push that some shards had from a worker before it died: the lease owes it to the others.
+TEST(PartitionTrainerTest, APushThatWasAppliedIsRepeatedAndTrainingGoesOn) {
+  for (const bool overlap : {false, true}) {
+    SCOPED_TRACE(overlap);
+    Job job = halving_job(overlap);
+    PartitionTrainer trainer = job.trainer();
+    job.after_steps(2, [&] { trainer.cancel(); });
+    EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kCancelled);
+    const int64_t applied = job.last_applied();
+    ASSERT_GT(applied, 0);
+    const Status status = job.train(trainer, 2, applied);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(job.last_applied(), 3);
+    EXPECT_EQ(job.server.headers.size(), 4u);
+  }
+}
+
 std::vector<int64_t> base_versions(bool overlap) {
   Job job = halving_job(overlap);
   PartitionTrainer trainer = job.trainer();
