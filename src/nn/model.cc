@@ -309,6 +309,7 @@ std::vector<std::string> Model::input_names() const {
 }
 
 std::vector<std::string> Model::output_names() const {
+  (void)input_shapes();
   std::vector<std::string> names;
   for (const Impl::Value output : impl_->outputs) {
     const std::string& name = impl_->name_of(output);

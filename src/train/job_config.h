@@ -147,7 +147,7 @@ void visit_fields(Config& c, Visit visit) {
              "categorical_crossentropy|sparse_categorical_crossentropy|binary_crossentropy|"
              "categorical_focal_crossentropy|binary_focal_crossentropy|kl_divergence|hinge|"
              "squared_hinge|categorical_hinge|mse|mae|mape|msle|huber|log_cosh|poisson|"
-             "cosine_similarity",
+             "cosine_similarity|dice|tversky|circle|categorical_generalized_cross_entropy",
              "loss; with options: huber(delta=2)"},
         check_loss);
   visit("metrics", c.metrics,

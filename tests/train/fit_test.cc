@@ -23,6 +23,23 @@ TEST(FitTest, LearnsAndReportsEveryEpoch) {
   EXPECT_GT(model.evaluate(small_dataset(60)).accuracy, 0.9);
 }
 
+TEST(FitTest, AModelWithoutAnInputIsRefused) {
+  Sequential model;
+  model.add(Dense({.units = 3}));
+  const auto message = [](const auto& act) -> std::string {
+    try {
+      act();
+    } catch (const ShapeError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(message([&] { model.fit(small_dataset(10), {.verbose = 0}); }),
+              HasSubstr("the input shape is not known; add an Input first"));
+  EXPECT_THAT(message([&] { model.evaluate(small_dataset(10)); }),
+              HasSubstr("the input shape is not known; add an Input first"));
+}
+
 TEST(FitTest, SaysThatLogitsAreNoProbabilitiesAndTrainsAllTheSame) {
   Sequential model;
   model.add(Input({6})).add(Dense({.units = 3, .name = "d"}));
