@@ -17,10 +17,10 @@
 #include "cli/help.h"
 #include "core/process_info.h"
 #include "core/standard_error.h"
+#include "core/suggestion.h"
 #include "core/version.h"
 #include "sluice/trainer.h"
 #include "train/job_config.h"
-#include "train/suggestion.h"
 
 namespace sluice::cli {
 
@@ -37,7 +37,7 @@ int fail(int status, const std::string& message) {
 namespace {
 
 std::string did_you_mean(const std::string& wrong, const std::vector<std::string>& names) {
-  const std::string meant = train::nearest(wrong, names);
+  const std::string meant = core::nearest(wrong, names);
   return meant.empty() ? ";" : "; did you mean " + meant + "?";
 }
 

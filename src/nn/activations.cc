@@ -100,6 +100,8 @@ Activation with_arguments(const Row& row, const Config& arguments) {
 
 }  // namespace
 
+bool is_activation(const std::string& name) { return find_row(name) != nullptr; }
+
 ActivationFunction parse_activation(const Argument& argument, const ActivationFunction& function) {
   const Row* const row = find_row(function.name);
   if (row == nullptr) {

@@ -9,6 +9,9 @@
 
 namespace sluice::nn {
 
+// Whether there is a function of this name.
+bool is_activation(const std::string& name);
+
 // The function without arguments that have their defaults. Throws std::invalid_argument.
 ActivationFunction parse_activation(const Argument& argument, const ActivationFunction& function);
 

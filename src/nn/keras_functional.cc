@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "nn/keras_json.h"
+#include "nn/keras_operations.h"
 #include "nn/model_impl.h"
 #include "nn/nested_model.h"
 
@@ -49,6 +50,13 @@ Reference read_reference(const Json& json) {
   return {json[0].get<std::string>(), json[1].get<size_t>()};
 }
 
+// A dictionary's values in the order of its keys, in which Keras too makes a list of it.
+std::map<std::string, Json> sorted(const Json& dictionary) {
+  std::map<std::string, Json> values;
+  for (const auto& [key, value] : dictionary.items()) values.emplace(key, value);
+  return values;
+}
+
 // All inputs among Keras 3's arguments, in their order.
 void collect_tensors(const Json& json, std::vector<Reference>& references) {
   if (json.is_object() && json.value("class_name", Json()) == "__keras_tensor__") {
@@ -56,6 +64,8 @@ void collect_tensors(const Json& json, std::vector<Reference>& references) {
     references.push_back(read_reference(config.value("keras_history", Json())));
   } else if (json.is_array()) {
     for (const Json& item : json) collect_tensors(item, references);
+  } else if (json.is_object() && !json.contains("class_name")) {
+    for (const auto& [key, value] : sorted(json)) collect_tensors(value, references);
   } else {
     fail("a call: Sluice's layers take nothing but other layers' outputs", json);
   }
@@ -63,7 +73,7 @@ void collect_tensors(const Json& json, std::vector<Reference>& references) {
 
 // A mask, of a model with several inputs one for each: [null, null].
 bool is_switched_off(const Json& value) {
-  if (value.is_array()) return std::ranges::all_of(value, is_switched_off);
+  if (value.is_structured()) return std::ranges::all_of(value, is_switched_off);
   return value.is_null() || value == false;
 }
 
@@ -84,15 +94,20 @@ std::vector<Reference> read_call(const Json& node) {
   return references;
 }
 
-// Where a model begins or ends: places, or a single one without brackets around it.
+// Where a model begins or ends: places, in a list or by names, or a single one without brackets
+// around it.
 std::vector<Reference> read_ends(const Json& config, const char* key) {
   const auto found = config.find(key);
-  if (found == config.end() || !found->is_array() || found->empty()) {
+  if (found == config.end() || !found->is_structured() || found->empty()) {
     throw std::invalid_argument(fmt::format("\"{}\": expected a list with at least one", key));
   }
   if (is_reference(*found)) return {read_reference(*found)};
   std::vector<Reference> ends;
-  for (const Json& end : *found) ends.push_back(read_reference(end));
+  if (found->is_object()) {
+    for (const auto& [name, end] : sorted(*found)) ends.push_back(read_reference(end));
+  } else {
+    for (const Json& end : *found) ends.push_back(read_reference(end));
+  }
   return ends;
 }
 
@@ -112,8 +127,9 @@ struct Called {
 // Calls layers until all have been, whatever their order in the file.
 class Caller {
  public:
-  void add(const Json& json) {
-    require_layer(json);
+  void add(const Json& written) {
+    require_layer(written);
+    const Json json = is_operation(written) ? layer_of_operation(written) : written;
     const std::string name = read_name(json, read_name(json["config"], ""));
     if (json["class_name"] == "InputLayer") {
       values_.emplace(Reference{name, 0}, read_input(json["config"]));

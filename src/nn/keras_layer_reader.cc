@@ -323,6 +323,7 @@ std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
       nested->set_trainable(member(config, "trainable") != false);
       return nested;
     }
+    require_known_layer(class_name);
     check_common(config);
     const Config read = read_config(class_name, config);
     std::unique_ptr<Layer> layer = make_layer(class_name, read);

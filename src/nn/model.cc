@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "core/check.h"
@@ -91,10 +92,19 @@ struct LayerWeights {
 core::ParameterSet extended(const core::ParameterSet& from, const std::vector<LayerWeights>& layers,
                             uint64_t seed) {
   core::ParameterLayout layout = from.layout();
+  std::set<std::string> names;
+  for (const core::Variable& variable : layout.variables()) names.insert(variable.name);
   for (const auto& [layer, weights] : layers) {
     check_weights(layer, weights);
     for (const WeightSpec& weight : weights) {
-      layout.add(layer.name() + "/" + weight.name, weight.shape, weight.trainable);
+      const std::string name = layer.name() + "/" + weight.name;
+      // Of layers "a/b", as Keras 2 lets one be called, and "b" in the model "a".
+      if (!names.insert(name).second) {
+        throw std::invalid_argument(fmt::format(
+            "{} \"{}\": another layer has a weight \"{}\" too; give this one another name",
+            layer.class_name(), layer.name(), name));
+      }
+      layout.add(name, weight.shape, weight.trainable);
     }
     require_memory(layer, layout);
   }

@@ -5,7 +5,9 @@
 #include <map>
 #include <mutex>
 #include <stdexcept>
+#include <vector>
 
+#include "core/suggestion.h"
 #include "sluice/layers.h"
 
 namespace sluice {
@@ -89,6 +91,11 @@ Registry& registry() {
   return instance;
 }
 
+std::string without_digits(std::string name) {
+  std::erase_if(name, [](char c) { return c >= '0' && c <= '9'; });
+  return name;
+}
+
 }  // namespace
 
 void register_layer(const std::string& class_name, LayerFactory factory) {
@@ -109,19 +116,28 @@ bool nn::is_known_layer(const std::string& class_name) {
   return registry().factories.contains(class_name);
 }
 
-std::unique_ptr<Layer> nn::make_layer(const std::string& class_name, const Config& config) {
-  LayerFactory factory;
-  std::string known;
+void nn::require_known_layer(const std::string& class_name) {
+  std::vector<std::string> names;
   {
     std::lock_guard lock(registry().mutex);
-    const auto found = registry().factories.find(class_name);
-    if (found != registry().factories.end()) factory = found->second;
-    for (const auto& [name, unused] : registry().factories) known += " " + name;
+    if (registry().factories.contains(class_name)) return;
+    for (const auto& [name, unused] : registry().factories) names.push_back(name);
   }
-  if (!factory) {
-    throw std::invalid_argument(fmt::format(
-        "Sluice has no layer class \"{}\"; known are{} (in a program, register_layer() adds one)",
-        class_name, known));
+  const std::string meant = core::nearest(class_name, names);
+  // Conv3D is no slip of the pen for Conv2D.
+  const bool is_typo = !meant.empty() && without_digits(meant) != without_digits(class_name);
+  throw std::invalid_argument(
+      fmt::format("Sluice has no layer class \"{}\"{} (its README lists the layers; in a program, "
+                  "register_layer() adds one)",
+                  class_name, is_typo ? fmt::format("; did you mean {}?", meant) : ""));
+}
+
+std::unique_ptr<Layer> nn::make_layer(const std::string& class_name, const Config& config) {
+  require_known_layer(class_name);
+  LayerFactory factory;
+  {
+    std::lock_guard lock(registry().mutex);
+    factory = registry().factories.at(class_name);
   }
   std::unique_ptr<Layer> layer = factory(config);
   if (layer == nullptr) {

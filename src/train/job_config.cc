@@ -16,13 +16,13 @@
 #include "backend/replica.h"
 #include "core/cores.h"
 #include "core/json_text.h"
+#include "core/suggestion.h"
 #include "loss/loss_json.h"
 #include "loss/traits.h"
 #include "nn/metrics.h"
 #include "optim/decimal.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"
-#include "train/suggestion.h"
 #include "transport/grpc/socket_address.h"
 
 namespace sluice::train {
@@ -307,7 +307,7 @@ std::set<std::string> merge_json(const std::string& text, JobConfig& config) {
     }
   });
   if (!unread.empty()) {
-    const std::string meant = nearest(underscored(*unread.begin()), field_names());
+    const std::string meant = core::nearest(underscored(*unread.begin()), field_names());
     throw std::invalid_argument(
         fmt::format("unknown name \"{}\"{}", *unread.begin(),
                     meant.empty() ? "" : fmt::format(": did you mean \"{}\"?", meant)));
@@ -331,7 +331,7 @@ algorithm::Choice algorithm_of(const JobConfig& config) {
   if (std::find(names.begin(), names.end(), config.trainer) == names.end()) {
     std::string lower = config.trainer;
     for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const std::string meant = nearest(lower, names);
+    const std::string meant = core::nearest(lower, names);
     throw InvalidField(
         "trainer", fmt::format("unknown trainer \"{}\": {}", config.trainer,
                                meant.empty() ? fmt::format("use one of {}", fmt::join(names, ", "))

@@ -276,6 +276,25 @@ TEST(NestedModelTest, ItsCallsAreNumberedAsInKeras) {
   EXPECT_EQ(Model::from_json(json.dump()).to_json(), model.to_json());
 }
 
+// As Keras 2's DenseNet has names with a slash, they are refused only where they meet.
+TEST(NestedModelTest, ALayersWeightMayNotHaveTheNameOfAnInnerModels) {
+  const Input x({4});
+  const Model inner(x, Dense({.units = 4, .name = "b"})(x), "a");
+  const auto with = [&](const char* name) {
+    return Model(x, Dense({.units = 4, .name = name})(inner(x)), "outer");
+  };
+  EXPECT_EQ(message_of([&] { with("a/b"); }),
+            "Dense \"a/b\": another layer has a weight \"a/b/kernel\" too; give this one another "
+            "name");
+  EXPECT_EQ(with("a/c").get_weights("a/c/kernel").size(), 16u);
+  Sequential sequential;
+  sequential.add(Input({4})).add(inner);
+  EXPECT_EQ(message_of([&] { sequential.add(Dense({.units = 4, .name = "a/b"})); }),
+            "Dense \"a/b\": another layer has a weight \"a/b/kernel\" too; give this one another "
+            "name");
+  EXPECT_EQ(sequential.layers().size(), 1u);
+}
+
 TEST(NestedModelTest, WhatCannotBeALayerIsRefused) {
   const Input x({4});
   Sequential unbuilt("unbuilt");

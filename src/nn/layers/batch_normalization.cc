@@ -60,8 +60,7 @@ Shape BatchNormalization::output_shape(const Shape& input) const {
   const int64_t last = static_cast<int64_t>(input.rank());  // the batch is axis 0
   if (options_.axis != -1 && options_.axis != last) {
     nn::throw_shape_error(
-        *this, fmt::format("channels on the last axis, {}, not on axis {},", last, options_.axis),
-        input);
+        *this, fmt::format("channels on axis {} (the last), not {}", last, options_.axis), input);
   }
   return input;
 }

@@ -1,9 +1,9 @@
-#include "train/suggestion.h"
+#include "core/suggestion.h"
 
 #include <algorithm>
 #include <cstddef>
 
-namespace sluice::train {
+namespace sluice::core {
 namespace {
 
 // Levenshtein's distance.
@@ -54,4 +54,4 @@ std::string nearest(const std::string& wrong, const std::vector<std::string>& na
   return longer.size() == 1 ? longer.front() : "";
 }
 
-}  // namespace sluice::train
+}  // namespace sluice::core

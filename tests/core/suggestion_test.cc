@@ -1,8 +1,8 @@
-#include "train/suggestion.h"
+#include "core/suggestion.h"
 
 #include <gtest/gtest.h>
 
-namespace sluice::train {
+namespace sluice::core {
 namespace {
 
 TEST(SuggestionTest, NearestNameIsFound) {
@@ -33,4 +33,4 @@ TEST(SuggestionTest, TheOnlyNameThatBeginsSoIsMeant) {
 }
 
 }  // namespace
-}  // namespace sluice::train
+}  // namespace sluice::core
