@@ -142,6 +142,15 @@ std::vector<Case> convolutions() {
                   .activation(Activation::kTanh)
                   .conv({.filters = 16, .dilation_h = 2, .dilation_w = 2, .groups = 16})
                   .max_pool())},
+      {"conv_depthwise_large", finish(images(16)
+                                          .conv({.filters = 16, .padding = kAround})
+                                          .conv({.filters = 16,
+                                                 .kernel_h = 5,
+                                                 .kernel_w = 4,
+                                                 .padding = {2, 2, 1, 2},
+                                                 .groups = 16})
+                                          .activation(Activation::kRelu)
+                                          .conv({.filters = 16, .stride_h = 3, .stride_w = 3}))},
       {"conv_transposed", finish(images(3, 3, 4)
                                      .conv({.filters = 4,
                                             .kernel_w = 4,

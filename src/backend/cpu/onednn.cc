@@ -125,27 +125,27 @@ dnnl::batch_normalization_backward::primitive_desc batch_normalization_backward(
 #endif
 }
 
-bool has_bfloat16() {
-  const int bfloat16 = static_cast<int>(dnnl::cpu_isa::avx512_core_bf16);
-  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & bfloat16) == bfloat16;
+// The values are ordered bit masks: every later instruction set contains the earlier ones.
+static bool has_isa(dnnl::cpu_isa isa) {
+  const int bits = static_cast<int>(isa);
+  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & bits) == bits;
 }
 
-bool uses_avx512() {
-  // The values are ordered bit masks: every later instruction set contains AVX-512.
-  const int avx512 = static_cast<int>(dnnl::cpu_isa::avx512_core);
-  return (static_cast<int>(dnnl::get_effective_cpu_isa()) & avx512) == avx512;
-}
+bool has_bfloat16() { return has_isa(dnnl::cpu_isa::avx512_core_bf16); }
+
+bool has_amx() { return has_isa(dnnl::cpu_isa::avx512_core_amx); }
+
+bool uses_avx512() { return has_isa(dnnl::cpu_isa::avx512_core); }
 
 bool has_winograd() { return uses_avx512() && dnnl_version()->major < 3; }
 
 std::string describe_onednn() {
   const dnnl_version_t& version = *dnnl_version();
-  const std::string text =
-      fmt::format("oneDNN {}.{}.{}", version.major, version.minor, version.patch);
-  const int isa = static_cast<int>(dnnl::get_effective_cpu_isa());
-  const int avx2 = static_cast<int>(dnnl::cpu_isa::avx2);
-  if (uses_avx512()) return text + ", AVX-512";
-  return text + ((isa & avx2) == avx2 ? ", AVX2" : ", SSE4.1");
+  const char* isa = has_amx()                      ? "AVX-512, AMX"
+                    : uses_avx512()                ? "AVX-512"
+                    : has_isa(dnnl::cpu_isa::avx2) ? "AVX2"
+                                                   : "SSE4.1";
+  return fmt::format("oneDNN {}.{}.{}, {}", version.major, version.minor, version.patch, isa);
 }
 
 }  // namespace sluice::backend::cpu

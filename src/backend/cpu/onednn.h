@@ -97,6 +97,8 @@ dnnl::batch_normalization_backward::primitive_desc batch_normalization_backward(
 std::string describe_onednn();
 // Whether the processor multiplies bfloat16 numbers: AVX512_BF16 or AMX.
 bool has_bfloat16();
+// Whether it multiplies tiles of them (AMX), some eight times as fast as vectors.
+bool has_amx();
 // Whether oneDNN uses 512-bit vectors here, and so prefers images in blocks of 16 channels.
 bool uses_avx512();
 // Whether oneDNN has Winograd's algorithm for training here: its versions 2 with AVX-512.

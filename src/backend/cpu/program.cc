@@ -62,10 +62,16 @@ std::unique_ptr<Kernel> make_kernel(const Build&, const ReshapeOp&) {
   throw std::logic_error("a reshape is never a step");
 }
 
+// oneDNN's convolutions by AMX take images channels last, and are ten times as fast in bfloat16 as
+// those by AVX-512, which take blocks.
+static bool prefers_blocks(Precision precision) {
+  return uses_avx512() && !(precision == Precision::kMixedBfloat16 && has_amx());
+}
+
 Plan make_cpu_plan(const Graph& graph, const ReplicaOptions& options) {
   return make_plan(graph, {.purpose = options.purpose,
                            .precision = options.precision,
-                           .in_blocks = uses_avx512(),
+                           .in_blocks = prefers_blocks(options.precision),
                            .gains_from_blocks = gains_from_blocks,
                            .differentiates = differentiates});
 }
