@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Seconds of Keras' training step, beside sluice_replica_bench (its --keras PYTHON).
+"""Seconds of Keras' training step, beside sluice_replica_bench and sluice_precision_bench (their
+--keras PYTHON).
 
     pip install keras tensorflow-cpu
-    python keras_step.py MODEL BATCH THREADS [SECONDS]
+    python keras_step.py MODEL BATCH THREADS POLICY
 
-Adam and sparse categorical crossentropy, float32, compiled as compile() and fit() do by default,
-XLA included; the batch is a tensor already. Prints the median seconds of a step.
+POLICY is that of dtypes, float32 or mixed_bfloat16. Adam and sparse categorical crossentropy,
+compiled as compile() and fit() do by default, XLA included; the batch is a tensor already. Prints
+the median of five seconds' steps, in seconds.
 """
 import os
 import statistics
@@ -62,7 +64,7 @@ def resnet20():
 
 def main():
     name, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else 5
+    keras.config.set_dtype_policy(sys.argv[4])
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1 if threads == 1 else 2)
     model = {"mnist-cnn": mnist_cnn, "cats-and-dogs": cats_and_dogs, "resnet20": resnet20}[name]()
@@ -74,7 +76,7 @@ def main():
     step = model.make_train_function()
     data = [(x, y)]
     times = []
-    end = time.perf_counter() + seconds
+    end = time.perf_counter() + 5
     step(iter(data))
     while time.perf_counter() < end or len(times) < 5:
         begin = time.perf_counter()

@@ -81,6 +81,7 @@ std::vector<Case> cases() {
       conv("Conv2D 1x1", image, {.filters = 128, .kernel_h = 1, .kernel_w = 1}),
       conv("Conv2D 3x3, strides 2", image,
            {.filters = 64, .stride_h = 2, .stride_w = 2, .padding = {0, 1, 0, 1}}),
+      conv("Conv2D 3x3, strides 3", image, {.filters = 64, .stride_h = 3, .stride_w = 3}),
       conv("Conv2D 3x3, dilation 2", image,
            {.filters = 64, .padding = {2, 2, 2, 2}, .dilation_h = 2, .dilation_w = 2}),
       conv("Conv2D 3x3, groups 4", image, {.filters = 64, .padding = same, .groups = 4}),
@@ -89,6 +90,8 @@ std::vector<Case> cases() {
          b.conv({.filters = 64, .padding = same}).activation(Activation::kRelu);
        }},
       conv("DepthwiseConv2D 3x3", image, {.filters = 64, .padding = same, .groups = 64}),
+      conv("DepthwiseConv2D 5x5", image,
+           {.filters = 64, .kernel_h = 5, .kernel_w = 5, .padding = {2, 2, 2, 2}, .groups = 64}),
       conv("Conv2DTranspose 3x3, strides 2", {16, 16, 64},
            {.filters = 64,
             .stride_h = 2,
@@ -266,10 +269,6 @@ class OurStep {
   backend::StepMetrics sums_;
 };
 
-bool is_backward(const ReferenceStep::Part& part) {
-  return part.name.find(" backward") != std::string::npos;
-}
-
 // The primitives of each op in so many steps, the faster of alternatives.
 std::vector<Passes> run(ReferenceStep& reference, const Graph& graph, int threads, int steps) {
   const auto& parts = reference.parts();
@@ -290,7 +289,7 @@ std::vector<Passes> run(ReferenceStep& reference, const Graph& graph, int thread
   std::vector<Passes> of_ops(graph.ops.size());
   for (size_t k = 0; k < parts.size(); ++k) {
     Passes& op = of_ops[parts[k].op];
-    (is_backward(parts[k]) ? op.backward : op.forward) += seconds[k];
+    (parts[k].is_backward ? op.backward : op.forward) += seconds[k];
   }
   return of_ops;
 }

@@ -1,14 +1,18 @@
 // How much faster a replica trains in mixed_bfloat16 than in float32.
 //
 //   sluice_precision_bench [--json FILE] [--rounds N] [--batch N] [--threads N]
+//                          [--keras PYTHON]
 //
 // The MNIST CNN with Adam at batch 16 and 128, with one and two threads, over generated digits: how
 // many gradients a ReLU lets through, which counts in bfloat16, depends on what there is to learn.
 // In each round both train for a second, one after the other; the ratio is the median over the
-// rounds of float32 time / mixed_bfloat16 time.
+// rounds of float32 time / mixed_bfloat16 time. With an interpreter that has Keras on TensorFlow,
+// its step in mixed_bfloat16 is measured before and after the rounds of each setting; "Keras" is
+// its time / ours.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -19,6 +23,7 @@
 #include "backend/cpu/onednn.h"
 #include "data/digits.h"
 #include "tests/backend/graph_builder.h"
+#include "tests/bench/keras_step.h"
 #include "tests/bench/measure.h"
 
 namespace sluice::bench {
@@ -48,7 +53,8 @@ struct Digits {
   }
 };
 
-nlohmann::json run(const Digits& digits, int64_t batch, int threads, int rounds) {
+nlohmann::json run(const Digits& digits, int64_t batch, int threads, int rounds,
+                   const std::string& python) {
   const backend::Graph graph = backend::testing::mnist_cnn();
   backend::ReplicaOptions options{.batch_size = batch, .threads = threads};
   options.optimizer = "adam";
@@ -64,32 +70,44 @@ nlohmann::json run(const Digits& digits, int64_t batch, int threads, int rounds)
       next = next + 2 * batch <= Digits::kCount ? next + batch : 0;
     });
   };
+  const auto measure_keras = [&] {
+    return keras_step(python, "mnist-cnn", batch, threads, "mixed_bfloat16");
+  };
+  double keras = python.empty() ? 0 : measure_keras();
   for (int i = 0; i < rounds; ++i) {
     float32_s.push_back(train(*float32));
     mixed_s.push_back(train(*mixed));
     ratios.push_back(float32_s.back() / mixed_s.back());
   }
+  if (!python.empty()) keras = (keras + measure_keras()) / 2;
   const auto images = static_cast<double>(batch);
-  return {{"batch", batch},
-          {"threads", threads},
-          {"rounds", rounds},
-          {"float32_images_per_second", images / median(float32_s)},
-          {"mixed_bfloat16_images_per_second", images / median(mixed_s)},
-          {"ratio", median(ratios)}};
+  nlohmann::json result{{"batch", batch},
+                        {"threads", threads},
+                        {"rounds", rounds},
+                        {"float32_images_per_second", images / median(float32_s)},
+                        {"mixed_bfloat16_images_per_second", images / median(mixed_s)},
+                        {"ratio", median(ratios)}};
+  if (keras > 0) {
+    result["keras_images_per_second"] = images / keras;
+    result["ratio_to_keras"] = keras / median(mixed_s);
+  }
+  return result;
 }
 
 void print(const nlohmann::json& r) {
-  std::printf("%5d %7d %10.0f %15.0f %7.2f\n", r["batch"].get<int>(), r["threads"].get<int>(),
+  std::printf("%5d %7d %10.0f %15.0f %7.2f", r["batch"].get<int>(), r["threads"].get<int>(),
               r["float32_images_per_second"].get<double>(),
               r["mixed_bfloat16_images_per_second"].get<double>(), r["ratio"].get<double>());
+  if (r.contains("ratio_to_keras")) std::printf(" %7.2f", r["ratio_to_keras"].get<double>());
+  std::printf("\n");
   std::fflush(stdout);
 }
 
 }  // namespace
 }  // namespace sluice::bench
 
-int main(int argc, char** argv) {
-  std::string json_path;
+int main(int argc, char** argv) try {
+  std::string json_path, python;
   int rounds = 9;
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   std::vector<int64_t> batches = {16, 128};
@@ -99,6 +117,7 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     const std::string value = argv[i + 1];
     if (argument == "--json") json_path = value;
+    if (argument == "--keras") python = value;
     if (argument == "--rounds") rounds = std::max(1, std::atoi(value.c_str()));
     if (argument == "--batch")
       batches = {std::clamp<int64_t>(std::atoi(value.c_str()), 1, sluice::bench::Digits::kCount)};
@@ -111,12 +130,12 @@ int main(int argc, char** argv) {
   } else {
     std::printf(
         "images/s of training, MNIST CNN with Adam; ratio = float32 time / bfloat16 time\n");
-    std::printf("%5s %7s %10s %15s %7s\n", "batch", "threads", "float32", "mixed_bfloat16",
-                "ratio");
+    std::printf("%5s %7s %10s %15s %7s%s\n", "batch", "threads", "float32", "mixed_bfloat16",
+                "ratio", python.empty() ? "" : "   Keras");
     const sluice::bench::Digits digits;
     for (int64_t batch : batches) {
       for (int threads : thread_counts) {
-        results.push_back(sluice::bench::run(digits, batch, threads, rounds));
+        results.push_back(sluice::bench::run(digits, batch, threads, rounds, python));
         sluice::bench::print(results.back());
       }
     }
@@ -129,4 +148,7 @@ int main(int argc, char** argv) {
                              << "\n";
   }
   return 0;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "sluice_precision_bench: %s\n", e.what());
+  return 1;
 }

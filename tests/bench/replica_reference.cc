@@ -34,10 +34,12 @@ ReferenceStep::ReferenceStep(const backend::Graph& graph, int64_t batch, int thr
   for (size_t i = 0; i < graph_.ops.size(); ++i) {
     const Op& op = graph_.ops[i];
     const size_t begin = parts_.size();
+    op_ = &op;
     std::visit([&](const auto& kind) { add_op(op, kind); }, op.kind);
     // The gradients of all its readers add up.
     for (int k = 1; k < readers_[op.output]; ++k) {
-      add_sum(op.name + " gradients", desc_of(op.output));
+      add_binary(op.name + " backward sum", dnnl::algorithm::binary_add, desc_of(op.output),
+                 {{DNNL_ARG_SRC_0, {op.output, true}}, {DNNL_ARG_DST, {op.output, true}}});
     }
     for (size_t part = begin; part < parts_.size(); ++part) parts_[part].op = i;
   }
@@ -74,12 +76,51 @@ void ReferenceStep::run(const Part& part) {
   }
 }
 
+ReferenceStep::Places ReferenceStep::places_of_op() const {
+  Places places{{DNNL_ARG_SRC, {op_->inputs.front()}},
+                {DNNL_ARG_DST, {op_->output}},
+                {DNNL_ARG_DIFF_SRC, {op_->inputs.front(), true}},
+                {DNNL_ARG_DIFF_DST, {op_->output, true}}};
+  if (op_->inputs.size() > 1) places.emplace(DNNL_ARG_SRC_1, Place{op_->inputs[1]});
+  return places;
+}
+
+void ReferenceStep::unite(backend::ValueId value, backend::ValueId with) {
+  for (const bool is_gradient : {false, true}) {
+    const auto found = united_.find({with, is_gradient});
+    united_[{value, is_gradient}] =
+        found != united_.end() ? found->second : Place{with, is_gradient};
+  }
+}
+
+dnnl::memory ReferenceStep::memory_of(const Place& place, const Desc& desc) {
+  const auto found = united_.find(place);
+  const Place& own = found != united_.end() ? found->second : place;
+  const auto existing = memories_.find(own);
+  if (existing == memories_.end()) {
+    return memories_.emplace(own, dnnl::memory(desc, engine_)).first->second;
+  }
+  // Algorithms differ in their layouts, which may take more.
+  if (existing->second.get_desc().get_size() < desc.get_size()) return {desc, engine_};
+  return {desc, engine_, existing->second.get_data_handle()};
+}
+
 void ReferenceStep::add(const std::string& name, const dnnl::primitive& primitive,
-                        std::unordered_map<int, Desc> descs) {
-  Part part{.name = name, .primitive = primitive, .arguments = {}};
+                        const std::unordered_map<int, Desc>& descs) {
+  add(name, primitive, descs, places_of_op());
+}
+
+void ReferenceStep::add(const std::string& name, const dnnl::primitive& primitive,
+                        const std::unordered_map<int, Desc>& descs, const Places& places) {
+  Part part{.name = name,
+            .primitive = primitive,
+            .arguments = {},
+            .is_backward = name.find(" backward") != std::string::npos};
   for (const auto& [role, desc] : descs) {
     if (desc.get_size() == 0) continue;
-    dnnl::memory memory(desc, engine_);
+    const auto place = places.find(role);
+    const dnnl::memory memory =
+        place != places.end() ? memory_of(place->second, desc) : dnnl::memory(desc, engine_);
     auto* values = static_cast<float*>(memory.get_data_handle());
     // Workspaces hold indices: zeros are valid ones. Everything else: numbers of either sign.
     for (size_t i = 0; i < desc.get_size() / sizeof(float); ++i) {
@@ -126,7 +167,7 @@ void ReferenceStep::add_eltwise_forward(const std::string& name, const Eltwise& 
 }
 
 void ReferenceStep::add_eltwise_backward(const std::string& name, const Eltwise& f,
-                                         const Desc& desc) {
+                                         const Desc& desc, const Places& places) {
   const dnnl::primitive_attr attr;
 #if DNNL_VERSION_MAJOR >= 3
   const auto forward = describe<dnnl::eltwise_forward>(engine_, attr, kTraining, f.algorithm, desc,
@@ -140,11 +181,15 @@ void ReferenceStep::add_eltwise_backward(const std::string& name, const Eltwise&
       engine_, attr, forward, f.algorithm, desc, desc, f.alpha, 0.0f);
 #endif
   add(name + " backward", dnnl::eltwise_backward(backward),
-      {{DNNL_ARG_SRC, desc}, {DNNL_ARG_DIFF_DST, desc}, {DNNL_ARG_DIFF_SRC, desc}});
+      {{DNNL_ARG_SRC, desc}, {DNNL_ARG_DIFF_DST, desc}, {DNNL_ARG_DIFF_SRC, desc}}, places);
 }
 
+// In place, behind the operation that it is part of.
 void ReferenceStep::add_relu_backward(const std::string& name, const Desc& desc) {
-  add_eltwise_backward(name, {kRelu}, desc);
+  add_eltwise_backward(name, {kRelu}, desc,
+                       {{DNNL_ARG_SRC, {op_->output}},
+                        {DNNL_ARG_DIFF_DST, {op_->output, true}},
+                        {DNNL_ARG_DIFF_SRC, {op_->output, true}}});
 }
 
 void ReferenceStep::add_forward(const std::string& name, const ConvolutionDescs& descs,
@@ -328,29 +373,37 @@ void ReferenceStep::add_op(const Op& op, const backend::BatchNormOp& norm) {
   if (is_image) descs_[op.output] = x;
 }
 
-void ReferenceStep::add_binary(const std::string& name, dnnl::algorithm algorithm,
-                               const Desc& desc) {
+void ReferenceStep::add_binary(const std::string& name, dnnl::algorithm algorithm, const Desc& desc,
+                               const Places& places) {
   const dnnl::primitive_attr attr;
   const auto pd = describe<dnnl::binary>(engine_, attr, algorithm, desc, desc, desc);
   add(name, dnnl::binary(pd),
-      {{DNNL_ARG_SRC_0, desc}, {DNNL_ARG_SRC_1, desc}, {DNNL_ARG_DST, desc}});
-}
-
-void ReferenceStep::add_sum(const std::string& name, const Desc& desc) {
-  add_binary(name + " sum", dnnl::algorithm::binary_add, desc);
+      {{DNNL_ARG_SRC_0, desc}, {DNNL_ARG_SRC_1, desc}, {DNNL_ARG_DST, desc}}, places);
 }
 
 void ReferenceStep::add_op(const Op& op, const backend::MergeOp& merge) {
   using Kind = backend::MergeOp::Kind;
   const Desc desc = desc_of(op.inputs.front());
   if (op.inputs.size() == 2 && merge.kind == Kind::kAdd) {
-    add_sum(op.name, desc);
+    add_binary(op.name + " sum", dnnl::algorithm::binary_add, desc, places_of_op());
+    // Its gradient is that of inputs which nothing else reads.
+    for (const backend::ValueId x : op.inputs) {
+      if (readers_.at(x) == 1) united_[{x, true}] = {op.output, true};
+    }
   } else if (op.inputs.size() == 2 && merge.kind == Kind::kMultiply) {
-    add_binary(op.name + " product", dnnl::algorithm::binary_mul, desc);
-    add_binary(op.name + " backward a", dnnl::algorithm::binary_mul, desc);
-    add_binary(op.name + " backward b", dnnl::algorithm::binary_mul, desc);
+    add_binary(op.name + " product", dnnl::algorithm::binary_mul, desc, places_of_op());
+    const backend::ValueId a = op.inputs[0], b = op.inputs[1];
+    for (const auto& [x, other] : {std::pair(a, b), std::pair(b, a)}) {
+      add_binary(op.name + " backward", dnnl::algorithm::binary_mul, desc,
+                 {{DNNL_ARG_SRC_0, {op.output, true}},
+                  {DNNL_ARG_SRC_1, {other}},
+                  {DNNL_ARG_DST, {x, true}}});
+    }
+  } else if (op.inputs.size() == 2 && merge.kind == Kind::kMaximum) {
+    // oneDNN has nothing for its gradient.
+    add_binary(op.name + " maximum", dnnl::algorithm::binary_max, desc, places_of_op());
   } else {
-    throw std::invalid_argument(op.name + ": only sums and products of two are known here");
+    throw std::invalid_argument(op.name + ": only sums, products and maxima of two are known here");
   }
   descs_[op.output] = desc;
 }
@@ -456,7 +509,12 @@ void ReferenceStep::add_op(const Op& op, const backend::NormalizeOp& norm) {
        {DNNL_ARG_VARIANCE, statistics}});
 }
 
+void ReferenceStep::add_op(const Op& op, const backend::ReshapeOp&) {
+  unite(op.output, op.inputs.front());
+}
+
 void ReferenceStep::add_op(const Op& op, const backend::NoiseOp&) {
+  unite(op.output, op.inputs.front());
   const auto found = descs_.find(op.inputs.front());
   if (found != descs_.end()) descs_[op.output] = Desc(found->second);
 }
@@ -480,10 +538,10 @@ void ReferenceStep::add_op(const Op& op, const backend::ActivationOp& activation
   for (const Op& writer : graph_.ops) {
     const bool fuses = !std::holds_alternative<backend::MergeOp>(writer.kind) && f.alpha == 0 &&
                        f.algorithm == kRelu;
-    if (writer.output == x && fuses) return;
+    if (writer.output == x && fuses) return unite(op.output, x);
   }
   add_eltwise_forward(op.name, f, desc);
-  add_eltwise_backward(op.name, f, desc);
+  add_eltwise_backward(op.name, f, desc, places_of_op());
 }
 
 void ReferenceStep::add_op(const Op& op, const backend::DenseOp&) {
