@@ -8,8 +8,9 @@ if(PROJECT_IS_TOP_LEVEL)
 endif()
 set(SLUICE_CUDA ${default} CACHE STRING "Build the CUDA plug-in: AUTO, ON or OFF")
 # Empty: 75, 80, 90 and the toolkit's newest, the last two also as PTX. Code for 80 runs on 86 and
-# 89 as well; kernels bound by memory would gain nothing from code of their own.
-set(SLUICE_CUDA_ARCHITECTURES "" CACHE STRING
+# 89 as well; kernels bound by memory would gain nothing from code of their own. $CUDAARCHS, CMake's
+# own, counts too.
+set(SLUICE_CUDA_ARCHITECTURES "$ENV{CUDAARCHS}" CACHE STRING
     "Compute capabilities to build for, as CMAKE_CUDA_ARCHITECTURES; empty: every usual one")
 
 function(sluice_default_cuda_architectures result)
