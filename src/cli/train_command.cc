@@ -33,7 +33,8 @@
 #include "sluice/errors.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
-#include "train/evaluation.h"
+#include "train/fits.h"
+#include "train/inference.h"
 #include "transport/grpc/grpc_transport.h"
 
 namespace sluice::cli {

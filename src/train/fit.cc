@@ -10,6 +10,9 @@
 #include "sluice/dataset.h"
 #include "sluice/model.h"
 #include "train/evaluation.h"
+#include "train/fits.h"
+#include "train/inference.h"
+#include "train/logits.h"
 #include "train/validate.h"
 #include "worker/partition_batches.h"
 
