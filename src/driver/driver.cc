@@ -173,7 +173,9 @@ void Driver::advance() {
     return end(std::move(totals));
   }
   if (stage_ == Stage::kJoining && coordinator_.servers_ready()) return set_up();
-  if (stage_ == Stage::kTraining && coordinator_.phase() == Phase::kDone) return collect();
+  if (stage_ == Stage::kTraining && coordinator_.phase() == Phase::kDone && !keeping_) {
+    return collect();
+  }
   if (stage_ == Stage::kTraining && is_drained()) keep();
 }
 
@@ -191,7 +193,7 @@ void Driver::fail(const Status& why) {
   if (stage_ == Stage::kEnding || stage_ == Stage::kEnded) return;
   if (failure_.ok()) failure_ = why;
   const core::TimePoint now = world_.now();
-  if (stage_ == Stage::kCollecting) {
+  if (coordinator_.phase() == Phase::kDone) {
     coordinator_.fail(why.message(), now);
   } else {
     coordinator_.abort(why.message(), now);
@@ -257,12 +259,20 @@ bool Driver::is_drained() const {
 
 void Driver::keep() {
   drained_by_ = core::TimePoint::max();
+  keeping_ = true;
   read_parameters([this](const Status& status) {
     if (stage_ != Stage::kTraining) return;
     kept_ = status.ok();
-    if (!kept_) return stopped();
+    if (!kept_) return end_keeping();
     read_final_ledgers();
   });
+}
+
+// A worker that went on may have trained the rest meanwhile: then everything is read once more.
+void Driver::end_keeping() {
+  keeping_ = false;
+  if (coordinator_.phase() == Phase::kDone) return collect();
+  stopped();
 }
 
 void Driver::stopped() {
@@ -279,6 +289,7 @@ void Driver::answer_leaving() {
 void Driver::collect() {
   stage_ = Stage::kCollecting;
   drained_by_ = core::TimePoint::max();
+  kept_ = false;
   read_parameters([this](const Status& status) {
     if (stage_ != Stage::kCollecting) return;
     if (!status.ok()) return fail(status);
@@ -303,6 +314,7 @@ void Driver::read_parameters(core::Reply<Status> done) {
 
 void Driver::read_final_ledgers() {
   calls_left_ = options_.servers;
+  final_ledgers_.clear();
   for (size_t server = 0; server < channels_.size(); ++server) {
     const auto channel = channels_[server];
     final_ledgers_.push_back(
@@ -329,7 +341,7 @@ void Driver::read_final_ledgers() {
 void Driver::conclude() {
   if (stage_ != Stage::kTraining && stage_ != Stage::kCollecting) return;
   report_progress();
-  if (stage_ == Stage::kTraining) return stopped();
+  if (stage_ == Stage::kTraining) return end_keeping();
   const Status counted = check_ledgers(
       ledgers_, server_addresses(),
       {shard_map_, options_.pushes, records_->info().records, options_.training.epochs});

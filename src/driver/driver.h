@@ -138,6 +138,7 @@ class Driver final : public wire::ControlService {
   void stop_and_keep(const std::string& reason);
   bool is_drained() const;
   void keep();
+  void end_keeping();
   void stopped();
   bool may_keep() const;
   void answer_leaving();
@@ -175,6 +176,7 @@ class Driver final : public wire::ControlService {
   std::string stopping_;  // why the parameters are read before their time
   core::TimePoint drained_by_ = core::TimePoint::max();  // then they are, whoever still pushes
   core::TimePoint stop_by_ = core::TimePoint::max();     // read or not
+  bool keeping_ = false;                                 // they are being read, and the ledgers
   bool kept_ = false;                                    // the parameters have been read
   std::vector<Leaving> leaving_;                         // servers that are still needed
   std::shared_ptr<core::AlignedBuffer> parameters_;      // the initial values, then the final ones

@@ -190,6 +190,12 @@ class DriverFixture : public ::testing::Test {
   void servers_leave() {
     for (const int64_t member : server_members) leave(member);
   }
+  // The job ends, as everybody else leaves.
+  const Result<JobResult>& end() {
+    servers_leave();
+    EXPECT_EQ(ends, 1);
+    return result;
+  }
   void train_everything(int64_t member) {
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(finish(member, acquire(member).lease).ok());
   }
