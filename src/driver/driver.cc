@@ -322,9 +322,9 @@ void Driver::read_final_ledgers() {
     final_ledgers_.back()->start(
         "the parameter server at " + channel->address(),
         {.give_up_after = options_.training.server_timeout},
-        [channel, job = job_](const wire::CallOptions& call,
-                              core::Reply<Result<wire::LedgerReply>> reply) {
-          channel->ledger({job, true}, call, std::move(reply));
+        [this, channel](wire::CallOptions call, core::Reply<Result<wire::LedgerReply>> reply) {
+          call.answer_bytes = wire::ledger_bytes(options_.training);
+          channel->ledger({job_, true}, call, std::move(reply));
         },
         [this, server](Result<wire::LedgerReply> reply) {
           if (!reply.ok()) {

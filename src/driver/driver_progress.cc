@@ -18,7 +18,7 @@ void Driver::poll_ledgers() {
   poll_complete_ = true;
   for (size_t server = 0; server < channels_.size(); ++server) {
     channels_[server]->ledger(
-        {job_, false}, {kPollCall},
+        {job_, false}, {kPollCall, wire::ledger_bytes(options_.training)},
         lifetime_->on(strand_, [this, server](Result<wire::LedgerReply> reply) {
           polled(server, std::move(reply));
         }));

@@ -13,7 +13,6 @@ inline constexpr int64_t kMostIncarnations = int64_t{1} << 62;
 inline constexpr int kMostWorkers = 1 << 20;
 inline constexpr int32_t kMostEpochs = 1 << 20;
 inline constexpr int64_t kMostSamples = int64_t{1} << 32;  // of one push and epoch
-inline constexpr size_t kMostCounters = size_t{1} << 17;   // of metrics, likewise
 // Creates that are held until the server knows its job; a driver makes one and repeats it.
 inline constexpr size_t kMostHeldCreates = 64;
 

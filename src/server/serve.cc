@@ -11,9 +11,6 @@
 namespace sluice::server {
 namespace {
 
-// Of a message, besides a shard's values: a shard map, at most.
-constexpr size_t kHeaderBytes = size_t{1} << 20;
-
 // A driver that wants to keep what was learned so far answers when it has read it.
 constexpr core::Duration kLastPull = std::chrono::seconds(8);
 
@@ -98,8 +95,8 @@ void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec
   log::set_role(fmt::format("server {}", joined.index));
   SLUICE_LOG(info, "joined the driver at {}", options_.driver);
   parameters_.serve_job(joined.job);
-  const auto largest = static_cast<size_t>(spec.largest_shard) * sizeof(float);
-  const Status serving = listener_->serve(largest + kHeaderBytes);
+  const size_t values = static_cast<size_t>(spec.largest_shard) * sizeof(float);
+  const Status serving = listener_->serve(values + wire::push_header_bytes(spec));
   if (!serving.ok()) member_->leave(serving);
 }
 

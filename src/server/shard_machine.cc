@@ -12,7 +12,7 @@ namespace {
 // Not the sums: they are only shown, and the loss of a training that diverges is no number.
 bool makes_sense(const wire::EpochMetrics& metrics) {
   return metrics.epoch >= 0 && metrics.epoch < kMostEpochs && metrics.samples >= 0 &&
-         metrics.samples <= kMostSamples && metrics.counters.size() <= kMostCounters;
+         metrics.samples <= kMostSamples && metrics.counters.size() <= wire::kMostCounters;
 }
 
 bool is_incarnation(int64_t incarnation) {

@@ -77,6 +77,16 @@ void check_constraints(const wire::TrainingSpec& training, const Model& model) {
                                           training.trainer.name()));
 }
 
+// The numbers that the metrics of a mini-batch come to.
+int64_t count_counters(const Model& model, const std::vector<nn::OutputTask>& tasks) {
+  const size_t counters = nn::lower(model, nn::parse_tasks(tasks)).counters();
+  if (counters <= wire::kMostCounters) return static_cast<int64_t>(counters);
+  throw InvalidField("metrics",
+                     fmt::format("they count {} numbers together, and a job can send {}; "
+                                 "ask for fewer, or for those of fewer classes",
+                                 counters, wire::kMostCounters));
+}
+
 Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cluster,
                                              const Model& model,
                                              const std::vector<nn::OutputTask>& tasks,
@@ -107,6 +117,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.records = records.info().records;
   training.partitions = partitions;
   training.workers = config.workers;
+  training.counters = count_counters(model, tasks);
   SLUICE_ASSIGN_OR_RETURN(training.dataset, data::describe(records));
   // Workers elsewhere know their own cores.
   training.threads =

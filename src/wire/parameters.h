@@ -34,12 +34,16 @@ struct PushIdentity {
   friend bool operator==(const PushIdentity&, const PushIdentity&) = default;
 };
 
+// Of a push's metrics in one epoch.
+inline constexpr size_t kMostCounters = size_t{1} << 17;
+
 // What a push trained on, summed over its records of one epoch.
 struct EpochMetrics {
   int32_t epoch = 0;  // from 0
   int64_t samples = 0;
   double loss_sum = 0;  // sum over samples
-  std::vector<double> counters{};  // of the metrics, as backend::StepMetrics
+  // Of the metrics, as backend::StepMetrics; at most kMostCounters.
+  std::vector<double> counters{};
 
   friend bool operator==(const EpochMetrics&, const EpochMetrics&) = default;
 };
@@ -188,9 +192,11 @@ class ParameterService {
   virtual void ping(uint64_t job, core::Reply<Status> reply) = 0;
 };
 
-// One call that a channel makes: when it must be over.
+// One call that a channel makes: when it must be over, and how large its answer may be, besides
+// values, where that is more than a few megabytes.
 struct CallOptions {
   core::Duration timeout = std::chrono::seconds(30);
+  size_t answer_bytes = 0;
 };
 
 // One parameter server as seen from another process. Thread-safe. Calls return at once; each is

@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "core/json_depth.h"
 #include "loss/loss_json.h"
 #include "optim/optimizer_json.h"
+#include "wire/parameters.h"
 
 namespace sluice::wire {
 namespace {
@@ -32,6 +34,7 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("partitions", spec.partitions);
   visit("workers", spec.workers);
   visit("largest_shard", spec.largest_shard);
+  visit("counters", spec.counters);
   visit("dataset", spec.dataset);
   visit("threads", spec.threads);
   visit("device", spec.device);
@@ -95,11 +98,39 @@ Result<TrainingSpec> parse_training_spec(const std::string& text) {
     return invalid_argument(fmt::format(
         "training spec: largest_shard is {}; it counts floats, from 0", spec.largest_shard));
   }
+  if (spec.counters < 0 || spec.counters > static_cast<int64_t>(kMostCounters)) {
+    return invalid_argument(fmt::format("training spec: counters is {}; there are 0 to {}",
+                                        spec.counters, kMostCounters));
+  }
   if (spec.workers < 1) {
     return invalid_argument(
         fmt::format("training spec: workers is {}; there is at least 1", spec.workers));
   }
   return spec;
+}
+
+namespace {
+
+constexpr size_t kOtherBytes = size_t{1} << 20;  // more than of anything else, such as a shard map
+
+size_t metrics_bytes(const TrainingSpec& spec, int64_t epochs) {
+  constexpr size_t kBesides = 64;  // an EpochMetrics without its counters
+  const size_t counters = static_cast<size_t>(spec.counters) * sizeof(double);
+  return static_cast<size_t>(epochs) * (counters + kBesides);
+}
+
+}  // namespace
+
+size_t ledger_bytes(const TrainingSpec& spec) {
+  constexpr size_t kPartition = 32;
+  return metrics_bytes(spec, spec.epochs) + static_cast<size_t>(spec.partitions) * kPartition +
+         kOtherBytes;
+}
+
+// Where an epoch of a partition is one mini-batch, each of a window is of another.
+size_t push_header_bytes(const TrainingSpec& spec) {
+  const int64_t epochs = std::min<int64_t>(spec.trainer.worker_rule()->window(), spec.epochs);
+  return metrics_bytes(spec, epochs) + kOtherBytes;
 }
 
 }  // namespace sluice::wire

@@ -31,7 +31,8 @@ struct TrainingSpec {
   int64_t records = 0;  // in the training set
   int64_t partitions = 0;
   int64_t workers = 1;        // that train at the same time; see worker/partition_trainer.h
-  int64_t largest_shard = 0;  // floats; what a server's messages are bounded by
+  // What a server's messages are bounded by: floats, and the counters of the metrics of an epoch.
+  int64_t largest_shard = 0, counters = 0;
   std::string dataset;  // data::describe(): how to read the records without the driver; or empty
 
   int threads = 1;              // per worker; 0: all cores that it finds
@@ -48,5 +49,9 @@ struct TrainingSpec {
 std::string to_json(const TrainingSpec& spec);
 // INVALID_ARGUMENT names the field.
 Result<TrainingSpec> parse_training_spec(const std::string& json);
+
+// How many bytes a server's ledger has at most, and what comes with a push's values.
+size_t ledger_bytes(const TrainingSpec& spec);
+size_t push_header_bytes(const TrainingSpec& spec);
 
 }  // namespace sluice::wire

@@ -155,6 +155,37 @@ TEST_F(OwnDataTest, RecordsCountByTheWeightsInAColumn) {
               HasSubstr("line 3, column 1 (\"w\"): expected a weight, at least 0, found \"-2\"\n"));
 }
 
+// A push that goes over several epochs carries the counters of each, and a ledger those of all.
+TEST_F(OwnDataTest, CountersOfManyClassesReachTheServers) {
+  std::string rows = "a,b,label\n";
+  for (int i = 0; i < 768; ++i) {
+    rows += std::to_string(i % 16) + "," + std::to_string(i / 16 % 16) + "," +
+            std::to_string(i % 256) + "\n";
+  }
+  const std::string csv = folder_.write("x.csv", rows);
+  const std::vector<std::string> job = {"--dataset",    "csv:" + csv + "," + csv,
+                                        "--model",      model(256, "softmax"),
+                                        "--batch-size", "400",
+                                        "--epochs",     "12"};
+  const auto measuring = [&](const std::string& metrics) {
+    auto arguments = job;
+    arguments.insert(arguments.end(), {"--metrics", metrics});
+    return train(arguments);
+  };
+  const Outcome run = measuring("confusion_matrix");
+  ASSERT_EQ(run.status, 0) << run.output;
+  const nlohmann::json last = report()["history"][11];
+  int64_t counted = 0;
+  for (const auto& row : last["confusion_matrix"]) {
+    for (const int64_t count : row) counted += count;
+  }
+  EXPECT_EQ(counted, 768);
+  const Outcome more = measuring("confusion_matrix,confusion_matrix(name=again),auc");
+  EXPECT_EQ(more.status, 2);
+  EXPECT_THAT(more.output, HasSubstr("--metrics: they count 131472 numbers together, and a job "
+                                     "can send 131072"));
+}
+
 TEST_F(OwnDataTest, PicturesHaveTheirWeightsInAFile) {
   const DigitsFolder digits(60, 20);
   std::string text;

@@ -21,12 +21,14 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using Kind = wire::HeartbeatReply::Kind;
 
-std::string spec_with(int64_t largest_shard) {
+std::string spec_with(int64_t largest_shard, int64_t counters = 0) {
   wire::TrainingSpec spec;
   spec.model = "{}";
   spec.heartbeat_interval = 1s;
   spec.driver_timeout = 30s;
   spec.largest_shard = largest_shard;
+  spec.counters = counters;
+  spec.epochs = 1;
   return to_json(spec);
 }
 
@@ -158,9 +160,9 @@ TEST_F(ServeTest, TakesNoCallBeforeItKnowsHowLargeTheJobsAre) {
   start();
   EXPECT_EQ(network_.listened.back().max_message_bytes, wire::ListenOptions::kNotKnownYet);
   EXPECT_EQ(network_.served, std::nullopt);
-  driver_.joins.answer_held(wire::JoinReply{42, 7, 2, spec_with(1'000'000), 0});
+  driver_.joins.answer_held(wire::JoinReply{42, 7, 2, spec_with(1'000'000, 500), 0});
   world_.run();
-  EXPECT_EQ(network_.served, size_t{4'000'000} + (1 << 20));
+  EXPECT_EQ(network_.served, size_t{4'000'000} + 500 * sizeof(double) + 64 + (1 << 20));
 }
 
 TEST_F(ServeTest, AListenerThatCannotTakeCallsIsAnErrorThatTheDriverHears) {
@@ -259,7 +261,7 @@ TEST_F(ServeTest, JoinsTheNextJobOfADriverThatDoesNotKnowItAnyMore) {
   EXPECT_EQ(driver_.joins.requests.size(), 2u);
   EXPECT_NE(joined().attempt, attempt);
   EXPECT_EQ(joined().address, "10.0.0.7:7001");
-  EXPECT_EQ(network_.served, size_t{4'000'000} + (1 << 20)) << "the next job's messages";
+  EXPECT_EQ(network_.served, size_t{4'000'000} + 64 + (1 << 20)) << "the next job's messages";
   EXPECT_EQ(pull(42).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_TRUE(create(43).ok());
   EXPECT_EQ(pull(43)->values.values[0], 1.0f);

@@ -158,7 +158,7 @@ TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
   for (const wire::EpochMetrics& metrics :
        {wire::EpochMetrics{-1, 1}, wire::EpochMetrics{kMostEpochs, 1}, wire::EpochMetrics{0, -1},
         wire::EpochMetrics{0, kMostSamples + 1}, wire::EpochMetrics{0, kLargest},
-        wire::EpochMetrics{0, 1, 0, std::vector<double>(kMostCounters + 1)}}) {
+        wire::EpochMetrics{0, 1, 0, std::vector<double>(wire::kMostCounters + 1)}}) {
     header.metrics = {{0, 1, 0, {1}}, metrics};
     EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << metrics.epoch;
   }

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "wire/parameters.h"
+
 namespace sluice::wire {
 namespace {
 
@@ -24,6 +26,8 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   spec.records = 1234567890123;
   spec.partitions = 12;
   spec.workers = 4;
+  spec.largest_shard = 1 << 20;
+  spec.counters = 500;
   spec.dataset = "{}";
   spec.threads = 3;
   spec.device = "cpu";
@@ -78,6 +82,25 @@ TEST(TrainingSpecTest, ANegativeSizeIsRefusedInOneLine) {
   const auto result = parse_training_spec(to_json(spec));
   EXPECT_EQ(result.status(),
             invalid_argument("training spec: largest_shard is -1; it counts floats, from 0"));
+  spec.largest_shard = 0;
+  for (const int64_t counters : {int64_t{-1}, static_cast<int64_t>(kMostCounters) + 1}) {
+    spec.counters = counters;
+    EXPECT_EQ(parse_training_spec(to_json(spec)).status().code(), StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(TrainingSpecTest, APushHasMetricsOfAsManyEpochsAsMiniBatchesAtMost) {
+  TrainingSpec spec;
+  spec.counters = 1000;
+  spec.epochs = 100;
+  spec.trainer.set("window", int64_t{7});
+  const size_t seven = push_header_bytes(spec);
+  spec.epochs = 7;
+  EXPECT_EQ(push_header_bytes(spec), seven);
+  spec.epochs = 6;
+  EXPECT_GE(push_header_bytes(spec) + 8000, seven - 64);
+  EXPECT_LT(push_header_bytes(spec) + 7999, seven);
+  EXPECT_GE(ledger_bytes(spec), 6u * 8000);
 }
 
 }  // namespace

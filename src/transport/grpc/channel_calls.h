@@ -35,7 +35,7 @@ class ChannelCalls {
   void call(const char* method, const google::protobuf::MessageLite& request,
             const wire::CallOptions& options, core::Reply<Result<T>> reply,
             T (*convert)(const Message&)) {
-    start(method, buffer_of(request), 0, options,
+    start(method, buffer_of(request), options.answer_bytes, options,
           [who = who_, reply = std::move(reply), convert](Answer answer) mutable {
             Message message;
             const Status status = read(std::move(answer), message, who);

@@ -11,8 +11,6 @@ enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 
 
 constexpr uint32_t kHeaderField = 1;
 constexpr uint32_t kPayloadField = 15;
-// More than any header needs; keeps rubbish from being gathered into one string.
-constexpr uint64_t kLargestHeader = 1 << 20;
 
 void append_varint(std::string& out, uint64_t value) {
   for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
@@ -113,7 +111,6 @@ Result<RawMessage> decode(const std::vector<std::span<const std::byte>>& pieces)
       message.payload.clear();
       cursor.take(size, [&](auto piece) { message.payload.push_back(piece); });
     } else if (tag == (kHeaderField << 3 | kLength)) {
-      if (size + message.header.size() > kLargestHeader) return malformed;
       cursor.take(size, [&](auto piece) {
         message.header.append(reinterpret_cast<const char*>(piece.data()), piece.size());
       });

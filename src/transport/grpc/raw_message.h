@@ -26,7 +26,8 @@ struct RawMessage {
 
 // Reads a message that came in pieces cut anywhere. As protobuf does: fields may come in any order,
 // unknown ones are skipped, of several payloads the last counts and several headers are merged.
-// INVALID_ARGUMENT: the bytes are no such message, or end too early.
+// INVALID_ARGUMENT: the bytes are no such message, or end too early. How large they may be, whoever
+// receives them says (wire::ListenOptions, wire::CallOptions).
 Result<RawMessage> decode(const std::vector<std::span<const std::byte>>& pieces);
 
 }  // namespace sluice::transport
