@@ -20,13 +20,13 @@ MovingAverage::MovingAverage(const OptimizerSpec& optimizer,
                              std::vector<optim::ParameterRange> untrained, size_t shard_offset)
     : optimizer_(valid(optimizer)), untrained_(std::move(untrained)), shard_offset_(shard_offset) {}
 
-void MovingAverage::begin(const PushContext& context) {
+void MovingAverage::begin(const PushContext& context) noexcept {
   factors_ = optim::average_factors_of(optimizer_, context.steps_before, context.steps);
 }
 
 // As the optimizer's: the block is copied, which then is in the cache, and the copy is stepped.
 void MovingAverage::apply(std::span<float> values, std::span<const float> old_averages,
-                          std::span<float> averages, size_t offset) const {
+                          std::span<float> averages, size_t offset) const noexcept {
   const auto average = [&](size_t at, size_t n) {
     std::memcpy(&averages[at], &old_averages[at], n * sizeof(float));
     optim::update_averages(factors_, n, &values[at], &averages[at]);

@@ -28,11 +28,11 @@ class MovingAverage {
                 size_t shard_offset);
 
   // Once per push, before apply() is called for its blocks.
-  void begin(const PushContext& context);
+  void begin(const PushContext& context) noexcept;
   // For a block that starts at float `offset` of the shard: `values` after the push's rule, and the
   // averages before the push, become those after it. None of the three overlaps another.
   void apply(std::span<float> values, std::span<const float> old_averages,
-             std::span<float> averages, size_t offset) const;
+             std::span<float> averages, size_t offset) const noexcept;
 
  private:
   OptimizerSpec optimizer_;

@@ -32,7 +32,7 @@ class OptimizerRule final : public UpdateRule {
 
   // The optimizer steps in place: copy the block, which then is in the cache, and step the copy.
   void apply(std::span<const float> old_values, std::span<const float> update,
-             std::span<float> result, size_t offset, const PushContext&) override {
+             std::span<float> result, size_t offset, const PushContext&) noexcept override {
     std::memcpy(result.data(), old_values.data(), old_values.size_bytes());
     optimizer_.apply_range(offset, result, update);
   }

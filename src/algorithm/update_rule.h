@@ -2,8 +2,8 @@
 //
 // A rule belongs to one shard, which calls it for one push at a time: begin() once per push, then
 // apply() for blocks that together cover what is trained of the shard once, in order. When either
-// throws, the push counts as not applied and may come again, so a rule with state of its own must
-// throw before it changes it.
+// throws, the push counts as not applied and may come again. So a rule with state of its own throws
+// in begin() only, before it changes it: some of its blocks would have been stepped already.
 #pragma once
 
 #include <cstddef>

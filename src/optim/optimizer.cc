@@ -67,10 +67,13 @@ void Optimizer::apply(std::span<float> parameters, std::span<const float> gradie
   apply_range(0, parameters, gradients);
 }
 
-void Optimizer::begin_step() { factors_ = factors_of(spec_, ++iterations_); }
+void Optimizer::begin_step() {
+  factors_ = factors_of(spec_, iterations_ + 1);
+  ++iterations_;
+}
 
 void Optimizer::apply_range(size_t offset, std::span<float> parameters,
-                            std::span<const float> gradients) {
+                            std::span<const float> gradients) noexcept {
   SLUICE_CHECK(parameters.size() == gradients.size())
       << parameters.size() << " parameters, " << gradients.size() << " gradients";
   SLUICE_CHECK(offset <= size_ && parameters.size() <= size_ - offset)

@@ -44,9 +44,11 @@ class Optimizer {
   void apply(std::span<float> parameters, std::span<const float> gradients);
 
   // The same step in pieces: begin_step() once, then apply_range() for ranges that together cover
-  // every element once. `parameters` and `gradients` start at element `offset` of the piece.
+  // every element once. `parameters` and `gradients` start at element `offset` of the piece. A
+  // begin_step() that throws std::bad_alloc has begun none.
   void begin_step();
-  void apply_range(size_t offset, std::span<float> parameters, std::span<const float> gradients);
+  void apply_range(size_t offset, std::span<float> parameters,
+                   std::span<const float> gradients) noexcept;
 
   // Keras' slot variables in Keras' order ("momentum", "velocity", ...), each `size` floats. The
   // averages of use_ema come first, as "average".
