@@ -459,8 +459,11 @@ SoftmaxRows softmax_rows(const ActivationOp& op, const Shape& shape) {
 
 bool is_softmax(const Graph& graph, const Op& op) {
   const auto* activation = std::get_if<ActivationOp>(&op.kind);
-  return activation != nullptr && activation->activation == Activation::kSoftmax &&
-         softmax_rows(*activation, graph.values[op.output]).inner == 1;
+  if (activation == nullptr || activation->activation != Activation::kSoftmax) return false;
+  const Shape& shape = graph.values[op.output];
+  const SoftmaxRows rows = softmax_rows(*activation, shape);
+  // Behind another axis there may be nothing but axes of size 1.
+  return rows.inner == 1 && rows.columns == shape.dims().back();
 }
 
 std::optional<Activation> fusible_activation(const Op& op) {

@@ -16,6 +16,7 @@ using testing::IdentityKernel;
 
 constexpr LossSpec kMse = MeanSquaredError{};
 constexpr LossSpec kSparse = SparseCategoricalCrossentropy{};
+constexpr LossSpec kCategorical = CategoricalCrossentropy{};
 
 std::vector<std::string> names_of(const Plan& plan) {
   std::vector<std::string> names;
@@ -122,6 +123,9 @@ TEST(PlanTest, ALossTakesTheInputsOfTheActivationThatItsLogitsAreFor) {
   }
   EXPECT_EQ(taken(GraphBuilder({4}).build(kSparse)), none);
   EXPECT_EQ(taken(GraphBuilder({4}).activation(softmax).dense(3).build(kSparse)), none);
+  // The loss would take it for one over the last axis, which has nothing to share.
+  const ActivationOp over_rows{.activation = softmax, .axis = 0};
+  EXPECT_EQ(taken(GraphBuilder({5, 1}).dense(1).then(over_rows, {5, 1}).build(kCategorical)), none);
 }
 
 TEST(PlanTest, WhatTheOutputDoesNotNeedIsLeftOut) {

@@ -57,6 +57,8 @@ CASES += [
     layer("elu_alpha", lambda l: l.ELU(1.5, name="f")),
     layer("softmax", lambda l: l.Softmax(name="f")),
     layer("softmax_axis", lambda l: l.Softmax(1, name="f"), shape=(4, 2, 3)),
+    layer("softmax_of_one_column", lambda l: l.Softmax(1, name="f"), shape=(4, 1),
+          loss="categorical_crossentropy"),
     layer("softmax_axes", lambda l: l.Softmax([2, 3], name="f"), shape=(4, 2, 3)),
     layer("softmax_axes_in_front", lambda l: l.Softmax([1, 2], name="f"), shape=(4, 2, 3)),
     layer("softmax_axes_apart", lambda l: l.Softmax([-1, 1], name="f"), shape=(4, 2, 3)),
