@@ -39,6 +39,9 @@ class GraphBuilder {
   // Where the current layer's weight lies: parameter("kernel").
   backend::ParameterSlice parameter(const std::string& weight) const;
 
+  // Whether the layer, or a model that it is in, is frozen.
+  bool is_frozen() const { return frozen_; }
+
   // What the layer was called for.
   size_t input_count() const { return inputs_.size(); }
   const Shape& input_shape(size_t input) const { return graph_.values[inputs_[input]]; }

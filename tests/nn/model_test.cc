@@ -235,6 +235,27 @@ TEST(NestedModelTest, AFrozenModelIsNotTrained) {
   EXPECT_FALSE(Model::from_json(model.to_json()).get_layer("block").trainable());
 }
 
+// As Keras, which freezes the layers of a model with it: they compute as in inference.
+TEST(NestedModelTest, ANormalizationInAFrozenModelMovesNothing) {
+  Sequential inner("inner");
+  inner.add(Input({2})).add(BatchNormalization({.name = "norm"}));
+  Sequential model;
+  model.add(Input({2})).add(inner).add(Dense({.units = 1, .name = "end"}));
+  model.get_layer("inner").set_trainable(false);
+  const backend::Graph graph = lower(model, MeanSquaredError{});
+  const auto replica = (*backend::open_backend({.name = "cpu"}))
+                           ->compile(graph, {.batch_size = 2, .optimizer = SGD()});
+  const std::vector<float> values(model.parameters().values().begin(),
+                                  model.parameters().values().end());
+  std::copy(values.begin(), values.end(), replica->parameters().begin());
+  replica->parameters_changed();
+  replica->train_step({2, std::vector<float>{1, 2, 3, 8}, std::vector<float>{0, 1}});
+  for (const core::Variable& variable : model.parameters().layout().variables()) {
+    const bool moved = replica->parameters()[variable.offset] != values[variable.offset];
+    EXPECT_EQ(moved, variable.name.starts_with("end/")) << variable.name;
+  }
+}
+
 TEST(NestedModelTest, ItsJsonIsReadFromBothVersionsOfKeras) {
   EXPECT_EQ(Model::from_json(nested().to_json()).to_json(), nested().to_json());
   for (const char* version : {"keras2", "keras3"}) {

@@ -77,7 +77,7 @@ void BatchNormalization::lower(nn::GraphBuilder& builder) const {
   backend::BatchNormOp op;
   op.momentum = options_.momentum;
   op.epsilon = options_.epsilon;
-  op.frozen = !trainable();
+  op.frozen = builder.is_frozen();
   if (options_.scale) op.gamma = builder.parameter("gamma");
   if (options_.center) op.beta = builder.parameter("beta");
   op.mean = builder.parameter("moving_mean");
