@@ -29,8 +29,8 @@ class BatchNorm final : public Operation {
       mean_ = build.memory.add(channels, build.forward_time, build.backward_time);
       variance_ = build.memory.add(channels, build.forward_time, build.backward_time);
     }
-    partials_ = build.memory.add(batch_norm_partials(shape_.channels), build.forward_time,
-                                 build.backward_time);
+    partials_ =
+        build.memory.add(batch_norm_partials(shape_), build.forward_time, build.backward_time);
     if (!build.has_backward()) return;
     gamma_gradient_.emplace(build, 0);
     beta_gradient_.emplace(build, 1);

@@ -142,9 +142,10 @@ __global__ void input_gradient_kernel(Normalization n, const T* x, const T* y, c
 
 // --- Launchers ---
 
-size_t batch_norm_partials(int64_t channels) {
+// Those of each stripe, and behind them their sums.
+size_t batch_norm_partials(const BatchNormShape& shape) {
   constexpr size_t kFloats = sizeof(Moments) / sizeof(float);
-  return static_cast<size_t>(kStripes + 1) * static_cast<size_t>(channels) * kFloats;
+  return (stripes_over(shape.rows) + 1) * static_cast<size_t>(shape.channels) * kFloats;
 }
 
 void batch_statistics(const BatchNormShape& shape, Type type, const void* x, double momentum,
@@ -158,7 +159,7 @@ void batch_statistics(const BatchNormShape& shape, Type type, const void* x, dou
            partial);
   });
   launch(statistics_kernel, grid_for(shape.channels), stream, shape.channels,
-         static_cast<int>(grid.blocks.x), partial, momentum, 1 - momentum, mean, variance,
+         static_cast<int>(grid.blocks.y), partial, momentum, 1 - momentum, mean, variance,
          moving_mean, moving_variance);
 }
 
@@ -178,14 +179,14 @@ void batch_norm_backward(const BatchNormShape& shape, Type type,
   const Normalization normalization{shape, parameters};
   const Grid grid = stripes_of_columns(shape.rows, shape.channels);
   auto* partial = reinterpret_cast<GradientSums*>(partials);
-  GradientSums* const sums = partial + static_cast<int64_t>(grid.blocks.x) * shape.channels;
+  GradientSums* const sums = partial + static_cast<int64_t>(grid.blocks.y) * shape.channels;
   with_type(type, [&](auto number) {
     using T = decltype(number);
     const auto *xs = static_cast<const T*>(x), *ys = static_cast<const T*>(y),
                *dys = static_cast<const T*>(dy);
     launch(gradient_sums_kernel<T>, grid, stream, normalization, xs, ys, dys, partial);
     launch(gradients_kernel, grid_for(shape.channels), stream, shape.channels,
-           static_cast<int>(grid.blocks.x), partial, sums, dgamma, dbeta);
+           static_cast<int>(grid.blocks.y), partial, sums, dgamma, dbeta);
     if (dx == nullptr) return;
     launch(input_gradient_kernel<T>, grid_for(shape.rows * shape.channels), stream, normalization,
            xs, ys, dys, sums, static_cast<T*>(dx));

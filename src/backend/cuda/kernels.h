@@ -106,7 +106,7 @@ struct BatchNormParameters {
   const float* beta = nullptr;
 };
 // Floats of memory that the sums over rows take.
-size_t batch_norm_partials(int64_t channels);
+size_t batch_norm_partials(const BatchNormShape& shape);
 // Mean and variance of the columns of x [rows, C]. The moving ones, unless they are nullptr, become
 // momentum moving + (1 - momentum) of these.
 void batch_statistics(const BatchNormShape& shape, Type type, const void* x, double momentum,
@@ -124,7 +124,7 @@ void batch_norm_backward(const BatchNormShape& shape, Type type,
 // Floats of memory that what the groups of a batch are normalized with takes, and the sums for the
 // weights' gradients.
 size_t normalization_statistics(const NormalizationShape& shape, int64_t batch);
-size_t normalization_partials(const NormalizationShape& shape);
+size_t normalization_partials(const NormalizationShape& shape, int64_t batch);
 // gamma and beta may be nullptr for 1 and 0.
 void normalize(const NormalizationShape& shape, int64_t batch, const float* x, const float* gamma,
                const float* beta, float* statistics, float* y, cudaStream_t stream);

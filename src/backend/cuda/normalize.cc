@@ -24,8 +24,8 @@ class Normalize final : public Operation {
     gamma_gradient_.emplace(build, 0);
     beta_gradient_.emplace(build, 1);
     if (!gamma_gradient_->is_wanted() && !beta_gradient_->is_wanted()) return;
-    partials_ =
-        build.memory.add(normalization_partials(shape_), build.backward_time, build.backward_time);
+    partials_ = build.memory.add(normalization_partials(shape_, batch_), build.backward_time,
+                                 build.backward_time);
   }
 
   void forward(Mode) override {

@@ -152,8 +152,10 @@ Grid grid_of_groups(const NormalizationShape& shape, int64_t groups) {
 size_t normalization_statistics(const NormalizationShape& shape, int64_t batch) {
   return static_cast<size_t>(batch * shape.groups.size) * sizeof(Statistics) / sizeof(float);
 }
-size_t normalization_partials(const NormalizationShape& shape) {
-  return kStripes * static_cast<size_t>(shape.weights.size) * sizeof(GradientSums) / sizeof(float);
+size_t normalization_partials(const NormalizationShape& shape, int64_t batch) {
+  const size_t sums =
+      stripes_over(batch * shape.shares.size) * static_cast<size_t>(shape.weights.size);
+  return sums * sizeof(GradientSums) / sizeof(float);
 }
 
 void normalize(const NormalizationShape& shape, int64_t batch, const float* x, const float* gamma,
@@ -180,7 +182,7 @@ void normalize_weights_backward(const NormalizationShape& shape, int64_t batch, 
   launch(weight_sums_kernel, grid, stream, shape, rows, x, dy,
          reinterpret_cast<const Statistics*>(statistics), partial);
   launch(weight_gradients_kernel, grid_for(columns), stream, columns,
-         static_cast<int>(grid.blocks.x), partial, dgamma, dbeta);
+         static_cast<int>(grid.blocks.y), partial, dgamma, dbeta);
 }
 
 }  // namespace sluice::backend::cuda

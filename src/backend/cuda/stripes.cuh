@@ -6,7 +6,7 @@
 
 namespace sluice::backend::cuda {
 
-inline constexpr int kStripes = 128;  // the most blocks over the rows
+inline constexpr unsigned kMostStripes = 128;
 inline constexpr int kLines = kBlock / kWarp;
 
 // Of the gradient dz behind a normalization z, and of dz z.
@@ -32,14 +32,14 @@ __device__ Sums add_up_lines(const Sums& own, Sums (&lines)[kLines][kWarp]) {
 }
 
 __device__ inline int64_t own_column() {
-  return static_cast<int64_t>(blockIdx.y) * kWarp + threadIdx.x;
+  return static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x;
 }
 
 // Calls visit(r) for the block's rows, by all threads that have a column.
 template <typename Visit>
 __device__ void for_own_rows(int64_t rows, int64_t columns, const Visit& visit) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * kLines;
-  const int64_t first = static_cast<int64_t>(blockIdx.x) * kLines + threadIdx.y;
+  const int64_t stride = static_cast<int64_t>(gridDim.y) * kLines;
+  const int64_t first = static_cast<int64_t>(blockIdx.y) * kLines + threadIdx.y;
   if (own_column() >= columns) return;
   for (int64_t r = first; r < rows; r += stride) visit(r);
 }
@@ -48,13 +48,17 @@ __device__ void for_own_rows(int64_t rows, int64_t columns, const Visit& visit) 
 template <typename Sums>
 __device__ void keep(const Sums& total, int64_t columns, Sums* partial) {
   if (threadIdx.y == 0 && own_column() < columns) {
-    partial[blockIdx.x * columns + own_column()] = total;
+    partial[blockIdx.y * columns + own_column()] = total;
   }
 }
 
+// The blocks over so many rows.
+inline unsigned stripes_over(int64_t rows) {
+  return std::clamp<unsigned>(ceil_div(rows, kBlock), 1, kMostStripes);
+}
+// The columns along x, where a grid may have more than 65,535 blocks.
 inline Grid stripes_of_columns(int64_t rows, int64_t columns) {
-  const unsigned stripes = std::clamp<unsigned>(ceil_div(rows, kBlock), 1, kStripes);
-  return {dim3(stripes, ceil_div(columns, kWarp)), dim3(kWarp, kLines)};
+  return {dim3(ceil_div(columns, kWarp), stripes_over(rows)), dim3(kWarp, kLines)};
 }
 
 }  // namespace sluice::backend::cuda

@@ -12,6 +12,7 @@
 #include <ostream>
 
 #include "tests/cuda/parity/comparison.h"
+#include "tests/cuda/parity/models.h"
 
 namespace sluice::backend::testing {
 namespace {
@@ -593,6 +594,17 @@ INSTANTIATE_TEST_SUITE_P(All, KinkParityTest,
                            return std::string(std::get<0>(instance.param).name) +
                                   std::get<1>(instance.param).name;
                          });
+
+// More than a grid has blocks along y.
+TEST(NormalizationParityTest, ThereMayBeMillionsOfWeights) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  if (kSlow) GTEST_SKIP() << "an emulated GPU takes a minute for it";
+  constexpr int64_t kSize = 65536 * 32;
+  const NormalizeOp over_all{.view = {{.size = kSize, .normalized = true, .weighted = true}}};
+  const Graph graph = GraphBuilder({kSize}).normalize(over_all).build(kMse);
+  const Pair pair(graph, {.batch_size = 1}, 1);
+  expect_parity(pair, Samples(graph, 1, 1), Precision::kFloat32);
+}
 
 // Behind a dense layer over the channels: a pixel that is NaN is so in all of them.
 TEST(MaxPoolingParityTest, NanIsLargerThanNumbers) {
