@@ -6,8 +6,6 @@
 #include <cstdint>
 #include <limits>
 
-#include "backend/cpu/first_largest.h"
-
 namespace sluice::backend::cpu {
 
 using Row = Eigen::Map<Eigen::ArrayXf>;
@@ -40,7 +38,15 @@ struct Lanes {
 
   template <typename Number>
   int64_t first_largest(int64_t size, const Number& number) const {
-    return cpu::first_largest(size, number);
+    int64_t best = 0;
+    float most = -std::numeric_limits<float>::infinity();
+    for (int64_t j = 0; j < size; ++j) {
+      const float here = number(j);
+      if (!(here > most)) continue;
+      most = here;
+      best = j;
+    }
+    return best;
   }
   template <typename Is>
   void count(int64_t size, double* counter, const Is& is) const {

@@ -22,7 +22,6 @@ struct LossOptions {
 
 // Sums over rows.
 struct LossSums {
-  int64_t samples = 0;  // rows
   double loss_sum = 0;
   double correct = 0;  // rows that are right: Counting::Kind::kAccuracy
 };

@@ -1,7 +1,8 @@
 // Losses, their gradients and whether a target is met, fused; one warp to a row. A row is one
-// position of one sample. Formulas: backend/loss_rows.h, which the CPU has too; "accuracy" as
-// backend/cpu/loss.cc. Gradients are of the mean over the rows that have a loss. A row's loss is
-// added up in float32, a batch's (step_state.cu) in double.
+// position of one sample. Formulas: backend/loss_rows.h and accuracy_rows.h, which the CPU has too.
+// Gradients are of the mean over the rows that have a loss. A row's loss is added up in float32, a
+// batch's (step_state.cu) in double.
+#include "backend/accuracy_rows.h"
 #include "backend/cuda/device_math.cuh"
 #include "backend/cuda/lanes.cuh"
 #include "backend/loss_rows.h"
@@ -15,36 +16,6 @@ using loss_rows::TargetLayout;
 
 // --- Kernels ---
 
-// One NaN or infinity among the logits makes every probability NaN.
-__device__ bool softmax_is_nan(int64_t size, const float* z, int64_t largest) {
-  float nans = 0;
-  for (int64_t j = threadIdx.x; j < size; j += kWarp) {
-    if (isnan(z[j] - z[largest])) nans = 1;
-  }
-  return warp_max(nans) > 0;
-}
-
-// Keras' accuracy: binary for one output, otherwise by the first largest.
-__device__ bool is_met(const LossShape& shape, const float* z, const Target& target) {
-  const auto output = [&](int64_t j) {
-    return shape.activation.kind == Activation::kSigmoid ? loss_rows::sigmoid(z[j]) : z[j];
-  };
-  const bool softmax = shape.activation.kind == Activation::kSoftmax;
-  if (shape.outputs == 1) {
-    const float wanted =
-        target.values != nullptr ? target.values[0] : static_cast<float>(target.number);
-    const bool predicted = softmax ? isfinite(z[0]) : output(0) > 0.5f;  // softmax of one is 1
-    return wanted == (predicted ? 1.0f : 0.0f);
-  }
-  const int64_t wanted =
-      target.values == nullptr
-          ? target.number
-          : first_largest(shape.outputs, [&](int64_t j) { return target.values[j]; });
-  int64_t predicted = first_largest(shape.outputs, output);
-  if (softmax && softmax_is_nan(shape.outputs, z, predicted)) predicted = 0;
-  return predicted == wanted;
-}
-
 // The class whose rows have no loss, if any.
 struct Ignored {
   bool any;
@@ -56,18 +27,13 @@ struct Ignored {
 // The rows that have a loss, at least 1; in one block.
 __global__ void count_kernel(Ignored ignored, LossShape shape, const float* targets,
                              double* counted) {
-  __shared__ int counts[kBlock];
   const TargetLayout layout(shape.positions, 1, shape.weighted);
-  int count = 0;
+  double count = 0;
   for (int64_t n = threadIdx.x; n < shape.rows; n += kBlock) {
     count += ignored.is(targets[layout.target(n)]) ? 0 : 1;
   }
-  counts[threadIdx.x] = count;
-  for (unsigned half = kBlock / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) counts[threadIdx.x] += counts[threadIdx.x + half];
-  }
-  if (threadIdx.x == 0) *counted = counts[0] > 0 ? counts[0] : 1;
+  count = block_sum(count);
+  if (threadIdx.x == 0) *counted = count > 0 ? count : 1;
 }
 
 template <typename Loss>
@@ -92,7 +58,7 @@ __global__ void loss_kernel(Loss loss, LossShape shape, bool by_class, Ignored i
   } else {
     row_loss = loss_rows::loss_of_row(loss, Lanes(), outputs, z, target, scale, gradient);
   }
-  const bool met = is_met(shape, z, target);
+  const bool met = accuracy_rows::is_met(Lanes(), shape.activation, outputs, z, target);
   if (threadIdx.x != 0) return;
   losses[n] = row_loss * weight * (rows / having_one);
   correct[n] = met ? 1 : 0;
@@ -105,7 +71,8 @@ __global__ void met_kernel(LossShape shape, bool by_class, const float* z, const
   const TargetLayout layout(shape.positions, by_class ? 1 : shape.outputs, shape.weighted);
   const float* const row = targets + layout.target(n);
   const Target target{by_class ? nullptr : row, by_class ? static_cast<int64_t>(*row) : -1};
-  const bool met = is_met(shape, z + n * shape.outputs, target);
+  const bool met = accuracy_rows::is_met(Lanes(), shape.activation, shape.outputs,
+                                         z + n * shape.outputs, target);
   if (threadIdx.x == 0) correct[n] = met ? 1 : 0;
 }
 

@@ -12,29 +12,17 @@ namespace {
 
 // By all threads of the block.
 __device__ void add_up(const RowSums& rows, StepState* state) {
-  __shared__ double loss_sums[kBlock];
-  __shared__ unsigned long long correct_sums[kBlock];
-  double loss_sum = 0;
-  unsigned long long correct_sum = 0;
+  double loss_sum = 0, correct_sum = 0;
   for (int64_t n = threadIdx.x; n < rows.rows; n += kBlock) {
     loss_sum += rows.losses[n];
-    correct_sum += static_cast<unsigned long long>(rows.correct[n]);
+    correct_sum += rows.correct[n];
   }
-  loss_sums[threadIdx.x] = loss_sum;
-  correct_sums[threadIdx.x] = correct_sum;
-  for (unsigned half = kBlock / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) {
-      loss_sums[threadIdx.x] += loss_sums[threadIdx.x + half];
-      correct_sums[threadIdx.x] += correct_sums[threadIdx.x + half];
-    }
-  }
+  loss_sum = block_sum(loss_sum);
+  correct_sum = block_sum(correct_sum);
   if (threadIdx.x != 0) return;
-  state->loss_sum += rows.weight * loss_sums[0];
-  if (rows.loss_counter != nullptr) *rows.loss_counter += rows.scale * loss_sums[0];
-  if (rows.correct_counter != nullptr) {
-    *rows.correct_counter += static_cast<double>(correct_sums[0]);
-  }
+  state->loss_sum += rows.weight * loss_sum;
+  if (rows.loss_counter != nullptr) *rows.loss_counter += rows.scale * loss_sum;
+  if (rows.correct_counter != nullptr) *rows.correct_counter += correct_sum;
 }
 
 __global__ void count_step_kernel(RowSums rows, StepState* state) {

@@ -65,7 +65,6 @@ TEST(GoldenLossesTest, EqualKeras) {
     const LossSums metrics =
         compute_loss(options, rows, z.data(), y.data(), gradient.data(), scratch.data());
     const double value = entry["value"].get<double>();
-    EXPECT_EQ(metrics.samples, rows);
     EXPECT_NEAR(metrics.loss_sum / static_cast<double>(rows), value,
                 tolerance(value, entry["error"].get<double>()));
     const auto wanted = entry["gradient"].get<std::vector<double>>();
