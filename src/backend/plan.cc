@@ -4,12 +4,11 @@
 #include <map>
 #include <utility>
 
+#include "backend/plan_passes.h"
 #include "loss/traits.h"
 
 namespace sluice::backend {
 namespace {
-
-bool is_image(const Shape& shape) { return shape.rank() == 3; }
 
 // What the graph comes to before types, layouts and gradients: who needs what.
 struct Needs {
@@ -94,9 +93,9 @@ class Planner {
     for (const ActivityPenalty& penalty : graph_.activity_penalties) {
       plan_.penalties.push_back({add_reader(penalty.value)});
     }
-    find_readers();
-    if (options_.in_blocks) choose_layouts();
-    if (options_.purpose == Purpose::kTraining) plan_gradients();
+    find_readers(plan_);
+    if (options_.in_blocks) choose_layouts(graph_, options_, plan_);
+    if (options_.purpose == Purpose::kTraining) plan_gradients(graph_, options_, plan_);
     return std::move(plan_);
   }
 
@@ -192,265 +191,6 @@ class Planner {
     return found->second;
   }
 
-  void find_readers() {
-    for (Tensor& tensor : plan_.tensors) tensor.readers.clear();
-    for (size_t i = 0; i < plan_.steps.size(); ++i) {
-      for (const Step::Input& input : plan_.steps[i].inputs) {
-        plan_.tensors[input.tensor].readers.push_back(i);
-      }
-    }
-  }
-
-  // --- Layouts: as many images in blocks as nobody would have to convert ---
-
-  ImageLayouts layouts_of(const Step& step) const {
-    if (step.op == nullptr) return ImageLayouts::kSame;
-    // It will have a conversion where its neighbours are not in blocks.
-    if (gains_from_blocks(step)) return ImageLayouts::kEach;
-    return traits_of(graph_, *step.op).layouts;
-  }
-
-  bool gains_from_blocks(const Step& step) const {
-    if (step.op == nullptr || options_.gains_from_blocks == nullptr) return false;
-    const Tensor& y = plan_.tensors[step.output];
-    return options_.gains_from_blocks(*step.op, y.type, step.inputs.front().shape, y.shape);
-  }
-
-  // Whether a tensor can be in blocks as far as it alone is concerned: those who read it take the
-  // image as it was written.
-  bool may_be_in_blocks(const Tensor& tensor) const {
-    if (!tensor.step || tensor.is_output || !is_image(tensor.shape) ||
-        tensor.shape[2] % kChannelBlock != 0 ||
-        layouts_of(plan_.steps[*tensor.step]) == ImageLayouts::kPlain) {
-      return false;
-    }
-    return std::all_of(tensor.readers.begin(), tensor.readers.end(), [&](size_t reader) {
-      const Step& step = plan_.steps[reader];
-      if (layouts_of(step) == ImageLayouts::kPlain) return false;
-      return std::all_of(step.inputs.begin(), step.inputs.end(), [&](const Step::Input& input) {
-        return &plan_.tensors[input.tensor] != &tensor || input.shape == tensor.shape;
-      });
-    });
-  }
-
-  // Takes the tensors of a step out of blocks that cannot be in them together; whether it did.
-  bool agree(const Step& step) {
-    const ImageLayouts layouts = layouts_of(step);
-    if (layouts == ImageLayouts::kEach || layouts == ImageLayouts::kPlain) return false;
-    Tensor& y = plan_.tensors[step.output];
-    if (layouts == ImageLayouts::kConvolution && is_few_channels(step.inputs.front())) return false;
-    bool all = y.layout == Layout::kBlocked16, any = all;
-    for (const Step::Input& input : step.inputs) {
-      const bool blocked = plan_.tensors[input.tensor].layout == Layout::kBlocked16;
-      all = all && blocked;
-      any = any || blocked;
-    }
-    if (all || !any) return false;
-    y.layout = Layout::kPlain;
-    for (const Step::Input& input : step.inputs) {
-      plan_.tensors[input.tensor].layout = Layout::kPlain;
-    }
-    return true;
-  }
-
-  // Of an input of the graph, also in another type or moved, so that it needs no gradient.
-  bool is_few_channels(const Step::Input& input) const {
-    size_t tensor = input.tensor;
-    while (plan_.tensors[tensor].step) {
-      const Step& step = plan_.steps[*plan_.tensors[tensor].step];
-      if (step.inputs.size() != 1 || step.trains_parameters()) return false;
-      tensor = step.inputs.front().tensor;
-    }
-    return input.shape.dims().back() <= 3;
-  }
-
-  void choose_layouts() {
-    for (Tensor& tensor : plan_.tensors) {
-      if (may_be_in_blocks(tensor)) tensor.layout = Layout::kBlocked16;
-    }
-    // What leaves the blocks may take others along.
-    while (std::any_of(plan_.steps.begin(), plan_.steps.end(),
-                       [this](const Step& step) { return agree(step); })) {
-    }
-    // Blocks are for convolutions: what none of them takes or gives stays as it is.
-    const std::vector<bool> convolved = find_convolved();
-    for (size_t i = 0; i < plan_.tensors.size(); ++i) {
-      if (!convolved[i]) plan_.tensors[i].layout = Layout::kPlain;
-    }
-    convert_layouts();
-  }
-
-  // Puts conversions around what gains from blocks and has neighbours that are not in them.
-  void convert_layouts() {
-    std::vector<Step> steps = std::exchange(plan_.steps, {});
-    const auto add_again = [this](Step step, size_t output) {
-      step.output = output;
-      plan_.tensors[output].step = plan_.steps.size();
-      plan_.steps.push_back(std::move(step));
-    };
-    const auto conversion_of = [](size_t tensor, const Shape& shape) {
-      Step conversion{.keeps_gradient = true};
-      conversion.inputs.push_back({tensor, shape});
-      return conversion;
-    };
-    struct Converted {
-      size_t plain, in_blocks;
-    };
-    std::vector<Converted> converted;
-    const auto in_blocks = [&](const Step::Input& x) {
-      for (const Converted& image : converted) {
-        if (image.plain == x.tensor && plan_.tensors[image.in_blocks].shape == x.shape) {
-          return image.in_blocks;
-        }
-      }
-      const size_t tensor = add_tensor(
-          {.shape = x.shape, .type = plan_.tensors[x.tensor].type, .layout = Layout::kBlocked16});
-      add_again(conversion_of(x.tensor, x.shape), tensor);
-      converted.push_back({x.tensor, tensor});
-      return tensor;
-    };
-    for (Step& step : steps) {
-      const size_t y = step.output;
-      if (!gains_from_blocks(step)) {
-        add_again(std::move(step), y);
-        continue;
-      }
-      Step::Input& x = step.inputs.front();
-      if (plan_.tensors[x.tensor].layout == Layout::kPlain) x.tensor = in_blocks(x);
-      if (plan_.tensors[y].layout == Layout::kBlocked16) {
-        add_again(std::move(step), y);
-        continue;
-      }
-      const Shape shape = plan_.tensors[y].shape;
-      const size_t tensor =
-          add_tensor({.shape = shape,
-                      .type = plan_.tensors[y].type,
-                      .layout = Layout::kBlocked16,
-                      .activation = std::exchange(plan_.tensors[y].activation, Activation())});
-      add_again(std::move(step), tensor);
-      add_again(conversion_of(tensor, shape), y);
-      converted.push_back({y, tensor});
-    }
-    find_readers();
-  }
-
-  // Which tensors a convolution takes or gives, or shares its layout with.
-  std::vector<bool> find_convolved() const {
-    std::vector<bool> convolved(plan_.tensors.size(), false);
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (const Step& step : plan_.steps) {
-        const ImageLayouts layouts = layouts_of(step);
-        const bool gains = gains_from_blocks(step);
-        if (!gains && (layouts == ImageLayouts::kEach || layouts == ImageLayouts::kPlain)) continue;
-        bool any = layouts != ImageLayouts::kSame || convolved[step.output];
-        for (const Step::Input& input : step.inputs) any = any || convolved[input.tensor];
-        const auto mark = [&](size_t tensor) {
-          changed = changed || (any && !convolved[tensor]);
-          convolved[tensor] = convolved[tensor] || any;
-        };
-        mark(step.output);
-        for (const Step::Input& input : step.inputs) mark(input.tensor);
-      }
-    }
-    return convolved;
-  }
-
-  // --- Gradients ---
-
-  void plan_gradients() {
-    for (Step& step : plan_.steps) {
-      const auto has_gradient = [&](const Step::Input& input) {
-        return plan_.tensors[input.tensor].has_gradient;
-      };
-      step.has_backward = step.trains_parameters() ||
-                          std::any_of(step.inputs.begin(), step.inputs.end(), has_gradient);
-      plan_.tensors[step.output].has_gradient = step.has_backward;
-    }
-    std::vector<bool> written(plan_.tensors.size(), false);
-    const auto use_gradient = [&](size_t tensor) {
-      if (!plan_.tensors[tensor].has_gradient) return GradientUse::kNone;
-      const bool is_first = !written[tensor];
-      written[tensor] = true;
-      return is_first ? GradientUse::kWritten : GradientUse::kAdded;
-    };
-    for (PlannedOutput& output : plan_.outputs) output.gradient = use_gradient(output.tensor);
-    for (PlannedPenalty& penalty : plan_.penalties) {
-      penalty.gradient = use_gradient(penalty.tensor);
-    }
-    std::map<size_t, Step::Parameter*> last_use;  // by where the slice begins
-    std::vector<Step::Input*> last_input(plan_.tensors.size(), nullptr);
-    for (size_t i = plan_.steps.size(); i-- > 0;) {
-      Step& step = plan_.steps[i];
-      if (!step.has_backward) continue;
-      for (Step::Input& input : step.inputs) {
-        input.gradient = use_gradient(input.tensor);
-        last_input[input.tensor] = &input;
-      }
-      if (step.passes_gradient) share_gradient(i);
-      for (Step::Parameter& parameter : step.parameters) {
-        if (parameter.slice.role != ParameterRole::kTrainable || parameter.slice.size == 0)
-          continue;
-        const auto [found, is_first] = last_use.try_emplace(parameter.slice.offset);
-        parameter.gradient = is_first ? GradientUse::kWritten : GradientUse::kAdded;
-        found->second = &parameter;
-      }
-    }
-    for (auto& [offset, parameter] : last_use) parameter->is_complete = true;
-    for (Tensor& tensor : plan_.tensors) {
-      if (!tensor.has_gradient || !tensor.is_read_once() || options_.differentiates == nullptr ||
-          tensor.activation == Activation::kLinear) {
-        continue;
-      }
-      const Op* reader = plan_.steps[tensor.readers.front()].op;
-      tensor.reader_differentiates =
-          reader != nullptr && options_.differentiates(*reader, tensor.activation);
-    }
-    for (size_t i = 0; i < plan_.tensors.size(); ++i) {
-      Tensor& tensor = plan_.tensors[i];
-      Step::Input* const last = last_input[i];
-      if (last == nullptr || last->gradient != GradientUse::kAdded ||
-          tensor.activation == Activation::kLinear) {
-        continue;
-      }
-      // Others, such as BatchNormalization, have the ReLU's mask for free.
-      if (!traits_of(graph_, *plan_.steps[*tensor.step].op).takes_activation) continue;
-      tensor.sum_differentiates = last->differentiates_sum = true;
-    }
-  }
-
-  // Lets inputs of a step that passes its gradient have it where it is, rather than a copy: one
-  // whose gradient changes later, since others add to it or its step overwrites it, and all that
-  // have been read by then and are only read.
-  void share_gradient(size_t index) {
-    Step& step = plan_.steps[index];
-    const auto may_share = [&](const Step::Input& input) {
-      return input.gradient == GradientUse::kWritten &&
-             std::ranges::count(step.inputs, input.tensor, &Step::Input::tensor) == 1;
-    };
-    const auto is_only_read = [&](const Step::Input& input) {
-      const Tensor& tensor = plan_.tensors[input.tensor];
-      return tensor.is_read_once() && plan_.steps[*tensor.step].keeps_gradient;
-    };
-    size_t first_change = 0;  // the last step before this one, so the first of the backward pass
-    for (Step::Input& input : step.inputs) {
-      if (!may_share(input) || is_only_read(input)) continue;
-      const Tensor& tensor = plan_.tensors[input.tensor];
-      input.gradient = GradientUse::kShared;
-      first_change = *tensor.step;
-      for (const size_t reader : tensor.readers) {
-        if (reader != index) first_change = std::max(first_change, reader);
-      }
-      break;
-    }
-    for (Step::Input& input : step.inputs) {
-      if (may_share(input) && is_only_read(input) &&
-          *plan_.tensors[input.tensor].step >= first_change) {
-        input.gradient = GradientUse::kShared;
-      }
-    }
-  }
-
   const Graph& graph_;
   const PlanOptions& options_;
   const Needs needs_;
@@ -465,6 +205,15 @@ bool Step::trains_parameters() const {
   return std::any_of(parameters.begin(), parameters.end(), [](const Parameter& parameter) {
     return parameter.slice.role == ParameterRole::kTrainable && parameter.slice.size > 0;
   });
+}
+
+void find_readers(Plan& plan) {
+  for (Tensor& tensor : plan.tensors) tensor.readers.clear();
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    for (const Step::Input& input : plan.steps[i].inputs) {
+      plan.tensors[input.tensor].readers.push_back(i);
+    }
+  }
 }
 
 std::vector<ParameterSlice> trained_parameters(const Plan& plan) {

@@ -75,10 +75,52 @@ std::optional<GradientSum> own_gradient(GradientUse use, Value& value, int64_t b
   return sum;
 }
 
+// What a step's kernel works on, of what the tensors are; `time` is that of its backward.
+StepValues values_of(const Step& step, const std::vector<Value>& values, int64_t batch, int time,
+                     MemoryPlan& memory) {
+  StepValues mine;
+  mine.y = values[step.output];
+  for (const Step::Input& input : step.inputs) {
+    Value& x = mine.x.emplace_back(values[input.tensor]);
+    x.shape = input.shape;
+    if (input.gradient == GradientUse::kShared) x.gradient = nullptr;
+    if (input.gradient != GradientUse::kAdded) continue;
+    if (step.passes_gradient) {  // without a kernel's copy of it
+      mine.sums.push_back({mine.y.gradient, x.gradient, x.type, batch * x.shape.size()});
+      x.gradient = nullptr;
+    } else {
+      mine.sums.push_back(*own_gradient(input.gradient, x, batch, time, memory));
+    }
+    if (!input.differentiates_sum) continue;
+    mine.sums.back().activation = x.activation;
+    mine.sums.back().y = x.data;
+  }
+  return mine;
+}
+
 }  // namespace
 
 Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& memory)
     : x_(memory.elsewhere(nullptr)), y_(memory.elsewhere(nullptr)) {
+  const std::vector<Value> values = place_tensors(plan, batch, memory);
+  place_targets(graph, plan, batch, memory);
+  const int loss_time = plan.loss_time();
+  for (size_t k = 0; k < plan.outputs.size(); ++k) {
+    OutputValue& output = outputs_[k];
+    output.value = values[plan.outputs[k].tensor];
+    output.sum = own_gradient(plan.outputs[k].gradient, output.value, batch, loss_time, memory);
+  }
+  for (const PlannedPenalty& planned : plan.penalties) {
+    PenalizedValue& penalized =
+        penalized_.emplace_back(PenalizedValue{values[planned.tensor], std::nullopt});
+    penalized.sum = own_gradient(planned.gradient, penalized.value, batch, loss_time, memory);
+  }
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    steps_.push_back(values_of(plan.steps[i], values, batch, plan.backward_time(i), memory));
+  }
+}
+
+std::vector<Value> Values::place_tensors(const Plan& plan, int64_t batch, MemoryPlan& memory) {
   const std::vector<Buffer*> gradients = place_gradients(plan, batch, memory);
   std::vector<Value> values;
   int64_t x_size = 0;  // of the inputs so far
@@ -104,51 +146,28 @@ Values::Values(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& 
     }
     values.push_back(std::move(value));
   }
+  return values;
+}
+
+void Values::place_targets(const Graph& graph, const Plan& plan, int64_t batch,
+                           MemoryPlan& memory) {
+  if (graph.outputs.size() == 1) {
+    outputs_.push_back({.targets = y_});
+    return;
+  }
   int64_t y_size = 0;  // of the targets so far
-  for (size_t k = 0; k < plan.outputs.size(); ++k) {
-    const PlannedOutput& planned = plan.outputs[k];
-    outputs_.push_back({values[planned.tensor], y_, std::nullopt});
-    OutputValue& output = outputs_.back();
+  for (const GraphOutput& output : graph.outputs) {
+    const Column column{y_size, graph.target_size(output)};
+    y_size += column.size;
+    // Each with the sample's weight behind, where there is one, as a single output has it.
+    const int64_t width = column.size + (graph.weighted ? 1 : 0);
     const int time = plan.loss_time();
-    if (plan.outputs.size() > 1) {
-      const Column column{y_size, graph.target_size(graph.outputs[k])};
-      y_size += column.size;
-      // Each with the sample's weight behind, where there is one, as a single output has it.
-      const int64_t width = column.size + (graph.weighted ? 1 : 0);
-      output.targets = memory.add(static_cast<size_t>(batch * width), time, time);
-      y_splits_.push_back({column, output.targets, {0, width}});
-      if (graph.weighted) {
-        const Column weight{graph.target_size() - 1, 1};
-        y_splits_.push_back({weight, output.targets, {column.size, width}});
-      }
-    }
-    output.sum = own_gradient(planned.gradient, output.value, batch, time, memory);
-  }
-  for (const PlannedPenalty& planned : plan.penalties) {
-    PenalizedValue& penalized =
-        penalized_.emplace_back(PenalizedValue{values[planned.tensor], std::nullopt});
-    penalized.sum =
-        own_gradient(planned.gradient, penalized.value, batch, plan.loss_time(), memory);
-  }
-  for (size_t i = 0; i < plan.steps.size(); ++i) {
-    const Step& step = plan.steps[i];
-    StepValues& mine = steps_.emplace_back();
-    mine.y = values[step.output];
-    for (const Step::Input& input : step.inputs) {
-      Value& x = mine.x.emplace_back(values[input.tensor]);
-      x.shape = input.shape;
-      if (input.gradient == GradientUse::kShared) x.gradient = nullptr;
-      if (input.gradient != GradientUse::kAdded) continue;
-      if (step.passes_gradient) {  // without a kernel's copy of it
-        mine.sums.push_back({mine.y.gradient, x.gradient, x.type, batch * x.shape.size()});
-        x.gradient = nullptr;
-      } else {
-        mine.sums.push_back(*own_gradient(input.gradient, x, batch, plan.backward_time(i), memory));
-      }
-      if (!input.differentiates_sum) continue;
-      mine.sums.back().activation = x.activation;
-      mine.sums.back().y = x.data;
-    }
+    Buffer* const targets = memory.add(static_cast<size_t>(batch * width), time, time);
+    outputs_.push_back({.targets = targets});
+    y_splits_.push_back({column, targets, {0, width}});
+    if (!graph.weighted) continue;
+    const Column weight{graph.target_size() - 1, 1};
+    y_splits_.push_back({weight, targets, {column.size, width}});
   }
 }
 

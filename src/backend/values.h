@@ -63,9 +63,9 @@ struct Split {
 
 // An output of the graph as its loss meets it.
 struct OutputValue {
-  Value value;                     // what the loss reads, and whose gradient it writes
-  Buffer* targets;                 // [N, target_size]
-  std::optional<GradientSum> sum;  // to be done behind the loss
+  Value value{};                     // what the loss reads, and whose gradient it writes
+  Buffer* targets = nullptr;         // [N, target_size]
+  std::optional<GradientSum> sum{};  // to be done behind the loss
 };
 
 // A value as its penalty meets it.
@@ -92,6 +92,9 @@ class Values {
   const std::vector<Split>& y_splits() const { return y_splits_; }
 
  private:
+  std::vector<Value> place_tensors(const Plan& plan, int64_t batch, MemoryPlan& memory);
+  void place_targets(const Graph& graph, const Plan& plan, int64_t batch, MemoryPlan& memory);
+
   Buffer *x_, *y_;
   std::vector<Split> x_splits_, y_splits_;
   std::vector<OutputValue> outputs_;
