@@ -99,6 +99,31 @@ class IdentityKernel : public HostKernel {
   void backward(const Backward& args) const override;
 };
 
+// y = a x + b elementwise with two scalar parameters; remembers what it was given.
+class ScaleKernel : public HostKernel {
+ public:
+  void forward(const Forward& args) const override {
+    training = args.training;
+    batch = args.batch;
+    for (size_t i = 0; i < args.x.size(); ++i) {
+      args.y[i] = args.parameters[0][0] * args.x[i] + args.parameters[1][0];
+    }
+  }
+  void backward(const Backward& args) const override {
+    has_dx = !args.dx.empty();
+    float da = 0, db = 0;
+    for (size_t i = 0; i < args.x.size(); ++i) {
+      da += args.dy[i] * args.x[i];
+      db += args.dy[i];
+      if (has_dx) args.dx[i] = args.parameters[0][0] * args.dy[i];
+    }
+    args.dparameters[0][0] = da;
+    args.dparameters[1][0] = db;
+  }
+  mutable bool training = false, has_dx = false;
+  mutable int64_t batch = 0;
+};
+
 // x uniform in [-1, 1) and targets that the graph's loss takes: classes, probabilities or values.
 struct Samples {
   Samples(const Graph& graph, int64_t n, uint64_t seed);

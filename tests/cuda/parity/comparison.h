@@ -85,6 +85,10 @@ inline int products(const Graph& graph) {
   }));
 }
 
+// From equal gradients an optimizer makes equal bits; those of two devices are equal to 1e-5 only,
+// and Adam's first steps, m / sqrt(v), may turn that around where a gradient is almost zero.
+inline constexpr double kAfterSteps = 1e-3;
+
 // Loss, gradients, predictions and evaluation of one batch.
 inline void expect_parity(const Pair& pair, const Samples& samples, Precision precision) {
   const Graph& graph = pair.cpu->graph();
