@@ -20,6 +20,7 @@ import warnings
 
 import reference
 import random_models
+import recipes
 import keras
 import numpy as np
 import tensorflow as tf
@@ -47,10 +48,10 @@ def record_of(recipe, seed):
     """None where Keras cannot compute it."""
     try:
         reference.begin("float32")
-        weights, x, y = random_models.arrays(recipe, seed)
-        record = reference.record(lambda _: random_models.make_model(recipe), weights, x, y,
+        weights, x, y = recipes.arrays(recipe, seed)
+        record = reference.record(lambda _: recipes.make_model(recipe), weights, x, y,
                                   recipe["tasks"], recipe["optimizer"],
-                                  random_models.draws(recipe))
+                                  recipes.draws(recipe))
     except (ValueError, TypeError, tf.errors.OpError):
         return None
     return record if usable(record) else None
@@ -108,10 +109,10 @@ def difference(a, b, place=""):
 def read_back(recipe, seed, text):
     """What is wrong with it, or none."""
     reference.begin("float32")
-    weights, x, _ = random_models.arrays(recipe, seed)
+    weights, x, _ = recipes.arrays(recipe, seed)
     reference.begin("float32")
     # As Keras reads its own JSON: it does not tell, for one, that a Sequential inside is frozen.
-    model = keras.models.model_from_json(random_models.make_model(recipe).to_json())
+    model = keras.models.model_from_json(recipes.make_model(recipe).to_json())
     x = x if len(x) > 1 else x[0]
     try:
         read = keras.models.model_from_json(text)
@@ -179,7 +180,7 @@ def smallest(program, recipe, seed, failure):
     while progress:
         progress = False
         try:
-            candidates = list(random_models.smaller(recipe))
+            candidates = list(recipes.smaller(recipe))
         except Exception:  # a smaller one that Keras does not take apart
             break
         for candidate in candidates:
