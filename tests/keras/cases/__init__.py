@@ -34,12 +34,12 @@ class Case:
         return rng.uniform(low, low + 1.2, weight.shape).astype("float32")
 
 
-def one_layer(name, shape, make_layer, **options):
+def one_layer(name, shape, make_layer, features=0, **options):
     """A model of one layer; make_layer(keras.layers) gives it. A dense layer before it shows the
-    gradient of its input."""
+    gradient of its input. `features`: of the model's input, where they are not the layer's."""
 
     def make(k):
-        x = before = k.layers.Input(shape, name="x")
+        x = before = k.layers.Input((*shape[:-1], features or shape[-1]), name="x")
         if not options.get("classes"):
             before = k.layers.Dense(shape[-1], name="before")(x)
         return k.Model(x, make_layer(k.layers)(before), name="model")

@@ -9,7 +9,7 @@ def behind_convolutions(k):
     y = layer.Conv2D(16, 3, use_bias=False, name="conv")(x)
     y = layer.BatchNormalization(axis=3, momentum=0.9, name="norm")(y)
     y = layer.Activation("relu", name="relu")(y)
-    y = layer.Conv2D(16, 3, padding="same", activation="relu", name="conv_1")(y)
+    y = layer.Conv2D(16, (1, 3), padding="same", activation="relu", name="conv_1")(y)
     y = layer.BatchNormalization(axis=3, epsilon=0.01, name="norm_1")(y)
     y = layer.MaxPooling2D(name="pool")(y)
     y = layer.Flatten(name="flat")(y)
@@ -20,11 +20,11 @@ def behind_convolutions(k):
 
 def in_a_residual_block(k):
     layer = k.layers
-    x = layer.Input((6, 6, 16), name="x")
-    y = layer.Conv2D(16, 3, padding="same", name="conv")(x)
+    x = layer.Input((4, 5, 16), name="x")
+    y = layer.Conv2D(16, (3, 1), padding="same", name="conv")(x)
     y = layer.BatchNormalization(axis=3, name="norm")(y)
     y = layer.Activation("relu", name="relu")(y)
-    z = layer.Conv2D(16, 3, padding="same", name="conv_1")(y)
+    z = layer.Conv2D(16, (1, 2), padding="same", name="conv_1")(y)
     z = layer.BatchNormalization(axis=3, name="norm_1")(z)
     y = layer.Activation("relu", name="out")(layer.Add(name="add")([y, z]))
     return k.Model(x, y, name="model")
@@ -41,7 +41,7 @@ def residual_network(k):
     x = layer.Input((6, 6, 3), name="x")
     y = layer.Activation("relu", name="relu")(convolved(x, "", kernel_size=3))
     for block, strides in enumerate((1, 2)):
-        z = convolved(y, f"_{block}a", kernel_size=(3, 1), strides=strides)
+        z = convolved(y, f"_{block}a", kernel_size=(2, 1), strides=strides)
         z = layer.Activation("relu", name=f"relu_{block}a")(z)
         z = convolved(z, f"_{block}b", kernel_size=1)
         if strides > 1:
@@ -107,7 +107,7 @@ def in_groups(k):
     y = layer.Conv2D(16, 3, padding="same", use_bias=False, name="conv")(x)
     y = layer.GroupNormalization(groups=4, gamma_regularizer="l2", name="norm")(y)
     y = layer.Activation("relu", name="relu")(y)
-    y = layer.Conv2D(16, 3, name="conv_1")(y)
+    y = layer.Conv2D(16, (1, 3), name="conv_1")(y)
     y = layer.LayerNormalization(
         axis=3, beta_regularizer="l1", gamma_constraint="non_neg", name="norm_1"
     )(y)
@@ -115,8 +115,8 @@ def in_groups(k):
     return k.Model(x, layer.Dense(3, name="dense")(y), name="model")
 
 
-def within(name, kind, shape, keras2=True, **options):
-    return one_layer(name, shape, lambda l: getattr(l, kind)(**options), keras2=keras2)
+def within(name, kind, shape, keras2=True, features=0, **options):
+    return one_layer(name, shape, lambda l: getattr(l, kind)(**options), features, keras2=keras2)
 
 
 def layer_norm(name, shape, keras2=False, **options):
@@ -154,8 +154,8 @@ CASES = [
     Case("batch_norm_with_rules", with_rules),
     Case("in_groups", in_groups),
     layer_norm("", (7,), keras2=True, axis=1, epsilon=0.01),
-    layer_norm("_of_many", (70,)),
-    layer_norm("_of_images", (4, 3, 16)),
+    layer_norm("_of_many", (70,), features=3),
+    layer_norm("_of_images", (4, 3, 16), features=3),
     layer_norm("_over_all_axes", (4, 3, 2), axis=[1, 2, 3]),
     layer_norm("_over_rows", (4, 3, 2), keras2=True, axis=1),
     layer_norm("_over_axes_apart", (4, 3, 2), keras2=True, axis=[1, 3]),
@@ -168,7 +168,7 @@ CASES = [
     group_norm("_of_one", (5, 6), groups=1),
     group_norm("_of_rows", (8,), groups=2),
     group_norm("_of_each", (4, 3, 6), groups=-1),
-    group_norm("_of_16_channels", (8, 9, 16), groups=4),
+    group_norm("_of_16_channels", (4, 5, 16), groups=4, features=3),
     group_norm("_over_axis_1", (6, 3, 4), groups=2, axis=1),
     group_norm("_over_axis_2", (3, 6, 4), groups=3, axis=-2),
     group_norm("_not_centered", (3, 4), groups=2, center=False),
