@@ -31,19 +31,19 @@ __global__ void add_bias_kernel(Activation activation, int64_t size, int64_t col
   }
 }
 
-template <typename T>
-__global__ void differentiate_kernel(Activation activation, int64_t size, const T* y, const T* dy,
+// From y, from x, or from y of what is in dx and of dy together.
+enum class Slope { kOfOutput, kOfInput, kOfOutputForSum };
+
+// `at`: y, or x.
+template <typename T, Slope slope>
+__global__ void differentiate_kernel(Activation activation, int64_t size, const T* at, const T* dy,
                                      T* dx) {
   for (int64_t i = first_index(); i < size; i += index_stride()) {
-    dx[i] = from_float<T>(to_float(dy[i]) * derivative_from_output(activation, to_float(y[i])));
-  }
-}
-
-template <typename T>
-__global__ void differentiate_from_input_kernel(Activation activation, int64_t size, const T* x,
-                                                const T* dy, T* dx) {
-  for (int64_t i = first_index(); i < size; i += index_stride()) {
-    dx[i] = from_float<T>(to_float(dy[i]) * derivative_from_input(activation, to_float(x[i])));
+    const float value = to_float(at[i]), given = to_float(dy[i]);
+    const float gradient = slope == Slope::kOfOutputForSum ? to_float(dx[i]) + given : given;
+    dx[i] = from_float<T>(gradient * (slope == Slope::kOfInput
+                                          ? derivative_from_input(activation, value)
+                                          : derivative_from_output(activation, value)));
   }
 }
 
@@ -51,15 +51,6 @@ template <typename T>
 __global__ void add_kernel(int64_t size, const T* a, const T* b, T* y) {
   for (int64_t i = first_index(); i < size; i += index_stride()) {
     y[i] = from_float<T>(to_float(a[i]) + to_float(b[i]));
-  }
-}
-
-template <typename T>
-__global__ void add_and_differentiate_kernel(Activation activation, int64_t size, const T* y,
-                                             const T* from, T* dx) {
-  for (int64_t i = first_index(); i < size; i += index_stride()) {
-    const float sum = to_float(dx[i]) + to_float(from[i]);
-    dx[i] = from_float<T>(sum * derivative_from_output(activation, to_float(y[i])));
   }
 }
 
@@ -117,6 +108,16 @@ int64_t padded_size(int64_t batch, const Frame& frame) {
   return batch * frame.padded_height * frame.padded_width * frame.channels;
 }
 
+template <Slope slope>
+void start_differentiate(const Activation& activation, Type type, int64_t size, const void* at,
+                         const void* dy, void* dx, cudaStream_t stream) {
+  with_type(type, [&](auto number) {
+    using T = decltype(number);
+    launch(differentiate_kernel<T, slope>, grid_for(size), stream, activation, size,
+           static_cast<const T*>(at), static_cast<const T*>(dy), static_cast<T*>(dx));
+  });
+}
+
 }  // namespace
 
 void activate(const Activation& activation, Type type, int64_t size, const void* x, void* y,
@@ -139,20 +140,12 @@ void add_bias_and_activate(const Activation& activation, Type type, int64_t rows
 
 void differentiate(const Activation& activation, Type type, int64_t size, const void* y,
                    const void* dy, void* dx, cudaStream_t stream) {
-  with_type(type, [&](auto number) {
-    using T = decltype(number);
-    launch(differentiate_kernel<T>, grid_for(size), stream, activation, size,
-           static_cast<const T*>(y), static_cast<const T*>(dy), static_cast<T*>(dx));
-  });
+  start_differentiate<Slope::kOfOutput>(activation, type, size, y, dy, dx, stream);
 }
 
 void differentiate_from_input(const Activation& activation, Type type, int64_t size, const void* x,
                               const void* dy, void* dx, cudaStream_t stream) {
-  with_type(type, [&](auto number) {
-    using T = decltype(number);
-    launch(differentiate_from_input_kernel<T>, grid_for(size), stream, activation, size,
-           static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dx));
-  });
+  start_differentiate<Slope::kOfInput>(activation, type, size, x, dy, dx, stream);
 }
 
 void add(Type type, int64_t size, const void* a, const void* b, void* y, cudaStream_t stream) {
@@ -165,11 +158,7 @@ void add(Type type, int64_t size, const void* a, const void* b, void* y, cudaStr
 
 void add_and_differentiate(const Activation& activation, Type type, int64_t size, const void* y,
                            const void* from, void* dx, cudaStream_t stream) {
-  with_type(type, [&](auto number) {
-    using T = decltype(number);
-    launch(add_and_differentiate_kernel<T>, grid_for(size), stream, activation, size,
-           static_cast<const T*>(y), static_cast<const T*>(from), static_cast<T*>(dx));
-  });
+  start_differentiate<Slope::kOfOutputForSum>(activation, type, size, y, from, dx, stream);
 }
 
 void convert(Type from_type, Type to_type, int64_t size, const void* from, void* to,
