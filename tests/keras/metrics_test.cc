@@ -12,7 +12,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "backend/replica.h"
+#include "tests/nn/counted_rows.h"
 
 namespace sluice::nn {
 namespace {
@@ -28,14 +28,6 @@ const Json& golden() {
   return json;
 }
 
-// Rows of one position each.
-struct Rows {
-  std::vector<float> p, y;
-  int64_t outputs;
-  LossSpec loss;
-  bool weighted = false;
-};
-
 // Behind each row's targets, which are so many numbers.
 void add_weights(Rows& rows, size_t width) {
   std::vector<float> y;
@@ -47,36 +39,14 @@ void add_weights(Rows& rows, size_t width) {
   rows.weighted = true;
 }
 
-// The sums of all batches, of all metrics.
-std::vector<double> counters_of(const std::vector<Metric>& metrics, const Rows& rows) {
-  backend::Graph graph(std::vector{Shape{rows.outputs}});
-  graph.outputs = {{.value = 0, .loss = rows.loss, .metrics = metrics}};
-  graph.weighted = rows.weighted;
-  const char* device = std::getenv("SLUICE_TEST_DEVICE");
-  const auto backend = backend::open_backend({.name = device != nullptr ? device : "cpu"});
-  if (!backend.ok()) throw std::runtime_error(backend.status().to_string());
-  const auto replica =
-      (*backend)->compile(graph, {.purpose = backend::Purpose::kInference, .batch_size = 50});
-  backend::StepMetrics sums;
-  const auto x_size = static_cast<size_t>(rows.outputs);
-  const auto y_size = static_cast<size_t>(graph.target_size());
-  const size_t n = rows.p.size() / x_size;
-  const auto sizes = golden()["batches"].get<std::vector<size_t>>();
-  for (size_t begin = 0, batch = 0; begin < n; ++batch) {
-    const size_t count = std::min(sizes[batch % sizes.size()], n - begin);
-    sums += replica->evaluate({static_cast<int64_t>(count),
-                               std::span(rows.p).subspan(begin * x_size, count * x_size),
-                               std::span(rows.y).subspan(begin * y_size, count * y_size)});
-    begin += count;
-  }
-  return sums.counters;
-}
-
 void expect_keras(const Json& set, const Rows& rows) {
   std::vector<Metric> metrics;
   for (const auto& item : set["metrics"].items()) metrics.push_back(parse_metric(item.key()));
   if (set.contains("confusion_matrix")) metrics.push_back(parse_metric("confusion_matrix"));
-  const std::vector<double> counters = counters_of(metrics, rows);
+  const char* device = std::getenv("SLUICE_TEST_DEVICE");
+  const std::vector<double> counters =
+      counters_of(metrics, rows, golden()["batches"].get<std::vector<size_t>>(),
+                  device != nullptr ? device : "cpu");
   const auto n = static_cast<double>(rows.p.size()) / static_cast<double>(rows.outputs);
   std::span<const double> rest = counters;
   auto metric = metrics.begin();
