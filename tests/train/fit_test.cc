@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 
 #include "core/parameter_set.h"
 #include "sluice/errors.h"
@@ -315,6 +317,41 @@ TEST(FitTest, ClassesAndSamplesCountByTheirWeights) {
   EXPECT_EQ(all.accuracy, 1);
   // Both: the product.
   EXPECT_NEAR(train(weighted, options).train.loss, -(9 * std::log(p) + std::log(1 - q)) / 2, 1e-6);
+}
+
+// As Keras' Dense of the same does; its Embedding on TensorFlow squares and clips each gradient of
+// a row by itself.
+TEST(FitTest, ARowOfAnEmbeddingThatABatchHasOftenIsTrainedByTheSumOfItsGradients) {
+  const std::vector<float> ids = {0, 1, 1, 2, 1, 0}, table = {0.5f, -1, 2, 0.25f, -0.5f, 1, 3, 4};
+  std::vector<float> one_hot(ids.size() * 4), targets(ids.size() * 2);
+  for (size_t i = 0; i < ids.size(); ++i) one_hot[4 * i + static_cast<size_t>(ids[i])] = 1;
+  for (size_t i = 0; i < targets.size(); ++i) targets[i] = static_cast<float>(i % 5) - 2;
+  const auto trained = [&](const Shape& input, std::unique_ptr<Layer> layer,
+                           const std::vector<float>& x, const char* optimizer) {
+    Sequential model;
+    model.add(Input(input)).add(std::move(layer)).add(Flatten());
+    std::ranges::copy(table, model.parameters().values().begin());
+    const FitOptions options{.batch_size = 2,
+                             .epochs = 3,
+                             .optimizer = optimizer,
+                             .loss = "mse",
+                             .threads = 1,
+                             .verbose = 0};
+    model.fit(Dataset::from_arrays({{x, input}}, {{targets, {6}}}), options);
+    const auto values = model.parameters().values();
+    return std::vector<float>(values.begin(), values.end());
+  };
+  for (const char* optimizer : {"sgd", "adam", "rmsprop", "adagrad", "adamax", "ftrl",
+                                "sgd(clipnorm=0.1)", "sgd(clipvalue=0.1)"}) {
+    const auto rows =
+        trained({3}, std::make_unique<Embedding>(EmbeddingOptions{.input_dim = 4, .output_dim = 2}),
+                ids, optimizer);
+    const auto kernel =
+        trained({3, 4}, std::make_unique<Dense>(DenseOptions{.units = 2, .use_bias = false}),
+                one_hot, optimizer);
+    ASSERT_EQ(rows.size(), kernel.size());
+    for (size_t i = 0; i < rows.size(); ++i) EXPECT_NEAR(rows[i], kernel[i], 1e-6) << optimizer;
+  }
 }
 
 TEST(FitTest, WeightsThatMakeNoSenseAreRefused) {

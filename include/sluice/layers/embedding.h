@@ -30,6 +30,12 @@ struct EmbeddingOptions {
 // Rows that a batch does not have get a gradient of 0, with which the optimizer goes on as with any
 // other. The sums of those that it has are made in the order of the batch: the same bits each time.
 //
+// A number that a batch has several times trains its row with the sum of its gradients, as a Dense
+// layer without bias would, in Keras too, whose inputs are one-hot. Keras' Embedding on TensorFlow
+// takes the squares, absolute values, norms and clipped values of each of these gradients (which
+// are tf.IndexedSlices) before it adds them up, so that such a row moves otherwise there with
+// clipping and with all optimizers but SGD and Lion.
+//
 // Throws std::invalid_argument for sizes below 1. Keras: keras.layers.Embedding, without mask_zero.
 class Embedding final : public Layer {
  public:
