@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "sluice/errors.h"
@@ -32,6 +33,12 @@ const char* type_of(const ConfigValue& value) {
     default:
       return "a number";
   }
+}
+
+// Whether it is no number, or one that float32 holds: 1e300 is none.
+bool is_finite(const ConfigValue& value) {
+  const auto* const number = std::get_if<double>(&value);
+  return number == nullptr || std::isfinite(static_cast<float>(*number));
 }
 
 // The value in the parameter's type, or null for one of another.
@@ -117,9 +124,14 @@ Config take_arguments(const Argument& argument, const std::string& function, con
       refuse(argument, in_quotes(function),
              fmt::format("has no \"{}\"; it takes{}", key, names.empty() ? " nothing" : names));
     }
-    if (std::holds_alternative<std::monostate>(in_type(value, found->fallback))) {
+    const ConfigValue typed = in_type(value, found->fallback);
+    if (std::holds_alternative<std::monostate>(typed)) {
       refuse(argument, in_quotes(function),
              fmt::format("\"{}\" must be {}", key, type_of(found->fallback)));
+    }
+    if (!is_finite(typed)) {
+      refuse(argument, in_quotes(function),
+             fmt::format("\"{}\" must be finite as float32 (3.4e38 at most)", key));
     }
   }
   Config taken;

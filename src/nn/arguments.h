@@ -44,7 +44,8 @@ struct Parameter {
   ConfigValue fallback;
 };
 // Those of `given` that are not null and not the default, in the order of `known`. Throws for one
-// that is not among `known`, or of another type; `function` in the message.
+// that is not among `known`, or of another type, or a number that is not finite as float32;
+// `function` in the message.
 Config take_arguments(const Argument& argument, const std::string& function, const Config& given,
                       const std::vector<Parameter>& known);
 

@@ -110,15 +110,14 @@ double number(const Config& arguments, const Row& row, const char* key) {
 
 void check_numbers(const Argument& argument, const Initializer& initializer, const Row& row) {
   const Config& arguments = initializer.arguments;
-  for (const auto& [key, value] : arguments.entries()) {
-    const auto* const real = std::get_if<double>(&value);
-    if (real != nullptr && !std::isfinite(*real))
-      refuse(argument, initializer, key + " must be finite");
-  }
   if (number(arguments, row, "stddev") < 0) refuse(argument, initializer, "stddev is negative");
   if (row.draw == Draw::kUniform &&
       number(arguments, row, "minval") > number(arguments, row, "maxval")) {
     refuse(argument, initializer, "minval is larger than maxval");
+  }
+  const double width = number(arguments, row, "maxval") - number(arguments, row, "minval");
+  if (!std::isfinite(static_cast<float>(width))) {
+    refuse(argument, initializer, "minval and maxval are too far apart for float32");
   }
 }
 

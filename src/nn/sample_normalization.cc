@@ -5,7 +5,7 @@
 namespace sluice::nn {
 
 void require_epsilon(const Argument& argument, double epsilon) {
-  if (!(epsilon >= 0 && epsilon <= 1e6)) refuse_number(argument, epsilon, "must be at least 0");
+  if (!(epsilon >= 0 && epsilon <= 1e6)) refuse_number(argument, epsilon, "must be from 0 to 1e6");
 }
 
 std::vector<backend::NormalizeOp::Axis> view_of(const Layer& layer,

@@ -9,12 +9,15 @@ struct Range {
   bool (*has)(double value);
   const char* text;  // what the value must be, for messages
 };
-inline constexpr Range kNotNegative = {
-    [](double value) { return std::isfinite(value) && value >= 0; }, "finite and at least 0"};
-inline constexpr Range kPositive = {[](double value) { return std::isfinite(value) && value > 0; },
+// As what it is computed with: 1e300 is not.
+inline bool is_finite(double value) { return std::isfinite(static_cast<float>(value)); }
+
+inline constexpr Range kNotNegative = {[](double value) { return is_finite(value) && value >= 0; },
+                                       "finite and at least 0"};
+inline constexpr Range kPositive = {[](double value) { return is_finite(value) && value > 0; },
                                     "finite and above 0"};
-inline constexpr Range kNotPositive = {
-    [](double value) { return std::isfinite(value) && value <= 0; }, "finite and at most 0"};
+inline constexpr Range kNotPositive = {[](double value) { return is_finite(value) && value <= 0; },
+                                       "finite and at most 0"};
 inline constexpr Range kFraction = {[](double value) { return value >= 0 && value <= 1; },
                                     "from 0 to 1"};
 inline constexpr Range kInside = {[](double value) { return value > 0 && value < 1; },

@@ -60,6 +60,10 @@ TEST(ArgumentsTest, ArgumentsOfFunctionsHaveTheTypeOfTheirDefaultAndLeaveItOut) 
             }),
             "Conv2D: strides = \"f\": \"most\" must be a number");
   EXPECT_EQ(message_of([&] {
+              taken({{"most", 1e39}});
+            }),
+            "Conv2D: strides = \"f\": \"most\" must be finite as float32 (3.4e38 at most)");
+  EXPECT_EQ(message_of([&] {
               take_arguments(kArgument, "f", {{"a", 1.0}}, {});
             }),
             "Conv2D: strides = \"f\": has no \"a\"; it takes nothing");

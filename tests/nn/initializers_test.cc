@@ -178,8 +178,14 @@ TEST(InitializersTest, ArgumentsAreCheckedAndDefaultsLeftOut) {
             "Dense: kernel_initializer = \"random_normal\": stddev is negative");
   EXPECT_EQ(refused({"random_uniform", {{"minval", 1.0}}}),
             "Dense: kernel_initializer = \"random_uniform\": minval is larger than maxval");
-  EXPECT_EQ(refused({"constant", {{"value", INFINITY}}}),
-            "Dense: kernel_initializer = \"constant\": value must be finite");
+  for (const double value : {static_cast<double>(INFINITY), 1e300, -1e39, std::nan("")}) {
+    EXPECT_EQ(refused({"constant", {{"value", value}}}),
+              "Dense: kernel_initializer = \"constant\": \"value\" must be finite as float32 "
+              "(3.4e38 at most)");
+  }
+  EXPECT_EQ(refused({"random_uniform", {{"minval", -3e38}, {"maxval", 3e38}}}),
+            "Dense: kernel_initializer = \"random_uniform\": minval and maxval are too far apart "
+            "for float32");
   EXPECT_NE(refused({"variance_scaling", {{"scale", 0.0}}}), "nothing was thrown");
   EXPECT_NE(refused({"variance_scaling", {{"mode", "fan"}}}), "nothing was thrown");
   EXPECT_NE(refused({"variance_scaling", {{"distribution", "flat"}}}), "nothing was thrown");

@@ -33,7 +33,7 @@ TEST(LayerNormalizationTest, AxesMustBeThereAndNamedOnce) {
 
 TEST(LayerNormalizationTest, OptionsOutOfRangeAreRefused) {
   EXPECT_EQ(message_of([] { LayerNormalization({.epsilon = -1}); }),
-            "LayerNormalization: epsilon = -1: must be at least 0");
+            "LayerNormalization: epsilon = -1: must be from 0 to 1e6");
   EXPECT_THAT(message_of([] { LayerNormalization({.gamma_regularizer = "l3"}); }),
               HasSubstr("LayerNormalization: gamma_regularizer"));
   EXPECT_THAT(message_of([] {

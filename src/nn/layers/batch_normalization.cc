@@ -20,7 +20,7 @@ BatchNormalization::BatchNormalization(const BatchNormalizationOptions& options)
   };
   const double momentum = options_.momentum, epsilon = options_.epsilon;
   check(momentum >= 0 && momentum <= 1, "momentum", momentum, "from 0 to 1");
-  check(epsilon >= 0 && epsilon <= 1e6, "epsilon", epsilon, "at least 0");
+  check(epsilon >= 0 && epsilon <= 1e6, "epsilon", epsilon, "from 0 to 1e6");
   nn::check_gamma_and_beta("BatchNormalization", options_);
   const auto name_initializer = [](const char* argument, Initializer& initializer) {
     initializer = nn::parse_initializer({"BatchNormalization", argument}, initializer);
