@@ -72,11 +72,14 @@ void warn_of_logits(const Model& model, const std::vector<nn::OutputTask>& tasks
     }
     const bool one = graph.classes(graph.outputs[k]) == 1 && traits.link == loss::Link::kNone;
     const char* wanted = one || traits.link == loss::Link::kSigmoid ? "sigmoid" : "softmax";
-    SLUICE_LOG(warn,
-               "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}",
-               loss.name(), name, nn::name_of(*end.activation),
-               end.is_last ? fmt::format("activation=\"{}\"", wanted)
-                           : fmt::format("Activation(\"{}\") behind it", wanted));
+    const bool may_be_logits = traits.link != loss::Link::kNone &&
+                               end.activation->activation == backend::Activation::kLinear;
+    SLUICE_LOG(
+        warn, "the loss {} takes probabilities, but the last layer \"{}\" ends in {}: add {}{}",
+        loss.name(), name, nn::name_of(*end.activation),
+        end.is_last ? fmt::format("activation=\"{}\"", wanted)
+                    : fmt::format("Activation(\"{}\") behind it", wanted),
+        may_be_logits ? fmt::format(", or take the loss {}(from_logits=true)", loss.name()) : "");
     return;
   }
 }
