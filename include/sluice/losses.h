@@ -27,12 +27,14 @@
 // are computed from its inputs anyway, as in Keras on TensorFlow, so that none is lost by rounding.
 // Other outputs are clipped to [eps, 1 - eps], of categorical ones after scaling to sum 1; no
 // gradient passes where the clip cuts. Keras on TensorFlow differs in what is no distribution: it
-// takes the inputs of a last sigmoid for those of a softmax and the other way round, and the sparse
-// loss clips before it scales.
+// takes the inputs of a last sigmoid for those of a softmax and the other way round
+// (binary_crossentropy behind a softmax is there a function of the softmax's inputs; here, as in
+// Keras on other backends and for losses that are called by themselves, of its outputs), and the
+// sparse loss clips before it scales.
 //
 // Ranges, checked when training starts (std::invalid_argument, naming the field): label_smoothing,
 // margin and alpha from 0 to 1 (Tversky's alpha and beta finite and at least 0), gamma finite and
-// at least 0 (Circle's above 0), delta finite and above 0, q above 0 and below 1.
+// at least 0 (Circle's above 0), delta finite and above 0, q above 0 and below 1; each axis once.
 #pragma once
 
 #include <array>
@@ -177,8 +179,8 @@ struct Tversky {
 //
 // j over the samples of i's class, without i itself unless `remove_diagonal` is false, l over those
 // of other classes (Sun et al., 2020). A sample whose loss is 0, as where its batch has no j or no
-// l, does not count in the mean. Only for targets that are class numbers, and outputs [K]. Keras:
-// keras.losses.Circle.
+// l, does not count in the mean. Only for targets that are class numbers, and outputs [K]. There is
+// no accuracy of it, nor any other metric (sluice/metrics.h). Keras: keras.losses.Circle.
 struct Circle {
   float gamma = 80;
   float margin = 0.4f;

@@ -49,12 +49,10 @@
 //   mean_squared_error, mse          mean_k (y_k - p_k)^2
 //   root_mean_squared_error          its square root
 //   mean_absolute_error, mae         mean_k |y_k - p_k|
-//   mean_absolute_percentage_error, mape, mean_squared_logarithmic_error, msle, logcosh, poisson,
-//   kl_divergence, hinge, squared_hinge, categorical_hinge, binary_crossentropy, bce,
-//   categorical_crossentropy, sparse_categorical_crossentropy
-//                                    the mean of that loss (sluice/losses.h)    from_logits,
-//                                    over the rows                              label_smoothing
-//                                                                               of crossentropies
+//   and all other losses but those   the mean of that loss (sluice/losses.h)    the loss' own, but
+//   of whole batches: mape, msle,    over the rows                              ignore_class
+//   logcosh, poisson, hinge, huber,
+//   binary_crossentropy, bce, ...
 //   cosine_similarity                mean of the cosine of the angle between
 //                                    p and y, which is minus that loss
 //   r2_score                         1 - sum (y - p)^2 / sum (y - mean y)^2,    class_aggregation=
@@ -71,9 +69,12 @@
 //
 // clang-format on
 //
-// Keras' classes are names as well: "AUC". Options stand in brackets; `name` is another name to
-// show it under, for threshold there is Keras' `thresholds` too. A metric is of every output;
-// "classes:auc" is only of the output "classes". Keras: keras.metrics, with its defaults.
+// Keras' classes are names as well, "AUC", and any letter case will do. A name alone is shown as it
+// was typed, as in Keras, and a class with arguments by the name that is listed here. Arguments
+// stand in brackets, as those of losses do (sluice/losses.h); `name` is another name to show it
+// under, for threshold there is Keras' `thresholds` too, and top_k is at most K. A metric is of
+// every output; "classes:auc" is only of the output "classes". Keras: keras.metrics, with its
+// defaults.
 #pragma once
 
 #include <cstdint>
@@ -100,7 +101,9 @@ struct Metrics {
   double loss = 0;
   // The metric "accuracy", NaN being passed over among a row's outputs; outputs of nothing but NaN
   // count as class 0. NaN where it is not measured: of several outputs, which have one each among
-  // `values`; where mse compares numbers that are no classes; and where it was not asked for.
+  // `values`; where mse compares numbers that are no classes; of the embeddings that the loss
+  // Circle compares with each other (Keras shows how often the largest number of one stands at the
+  // place of its class, which says nothing); and where it was not asked for.
   double accuracy = 0;
   // All others in their order. Of a model with several outputs the names begin with the output's,
   // as in Keras, and each output's own loss is there as well: "box_loss", "classes_accuracy".

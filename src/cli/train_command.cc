@@ -55,35 +55,38 @@ struct JobFlags {
 // "--shuffle,!--no-shuffle", as CLI11 takes them.
 std::string with_opposite(const std::string& flag) { return flag + ",!--no-" + flag.substr(2); }
 
-void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field,
-              const train::Help& help) {
-  app.add_option_function<std::string>(
-         name, [&field](const std::string& value) { field = OptimizerSpec(value); }, help.text)
-      ->default_str(field.name)
+// A flag whose text `parse` makes a value of; what that has against it comes behind the flag's
+// name.
+template <typename T, typename Parse>
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, T& field, const train::Help& help,
+                        Parse parse) {
+  const auto set = [&field, name, parse](const std::string& text) {
+    try {
+      field = parse(text);
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(
+          fmt::format("{}: {}", name, train::without_name(name.substr(2), error.what())));
+    }
+  };
+  return app.add_option_function<std::string>(name, set, help.text)
       ->type_name(help.value)
       ->group(help.group);
 }
 
+void add_flag(CLI::App& app, const std::string& name, OptimizerSpec& field,
+              const train::Help& help) {
+  const auto parse = [](const std::string& text) { return OptimizerSpec(text); };
+  add_parsed(app, name, field, help, parse)->default_str(field.name);
+}
+
 void add_flag(CLI::App& app, const std::string& name, LossSpec& field, const train::Help& help) {
-  app.add_option_function<std::string>(
-         name, [&field](const std::string& value) { field = LossSpec(value); }, help.text)
-      ->default_str(field.name())
-      ->type_name(help.value)
-      ->group(help.group);
+  const auto parse = [](const std::string& text) { return LossSpec(text); };
+  add_parsed(app, name, field, help, parse)->default_str(field.name());
 }
 
 void add_flag(CLI::App& app, const std::string& name, std::map<int, float>& field,
               const train::Help& help) {
-  const auto set = [&field, name](const std::string& value) {
-    try {
-      field = train::parse_class_weight(value);
-    } catch (const std::invalid_argument& error) {
-      throw std::invalid_argument(name + ": " + error.what());
-    }
-  };
-  app.add_option_function<std::string>(name, set, help.text)
-      ->type_name(help.value)
-      ->group(help.group);
+  add_parsed(app, name, field, help, train::parse_class_weight);
 }
 
 void add_flag(CLI::App& app, const std::string& name, bool& field, const train::Help& help) {

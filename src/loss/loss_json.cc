@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/alternatives.h"
 #include "loss/table.h"
+#include "optim/call_text.h"
 #include "optim/decimal.h"
 
 namespace sluice {
@@ -27,29 +27,24 @@ void write_option(Json& json, const LossAxes& value) {
   if (value.size > 0) json = std::span(value.axes).first(value.size);
 }
 
-[[noreturn]] void wrong_type(const std::string& key, const char* expected, const Json& value) {
-  throw std::invalid_argument(
-      fmt::format("loss: \"{}\" must be {}, got {}", key, expected, value.dump()));
-}
+using Argument = optim::CallArgument;
 
-void read_option(const std::string& key, const Json& value, float& option) {
-  if (!value.is_number()) wrong_type(key, "a number", value);
-  option = static_cast<float>(value.get<double>());
+void read_option(const Argument& argument, const Json& value, float& option) {
+  option = optim::float_of(argument, value);
 }
-void read_option(const std::string& key, const Json& value, bool& option) {
-  if (!value.is_boolean()) wrong_type(key, "true or false", value);
-  option = value.get<bool>();
+void read_option(const Argument& argument, const Json& value, bool& option) {
+  option = optim::flag_of(argument, value);
 }
-void read_option(const std::string& key, const Json& value, std::optional<int>& option) {
+void read_option(const Argument& argument, const Json& value, std::optional<int>& option) {
   option.reset();
   if (value.is_null()) return;
   if (!value.is_number_integer() || !std::in_range<int>(value.get<int64_t>())) {
-    wrong_type(key, "a class number or null", value);
+    optim::refuse_value(argument, "a class number or null", value);
   }
   option = value.get<int>();
 }
 
-void read_option(const std::string& key, const Json& value, LossAxes& option) {
+void read_option(const Argument& argument, const Json& value, LossAxes& option) {
   option = {};
   if (value.is_null()) return;
   const Json axes = value.is_array() ? value : Json::array({value});
@@ -58,7 +53,7 @@ void read_option(const std::string& key, const Json& value, LossAxes& option) {
   };
   if (axes.empty() || axes.size() > LossAxes::kMost ||
       !std::all_of(axes.begin(), axes.end(), is_axis)) {
-    wrong_type(key, "the number of an axis, a list of such, or null", value);
+    optim::refuse_value(argument, "the number of an axis, a list of such, or null", value);
   }
   for (const Json& axis : axes) option.axes[option.size++] = axis.get<int>();
 }
@@ -67,25 +62,20 @@ void read_option(const std::string& key, const Json& value, LossAxes& option) {
 // axis.
 bool is_as_here(const std::string& key, const Json& value) {
   if (key == "name" || key == "fn") return true;
-  if (key == "dtype") return value.is_null() || value.is_object() || value == "float32";
+  if (key == "dtype") return optim::is_float32(value);
   if (key == "axis") return value == -1 || value == Json::array({-1});
   if (key == "reduction") return value == "sum_over_batch_size" || value == "auto";
   return false;
 }
 
-[[noreturn]] void refuse(const auto& definition, const std::string& key, const Json& value) {
+[[noreturn]] void refuse(const auto& definition, const Argument& argument, const Json& value) {
+  const std::string& key = argument.name;
   if (key == "axis" || key == "reduction" || key == "dtype") {
-    throw std::invalid_argument(fmt::format(
-        "loss \"{}\": Sluice has no other \"{}\" than the default, but it is {}: leave it out",
-        definition.name, key, value.dump()));
+    optim::refuse_value(argument, "left out: Sluice has only Keras' default", value);
   }
   std::vector<std::string> names;
   loss::for_each_option(definition, [&](const auto& option) { names.emplace_back(option.name); });
-  const auto quoted = [](const std::string& name) { return fmt::format("\"{}\"", name); };
-  const std::string instead =
-      names.empty() ? "leave it out" : "use " + core::alternatives(names, quoted);
-  throw std::invalid_argument(
-      fmt::format("loss \"{}\" has no option \"{}\": {}", definition.name, key, instead));
+  optim::refuse_argument(argument, names);
 }
 
 // {"name": NAME, options...}
@@ -129,13 +119,14 @@ void from_json(const Json& asked, LossSpec& spec) {
   LossSpec read(json["name"].get<std::string>());
   loss::with_definition(read, [&](const auto& definition, auto& own) {
     for (const auto& [key, value] : json.items()) {
+      const Argument argument{fmt::format("loss \"{}\"", definition.name), key};
       bool known = false;
-      loss::for_each_option(definition, [&, &name = key, &given = value](const auto& option) {
-        if (name != option.name) return;
-        read_option(name, given, own.*option.field);
+      loss::for_each_option(definition, [&, &given = value](const auto& option) {
+        if (argument.name != option.name) return;
+        read_option(argument, given, own.*option.field);
         known = true;
       });
-      if (!known && !is_as_here(key, value)) refuse(definition, key, value);
+      if (!known && !is_as_here(key, value)) refuse(definition, argument, value);
     }
   });
   loss::validate(read);

@@ -1,7 +1,8 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -9,18 +10,14 @@
 #include "loss/loss_json.h"
 #include "loss/table.h"
 #include "optim/call_text.h"
+#include "optim/lower_case.h"
 
 namespace sluice {
 namespace {
 
-// "MeanSquaredError" and "mean_squared_error" are the same.
-std::string without_case(std::string_view name) {
-  std::string letters;
-  for (const char c : name) {
-    if (c == '_') continue;
-    letters += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return letters;
+bool has_name(const auto& definition, const std::string& wanted) {
+  if (wanted.empty()) return false;  // as most abbreviations are
+  return wanted == optim::without_case(definition.name) || wanted == definition.abbreviation;
 }
 
 }  // namespace
@@ -35,11 +32,10 @@ LossSpec::LossSpec(const std::string& which) {
     from_json(optim::parse_call(which), *this);
     return;
   }
-  const std::string wanted = without_case(which);
+  const std::string wanted = optim::without_case(which);
   bool found = false;
   loss::for_each_definition([&](const auto& definition) {
-    if (wanted != without_case(definition.name) && wanted != definition.abbreviation) return;
-    if (wanted.empty()) return;  // as most abbreviations are
+    if (!has_name(definition, wanted)) return;
     loss = typename std::decay_t<decltype(definition)>::Loss{};
     found = true;
   });
@@ -88,27 +84,60 @@ std::string short_name(const LossSpec& spec) {
   return name;
 }
 
+namespace {
+
+// What is wrong with an option's value; empty: nothing.
+std::string objection(const auto& option, float value) {
+  if (option.range.has == nullptr || option.range.has(value)) return "";
+  return fmt::format("{}: must be {}", value, option.range.text);
+}
+// Whether a batch has these axes, its shape says (backend/batch_losses.h).
+std::string objection(const auto& /*option*/, const LossAxes& value) {
+  const std::span<const int> axes = std::span(value.axes).first(value.size);
+  constexpr int kMost = LossAxes::kMost;
+  const std::string text = fmt::format("[{}]: ", fmt::join(axes, ", "));
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] < -kMost || axes[i] >= kMost) {
+      return text + fmt::format("axes are from {} to {}", -kMost, kMost - 1);
+    }
+    if (std::ranges::count(axes, axes[i]) > 1) return text + "names an axis twice";
+  }
+  return "";
+}
+std::string objection(const auto& /*option*/, const auto& /*value*/) { return ""; }
+
+}  // namespace
+
 void validate(const LossSpec& spec) {
   with_definition(spec, [](const auto& definition, const auto& loss) {
     for_each_option(definition, [&](const auto& option) {
-      if (option.range.has == nullptr) return;
-      if constexpr (std::is_same_v<const float&, decltype(loss.*option.field)>) {
-        const float value = loss.*option.field;
-        if (option.range.has(value)) return;
-        throw std::invalid_argument(fmt::format("loss \"{}\": {} = {}: must be {}", definition.name,
-                                                option.name, value, option.range.text));
-      }
+      const std::string wrong = objection(option, loss.*option.field);
+      if (wrong.empty()) return;
+      throw std::invalid_argument(
+          fmt::format("loss \"{}\": {} = {}", definition.name, option.name, wrong));
     });
   });
 }
 
-std::string unknown_loss(std::string_view name) {
+std::vector<std::string_view> names() {
   std::vector<std::string_view> names;
   for_each_definition([&](const auto& definition) {
     names.push_back(definition.abbreviation.empty() ? definition.name : definition.abbreviation);
   });
+  return names;
+}
+
+bool is_loss(std::string_view name) {
+  const std::string wanted = optim::without_case(name);
+  bool found = false;
+  for_each_definition(
+      [&](const auto& definition) { found = found || has_name(definition, wanted); });
+  return found;
+}
+
+std::string unknown_loss(std::string_view name) {
   const auto quoted = [](std::string_view known) { return fmt::format("\"{}\"", known); };
-  return fmt::format("loss \"{}\": use {}", name, core::alternatives(names, quoted));
+  return fmt::format("loss \"{}\": use {}", name, core::alternatives(names(), quoted));
 }
 
 }  // namespace loss

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sluice/losses.h"
 
@@ -41,6 +42,12 @@ std::string short_name(const LossSpec& spec);
 
 // Throws std::invalid_argument, naming loss and field, for a value that is out of range.
 void validate(const LossSpec& spec);
+
+// All of them, as they are usually called, in the table's order.
+std::vector<std::string_view> names();
+
+// Whether LossSpec takes the name.
+bool is_loss(std::string_view name);
 
 // What a name that is none is answered with: `loss "lamb": use "categorical_crossentropy", ...`.
 std::string unknown_loss(std::string_view name);

@@ -4,14 +4,20 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <limits>
-#include <map>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
+#include "backend/batch_losses.h"
+#include "core/alternatives.h"
 #include "core/check.h"
+#include "loss/loss_json.h"
+#include "loss/traits.h"
+#include "optim/call_text.h"
+#include "optim/lower_case.h"
 #include "sluice/metrics.h"
 
 namespace sluice::nn {
@@ -22,16 +28,17 @@ using backend::Metric;
 using Kind = Counting::Kind;
 using Positive = Counting::Positive;
 using Result = Metric::Result;
+using Json = nlohmann::ordered_json;
 
+// What is no row is the mean of a loss.
 struct Row {
-  std::vector<std::string> names;  // the first: of the class, as Keras shows it
+  std::vector<std::string> names;  // in any letter case; the first is listed, and shown of a class
   Metric metric;                   // with Keras' defaults
   std::vector<std::string> options{};
   std::string needed{};  // the one that there must be
 };
 
-// Whose options are read in this order: top_k sets another threshold, unless one is given.
-const std::vector<std::string> kOfOutcomes = {"top_k", "threshold", "thresholds", "class_id"};
+const std::vector<std::string> kThreshold = {"threshold", "thresholds"};
 
 Metric of_outcomes(Result result, Positive positive = Positive::kAbove) {
   return {.counting = {.kind = Kind::kOutcomes, .positive = positive}, .result = result};
@@ -39,116 +46,73 @@ Metric of_outcomes(Result result, Positive positive = Positive::kAbove) {
 Metric by_threshold(Result result) {
   return {.counting = {.kind = Kind::kByThreshold}, .result = result};
 }
+Row outcomes(const char* name, Result result) { return {{name}, of_outcomes(result), kThreshold}; }
+// Options are read in this order: top_k sets another threshold, unless one is given.
+Row rate(const char* name, Result result) {
+  return {{name}, of_outcomes(result), {"top_k", "threshold", "thresholds", "class_id"}};
+}
+Row rate_at(const char* name, Result result, const char* given) {
+  return {{name}, by_threshold(result), {given, "num_thresholds", "class_id"}, given};
+}
 Metric by_class(Result result, Positive positive) {
   return {.counting = {.kind = Kind::kByClass, .positive = positive}, .result = result};
 }
-Metric of_losses(const LossSpec& loss, Result result = Result::kMean) {
+Row of_overlap(const char* name, bool of_some_classes) {
+  Row row{{name},
+          by_class(Result::kIntersectionOverUnion, Positive::kFirstLargest),
+          {"num_classes", "ignore_class"}};
+  if (!of_some_classes) return row;
+  row.needed = "target_class_ids";
+  row.options.push_back(row.needed);
+  return row;
+}
+Metric of_losses(const LossSpec& loss, Result result) {
   return {.counting = {.kind = Kind::kLosses}, .result = result, .loss = loss};
 }
 
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows = {
-      {{"accuracy", "acc", "Accuracy"}, {}},
-      {{"binary_accuracy", "BinaryAccuracy"},
+      {{"accuracy", "acc"}, {}},
+      {{"binary_accuracy"},
        {.counting = {.kind = Kind::kElements}, .result = Result::kShareOfElements},
        {"threshold"}},
-      {{"categorical_accuracy", "CategoricalAccuracy"},
-       {.counting = {.kind = Kind::kFirstLargest}}},
-      {{"sparse_categorical_accuracy", "SparseCategoricalAccuracy"},
-       {.counting = {.kind = Kind::kFirstLargest}}},
-      {{"top_k_categorical_accuracy", "TopKCategoricalAccuracy"},
-       {.counting = {.kind = Kind::kInTopK}},
-       {"k"}},
-      {{"sparse_top_k_categorical_accuracy", "SparseTopKCategoricalAccuracy"},
-       {.counting = {.kind = Kind::kInTopK}},
-       {"k"}},
-      {{"precision", "Precision"}, of_outcomes(Result::kPrecision), kOfOutcomes},
-      {{"recall", "Recall"}, of_outcomes(Result::kRecall), kOfOutcomes},
-      {{"true_positives", "TruePositives"},
-       of_outcomes(Result::kTruePositives),
-       {"threshold", "thresholds"}},
-      {{"false_positives", "FalsePositives"},
-       of_outcomes(Result::kFalsePositives),
-       {"threshold", "thresholds"}},
-      {{"true_negatives", "TrueNegatives"},
-       of_outcomes(Result::kTrueNegatives),
-       {"threshold", "thresholds"}},
-      {{"false_negatives", "FalseNegatives"},
-       of_outcomes(Result::kFalseNegatives),
-       {"threshold", "thresholds"}},
-      {{"auc", "AUC"}, by_threshold(Result::kAreaUnderRoc), {"num_thresholds", "curve"}},
-      {{"sensitivity_at_specificity", "SensitivityAtSpecificity"},
-       by_threshold(Result::kSensitivityAtSpecificity),
-       {"specificity", "num_thresholds", "class_id"},
-       "specificity"},
-      {{"specificity_at_sensitivity", "SpecificityAtSensitivity"},
-       by_threshold(Result::kSpecificityAtSensitivity),
-       {"sensitivity", "num_thresholds", "class_id"},
-       "sensitivity"},
-      {{"precision_at_recall", "PrecisionAtRecall"},
-       by_threshold(Result::kPrecisionAtRecall),
-       {"recall", "num_thresholds", "class_id"},
-       "recall"},
-      {{"recall_at_precision", "RecallAtPrecision"},
-       by_threshold(Result::kRecallAtPrecision),
-       {"precision", "num_thresholds", "class_id"},
-       "precision"},
-      {{"f1_score", "F1Score"},
-       by_class(Result::kFScore, Positive::kLargest),
-       {"average", "threshold"}},
-      {{"fbeta_score", "FBetaScore"},
+      {{"categorical_accuracy"}, {.counting = {.kind = Kind::kFirstLargest}}},
+      {{"sparse_categorical_accuracy"}, {.counting = {.kind = Kind::kFirstLargest}}},
+      {{"top_k_categorical_accuracy"}, {.counting = {.kind = Kind::kInTopK}}, {"k"}},
+      {{"sparse_top_k_categorical_accuracy"}, {.counting = {.kind = Kind::kInTopK}}, {"k"}},
+      rate("precision", Result::kPrecision),
+      rate("recall", Result::kRecall),
+      outcomes("true_positives", Result::kTruePositives),
+      outcomes("false_positives", Result::kFalsePositives),
+      outcomes("true_negatives", Result::kTrueNegatives),
+      outcomes("false_negatives", Result::kFalseNegatives),
+      {{"auc"}, by_threshold(Result::kAreaUnderRoc), {"num_thresholds", "curve"}},
+      rate_at("sensitivity_at_specificity", Result::kSensitivityAtSpecificity, "specificity"),
+      rate_at("specificity_at_sensitivity", Result::kSpecificityAtSensitivity, "sensitivity"),
+      rate_at("precision_at_recall", Result::kPrecisionAtRecall, "recall"),
+      rate_at("recall_at_precision", Result::kRecallAtPrecision, "precision"),
+      {{"f1_score"}, by_class(Result::kFScore, Positive::kLargest), {"average", "threshold"}},
+      {{"fbeta_score"},
        by_class(Result::kFScore, Positive::kLargest),
        {"average", "beta", "threshold"}},
-      {{"io_u", "iou", "IoU"},
-       by_class(Result::kIntersectionOverUnion, Positive::kFirstLargest),
-       {"num_classes", "target_class_ids", "ignore_class"},
-       "target_class_ids"},
-      {{"mean_io_u", "mean_iou", "MeanIoU"},
-       by_class(Result::kIntersectionOverUnion, Positive::kFirstLargest),
-       {"num_classes", "ignore_class"}},
-      {{"one_hot_io_u", "one_hot_iou", "OneHotIoU"},
-       by_class(Result::kIntersectionOverUnion, Positive::kFirstLargest),
-       {"num_classes", "target_class_ids", "ignore_class"},
-       "target_class_ids"},
-      {{"one_hot_mean_io_u", "one_hot_mean_iou", "OneHotMeanIoU"},
-       by_class(Result::kIntersectionOverUnion, Positive::kFirstLargest),
-       {"num_classes", "ignore_class"}},
-      {{"binary_io_u", "binary_iou", "BinaryIoU"},
+      of_overlap("iou", /*of_some_classes=*/true),
+      of_overlap("mean_iou", /*of_some_classes=*/false),
+      of_overlap("one_hot_iou", /*of_some_classes=*/true),
+      of_overlap("one_hot_mean_iou", /*of_some_classes=*/false),
+      {{"binary_iou"},
        of_outcomes(Result::kIntersectionOverUnion, Positive::kAtLeast),
        {"target_class_ids", "threshold"}},
       {{"confusion_matrix"},
        {.counting = {.kind = Kind::kPairs}, .result = Result::kMatrix},
        {"threshold"}},
-      {{"mean_squared_error", "mse", "MSE", "MeanSquaredError"}, of_losses(MeanSquaredError{})},
-      {{"root_mean_squared_error", "RootMeanSquaredError"},
-       of_losses(MeanSquaredError{}, Result::kRootOfMean)},
-      {{"mean_absolute_error", "mae", "MAE", "MeanAbsoluteError"}, of_losses(MeanAbsoluteError{})},
-      {{"mean_absolute_percentage_error", "mape", "MAPE", "MeanAbsolutePercentageError"},
-       of_losses(MeanAbsolutePercentageError{})},
-      {{"mean_squared_logarithmic_error", "msle", "MSLE", "MeanSquaredLogarithmicError"},
-       of_losses(MeanSquaredLogarithmicError{})},
-      {{"logcosh", "log_cosh", "log_cosh_error", "LogCoshError"}, of_losses(LogCosh{})},
-      {{"cosine_similarity", "CosineSimilarity"},
-       of_losses(CosineSimilarity{}, Result::kMinusMean)},
-      {{"r2_score", "R2Score"},
+      {{"root_mean_squared_error"}, of_losses(MeanSquaredError{}, Result::kRootOfMean)},
+      {{"logcosh", "log_cosh_error"}, of_losses(LogCosh{}, Result::kMean)},
+      {{"cosine_similarity"}, of_losses(CosineSimilarity{}, Result::kMinusMean)},
+      {{"r2_score"},
        {.counting = {.kind = Kind::kMoments},
         .result = Result::kR2,
         .average = Metric::Average::kMacro},
        {"class_aggregation", "num_regressors"}},
-      {{"kl_divergence", "KLDivergence"}, of_losses(KLDivergence{})},
-      {{"poisson", "Poisson"}, of_losses(Poisson{})},
-      {{"hinge", "Hinge"}, of_losses(Hinge{})},
-      {{"squared_hinge", "SquaredHinge"}, of_losses(SquaredHinge{})},
-      {{"categorical_hinge", "CategoricalHinge"}, of_losses(CategoricalHinge{})},
-      {{"binary_crossentropy", "bce", "BCE", "BinaryCrossentropy"},
-       of_losses(BinaryCrossentropy{}),
-       {"from_logits", "label_smoothing"}},
-      {{"categorical_crossentropy", "CategoricalCrossentropy"},
-       of_losses(CategoricalCrossentropy{}),
-       {"from_logits", "label_smoothing"}},
-      {{"sparse_categorical_crossentropy", "SparseCategoricalCrossentropy"},
-       of_losses(SparseCategoricalCrossentropy{}),
-       {"from_logits"}},
   };
   return kRows;
 }
@@ -160,73 +124,71 @@ std::string trimmed(const std::string& text) {
   return {begin, end.base()};
 }
 
-const Row& find_row(const std::string& name) {
-  std::string known;
+// nullptr: there is none.
+const Row* find_row(const std::string& name) {
+  const auto is_it = [&](const std::string& other) {
+    return optim::without_case(other) == optim::without_case(name);
+  };
   for (const Row& row : rows()) {
-    if (std::find(row.names.begin(), row.names.end(), name) != row.names.end()) return row;
-    known += (known.empty() ? "" : ", ") + row.names.front();
+    if (std::ranges::any_of(row.names, is_it)) return &row;
   }
-  throw std::invalid_argument(fmt::format("metric \"{}\": use one of {}", name, known));
+  return nullptr;
+}
+
+[[noreturn]] void refuse_name(const std::string& name) {
+  std::vector<std::string> known;
+  for (const Row& row : rows()) known.push_back(row.names.front());
+  for (const std::string_view name_of_loss : loss::names()) {
+    const std::string other(name_of_loss);
+    const bool adds_up = !backend::batch_losses::is_of_batch(other);
+    if (adds_up && find_row(other) == nullptr) known.push_back(other);
+  }
+  const auto quoted = [](const std::string& one) { return fmt::format("\"{}\"", one); };
+  throw std::invalid_argument(
+      fmt::format("metric \"{}\": use {}", name, core::alternatives(known, quoted)));
 }
 
 // What an option is given, and whose it is.
 struct Given {
-  const std::string& metric;
-  const std::string& option;
-  std::string text;
+  optim::CallArgument argument;
+  const Json& value;
 
   [[noreturn]] void refuse(const std::string& expected) const {
-    throw std::invalid_argument(
-        fmt::format("metric \"{}\": {}: expected {}, got \"{}\"", metric, option, expected, text));
+    optim::refuse_value(argument, expected, value);
   }
   template <typename Number>
   Number number(Number least, Number most) const {
-    Number value{};
-    const char* end = text.data() + text.size();
-    const auto [stopped, error] = std::from_chars(text.data(), end, value);
-    if (error == std::errc() && stopped == end && value >= least && value <= most) return value;
-    refuse(fmt::format("a number from {} to {}", least, most));
+    const bool whole = std::is_integral_v<Number>;
+    if (whole ? value.is_number_integer() : value.is_number()) {
+      const auto given = value.get<double>();
+      if (given >= static_cast<double>(least) && given <= static_cast<double>(most)) {
+        return value.get<Number>();
+      }
+    }
+    refuse(fmt::format("a {}number from {} to {}", whole ? "whole " : "", least, most));
   }
   // One of the names, each with what it stands for.
   template <typename Value>
   Value one_of(const std::vector<std::pair<std::string, Value>>& values) const {
-    std::string names;
-    for (size_t i = 0; i < values.size(); ++i) {
-      const auto& [name, value] = values[i];
-      if (text == name) return value;
-      names += (i == 0 ? "" : i + 1 == values.size() ? " or " : ", ") + name;
+    for (const auto& [name, stands_for] : values) {
+      if (value.is_null() ? name == "None" : value == name) return stands_for;
     }
-    refuse(names);
+    refuse(core::alternatives(values, [](const auto& one) { return one.first; }));
   }
 };
 
 constexpr int64_t kMostClasses = 1 << 30, kMostThresholds = 10000;
 constexpr float kBelowAll = -1e10f;  // Keras' threshold where top_k alone decides
 
-// "[0, 2]", "(0, 2)" or "2".
+// [0, 2], or 2 for [2].
 std::vector<int64_t> class_ids(const Given& given) {
-  std::string text = given.text;
-  const bool is_list = text.size() >= 2 && ((text.front() == '[' && text.back() == ']') ||
-                                            (text.front() == '(' && text.back() == ')'));
-  if (is_list) text = text.substr(1, text.size() - 2);
-  std::vector<std::string> parts = split_metrics(text);
-  if (parts.size() > 1 && parts.back().empty()) parts.pop_back();  // "(0,)"
+  const Json list = given.value.is_array() ? given.value : Json::array({given.value});
+  if (list.empty()) given.refuse("class numbers like [0, 2]");
   std::vector<int64_t> ids;
-  for (const std::string& id : parts) {
-    ids.push_back(Given{given.metric, given.option, id}.number<int64_t>(0, kMostClasses));
+  for (const Json& id : list) {
+    ids.push_back(Given{given.argument, id}.number<int64_t>(0, kMostClasses));
   }
-  if (ids.empty()) given.refuse("class numbers like [0, 2]");
   return ids;
-}
-
-// Sets a field that not all losses have.
-template <typename Set>
-void set_of_loss(Metric& metric, const Set& set) {
-  std::visit(
-      [&](auto& loss) {
-        if constexpr (requires { set(loss); }) set(loss);
-      },
-      metric.loss.loss);
 }
 
 void set_threshold(Metric& metric, const Given& given) {
@@ -239,6 +201,7 @@ void set_bound(Metric& metric, const Given& given) { metric.bound = given.number
 struct Option {
   std::string_view name;
   void (*set)(Metric& metric, const Given& given);
+  bool has_none = false;  // None is a value, and not the default
 };
 constexpr Option kOptions[] = {
     {"threshold", set_threshold},
@@ -272,14 +235,16 @@ constexpr Option kOptions[] = {
        using enum Metric::Average;
        metric.average = given.one_of<Metric::Average>(
            {{"micro", kMicro}, {"macro", kMacro}, {"weighted", kWeighted}, {"None", kNone}});
-     }},
+     },
+     /*has_none=*/true},
     {"class_aggregation",
      [](Metric& metric, const Given& given) {
        using enum Metric::Average;
        metric.average = given.one_of<Metric::Average>({{"uniform_average", kMacro},
                                                        {"variance_weighted_average", kWeighted},
                                                        {"None", kNone}});
-     }},
+     },
+     /*has_none=*/true},
     {"beta",
      [](Metric& metric, const Given& given) {
        metric.beta = given.number<float>(std::numeric_limits<float>::min(), 1e6f);
@@ -298,20 +263,6 @@ constexpr Option kOptions[] = {
      [](Metric& metric, const Given& given) {
        metric.regressors = given.number<int64_t>(0, kMostClasses);
      }},
-    {"from_logits",
-     [](Metric& metric, const Given& given) {
-       const bool value = given.one_of<bool>({{"true", true}, {"false", false}});
-       set_of_loss(metric, [&](auto& loss) -> decltype(loss.from_logits, void()) {
-         loss.from_logits = value;
-       });
-     }},
-    {"label_smoothing",
-     [](Metric& metric, const Given& given) {
-       const auto value = given.number<float>(0, 1);
-       set_of_loss(metric, [&](auto& loss) -> decltype(loss.label_smoothing, void()) {
-         loss.label_smoothing = value;
-       });
-     }},
 };
 
 const Option& find_option(std::string_view name) {
@@ -320,22 +271,54 @@ const Option& find_option(std::string_view name) {
   return *found;
 }
 
-void set_options(const Row& row, const std::map<std::string, std::string>& given, Metric& metric) {
-  const std::string& who = row.names.front();
-  for (const auto& [option, value] : given) {
-    if (option == "name" && !value.empty()) {
-      metric.name = value;
-    } else if (std::ranges::find(row.options, option) == row.options.end()) {
-      std::string known = "name";
-      for (const std::string& other : row.options) known += ", " + other;
-      throw std::invalid_argument(
-          fmt::format("metric \"{}\": option \"{}\" is not known; it has {}", who, option, known));
+// Of Keras' configs, what changes nothing.
+bool is_as_here(const std::string& key, const Json& value) {
+  if (key == "dtype") return optim::is_float32(value) || value == "int64";  // IoU counts in that
+  if (key == "axis") return value == -1;
+  if (key == "summation_method") return value == "interpolation";
+  if (key == "multi_label" || key == "from_logits" || key == "sparse_y_pred") return value == false;
+  if (key == "num_labels" || key == "label_weights") return value.is_null();
+  return key == "sparse_y_true";  // what targets are, the loss says
+}
+
+void set_options(const Row& row, const std::string& whose, const Json& config, Metric& metric) {
+  for (const auto& [key, value] : config.items()) {
+    const bool known = std::ranges::find(row.options, key) != row.options.end();
+    if (known || key == "name" || is_as_here(key, value)) continue;
+    std::vector<std::string> names = row.options;
+    names.emplace_back("name");
+    optim::refuse_argument({whose, key}, names);
+  }
+  for (const std::string& name : row.options) {
+    const Option& option = find_option(name);
+    const auto value = config.find(name);
+    if (value == config.end() || (value->is_null() && !option.has_none)) {
+      if (name != row.needed) continue;
+      throw std::invalid_argument(fmt::format("{}: needs {}: \"{}({}=...)\"", whose, row.needed,
+                                              row.names.front(), row.needed));
     }
+    option.set(metric, {{whose, name}, *value});
   }
-  for (const std::string& option : row.options) {
-    const auto value = given.find(option);
-    if (value != given.end()) find_option(option).set(metric, {who, option, value->second});
+}
+
+Metric mean_of_loss(const std::string& whose, const Json& call) {
+  Metric metric = of_losses({}, Result::kMean);
+  try {
+    metric.loss = call.get<LossSpec>();
+  } catch (const std::invalid_argument& error) {
+    // loss "huber": ...
+    const std::string text = error.what();
+    throw std::invalid_argument("metric" + text.substr(text.find(' ')));
   }
+  if (backend::batch_losses::is_of_batch(metric.loss)) {
+    throw std::invalid_argument(
+        whose + ": is a loss of whole batches, and would depend on how large they are");
+  }
+  const auto* sparse = std::get_if<SparseCategoricalCrossentropy>(&metric.loss.loss);
+  if (sparse != nullptr && sparse->ignore_class) {
+    optim::refuse_argument({whose, "ignore_class"}, {"from_logits", "name"});
+  }
+  return metric;
 }
 
 }  // namespace
@@ -344,9 +327,16 @@ std::vector<std::string> split_metrics(const std::string& text) {
   std::vector<std::string> parts;
   std::string part;
   int depth = 0;
+  char quote = '\0';  // that a text began with
   for (const char c : text) {
-    depth += c == '(' || c == '[' ? 1 : (c == ')' || c == ']' ? -1 : 0);
-    if (c == ',' && depth <= 0) {
+    if (quote != '\0') {
+      if (c == quote) quote = '\0';
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else {
+      depth += c == '(' || c == '[' ? 1 : (c == ')' || c == ']' ? -1 : 0);
+    }
+    if (c == ',' && depth <= 0 && quote == '\0') {
       parts.push_back(trimmed(part));
       part.clear();
     } else {
@@ -357,35 +347,32 @@ std::vector<std::string> split_metrics(const std::string& text) {
   return parts;
 }
 
+OutputMetric split_output(const std::string& text) {
+  const size_t colon = text.substr(0, text.find('(')).rfind(':');
+  if (colon == std::string::npos) return {"", text};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
 Metric parse_metric(const std::string& text) {
-  const size_t bracket = text.find('(');
-  const std::string name = trimmed(text.substr(0, bracket));
-  const Row& row = find_row(name);
-  std::map<std::string, std::string> given;
-  if (bracket != std::string::npos) {
-    const std::string rest = trimmed(text.substr(bracket));
-    if (rest.back() != ')') {
-      throw std::invalid_argument(
-          fmt::format("metric \"{}\": expected a bracket at the end of \"{}\"", name, text));
-    }
-    for (const std::string& option : split_metrics(rest.substr(1, rest.size() - 2))) {
-      const size_t equals = option.find('=');
-      if (equals == std::string::npos) {
-        throw std::invalid_argument(
-            fmt::format("metric \"{}\": expected OPTION=VALUE, got \"{}\"", name, option));
-      }
-      given[trimmed(option.substr(0, equals))] = trimmed(option.substr(equals + 1));
-    }
-  }
-  if (!row.needed.empty() && !given.contains(row.needed)) {
-    throw std::invalid_argument(
-        fmt::format("metric \"{}\": needs {}: \"{}({}=...)\"", name, row.needed, name, row.needed));
-  }
-  Metric metric = row.metric;
-  // Keras shows a function's name as it was typed, and a class' own.
-  metric.name =
-      std::isupper(static_cast<unsigned char>(name.front())) != 0 ? row.names.front() : name;
-  set_options(row, given, metric);
+  const Json call = optim::parse_call(text);
+  const auto typed = call["class_name"].get<std::string>();
+  const std::string whose = fmt::format("metric \"{}\"", typed);
+  const Json& config = call["config"];
+  const Row* const row = find_row(typed);
+  if (row == nullptr && !loss::is_loss(typed)) refuse_name(typed);
+  Metric metric = row != nullptr ? row->metric : mean_of_loss(whose, call);
+  if (row != nullptr) set_options(*row, whose, config, metric);
+  // As in Keras: a name alone as it was typed, of a class with arguments its own.
+  const bool is_object = text.find('(') != std::string::npos;
+  const bool is_class = std::isupper(static_cast<unsigned char>(typed.front())) != 0;
+  metric.name = !is_object || !is_class ? typed
+                : row != nullptr        ? row->names.front()
+                                        : metric.loss.name();
+  const Json name = config.value("name", Json());
+  if (name.is_null()) return metric;
+  const bool is_name = name.is_string() && !name.get<std::string>().empty();
+  if (!is_name) optim::refuse_value({whose, "name"}, "a name to show it under", name);
+  metric.name = name.get<std::string>();
   return metric;
 }
 

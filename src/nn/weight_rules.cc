@@ -87,10 +87,8 @@ Json number_of(const std::string& key, const Json& value) {
   return optim::decimal_of(number);
 }
 
-// A string of Keras', a name in a text.
 std::string mode_of(const Json& value) {
-  const Json& name = value.is_object() ? value["class_name"] : value;
-  if (name == "rows" || name == "columns") return name;
+  if (value == "rows" || value == "columns") return value;
   throw std::invalid_argument("mode must be rows or columns");
 }
 

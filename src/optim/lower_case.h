@@ -1,4 +1,4 @@
-// Keras' class names are found in any letter case.
+// Keras' names are found in any letter case.
 #pragma once
 
 #include <string>
@@ -12,6 +12,13 @@ inline std::string lower_case(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return lower;
+}
+
+// "MeanSquaredError" and "mean_squared_error" are the same.
+inline std::string without_case(std::string_view name) {
+  std::string letters = lower_case(name);
+  std::erase(letters, '_');
+  return letters;
 }
 
 }  // namespace sluice::optim

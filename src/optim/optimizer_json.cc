@@ -3,15 +3,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 
-#include "core/alternatives.h"
+#include "optim/call_text.h"
 #include "optim/decimal.h"
 #include "optim/definition.h"
+#include "optim/lower_case.h"
 #include "optim/schedule.h"
 
 namespace sluice {
@@ -30,17 +30,6 @@ void visit_common(Spec& spec, Visit visit) {
   visit("use_ema", spec.use_ema);
   visit("ema_momentum", spec.ema_momentum);
   visit("ema_overwrite_frequency", spec.ema_overwrite_frequency);
-}
-
-std::string short_text(const Json& value) {
-  constexpr size_t kLongest = 80;
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
-}
-
-[[noreturn]] void wrong_type(const std::string& key, const char* expected, const Json& value) {
-  throw std::invalid_argument(
-      fmt::format("optimizer: \"{}\" must be {}, got {}", key, expected, short_text(value)));
 }
 
 // --- Writing ---
@@ -72,58 +61,40 @@ Json written(const LearningRate& rate) {
 
 // --- Reading ---
 
-void read(const Json& value, const std::string& key, float& field) {
-  if (!value.is_number()) wrong_type(key, "a number", value);
-  field = value.get<float>();
-  if (!std::isinf(field)) return;
-  throw std::invalid_argument(fmt::format(
-      "optimizer: \"{}\" = {} does not fit into float32 (3.4e38 at most)", key, value.dump()));
+using Argument = optim::CallArgument;
+
+void read(const Json& value, const Argument& argument, float& field) {
+  field = optim::float_of(argument, value);
 }
-void read(const Json& value, const std::string& key, bool& field) {
-  if (!value.is_boolean()) wrong_type(key, "true or false", value);
-  field = value.get<bool>();
+void read(const Json& value, const Argument& argument, bool& field) {
+  field = optim::flag_of(argument, value);
 }
-void read(const Json& value, const std::string& key, int64_t& field) {
-  if (!value.is_number_integer()) wrong_type(key, "a whole number", value);
+void read(const Json& value, const Argument& argument, int64_t& field) {
+  if (!value.is_number_integer()) optim::refuse_value(argument, "a whole number", value);
   field = value.get<int64_t>();
 }
 
-bool is_utf8(const Json& text) {
-  try {
-    (void)text.dump();
-    return true;
-  } catch (const Json::exception&) {
-    return false;
-  }
-}
-
-// Names; in a text one may stand without quotes, which parse_call() takes for a call.
-void read(const Json& value, const std::string& key, std::vector<std::string>& field) {
+void read(const Json& value, const Argument& argument, std::vector<std::string>& field) {
   const Json list = value.is_array() ? value : Json::array({value});
   std::vector<std::string> names;
   for (const Json& name : list) {
-    const bool is_word = name.is_object() && name.size() == 2 && name.contains("class_name") &&
-                         name.value("config", Json()) == Json::object();
-    const Json& word = is_word ? name["class_name"] : name;
-    if (!word.is_string() || !is_utf8(word)) wrong_type(key, "a list of names", value);
-    names.push_back(word.get<std::string>());
+    if (!name.is_string()) optim::refuse_value(argument, "a list of names", value);
+    names.push_back(name.get<std::string>());
   }
   field = std::move(names);
 }
 
-std::vector<double> read(const optim::ScheduleParameter& parameter, const Json& value) {
-  if (optim::is_flag(parameter.range)) {
-    bool flag = false;
-    read(value, parameter.name, flag);
-    return {flag ? 1.0 : 0.0};
-  }
+std::vector<double> read(const std::string& whose, const optim::ScheduleParameter& parameter,
+                         const Json& value) {
+  const Argument argument{whose, parameter.name};
+  if (optim::is_flag(parameter.range)) return {optim::flag_of(argument, value) ? 1.0 : 0.0};
   const auto is_number = [](const Json& number) { return number.is_number(); };
   if (!parameter.is_list) {
-    if (!value.is_number()) wrong_type(parameter.name, "a number", value);
+    if (!value.is_number()) optim::refuse_value(argument, "a number", value);
     return {value.get<double>()};
   }
   if (!value.is_array() || !std::ranges::all_of(value, is_number)) {
-    wrong_type(parameter.name, "a list of numbers", value);
+    optim::refuse_value(argument, "a list of numbers", value);
   }
   return value.get<std::vector<double>>();
 }
@@ -135,36 +106,44 @@ bool has_class(const Json& json) {
 LearningRate read_schedule(const Json& json) {
   const optim::ScheduleDefinition& schedule =
       optim::find_schedule(json["class_name"].get<std::string>());
+  const std::string whose(schedule.class_name);
   LearningRate rate(0);
   rate.schedule = schedule.class_name;
   rate.parameters = schedule.defaults();
   Json unread = json.value("config", Json::object());
-  if (!unread.is_object()) wrong_type("config", "an object", unread);
+  if (!unread.is_object()) optim::refuse_value({whose, "config"}, "an object", unread);
+  std::vector<std::string> names;
   for (const optim::ScheduleParameter& parameter : schedule.parameters) {
+    names.emplace_back(parameter.name);
     const auto field = unread.find(parameter.name);
     if (field == unread.end()) continue;
-    if (!field->is_null()) rate.parameters[parameter.name] = read(parameter, *field);
+    if (!field->is_null()) rate.parameters[parameter.name] = read(whose, parameter, *field);
     unread.erase(field);
   }
   unread.erase("name");
-  if (unread.empty()) return rate;
-  const auto quoted = [](const optim::ScheduleParameter& parameter) {
-    return fmt::format("\"{}\"", parameter.name);
-  };
-  throw std::invalid_argument(fmt::format("{} has no field \"{}\": use {}", schedule.class_name,
-                                          unread.begin().key(),
-                                          core::alternatives(schedule.parameters, quoted)));
+  if (!unread.empty()) optim::refuse_argument({whose, unread.begin().key()}, names);
+  return rate;
 }
 
-void read(const Json& value, const std::string& key, LearningRate& field) {
+bool is_schedule(const Json& json) {
+  if (!json.is_string()) return false;
+  const std::string name = optim::lower_case(json.get<std::string>());
+  return std::ranges::any_of(optim::schedules(), [&](const optim::ScheduleDefinition& schedule) {
+    return name == optim::lower_case(schedule.class_name);
+  });
+}
+
+void read(const Json& value, const Argument& argument, LearningRate& field) {
   if (has_class(value)) {
     field = read_schedule(value);
+  } else if (is_schedule(value)) {  // CosineDecay, without brackets behind it
+    field = read_schedule({{"class_name", value}});
   } else if (value.is_number()) {
-    read(value, key, field.number);
+    read(value, argument, field.number);
     field.schedule.clear();
     field.parameters.clear();
   } else {
-    wrong_type(key, "a number or a schedule", value);
+    optim::refuse_value(argument, "a number or a schedule", value);
   }
 }
 
@@ -183,23 +162,22 @@ bool has(const Names& names, std::string_view name) {
   return std::ranges::find(names, name) != std::end(names);
 }
 
+std::string whose_of(const OptimizerSpec& spec) {
+  return fmt::format("optimizer \"{}\"", spec.name);
+}
+
 void refuse_field(const OptimizerSpec& spec, const std::string& key, const Json& value) {
   if (has(kChangeNothing, key)) return;
   if (has(kMustBeOff, key)) {
     if (is_off(value)) return;
-    throw std::invalid_argument(
-        fmt::format("optimizer \"{}\": Sluice trains without \"{}\", but it is {}: leave it out",
-                    spec.name, key, short_text(value)));
+    optim::refuse_value({whose_of(spec), key}, "left out: Sluice trains without it", value);
   }
-  std::vector<std::string> names = {"\"learning_rate\""};
+  std::vector<std::string> names = {"learning_rate"};
   for (const optim::Hyperparameter& parameter : optim::definition_of(spec).hyperparameters) {
-    names.push_back(fmt::format("\"{}\"", parameter.name));
+    names.emplace_back(parameter.name);
   }
-  visit_common(
-      spec, [&](const char* name, const auto&) { names.push_back(fmt::format("\"{}\"", name)); });
-  const auto same = [](const std::string& name) { return name; };
-  throw std::invalid_argument(fmt::format("optimizer \"{}\" has no field \"{}\": use {}", spec.name,
-                                          key, core::alternatives(names, same)));
+  visit_common(spec, [&](const char* name, const auto&) { names.emplace_back(name); });
+  optim::refuse_argument({whose_of(spec), key}, names);
 }
 
 // {"name": "Adam", ...} of Keras' {"class_name": "Adam", "config": {...}}.
@@ -213,10 +191,10 @@ Json without_class(const Json& json) {
 
 // Reads `key` of `fields`, where it is, and takes it out.
 template <typename Field>
-void take(Json& fields, const char* key, Field& field) {
+void take(Json& fields, const std::string& whose, const char* key, Field& field) {
   const auto found = fields.find(key);
   if (found == fields.end()) return;
-  if (!found->is_null()) read(*found, key, field);
+  if (!found->is_null()) read(*found, {whose, key}, field);
   fields.erase(found);
 }
 
@@ -252,18 +230,19 @@ void from_json(const Json& asked, OptimizerSpec& spec) {
   spec = optim::default_spec(json["name"].get<std::string>());
   Json unread = json;
   unread.erase("name");
-  take(unread, "learning_rate", spec.learning_rate);
+  const std::string whose = whose_of(spec);
+  take(unread, whose, "learning_rate", spec.learning_rate);
   for (const optim::Hyperparameter& parameter : optim::definition_of(spec).hyperparameters) {
     float& value = spec.hyperparameters[parameter.name];
     if (optim::is_flag(parameter.range)) {
       bool flag = value != 0;
-      take(unread, parameter.name, flag);
+      take(unread, whose, parameter.name, flag);
       value = flag ? 1.0f : 0.0f;
     } else {
-      take(unread, parameter.name, value);
+      take(unread, whose, parameter.name, value);
     }
   }
-  visit_common(spec, [&](const char* name, auto& field) { take(unread, name, field); });
+  visit_common(spec, [&](const char* name, auto& field) { take(unread, whose, name, field); });
   for (const auto& [key, value] : unread.items()) refuse_field(spec, key, value);
 }
 

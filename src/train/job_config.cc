@@ -20,6 +20,7 @@
 #include "loss/loss_json.h"
 #include "loss/traits.h"
 #include "nn/metrics.h"
+#include "optim/call_text.h"
 #include "optim/decimal.h"
 #include "optim/optimizer.h"
 #include "optim/optimizer_json.h"
@@ -91,6 +92,33 @@ void read(const std::string& name, const Json& value, Int& field) {
 }
 void read(const std::string&, const Json& value, OptimizerSpec& field) { from_json(value, field); }
 void read(const std::string&, const Json& value, LossSpec& field) { from_json(value, field); }
+
+// One or a list of those that compile(metrics=...) of Keras takes: texts, and objects as Keras
+// writes them. `prefix` is that of their output.
+std::string joined_metrics(const std::string& name, const Json& value, const std::string& prefix) {
+  std::string text;
+  for (const Json& metric : value.is_array() ? value : Json::array({value})) {
+    if (!metric.is_string() && !metric.is_object()) {
+      wrong_type(name, "names of metrics, or objects as Keras writes them", value);
+    }
+    text += text.empty() ? "" : ", ";
+    text += prefix + (metric.is_string() ? metric.get<std::string>() : optim::call_text(metric));
+  }
+  return text;
+}
+// Or those of each output, by its name.
+std::string metrics_text(const std::string& name, const Json& value) {
+  if (!value.is_object() || value.contains("class_name")) return joined_metrics(name, value, "");
+  std::string text;
+  for (const auto& [output, metrics] : value.items()) {
+    const std::string own = joined_metrics(name, metrics, output + ":");
+    text += (text.empty() || own.empty() ? "" : ", ") + own;
+  }
+  return text;
+}
+
+constexpr const char* kClassNumbers = "classes with names are numbered from 0 in sorted order";
+
 // {"0": 1, "1": 2.5}, as Keras' class_weight.
 void read(const std::string& name, const Json& value, std::map<int, float>& field) {
   constexpr const char* kExpected = R"(class numbers with their weights, such as {"1": 2.5})";
@@ -98,7 +126,11 @@ void read(const std::string& name, const Json& value, std::map<int, float>& fiel
   field.clear();
   for (const auto& [key, weight] : value.items()) {
     int number = 0;
-    if (!read_number(key, number) || !weight.is_number()) wrong_type(name, kExpected, value);
+    if (!weight.is_number()) wrong_type(name, kExpected, value);
+    if (!read_number(key, number)) {
+      throw std::invalid_argument(fmt::format("\"{}\": expected {}, got the class \"{}\"; {}", name,
+                                              kExpected, key, kClassNumbers));
+    }
     field[number] = static_cast<float>(weight.get<double>());
   }
 }
@@ -151,7 +183,9 @@ std::string objection(const char* field, Parse parse) {
 }  // namespace
 
 std::string without_name(const std::string& field, const std::string& text) {
-  return text.starts_with(field + " ") ? text.substr(field.size() + 1) : text;
+  if (text.starts_with(field + " ")) return text.substr(field.size() + 1);
+  if (text.starts_with(field + ": ")) return text.substr(field.size() + 2);
+  return text;
 }
 
 std::string check_loss(const LossSpec& value) {
@@ -178,8 +212,10 @@ std::map<int, float> parse_class_weight(const std::string& text) {
     const bool read = colon != std::string::npos && read_number(part.substr(0, colon), number) &&
                       read_number(part.substr(colon + 1), weight);
     if (!read || !weights.emplace(number, weight).second) {
-      throw std::invalid_argument(fmt::format(
-          "expected each class once with its weight, such as 0:1,1:2.5, got \"{}\"", text));
+      throw std::invalid_argument(
+          fmt::format("expected each class by its number, once, with its weight, such as "
+                      "0:1,1:2.5, got \"{}\"; {}",
+                      text, kClassNumbers));
     }
   }
   return weights;
@@ -188,8 +224,7 @@ std::map<int, float> parse_class_weight(const std::string& text) {
 // Whether each is known; whether it fits, the model says. A prefix is an output's name.
 std::string check_metrics(const std::string& value) {
   for (const std::string& text : nn::split_metrics(value)) {
-    const size_t colon = text.substr(0, text.find('(')).rfind(':');
-    const std::string metric = colon == std::string::npos ? text : text.substr(colon + 1);
+    const std::string metric = nn::split_output(text).metric;
     const std::string wrong = objection("metric", [&] { (void)nn::parse_metric(metric); });
     if (!wrong.empty()) return wrong;
   }
@@ -302,7 +337,11 @@ std::set<std::string> merge_json(const std::string& text, JobConfig& config) {
   visit_fields(config, [&](const char* name, auto& field, auto&&...) {
     for (const auto& [key, value] : json.items()) {
       if (underscored(key) != name) continue;
-      read(key, value, field);
+      if (std::string_view(name) == "metrics") {
+        read(key, metrics_text(key, value), field);
+      } else {
+        read(key, value, field);
+      }
       unread.erase(key);
     }
   });

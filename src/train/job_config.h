@@ -34,7 +34,7 @@ struct JobConfig {
   std::map<std::string, double> loss_weights;
   std::string metrics = "accuracy";   // separated by commas
   std::map<int, float> class_weight;  // 1 for classes that are not there
-  double learning_rate = 0;  // 0: the optimizer's own
+  double learning_rate = 0;           // instead of the optimizer's own; 0: that one
   int workers = 3;
   int servers = 1;
   int shards = 0;
@@ -140,7 +140,8 @@ void visit_fields(Config& c, Visit visit) {
         Help{kTraining, "NAME[(ARGUMENT=VALUE,...)]",
              "Keras' name: adam, sgd, adamw(weight_decay=0.01)"},
         fine<OptimizerSpec>);
-  visit("learning_rate", c.learning_rate, Help{kTraining, "NUMBER", "0: the optimizer's default"},
+  visit("learning_rate", c.learning_rate,
+        Help{kTraining, "NUMBER", "instead of the optimizer's own; 0: that one"},
         check_learning_rate);
   visit("loss", c.loss,
         Help{kTraining,
@@ -239,7 +240,8 @@ struct InvalidField : std::invalid_argument {
   const std::string what_is_wrong;
 };
 
-// Whoever is told of a field has its name already: "device \"x\" is ..." becomes "\"x\" is ...".
+// Whoever is told of a field has its name already: "device \"x\" is ..." becomes "\"x\" is ...", as
+// does "device: \"x\" is ...".
 std::string without_name(const std::string& field, const std::string& text);
 
 // Throws InvalidField for what can be seen to make no sense without the dataset: zero workers, a

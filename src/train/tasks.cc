@@ -33,13 +33,6 @@ void check_names(const char* field, const std::map<std::string, Value>& asked,
   }
 }
 
-// "classes:auc" is ("classes", "auc"); ("", "auc") is of every output. The name may have a colon.
-std::pair<std::string, std::string> split_prefix(const std::string& text) {
-  const size_t colon = text.substr(0, text.find('(')).rfind(':');
-  if (colon == std::string::npos) return {"", text};
-  return {text.substr(0, colon), text.substr(colon + 1)};
-}
-
 bool is_of_numbers(const LossSpec& loss) {
   return loss::traits_of(loss).predicts == loss::Predicts::kNumbers;
 }
@@ -69,6 +62,10 @@ std::string misfit(const backend::Metric& metric, const LossSpec& loss, int64_t 
   if (metric.counting.class_id >= std::max<int64_t>(classes, 1)) {
     return fmt::format("has class_id {}, but there are {} outputs", metric.counting.class_id,
                        classes);
+  }
+  if (metric.counting.top_k > classes) {
+    return fmt::format("takes the top_k {} of a row, but there are {} outputs",
+                       metric.counting.top_k, classes);
   }
   if (metric.classes > 0 && metric.classes != classes) {
     return fmt::format("has {} classes, but there are {} outputs", metric.classes, classes);
@@ -103,14 +100,14 @@ std::vector<nn::OutputTask> tasks_of(const Model& model, const data::RecordsInfo
       throw InvalidField("losses", fmt::format("\"{}\": {}", name, wrong));
     }
     if (weight == objective.loss_weights.end()) continue;
-    if (!std::isfinite(weight->second)) {
+    if (!std::isfinite(static_cast<float>(weight->second))) {
       throw InvalidField("loss_weights", fmt::format("\"{}\": expected a finite number, got {}",
                                                      name, weight->second));
     }
     task.weight = static_cast<float>(weight->second);
   }
   for (const std::string& text : objective.metrics) {
-    const auto [output, metric] = split_prefix(text);
+    const auto [output, metric] = nn::split_output(text);
     if (!output.empty()) check_names<int>("metrics", {{output, 0}}, names);
     for (size_t k = 0; k < names.size(); ++k) {
       if (!output.empty() && output != names[k]) continue;

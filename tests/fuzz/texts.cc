@@ -5,6 +5,7 @@
 #include "core/json_text.h"
 #include "loss/loss_json.h"
 #include "nn/metrics.h"
+#include "optim/call_text.h"
 #include "optim/optimizer_json.h"
 #include "tests/fuzz/targets.h"
 
@@ -33,6 +34,10 @@ void run_texts(std::string_view input) {
   refused_or([&] { keeps(OptimizerSpec(text)); });
   refused_or([&] { keeps(LossSpec(text)); });
   refused_or([&] { nn::parse_metric(text); });
+  refused_or([&] {
+    const Json call = optim::parse_call(text);
+    require(optim::parse_call(optim::call_text(call)) == call, "what is written is read again");
+  });
   refused_or([&] { keeps(core::parse_json(text).get<OptimizerSpec>()); });
   refused_or([&] { keeps(core::parse_json(text).get<LossSpec>()); });
 }

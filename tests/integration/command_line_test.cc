@@ -73,11 +73,32 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, async_sgd"},
         Mistake{"TrainerInCapitals", {"--trainer", "DOWNPOUR"}, "did you mean downpour?"},
         Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
-        Mistake{"OptimizerArgument", {"--optimizer", "adam(lr=1)"}, "has no field \"lr\""},
+        Mistake{"OptimizerArgument",
+                {"--optimizer", "adam(lr=1)"},
+                "--optimizer: \"adam\" has no argument \"lr\""},
         Mistake{"AveragesThatGrow",
                 {"--optimizer", "adam(use_ema=true, ema_momentum=1.5)"},
                 "ema_momentum = 1.5: must be from 0 to 1"},
-        Mistake{"UnknownLoss", {"--loss", "triplet"}, "loss \"triplet\": use"},
+        Mistake{"OptimizerArgumentWithoutItsName",
+                {"--optimizer", "adam(0.01)"},
+                "--optimizer: \"adam(0.01)\": expected ARGUMENT=VALUE at character 6"},
+        Mistake{"UnknownLoss", {"--loss", "triplet"}, "--loss: \"triplet\": use"},
+        Mistake{"LossOutOfRange",
+                {"--loss", "huber(delta=-1)"},
+                "--loss: \"huber\": delta = -1: must be finite and above 0"},
+        Mistake{"AnotherReduction",
+                {"--loss", "mse(reduction=sum)"},
+                "--loss: \"mean_squared_error\": \"reduction\" must be left out"},
+        Mistake{"MetricArgumentTwice",
+                {"--metrics", "accuracy,bce(from_logits=true,from_logits=false)"},
+                "--metrics: \"bce(from_logits=true,from_logits=false)\": \"from_logits\" is given"},
+        Mistake{"UnknownMetric", {"--metrics", "auc,f1"}, "--metrics: \"f1\": use \"accuracy\""},
+        Mistake{"TopOfMoreThanThereAre",
+                {"--metrics", "precision(top_k=11)"},
+                "--metrics: \"precision(top_k=11)\" of the output"},
+        Mistake{"WeightsOfClassesByName",
+                {"--class-weight", "cat:1,dog:2"},
+                "--class-weight: expected each class by its number, once, with its weight"},
         Mistake{"UnknownDevice", {"--device", "tpu"}, "tpu"},
         Mistake{"UnknownPrecision", {"--precision", "float16"}, "mixed_bfloat16"},
         Mistake{"DeviceOfAnotherMachine", {"--device", "cuda:77"}, "--device: \"cuda:77\": "},
@@ -207,6 +228,8 @@ TEST(CommandLineTest, MistakesInAConfigNameTheFileAndThoseOfFlagsTheFlag) {
   };
   EXPECT_THAT(error(R"({"epochs": 0})"), HasSubstr(config + ": epochs: expected at least 1 epoch"));
   EXPECT_THAT(error(R"({"loss": "triplet"})"), HasSubstr(config + ": loss \"triplet\": use"));
+  EXPECT_THAT(error(R"({"metrics": ["accuracy", "f1"]})"),
+              HasSubstr(config + ": metrics: \"f1\": use"));
   EXPECT_THAT(error(R"({"loss": {"class_name": "Huber", "config": {"delta": 0}}})"),
               HasSubstr(config + ": loss \"huber\": delta = 0: must be finite and above 0"));
   EXPECT_THAT(error(R"({"window": 0})"), HasSubstr(config + ": window: expected"));

@@ -19,7 +19,18 @@ import keras
 import numpy as np
 
 M = keras.metrics
+L = keras.losses
 BATCHES = [1, 33, 7, 50, 50, 2]  # and again from the first
+
+
+class SparseMean(M.MeanMetricWrapper):
+    """Of a loss that takes class numbers."""
+
+
+# Keras takes no other losses by name, but their functions.
+def mean_of(loss, kind=M.MeanMetricWrapper, **options):
+    return lambda **d: kind(loss, **d, **options)
+
 
 REGRESSION = {
     "mse": lambda **d: M.MeanSquaredError(**d),
@@ -37,6 +48,8 @@ REGRESSION = {
     "r2_score(class_aggregation=None,num_regressors=2)":
         lambda **d: M.R2Score(None, num_regressors=2, **d),
     "cosine_similarity": lambda **d: M.CosineSimilarity(**d),
+    "huber": mean_of(L.huber),
+    "Huber(delta=0.25)": mean_of(L.huber, delta=0.25),
 }
 
 # Of elements that are 0 or 1.
@@ -77,6 +90,8 @@ OUTCOMES = {
     "binary_crossentropy": lambda **d: M.BinaryCrossentropy(**d),
     "bce(label_smoothing=0.2)": lambda **d: M.BinaryCrossentropy(label_smoothing=0.2, **d),
     "bce(from_logits=true)": lambda **d: M.BinaryCrossentropy(from_logits=True, **d),
+    "binary_focal_crossentropy(gamma=1,apply_class_balancing=True,alpha=0.4)":
+        mean_of(L.binary_focal_crossentropy, apply_class_balancing=True, alpha=0.4, gamma=1.0),
 }
 
 # Of rows, each of one class.
@@ -112,6 +127,10 @@ CLASSES = {
     "categorical_crossentropy(from_logits=true)":
         lambda **d: M.CategoricalCrossentropy(from_logits=True, **d),
     "sparse_categorical_crossentropy": lambda **d: M.SparseCategoricalCrossentropy(**d),
+    "categorical_focal_crossentropy(gamma=1.5)":
+        mean_of(L.categorical_focal_crossentropy, gamma=1.5),
+    "categorical_generalized_cross_entropy(q=0.3)":
+        mean_of(L.categorical_generalized_cross_entropy, SparseMean, q=0.3),
 }
 
 

@@ -18,7 +18,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"loss", {"core", "optim"}},
     {"algorithm", {"core", "optim"}},
     {"backend", {"core", "optim", "loss"}},
-    {"nn", {"core", "backend", "optim"}},
+    {"nn", {"core", "optim", "loss", "backend"}},
     {"data", {"core"}},
     {"wire", {"core", "optim", "loss", "algorithm"}},
     {"client", {"core", "wire"}},

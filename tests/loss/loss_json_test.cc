@@ -68,6 +68,10 @@ TEST(LossJsonTest, ReadsKerasOwnObjects) {
                                 "alpha": 0.5, "beta": 0.5, "axis": -1}, "registered_name": null})"),
             Tversky({.axis = {-1}}));
   EXPECT_EQ(read(R"({"class_name": "Dice", "config": {"name": "dice", "axis": null}})"), Dice{});
+  EXPECT_EQ(read(R"({"class_name": "Huber", "config": {"delta": 2.0, "dtype": {
+                     "module": "keras", "class_name": "DTypePolicy",
+                     "config": {"name": "float32"}, "registered_name": null}}})"),
+            Huber({.delta = 2}));
   // Keras 2.
   EXPECT_EQ(read(R"({"class_name": "Huber", "config":
                      {"reduction": "auto", "name": "huber_loss", "delta": 2}})"),
@@ -78,18 +82,26 @@ TEST(LossJsonTest, ReadsKerasOwnObjects) {
 
 TEST(LossJsonTest, RefusesWhatItDoesNotHave) {
   EXPECT_EQ(objection_to(R"({"name": "huber", "gamma": 1})"),
-            "loss \"huber\" has no option \"gamma\": use \"delta\"");
+            "loss \"huber\" has no argument \"gamma\": use \"delta\"");
   EXPECT_EQ(objection_to(R"({"name": "mse", "delta": 1})"),
-            "loss \"mean_squared_error\" has no option \"delta\": leave it out");
-  EXPECT_THAT(objection_to(R"({"class_name": "Huber", "config": {"reduction": "sum"}})"),
-              HasSubstr("no other \"reduction\" than the default, but it is \"sum\""));
+            "loss \"mean_squared_error\" has no argument \"delta\": leave it out");
+  EXPECT_THAT(
+      objection_to(R"({"class_name": "Huber", "config": {"reduction": "sum"}})"),
+      HasSubstr("\"reduction\" must be left out: Sluice has only Keras' default, got \"sum\""));
   EXPECT_THAT(objection_to(R"({"class_name": "CosineSimilarity", "config": {"axis": 1}})"),
-              HasSubstr("no other \"axis\" than the default"));
+              HasSubstr("\"axis\" must be left out"));
+  for (const char* dtype : {R"("float64")", R"({"class_name": "DTypePolicy",
+                              "config": {"name": "float16"}})"}) {
+    EXPECT_THAT(objection_to((R"({"name": "mse", "dtype": )" + std::string(dtype) + "}").c_str()),
+                HasSubstr("\"dtype\" must be left out"));
+  }
   for (const char* axis : {"1.5", "[]", "[1, null]", "\"1\"", "[0,1,2,3,4,5,6,7,8]"}) {
     EXPECT_THAT(objection_to((R"({"name": "dice", "axis": )" + std::string(axis) + "}").c_str()),
                 HasSubstr("\"axis\" must be the number of an axis, a list of such, or null"));
   }
-  EXPECT_THAT(objection_to(R"({"name": "huber", "delta": "1"})"), HasSubstr("must be a number"));
+  EXPECT_EQ(objection_to(R"({"name": "huber", "delta": "1"})"),
+            "loss \"huber\": \"delta\" must be a number, got \"1\"");
+  EXPECT_THAT(objection_to(R"({"name": "huber", "delta": 1e300})"), HasSubstr("fits into float32"));
   EXPECT_THAT(objection_to(R"({"name": "huber", "delta": -1})"), HasSubstr("delta = -1: must be"));
   EXPECT_THAT(objection_to(R"({"name": "bce", "from_logits": 1})"),
               HasSubstr("must be true or false"));

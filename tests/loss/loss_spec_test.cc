@@ -72,11 +72,21 @@ TEST(LossSpecTest, OptionsMayStandBehindTheName) {
   EXPECT_EQ(LossSpec("tversky(alpha=0.3, axis=[1, 2])"), Tversky({.alpha = 0.3f, .axis = {1, 2}}));
   EXPECT_EQ(LossSpec("dice(axis=-1)"), Dice({.axis = {-1}}));
   EXPECT_EQ(LossSpec("mse()"), MeanSquaredError{});
+  EXPECT_EQ(LossSpec("dice(axis=(1, 2), dtype=float32, reduction=sum_over_batch_size)"),
+            Dice({.axis = {1, 2}}));
+  EXPECT_EQ(message_of([] { LossSpec("mse(reduction=sum)"); }),
+            "loss \"mean_squared_error\": \"reduction\" must be left out: Sluice has only Keras' "
+            "default, got \"sum\"");
+  EXPECT_THAT(message_of([] { LossSpec("mse(dtype=float64)"); }),
+              HasSubstr("\"dtype\" must be left out"));
+  EXPECT_EQ(message_of([] { LossSpec("dice(axis=[0,0])"); }),
+            "loss \"dice\": axis = [0, 0]: names an axis twice");
   EXPECT_THAT(message_of([] { LossSpec("huber(delta=0)"); }),
               HasSubstr("must be finite and above"));
-  EXPECT_THAT(message_of([] { LossSpec("huber(gamma=1)"); }), HasSubstr("no option \"gamma\""));
+  EXPECT_THAT(message_of([] { LossSpec("huber(gamma=1)"); }), HasSubstr("no argument \"gamma\""));
   EXPECT_THAT(message_of([] { LossSpec("lamb(gamma=1)"); }), HasSubstr("loss \"lamb\": use"));
-  EXPECT_THAT(message_of([] { LossSpec("huber("); }), HasSubstr("expected a name at character 7"));
+  EXPECT_THAT(message_of([] { LossSpec("huber("); }),
+              HasSubstr("expected ARGUMENT=VALUE at character 7"));
 }
 
 TEST(LossSpecTest, AnUnknownNameSaysWhichThereAre) {
@@ -99,6 +109,10 @@ TEST(LossSpecTest, OptionsOutOfRangeAreRefusedByName) {
             "loss \"categorical_generalized_cross_entropy\": q = 1: must be above 0 and below 1");
   EXPECT_THAT(objection(Tversky({.beta = -1})), HasSubstr("beta = -1"));
   EXPECT_THAT(objection(Circle({.gamma = 0})), HasSubstr("gamma = 0"));
+  EXPECT_EQ(objection(Tversky({.axis = {1, 8}})),
+            "loss \"tversky\": axis = [1, 8]: axes are from -8 to 7");
+  EXPECT_THAT(objection(Dice({.axis = {-9}})), HasSubstr("axes are from -8 to 7"));
+  EXPECT_EQ(objection(Dice({.axis = {-8, 7}})), "nothing was thrown");
   EXPECT_THROW(LossAxes({0, 1, 2, 3, 4, 5, 6, 7, 8}), std::invalid_argument);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THAT(objection(CategoricalFocalCrossentropy({.alpha = nan})), HasSubstr("alpha = nan"));

@@ -51,8 +51,8 @@ TEST(JobConfigTest, OptimizerIsANameOrAnObject) {
   EXPECT_EQ(c.optimizer, Adam({.beta_1 = 0.5f}));
   merge_json(R"x({"optimizer": "adamw(weight_decay=0.5)"})x", c);
   EXPECT_EQ(c.optimizer, AdamW({.weight_decay = 0.5f}));
-EXPECT_THAT(message_of([&] { merge_json(R"({"optimizer": {"name": "adam", "rho": 1}})", c); }),
-            HasSubstr("has no field \"rho\""));
+  EXPECT_THAT(message_of([&] { merge_json(R"({"optimizer": {"name": "adam", "rho": 1}})", c); }),
+              HasSubstr("has no argument \"rho\""));
 }
 
 TEST(JobConfigTest, WhatWasNamedIsToldInTheNamesOfFields) {
@@ -102,7 +102,7 @@ TEST(JobConfigTest, ClassWeightIsReadAsKerasHasIt) {
   EXPECT_TRUE(parse_class_weight("").empty());
   for (const char* text : {"1", "1:", ":2", "a:1", "0:1,0:2", "0:1,", "0:1:2", "0.5:1"}) {
     EXPECT_THAT(message_of([&] { parse_class_weight(text); }),
-                HasSubstr("expected each class once with its weight"))
+                HasSubstr("expected each class by its number, once, with its weight"))
         << text;
   }
   for (const char* json : {R"({"class_weight": [1, 2]})", R"({"class_weight": {"a": 1}})",
@@ -110,11 +110,49 @@ TEST(JobConfigTest, ClassWeightIsReadAsKerasHasIt) {
     EXPECT_THAT(message_of([&] { merge_json(json, c); }),
                 HasSubstr("\"class_weight\": expected class numbers with their weights"));
   }
+  EXPECT_THAT(message_of([&] { merge_json(R"({"class_weight": {"cat": 1}})", c); }),
+              HasSubstr("got the class \"cat\"; classes with names are numbered from 0 in sorted"));
   c.class_weight = {{0, -1.0f}};
   EXPECT_THAT(message_of([&] { validate(c); }),
               testing::StartsWith("class_weight: class 0 with weight -1: "));
   c.class_weight = {{-1, 1.0f}};
   EXPECT_THAT(message_of([&] { validate(c); }), HasSubstr("classes count from 0"));
+}
+
+// What compile(metrics=...) takes, with objects as keras.metrics.serialize() makes them.
+TEST(JobConfigTest, MetricsAreReadAsKerasHasThem) {
+  const auto metrics = [](const char* json) {
+    JobConfig c;
+    merge_json(std::string(R"({"metrics": )") + json + "}", c);
+    return c.metrics;
+  };
+  EXPECT_EQ(metrics(R"("accuracy,auc")"), "accuracy,auc");
+  EXPECT_EQ(metrics(R"json(["accuracy", "auc(curve=PR)"])json"), "accuracy, auc(curve=PR)");
+  EXPECT_EQ(metrics("[]"), "");
+  EXPECT_EQ(metrics(R"({"kind": ["accuracy", "auc"], "none": [], "place": "mse"})"),
+            "kind:accuracy, kind:auc, place:mse");
+  const char* top_two = R"({"module": "keras.metrics", "class_name": "Recall", "config": {
+      "name": "r", "dtype": "float32", "thresholds": null, "top_k": 2, "class_id": null},
+      "registered_name": null})";
+  const std::string text =
+      R"(Recall(name="r", dtype="float32", thresholds=None, top_k=2, class_id=None))";
+  EXPECT_EQ(metrics(top_two), text);
+  EXPECT_EQ(metrics((R"(["accuracy", )" + std::string(top_two) + "]").c_str()),
+            "accuracy, " + text);
+  EXPECT_EQ(check_metrics(text), "");
+  for (const char* json : {"3", "null", R"(["accuracy", 3])", R"({"kind": 3})"}) {
+    EXPECT_THAT(
+        message_of([&] { metrics(json); }),
+        HasSubstr("\"metrics\": expected names of metrics, or objects as Keras writes them"));
+  }
+  EXPECT_THAT(message_of([&] { metrics(R"([{"name": "auc"}])"); }),
+              HasSubstr("expected an object with a \"class_name\""));
+}
+
+TEST(JobConfigTest, AWrongMetricIsNamed) {
+  EXPECT_THAT(check_metrics("accuracy, f1"), testing::StartsWith("\"f1\": use \"accuracy\""));
+  EXPECT_EQ(check_metrics("kind:auc(k=1)"),
+            "\"auc\" has no argument \"k\": use \"num_thresholds\", \"curve\" or \"name\"");
 }
 
 TEST(JobConfigTest, PrintedConfigReadsBackEqual) {
@@ -140,6 +178,8 @@ TEST(JobConfigTest, LearningRateFlagOverridesTheOptimizers) {
   EXPECT_EQ(effective_optimizer(c).learning_rate, 0.001f);
   c.learning_rate = 0.5;
   EXPECT_EQ(effective_optimizer(c).learning_rate, 0.5f);
+  c.optimizer = "adam(learning_rate=CosineDecay(initial_learning_rate=0.1, decay_steps=9))";
+  EXPECT_EQ(effective_optimizer(c), OptimizerSpec("adam(learning_rate=0.5)"));
 }
 
 TEST(JobConfigTest, NonsenseIsRefusedByTheFieldsName) {

@@ -192,6 +192,8 @@ TEST(TasksTest, WhatDoesNotFitIsRefused) {
             "losses: the model has no output \"knd\"; it has kind, place");
   EXPECT_THAT(refusal({.losses = kLosses, .loss_weights = {{"kind", INFINITY}}}),
               HasSubstr("loss_weights: \"kind\": expected a finite number, got inf"));
+  EXPECT_THAT(refusal({.losses = kLosses, .loss_weights = {{"kind", 1e300}}}),
+              HasSubstr("loss_weights: \"kind\": expected a finite number, got 1e+300"));
   EXPECT_EQ(refusal({.losses = kLosses, .metrics = {"auc"}}),
             "metrics: \"auc\" of the output \"place\" is of classes, and these are numbers");
   EXPECT_EQ(refusal({.losses = kLosses, .metrics = {"kin:auc"}}),
@@ -199,6 +201,10 @@ TEST(TasksTest, WhatDoesNotFitIsRefused) {
   EXPECT_EQ(refusal({.losses = kLosses, .metrics = {"kind:precision(class_id=3)"}}),
             "metrics: \"precision(class_id=3)\" of the output \"kind\" has class_id 3, but there "
             "are 3 outputs");
+  EXPECT_EQ(
+      refusal({.losses = kLosses, .metrics = {"kind:precision(top_k=4)"}}),
+      "metrics: \"precision(top_k=4)\" of the output \"kind\" takes the top_k 4 of a row, but "
+      "there are 3 outputs");
   EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:iou(target_class_ids=[1,3])"}}),
               HasSubstr("has the class 3, but there are 3"));
   EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:binary_iou(target_class_ids=[2])"}}),
