@@ -131,6 +131,12 @@ std::vector<nn::OutputTask> tasks_of(const Model& model, const data::RecordsInfo
     std::set<std::string> shown;
     for (const std::string& metric : task.metrics) {
       const std::string name = nn::parse_metric(metric).name;
+      // Names that an epoch has in histories and reports.
+      if (name == "loss" || name == "epoch" || name == "seconds" || name.starts_with("val_")) {
+        throw InvalidField("metrics", fmt::format("one is named \"{}\", as something else that is "
+                                                  "shown of an epoch; give it another name",
+                                                  name));
+      }
       if (shown.insert(name).second) continue;
       throw InvalidField("metrics", fmt::format("two are named \"{}\"; give one another name: "
                                                 "\"{}(name=OTHER)\"",

@@ -215,6 +215,11 @@ TEST(TasksTest, WhatDoesNotFitIsRefused) {
               HasSubstr("is of classes, and these are numbers"));
   EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:recall", "kind:recall(class_id=1)"}}),
               HasSubstr("two are named \"recall\"; give one another name"));
+  for (const std::string name : {"loss", "epoch", "seconds", "val_loss"}) {
+    EXPECT_EQ(refusal({.losses = kLosses, .metrics = {"kind:recall(name=" + name + ")"}}),
+              "metrics: one is named \"" + name +
+                  "\", as something else that is shown of an epoch; give it another name");
+  }
   EXPECT_THAT(refusal({.loss = "mse"}),
               HasSubstr("whose targets are 3 of \"kind\" (mse), 2 of \"place\" (mse), but a record "
                         "of arrays has 3 numbers"));
