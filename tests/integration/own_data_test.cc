@@ -253,7 +253,8 @@ TEST_F(OwnDataTest, AModelOfLogitsIsWarnedOfAtTheStartAndTheFileIsNamedOnce) {
   EXPECT_THAT(run.output, HasSubstr("Training on " + csv + ": "));
   EXPECT_THAT(run.output,
               HasSubstr(" W driver | the loss categorical_crossentropy takes probabilities, but "
-                        "the last layer \"d\" ends in linear: add activation=\"softmax\"\n"));
+                        "the last layer \"d\" ends in linear: add activation=\"softmax\", or "
+                        "take the loss categorical_crossentropy(from_logits=true)\n"));
 }
 
 TEST_F(OwnDataTest, ATargetThatIsNotThereIsRefusedWithTheColumnsThatAre) {
