@@ -57,15 +57,32 @@ std::map<std::string, Json> sorted(const Json& dictionary) {
   return values;
 }
 
-// All inputs among Keras 3's arguments, in their order.
-void collect_tensors(const Json& json, std::vector<Reference>& references) {
+// The names by which a model inside takes a dictionary, in the order of its inputs: those of its
+// own dictionary or, where it has a list, its inputs' names. None of layers.
+std::vector<std::string> input_keys(const Json& layer) {
+  std::vector<std::string> keys;
+  const Json inputs = layer["config"].value("input_layers", Json());
+  if (inputs.is_object()) {
+    for (const auto& [key, input] : sorted(inputs)) keys.push_back(key);
+  } else if (is_reference(inputs)) {
+    keys.push_back(read_reference(inputs).layer);
+  } else if (inputs.is_array()) {
+    for (const Json& input : inputs) keys.push_back(read_reference(input).layer);
+  }
+  return keys;
+}
+
+// All inputs among Keras 3's arguments, in their order; those of a dictionary in that of `keys`.
+void collect_tensors(const Json& json, const std::vector<std::string>& keys,
+                     std::vector<Reference>& references) {
   if (json.is_object() && json.value("class_name", Json()) == "__keras_tensor__") {
     const Json config = json.value("config", Json::object());
     references.push_back(read_reference(config.value("keras_history", Json())));
   } else if (json.is_array()) {
-    for (const Json& item : json) collect_tensors(item, references);
-  } else if (json.is_object() && !json.contains("class_name")) {
-    for (const auto& [key, value] : sorted(json)) collect_tensors(value, references);
+    for (const Json& item : json) collect_tensors(item, keys, references);
+  } else if (json.is_object() && json.size() == keys.size() &&
+             std::ranges::all_of(keys, [&](const auto& key) { return json.contains(key); })) {
+    for (const std::string& key : keys) collect_tensors(json[key], keys, references);
   } else {
     fail("a call: Sluice's layers take nothing but other layers' outputs", json);
   }
@@ -77,10 +94,10 @@ bool is_switched_off(const Json& value) {
   return value.is_null() || value == false;
 }
 
-std::vector<Reference> read_call(const Json& node) {
+std::vector<Reference> read_call(const Json& node, const std::vector<std::string>& keys) {
   std::vector<Reference> references;
   if (node.is_object()) {
-    collect_tensors(node.value("args", Json::array()), references);
+    collect_tensors(node.value("args", Json::array()), keys, references);
     const Json options = node.value("kwargs", Json::object());
     for (const auto& [name, value] : options.items()) {
       if (!is_switched_off(value)) {
@@ -131,6 +148,9 @@ class Caller {
     require_layer(written);
     const Json json = is_operation(written) ? layer_of_operation(written) : written;
     const std::string name = read_name(json, read_name(json["config"], ""));
+    if (!names_.insert(name).second) {
+      throw std::invalid_argument(fmt::format("\"layers\": two named \"{}\"", name));
+    }
     if (json["class_name"] == "InputLayer") {
       values_.emplace(Reference{name, 0}, read_input(json["config"]));
       return;
@@ -140,7 +160,8 @@ class Caller {
       const Json nodes = json.value("inbound_nodes", Json::array());
       if (!nodes.is_array() || nodes.empty()) fail("\"inbound_nodes\": expected its calls", nodes);
       called.is_keras2 = nodes.front().is_array() && !is_written_here(json);
-      for (const Json& node : nodes) called.calls.push_back(read_call(node));
+      const std::vector<std::string> keys = input_keys(json);
+      for (const Json& node : nodes) called.calls.push_back(read_call(node, keys));
     } catch (const std::invalid_argument& error) {
       throw std::invalid_argument(
           fmt::format("{} \"{}\": {}", json["class_name"].get<std::string>(), name, error.what()));
@@ -220,6 +241,7 @@ class Caller {
     return {reference.layer, reference.call - (shifted ? 1 : 0)};
   }
 
+  std::set<std::string> names_;
   std::map<Reference, SymbolicTensor> values_;
   std::vector<Called> layers_;
   // Models inside, whose calls count from 1 where layers take them, and where the outputs are.

@@ -187,6 +187,9 @@ std::string keras2_key(const std::string& class_name, const std::string& key) {
 Config read_config(const std::string& class_name, const Json& json) {
   Config config;
   for (const auto& [key, value] : json.items()) {
+    if (class_name == "Softmax" && key == "axis" && value.is_null()) {
+      throw std::invalid_argument("axis = null, over the whole batch: Sluice does not have this");
+    }
     if (is_common(key) || value.is_null() || is_no_penalty(key, value) ||
         is_idle(class_name, json, key)) {
       continue;
@@ -255,7 +258,15 @@ void require_layer(const nlohmann::ordered_json& layer) {
 std::string read_name(const nlohmann::ordered_json& config, const std::string& fallback) {
   const Json& name = member(config, "name");
   if (name.is_null()) return fallback;
-  if (name.is_string()) return name.get<std::string>();
+  if (name.is_string()) {
+    const auto text = name.get<std::string>();
+    // Which would break the lines that name the layer.
+    if (std::ranges::none_of(text, [](char c) { return (c >= 0 && c < ' ') || c == 127; })) {
+      return text;
+    }
+    throw std::invalid_argument(
+        fmt::format("\"name\": expected no control characters, got {}", shown(name)));
+  }
   throw std::invalid_argument(fmt::format("\"name\": expected a string, got {}", shown(name)));
 }
 

@@ -58,6 +58,22 @@ void add_argument(const Json& json, Operation& operation) {
   }
 }
 
+// Every setting must be one of those that are read; null or false is one that is not set.
+void require_only(const Operation& operation, const std::set<std::string>& read) {
+  for (const auto& [key, value] : operation.config.items()) {
+    if (key == "name" || read.contains(key) || value.is_null() || value == false) continue;
+    refuse(fmt::format("\"{}\" is set: Sluice does not have this", key));
+  }
+}
+
+// Over all axes, the batch too, is what null means.
+void refuse_null_axis(const Operation& operation) {
+  const auto axis = operation.config.find("axis");
+  if (axis != operation.config.end() && axis->is_null()) {
+    refuse("axis = null: Sluice's layers leave the samples of a batch apart");
+  }
+}
+
 // y = scale x + offset
 LayerJson rescaling(double scale, double offset) {
   return {"Rescaling", {{"scale", scale}, {"offset", offset}}};
@@ -88,6 +104,7 @@ LayerJson merge(const Operation& operation) {
 
 // Over all axes between the batch and the channels.
 LayerJson global_pooling(const Operation& operation) {
+  require_only(operation, {"axis", "keepdims"});
   const Json axis = operation.config.value("axis", Json());
   const int64_t rank = rank_of(operation.tensors.front());
   std::set<int64_t> axes;
@@ -126,20 +143,32 @@ LayerJson layer_of(const Operation& operation) {
   const std::string& name = operation.class_name;
   const size_t tensors = operation.tensors.size();
   if (!operation.has_others && tensors == 1 && !operation.number.is_null()) {
+    require_only(operation, {});
     return with_number(operation);
   }
   if (!operation.has_others && operation.number.is_null()) {
-    if (kMerges.contains(name) && tensors == 2) return merge(operation);
-    if (name == "Concatenate" && tensors > 1) return {name, operation.config};
+    if (kMerges.contains(name) && tensors == 2) {
+      require_only(operation, {});
+      return merge(operation);
+    }
+    if (name == "Concatenate" && tensors > 1) {
+      refuse_null_axis(operation);
+      return {name, operation.config};
+    }
     if (tensors == 1) {
       if (name == "Negative") return rescaling(-1, 0);
       if (name == "Mean" || name == "Max") return global_pooling(operation);
       if (name == "Reshape") {
+        require_only(operation, {"newshape"});
         return {name, {{"target_shape", behind_batch(operation, "newshape", -1)}}};
       }
-      if (name == "Transpose") return {"Permute", {{"dims", behind_batch(operation, "axes", 0)}}};
+      if (name == "Transpose") {
+        require_only(operation, {"axes"});
+        return {"Permute", {{"dims", behind_batch(operation, "axes", 0)}}};
+      }
       const std::string function = name == "Exp" ? "exponential" : snake_case(name);
       if (is_activation(function)) {
+        refuse_null_axis(operation);
         Json arguments = operation.config;
         arguments.erase("name");
         return {"Activation",

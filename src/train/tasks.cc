@@ -84,6 +84,44 @@ std::string misfit(const backend::Metric& metric, const LossSpec& loss, int64_t 
 
 }  // namespace
 
+static int64_t classes_of(const Shape& output) {
+  return output.rank() == 0 ? 1 : output.dims().back();
+}
+
+// Of a metric of each class one for each.
+static std::vector<std::string> shown_names(const backend::Metric& metric, int64_t classes) {
+  const std::vector<double> counters(backend::counters_of(metric, classes));
+  const size_t results = backend::results_of(metric, classes, counters, 0).size();
+  if (results <= 1) return {metric.name};
+  std::vector<std::string> names;
+  for (size_t i = 0; i < results; ++i) names.push_back(fmt::format("{}_{}", metric.name, i));
+  return names;
+}
+
+// The names that its metrics are shown under must be one for each, and none that an epoch has for
+// something else in histories and reports.
+static void check_shown(const nn::OutputTask& task, const Shape& shape) {
+  std::set<std::string> shown;
+  for (const std::string& text : task.metrics) {
+    const backend::Metric metric = nn::parse_metric(text);
+    const std::string& name = metric.name;
+    if (name == "loss" || name == "epoch" || name == "seconds" || name.starts_with("val_")) {
+      throw InvalidField("metrics", fmt::format("one is named \"{}\", as something else that is "
+                                                "shown of an epoch; give it another name",
+                                                name));
+    }
+    if (std::ranges::any_of(name, [](char c) { return c >= 0 && c < ' '; })) {
+      throw InvalidField("metrics", "the name of one has control characters; leave them out");
+    }
+    for (const std::string& each : shown_names(metric, classes_of(shape))) {
+      if (shown.insert(each).second) continue;
+      throw InvalidField("metrics", fmt::format("two are named \"{}\"; give one another name, by "
+                                                "name=OTHER in its brackets",
+                                                each));
+    }
+  }
+}
+
 std::vector<nn::OutputTask> tasks_of(const Model& model, const data::RecordsInfo& info,
                                      const Objective& objective) {
   const std::vector<std::string> names = model.output_names();
@@ -117,7 +155,7 @@ std::vector<nn::OutputTask> tasks_of(const Model& model, const data::RecordsInfo
       } catch (const std::invalid_argument& error) {
         throw InvalidField("metrics", without_name("metric", error.what()));
       }
-      const int64_t classes = shapes[k].rank() == 0 ? 1 : shapes[k].dims().back();
+      const int64_t classes = classes_of(shapes[k]);
       const std::string wrong = misfit(parsed, tasks[k].loss, classes, info, names.size() == 1);
       if (wrong.empty()) {
         tasks[k].metrics.push_back(metric);
@@ -127,22 +165,7 @@ std::vector<nn::OutputTask> tasks_of(const Model& model, const data::RecordsInfo
       }
     }
   }
-  for (const nn::OutputTask& task : tasks) {
-    std::set<std::string> shown;
-    for (const std::string& metric : task.metrics) {
-      const std::string name = nn::parse_metric(metric).name;
-      // Names that an epoch has in histories and reports.
-      if (name == "loss" || name == "epoch" || name == "seconds" || name.starts_with("val_")) {
-        throw InvalidField("metrics", fmt::format("one is named \"{}\", as something else that is "
-                                                  "shown of an epoch; give it another name",
-                                                  name));
-      }
-      if (shown.insert(name).second) continue;
-      throw InvalidField("metrics", fmt::format("two are named \"{}\"; give one another name: "
-                                                "\"{}(name=OTHER)\"",
-                                                name, name));
-    }
-  }
+  for (size_t k = 0; k < tasks.size(); ++k) check_shown(tasks[k], shapes[k]);
   return tasks;
 }
 

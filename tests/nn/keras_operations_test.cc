@@ -65,6 +65,22 @@ TEST(KerasOperationsTest, WhatNoLayerDoesIsRefused) {
             "Maximum \"op\": Sluice has no layer for this operation with 1");
 }
 
+TEST(KerasOperationsTest, SettingsThatNoLayerHasAreRefused) {
+  const auto of_image = [](const char* name, const Json& config) {
+    return operation(name, Json::array({image()}), config);
+  };
+  EXPECT_EQ(refusal(of_image("Max", {{"axis", {1, 2}}, {"keepdims", false}, {"initial", 0.9}})),
+            "Max \"op\": \"initial\" is set: Sluice does not have this");
+  for (const char* name : {"Softmax", "LogSoftmax"}) {
+    EXPECT_EQ(refusal(of_image(name, {{"axis", nullptr}})),
+              std::string(name) +
+                  " \"op\": axis = null: Sluice's layers leave the samples of a batch apart");
+  }
+  EXPECT_EQ(
+      refusal(operation("Concatenate", {Json::array({image(), image()})}, {{"axis", nullptr}})),
+      "Concatenate \"op\": axis = null: Sluice's layers leave the samples of a batch apart");
+}
+
 // Layers line up the first axes of such inputs, operations the last ones.
 TEST(KerasOperationsTest, InputsOfDifferentRanksAreRefused) {
   EXPECT_EQ(refusal(operation("Add", {image(), tensor({nullptr, 3})})),

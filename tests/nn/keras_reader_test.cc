@@ -167,6 +167,18 @@ TEST(KerasReaderTest, UnknownLayerClassesAreRefusedBeforeTheirSettings) {
             "Conv2d \"x\": Sluice has no layer class \"Conv2d\"; did you mean Conv2D?" + advice);
 }
 
+TEST(KerasReaderTest, ASoftmaxOverTheWholeBatchIsRefused) {
+  EXPECT_EQ(error_of(sequential_of(layer_of("Softmax", R"({"name": "s", "axis": null})"))),
+            "Softmax \"s\": axis = null, over the whole batch: Sluice does not have this");
+}
+
+TEST(KerasReaderTest, NamesThatBreakLinesAreRefused) {
+  EXPECT_EQ(error_of(sequential_of(layer_of("Flatten", R"({"name": "a\nb"})"))),
+            "\"name\": expected no control characters, got \"a\\nb\"");
+  EXPECT_EQ(error_of(sequential_of(layer_of("Flatten", R"({"name": "a\u0000b"})"))),
+            "\"name\": expected no control characters, got \"a\\u0000b\"");
+}
+
 TEST(KerasReaderTest, InputsThatSluiceDoesNotHaveAreRefused) {
   const auto input = [](const std::string& config) {
     return sequential_of(layer_of("InputLayer", config));

@@ -316,6 +316,16 @@ TEST(NestedModelTest, ALayersWeightMayNotHaveTheNameOfAnInnerModels) {
   EXPECT_EQ(sequential.layers().size(), 1u);
 }
 
+TEST(ModelJsonTest, TwoLayersOfOneNameAreRefused) {
+  const Input x({2}, {.name = "x"});
+  const auto y = Dense({.units = 2, .name = "a"})(x);
+  auto json = nlohmann::ordered_json::parse(
+      Model(x, Dense({.units = 3, .name = "b"})(y), "model").to_json());
+  json["config"]["layers"][0]["name"] = "a";
+  EXPECT_EQ(message_of([&] { Model::from_json(json.dump()); }),
+            "model JSON: \"layers\": two named \"a\"");
+}
+
 TEST(NestedModelTest, WhatCannotBeALayerIsRefused) {
   const Input x({4});
   Sequential unbuilt("unbuilt");

@@ -215,6 +215,11 @@ TEST(TasksTest, WhatDoesNotFitIsRefused) {
               HasSubstr("is of classes, and these are numbers"));
   EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:recall", "kind:recall(class_id=1)"}}),
               HasSubstr("two are named \"recall\"; give one another name"));
+  EXPECT_THAT(refusal({.losses = kLosses,
+                       .metrics = {"kind:f1_score(average=none)", "kind:auc(name=f1_score_1)"}}),
+              HasSubstr("two are named \"f1_score_1\"; give one another name"));
+  EXPECT_THAT(refusal({.losses = kLosses, .metrics = {"kind:recall(name='a\nb')"}}),
+              HasSubstr("has control characters"));
   for (const std::string name : {"loss", "epoch", "seconds", "val_loss"}) {
     EXPECT_EQ(refusal({.losses = kLosses, .metrics = {"kind:recall(name=" + name + ")"}}),
               "metrics: one is named \"" + name +

@@ -49,10 +49,21 @@ def dictionaries(k):
     return k.Model({"only": x}, {"z": layer.Dense(2, name="last")(y)}, name="dictionaries")
 
 
+def dictionary_of_names(k):
+    """A model of a list of inputs takes a dictionary by their names."""
+    layer = k.layers
+    zero, one = layer.Input((3,), name="zero"), layer.Input((3,), name="one")
+    pair = k.Model([zero, one], layer.Subtract(name="subtract")([zero, one]), name="pair")
+    x = layer.Input((3,), name="x")
+    y = pair({"one": layer.Dense(3, name="before")(x), "zero": x})
+    return k.Model(x, layer.Dense(2, name="last")(y), name="dictionary_of_names")
+
+
 PROBABILITIES = {"loss": "categorical_crossentropy", "keras2": False}
 CASES = [
     Case("arithmetic", arithmetic, **PROBABILITIES),
     Case("functions", functions, **PROBABILITIES),
     Case("sequences", sequences, keras2=False),
     Case("dictionaries", dictionaries, keras2=False),
+    Case("dictionary_of_names", dictionary_of_names, keras2=False),
 ]
