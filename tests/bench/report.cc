@@ -84,7 +84,10 @@ std::string ops_section(const Settings& settings) {
                    number("ratio_forward").c_str(), number("ratio_backward").c_str(),
                    number("ratio").c_str());
   }
-  return text + "\nSoftmax stands alone here; as a last layer it is part of the loss.\n";
+  return text +
+         "\nThe primitive of Add has no backward pass. Softmax stands alone here; as a last layer "
+         "it "
+         "is part of the loss.\n";
 }
 
 std::string precision_section(const Settings& settings) {
