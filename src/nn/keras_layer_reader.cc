@@ -14,6 +14,7 @@
 #include "nn/nested_model.h"
 #include "nn/registry.h"
 #include "nn/weight_rules.h"
+#include "optim/call_text.h"
 #include "sluice/layers/activation.h"
 
 namespace sluice::nn {
@@ -272,8 +273,7 @@ std::string read_name(const nlohmann::ordered_json& config, const std::string& f
 
 std::string dtype_problem(const nlohmann::ordered_json& config) {
   const Json& dtype = member(config, "dtype");
-  const Json& type = dtype.is_object() ? member(member(dtype, "config"), "name") : dtype;
-  if (type.is_null() || type == "float32") return "";
+  if (optim::is_float32(dtype)) return "";
   return fmt::format("dtype = {}: Sluice has float32", shown(dtype));
 }
 

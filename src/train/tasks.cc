@@ -88,13 +88,11 @@ static int64_t classes_of(const Shape& output) {
   return output.rank() == 0 ? 1 : output.dims().back();
 }
 
-// Of a metric of each class one for each.
-static std::vector<std::string> shown_names(const backend::Metric& metric, int64_t classes) {
-  const std::vector<double> counters(backend::counters_of(metric, classes));
-  const size_t results = backend::results_of(metric, classes, counters, 0).size();
-  if (results <= 1) return {metric.name};
+// What a metric's results are shown under: those of each class with its number.
+static std::vector<std::string> shown_names(const std::string& name, size_t results) {
+  if (results <= 1) return {name};
   std::vector<std::string> names;
-  for (size_t i = 0; i < results; ++i) names.push_back(fmt::format("{}_{}", metric.name, i));
+  for (size_t i = 0; i < results; ++i) names.push_back(fmt::format("{}_{}", name, i));
   return names;
 }
 
@@ -113,7 +111,9 @@ static void check_shown(const nn::OutputTask& task, const Shape& shape) {
     if (std::ranges::any_of(name, [](char c) { return c >= 0 && c < ' '; })) {
       throw InvalidField("metrics", "the name of one has control characters; leave them out");
     }
-    for (const std::string& each : shown_names(metric, classes_of(shape))) {
+    const std::vector<double> counters(backend::counters_of(metric, classes_of(shape)));
+    const size_t results = backend::results_of(metric, classes_of(shape), counters, 0).size();
+    for (const std::string& each : shown_names(name, results)) {
       if (shown.insert(each).second) continue;
       throw InvalidField("metrics", fmt::format("two are named \"{}\"; give one another name, by "
                                                 "name=OTHER in its brackets",
@@ -207,10 +207,8 @@ Metrics Measures::of(int64_t samples, double loss_sum, std::span<const double> s
         metrics.accuracy = results.front();
         continue;
       }
-      for (size_t i = 0; i < results.size(); ++i) {
-        const std::string number = results.size() > 1 ? fmt::format("_{}", i) : "";
-        metrics.values.emplace_back(name + number, results[i]);
-      }
+      const std::vector<std::string> shown = shown_names(name, results.size());
+      for (size_t i = 0; i < results.size(); ++i) metrics.values.emplace_back(shown[i], results[i]);
     }
   }
   return metrics;

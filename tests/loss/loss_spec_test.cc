@@ -6,21 +6,12 @@
 
 #include "loss/traits.h"
 #include "sluice/losses.h"
+#include "tests/errors.h"
 
 namespace sluice {
 namespace {
 
 using ::testing::HasSubstr;
-
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 TEST(LossSpecTest, IsFoundByNameClassAndAbbreviationInAnyCase) {
   for (const char* name : {"mean_squared_error", "MeanSquaredError", "mse", "MSE"}) {

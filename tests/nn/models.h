@@ -10,6 +10,7 @@
 #include "sluice/errors.h"
 #include "sluice/layers.h"
 #include "sluice/model.h"
+#include "tests/errors.h"
 
 namespace sluice::nn {
 
@@ -121,15 +122,6 @@ inline std::string read_golden(const std::string& name) {
   return text.str();
 }
 
-// what() of the Error that `action` throws, or "nothing was thrown".
-template <typename Error = std::invalid_argument>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
+using sluice::message_of;
 
 }  // namespace sluice::nn

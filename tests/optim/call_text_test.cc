@@ -7,20 +7,12 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "tests/errors.h"
+
 namespace sluice::optim {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <typename Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 TEST(CallTextTest, ValuesAreThoseOfPython) {
   const Json call = parse_call(

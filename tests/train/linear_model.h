@@ -8,18 +8,9 @@
 #include "nn/lowering.h"
 #include "sluice/layers.h"
 #include "sluice/model.h"
+#include "tests/errors.h"
 
 namespace sluice::train {
-
-template <typename Error>
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 // y = W x with two features and two classes.
 inline Sequential linear_model() {
