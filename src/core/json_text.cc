@@ -57,4 +57,10 @@ Json parse_json(std::string_view text) {
   }
 }
 
+std::string shown(const nlohmann::ordered_json& value) {
+  constexpr size_t kLongest = 80;
+  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
+}
+
 }  // namespace sluice::core

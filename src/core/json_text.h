@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <string_view>
 
 namespace sluice::core {
@@ -11,5 +12,8 @@ namespace sluice::core {
 // twice in one object (of which one would silently not count) or a number that is no double, such
 // as 1e400.
 nlohmann::ordered_json parse_json(std::string_view text);
+
+// Of a value, as much as a message has room for.
+std::string shown(const nlohmann::ordered_json& value);
 
 }  // namespace sluice::core

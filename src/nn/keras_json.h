@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "core/json_text.h"
 #include "sluice/layer.h"
 #include "sluice/layers/input.h"
 #include "sluice/model.h"
@@ -37,8 +38,7 @@ void require_layer(const nlohmann::ordered_json& layer);
 // a name that is no string.
 std::string read_name(const nlohmann::ordered_json& config, const std::string& fallback);
 
-// Of a value, as much as a message has room for.
-std::string shown(const nlohmann::ordered_json& value);
+using core::shown;
 
 // Whether a serialized object is of one of Keras' own classes. Somebody's has the name of a
 // package, "mylab>Dropout", in "class_name" (Keras 2) or "registered_name" (Keras 3), or another

@@ -241,12 +241,6 @@ void check_taken_over(const Config& read, const Layer& layer) {
 
 }  // namespace
 
-std::string shown(const nlohmann::ordered_json& value) {
-  constexpr size_t kLongest = 80;
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
-}
-
 void require_layer(const nlohmann::ordered_json& layer) {
   if (layer.is_object() && member(layer, "class_name").is_string() &&
       member(layer, "config").is_object()) {

@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "core/alternatives.h"
+#include "core/json_text.h"
 #include "optim/lower_case.h"
 
 namespace sluice::optim {
@@ -169,12 +170,6 @@ std::string text_of(const Json& value) {
   return value.is_null() ? "None" : value.dump();
 }
 
-std::string shown(const Json& value) {
-  constexpr size_t kLongest = 80;
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
-}
-
 }  // namespace
 
 Json parse_call(const std::string& text) { return Parser(text).whole(); }
@@ -183,7 +178,7 @@ std::string call_text(const Json& call) {
   const Json config = call.is_object() ? call.value("config", Json::object()) : Json();
   if (!config.is_object() || !call.contains("class_name") || !call["class_name"].is_string()) {
     throw std::invalid_argument(fmt::format(
-        R"(expected an object with a "class_name" and a "config", got {})", shown(call)));
+        R"(expected an object with a "class_name" and a "config", got {})", core::shown(call)));
   }
   std::string arguments;
   for (const auto& [key, value] : config.items()) {
@@ -202,7 +197,7 @@ void refuse_argument(const CallArgument& argument, const std::vector<std::string
 
 void refuse_value(const CallArgument& argument, const std::string& expected, const Json& got) {
   throw std::invalid_argument(fmt::format("{}: \"{}\" must be {}, got {}", argument.whose,
-                                          argument.name, expected, shown(got)));
+                                          argument.name, expected, core::shown(got)));
 }
 
 float float_of(const CallArgument& argument, const Json& value) {
