@@ -11,7 +11,7 @@
 
 #include "core/file_io.h"
 #include "data/records.h"
-#include "nn/checkpoint.h"
+#include "formats/checkpoint.h"
 
 namespace sluice::cli {
 namespace {
@@ -61,7 +61,7 @@ Outputs::Outputs(const train::JobConfig& config, const std::vector<std::string>&
     }
     require(field, field == kHistory ? file.check_in_place() : file.check());
   }
-  if (find(kSave) != nullptr) require(kSave, nn::check_checkpoint_name(config.save));
+  if (find(kSave) != nullptr) require(kSave, formats::check_checkpoint_name(config.save));
 }
 
 void Outputs::add(const char* field, const std::string& path) {
@@ -96,7 +96,7 @@ void Outputs::check_apart_from(const std::vector<std::string>& inputs) const {
 void Outputs::check_room_for(const Model& model) {
   const std::string json = model.to_json();
   if (const core::OutputFile* file = find(kSave)) {
-    require(kSave, file->check(nn::checkpoint_bytes(json, model.parameters().layout())));
+    require(kSave, file->check(formats::checkpoint_bytes(json, model.parameters().layout())));
   }
   if (const core::OutputFile* file = find(kReport)) {
     require(kReport, file->check(kReportBytes + json.size()));
@@ -116,7 +116,7 @@ bool Outputs::take_standard_output() const {
 }
 
 Status Outputs::save(const Model& model) {
-  return nn::write_checkpoint(*find(kSave), model.to_json(), model.parameters());
+  return formats::write_checkpoint(*find(kSave), model.to_json(), model.parameters());
 }
 
 Status Outputs::write_report(const show::JobReport& report) {

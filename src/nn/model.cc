@@ -139,6 +139,8 @@ Model::Model(const Model& other) : impl_(std::make_unique<Impl>()) {
   impl_->order = from.order;
   impl_->parameters = copy_of(from.parameters);
   impl_->seed = from.seed;
+  impl_->training = from.training;
+  impl_->preprocessing = from.preprocessing;
 }
 
 Model& Model::operator=(const Model& other) {

@@ -3,12 +3,15 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/replica_pool.h"
 #include "core/parameter_set.h"
+#include "nn/training_state.h"
 #include "sluice/model.h"
+#include "sluice/preprocessing.h"
 
 namespace sluice {
 
@@ -35,6 +38,9 @@ struct Model::Impl {
   std::vector<size_t> order;  // nn::CalledLayers; none of a Sequential
   core::ParameterSet parameters;
   uint64_t seed = 0;
+  // Of the last training, here or in the program that wrote the model's file.
+  std::optional<nn::TrainingState> training;
+  std::optional<Preprocessing> preprocessing;
   // What evaluate() and predict() change in a model that stays as it is; several threads may.
   backend::ReplicaPool compiled;
   mutable std::atomic<bool> warned_of_logits = false;

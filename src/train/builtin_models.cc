@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/file_io.h"
-#include "nn/checkpoint.h"
+#include "formats/checkpoint.h"
 #include "sluice/layers.h"
 #include "train/job_config.h"
 
@@ -41,7 +41,7 @@ Sequential mnist_mlp() {
 std::string read_model_file(const std::string& path) {
   constexpr size_t kMostText = size_t{256} << 20;
   Result<std::string> file = core::read_file(path, [](std::string_view begin) {
-    return nn::is_checkpoint(begin) ? SIZE_MAX / 2 : kMostText;
+    return formats::is_checkpoint(begin) ? SIZE_MAX / 2 : kMostText;
   });
   if (file.ok() && file->empty()) file = invalid_argument(path + " is empty");
   if (file.ok()) return *std::move(file);
@@ -65,7 +65,7 @@ Model make_model(const std::string& name, uint64_t seed) {
     model = mnist_mlp();
   } else {
     const std::string file = read_model_file(name);
-    if (nn::is_checkpoint(file)) return nn::parse_model(name, file);
+    if (formats::is_checkpoint(file)) return formats::parse_model(name, file);
     try {
       model = Model::from_json(file);
       if (!model.built()) {

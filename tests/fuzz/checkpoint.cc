@@ -1,4 +1,4 @@
-#include "nn/checkpoint.h"
+#include "formats/checkpoint.h"
 
 #include <zlib.h>
 
@@ -31,7 +31,7 @@ std::string file_of(std::string_view header, std::string_view data) {
 
 void read(std::string_view file) {
   try {
-    nn::parse_model("file", file);
+    formats::parse_model("file", file);
   } catch (const std::invalid_argument&) {
   } catch (const RuntimeError&) {
   }

@@ -19,6 +19,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"algorithm", {"core", "optim"}},
     {"backend", {"core", "optim", "loss"}},
     {"nn", {"core", "optim", "loss", "backend"}},
+    {"formats", {"core", "optim", "loss", "backend", "nn"}},
     {"data", {"core"}},
     {"wire", {"core", "optim", "loss", "algorithm"}},
     {"client", {"core", "wire"}},
@@ -29,11 +30,11 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"launch", {"core", "client", "transport", "server", "worker", "driver"}},
     {"show", {"core", "nn", "driver"}},
     {"train",
-     {"core", "optim", "loss", "algorithm", "backend", "nn", "data", "transport", "worker",
-      "driver", "launch", "show"}},
+     {"core", "optim", "loss", "algorithm", "backend", "nn", "formats", "data", "transport",
+      "worker", "driver", "launch", "show"}},
     {"cli",
-     {"core", "optim", "loss", "algorithm", "backend", "nn", "data", "transport", "worker",
-      "driver", "launch", "show", "train"}},
+     {"core", "optim", "loss", "algorithm", "backend", "nn", "formats", "data", "transport",
+      "worker", "driver", "launch", "show", "train"}},
 };
 
 // The folder that a public header is the face of.
@@ -44,7 +45,7 @@ const std::map<std::string, std::string> kPublicHeaders = {
     {"trainer.h", "train"},    {"sluice.h", "train"},        {"version.h", "core"},
     {"cplusplus.h", "core"},   {"learning_rate.h", "optim"}, {"regularizers.h", "nn"},
     {"constraints.h", "nn"},   {"activations.h", "nn"},      {"initializers.h", "nn"},
-    {"config.h", "nn"},        {"metrics.h", "nn"},
+    {"config.h", "nn"},        {"metrics.h", "nn"},          {"preprocessing.h", "core"},
 };
 
 // Libraries that may be included in one place only, a folder or a file.

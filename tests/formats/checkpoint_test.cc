@@ -1,4 +1,4 @@
-#include "nn/checkpoint.h"
+#include "formats/checkpoint.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 
 #include "tests/nn/models.h"
 
-namespace sluice::nn {
+namespace sluice::formats {
 namespace {
 
 using testing::ElementsAreArray;
@@ -60,16 +60,16 @@ class CheckpointTest : public testing::Test {
 };
 
 TEST_F(CheckpointTest, WeightsComeBackBitForBit) {
-  Sequential saved = all_layers();
+  Sequential saved = nn::all_layers();
   saved.initialize(3);
   saved.save_weights(path_);
-  Sequential loaded = all_layers();
+  Sequential loaded = nn::all_layers();
   loaded.load_weights(path_);
   EXPECT_THAT(loaded.parameters().values(), ElementsAreArray(saved.parameters().values()));
 }
 
 TEST_F(CheckpointTest, LoadModelBringsTheArchitectureToo) {
-  Sequential saved = all_layers();
+  Sequential saved = nn::all_layers();
   saved.initialize(3);
   saved.save_weights(path_);
   const Model loaded = load_model(path_);
@@ -265,4 +265,4 @@ TEST_F(CheckpointTest, SavingAgainReplacesTheFileAndLeavesNothingBehind) {
 }
 
 }  // namespace
-}  // namespace sluice::nn
+}  // namespace sluice::formats

@@ -1,4 +1,4 @@
-#include "nn/checkpoint.h"
+#include "formats/checkpoint.h"
 
 #include <fmt/core.h>
 #include <zlib.h>
@@ -12,7 +12,7 @@
 #include "core/file_io.h"
 #include "core/json_depth.h"
 
-namespace sluice::nn {
+namespace sluice::formats {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -214,4 +214,4 @@ Status check_same_layout(const core::ParameterLayout& file, const core::Paramete
   return {};
 }
 
-}  // namespace sluice::nn
+}  // namespace sluice::formats

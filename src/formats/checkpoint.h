@@ -26,7 +26,7 @@
 #include "sluice/model.h"
 #include "sluice/status.h"
 
-namespace sluice::nn {
+namespace sluice::formats {
 
 struct Checkpoint {
   std::string architecture;  // JSON, for Model::from_json()
@@ -61,4 +61,4 @@ Model parse_model(const std::string& path, std::span<const char> file);
 // FAILED_PRECONDITION, saying where they differ, unless both list the same variables.
 Status check_same_layout(const core::ParameterLayout& file, const core::ParameterLayout& model);
 
-}  // namespace sluice::nn
+}  // namespace sluice::formats
