@@ -54,8 +54,12 @@ struct FitOptions {
   // dataset is one batch.
   int64_t batch_size = 32;
   int epochs = 1;                    // passes over the dataset
-  OptimizerSpec optimizer = "adam";  // begins anew in each call
-  LossSpec loss = "categorical_crossentropy";
+  // Given, it begins anew, as with Keras' compile(). Otherwise the model's own goes on where it has
+  // come to, with all its state, in an earlier call or in the file that the model was loaded from;
+  // Adam where it has none.
+  std::optional<OptimizerSpec> optimizer{};
+  // Not given, nor `losses`: what the model was trained with, else "categorical_crossentropy".
+  std::optional<LossSpec> loss{};
   // Of a model with several outputs, by their names (Model::output_names()): losses other than
   // `loss`, and how much each counts in the sum that is trained, 1 where nothing else is said.
   std::map<std::string, LossSpec> losses = {};
@@ -84,11 +88,10 @@ struct FitOptions {
   bool deterministic = false;
 };
 
-// What evaluate() is told; as in FitOptions. The loss is named again: a model does not remember
-// what it was trained with.
+// What evaluate() is told; as in FitOptions.
 struct EvaluateOptions {
   int64_t batch_size = 128;
-  LossSpec loss = "categorical_crossentropy";
+  std::optional<LossSpec> loss{};
   std::map<std::string, LossSpec> losses = {};
   std::map<std::string, double> loss_weights = {};
   std::vector<std::string> metrics = {"accuracy"};
@@ -193,8 +196,8 @@ class Model {
   void save_weights(const std::string& path) const;
   void load_weights(const std::string& path);
 
-  // Trains in this process, without any server, and leaves the trained weights in the model; one
-  // entry per epoch is returned. Each call begins with a new optimizer and the same order of
+  // Trains in this process, without any server, and leaves the trained weights in the model, and
+  // the optimizer's state; one entry per epoch is returned. Each call begins with the same order of
   // records. Throws std::invalid_argument for options that make no sense, ShapeError (which is one)
   // for records that the model cannot take, and RuntimeError for a device that is not there or a
   // file of the dataset that is written to meanwhile; the weights are then as they were.

@@ -11,12 +11,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "backend/graph.h"
 #include "core/aligned_buffer.h"
 #include "optim/norm_clip.h"
+#include "optim/optimizer.h"
 #include "optim/parameter_ranges.h"
 #include "sluice/optimizers.h"
 #include "sluice/status.h"
@@ -145,6 +147,16 @@ class Replica {
   // Gradients of the mean loss of the last step, same layout; zero for parameters that no op uses.
   // Throws std::logic_error for a replica with an optimizer, which has used them up.
   virtual std::span<const float> gradients() = 0;
+  // How far the optimizer has come, and where it goes on from: before the first step. Also what is
+  // drawn in training goes on from that step. Throw std::logic_error where there is none,
+  // restore_optimizer() std::invalid_argument for a state of another.
+  virtual optim::OptimizerState optimizer_state() {
+    throw std::logic_error("no optimizer's state is here");
+  }
+  virtual void restore_optimizer(const optim::OptimizerState& state) {
+    (void)state;
+    throw std::logic_error("no optimizer's state is here");
+  }
   // The training is over: trained parameters become their averages, where the optimizer keeps them
   // (use_ema) and has stepped.
   virtual void adopt_averages() {}

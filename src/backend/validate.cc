@@ -224,6 +224,11 @@ void check_keeps_gradients(const ReplicaOptions& options) {
   throw std::logic_error("gradients() of a replica that has an optimizer: it has used them up");
 }
 
+void check_has_optimizer(const ReplicaOptions& options) {
+  check_trains(options);
+  if (!options.optimizer) throw std::logic_error("a replica without an optimizer has no state");
+}
+
 int64_t class_number(float label, int64_t classes) {
   const int64_t numbers = std::max<int64_t>(classes, 2);
   if (!(label >= 0 && label < static_cast<float>(numbers))) {

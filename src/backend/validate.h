@@ -45,6 +45,7 @@ void check_trains(const ReplicaOptions& options);
 
 // Throws std::logic_error for a replica with an optimizer: a step uses its gradients up.
 void check_keeps_gradients(const ReplicaOptions& options);
+void check_has_optimizer(const ReplicaOptions& options);
 
 // Throws std::invalid_argument for a class number outside [0, classes), or other than 0 and 1 where
 // there is one output, a probability.

@@ -12,6 +12,18 @@
 #include "sluice/errors.h"
 
 namespace sluice::data {
+
+Preprocessing preprocessing_of(const RecordsInfo& info) {
+  std::vector<std::string> ignored = info.table.ignored;
+  if (!info.table.weights.empty()) ignored.push_back(info.table.weights);
+  return {.sample_shape = info.sample_shape,
+          .scale = info.scale,
+          .columns = info.table.columns,
+          .target = info.table.target,
+          .ignored = std::move(ignored),
+          .class_names = info.table.class_names};
+}
+
 namespace {
 
 SLUICE_SIMD void scale_uint8(const uint8_t* from, float scale, size_t n, float* to) {

@@ -11,6 +11,7 @@
 
 #include "core/byte_order.h"
 #include "core/input_file.h"
+#include "sluice/preprocessing.h"
 #include "sluice/shape.h"
 
 namespace sluice::data {
@@ -69,6 +70,11 @@ struct TableInfo {
 
   friend bool operator==(const TableInfo&, const TableInfo&) = default;
 };
+
+struct RecordsInfo;
+
+// What was done to such records, for a model that is trained on them.
+Preprocessing preprocessing_of(const RecordsInfo& info);
 
 // What a reader on another machine must know to make sense of the bytes, and where to look for them
 // first. data/describe.h carries it to another process.

@@ -2,12 +2,11 @@
 // has come. Keras: what compile() is told, and the optimizer's variables.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "optim/optimizer.h"
 #include "sluice/losses.h"
 #include "sluice/optimizers.h"
 
@@ -21,11 +20,9 @@ struct TrainingState {
   std::map<std::string, double> loss_weights{};
   std::vector<std::string> metrics{};
 
-  // The optimizer's steps so far, and its slot variables by Keras' names ("momentum", "velocity"),
-  // in optim::slots_of()'s order, each laid out as the model's parameters. What is not trained is
-  // as it was before the first step. No slots: it has not begun, or nothing is known of it.
-  int64_t iterations = 0;
-  std::vector<std::pair<std::string, std::vector<float>>> slots{};
+  // Slots of what is not trained are as before the first step. No slots: the optimizer has not
+  // begun, or nothing is known of it.
+  optim::OptimizerState optimizer_state{};
 };
 
 }  // namespace sluice::nn

@@ -1,7 +1,10 @@
 #include "optim/optimizer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "core/check.h"
 #include "optim/schedule.h"
@@ -98,6 +101,42 @@ std::vector<std::pair<std::string, std::span<const float>>> Optimizer::slots() c
   std::vector<std::pair<std::string, std::span<const float>>> views;
   for (const auto& [name, values] : slots_) views.emplace_back(name, values.span());
   return views;
+}
+
+void validate(const OptimizerState& state, const OptimizerSpec& spec, size_t size) {
+  if (state.iterations < 0) {
+    throw std::invalid_argument(
+        fmt::format("optimizer state: of {} steps; expected at least 0", state.iterations));
+  }
+  if (state.slots.empty()) return;
+  const std::vector<SlotSpec> expected = slots_of(spec);
+  if (state.slots.size() != expected.size()) {
+    throw std::invalid_argument(fmt::format("optimizer state: {} slots, {} has {}",
+                                            state.slots.size(), spec.name, expected.size()));
+  }
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const auto& [name, values] = state.slots[i];
+    if (name == expected[i].name && values.size() == size) continue;
+    throw std::invalid_argument(
+        fmt::format("optimizer state: slot \"{}\" of {} floats, {} has \"{}\" of {}", name,
+                    values.size(), spec.name, expected[i].name, size));
+  }
+}
+
+OptimizerState Optimizer::state() const {
+  OptimizerState state{.iterations = iterations_};
+  for (const auto& [name, values] : slots_) {
+    state.slots.emplace_back(name, std::vector<float>(values.span().begin(), values.span().end()));
+  }
+  return state;
+}
+
+void Optimizer::restore(const OptimizerState& state) {
+  validate(state, spec_, size_);
+  iterations_ = state.iterations;
+  for (size_t i = 0; i < state.slots.size(); ++i) {
+    std::copy(state.slots[i].second.begin(), state.slots[i].second.end(), slots_[i].second.data());
+  }
 }
 
 std::span<const float> Optimizer::averages() const {

@@ -34,6 +34,16 @@ StepFactors factors_of(const OptimizerSpec& spec, int64_t step);
 // a = m^steps a + (1 - m^steps) w.
 StepFactors average_factors_of(const OptimizerSpec& spec, int64_t before, int64_t steps);
 
+// How far an optimizer has come over all parameters of a model.
+struct OptimizerState {
+  int64_t iterations = 0;  // steps so far
+  // As Optimizer::slots(), each laid out as the parameters. Empty: as before the first step.
+  std::vector<std::pair<std::string, std::vector<float>>> slots{};
+};
+
+// Throws std::invalid_argument unless the state is of such an optimizer over `size` parameters.
+void validate(const OptimizerState& state, const OptimizerSpec& spec, size_t size);
+
 class Optimizer {
  public:
   // `size`: elements in the piece. `undecayed`: those of them without weight decay, in order and
@@ -53,6 +63,10 @@ class Optimizer {
   // Keras' slot variables in Keras' order ("momentum", "velocity", ...), each `size` floats. The
   // averages of use_ema come first, as "average".
   std::vector<std::pair<std::string, std::span<const float>>> slots() const;
+  OptimizerState state() const;
+  // Goes on from there. Throws as validate(), and has changed nothing then.
+  void restore(const OptimizerState& state);
+
   // Empty without use_ema and before the first step.
   std::span<const float> averages() const;
 

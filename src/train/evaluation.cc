@@ -45,7 +45,7 @@ namespace sluice {
 Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) const {
   train::validate(options);
   const data::RecordsInfo& info = dataset.records()->info();
-  const auto tasks = train::tasks_of(*this, info, train::objective_of(options));
+  const auto tasks = train::tasks_of(*this, info, train::objective_of(options, *this));
   train::check_fits(*this, info, tasks);
   train::warn_of_logits(*this, tasks);
   const auto key = train::key_of(options, nn::parse_tasks(tasks), dataset.records()->weighted());

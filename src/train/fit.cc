@@ -6,6 +6,7 @@
 #include "core/parameter_set.h"
 #include "data/partition.h"
 #include "nn/lowering.h"
+#include "nn/model_impl.h"
 #include "show/progress_view.h"
 #include "sluice/dataset.h"
 #include "sluice/model.h"
@@ -21,14 +22,20 @@ namespace {
 
 core::TimePoint now() { return std::chrono::steady_clock::now(); }
 
+// With which the model goes on, or a new one.
+OptimizerSpec optimizer_of(const FitOptions& options, const Model& model) {
+  if (options.optimizer) return *options.optimizer;
+  return model.impl().training ? model.impl().training->optimizer : OptimizerSpec("adam");
+}
+
 backend::ReplicaOptions replica_options(const FitOptions& options, const Model& model) {
   backend::ReplicaOptions result;
   result.batch_size = options.batch_size;
   result.threads = options.threads > 0 ? options.threads : core::available_cores();
   result.precision = backend::parse_precision(options.precision);
   result.deterministic = options.deterministic;
-  result.optimizer = options.optimizer;
-  result.undecayed = nn::undecayed_ranges(model, options.optimizer);
+  result.optimizer = optimizer_of(options, model);
+  result.undecayed = nn::undecayed_ranges(model, *result.optimizer);
   return result;
 }
 
@@ -58,8 +65,8 @@ backend::StepMetrics train_epoch(backend::Replica& replica, data::BatchSource& b
 std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& asked) {
   train::validate(asked);
   FitOptions options = asked;
-  const auto tasks =
-      train::tasks_of(*this, dataset.records()->info(), train::objective_of(options));
+  const train::Objective objective = train::objective_of(options, *this);
+  const auto tasks = train::tasks_of(*this, dataset.records()->info(), objective);
   train::check_fits(*this, dataset.records()->info(), tasks);
   train::warn_of_logits(*this, tasks);
   auto training = dataset.records();
@@ -86,11 +93,15 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
       train::open_backend_or_throw(train::device_options(options.device, options.gpu_memory_mib));
   backend::Graph graph = nn::lower(*this, nn::parse_tasks(tasks));
   graph.weighted = training->weighted();
-  const auto replica = backend->compile(graph, replica_options(options, *this));
+  const backend::ReplicaOptions compiled = replica_options(options, *this);
+  const auto replica = backend->compile(graph, compiled);
   const train::Measures measures(*this, replica->graph());
   const auto values = parameters().values();
   std::copy(values.begin(), values.end(), replica->parameters().begin());
   replica->parameters_changed();
+  if (!options.optimizer && impl_->training) {
+    replica->restore_optimizer(impl_->training->optimizer_state);
+  }
   std::optional<train::Evaluator> evaluator;
   if (validation) {
     evaluator.emplace(*this, tasks,
@@ -116,6 +127,9 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   replica->adopt_averages();
   const auto trained = replica->parameters();
   std::copy(trained.begin(), trained.end(), values.begin());
+  impl_->training = {*compiled.optimizer,    objective.loss,    objective.losses,
+                     objective.loss_weights, objective.metrics, replica->optimizer_state()};
+  impl_->preprocessing = data::preprocessing_of(dataset.records()->info());
   return history;
 }
 

@@ -27,7 +27,7 @@ void validate_shared(const Options& options) {
 void validate(const FitOptions& options) {
   validate_shared(options);
   require("epochs", at_least<1>(options.epochs, "1 epoch"));
-  require("loss", check_loss(options.loss));
+  if (options.loss) require("loss", check_loss(*options.loss));
   require("class_weight", check_class_weight(options.class_weight));
   require("validation_split", check_fraction(options.validation_split));
   require("verbose", check_verbose(options.verbose));
@@ -36,7 +36,7 @@ void validate(const FitOptions& options) {
 
 void validate(const EvaluateOptions& options) {
   validate_shared(options);
-  require("loss", check_loss(options.loss));
+  if (options.loss) require("loss", check_loss(*options.loss));
 }
 
 void validate(const PredictOptions& options) { validate_shared(options); }

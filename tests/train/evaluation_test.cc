@@ -18,7 +18,7 @@ using testing_support::small_dataset;
 using testing_support::small_model;
 
 Evaluator evaluator_of(const Model& model, const Dataset& data, const EvaluateOptions& options) {
-  return {model, tasks_of(model, data.records()->info(), objective_of(options)), options};
+  return {model, tasks_of(model, data.records()->info(), objective_of(options, model)), options};
 }
 
 Dataset three_records() {

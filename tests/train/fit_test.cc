@@ -5,8 +5,10 @@
 #include <memory>
 
 #include "core/parameter_set.h"
+#include "nn/model_impl.h"
 #include "sluice/errors.h"
 #include "tests/support/local_job.h"
+#include "tests/support/optimizers.h"
 #include "train/evaluation.h"
 #include "train/validate.h"
 
@@ -23,6 +25,57 @@ TEST(FitTest, LearnsAndReportsEveryEpoch) {
   ASSERT_EQ(history.size(), 10u);
   EXPECT_LT(history.back().train.loss, history.front().train.loss / 2);
   EXPECT_GT(model.evaluate(small_dataset(60)).accuracy, 0.9);
+}
+
+TEST(FitTest, TwoCallsAreOneOfTwiceTheLength) {
+  const Dataset data = small_dataset(24);
+  for (const OptimizerSpec& optimizer : every_setting()) {
+    SCOPED_TRACE(optimizer.name);
+    FitOptions options{.batch_size = 8, .epochs = 4, .optimizer = optimizer, .loss = "mse"};
+    options.shuffle = false;
+    options.threads = 1;
+    options.verbose = 0;
+    Sequential at_once = small_model();
+    at_once.fit(data, options);
+    Sequential twice = small_model();
+    options.epochs = 2;
+    twice.fit(data, options);
+    if (optimizer.use_ema) {  // where a training ends, parameters become their averages
+      EXPECT_EQ(twice.impl().training->optimizer_state.iterations, 6);
+      continue;
+    }
+    Model copy = twice;  // as a file would have it
+    options.optimizer.reset();
+    options.loss.reset();
+    copy.fit(data, options);
+    EXPECT_TRUE(std::ranges::equal(copy.parameters().values(), at_once.parameters().values()));
+    EXPECT_EQ(copy.impl().training->optimizer_state.iterations, 12);
+  }
+}
+
+TEST(FitTest, AnOptimizerThatIsGivenBeginsAnew) {
+  const Dataset data = small_dataset(24);
+  const FitOptions options{
+      .batch_size = 8, .optimizer = Adam(), .loss = "mse", .shuffle = false, .verbose = 0};
+  Sequential model = small_model();
+  model.fit(data, options);
+  const auto first = model.impl().training->optimizer_state;
+  model.initialize(0);
+  Sequential other = small_model();
+  other.initialize(0);
+  model.fit(data, options);
+  other.fit(data, options);
+  EXPECT_EQ(model.impl().training->optimizer_state.iterations, first.iterations);
+  EXPECT_TRUE(std::ranges::equal(model.parameters().values(), other.parameters().values()));
+}
+
+TEST(FitTest, EvaluateTakesTheLossOfTheTraining) {
+  const Dataset data = small_dataset(24);
+  Sequential model = small_model();
+  const double before = model.evaluate(data).loss;
+  EXPECT_EQ(before, model.evaluate(data, {.loss = "categorical_crossentropy"}).loss);
+  model.fit(data, {.loss = "mse", .verbose = 0});
+  EXPECT_EQ(model.evaluate(data).loss, model.evaluate(data, {.loss = "mse"}).loss);
 }
 
 TEST(FitTest, AModelWithoutAnInputIsRefused) {

@@ -135,6 +135,17 @@ void CpuReplica::adopt(std::span<const float> centre, OwnUpdate own) {
   parameters_.values_changed();
 }
 
+optim::OptimizerState CpuReplica::optimizer_state() {
+  check_has_optimizer(options_);
+  return parameters_.optimizer_state();
+}
+
+void CpuReplica::restore_optimizer(const optim::OptimizerState& state) {
+  check_has_optimizer(options_);
+  parameters_.restore_optimizer(state);
+  step_ = static_cast<uint64_t>(state.iterations);
+}
+
 void CpuReplica::adopt_averages() {
   check_trains(options_);
   parameters_.adopt_averages();

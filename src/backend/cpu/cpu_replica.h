@@ -40,6 +40,8 @@ class CpuReplica final : public Replica {
   StepMetrics finish_update() override { return std::exchange(window_metrics_, {}); }
   void adopt(std::span<const float> centre, OwnUpdate own) override;
   void adopt_averages() override;
+  optim::OptimizerState optimizer_state() override;
+  void restore_optimizer(const optim::OptimizerState& state) override;
 
  private:
   Program& program_for(int64_t size);

@@ -60,6 +60,8 @@ class ParameterStore {
   }
   // See Replica.
   void adopt_averages();
+  optim::OptimizerState optimizer_state() const { return optimizer_.value().state(); }
+  void restore_optimizer(const optim::OptimizerState& state) { optimizer_.value().restore(state); }
 
  private:
   void step(const ParameterSlice& slice);

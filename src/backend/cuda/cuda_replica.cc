@@ -162,17 +162,20 @@ std::span<float> CudaReplica::parameters() {
   return parameter_mirror_->span();
 }
 
+void CudaReplica::write_to_device(std::span<const float> from, float* values, void* bfloat16_copy) {
+  if (from.empty()) return;
+  cudaStream_t stream = context_->main.stream.get();
+  DeviceArray<float> keras(*device_, from.size());
+  SLUICE_CHECKED(
+      cudaMemcpyAsync(keras.data(), from.data(), keras.bytes(), cudaMemcpyHostToDevice, stream));
+  write_sum(parameters_.segments(), keras.data(), nullptr, values, bfloat16_copy, stream);
+  wait();
+}
+
 void CudaReplica::parameters_changed() {
   device_->use();
-  const size_t size = parameters_.keras_size();
-  if (size == 0 || !parameter_mirror_) return;
-  cudaStream_t stream = context_->main.stream.get();
-  DeviceArray<float> keras(*device_, size);
-  SLUICE_CHECKED(cudaMemcpyAsync(keras.data(), parameter_mirror_->data(), keras.bytes(),
-                                 cudaMemcpyHostToDevice, stream));
-  write_sum(parameters_.segments(), keras.data(), nullptr, parameters_.values(),
-            parameters_.bfloat16_values(), stream);
-  wait();
+  if (!parameter_mirror_) return;
+  write_to_device(parameter_mirror_->span(), parameters_.values(), parameters_.bfloat16_values());
 }
 
 std::span<const float> CudaReplica::gradients() {
@@ -228,6 +231,33 @@ void CudaReplica::adopt_averages() {
   device_->use();
   parameters_.adopt_averages(context_->main.stream.get());
   mirror_is_current_ = false;
+}
+
+optim::OptimizerState CudaReplica::optimizer_state() {
+  check_has_optimizer(options_);
+  device_->use();
+  optim::OptimizerState state{.iterations = iterations_};
+  std::shared_ptr<core::AlignedBuffer> mirror;
+  size_t slot = 0;
+  for (const optim::SlotSpec& spec : optim::slots_of(*options_.optimizer)) {
+    const std::span<const float> values = read_to_mirror(parameters_.slot(slot++), mirror);
+    state.slots.emplace_back(spec.name, std::vector<float>(values.begin(), values.end()));
+  }
+  return state;
+}
+
+void CudaReplica::restore_optimizer(const optim::OptimizerState& state) {
+  check_has_optimizer(options_);
+  optim::validate(state, *options_.optimizer, parameters_.keras_size());
+  device_->use();
+  for (size_t i = 0; i < state.slots.size(); ++i) {
+    write_to_device(state.slots[i].second, parameters_.slot(i), nullptr);
+  }
+  iterations_ = state.iterations;
+  const auto step = static_cast<uint64_t>(state.iterations);
+  SLUICE_CHECKED(cudaMemcpyAsync(&this->state(StateOf::kTraining)->step, &step, sizeof(step),
+                                 cudaMemcpyHostToDevice, context_->main.stream.get()));
+  wait();
 }
 
 }  // namespace sluice::backend::cuda

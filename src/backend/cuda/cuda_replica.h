@@ -41,6 +41,8 @@ class CudaReplica final : public Replica {
   StepMetrics finish_update() override;
   void adopt(std::span<const float> centre, OwnUpdate own) override;
   void adopt_averages() override;
+  optim::OptimizerState optimizer_state() override;
+  void restore_optimizer(const optim::OptimizerState& state) override;
 
  private:
   Program& program_for(int64_t size);
@@ -52,6 +54,7 @@ class CudaReplica final : public Replica {
   StepMetrics read_metrics(StateOf which, int64_t samples);
   // What a state on the host, with its counters, says of `samples` samples.
   StepMetrics metrics_of(const StepState* state, int64_t samples) const;
+  void write_to_device(std::span<const float> keras, float* values, void* bfloat16_copy);
   std::span<float> read_to_mirror(const float* from, std::shared_ptr<core::AlignedBuffer>& mirror);
 
   const Graph graph_;

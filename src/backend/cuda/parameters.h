@@ -42,6 +42,8 @@ class Parameters {
   }
 
   const std::optional<OptimizerSpec>& optimizer() const { return optimizer_; }
+  // A slot of the optimizer, in optim::slots_of()'s order, laid out as values().
+  float* slot(size_t index) const { return slots_[index].data(); }
   // The optimizer's step over the first `count` numbers on the device; `factors`: there as well.
   // Only with one.
   void step(size_t count, const optim::StepFactors* factors, cudaStream_t stream) const;

@@ -66,6 +66,33 @@ TEST(OptimizerParityTest, EveryOneTrainsAsOnTheCpu) {
 }
 
 // On a GPU one kernel steps all that is trained, which lies together.
+TEST(OptimizerParityTest, AStateGoesFromOneDeviceToTheOther) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  for (const OptimizerSpec& spec : every_setting()) {
+    SCOPED_TRACE(spec.name);
+    ReplicaOptions options{.batch_size = 8};
+    options.optimizer = spec;
+    const Pair pair(graph, options, 3, 0.3f);
+    for (uint64_t step = 0; step < 2; ++step) {
+      pair.cpu->train_step(Samples(graph, 8, 100 + step).batch());
+    }
+    const optim::OptimizerState state = pair.cpu->optimizer_state();
+    pair.ours->restore_optimizer(state);
+    const optim::OptimizerState back = pair.ours->optimizer_state();
+    EXPECT_EQ(back.iterations, 2);
+    EXPECT_EQ(back.slots, state.slots);
+    std::ranges::copy(pair.cpu->parameters(), pair.ours->parameters().begin());
+    pair.ours->parameters_changed();
+    for (uint64_t step = 2; step < 4; ++step) {
+      const Samples samples(graph, 8, 100 + step);
+      expect_same_metrics(pair.ours->train_step(samples.batch()),
+                          pair.cpu->train_step(samples.batch()), kAfterSteps);
+    }
+    EXPECT_EQ(pair.ours->optimizer_state().iterations, 4);
+  }
+}
+
 TEST(OptimizerParityTest, WhatIsFrozenStaysAndWhatIsSharedStepsOnce) {
   SLUICE_SKIP_WITHOUT_GPU();
   GraphBuilder builder({6});
