@@ -23,8 +23,9 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/sluiceConfigVersi
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/sluiceConfig.cmake
               ${PROJECT_BINARY_DIR}/package/sluiceConfigVersion.cmake DESTINATION ${package_dir})
-install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake DESTINATION ${package_dir}
-        COMPONENT static)
+install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindTurboJPEG.cmake
+        DESTINATION ${package_dir} COMPONENT static)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sluice DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 # Relative to its own place, so that a prefix can be moved.

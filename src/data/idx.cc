@@ -169,7 +169,34 @@ struct IdxStorage {
   std::vector<int32_t> labels;
 };
 
+std::shared_ptr<const Records> make_records(const IdxFile& images, RecordsInfo info,
+                                            std::vector<int32_t> labels) {
+  auto storage = std::make_shared<const IdxStorage>(
+      IdxStorage{.images = images.bytes.unpacked, .labels = std::move(labels)});
+  info.sample_shape =
+      Shape{static_cast<int64_t>(images.dims[1]), static_cast<int64_t>(images.dims[2]), 1};
+  info.records = static_cast<int64_t>(images.dims[0]);
+  Features features;
+  if (storage->images) {
+    features.memory = storage->images->bytes().subspan(images.header_bytes);
+  } else {
+    features.file = images.bytes.file;
+    features.offset = images.header_bytes;
+  }
+  return std::make_shared<const Records>(std::move(info), std::move(features),
+                                         Targets{.labels = storage->labels}, storage);
+}
+
 }  // namespace
+
+Result<std::shared_ptr<const Records>> read_idx_images(const std::string& path) {
+  SLUICE_ASSIGN_OR_RETURN(const IdxFile images, open_idx(path, kImages));
+  RecordsInfo info;
+  info.name = path;
+  info.classes = 1;
+  info.origin = path;
+  return make_records(images, std::move(info), std::vector<int32_t>(images.dims[0]));
+}
 
 Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
                                                 const std::string& labels_path,
@@ -182,25 +209,12 @@ Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
                     images_path, images.dims[0], labels_path, labels.dims[0]));
   }
   SLUICE_ASSIGN_OR_RETURN(auto values, read_labels(labels_path, labels, options.classes));
-  auto storage = std::make_shared<const IdxStorage>(
-      IdxStorage{.images = images.bytes.unpacked, .labels = std::move(values)});
   RecordsInfo info;
   info.name = options.name;
-  info.sample_shape =
-      Shape{static_cast<int64_t>(images.dims[1]), static_cast<int64_t>(images.dims[2]), 1};
   info.classes = options.classes;
-  info.records = static_cast<int64_t>(images.dims[0]);
   info.origin = images_path;
   info.source = {.kind = "idx", .files = {images.source(), labels.source()}};
-  Features features;
-  if (storage->images) {
-    features.memory = storage->images->bytes().subspan(images.header_bytes);
-  } else {
-    features.file = images.bytes.file;
-    features.offset = images.header_bytes;
-  }
-  return std::make_shared<const Records>(std::move(info), std::move(features),
-                                         Targets{.labels = storage->labels}, storage);
+  return make_records(images, std::move(info), std::move(values));
 }
 
 }  // namespace sluice::data

@@ -29,4 +29,7 @@ Result<std::shared_ptr<const Records>> read_idx(const std::string& images_path,
                                                 const std::string& labels_path,
                                                 const IdxOptions& options);
 
+// The images alone, each as of class 0. Likewise.
+Result<std::shared_ptr<const Records>> read_idx_images(const std::string& path);
+
 }  // namespace sluice::data

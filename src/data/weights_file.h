@@ -1,8 +1,7 @@
 // Weights of records from a file of their own, for data that has no columns: one number a record,
 // in the records' order.
 //
-//   a .npy file   a vector of float32 or float64, [n] or [n, 1], little-endian, as numpy.save()
-//                 writes it (https://numpy.org/neps/nep-0001-npy-format.html)
+//   a .npy file   a vector of numbers, [n] or [n, 1], as numpy.save() writes it (data/npy.h)
 //   any other     a number a line; the first line may be a column's name. gzip will do
 #pragma once
 

@@ -55,6 +55,7 @@ const std::vector<std::pair<std::regex, std::string>> kPrivateLibraries = {
     {std::regex("Eigen/Dense"), "nn/initializers.cc"},  // an orthogonal matrix
     {std::regex("cuda.*|cudnn.*|cublas.*"), "backend/cuda"},
     {std::regex("CLI/.*"), "cli"},
+    {std::regex("png.h|turbojpeg.h"), "data/picture.cc"},
 };
 
 // The roles and their clients: what they want of the world, they ask a core::World for, so that a
