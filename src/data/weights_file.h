@@ -14,7 +14,8 @@
 namespace sluice::data {
 
 // INVALID_ARGUMENT, naming the file and the line or record: not such a file, another count than
-// `records`, or a weight that is not finite and at least 0. Others as InputFile::open().
+// `records`, or a weight that is not finite and at least 0; DATA_LOSS: a .npy file that is cut
+// short. Others as InputFile::open().
 Result<std::vector<float>> read_weights(const std::string& path, int64_t records);
 
 }  // namespace sluice::data
