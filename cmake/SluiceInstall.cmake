@@ -23,15 +23,18 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/package/sluiceConfigVersi
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/package/sluiceConfig.cmake
               ${PROJECT_BINARY_DIR}/package/sluiceConfigVersion.cmake DESTINATION ${package_dir})
-install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindoneDNN.cmake
-              ${PROJECT_SOURCE_DIR}/cmake/FindTurboJPEG.cmake
-        DESTINATION ${package_dir} COMPONENT static)
+foreach(library oneDNN TurboJPEG libdeflate HDF5Serial)
+  install(FILES ${PROJECT_SOURCE_DIR}/cmake/Find${library}.cmake DESTINATION ${package_dir}
+          COMPONENT static)
+endforeach()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/sluice DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 # Relative to its own place, so that a prefix can be moved.
 set(pkgconfig_dir ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY
            ${CMAKE_INSTALL_PREFIX}/${pkgconfig_dir} OUTPUT_VARIABLE prefix_from_pkgconfig)
+cmake_path(GET HDF5Serial_LIBRARY STEM HDF5_NAME)  # libhdf5_serial
+string(REGEX REPLACE "^lib" "" HDF5_NAME ${HDF5_NAME})
 configure_file(${PROJECT_SOURCE_DIR}/cmake/sluice.pc.in ${PROJECT_BINARY_DIR}/package/sluice.pc
                @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/package/sluice.pc DESTINATION ${pkgconfig_dir})

@@ -10,7 +10,7 @@
 //   const TrainTest data = mnist();
 //   model.fit(data.train, {.batch_size = 64, .epochs = 5, .optimizer = Adam()});
 //   std::cout << model.evaluate(data.test).accuracy << "\n";
-//   model.save_weights("model.sluice");
+//   model.save("model.keras");
 //
 // For training in several processes see sluice/trainer.h.
 #pragma once
@@ -29,6 +29,7 @@
 #include "sluice/losses.h"
 #include "sluice/metrics.h"
 #include "sluice/optimizers.h"
+#include "sluice/preprocessing.h"
 
 namespace sluice {
 
@@ -45,6 +46,16 @@ struct EpochHistory {
   // Of the epoch. In a job with several workers from the moment that the last sample of the epoch
   // before it was counted to the one when its own was; of the first epoch from the start.
   double seconds = 0;
+};
+
+// What a layer of a model comes to.
+struct LayerSummary {
+  std::string name, class_name;
+  Shape output_shape{};  // of one sample, of the layer's first call
+  size_t parameters = 0, trainable_parameters = 0;
+  // Products that are summed up for one sample in the forward pass, by convolutions and dense
+  // layers, in all calls of the layer.
+  int64_t multiply_adds = 0;
 };
 
 // What fit() is told. Defaults are Keras' where Keras has the option. Values that make no sense are
@@ -180,6 +191,8 @@ class Model {
 
   // Keras 3's table: layers, output shapes, parameters. Several lines of UTF-8.
   std::string summary() const;
+  // As numbers, of each layer in layers()' order. Throws ShapeError for a model that is not built.
+  std::vector<LayerSummary> layer_summaries() const;
 
   // The architecture, without weights, as Keras' JSON (model.to_json()), readable by Keras 2 and 3.
   std::string to_json() const;
@@ -188,13 +201,31 @@ class Model {
   // layers that do not fit.
   static Model from_json(std::string_view json);
 
-  // Architecture and weights, to and from Sluice's own checkpoint file: versioned, checksummed,
-  // written to a temporary file and renamed, so that a file is whole or absent. Keras cannot read
-  // it. load_weights() takes a file whose variables have the same names and shapes. Both throw
-  // RuntimeError for a file that cannot be written, is damaged, or is of another model, whose
-  // weights then stay as they were.
+  // Writes the model, in the format of the name:
+  //
+  //   x.keras          Keras 3's: layers, weights, what fit() was told, the optimizer's state
+  //   x.h5, x.hdf5     Keras' older one, of 2 and 3: without the optimizer's state
+  //   x.weights.h5     weights alone
+  //   x.json           layers alone, to_json()
+  //   x.onnx           ONNX, opset 17
+  //   models/1/        TensorFlow's SavedModel, a folder that must not be there
+  //   any other        Sluice's own checkpoint: versioned, checksummed
+  //
+  // All but the JSON also have the preprocessing(), where other programs pass over it. A file is
+  // written beside and renamed, so that it is whole or absent. Throws RuntimeError where it cannot
+  // be written, std::invalid_argument for an ending of other formats, such as ".pb".
+  void save(const std::string& path) const;
+  // The same: x.weights.h5 has the weights alone, others the layers with them.
   void save_weights(const std::string& path) const;
+  // From a file of any format that has weights: of an .h5, in the order of the layers, as Keras
+  // does; of others, variables of the same names and shapes. Throws RuntimeError for a file that
+  // cannot be read, is damaged, or is of another model; the weights then stay as they were.
   void load_weights(const std::string& path);
+
+  // What the dataset of the last fit() or train() did to its records, or that of the program that
+  // wrote the model's file; unknown of a model that nobody trained.
+  const std::optional<Preprocessing>& preprocessing() const;
+  void set_preprocessing(std::optional<Preprocessing> preprocessing);
 
   // Trains in this process, without any server, and leaves the trained weights in the model, and
   // the optimizer's state; one entry per epoch is returned. Each call begins with the same order of
@@ -225,6 +256,7 @@ class Model {
   const core::ParameterSet& parameters() const;
   // Likewise.
   struct Impl;
+  Impl& impl() { return *impl_; }
   const Impl& impl() const { return *impl_; }
 
  protected:
@@ -254,9 +286,11 @@ class Sequential : public Model {
   Sequential& add(const Model& model);
 };
 
-// A model from what save_weights() wrote: architecture and weights. Throws RuntimeError for a file
-// that cannot be read or is damaged, and std::invalid_argument for a layer that this program does
-// not know (register_layer() first).
+// A model from a file, of any format that save() writes but SavedModel and weights alone, told by
+// its content; from ONNX also what PyTorch exports, where Sluice has the layers. With all that the
+// file has: weights (without: those of seed 0), losses and the optimizer's state, with which fit()
+// goes on, preprocessing. Throws RuntimeError for a file that cannot be read or is damaged, and
+// std::invalid_argument for a layer that this program does not know (register_layer() first).
 Model load_model(const std::string& path);
 
 }  // namespace sluice

@@ -68,4 +68,18 @@ std::vector<float> interpolation_weights(const InterpolateOp& op, const Interpol
   return weights;
 }
 
+std::vector<float> interpolation_matrix(const InterpolateOp& op, int64_t n) {
+  const Interpolation shape{.n = n, .factor = op.factor, .radius = radius_of(op.kind)};
+  const std::vector<float> weights = interpolation_weights(op, shape);
+  std::vector<float> matrix(static_cast<size_t>(n * n * op.factor), 0.0f);
+  for (int64_t o = 0; o < n * op.factor; ++o) {
+    for (int64_t tap = 0; tap < shape.taps(); ++tap) {
+      const int64_t i = shape.first(o / op.factor, o % op.factor) + tap;
+      if (i < 0 || i >= n) continue;
+      matrix[static_cast<size_t>(o * n + i)] = weights[static_cast<size_t>(o * shape.taps() + tap)];
+    }
+  }
+  return matrix;
+}
+
 }  // namespace sluice::backend

@@ -33,4 +33,7 @@ Interpolation interpolation_of(const InterpolateOp& op, int64_t batch, const Sha
 // [n factor, taps]
 std::vector<float> interpolation_weights(const InterpolateOp& op, const Interpolation& shape);
 
+// The same for an axis of n: [n factor, n].
+std::vector<float> interpolation_matrix(const InterpolateOp& op, int64_t n);
+
 }  // namespace sluice::backend

@@ -11,7 +11,6 @@
 
 #include "core/file_io.h"
 #include "data/records.h"
-#include "formats/checkpoint.h"
 
 namespace sluice::cli {
 namespace {
@@ -48,27 +47,42 @@ train::JobConfig with_standard_output(train::JobConfig config) {
 }
 
 Outputs::Outputs(const train::JobConfig& config, const std::vector<std::string>& inputs) {
-  add(kSave, config.save);
+  if (!config.save.empty()) {
+    try {
+      save_.emplace(config.save);
+    } catch (const std::invalid_argument& error) {
+      throw train::InvalidField(kSave, error.what());
+    }
+  }
   add(kReport, config.report);
   add(kHistory, config.history);
   add(kPortFile, config.port_file);
   check_apart_from(inputs);
-  for (const auto& [field, file] : files_) {
+  for (const auto& [field, file] : files()) {
     if (config.listen.starts_with("unix:") &&
-        are_one_file(file, core::OutputFile(config.listen.substr(5)))) {
+        are_one_file(*file, core::OutputFile(config.listen.substr(5)))) {
       throw train::InvalidField(field,
-                                file.path() + " is the job's own socket; choose another file");
+                                file->path() + " is the job's own socket; choose another file");
     }
+  }
+  if (save_) require(kSave, save_->check());
+  for (const auto& [field, file] : files_) {
     require(field, field == kHistory ? file.check_in_place() : file.check());
   }
-  if (find(kSave) != nullptr) require(kSave, formats::check_checkpoint_name(config.save));
+}
+
+std::vector<std::pair<std::string, const core::OutputFile*>> Outputs::files() const {
+  std::vector<std::pair<std::string, const core::OutputFile*>> files;
+  if (save_ && save_->file() != nullptr) files.emplace_back(kSave, save_->file());
+  for (const auto& [field, file] : files_) files.emplace_back(field, &file);
+  return files;
 }
 
 void Outputs::add(const char* field, const std::string& path) {
   if (path.empty()) return;
   core::OutputFile file(path);
-  for (const auto& [other, earlier] : files_) {
-    if (!are_one_file(file, earlier)) continue;
+  for (const auto& [other, earlier] : files()) {
+    if (!are_one_file(file, *earlier)) continue;
     throw train::InvalidField(field,
                               fmt::format("expected another file than --{}, got {}", other, path));
   }
@@ -86,38 +100,35 @@ void Outputs::check_apart_from(const std::vector<std::string>& inputs) const {
     std::error_code ignored;
     if (!fs::exists(path, ignored)) continue;
     const core::OutputFile input(path);
-    for (const auto& [field, file] : files_) {
-      if (!are_one_file(file, input)) continue;
-      throw train::InvalidField(field, file.path() + " is read by this job; choose another file");
+    for (const auto& [field, file] : files()) {
+      if (!are_one_file(*file, input)) continue;
+      throw train::InvalidField(field, file->path() + " is read by this job; choose another file");
     }
   }
 }
 
 void Outputs::check_room_for(const Model& model) {
-  const std::string json = model.to_json();
-  if (const core::OutputFile* file = find(kSave)) {
-    require(kSave, file->check(formats::checkpoint_bytes(json, model.parameters().layout())));
-  }
+  if (save_) require(kSave, save_->check(model));
   if (const core::OutputFile* file = find(kReport)) {
-    require(kReport, file->check(kReportBytes + json.size()));
+    require(kReport, file->check(kReportBytes + model.to_json().size()));
   }
 }
 
 void Outputs::open() {
+  if (save_) require(kSave, save_->open());
   for (auto& [field, file] : files_) {
     if (field != kPortFile) require(field, file.open());
   }
 }
 
 bool Outputs::take_standard_output() const {
-  return std::any_of(files_.begin(), files_.end(), [](const auto& output) {
-    return core::is_standard_output(output.second.path());
+  const auto all = files();
+  return std::any_of(all.begin(), all.end(), [](const auto& output) {
+    return core::is_standard_output(output.second->path());
   });
 }
 
-Status Outputs::save(const Model& model) {
-  return formats::write_checkpoint(*find(kSave), model.to_json(), model.parameters());
-}
+Status Outputs::save(const Model& model) { return save_->write(model); }
 
 Status Outputs::write_report(const show::JobReport& report) {
   return show::write_report(report, *find(kReport));

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/atomic_file.h"
+#include "formats/model_file.h"
 #include "show/report.h"
 #include "sluice/dataset.h"
 #include "sluice/model.h"
@@ -60,8 +62,11 @@ class Outputs {
  private:
   void add(const char* field, const std::string& path);
   core::OutputFile* find(const char* field);  // null: not asked for
+  // All files, by their options' names.
+  std::vector<std::pair<std::string, const core::OutputFile*>> files() const;
 
-  std::vector<std::pair<std::string, core::OutputFile>> files_;  // by the option's name
+  std::optional<formats::ModelOutput> save_;
+  std::vector<std::pair<std::string, core::OutputFile>> files_;  // all others
 };
 
 // The files that a dataset was read from.

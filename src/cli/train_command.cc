@@ -29,6 +29,7 @@
 #include "core/standard_error.h"
 #include "data/catalog.h"
 #include "launch/signals.h"
+#include "nn/model_impl.h"
 #include "show/report.h"
 #include "sluice/errors.h"
 #include "train/builtin_models.h"
@@ -177,10 +178,20 @@ std::shared_ptr<JobFlags> add_job_flags(CLI::App& app) {
   return flags;
 }
 
+void load_weights(const std::string& path, Model& model) {
+  try {
+    model.load_weights(path);
+  } catch (const std::exception& error) {
+    throw train::InvalidField("weights", error.what());
+  }
+}
+
 // A file that cannot be read is a mistake like a wrong flag.
 Model make_model(const train::JobConfig& config) {
   try {
-    return train::make_model(config.model, config.seed);
+    Model model = train::make_model(config.model, config.seed);
+    if (!config.weights.empty()) load_weights(config.weights, model);
+    return model;
   } catch (const train::InvalidField&) {
     throw;
   } catch (const std::invalid_argument& error) {
@@ -220,6 +231,13 @@ void announce(const JobFlags& flags, train::Cluster cluster, const Model& model,
     text += columns + "\n";
   }
   if (cluster == train::Cluster::kLocal) text += "Device: " + device + "\n";
+  if (const auto& training = model.impl().training;
+      training && training->optimizer_state.iterations > 0) {
+    text += fmt::format(
+        "{} has the state of {} after {}; a job's optimizers begin anew, as with compile()\n",
+        flags.config.model, training->optimizer.name,
+        core::counted(training->optimizer_state.iterations, "step", "steps"));
+  }
   core::write_to_standard_error(text);
 }
 
@@ -339,7 +357,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   const Status limits = core::check_limits(config.workers + config.servers);
   if (!limits.ok()) return fail(1, limits.message());
   const bool own_model = train::is_builtin_model(config.model);
-  Outputs outputs(config, {flags.config_file, own_model ? "" : config.model});
+  Outputs outputs(config, {flags.config_file, own_model ? "" : config.model, config.weights});
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   check_data_dir(config.data_dir);
   Model model = make_model(config);
@@ -453,8 +471,8 @@ Command add_train_command(CLI::App& app, const char* program) {
       app.add_subcommand("train", "Trains on this machine: starts its own servers and workers");
   command->footer(
       "Examples:\n"
-      "  sluice train --workers 3 --epochs 5 --save mnist.sluice\n"
-      "  sluice train --model mnist.sluice --epochs 1      goes on from what was saved\n"
+      "  sluice train --workers 3 --epochs 5 --save mnist.keras\n"
+      "  sluice train --model mnist.keras --epochs 1       goes on from what was saved\n"
       "  sluice train --dataset csv:houses.csv --target price --loss mse --model m.json\n"
       "  sluice train --trainer downpour --optimizer sgd --learning-rate 0.1 --report -\n"
       "\n"

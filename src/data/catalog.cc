@@ -159,23 +159,31 @@ bool is_file(const std::string& path) {
   return fs::exists(path, ignored);
 }
 
-// A path may have commas of its own: the first comma that parts two files that are there.
-Result<TrainTest> load_csv_pair(const Request& request) {
-  const std::string paths = request.name.substr(kCsvPrefix.size());
-  if (paths.empty() || paths.front() == ',' || paths.back() == ',') {
-    return invalid_argument(
-        fmt::format("\"{}\": expected csv:TRAIN or csv:TRAIN,TEST, and one of the paths is empty",
-                    request.name));
-  }
-  if (is_file(paths)) return load_csv(paths, "", request.options);
-  const auto load = [&](size_t comma) {
-    return load_csv(paths.substr(0, comma), paths.substr(comma + 1), request.options);
+// Of TRAIN[,TEST], TEST empty where there is none. A path may have commas of its own: the first
+// comma that parts two files that are there.
+std::pair<std::string, std::string> split_csv_pair(const std::string& paths) {
+  if (is_file(paths)) return {paths, ""};
+  const auto at = [&](size_t comma) {
+    return std::pair(paths.substr(0, comma), paths.substr(comma + 1));
   };
   const size_t first = paths.find(',');
   for (size_t comma = first; comma != std::string::npos; comma = paths.find(',', comma + 1)) {
-    if (is_file(paths.substr(0, comma)) && is_file(paths.substr(comma + 1))) return load(comma);
+    if (is_file(at(comma).first) && is_file(at(comma).second)) return at(comma);
   }
-  return first == std::string::npos ? load_csv(paths, "", request.options) : load(first);
+  return first == std::string::npos ? std::pair(paths, std::string()) : at(first);
+}
+
+Status check_csv_pair(const std::string& name, const std::string& paths) {
+  if (!paths.empty() && paths.front() != ',' && paths.back() != ',') return ok_status();
+  return invalid_argument(fmt::format(
+      "\"{}\": expected csv:TRAIN or csv:TRAIN,TEST, and one of the paths is empty", name));
+}
+
+Result<TrainTest> load_csv_pair(const Request& request) {
+  const std::string paths = request.name.substr(kCsvPrefix.size());
+  SLUICE_RETURN_IF_ERROR(check_csv_pair(request.name, paths));
+  const auto [train, test] = split_csv_pair(paths);
+  return load_csv(train, test, request.options);
 }
 
 // "fashion-mnist" is fashion_mnist.
@@ -271,6 +279,25 @@ Result<TrainTest> load_dataset(const std::string& name, const std::string& data_
   return invalid_argument(
       fmt::format("dataset \"{}\": expected {}", name,
                   core::alternatives(kForms, [](const Form& form) { return form.what; })));
+}
+
+Result<Dataset> load_test_set(const std::string& name, const std::string& data_dir,
+                              const LoadOptions& options, const RecordsInfo& like) {
+  std::string path = is_csv_file("", name) ? name : "";
+  if (is_csv_pair("", name)) {
+    const std::string paths = name.substr(kCsvPrefix.size());
+    SLUICE_RETURN_IF_ERROR(check_csv_pair(name, paths));
+    const auto [train, test] = split_csv_pair(paths);
+    path = test.empty() ? train : test;
+  }
+  if (path.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(const TrainTest sets, load_dataset(name, data_dir, options));
+    return sets.test;
+  }
+  SLUICE_ASSIGN_OR_RETURN(const RecordsPtr records, like.table.columns.empty()
+                                                        ? read_csv(path, options.csv)
+                                                        : read_csv_like(path, like));
+  return Dataset(records);
 }
 
 Status add_weights(const std::string& path, TrainTest& sets) {

@@ -39,6 +39,12 @@ struct LoadOptions {
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options = {});
 
+// The records to test a model with: TEST of csv:TRAIN,TEST, all of a CSV file that comes alone, the
+// test set of any other dataset. A table is read as `like` says where that has columns, else as
+// `options` do. Likewise.
+Result<Dataset> load_test_set(const std::string& name, const std::string& data_dir,
+                              const LoadOptions& options, const RecordsInfo& like);
+
 // Gives the records to train on the weights in a file (data/weights_file.h). Nothing happens
 // without a path, nor to data with columns: options.csv.weights names one of these. As
 // read_weights().

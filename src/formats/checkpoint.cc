@@ -3,14 +3,17 @@
 #include <fmt/core.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
-#include "core/file_io.h"
 #include "core/json_depth.h"
+#include "core/parameter_set.h"
+#include "nn/model_impl.h"
+#include "sluice/errors.h"
 
 namespace sluice::formats {
 namespace {
@@ -39,126 +42,106 @@ uint32_t checksum(uint32_t crc, std::span<const char> bytes) {
       ::crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-std::string write_header(const std::string& architecture, const core::ParameterLayout& layout) {
+std::string write_header(const Model& model) {
   Json variables = Json::array();
-  for (const core::Variable& variable : layout.variables()) {
+  for (const core::Variable& variable : model.parameters().layout().variables()) {
     variables.push_back(
         {{"name", variable.name}, {"shape", variable.shape.dims()}, {"offset", variable.offset}});
   }
-  const Json header = {{"architecture", Json::parse(architecture)}, {"variables", variables}};
+  Json header = {{"architecture", Json::parse(model.to_json())}, {"variables", variables}};
+  if (model.preprocessing())
+    header["preprocessing"] = Json::parse(model.preprocessing()->to_json());
   return header.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// The file's sizes agree, its checksum holds.
-Status check_file(std::span<const char> file) {
-  const size_t known = std::min(file.size(), sizeof(kMagic));
-  if (!std::equal(kMagic, kMagic + known, file.begin())) {
-    return data_loss("is not a Sluice checkpoint");
-  }
-  if (file.size() < sizeof(Prefix)) return data_loss("is cut short; use an older copy");
+// What a file says, checked as far as it can be without a model.
+struct Checkpoint {
+  std::string architecture;  // JSON, for Model::from_json()
+  core::ParameterSet parameters;
+  std::string preprocessing;  // JSON; empty: not known
+};
+
+// Throws unless the file's sizes agree and its checksum holds.
+void check_file(std::span<const char> file) {
+  if (file.size() < sizeof(Prefix)) throw RuntimeError("cut short; use an older copy");
   Prefix prefix;
   std::memcpy(&prefix, file.data(), sizeof(prefix));
+  if (!is_checkpoint({file.data(), file.size()})) throw RuntimeError("not a Sluice checkpoint");
   if (prefix.version != kVersion) {
-    return failed_precondition(
-        fmt::format("has format version {}, this program reads version {}; use a newer Sluice",
+    throw RuntimeError(
+        fmt::format("of format version {}, this program reads version {}; use a newer Sluice",
                     prefix.version, kVersion));
   }
   const size_t data_at = aligned(sizeof(Prefix) + prefix.header_size);
   const size_t rest = file.size() < data_at ? 0 : file.size() - data_at;
   if (rest < sizeof(uint32_t) || prefix.data_size != rest - sizeof(uint32_t)) {
-    return data_loss(fmt::format(
-        "is cut short or damaged: its {} bytes are not what its header says; use an older copy",
+    throw RuntimeError(fmt::format(
+        "cut short or damaged: its {} bytes are not what its header says; use an older copy",
         file.size()));
   }
   const size_t covered = file.size() - sizeof(uint32_t);
   uint32_t stored;
   std::memcpy(&stored, file.data() + covered, sizeof(stored));
   if (checksum(0, file.first(covered)) != stored) {
-    return data_loss("is damaged: its checksum does not hold; use an older copy");
+    throw RuntimeError("damaged: its checksum does not hold; use an older copy");
   }
-  return {};
 }
 
-Result<core::ParameterLayout> read_layout(const Json& variables, size_t floats) {
+core::ParameterLayout read_layout(const Json& variables, size_t floats) {
+  const RuntimeError misfit("its variables do not fit its data");
   core::ParameterLayout layout;
   for (const Json& variable : variables) {
     const auto sizes = variable.at("shape").get<std::vector<int64_t>>();
     size_t size = 1;
     for (int64_t n : sizes) {
-      if (n < 0 || (n > 0 && size > floats / static_cast<size_t>(n))) {
-        return data_loss("has variables that do not fit its data");
-      }
+      if (n < 0 || (n > 0 && size > floats / static_cast<size_t>(n))) throw misfit;
       size *= static_cast<size_t>(n);
     }
     const size_t offset = layout.add(variable.at("name").get<std::string>(), Shape(sizes));
-    if (offset != variable.at("offset").get<size_t>() || layout.size() > floats) {
-      return data_loss("has variables that do not fit its data");
-    }
+    if (offset != variable.at("offset").get<size_t>() || layout.size() > floats) throw misfit;
   }
-  if (layout.size() != floats) return data_loss("has variables that do not fit its data");
+  if (layout.size() != floats) throw misfit;
   return layout;
 }
 
 // From a file that check_file() found whole. Still trusts nothing: anybody can compute a checksum.
-Result<Checkpoint> parse_file(std::span<const char> file) {
+Checkpoint parse_file(std::span<const char> file) {
   Prefix prefix;
   std::memcpy(&prefix, file.data(), sizeof(prefix));
   try {
     const auto text = file.subspan(sizeof(Prefix), prefix.header_size);
     // The architecture is one level down.
     if (core::deeper_than({text.data(), text.size()}, core::kJsonLevels + 1)) {
-      return data_loss("has a header that is nested too deep; use an older copy");
+      throw RuntimeError("its header is nested too deep; use an older copy");
     }
     const Json header = Json::parse(text.begin(), text.end());
-    SLUICE_ASSIGN_OR_RETURN(core::ParameterLayout layout,
-                            read_layout(header.at("variables"), prefix.data_size / sizeof(float)));
-    Checkpoint checkpoint{header.at("architecture").dump(), core::ParameterSet(std::move(layout))};
+    Checkpoint checkpoint{
+        header.at("architecture").dump(),
+        core::ParameterSet(read_layout(header.at("variables"), prefix.data_size / sizeof(float))),
+        header.contains("preprocessing") ? header.at("preprocessing").dump() : ""};
     const std::span<float> values = checkpoint.parameters.values();
     if (values.size_bytes() != prefix.data_size) {
-      return data_loss("has variables that do not fit its data");
+      throw RuntimeError("its variables do not fit its data");
     }
     const char* data = file.data() + aligned(sizeof(Prefix) + prefix.header_size);
     if (!values.empty()) std::memcpy(values.data(), data, values.size_bytes());
     return checkpoint;
   } catch (const Json::exception&) {
-    return data_loss("has a header that is not as Sluice writes it");
+    throw RuntimeError("its header is not as Sluice writes it");
   }
-}
-
-Result<Checkpoint> check_and_parse(std::span<const char> file) {
-  SLUICE_RETURN_IF_ERROR(check_file(file));
-  return parse_file(file);
 }
 
 }  // namespace
 
-Status check_checkpoint_name(const std::string& path) {
-  for (const std::string format : {".keras", ".h5", ".hdf5", ".json", ".onnx", ".pb", ".tflite",
-                                   ".pt", ".pth", ".npy", ".npz", ".safetensors"}) {
-    if (!path.ends_with(format)) continue;
-    return invalid_argument(fmt::format(
-        "{}: Sluice writes weights in a format of its own, not as {}; choose another name, such as "
-        "{}.sluice",
-        path, format, path.substr(0, path.size() - format.size())));
-  }
-  return ok_status();
+uint64_t checkpoint_bytes(const Model& model) {
+  const core::ParameterLayout& layout = model.parameters().layout();
+  return aligned(sizeof(Prefix) + write_header(model).size()) + layout.size() * sizeof(float) +
+         sizeof(uint32_t);
 }
 
-uint64_t checkpoint_bytes(const std::string& architecture, const core::ParameterLayout& layout) {
-  return aligned(sizeof(Prefix) + write_header(architecture, layout).size()) +
-         layout.size() * sizeof(float) + sizeof(uint32_t);
-}
-
-Status write_checkpoint(const std::string& path, const std::string& architecture,
-                        const core::ParameterSet& parameters) {
-  core::OutputFile file(path);
-  return write_checkpoint(file, architecture, parameters);
-}
-
-Status write_checkpoint(core::OutputFile& file, const std::string& architecture,
-                        const core::ParameterSet& parameters) {
-  SLUICE_RETURN_IF_ERROR(check_checkpoint_name(file.path()));
-  const std::string header = write_header(architecture, parameters.layout());
+Status write_checkpoint(core::OutputFile& file, const Model& model) {
+  const core::ParameterSet& parameters = model.parameters();
+  const std::string header = write_header(model);
   if (header.size() > std::numeric_limits<uint32_t>::max()) {
     return invalid_argument(
         fmt::format("cannot write {}: the architecture is too large", file.path()));
@@ -180,17 +163,18 @@ bool is_checkpoint(std::string_view file) {
   return file.starts_with(std::string_view(kMagic, sizeof kMagic));
 }
 
-Result<Checkpoint> read_checkpoint(const std::string& path) {
-  SLUICE_ASSIGN_OR_RETURN(const std::string file,
-                          core::read_file(path, [](std::string_view) { return SIZE_MAX / 2; }));
-  return parse_checkpoint(path, file);
-}
-
-Result<Checkpoint> parse_checkpoint(const std::string& path, std::span<const char> file) {
-  Result<Checkpoint> checkpoint = check_and_parse(file);
-  if (checkpoint.ok()) return checkpoint;
-  return Status(checkpoint.status().code(),
-                fmt::format("checkpoint {} {}", path, checkpoint.status().message()));
+Model parse_checkpoint(std::span<const char> file) {
+  check_file(file);
+  const Checkpoint checkpoint = parse_file(file);
+  Model model = Model::from_json(checkpoint.architecture);
+  const Status same =
+      check_same_layout(checkpoint.parameters.layout(), model.parameters().layout());
+  if (!same.ok()) throw RuntimeError(same.message());
+  std::ranges::copy(checkpoint.parameters.values(), model.parameters().values().begin());
+  if (!checkpoint.preprocessing.empty()) {
+    model.impl().preprocessing = Preprocessing::from_json(checkpoint.preprocessing);
+  }
+  return model;
 }
 
 Status check_same_layout(const core::ParameterLayout& file, const core::ParameterLayout& model) {
@@ -203,13 +187,13 @@ Status check_same_layout(const core::ParameterLayout& file, const core::Paramete
     const core::Variable& there = file.variables()[i];
     const core::Variable& here = model.variables()[i];
     if (there.name != here.name || there.shape != here.shape) {
-      return failed_precondition(fmt::format("is of another model: it has {} where this one has {}",
+      return failed_precondition(fmt::format("of another model: it has {} where this one has {}",
                                              describe(there), describe(here)));
     }
   }
   if (in_file != in_model) {
     return failed_precondition(
-        fmt::format("is of another model: it has {} variables, this one {}", in_file, in_model));
+        fmt::format("of another model: it has {} variables, this one {}", in_file, in_model));
   }
   return {};
 }

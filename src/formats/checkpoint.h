@@ -6,8 +6,9 @@
 //       12      4  h, bytes of the header
 //       16      8  d, bytes of the data
 //       24      h  header, JSON: {"architecture": Keras' model JSON,
-//                                 "variables": [{"name", "shape", "offset"}, ...]}, offset in
-//                                 floats
+//                                 "variables": [{"name", "shape", "offset"}, ...],
+//                                 "preprocessing": as Preprocessing has it, where it is known},
+//                                 offset in floats
 //                  zeros up to a multiple of 64
 //                d  data: all variables, float32, in the layout of core/parameter_set.h
 //                4  CRC-32 (zlib's) of everything before it
@@ -28,35 +29,18 @@
 
 namespace sluice::formats {
 
-struct Checkpoint {
-  std::string architecture;  // JSON, for Model::from_json()
-  core::ParameterSet parameters;
-};
-
-// INVALID_ARGUMENT for a name that says another format: a model.keras that Keras cannot read would
-// only be found out where it is needed.
-Status check_checkpoint_name(const std::string& path);
-
 // Of the file that write_checkpoint() makes.
-uint64_t checkpoint_bytes(const std::string& architecture, const core::ParameterLayout& layout);
+uint64_t checkpoint_bytes(const Model& model);
 
-// As check_checkpoint_name(); otherwise as core::OutputFile::write().
-Status write_checkpoint(const std::string& path, const std::string& architecture,
-                        const core::ParameterSet& parameters);
-Status write_checkpoint(core::OutputFile& file, const std::string& architecture,
-                        const core::ParameterSet& parameters);
+// As core::OutputFile::write().
+Status write_checkpoint(core::OutputFile& file, const Model& model);
 
 // Whether a file begins as one.
 bool is_checkpoint(std::string_view file);
 
-// DATA_LOSS for a file that is cut short, changed or no checkpoint at all, FAILED_PRECONDITION for
-// a newer format; when it cannot be read, as core::read_file().
-Result<Checkpoint> read_checkpoint(const std::string& path);
-// The same of a file that has been read; `path` names it in messages.
-Result<Checkpoint> parse_checkpoint(const std::string& path, std::span<const char> file);
-
-// As load_model(), of a file that has been read.
-Model parse_model(const std::string& path, std::span<const char> file);
+// Throws RuntimeError for a file that is cut short or changed, or of a newer format; and as
+// Model::from_json().
+Model parse_checkpoint(std::span<const char> file);
 
 // FAILED_PRECONDITION, saying where they differ, unless both list the same variables.
 Status check_same_layout(const core::ParameterLayout& file, const core::ParameterLayout& model);

@@ -128,6 +128,12 @@ Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 
+const std::optional<Preprocessing>& Model::preprocessing() const { return impl_->preprocessing; }
+
+void Model::set_preprocessing(std::optional<Preprocessing> preprocessing) {
+  impl_->preprocessing = std::move(preprocessing);
+}
+
 Model::Model(const Model& other) : impl_(std::make_unique<Impl>()) {
   const Impl& from = *other.impl_;
   impl_->name = from.name;

@@ -2,13 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <cstdint>
-#include <stdexcept>
-#include <string_view>
+#include <filesystem>
 #include <utility>
 
-#include "core/file_io.h"
-#include "formats/checkpoint.h"
+#include "formats/model_file.h"
 #include "sluice/layers.h"
 #include "train/job_config.h"
 
@@ -37,20 +34,6 @@ Sequential mnist_mlp() {
   return model;
 }
 
-// A checkpoint has any size, a text a reasonable one.
-std::string read_model_file(const std::string& path) {
-  constexpr size_t kMostText = size_t{256} << 20;
-  Result<std::string> file = core::read_file(path, [](std::string_view begin) {
-    return formats::is_checkpoint(begin) ? SIZE_MAX / 2 : kMostText;
-  });
-  if (file.ok() && file->empty()) file = invalid_argument(path + " is empty");
-  if (file.ok()) return *std::move(file);
-  throw InvalidField("model",
-                     fmt::format("neither mnist_cnn nor mnist_mlp, nor a file that can be read "
-                                 "({})",
-                                 file.status().message()));
-}
-
 }  // namespace
 
 bool is_builtin_model(const std::string& name) {
@@ -58,27 +41,18 @@ bool is_builtin_model(const std::string& name) {
 }
 
 Model make_model(const std::string& name, uint64_t seed) {
-  Model model = Sequential();
-  if (name == "mnist_cnn") {
-    model = mnist_cnn();
-  } else if (name == "mnist_mlp") {
-    model = mnist_mlp();
-  } else {
-    const std::string file = read_model_file(name);
-    if (formats::is_checkpoint(file)) return formats::parse_model(name, file);
-    try {
-      model = Model::from_json(file);
-      if (!model.built()) {
-        throw std::invalid_argument(
-            model.layers().empty()
-                ? "model JSON: \"layers\": expected at least one layer behind the input"
-                : "model JSON: no layer says the input's shape: add an InputLayer before "
-                  "to_json()");
-      }
-    } catch (const std::invalid_argument& error) {
-      throw std::invalid_argument(name + ": " + error.what());
+  if (!is_builtin_model(name)) {
+    if (std::error_code ignored; !std::filesystem::exists(name, ignored)) {
+      throw InvalidField("model",
+                         fmt::format("neither mnist_cnn nor mnist_mlp, nor a file that is there "
+                                     "({})",
+                                     name));
     }
+    formats::ModelFile file = formats::read_model(name);
+    if (!file.has_weights) file.model.initialize(seed);
+    return std::move(file.model);
   }
+  Model model = name == "mnist_cnn" ? mnist_cnn() : mnist_mlp();
   model.initialize(seed);
   return model;
 }

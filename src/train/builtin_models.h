@@ -12,8 +12,9 @@ namespace sluice::train {
 //              1,048,853 parameters (Dist-Keras' examples/mnist.py).
 // "mnist_mlp": Flatten, Dense 1000 ReLU, Dense 250 ReLU, Dense 10 softmax; 1,037,760 parameters
 //              (Dist-Keras' examples/mnist.ipynb).
-// Anything else is a file: the JSON of Keras' model.to_json(), or what --save wrote, whose weights
-// it then begins with. All others are drawn by `seed`. Throws std::invalid_argument.
+// Anything else is a file of any format that formats::read_model() reads, whose weights it begins
+// with, where it has some. All others are drawn by `seed`. Throws std::invalid_argument for
+// anything else, and as read_model().
 Model make_model(const std::string& name_or_path, uint64_t seed);
 
 // Whether the command knows it by name: no file is read then.

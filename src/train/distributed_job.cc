@@ -265,6 +265,11 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   if (!result.ok()) return result.status();
   const auto trained = result->trained();
   std::copy(trained.begin(), trained.end(), model.parameters().values().begin());
+  // Optimizers were the workers' or the servers', in parts: nothing of their state is here.
+  const Objective objective = objective_of(config);
+  model.impl().training = {effective_optimizer(config), objective.loss,    objective.losses,
+                           objective.loss_weights,      objective.metrics, {}};
+  model.impl().preprocessing = data::preprocessing_of(dataset.records()->info());
   return JobOutcome{std::move(*result), std::move(history)};
 }
 

@@ -23,7 +23,8 @@ struct JobConfig {
   std::string target = "label";
   std::string ignore;               // names of columns, separated by commas
   std::string sample_weights;       // a column of a CSV file, of other data a file
-  std::string model = "mnist_cnn";  // a built-in's name or a file with Keras' JSON
+  std::string model = "mnist_cnn";  // a built-in's name, or a file
+  std::string weights;              // a file; empty: those of the model
   std::string trainer = "adag";
   // The algorithm's own, where they are not its defaults; see algorithm/.
   std::map<std::string, algorithm::OptionValue> trainer_options;
@@ -131,7 +132,11 @@ void visit_fields(Config& c, Visit visit) {
              "how much each record counts: of a CSV file a column, else .npy or a number a line"},
         fine<std::string>);
   visit("model", c.model,
-        Help{kData, "mnist_cnn|mnist_mlp|FILE", "a file: Keras' JSON, or what --save wrote"},
+        Help{kData, "mnist_cnn|mnist_mlp|FILE",
+             "a file: Keras' .keras, .h5 or JSON, ONNX, or what --save wrote"},
+        fine<std::string>);
+  visit("weights", c.weights,
+        Help{kData, "FILE", "to begin with, of any such file, or of a .weights.h5"},
         fine<std::string>);
   visit("validation_split", c.validation_split,
         Help{kData, "FRACTION", "of the training set, kept for validation"}, check_fraction);
@@ -209,7 +214,12 @@ void visit_fields(Config& c, Visit visit) {
   visit("idle_timeout", c.idle_timeout,
         Help{kFailures, "SECONDS", "to wait for servers or workers to join"}, check_seconds);
 
-  visit("save", c.save, Help{kOutput, "FILE", "to write the trained model to"}, fine<std::string>);
+  visit(
+      "save", c.save,
+      Help{kOutput, "FILE",
+           "to write the trained model to, by its ending: .keras, .h5, .weights.h5, .json, .onnx, "
+           "/ for a SavedModel's folder, or a format of Sluice's own"},
+      fine<std::string>);
   visit("report", c.report,
         Help{kOutput, "FILE", "to write the results to, as JSON; -: standard output"},
         fine<std::string>);

@@ -31,7 +31,7 @@ std::string file_of(std::string_view header, std::string_view data) {
 
 void read(std::string_view file) {
   try {
-    formats::parse_model("file", file);
+    formats::parse_checkpoint(file);
   } catch (const std::invalid_argument&) {
   } catch (const RuntimeError&) {
   }

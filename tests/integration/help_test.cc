@@ -41,8 +41,9 @@ std::string told(std::vector<std::string> arguments) {
   return outcome.output;
 }
 
-const std::vector<std::string> kCommands = {"train",      "driver", "server", "worker", "devices",
-                                            "completion", "manual", "help",   "version"};
+const std::vector<std::string> kCommands = {
+    "train",   "driver",  "server",     "worker", "predict", "evaluate", "summary",
+    "convert", "devices", "completion", "manual", "help",    "version"};
 
 TEST(HelpTest, IsThereUnderEveryName) {
   const std::string help = told({"train", "--help"});

@@ -3,17 +3,16 @@
 // write of each (compare_random.py).
 //
 // On the device that $SLUICE_TEST_DEVICE names; without it on the CPU.
+#include "tests/keras/golden.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <nlohmann/json.hpp>
 
 #include "backend/replica.h"
 #include "core/parameter_set.h"
@@ -25,32 +24,13 @@
 namespace sluice {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 const char* device() {
   const char* name = std::getenv("SLUICE_TEST_DEVICE");
   return name != nullptr ? name : "cpu";
 }
 
-std::vector<float> floats_of(const Json& base64) {
-  std::vector<uint8_t> bytes;
-  uint32_t bits = 0;
-  int count = 0;
-  for (const char c : base64.get<std::string>()) {
-    static const std::string kDigits =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const size_t digit = kDigits.find(c);
-    if (digit == std::string::npos) break;  // padding
-    bits = bits << 6 | static_cast<uint32_t>(digit);
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    bytes.push_back(static_cast<uint8_t>(bits >> count));
-  }
-  std::vector<float> floats(bytes.size() / sizeof(float));
-  std::memcpy(floats.data(), bytes.data(), floats.size() * sizeof(float));
-  return floats;
-}
+using keras::floats_of;
+using keras::Json;
 
 class Golden {
  public:
@@ -78,7 +58,7 @@ class Golden {
 
   void expect(const std::string& name, std::span<const float> got) const {
     const std::vector<float> expected = floats_of(json_.at("numbers").at(name));
-    const double tolerance = std::max(1e-5, 3 * json_.at("errors").at(name).get<double>());
+    const double tolerance = keras::tolerance_of(json_, name);
     ASSERT_EQ(got.size(), expected.size()) << name;
     size_t worst = 0;
     const auto error = [&](size_t i) {
@@ -170,18 +150,12 @@ class GoldenTest : public testing::Test {
 
 // A test for each case of each file.
 bool register_tests() {
-  namespace fs = std::filesystem;
-  static std::map<std::string, Json> files;
-  const char* named = std::getenv("SLUICE_KERAS_CASES");
-  const fs::path folder = named != nullptr ? named : SLUICE_SOURCE_DIR "/tests/keras/golden";
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() != ".json") continue;
-    files[entry.path().stem()] = Json::parse(std::ifstream(entry.path()));
-  }
+  const std::filesystem::path named = keras::named_folder();
+  const auto& files = keras::golden_files();
   for (const auto& [name, file] : files) {
     for (const auto& item : file.items()) {
       const Json& json = item.value();
-      const fs::path written = named != nullptr ? folder / "written" / item.key() : fs::path();
+      const auto written = named.empty() ? std::filesystem::path() : named / "written" / item.key();
       testing::RegisterTest(
           name.c_str(), item.key().c_str(), nullptr, nullptr, __FILE__, __LINE__,
           [&json, written]() -> testing::Test* { return new GoldenTest(json, written); });

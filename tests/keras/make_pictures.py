@@ -2,8 +2,8 @@
 
     build/keras-venv/bin/python tests/keras/make_pictures.py
 
-NAME.jpg or .png, and NAME.jpg.CHANNELS.npy: decoded to so many channels, resized to 5 x 7 bilinearly,
-float32 from 0 to 255.
+NAME.jpg or .png, and NAME.jpg.CHANNELS.npy: decoded to so many channels, resized to 5 x 7
+bilinearly, float32 from 0 to 255.
 """
 
 import pathlib

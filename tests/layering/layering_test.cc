@@ -50,7 +50,8 @@ const std::map<std::string, std::string> kPublicHeaders = {
 
 // Libraries that may be included in one place only, a folder or a file.
 const std::vector<std::pair<std::regex, std::string>> kPrivateLibraries = {
-    {std::regex("grpc.*|google/protobuf.*|.*\\.pb\\.h"), "transport/grpc"},
+    {std::regex("grpc.*|google/protobuf/(?!io/).*|(?!.*_subset).*\\.pb\\.h"), "transport/grpc"},
+    {std::regex("google/protobuf/io/.*|.*_subset\\.pb\\.h"), "formats/protobuf"},
     {std::regex("dnnl.*|oneapi/.*|Eigen/Core"), "backend/cpu"},
     {std::regex("Eigen/Dense"), "nn/initializers.cc"},  // an orthogonal matrix
     {std::regex("cuda.*|cudnn.*|cublas.*"), "backend/cuda"},

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "core/parameter_set.h"
+#include "sluice/errors.h"
 
 namespace sluice::train {
 namespace {
@@ -42,8 +43,8 @@ TEST(BuiltinModelsTest, AnEmptyFileIsSaidToBeEmpty) {
   try {
     make_model(path, 1);
     FAIL();
-  } catch (const std::invalid_argument& error) {
-    EXPECT_THAT(error.what(), testing::HasSubstr(path + " is empty"));
+  } catch (const RuntimeError& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr(path + ": is empty"));
   }
 }
 

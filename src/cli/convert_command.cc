@@ -1,0 +1,76 @@
+// `sluice convert`: a model from one format to another.
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/model_flags.h"
+#include "core/standard_error.h"
+#include "nn/model_impl.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  std::string to;
+};
+
+void require(const Status& status) {
+  if (!status.ok()) throw std::invalid_argument(status.message());
+}
+
+// What the new format has no place for.
+std::string what_is_lost(const formats::ModelFile& from, formats::Format to) {
+  using formats::Format;
+  const auto& training = from.model.impl().training;
+  if (to == Format::kJson) return from.has_weights ? "weights" : "";
+  if (to == Format::kWeightsH5) return "layers";
+  const bool has_state = training && training->optimizer_state.iterations > 0;
+  return has_state && to != Format::kKeras ? "the optimizer's state" : "";
+}
+
+int convert(const Flags& flags) {
+  const formats::ModelFile from = read_model(flags.model);
+  formats::ModelOutput output(flags.to);
+  if (output.format() != formats::Format::kJson) require_weights(from, flags.model);
+  std::error_code ignored;
+  if (std::filesystem::equivalent(flags.model.file, flags.to, ignored)) {
+    throw std::invalid_argument(flags.to + " is the file to read; choose another one");
+  }
+  require(output.check(from.model));
+  require(output.open());
+  const Status written = output.write(from.model);
+  if (!written.ok()) return fail(1, written.message());
+  const std::string lost = what_is_lost(from, output.format());
+  core::write_to_standard_error(fmt::format(
+      "{} ({}) is written to {} ({}){}\n", flags.model.file, name_of(from.format), flags.to,
+      name_of(output.format()), lost.empty() ? "" : ", which has no place for " + lost));
+  return 0;
+}
+
+}  // namespace
+
+Command add_convert_command(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* command = app.add_subcommand("convert", "Writes a model in another format");
+  add_model_file(*command, flags->model);
+  command
+      ->add_option("TO", flags->to,
+                   "by its ending: .keras, .h5, .weights.h5, .json, .onnx, / for a SavedModel's "
+                   "folder; any other is Sluice's own")
+      ->required()
+      ->type_name("");
+  add_preprocessing_flags(*command, flags->model);
+  command->footer(
+      fmt::format("Examples:\n"
+                  "  sluice convert mnist.keras mnist.onnx\n"
+                  "  sluice convert mnist.sluice models/1/\n"
+                  "\n"
+                  "Exit status: {}.",
+                  kExitStatus));
+  return {command, [flags] { return convert(*flags); }};
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,97 @@
+#include "cli/model_flags.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "cli/flags.h"
+#include "core/log.h"
+#include "sluice/errors.h"
+#include "train/builtin_models.h"
+
+namespace sluice::cli {
+namespace {
+
+// "1/255", or a number.
+float parse_scale(const std::string& text) {
+  const size_t slash = text.find('/');
+  const auto number = [&](const std::string& part) { return parse_number<float>("--scale", part); };
+  const float scale = slash == std::string::npos
+                          ? number(text)
+                          : number(text.substr(0, slash)) / number(text.substr(slash + 1));
+  if (std::isfinite(scale)) return scale;
+  throw std::invalid_argument("--scale: expected a finite number, got " + text);
+}
+
+void adopt_flags(const ModelFlags& flags, Model& model) {
+  if (flags.scale.empty() && flags.class_names.empty()) return;
+  Preprocessing preprocessing = model.preprocessing().value_or(Preprocessing());
+  if (!model.preprocessing()) preprocessing.sample_shape = model.input_shapes().front();
+  if (!flags.scale.empty()) preprocessing.scale = parse_scale(flags.scale);
+  if (!flags.class_names.empty()) {
+    preprocessing.class_names = split_at_commas(flags.class_names);
+  }
+  model.set_preprocessing(std::move(preprocessing));
+}
+
+formats::ModelFile read_file(const std::string& file) {
+  if (train::is_builtin_model(file)) {
+    return {train::make_model(file, 0), formats::Format::kJson, false};
+  }
+  return formats::read_model(file);
+}
+
+}  // namespace
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> words;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
+void add_model_file(CLI::App& app, ModelFlags& flags) {
+  app.add_option("FILE", flags.file,
+                 "a model: Keras' .keras, .h5 or JSON, ONNX, or what Sluice has saved")
+      ->required()
+      ->type_name("");
+  app.add_option("--weights", flags.weights,
+                 "instead of the file's own, of any such file, or of a .weights.h5")
+      ->type_name("FILE");
+}
+
+void add_preprocessing_flags(CLI::App& app, ModelFlags& flags) {
+  app.add_option("--scale", flags.scale,
+                 "what bytes of images and numbers of tables are multiplied by, if the model's "
+                 "file does not say it: 1/255")
+      ->type_name("NUMBER");
+  app.add_option("--class-names", flags.class_names, "likewise, of class 0, 1, ...")
+      ->type_name("NAME[,NAME...]");
+}
+
+formats::ModelFile read_model(const ModelFlags& flags) {
+  log::set_level("warn");
+  try {
+    formats::ModelFile file = read_file(flags.file);
+    if (!flags.weights.empty()) {
+      formats::load_weights(flags.weights, file.model);
+      file.has_weights = true;
+    }
+    adopt_flags(flags, file.model);
+    return file;
+  } catch (const RuntimeError& error) {
+    throw std::invalid_argument(error.what());
+  }
+}
+
+void require_weights(const formats::ModelFile& file, const ModelFlags& flags) {
+  if (file.has_weights) return;
+  throw std::invalid_argument(
+      flags.file + ": has layers alone, no weights; give a file that has some: --weights FILE");
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,21 @@
+// How a model was trained, as Keras' files say it: "compile_config" in a .keras, "training_config"
+// in an .h5.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "nn/training_state.h"
+#include "sluice/model.h"
+
+namespace sluice::formats {
+
+// From either form; the optimizer's variables are not in it. Throws std::invalid_argument for what
+// Sluice does not have, such as somebody's own loss.
+nn::TrainingState read_keras_training(const nlohmann::ordered_json& config, const Model& model);
+
+// The object for a .keras, or the one for an .h5, which Keras 2 and 3 both read. What Keras does
+// not have (the metric confusion_matrix) is left out.
+nlohmann::ordered_json write_compile_config(const nn::TrainingState& training, const Model& model);
+nlohmann::ordered_json write_training_config(const nn::TrainingState& training, const Model& model);
+
+}  // namespace sluice::formats
