@@ -156,11 +156,14 @@ void OnnxOperations::append(const Op& op, const MergeOp& merge) {
   if (op.inputs.size() == 1) return values_.set_alias(op.output, input(op));
   std::vector<ValueId> operands;
   for (const ValueId value : op.inputs) operands.push_back(unrepeated(value));
-  if (std::ranges::none_of(operands, [&](ValueId operand) {
-        return model_.shape_of(operand) == model_.shape_of(op.output);
-      })) {
-    operands = op.inputs;
+  // ONNX repeats along axes of size 1 by itself, up to the largest size.
+  Ints sizes(model_.shape_of(op.output).dims().size(), 1);
+  for (const ValueId operand : operands) {
+    for (size_t k = 0; k < sizes.size(); ++k) {
+      sizes[k] = std::max(sizes[k], model_.shape_of(operand).dims()[k]);
+    }
   }
+  if (sizes != model_.shape_of(op.output).dims()) operands = op.inputs;
   const ChannelLayout layout = values_.preferred(operands);
   OnnxNodes::Names inputs;
   for (const ValueId operand : operands) inputs.push_back(values_.get(operand, layout));

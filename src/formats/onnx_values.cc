@@ -45,6 +45,11 @@ std::string OnnxValues::reshaped(const std::string& name, Ints dims) {
   return nodes_.add_conversion("Reshape", {name, nodes_.integers(dims)});
 }
 
+std::string OnnxValues::as_layer(const std::string& name, Ints dims) {
+  dims.insert(dims.begin(), 0);
+  return nodes_.add_node("Reshape", {name, nodes_.integers(dims)});
+}
+
 void OnnxValues::set_reshaped(ValueId value, ValueId other) {
   const Shape& shape = model_.shape_of(value);
   const ValueId origin = origins_[other] == kNone ? other : origins_[other];
@@ -56,15 +61,15 @@ void OnnxValues::set_reshaped(ValueId value, ValueId other) {
   const std::string& first = names_[origin][index_of(ChannelLayout::kFirst)];
   if (first.empty() || is_same_in_both(from)) {
     const std::string name = first.empty() ? get(origin, ChannelLayout::kLast) : first;
-    names_[value][index_of(ChannelLayout::kLast)] = reshaped(name, shape.dims());
+    names_[value][index_of(ChannelLayout::kLast)] = as_layer(name, shape.dims());
   } else if (keeps_channels) {
     names_[value][index_of(ChannelLayout::kFirst)] =
-        reshaped(first, dims(shape, ChannelLayout::kFirst));
+        as_layer(first, dims(shape, ChannelLayout::kFirst));
   } else if (shape.rank() == 1) {
-    flat_[value] = {reshaped(first, shape.dims()), from};
+    flat_[value] = {as_layer(first, shape.dims()), from};
   } else {
     names_[value][index_of(ChannelLayout::kLast)] =
-        reshaped(get(origin, ChannelLayout::kLast), shape.dims());
+        as_layer(get(origin, ChannelLayout::kLast), shape.dims());
   }
 }
 

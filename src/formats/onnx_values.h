@@ -57,6 +57,7 @@ class OnnxValues {
   static constexpr ValueId kNone = static_cast<ValueId>(-1);
 
   std::string reshaped(const std::string& name, Ints dims);
+  std::string as_layer(const std::string& name, Ints dims);  // likewise, by a node of its name
   std::string converted(ValueId value, ChannelLayout to);
 
   const LoweredModel& model_;

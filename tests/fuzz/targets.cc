@@ -10,6 +10,7 @@ std::span<const Target> targets() {
       {"model", "a model's JSON, of Keras 2 and 3", run_model},
       {"texts", "optimizers, losses, metrics, as texts and as JSON", run_texts},
       {"checkpoint", "the file that save_weights() writes", run_checkpoint},
+      {"onnx", "an ONNX file", run_onnx},
       {"csv", "a CSV file, plain or gzip", run_csv},
       {"idx", "a pair of IDX files, plain or gzip", run_idx},
       {"weights", "a file of sample weights, text or .npy", run_weights},

@@ -21,6 +21,7 @@ std::span<const Target> targets();
 void run_model(std::string_view input);       // a model's JSON
 void run_texts(std::string_view input);       // optimizers, losses, metrics
 void run_checkpoint(std::string_view input);  // header, a zero, data: a file with a right checksum
+void run_onnx(std::string_view input);        // an ONNX file
 void run_csv(std::string_view input);         // a CSV file with the column "y"
 void run_idx(std::string_view input);         // two files behind one another; see idx.cc
 void run_weights(std::string_view input);     // weights of records; see weights.cc

@@ -1,0 +1,29 @@
+#include "formats/onnx_reader.h"
+
+#include "formats/onnx_file.h"
+#include "formats/onnx_importer.h"
+#include "nn/model_impl.h"
+
+namespace sluice::formats {
+namespace {
+
+class ReadModel : public Model {
+ public:
+  explicit ReadModel(Model model) : Model(std::move(model)) {}
+  void set_preprocessing(const std::string& json) {
+    impl_->preprocessing = Preprocessing::from_json(json);
+  }
+};
+
+}  // namespace
+
+Model parse_onnx(std::span<const char> file, const std::string& folder) {
+  OnnxFile read = read_onnx_file(file, folder);
+  const auto preprocessing = read.metadata.find("sluice");
+  const std::string json = preprocessing == read.metadata.end() ? "" : preprocessing->second;
+  ReadModel model(OnnxImporter(std::move(read)).import());
+  if (!json.empty()) model.set_preprocessing(json);
+  return std::move(static_cast<Model&>(model));
+}
+
+}  // namespace sluice::formats
