@@ -27,7 +27,8 @@ void load_h5_weights(std::span<const char> file, Model& model);
 // libhdf5 will not write it.
 std::string keras_bytes(const Model& model);
 // Without the optimizer's variables: Keras 3 makes a model that cannot be trained of an .h5 that
-// has them.
+// has them. Where Keras 2 has no such optimizer, without how the model was trained (with a
+// warning).
 std::string h5_bytes(const Model& model);
 std::string weights_h5_bytes(const Model& model);
 

@@ -311,7 +311,11 @@ Json write_compile_config(const nn::TrainingState& training, const Model& model)
 }
 
 Json write_training_config(const nn::TrainingState& training, const Model& model) {
-  Json optimizer = written_optimizer(training.optimizer);
+  const OptimizerSpec& own = training.optimizer;
+  if (own.use_ema || own.weight_decay > 0 || own.name == "adamw" || own.name == "lion") {
+    return nullptr;
+  }
+  Json optimizer = written_optimizer(own);
   return {{"loss", written_losses(training, model)},
           {"metrics", written_metrics(training, model)},
           {"weighted_metrics", nullptr},

@@ -13,9 +13,11 @@ namespace sluice::formats {
 // Sluice does not have, such as somebody's own loss.
 nn::TrainingState read_keras_training(const nlohmann::ordered_json& config, const Model& model);
 
-// The object for a .keras, or the one for an .h5, which Keras 2 and 3 both read. What Keras does
-// not have (the metric confusion_matrix) is left out.
+// The object for a .keras, or the one for an .h5. What Keras does not have (the metric
+// confusion_matrix) is left out.
 nlohmann::ordered_json write_compile_config(const nn::TrainingState& training, const Model& model);
+// Null where Keras 2 would not load the whole file because of it: of an .h5 it makes its optimizers
+// of before 2.11, which have no averages and no weight decay, and knows no AdamW and no Lion.
 nlohmann::ordered_json write_training_config(const nn::TrainingState& training, const Model& model);
 
 }  // namespace sluice::formats

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/log.h"
 #include "core/parameter_set.h"
 #include "formats/hdf5_writer.h"
 #include "formats/keras_files.h"
@@ -199,8 +200,12 @@ std::string h5_bytes(const Model& model) {
   file.add_text("", "backend", "tensorflow");
   file.add_text("", "model_config", dump(architecture.model));
   const auto& training = model.impl().training;
-  if (training) {
-    file.add_text("", "training_config", dump(write_training_config(*training, model)));
+  const Json config = training ? write_training_config(*training, model) : Json();
+  if (!config.is_null()) file.add_text("", "training_config", dump(config));
+  if (training && config.is_null()) {
+    SLUICE_LOG(warn,
+               "how the model was trained is left out of the .h5: Keras 2 could not load it with "
+               "this optimizer; a .keras has it");
   }
   write_preprocessing(file, model);
   write_by_layer(file, model, architecture.version);

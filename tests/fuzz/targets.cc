@@ -13,6 +13,9 @@ std::span<const Target> targets() {
       {"onnx", "an ONNX file", run_onnx},
       {"csv", "a CSV file, plain or gzip", run_csv},
       {"idx", "a pair of IDX files, plain or gzip", run_idx},
+      {"hdf5", "an HDF5 file", run_hdf5},
+      {"zip", "a zip archive", run_zip},
+      {"keras_file", "Keras' .keras, .h5 and .weights.h5", run_keras_file},
       {"weights", "a file of sample weights, text or .npy", run_weights},
   };
   return kTargets;

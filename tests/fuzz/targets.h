@@ -24,6 +24,9 @@ void run_checkpoint(std::string_view input);  // header, a zero, data: a file wi
 void run_onnx(std::string_view input);        // an ONNX file
 void run_csv(std::string_view input);         // a CSV file with the column "y"
 void run_idx(std::string_view input);         // two files behind one another; see idx.cc
+void run_hdf5(std::string_view input);        // an HDF5 file, all of it
+void run_zip(std::string_view input);         // a zip archive
+void run_keras_file(std::string_view input);  // .keras, .h5, .weights.h5, and see there
 void run_weights(std::string_view input);     // weights of records; see weights.cc
 
 // Ends the process unless `holds`.

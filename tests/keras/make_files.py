@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tests/keras/files: small files as Keras saves them, and what Keras makes of each.
+"""Writes tests/keras/files: small files as Keras saves them, and what Keras makes of each; and small
+files of h5py and zipfile into tests/fuzz/corpus.
 
     build/keras-venv/bin/python tests/keras/make_files.py
     PYTHONPATH=FOLDER build/keras-venv/bin/python tests/keras/make_files.py keras2
@@ -209,6 +210,48 @@ def write(name, build, files, classes=0):
     (FOLDER / f"{name}.json").write_text(json.dumps(golden) + "\n")
 
 
+def write_corpus():
+    """Small files of h5py and of Python's zipfile, for tests/formats and tests/fuzz."""
+    import h5py
+    import ml_dtypes
+
+    corpus = FOLDER.parents[1] / "fuzz" / "corpus"
+
+    def hdf5(name, **options):
+        return h5py.File(corpus / "hdf5" / name, "w", **options)
+
+    with hdf5("plain.h5") as file:
+        file["a"] = np.arange(3, dtype="f4")
+        file["b/c"] = np.int64(5)
+        file["h"] = np.arange(2, dtype="f2")
+        file.attrs["s"] = "text"
+        file.attrs["l"] = ["x", "yy"]
+        file.attrs["f"] = [b"abc", b"de"]
+        file.attrs["e"] = []
+    with hdf5("chunks.h5") as file:
+        data = np.arange(60, dtype="f4").reshape(10, 6)
+        file.create_dataset("z", data=data, chunks=(4, 4), compression="gzip", shuffle=True)
+    with hdf5("latest.h5", libver="latest") as file:
+        file["a"] = np.arange(3, dtype=">f8")
+        file.create_group("g")["x"] = np.float32(1)
+        file.attrs["s"] = "text"
+    with hdf5("links.h5") as file:
+        file["a"] = np.float32(1)
+        file["s"] = h5py.SoftLink("/a")
+    with hdf5("bfloat16.h5") as file:
+        data = np.arange(4).astype(ml_dtypes.bfloat16)
+        file.create_dataset("0", data=data).attrs["dtype"] = "bfloat16"
+    for name, method in ("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(corpus / "zip" / f"{name}.zip", "w", method) as archive:
+            archive.writestr("config.json", '{"a": 1}' * 9)
+            archive.writestr("a", "b")
+    with zipfile.ZipFile(corpus / "zip" / "zip64.zip", "w") as archive:
+        with archive.open("a", "w", force_zip64=True) as member:
+            member.write(b"hello")
+
+
 FOLDER.mkdir(exist_ok=True)
+if not KERAS2:
+    write_corpus()
 for case in cases():
     write(*case)

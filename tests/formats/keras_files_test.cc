@@ -1,0 +1,198 @@
+#include "formats/keras_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/log.h"
+#include "core/parameter_set.h"
+#include "core/rng.h"
+#include "formats/hdf5_writer.h"
+#include "formats/zip_reader.h"
+#include "formats/zip_writer.h"
+#include "nn/model_impl.h"
+#include "sluice/errors.h"
+#include "sluice/layers.h"
+#include "tests/errors.h"
+
+namespace sluice::formats {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using Json = nlohmann::ordered_json;
+
+std::string keras_file(const std::string& name) {
+  std::ifstream in(SLUICE_SOURCE_DIR "/tests/keras/files/" + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Sequential small_model(int64_t units = 2) {
+  Sequential model("small");
+  model.add(Input({3})).add(Dense({.units = 4})).add(Dense({.units = units}));
+  return model;
+}
+
+std::string member_of(const std::string& archive, const char* name) {
+  std::string storage;
+  const auto bytes = ZipReader(archive).read(name, storage);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string archive_of(const std::string& config, const std::string& weights) {
+  ZipWriter archive;
+  archive.add("config.json", config);
+  archive.add("model.weights.h5", weights);
+  return std::move(archive).finish();
+}
+
+TEST(KerasFilesTest, NamesTheLayerWhoseWeightsDoNotFit) {
+  Model other = small_model(5);
+  const std::vector<float> before(other.parameters().values().begin(),
+                                  other.parameters().values().end());
+  EXPECT_THAT(
+      message_of<RuntimeError>([&] { load_h5_weights(weights_h5_bytes(small_model()), other); }),
+      AllOf(HasSubstr("Dense \"dense_1\" has [4, 2]"), HasSubstr("kernel [4, 5]")));
+  EXPECT_THAT(message_of<RuntimeError>([&] { load_h5_weights(h5_bytes(small_model()), other); }),
+              AllOf(HasSubstr("Dense \"dense_1\" has [4, 2]"), HasSubstr("kernel [4, 5]")));
+  EXPECT_THAT(other.parameters().values(), testing::ElementsAreArray(before));
+}
+
+TEST(KerasFilesTest, SaysThatAFileHasOtherLayers) {
+  Sequential larger = small_model();
+  larger.add(Dense({.units = 2}));
+  Model model = small_model();
+  const auto message = [](const std::string& file, Model& into) {
+    return message_of<RuntimeError>([&] { load_h5_weights(file, into); });
+  };
+  EXPECT_THAT(message(weights_h5_bytes(larger), model), HasSubstr("\"layers/dense_2\""));
+  EXPECT_THAT(message(h5_bytes(larger), model), HasSubstr("of 3 layers, and the model has 2"));
+  EXPECT_THAT(message(weights_h5_bytes(model), larger),
+              HasSubstr("Dense \"dense_2\" has 0 of them"));
+}
+
+TEST(KerasFilesTest, LeavesOutALossThatSluiceDoesNotHave) {
+  Sequential model = small_model();
+  model.impl().training = nn::TrainingState{};
+  const std::string file = keras_bytes(model);
+  Json config = Json::parse(member_of(file, "config.json"));
+  config["compile_config"]["loss"] = {{"module", "mylab"},
+                                      {"class_name", "MyLoss"},
+                                      {"config", Json::object()},
+                                      {"registered_name", "mylab>MyLoss"}};
+  const Model read = parse_keras(archive_of(config.dump(), member_of(file, "model.weights.h5")));
+  EXPECT_FALSE(read.impl().training.has_value());
+  EXPECT_THAT(read.parameters().values(), testing::ElementsAreArray(model.parameters().values()));
+}
+
+TEST(KerasFilesTest, KeepsWhatWeightDecayLeavesOut) {
+  Sequential model = small_model();
+  model.impl().training = nn::TrainingState{
+      .optimizer = AdamW({.weight_decay = 0.1f, .exclude_from_weight_decay = {"bias"}})};
+  const Model read = parse_keras(keras_bytes(model));
+  EXPECT_EQ(read.impl().training->optimizer, model.impl().training->optimizer);
+}
+
+TEST(KerasFilesTest, BeginsTheOptimizerAnewWhenItsVariablesAreAnothers) {
+  Sequential model = small_model();
+  model.impl().training = nn::TrainingState{.optimizer = "adam"};
+  model.impl().training->optimizer_state.iterations = 5;
+  const std::string file = keras_bytes(model);
+  Json config = Json::parse(member_of(file, "config.json"));
+  config["compile_config"]["optimizer"]["class_name"] = "Lion";
+  config["compile_config"]["optimizer"]["config"] = Json::object();
+  const Model read = parse_keras(archive_of(config.dump(), member_of(file, "model.weights.h5")));
+  ASSERT_TRUE(read.impl().training.has_value());
+  EXPECT_EQ(read.impl().training->optimizer.name, "lion");
+  EXPECT_EQ(read.impl().training->optimizer_state.iterations, 0);
+}
+
+TEST(KerasFilesTest, SplitsListsThatAreTooLongForOneAttribute) {
+  Sequential model("long");
+  model.add(Input({1}));
+  for (int i = 0; i < 4100; ++i) {
+    model.add(Activation("linear", {.name = "l" + std::to_string(i)}));
+  }
+  model.add(Dense({.units = 1}));
+  Model read = parse_h5(h5_bytes(model));
+  EXPECT_THAT(read.parameters().values(), testing::ElementsAreArray(model.parameters().values()));
+}
+
+TEST(KerasFilesTest, SaysWhatIsMissing) {
+  ZipWriter empty;
+  empty.add("a", "");
+  const std::string archive = std::move(empty).finish();
+  EXPECT_THAT(message_of<RuntimeError>([&] { parse_keras(archive); }),
+              HasSubstr("has no \"config.json\""));
+  Hdf5Writer writer(0);
+  writer.add_group("data");
+  const std::string hdf5 = std::move(writer).finish();
+  EXPECT_THAT(message_of<RuntimeError>([&] { parse_h5(hdf5); }), HasSubstr("\"model_config\""));
+  Model model = small_model();
+  EXPECT_THAT(message_of<RuntimeError>([&] { load_h5_weights(hdf5, model); }),
+              HasSubstr("has no weights as Keras writes them"));
+}
+
+// --- Damage ---
+
+void try_to(const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const std::invalid_argument&) {
+  } catch (const RuntimeError&) {
+  }
+}
+
+int64_t peak_memory_kib() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss;
+}
+
+class DamagedFileTest : public testing::TestWithParam<const char*> {
+ protected:
+  DamagedFileTest() { log::set_level("off"); }
+  ~DamagedFileTest() override { log::set_level("info"); }
+
+  // Checksums hold, as they do in what somebody has made on purpose.
+  static void read(const std::string& bytes, const std::string& config) {
+    Model model = small_model();
+    try_to([&] { parse_h5(bytes); });
+    try_to([&] { load_h5_weights(bytes, model); });
+    try_to([&] { parse_keras(bytes); });
+    if (!config.empty()) try_to([&] { parse_keras(archive_of(config, bytes)); });
+  }
+};
+
+TEST_P(DamagedFileTest, IsRefusedOrReadWhereverItIsCutOrChanged) {
+  const std::string name = GetParam();
+  std::string bytes = keras_file(name), config;
+  if (name.ends_with(".keras")) {
+    config = member_of(bytes, "config.json");
+    for (size_t cut = 0; cut < 50; ++cut) {
+      const std::string part = bytes.substr(0, bytes.size() * cut / 50);
+      EXPECT_NE(message_of<RuntimeError>([&] { parse_keras(part); }), "nothing was thrown");
+    }
+    bytes = member_of(bytes, "model.weights.h5");
+  }
+  const int64_t before = peak_memory_kib();
+  for (size_t cut = 0; cut < 50; ++cut) read(bytes.substr(0, bytes.size() * cut / 50), config);
+  core::Rng rng(1, {2});
+  for (int i = 0; i < 1000; ++i) {
+    std::string changed = bytes;
+    changed[rng.next() % changed.size()] = static_cast<char>(rng.next());
+    read(changed, config);
+  }
+  EXPECT_LT(peak_memory_kib() - before, 512 << 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, DamagedFileTest,
+                         testing::Values("cnn.keras", "cnn.h5", "cnn.weights.h5",
+                                         "keras2_cnn.weights_legacy.h5"));
+
+}  // namespace
+}  // namespace sluice::formats
