@@ -37,7 +37,7 @@ int main(int argc, char** argv) try {
   std::printf("Accuracy: %.4f\n", result.accuracy);
   std::printf("Number of parameter server updates: %lld\n",
               static_cast<long long>(report.server_updates));
-  model.save_weights("mnist.sluice");
+  model.save("mnist.keras");
 
   // The same in this process alone, without any server, would be:
   //   model.fit(train, {.batch_size = 16, .epochs = 5});

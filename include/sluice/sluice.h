@@ -10,6 +10,8 @@
 //   regularizers.h, constraints.h    L2(), MaxNorm(), ...   what weights are held to
 //   metrics.h     Metrics                                 what is measured besides the loss
 //   trainer.h     init(), Adag, Downpour, AsyncSgd        training in several processes
+//   inputs.h      read_inputs(), read_picture()           files that a model is used on
+//   preprocessing.h  Preprocessing                        what a dataset did to records
 //   errors.h      ShapeError, RuntimeError                what is thrown
 //   status.h      Status, Result                          the same inside the library
 //   shape.h       Shape                                   sizes of tensors
@@ -21,6 +23,7 @@
 #include "sluice/constraints.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"
+#include "sluice/inputs.h"
 #include "sluice/layer.h"
 #include "sluice/layers.h"
 #include "sluice/learning_rate.h"
@@ -28,6 +31,7 @@
 #include "sluice/metrics.h"
 #include "sluice/model.h"
 #include "sluice/optimizers.h"
+#include "sluice/preprocessing.h"
 #include "sluice/regularizers.h"
 #include "sluice/shape.h"
 #include "sluice/status.h"

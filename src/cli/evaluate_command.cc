@@ -259,7 +259,7 @@ Command add_evaluate_command(CLI::App& app) {
   text("--data-dir", flags->data_dir, "FOLDER", "where datasets are looked for first");
   text("--target", flags->target, "COLUMN",
        "of a CSV file, to be predicted (otherwise that of the training, or label)");
-  text("--ignore-columns", flags->ignored, "COLUMN[,COLUMN...]",
+  text("--ignore", flags->ignored, "COLUMN[,COLUMN...]",
        "of a CSV file, that are no features, if the model's file does not say which are");
   text("--sample-weights", flags->sample_weights, "COLUMN",
        "of a CSV file, how much each record's loss counts");

@@ -156,7 +156,8 @@ constexpr const char* kTail =
 datasets that were downloaded
 .SH EXAMPLES
 .nf
-sluice train \-\-workers 3 \-\-epochs 5 \-\-save mnist.sluice
+sluice train \-\-workers 3 \-\-epochs 5 \-\-save mnist.keras
+sluice predict mnist.keras digit.png
 sluice driver \-\-listen 0.0.0.0:7070 \-\-workers 2
 sluice server \-\-driver HOST:7070 \-\-listen 0.0.0.0:7071
 sluice worker \-\-driver HOST:7070

@@ -11,6 +11,7 @@
 #include "core/file_io.h"
 #include "formats/checkpoint.h"
 #include "formats/keras_files.h"
+#include "formats/onnx_reader.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
 
@@ -29,10 +30,16 @@ bool begins_with_brace(std::string_view begin) {
   return at != std::string_view::npos && (begin[at] == '{' || begin[at] == '[');
 }
 
+// The number of ONNX's version of itself, which protobuf writes first.
+bool begins_as_onnx(std::string_view begin) {
+  return begin.size() > 2 && begin[0] == '\x08' && begin[1] > 0 && begin[1] < 32;
+}
+
 std::optional<Format> format_of_content(std::string_view begin) {
   if (is_checkpoint(begin)) return Format::kSluice;
   if (begin.starts_with(kZip)) return Format::kKeras;
   if (begin.starts_with(kHdf5)) return Format::kH5;
+  if (begins_as_onnx(begin)) return Format::kOnnx;
   if (begins_with_brace(begin)) return Format::kJson;
   return std::nullopt;
 }
@@ -47,12 +54,14 @@ Model read_json(std::span<const char> file) {
             "before to_json()");
 }
 
-Model read_as(Format format, [[maybe_unused]] const std::string& path, std::span<const char> file) {
+Model read_as(Format format, const std::string& path, std::span<const char> file) {
   switch (format) {
     case Format::kKeras:
       return parse_keras(file);
     case Format::kH5:
       return parse_h5(file);
+    case Format::kOnnx:
+      return parse_onnx(file, std::filesystem::path(path).parent_path());
     case Format::kJson:
       return read_json(file);
     default:

@@ -60,6 +60,15 @@ TEST_F(ModelFileTest, EveryFormatThatIsReadBringsEverythingBack) {
   }
 }
 
+TEST_F(ModelFileTest, OnnxBringsLayersWeightsAndPreprocessing) {
+  const Model saved = small_model();
+  saved.save(path("m.onnx"));
+  const ModelFile read = read_model(path("m.onnx"));
+  EXPECT_EQ(read.format, Format::kOnnx);
+  EXPECT_THAT(read.model.parameters().values(), ElementsAreArray(saved.parameters().values()));
+  EXPECT_EQ(read.model.preprocessing(), saved.preprocessing());
+}
+
 TEST_F(ModelFileTest, LayersAloneHaveTheWeightsOfSeed0) {
   const Model saved = small_model();
   saved.save(path("m.json"));

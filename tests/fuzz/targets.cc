@@ -16,6 +16,7 @@ std::span<const Target> targets() {
       {"hdf5", "an HDF5 file", run_hdf5},
       {"zip", "a zip archive", run_zip},
       {"keras_file", "Keras' .keras, .h5 and .weights.h5", run_keras_file},
+      {"inputs", ".npy, IDX, CSV, JPEG, PNG and lines that a model is used on", run_inputs},
       {"weights", "a file of sample weights, text or .npy", run_weights},
   };
   return kTargets;

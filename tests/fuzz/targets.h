@@ -23,6 +23,7 @@ void run_texts(std::string_view input);       // optimizers, losses, metrics
 void run_checkpoint(std::string_view input);  // header, a zero, data: a file with a right checksum
 void run_onnx(std::string_view input);        // an ONNX file
 void run_csv(std::string_view input);         // a CSV file with the column "y"
+void run_inputs(std::string_view input);      // a file that a model is used on
 void run_idx(std::string_view input);         // two files behind one another; see idx.cc
 void run_hdf5(std::string_view input);        // an HDF5 file, all of it
 void run_zip(std::string_view input);         // a zip archive

@@ -135,7 +135,7 @@ TEST_F(ModelCommandsTest, ATablesColumnsAndClassesTravelWithTheModel) {
   folder_.write("train.csv", table(0, 300));
   const std::string trained = path("m.keras");
   const Outcome train = run({"train",       "--dataset", path("train.csv"),
-                             "--target",    "name",      "--ignore-columns",
+                             "--target",    "name",      "--ignore",
                              "id",          "--model",   path("m.json"),
                              "--optimizer", "adam",      "--learning-rate",
                              "0.1",         "--epochs",  "20",

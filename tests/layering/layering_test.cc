@@ -46,6 +46,7 @@ const std::map<std::string, std::string> kPublicHeaders = {
     {"cplusplus.h", "core"},   {"learning_rate.h", "optim"}, {"regularizers.h", "nn"},
     {"constraints.h", "nn"},   {"activations.h", "nn"},      {"initializers.h", "nn"},
     {"config.h", "nn"},        {"metrics.h", "nn"},          {"preprocessing.h", "core"},
+    {"inputs.h", "train"},
 };
 
 // Libraries that may be included in one place only, a folder or a file.
