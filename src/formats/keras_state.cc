@@ -22,6 +22,7 @@ Model read_keras_model(Json model, const std::string& keras_version) {
   if (model.is_object() && !keras_version.empty() && !model.contains("keras_version")) {
     model["keras_version"] = keras_version;
   }
+  const nn::WithoutDrawing weights_follow;
   Model read = Model::from_json(model.dump(-1, ' ', false, Json::error_handler_t::replace));
   if (read.built()) return read;
   throw RuntimeError(fmt::format(
@@ -53,6 +54,10 @@ std::vector<const Hdf5Array*> stored_optimizer(Hdf5Reader& file) {
 void adopt_training(const Json& config, Hdf5Reader& file,
                     const std::function<std::vector<const Hdf5Array*>()>& stored, Model& model) {
   if (!config.is_object()) return;
+  const auto is_absent = [&](const char* key) {
+    return !config.contains(key) || config[key].is_null();
+  };
+  if (is_absent("optimizer") && is_absent("optimizer_config")) return;  // never compiled
   std::optional<nn::TrainingState>& training = model.impl().training;
   try {
     training = read_keras_training(config, model);

@@ -13,6 +13,7 @@
 namespace sluice::formats {
 
 // The layers, from a model's JSON and the version of Keras that wrote it, which may be unknown: "".
+// Its weights are 0: they are to be read.
 // Throws std::invalid_argument and ShapeError, and RuntimeError for a model that is not built.
 Model read_keras_model(nlohmann::ordered_json model, const std::string& keras_version);
 

@@ -96,6 +96,7 @@ Sequential read_sequential(const Json& config) {
         "\"config\": expected an object with a list of \"layers\", got {}", nn::shown(config)));
   }
   Sequential model(config.is_object() ? nn::read_name(config, "sequential") : "sequential");
+  Model::Impl& impl = model.impl();
   bool first = true;
   for (const Json& layer : layers) {
     nn::require_layer(layer);
@@ -103,10 +104,15 @@ Sequential read_sequential(const Json& config) {
       model.add(nn::read_input(layer.at("config")));
     } else {
       if (first) add_implied_input(model, config, layer);
-      model.add(nn::read_layer(layer));
+      impl.name_and_append(nn::read_layer(layer));
+      if (!impl.inputs.empty()) {
+        impl.outputs = {impl.add_call(impl.layers.size() - 1, {impl.outputs.front()})};
+      }
     }
     first = false;
   }
+  // Of all layers at once: each add() would copy the weights of those before.
+  if (!impl.calls.empty()) impl.append_weights(0);
   return model;
 }
 

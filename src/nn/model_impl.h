@@ -15,6 +15,25 @@
 
 namespace sluice {
 
+namespace nn {
+
+// As long as one lives, models that its thread makes have weights of 0: for who has others at hand,
+// and need not wait until some are drawn.
+class WithoutDrawing {
+ public:
+  WithoutDrawing() { ++depth_; }
+  ~WithoutDrawing() { --depth_; }
+  WithoutDrawing(const WithoutDrawing&) = delete;
+  WithoutDrawing& operator=(const WithoutDrawing&) = delete;
+
+  static bool is_asked_for() { return depth_ > 0; }
+
+ private:
+  static thread_local int depth_;
+};
+
+}  // namespace nn
+
 struct Model::Impl {
   // A value of the model: first its inputs, then what call 0, 1, ... give.
   using Value = size_t;

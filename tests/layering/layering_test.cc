@@ -58,6 +58,8 @@ const std::vector<std::pair<std::regex, std::string>> kPrivateLibraries = {
     {std::regex("cuda.*|cudnn.*|cublas.*"), "backend/cuda"},
     {std::regex("CLI/.*"), "cli"},
     {std::regex("png.h|turbojpeg.h"), "data/picture.cc"},
+    {std::regex("hdf5\\.h|H5.*"), "formats/hdf5_writer.cc"},
+    {std::regex("libdeflate\\.h"), "formats"},
 };
 
 // The roles and their clients: what they want of the world, they ask a core::World for, so that a
