@@ -38,7 +38,7 @@ bool has_large_numbers(std::string_view text) {
 // All groups, all attributes and all numbers.
 void walk(formats::Hdf5Reader& file, const formats::Hdf5Object& object, int deepest) {
   for (const auto& [name, attribute] : object.attributes) {
-    try_to([&] { (void)file.texts(attribute); });
+    try_to([&, &one = attribute] { (void)file.texts(one); });
   }
   if (object.array) {
     constexpr uint64_t kMost = 1 << 16;
