@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes tests/keras/files: small files as Keras saves them, and what Keras makes of each; and small
-files of h5py and zipfile into tests/fuzz/corpus.
+"""Writes tests/keras/files: small files as Keras saves them, and what Keras makes of each; and
+small files of h5py and zipfile into tests/fuzz/corpus.
 
     build/keras-venv/bin/python tests/keras/make_files.py
     PYTHONPATH=FOLDER build/keras-venv/bin/python tests/keras/make_files.py keras2
