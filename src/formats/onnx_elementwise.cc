@@ -12,19 +12,33 @@ using backend::ActivationOp;
 using backend::InterpolateOp;
 using backend::NormalizeOp;
 
+// In operators that are layers of ours as well, when the file is read again.
+std::string OnnxOperations::rectified(const std::string& x, const Activation& f) {
+  const bool has_maximum = f.maximum < Activation::kNoMaximum;
+  if (!has_maximum && f.threshold == 0 && f.alpha != 0) {
+    return nodes_.add_node("LeakyRelu", {x}, {{"alpha", f.alpha}});
+  }
+  std::string above;
+  if (has_maximum && f.threshold <= 0) {
+    above = nodes_.add_node("Clip", {x, nodes_.number(0), nodes_.number(f.maximum)});
+  } else if (f.threshold == 0) {
+    above = nodes_.function(ElementwiseNodes::Function::kRelu, x);
+  } else {
+    above = nodes_.add_node("ThresholdedRelu", {x}, {{"alpha", f.threshold}});
+    if (has_maximum) above = nodes_.at_most(above, f.maximum);
+  }
+  if (f.alpha == 0) return above;
+  const std::string shifted = f.threshold == 0 ? x : nodes_.add(x, -f.threshold);
+  return nodes_.add(above, nodes_.multiply(nodes_.at_most(shifted, 0), f.alpha));
+}
+
 std::string OnnxOperations::activated(const std::string& x, const Activation& f) {
   const auto clipped = [&](float least, float most) {
     return nodes_.add_node("Clip", {x, nodes_.number(least), nodes_.number(most)});
   };
   switch (f.kind) {
     case Activation::kRectifier:
-      if (f.maximum < Activation::kNoMaximum) {
-        if (f.alpha != 0 || f.threshold != 0) break;
-        return clipped(0, f.maximum);
-      }
-      if (f.threshold == 0) return nodes_.add_node("LeakyRelu", {x}, {{"alpha", f.alpha}});
-      if (f.alpha == 0) return nodes_.add_node("ThresholdedRelu", {x}, {{"alpha", f.threshold}});
-      break;
+      return rectified(x, f);
     case Activation::kElu:
       return nodes_.add_node("Elu", {x}, {{"alpha", f.alpha}});
     case Activation::kCelu:

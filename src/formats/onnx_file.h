@@ -35,6 +35,11 @@ struct OnnxNode {
            std::variant<int64_t, float, std::string, Ints, std::vector<float>, OnnxTensor>>
       attributes{};
 
+  // "" where there are not so many.
+  const std::string& input(size_t number) const {
+    static const std::string kNone;
+    return number < inputs.size() ? inputs[number] : kNone;
+  }
   bool has(const std::string& attribute) const { return attributes.contains(attribute); }
   // What the attribute is, or `otherwise`. Throws RuntimeError when it is of another type.
   int64_t integer(const std::string& attribute, int64_t otherwise) const;

@@ -116,7 +116,7 @@ OnnxImporter::Value OnnxImporter::prelu(const OnnxNode& node) {
 // gelu(x) = x (1 + erf(x / sqrt(2))) / 2, whose three products come in any order.
 OnnxImporter::Value OnnxImporter::erf(const OnnxNode& node) {
   const char* why = "Sluice has it in x (1 + erf(x / sqrt(2))) / 2 only";
-  const OnnxNode* scale = producer(node.inputs.empty() ? "" : node.inputs[0]);
+  const OnnxNode* scale = producer(node.inputs.empty() ? "" : node.input(0));
   const OnnxNode* sum = only_reader(node);
   if (scale == nullptr || sum == nullptr || sum->op_type != "Add") fail(node, why);
   const bool is_division = scale->op_type == "Div";
@@ -129,7 +129,7 @@ OnnxImporter::Value OnnxImporter::erf(const OnnxNode& node) {
     return std::nullopt;
   };
   const auto other = [&](const OnnxNode& of) -> std::string {
-    return of.inputs.size() != 2 ? "" : of.inputs[constant(of, 0) != nullptr ? 1 : 0];
+    return of.inputs.size() != 2 ? "" : of.input(constant(of, 0) != nullptr ? 1 : 0);
   };
   const std::string x = other(*scale);
   const std::optional<float> factor = number(*scale), one = number(*sum);
@@ -140,7 +140,7 @@ OnnxImporter::Value OnnxImporter::erf(const OnnxNode& node) {
   const OnnxNode* first = only_reader(*sum);
   const OnnxNode* second = first == nullptr ? nullptr : only_reader(*first);
   if (first == nullptr || first->op_type != "Mul" || first->inputs.size() != 2) fail(node, why);
-  const std::string& beside = first->inputs[first->inputs[0] == sum->outputs[0] ? 1 : 0];
+  const std::string& beside = first->input(first->input(0) == sum->outputs[0] ? 1 : 0);
   const OnnxNode* half = second;
   const OnnxNode* last = second;
   if (beside != x) {  // half of x is one of the factors
@@ -244,12 +244,12 @@ OnnxImporter::Value OnnxImporter::scaled(Value x, const OnnxNode& node, const On
 // x sigmoid(x) and its kin.
 std::optional<OnnxImporter::Value> OnnxImporter::self_gated(const OnnxNode& node) {
   for (size_t k = 0; k < 2; ++k) {
-    const std::string& x = node.inputs[k];
-    const OnnxNode* gate = producer(node.inputs[1 - k]);
+    const std::string& x = node.input(k);
+    const OnnxNode* gate = producer(node.input(1 - k));
     if (gate == nullptr || !values_.contains(x)) continue;
     std::optional<std::string> name;
     const auto is_of_x = [&](const OnnxNode* of) {
-      return !of->inputs.empty() && of->inputs[0] == x;
+      return !of->inputs.empty() && of->input(0) == x;
     };
     if (gate->op_type == "Sigmoid" && is_of_x(gate)) name = "silu";
     if (gate->op_type == "HardSigmoid" && is_of_x(gate) &&
@@ -257,7 +257,7 @@ std::optional<OnnxImporter::Value> OnnxImporter::self_gated(const OnnxNode& node
       name = "hard_silu";
     }
     const OnnxNode* inner =
-        gate->op_type != "Tanh" || gate->inputs.empty() ? nullptr : producer(gate->inputs[0]);
+        gate->op_type != "Tanh" || gate->inputs.empty() ? nullptr : producer(gate->input(0));
     if (inner != nullptr && inner->op_type == "Softplus" && is_of_x(inner)) name = "mish";
     if (!name) continue;
     const Value& value = values_.at(x);

@@ -43,46 +43,46 @@ OnnxImporter::Value OnnxImporter::normalized(const OnnxNode& node) {
     const OnnxNode* found = producer(value);
     return found != nullptr && found->op_type == op && !found->inputs.empty() ? found : nullptr;
   };
-  const std::string& c = node.inputs[0];
+  const std::string& c = node.input(0);
   std::string x = c;
   const OnnxNode *mean = nullptr, *sum = nullptr;
   std::optional<float> epsilon;
-  const OnnxNode* root = step(node.inputs[1], "Sqrt");
+  const OnnxNode* root = step(node.input(1), "Sqrt");
   const bool is_unit = root == nullptr;
   if (root != nullptr) {
-    sum = step(root->inputs[0], "Add");
-    mean = sum == nullptr ? nullptr : step(sum->inputs[0], "ReduceMean");
+    sum = step(root->input(0), "Add");
+    mean = sum == nullptr ? nullptr : step(sum->input(0), "ReduceMean");
     if (mean == nullptr) fail(node, why);
     epsilon = single(sum, 1);
-    const OnnxNode* square = producer(mean->inputs[0]);
+    const OnnxNode* square = producer(mean->input(0));
     const bool is_square =
-        square != nullptr && square->inputs.size() == 2 && square->inputs[0] == c &&
-        ((square->op_type == "Mul" && square->inputs[1] == c) ||
+        square != nullptr && square->inputs.size() == 2 && square->input(0) == c &&
+        ((square->op_type == "Mul" && square->input(1) == c) ||
          (square->op_type == "Pow" && constant(*square, 1) != nullptr &&
           constant(*square, 1)->size() == 1 && floats(*square, 1, "the power")[0] == 2));
     if (!is_square) fail(node, why);
   } else {
-    const OnnxNode* largest = producer(node.inputs[1]);
+    const OnnxNode* largest = producer(node.input(1));
     if (largest != nullptr && largest->op_type == "Expand") {  // as F.normalize() writes it
-      largest = largest->inputs.empty() ? nullptr : producer(largest->inputs[0]);
+      largest = largest->inputs.empty() ? nullptr : producer(largest->input(0));
     }
     if (largest == nullptr || (largest->op_type != "Max" && largest->op_type != "Clip")) {
       fail(node, why);
     }
-    mean = step(largest->inputs[0], "ReduceL2");
+    mean = step(largest->input(0), "ReduceL2");
     epsilon = single(largest, 1);
     constexpr float kMost = 1e-6f;  // ours is 1e-12: what matters is that nothing divides by 0
-    if (mean == nullptr || mean->inputs[0] != x || !epsilon || *epsilon > kMost) fail(node, why);
+    if (mean == nullptr || mean->input(0) != x || !epsilon || *epsilon > kMost) fail(node, why);
   }
   if (!epsilon || mean->integer("keepdims", 1) == 0) fail(node, why);
   // Whether the mean is subtracted before.
   const OnnxNode* centered = is_unit ? nullptr : step(c, "Sub");
   const OnnxNode* center = nullptr;
   if (centered != nullptr && centered->inputs.size() == 2) {
-    center = step(centered->inputs[1], "ReduceMean");
-    if (center != nullptr && center->inputs[0] == centered->inputs[0] &&
+    center = step(centered->input(1), "ReduceMean");
+    if (center != nullptr && center->input(0) == centered->input(0) &&
         ints_of(*center, "axes", 1) == ints_of(*mean, "axes", 1)) {
-      x = centered->inputs[0];
+      x = centered->input(0);
     }
   }
   const bool is_standard = x != c;

@@ -122,7 +122,7 @@ OnnxImporter::Value OnnxImporter::matmul(const OnnxNode& node) {
   std::string output = node.outputs[0];
   const OnnxNode* sum = only_reader(node);
   if (sum != nullptr && sum->op_type == "Add" && sum->inputs.size() == 2) {
-    const OnnxTensor* c = constant(*sum, sum->inputs[0] == output ? 1 : 0);
+    const OnnxTensor* c = constant(*sum, sum->input(0) == output ? 1 : 0);
     if (c != nullptr && !c->is_whole() && !c->dims.empty() && c->dims.back() == b.dims[1] &&
         c->size() == static_cast<size_t>(b.dims[1])) {
       bias = c->floats();
@@ -186,8 +186,8 @@ std::optional<OnnxImporter::Value> OnnxImporter::group_normalization(const OnnxN
   const OnnxTensor* shape = constant(*back, 1);
   if (shape == nullptr || !shape->is_whole() || shape->size() != x.dims.size() + 1) {
     // The shape may be computed of the input's between the two: then it comes later in the file.
-    const OnnxNode* made = back->inputs.size() < 2 ? nullptr : producer(back->inputs[1]);
-    if (made == nullptr || made->op_type != "Shape" || made->inputs != Names{node.inputs[0]}) {
+    const OnnxNode* made = back->inputs.size() < 2 ? nullptr : producer(back->input(1));
+    if (made == nullptr || made->op_type != "Shape" || made->inputs != Names{node.input(0)}) {
       return std::nullopt;
     }
   } else {
@@ -351,12 +351,12 @@ OnnxImporter::Value OnnxImporter::resize(const OnnxNode& node) {
 // Of a table with a row of NaN in front and one behind, as ours are written.
 std::optional<OnnxImporter::Value> OnnxImporter::embedding_with_borders(const OnnxNode& node,
                                                                         const OnnxTensor& table) {
-  const OnnxNode* at = producer(node.inputs[1]);
+  const OnnxNode* at = producer(node.input(1));
   const OnnxNode* floor = nullptr;
   for (const char* op : {"Add", "Cast", "Clip", "Floor"}) {
     if (at == nullptr || at->op_type != op || at->inputs.empty()) return std::nullopt;
     floor = at;
-    at = producer(at->inputs[0]);
+    at = producer(at->input(0));
   }
   const auto columns = static_cast<size_t>(table.dims[1]);
   const auto is_nan = [&](size_t row) {

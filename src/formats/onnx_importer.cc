@@ -131,14 +131,14 @@ std::string OnnxImporter::layer_name(const OnnxNode& node) {
 }
 
 bool OnnxImporter::has_input(const OnnxNode& node, size_t input) {
-  return input < node.inputs.size() && !node.inputs[input].empty();
+  return input < node.inputs.size() && !node.input(input).empty();
 }
 
 const OnnxTensor* OnnxImporter::constant(const OnnxNode& node, size_t input) const {
   if (!has_input(node, input)) return nullptr;
-  const auto made = constants_.find(node.inputs[input]);
+  const auto made = constants_.find(node.input(input));
   if (made != constants_.end()) return &made->second;
-  const auto stored = file_.constants.find(node.inputs[input]);
+  const auto stored = file_.constants.find(node.input(input));
   return stored == file_.constants.end() ? nullptr : &stored->second;
 }
 
@@ -179,12 +179,12 @@ float OnnxImporter::scalar_or(const OnnxNode& node, size_t input, const char* at
 
 const OnnxImporter::Value& OnnxImporter::raw_operand(const OnnxNode& node, size_t input) const {
   if (!has_input(node, input)) fail(node, fmt::format("input {} is missing", input));
-  const auto missing = missing_.find(node.inputs[input]);
+  const auto missing = missing_.find(node.input(input));
   if (missing != missing_.end()) throw std::invalid_argument(missing->second);
-  const auto it = values_.find(node.inputs[input]);
+  const auto it = values_.find(node.input(input));
   if (it == values_.end()) {
     fail(node, fmt::format("input \"{}\" is a constant, or nothing before it gives it",
-                           printable(node.inputs[input])));
+                           printable(node.input(input))));
   }
   return it->second;
 }

@@ -61,6 +61,7 @@ class OnnxOperations {
   bool append_layer_normalization(const Op& op, const backend::NormalizeOp& norm);
   bool append_group_normalization(const Op& op, const backend::NormalizeOp& norm);
   std::string normalized(const std::string& x, const backend::NormalizeOp& norm);
+  std::string rectified(const std::string& x, const backend::Activation& f);
   std::string activated(const std::string& x, const backend::Activation& f);
   std::string repeated(const std::string& x, const Ints& repeats, bool only_broadcasts);
 

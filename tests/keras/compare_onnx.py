@@ -1,16 +1,23 @@
-"""What onnxruntime and TensorFlow make of the files that exports_test.cc wrote for a folder of
-records (reference.py), against the numbers that Keras computed in float64.
+#!/usr/bin/env python3
+"""What onnxruntime and TensorFlow make of the files that we write, against the numbers that Keras
+computed in float64.
 
-    SLUICE_KERAS_CASES=FOLDER keras_test --gtest_filter='export_*' && compare_onnx.py FOLDER
+    python compare_onnx.py KERAS_TEST [FOLDER]
+    python compare_onnx.py KERAS_TEST --random COUNT [--seed N]
 
-Every model must be within 1e-5, or within 3 times what Keras' own float32 is off. Without a FOLDER:
-tests/keras/golden; its exports lie then in the folder that $SLUICE_KERAS_EXPORTS names.
+Of the records (reference.py) in tests/keras/golden or in FOLDER, or of random models. Every model
+must be within 1e-5, or within 3 times what Keras' own float32 is off; keras_test checks the same of
+what we read again.
 """
+import argparse
 import base64
 import json
 import os
 import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -54,18 +61,15 @@ def saved_model_outputs(path, record):
     return [results[name].numpy() for name in order["outputs"]]
 
 
-def main():
-    folder = pathlib.Path(sys.argv[1])
+def compare(folder):
+    """How many files there are, and how many of them differ."""
     failures = count = 0
     for file in sorted(folder.glob("*.json")):
         for name, record in json.loads(file.read_text()).items():
             expected = array_of(record["numbers"]["outputs"])
             tolerance = max(1e-5, 3 * record["errors"]["outputs"])
-            exports = folder / "exports"
-            for path, run in ((exports / f"{name}.onnx", onnx_outputs),
-                              (exports / f"{name}.saved_model", saved_model_outputs)):
-                if not path.exists():
-                    continue
+            for path, run in ((folder / "exports" / f"{name}.onnx", onnx_outputs),
+                              (folder / "exports" / f"{name}.saved_model", saved_model_outputs)):
                 count += 1
                 try:
                     got = rows_of(run(path, record))
@@ -76,8 +80,38 @@ def main():
                 if problem:
                     failures += 1
                     print(f"{path.name}: {problem}", flush=True)
-    print(f"{count - failures} of {count} are the same")
-    sys.exit(1 if failures or not count else 0)
+    return count, failures
+
+
+def random_records(count, seed):
+    import compare_random
+    return {f"seed_{n}": compare_random.drawn(n)[1] for n in range(seed, seed + count)}
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("keras_test")
+    parser.add_argument("folder", nargs="?", type=pathlib.Path,
+                        default=pathlib.Path(__file__).parent / "golden")
+    parser.add_argument("--random", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pathlib.Path(scratch)
+        if options.random:
+            records = random_records(options.random, options.seed)
+            (folder / "random.json").write_text(json.dumps(records))
+        else:
+            for file in options.folder.glob("*.json"):
+                shutil.copy(file, folder)
+        test = subprocess.run([options.keras_test, "--gtest_filter=export_*", "--gtest_brief=1"],
+                              env={**os.environ, "SLUICE_KERAS_CASES": scratch},
+                              stdout=subprocess.PIPE, text=True)
+        if test.returncode:
+            print(test.stdout)
+        count, failures = compare(folder)
+    print(f"{count - failures} of {count} files give the same")
+    sys.exit(1 if test.returncode or failures or not count else 0)
 
 
 if __name__ == "__main__":

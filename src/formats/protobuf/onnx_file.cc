@@ -257,7 +257,7 @@ std::string printable(const std::string& name) {
   constexpr size_t kMost = 100;
   std::string text;
   for (const char c : name.substr(0, kMost)) {
-    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    text += static_cast<unsigned char>(c - 0x20) < 0x5f ? c : '?';  // ASCII: the rest may be none
   }
   return text + (name.size() > kMost ? "..." : "");
 }
@@ -295,7 +295,11 @@ OnnxFile read_onnx_file(std::span<const char> file, const std::string& folder) {
   for (const auto& tensor : graph.initializer()) {
     result.constants[tensor.name()] = TensorReader(tensor, external).read();
   }
-  for (const auto& node : graph.node()) result.nodes.push_back(read_node(node, external));
+  for (const auto& node : graph.node()) {
+    result.nodes.push_back(read_node(node, external));
+    if (node.output_size() > 0) continue;
+    throw RuntimeError(fmt::format("{} gives nothing", result.nodes.back().who()));
+  }
   for (const auto& input : graph.input()) {
     if (!result.constants.contains(input.name())) result.inputs.push_back(read_input(input));
   }
