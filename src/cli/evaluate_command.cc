@@ -11,6 +11,7 @@
 #include "cli/flags.h"
 #include "cli/model_flags.h"
 #include "core/count_text.h"
+#include "core/json_text.h"
 #include "core/standard_error.h"
 #include "data/catalog.h"
 #include "nn/metrics.h"
@@ -237,8 +238,7 @@ int evaluate(const Flags& flags) {
     evaluation.class_names = model.preprocessing()->class_names;
   }
   const std::string text =
-      flags.json ? json_of(evaluation).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-                 : text_of(evaluation);
+      flags.json ? core::json_text(json_of(evaluation), 2) + "\n" : text_of(evaluation);
   std::fputs(text.c_str(), stdout);
   return 0;
 }

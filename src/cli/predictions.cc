@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "core/file_io.h"
+#include "core/json_text.h"
 #include "data/npy.h"
 #include "nn/lowering.h"
 #include "sluice/losses.h"
@@ -112,7 +113,7 @@ std::string json_of(const OutputNames& names, const Prediction& prediction) {
     json["outputs"][names.outputs[k]] =
         std::vector<float>(prediction.y[k].begin(), prediction.y[k].end());
   }
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return core::json_text(json);
 }
 
 PredictionFile::Kind PredictionFile::kind_of(const std::string& path) {

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/model_flags.h"
 #include "core/count_text.h"
+#include "core/json_text.h"
 #include "core/process_info.h"
 #include "loss/loss_json.h"
 #include "nn/model_impl.h"
@@ -113,15 +114,14 @@ Json json_of(const formats::ModelFile& file) {
     json["metrics"] = training->metrics;
     json["steps"] = training->optimizer_state.iterations;
   }
-  if (model.preprocessing()) json["preprocessing"] = Json::parse(model.preprocessing()->to_json());
+  if (model.preprocessing())
+    json["preprocessing"] = core::parse_plain_json(model.preprocessing()->to_json());
   return json;
 }
 
 int summarize(const Flags& flags) {
   const formats::ModelFile file = read_model(flags.model);
-  const std::string text =
-      flags.json ? json_of(file).dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-                 : text_of(file);
+  const std::string text = flags.json ? core::json_text(json_of(file), 2) + "\n" : text_of(file);
   std::fputs(text.c_str(), stdout);
   return 0;
 }

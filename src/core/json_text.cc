@@ -57,9 +57,15 @@ Json parse_json(std::string_view text) {
   }
 }
 
+Json parse_plain_json(std::string_view text) { return Json::parse(text); }
+
+std::string json_text(const Json& value, int indent) {
+  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string shown(const nlohmann::ordered_json& value) {
   constexpr size_t kLongest = 80;
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = json_text(value);
   return text.size() <= kLongest ? text : text.substr(0, kLongest) + "...";
 }
 

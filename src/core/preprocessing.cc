@@ -28,7 +28,7 @@ std::string Preprocessing::to_json() const {
                      {"target", target},
                      {"ignored", ignored},
                      {"class_names", class_names}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return core::json_text(json);
 }
 
 Preprocessing Preprocessing::from_json(std::string_view text) {

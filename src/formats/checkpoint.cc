@@ -11,6 +11,7 @@
 
 #include "core/atomic_file.h"
 #include "core/json_depth.h"
+#include "core/json_text.h"
 #include "core/parameter_set.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
@@ -48,10 +49,11 @@ std::string write_header(const Model& model) {
     variables.push_back(
         {{"name", variable.name}, {"shape", variable.shape.dims()}, {"offset", variable.offset}});
   }
-  Json header = {{"architecture", Json::parse(model.to_json())}, {"variables", variables}};
+  Json header = {{"architecture", core::parse_plain_json(model.to_json())},
+                 {"variables", variables}};
   if (model.preprocessing())
-    header["preprocessing"] = Json::parse(model.preprocessing()->to_json());
-  return header.dump(-1, ' ', false, Json::error_handler_t::replace);
+    header["preprocessing"] = core::parse_plain_json(model.preprocessing()->to_json());
+  return core::json_text(header);
 }
 
 // What a file says, checked as far as it can be without a model.
@@ -114,11 +116,11 @@ Checkpoint parse_file(std::span<const char> file) {
     if (core::deeper_than({text.data(), text.size()}, core::kJsonLevels + 1)) {
       throw RuntimeError("its header is nested too deep; use an older copy");
     }
-    const Json header = Json::parse(text.begin(), text.end());
+    const Json header = core::parse_plain_json({text.data(), text.size()});
     Checkpoint checkpoint{
-        header.at("architecture").dump(),
+        core::json_text(header.at("architecture")),
         core::ParameterSet(read_layout(header.at("variables"), prefix.data_size / sizeof(float))),
-        header.contains("preprocessing") ? header.at("preprocessing").dump() : ""};
+        header.contains("preprocessing") ? core::json_text(header.at("preprocessing")) : ""};
     const std::span<float> values = checkpoint.parameters.values();
     if (values.size_bytes() != prefix.data_size) {
       throw RuntimeError("its variables do not fit its data");

@@ -23,7 +23,7 @@ Model read_keras_model(Json model, const std::string& keras_version) {
     model["keras_version"] = keras_version;
   }
   const nn::WithoutDrawing weights_follow;
-  Model read = Model::from_json(model.dump(-1, ' ', false, Json::error_handler_t::replace));
+  Model read = Model::from_json(core::json_text(model));
   if (read.built()) return read;
   throw RuntimeError(fmt::format(
       "has the model \"{}\" without its input's shape: build it in Keras before it is saved",

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "core/json_text.h"
 #include "core/log.h"
 #include "core/parameter_set.h"
 #include "formats/hdf5_writer.h"
@@ -26,9 +27,7 @@ using Json = nlohmann::ordered_json;
 // does not.
 constexpr const char* kVersion = "3.0.0";
 
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string dump(const Json& json) { return core::json_text(json); }
 
 struct Architecture {
   Json model;
@@ -38,7 +37,7 @@ struct Architecture {
 // Throws ShapeError for a model that is not built.
 Architecture architecture_of(const Model& model) {
   (void)model.output_shapes();
-  Architecture architecture{Json::parse(model.to_json()), kVersion};
+  Architecture architecture{core::parse_plain_json(model.to_json()), kVersion};
   if (architecture.model.contains("keras_version")) {
     architecture.version = architecture.model["keras_version"].get<std::string>();
   }

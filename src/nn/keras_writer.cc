@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/json_text.h"
 #include "nn/arguments.h"
 #include "nn/initializers.h"
 #include "nn/keras_functional.h"
@@ -165,7 +166,7 @@ std::string Model::to_json() const {
     model["keras_version"] = "2.15.0";
     model["backend"] = "tensorflow";
   }
-  return model.dump(-1, ' ', false, Json::error_handler_t::replace);  // of bytes that are not UTF-8
+  return core::json_text(model);  // of bytes that are not UTF-8
 }
 
 }  // namespace sluice

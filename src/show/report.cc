@@ -8,6 +8,7 @@
 
 #include "core/atomic_file.h"
 #include "core/count_text.h"
+#include "core/json_text.h"
 #include "core/process_info.h"
 #include "core/version.h"
 #include "show/progress_view.h"
@@ -139,16 +140,16 @@ std::string to_json(const JobReport& report) {
   json["servers"] = servers_json(result);
   json["driver"] = {{"peak_memory_bytes", core::peak_memory_bytes()}};
   json["history"] = history_json(report.history);
-  json["config"] = Json::parse(report.config_json);
-  json["model"] = Json::parse(report.model_json);
+  json["config"] = core::parse_plain_json(report.config_json);
+  json["model"] = core::parse_plain_json(report.model_json);
   json["versions"] = {{"sluice", core::version()}};
   for (const auto& [what, version] : report.versions) json["versions"][what] = version;
   json["versions"]["compiler"] = __VERSION__;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return core::json_text(json, 2) + "\n";
 }
 
 std::string to_json_line(const EpochHistory& entry, int epoch) {
-  return epoch_json(entry, epoch).dump() + "\n";
+  return core::json_text(epoch_json(entry, epoch)) + "\n";
 }
 
 Status write_report(const JobReport& report, core::OutputFile& file) {

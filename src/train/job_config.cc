@@ -45,9 +45,7 @@ std::vector<std::string> field_names() {
 }
 
 // Paths come from the file system, and need not be UTF-8.
-std::string dump(const Json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
+std::string dump(const Json& json, int indent = -1) { return core::json_text(json, indent); }
 
 [[noreturn]] void wrong_type(const std::string& name, const char* expected, const Json& value) {
   constexpr size_t kLongest = 80;

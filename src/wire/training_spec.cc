@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/json_depth.h"
+#include "core/json_text.h"
 #include "loss/loss_json.h"
 #include "optim/optimizer_json.h"
 #include "wire/parameters.h"
@@ -52,14 +53,16 @@ void write(Json& json, const T& value) {
 }
 void write(Json& json, const core::Duration& value) { json = core::to_seconds(value); }
 
-void write(Json& json, const algorithm::Choice& value) { json = Json::parse(value.to_json()); }
+void write(Json& json, const algorithm::Choice& value) {
+  json = core::parse_plain_json(value.to_json());
+}
 
 template <typename T>
 void read(const Json& json, T& value) {
   value = json.get<T>();
 }
 void read(const Json& json, algorithm::Choice& value) {
-  value = algorithm::Choice::from_json(json.dump());
+  value = algorithm::Choice::from_json(core::json_text(json));
 }
 void read(const Json& json, core::Duration& value) {
   value = core::from_seconds(json.get<double>());
@@ -70,7 +73,7 @@ void read(const Json& json, core::Duration& value) {
 std::string to_json(const TrainingSpec& spec) {
   Json json = Json::object();
   visit_fields(spec, [&](const char* key, const auto& field) { write(json[key], field); });
-  return json.dump();
+  return core::json_text(json);
 }
 
 Result<TrainingSpec> parse_training_spec(const std::string& text) {
@@ -80,7 +83,7 @@ Result<TrainingSpec> parse_training_spec(const std::string& text) {
   TrainingSpec spec;
   std::string at = "the text";
   try {
-    const Json json = Json::parse(text);
+    const Json json = core::parse_plain_json(text);
     visit_fields(spec, [&](const char* key, auto& field) {
       at = key;
       read(json.at(key), field);

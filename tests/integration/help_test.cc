@@ -161,7 +161,7 @@ TEST(ManualTest, SaysEveryFlagOnceAndItsDefault) {
   EXPECT_THAT(page, HasSubstr("\\fB\\-\\-overlap\\fR, \\fB\\-\\-no\\-overlap\\fR (off)"));
   EXPECT_THAT(page, HasSubstr("\\fB\\-\\-shuffle\\fR, \\fB\\-\\-no\\-shuffle\\fR (on)"));
   EXPECT_THAT(page, HasSubstr("Takes the flags of \\fBsluice train\\fR"));
-  for (const char* once : {"\n\\fB\\-\\-dataset\\fR", "\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR",
+  for (const char* once : {"\n\\fB\\-\\-epochs\\fR", "\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR",
                            "\n\\fB\\-V\\fR, \\fB\\-\\-version\\fR", "\n.SH SIGNALS\n"}) {
     EXPECT_EQ(times(page, once), 1u) << once;
   }
