@@ -125,7 +125,7 @@ _sluice() {
   *) _sluice_of "$cur" "$prev" ;;
   esac
 }
-complete -o filenames -F _sluice sluice
+complete -o filenames -o default -F _sluice sluice
 )";
 
 // Of a file that zsh loads when it is first needed, the first call is this text itself.
@@ -198,6 +198,9 @@ std::string fish_completion(const CLI::App& app) {
     const std::string chosen =
         fmt::format("complete -c sluice -n '__fish_seen_subcommand_from {}'", name);
     const auto words = words_behind(app, *command);
+    if (!positionals_of(*command).empty() && words.front().starts_with("-")) {
+      text += chosen + " -F\n";  // what it takes without a flag are files
+    }
     if (!words.front().starts_with("-")) {
       text += fmt::format("{} -a {}\n", chosen, in_quotes(joined(words)));
     }

@@ -61,7 +61,7 @@ Command add_convert_command(CLI::App& app) {
                    "by its ending: .keras, .h5, .weights.h5, .json, .onnx, / for a SavedModel's "
                    "folder; any other is Sluice's own")
       ->required()
-      ->type_name("");
+      ->type_name("TO");
   add_preprocessing_flags(*command, flags->model);
   command->footer(
       fmt::format("Examples:\n"

@@ -268,9 +268,10 @@ Command add_evaluate_command(CLI::App& app) {
   text("--metrics", flags->metrics, "NAME[,NAME...]",
        "(otherwise those of the training, or accuracy)");
   add_preprocessing_flags(*command, flags->model);
-  add_value(*command, "--batch-size", flags->batch_size, "records at once");
-  add_value(*command, "--threads", flags->threads, "that compute; 0: all cores");
-  text("--device", flags->device, "auto|cpu|cuda|cuda:N", "")->capture_default_str();
+  add_value(*command, "--batch-size", flags->batch_size, "records at once")->type_name("NUMBER");
+  add_value(*command, "--threads", flags->threads, "that compute; 0: all cores")
+      ->type_name("NUMBER");
+  text("--device", flags->device, "auto|cpu|cuda|cuda:N", "what computes")->capture_default_str();
   command->add_flag("--json", flags->json, "as JSON");
   command->footer(
       fmt::format("Examples:\n"

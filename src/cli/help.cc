@@ -90,6 +90,12 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name,
       text += entry(command->get_name(), command->get_description(), width);
     }
   }
+  if (const auto positionals = positionals_of(*app); !positionals.empty()) {
+    text += "\nArguments:\n";
+    for (const CLI::Option* positional : positionals) {
+      text += entry(positional->get_type_name(), positional->get_description(), width);
+    }
+  }
   std::string group;
   for (const CLI::Option* flag : flags_of(*app)) {
     if (flag->get_group() != group) text += "\n" + flag->get_group() + ":\n";

@@ -58,7 +58,7 @@ void add_model_file(CLI::App& app, ModelFlags& flags) {
   app.add_option("FILE", flags.file,
                  "a model: Keras' .keras, .h5 or JSON, ONNX, or what Sluice has saved")
       ->required()
-      ->type_name("");
+      ->type_name("FILE");
   app.add_option("--weights", flags.weights,
                  "instead of the file's own, of any such file, or of a .weights.h5")
       ->type_name("FILE");

@@ -196,17 +196,18 @@ Command add_predict_command(CLI::App& app) {
           "records from standard input, each a line of numbers or a JSON array; of a model "
           "of several inputs NAME=FILE for each")
       ->required()
-      ->type_name("");
+      ->type_name("INPUT ...");
   command
       ->add_option("--output", flags->output,
                    "all predictions: .npy, the numbers; .csv or .json, with names (otherwise lines "
                    "on standard output)")
       ->type_name("FILE");
   command->add_flag("--json", flags->json, "lines of JSON");
-  add_value(*command, "--top", flags->top, "how many classes a line names");
+  add_value(*command, "--top", flags->top, "how many classes a line names")->type_name("NUMBER");
   add_preprocessing_flags(*command, flags->model);
-  add_value(*command, "--batch-size", flags->batch_size, "records at once");
-  add_value(*command, "--threads", flags->threads, "that compute; 0: all cores");
+  add_value(*command, "--batch-size", flags->batch_size, "records at once")->type_name("NUMBER");
+  add_value(*command, "--threads", flags->threads, "that compute; 0: all cores")
+      ->type_name("NUMBER");
   command->add_option("--device", flags->device, "what computes")
       ->type_name("auto|cpu|cuda|cuda:N")
       ->capture_default_str();
