@@ -159,7 +159,9 @@ void write_preprocessing(Hdf5Writer& file, const Model& model) {
 void write_weights(Hdf5Writer& file, const Model& model) {
   write_by_class(file, model);
   const auto& training = model.impl().training;
-  if (training) write_optimizer(file, *training, model);
+  if (training && training->optimizer_state.iterations > 0) {
+    write_optimizer(file, *training, model);
+  }
 }
 
 std::string now() {
