@@ -109,6 +109,7 @@ struct EvaluateOptions {
   int threads = 0;
   std::string device = "auto";
   int64_t gpu_memory_mib = 0;
+  int verbose = 0;  // 1: on a terminal, how many records are done; on stderr
 };
 
 // What predict() is told; as in FitOptions. The first call with the same options compiles the

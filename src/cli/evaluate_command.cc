@@ -226,6 +226,7 @@ int evaluate(const Flags& flags) {
   options.metrics = metrics_of(flags, model, data);
   options.threads = flags.threads;
   options.device = flags.device;
+  options.verbose = 1;
   if (flags.loss.empty() && model.impl().training) {
     options.losses = model.impl().training->losses;
     options.loss_weights = model.impl().training->loss_weights;

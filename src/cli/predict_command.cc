@@ -14,10 +14,8 @@
 #include "cli/flags.h"
 #include "cli/model_flags.h"
 #include "cli/predictions.h"
-#include "core/clock.h"
-#include "core/count_text.h"
-#include "core/standard_error.h"
 #include "data/inputs.h"
+#include "show/record_counter.h"
 
 namespace sluice::cli {
 namespace {
@@ -31,29 +29,6 @@ struct Flags {
   int64_t batch_size = 128;
   int threads = 0;
   std::string device = "cpu";
-};
-
-// On a terminal, how many records there are so far; nothing that is done within a second.
-class Counter {
- public:
-  void add(int64_t records) {
-    records_ += records;
-    const auto now = core::steady_now();
-    if (!on_terminal_ || now - shown_ < std::chrono::seconds(1)) return;
-    shown_ = now;
-    was_shown_ = true;
-    core::write_to_standard_error(
-        fmt::format("\r{}", core::counted(records_, "record", "records")));
-  }
-  ~Counter() {
-    if (was_shown_) core::write_to_standard_error("\r\033[K");
-  }
-
- private:
-  const bool on_terminal_ = ::isatty(STDERR_FILENO) == 1;
-  core::TimePoint shown_ = core::steady_now();
-  bool was_shown_ = false;
-  int64_t records_ = 0;
 };
 
 // Predicts and tells.
@@ -104,7 +79,7 @@ class Predictor {
   const OutputNames names_;
   PredictOptions options_;
   std::optional<PredictionFile> file_;
-  Counter counter_;
+  show::RecordCounter counter_;
   int64_t record_ = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/parameter_set.h"
 #include "nn/model_impl.h"
+#include "show/record_counter.h"
 #include "sluice/dataset.h"
 #include "train/fits.h"
 #include "train/inference.h"
@@ -15,11 +16,14 @@ namespace sluice::train {
 namespace {
 
 backend::StepMetrics evaluate_with(backend::Replica& replica, const data::Records& records,
-                                   int64_t batch_size) {
+                                   int64_t batch_size, bool shown = false) {
+  show::RecordCounter counter(records.info().records, shown);
   backend::StepMetrics sums;
   data::InOrderBatches batches(records, batch_size);
   for (int64_t batch = 0; batch < batches.batches(); ++batch) {
-    sums += replica.evaluate(worker::make_batch(replica, batches, batch));
+    const backend::StepMetrics more = replica.evaluate(worker::make_batch(replica, batches, batch));
+    sums += more;
+    counter.add(more.samples);
   }
   return sums;
 }
@@ -52,7 +56,9 @@ Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) 
   const auto replica = impl_->compiled.take(
       key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
   const train::Measures measures(*this, (*replica).graph());
-  return measures.of(train::evaluate_with(*replica, *dataset.records(), key.batch_size));
+  return measures.of(
+      train::evaluate_with(*replica, *dataset.records(), key.batch_size,
+                           options.verbose > 0 && show::standard_error_is_terminal()));
 }
 
 }  // namespace sluice
