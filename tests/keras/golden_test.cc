@@ -40,6 +40,7 @@ class Golden {
   bool has(const char* version) const { return json_.contains(version); }
   bool has_number(const std::string& name) const { return json_.at("numbers").contains(name); }
   int64_t batch() const { return json_.at("batch"); }
+  int steps() const { return json_.value("steps", 3); }
   std::vector<float> floats(const char* name) const { return floats_of(json_.at(name)); }
   backend::Graph graph() const {
     const Model model = this->model("keras3");
@@ -139,7 +140,7 @@ class GoldenTest : public testing::Test {
   void compare_training() const {
     const auto replica = compile(golden_, golden_.optimizer());
     const std::vector<float> x = golden_.floats("x"), y = golden_.floats("y");
-    for (int step = 0; step < 3; ++step) replica->train_step({golden_.batch(), x, y});
+    for (int step = 0; step < golden_.steps(); ++step) replica->train_step({golden_.batch(), x, y});
     replica->adopt_averages();
     golden_.expect("trained", replica->parameters());
   }

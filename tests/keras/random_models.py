@@ -107,11 +107,15 @@ class Builder:
             config = {} if axis == len(shape) and c.happens(0.5) else {"axis": axis}
             return self.plain("Concatenate", config, [source, *others]) if others else None
         kind = c.one_of(["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"])
+        # Without a graph, Keras' own sum on TensorFlow takes a number for each sample for a bias
+        # where there are as many samples as channels.
         count = 1 if kind == "Subtract" else c.whole(1, 2)
         others = []
         for _ in range(count):
             near = [i for i in range(len(self.values)) if i != source and not self.is_classes(i)
-                    and self.fits(self.shape(i), shape)]
+                    and self.fits(self.shape(i), shape)
+                    and (kind not in ("Add", "Average") or np.prod(self.shape(i)) > 1
+                         or np.prod(shape) == 1)]
             other = c.one_of(near) if near and c.happens(0.8) else self.reach(shape)
             if other is None:
                 return None

@@ -3,6 +3,7 @@
     keras3          the model's JSON
     loss_function   a name, or for each output {"loss": as Keras writes it, "weight": number}
     optimizer       as Keras writes it; SGD(0.1) where there is none
+    steps           of training; 3 where it is missing
     batch           the number of samples
     x, y            of a model with several inputs or outputs, a sample's one after another
     weights         layer by layer, those of a model inside a model where it stands
@@ -10,7 +11,7 @@
         outputs       in inference mode
         loss          in training mode, penalties of the weights included
         gradients/W   of that loss, by the names of the weights
-        trained       the weights after three steps on the same batch
+        trained       the weights after the steps, all on the same batch
     errors          how far Keras' own float32 is from each of these numbers, which are of float64
 
 Arrays are little-endian float32 in base64. A model that draws in training mode has only outputs.
@@ -73,7 +74,7 @@ def finalize_normalizations(model):
             layer.finalize_state()  # it computes with copies of its weights
 
 
-def numbers(make, dtype, weights, x, y, tasks, optimizer, random):
+def numbers(make, dtype, weights, x, y, tasks, optimizer, random, steps):
     begin(dtype)
     model = make(keras)
     model.set_weights(weights)
@@ -87,7 +88,7 @@ def numbers(make, dtype, weights, x, y, tasks, optimizer, random):
     losses = [keras.losses.get(copy.deepcopy(task["loss"])) for task in tasks]
     optimizer = keras.optimizers.get(copy.deepcopy(optimizer))  # it changes what it is given
     names = {id(weight): name for name, weight in named_weights(model)}
-    for step in range(3):
+    for step in range(steps):
         with tf.GradientTape() as tape:
             outputs = tf.nest.flatten(model(x, training=True))
             loss = sum(task["weight"] * tf.reduce_mean(loss_of(truth, output))
@@ -108,13 +109,28 @@ def numbers(make, dtype, weights, x, y, tasks, optimizer, random):
     return result
 
 
-def record(make, weights, x, y, tasks, optimizer=None, random=False):
+def errors(exact, orders, make, weights, x, y, *arguments):
+    """How far float32 is from these numbers, in the worst of so many orders of the samples."""
+    worst = dict.fromkeys(exact, 0.0)
+    for places in range(orders):
+        rolled = [[np.roll(a, places, axis=0) for a in arrays] for arrays in (x, y)]
+        single = numbers(make, "float32", weights, *rolled, *arguments)
+        single["outputs"] = np.roll(single["outputs"], -places, axis=0)
+        for name, value in exact.items():
+            error = np.max(np.abs(value - single[name]), initial=0)
+            worst[name] = max(worst[name], float(f"{error:.3g}"))
+    return worst
+
+
+def record(make, weights, x, y, tasks, optimizer=None, random=False, steps=3, orders=1):
     """`make` gives the model, of Keras, with the same names each time; `weights` are as
-    model.set_weights() takes them, x and y lists. `tasks` have a loss and a weight each."""
+    model.set_weights() takes them, x and y lists. `tasks` have a loss and a weight each. `orders`
+    as for errors(): normalizations of few samples make rounding errors large, and then a single
+    run tells little of how large."""
     sgd = {"class_name": "SGD", "config": {"learning_rate": 0.1}}
-    arguments = (weights, x, y, tasks, optimizer or sgd, random)
+    arguments = (weights, x, y, tasks, optimizer or sgd, random, steps)
     exact = numbers(make, "float64", *arguments)
-    single = numbers(make, "float32", *arguments)
+    of_float32 = errors(exact, orders, make, *arguments)
     begin("float32")
     model = make(keras)
     model.set_weights(weights)
@@ -123,13 +139,11 @@ def record(make, weights, x, y, tasks, optimizer=None, random=False):
         "keras3": json.loads(model.to_json()),
         "loss_function": tasks[0]["loss"] if one else tasks,
         **({"optimizer": optimizer} if optimizer else {}),
+        **({"steps": steps} if steps != 3 else {}),
         "batch": len(x[0]),
         "x": text_of(rows(x)),
         "y": text_of(rows(y)),
         "weights": text_of(flat(model)),
         "numbers": {name: text_of(value) for name, value in exact.items()},
-        "errors": {
-            name: float(f"{np.max(np.abs(value - single[name]), initial=0):.3g}")
-            for name, value in exact.items()
-        },
+        "errors": of_float32,
     }

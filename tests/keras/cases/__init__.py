@@ -13,6 +13,7 @@ class Case:
     batch: int = 3
     keras2: bool = True  # whether Keras 2 has all of it
     random: bool = False  # draws in training mode: only inference can be compared
+    real: bool = False  # of real_models.py: one step, away from kinks (kinks.py)
     low: float = -1.0  # inputs are drawn from here
     high: float = 1.0
     classes: int = 0  # inputs are whole numbers from 0, below this
