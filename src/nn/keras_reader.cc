@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
 
 #include "core/json_text.h"
@@ -18,12 +19,11 @@ using Json = nlohmann::ordered_json;
 
 Json parse(std::string_view text) {
   if (text.starts_with("\x89HDF")) {
-    throw std::invalid_argument("this is an HDF5 file; write model.to_json() into a file instead");
+    throw std::invalid_argument("this is an HDF5 file, no JSON: load_model() reads it");
   }
   if (text.starts_with("PK\x03\x04")) {
     throw std::invalid_argument(
-        "this is a zip archive, as .keras files are; write "
-        "model.to_json() into a file instead");
+        "this is a zip archive, as .keras files are: load_model() reads it");
   }
   return core::parse_json(text);
 }
@@ -35,6 +35,14 @@ const Json* find_batch_shape(const Json& config) {
     if (found != config.end() && !found->is_null()) return &*found;
   }
   return nullptr;
+}
+
+// Of an Embedding's input, mostly. They come as float32, which holds those below 2^24.
+bool is_of_whole_numbers(const Json& config) {
+  static const std::set<std::string> kTypes = {"int8",  "uint8",  "int16", "uint16",
+                                               "int32", "uint32", "int64"};
+  const Json dtype = config.value("dtype", Json());
+  return dtype.is_string() && kTypes.contains(dtype.get<std::string>());
 }
 
 // The first layer, when it is no InputLayer, may carry the input's shape; so may the model.
@@ -140,7 +148,7 @@ Input nn::read_input(const nlohmann::ordered_json& config) {
   };
   const Json* shape = find_batch_shape(config);
   if (shape == nullptr) refuse("has no shape");
-  const std::string problem = nn::dtype_problem(config);
+  const std::string problem = is_of_whole_numbers(config) ? "" : nn::dtype_problem(config);
   if (!problem.empty()) refuse(problem);
   if (config.value("sparse", Json(false)) == true || config.value("ragged", Json(false)) == true) {
     refuse("Sluice has only dense inputs");

@@ -140,8 +140,7 @@ const bool kRegistered = [] {
   if (real == golden_files().end()) return false;
   for (const auto& item : real->second.items()) {
     const Json& record = item.value();
-    for (const char* file :
-         {"m.sluice", "m.keras", "m.h5", "m.weights.h5", "m.json", "m.onnx"}) {
+    for (const char* file : {"m.sluice", "m.keras", "m.h5", "m.weights.h5", "m.json", "m.onnx"}) {
       testing::RegisterTest(
           "damage", (item.key() + "/" + file).c_str(), nullptr, nullptr, __FILE__, __LINE__,
           [&record, file]() -> testing::Test* { return new DamageTest(record, file); });

@@ -133,5 +133,4 @@ MODELS = {
     "densenet121": application("DenseNet121", 32),
     "vgg16": vgg16,
     "resnet50": application("ResNet50", 32),
-    "inception_v3": application("InceptionV3", 75),
 }

@@ -43,7 +43,9 @@ def is_chain(recipe):
 
 
 def make_model(recipe, name="model", sequential=False):
-    values = [keras.layers.Input(i["shape"], name=f"x{n}") for n, i in enumerate(recipe["inputs"])]
+    values = [keras.layers.Input(i["shape"], name=f"x{n}",
+                                 dtype="int32" if i.get("classes", 0) % 2 else None)
+              for n, i in enumerate(recipe["inputs"])]
     layers = [make_layer(layer, layer_name(i, layer)) for i, layer in enumerate(recipe["layers"])]
     if sequential or recipe.get("sequential") and is_chain(recipe):
         return keras.Sequential([values[0], *layers], name=name)

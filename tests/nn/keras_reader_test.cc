@@ -186,15 +186,15 @@ TEST(KerasReaderTest, InputsThatSluiceDoesNotHaveAreRefused) {
   EXPECT_EQ(error_of(input(R"({"batch_shape": [null, null, 3]})")),
             "input shape [null,null,3]: every size but the batch must be a number");
   EXPECT_EQ(error_of(input(R"({"name": "i"})")), "InputLayer \"i\": has no shape");
-  EXPECT_EQ(error_of(input(R"({"name": "i", "batch_shape": [null, 3], "dtype": "int32"})")),
-            "InputLayer \"i\": dtype = \"int32\": Sluice has float32");
+  EXPECT_EQ(error_of(input(R"({"name": "i", "batch_shape": [null, 3], "dtype": "string"})")),
+            "InputLayer \"i\": dtype = \"string\": Sluice has float32");
   EXPECT_EQ(error_of(input(R"({"name": "i", "batch_shape": [null, 3], "sparse": true})")),
             "InputLayer \"i\": Sluice has only dense inputs");
 }
 
-TEST(KerasReaderTest, AnInputsDtypeMayBeAPolicyAsALayersMay) {
-  for (const char* dtype :
-       {R"({"class_name": "DTypePolicy", "config": {"name": "float32"}})", "\"float32\"", "null"}) {
+TEST(KerasReaderTest, AnInputsDtypeMayBeAPolicyAsALayersMayOrOfWholeNumbers) {
+  for (const char* dtype : {R"({"class_name": "DTypePolicy", "config": {"name": "float32"}})",
+                            "\"float32\"", "null", "\"int32\"", "\"uint8\""}) {
     const std::string config = std::string(R"({"batch_shape": [null, 3], "dtype": )") + dtype + "}";
     EXPECT_EQ(Model::from_json(sequential_of(layer_of("InputLayer", config))).input_shape(),
               Shape{3})
@@ -266,8 +266,7 @@ TEST(KerasReaderTest, JsonThatOthersHaveWrappedIsRead) {
 }
 
 TEST(KerasReaderTest, WhatIsNoModelJsonIsNamed) {
-  EXPECT_EQ(error_of("\x89HDF\r\n..."),
-            "this is an HDF5 file; write model.to_json() into a file instead");
+  EXPECT_EQ(error_of("\x89HDF\r\n..."), "this is an HDF5 file, no JSON: load_model() reads it");
   EXPECT_THAT(error_of("PK\x03\x04..."), HasSubstr("zip archive, as .keras files are"));
   EXPECT_EQ(error_of(R"({"class_name": )"),
             "not JSON from line 1, column 16 on (near \"class_name\")");
