@@ -25,9 +25,10 @@ Model read_keras_model(Json model, const std::string& keras_version) {
   const nn::WithoutDrawing weights_follow;
   Model read = Model::from_json(core::json_text(model));
   if (read.built()) return read;
-  throw RuntimeError(fmt::format(
-      "has the model \"{}\" without its input's shape: build it in Keras before it is saved",
-      read.name()));
+  throw RuntimeError(fmt::format("has the model \"{}\" without {}", read.name(),
+                                 read.impl().layers.empty()
+                                     ? "any layer behind its input"
+                                     : "its input's shape: build it in Keras before it is saved"));
 }
 
 Json parse_json_of(std::string_view what, std::string_view text) {

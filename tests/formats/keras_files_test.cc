@@ -123,6 +123,16 @@ TEST(KerasFilesTest, SplitsListsThatAreTooLongForOneAttribute) {
 }
 
 TEST(KerasFilesTest, SaysWhatIsMissing) {
+  const std::string input = R"({"class_name": "InputLayer", "config": {"batch_shape": [null, 3]}})";
+  for (const auto& [layer, what] :
+       {std::pair(input, "any layer behind its input"),
+        std::pair(std::string(R"({"class_name": "Flatten", "config": {}})"),
+                  "its input's shape")}) {
+    const std::string config =
+        R"({"class_name": "Sequential", "config": {"name": "m", "layers": [)" + layer + "]}}";
+    EXPECT_THAT(message_of<RuntimeError>([&] { parse_keras(archive_of(config, "")); }),
+                HasSubstr(std::string("has the model \"m\" without ") + what));
+  }
   ZipWriter empty;
   empty.add("a", "");
   const std::string archive = std::move(empty).finish();

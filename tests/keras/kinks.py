@@ -8,6 +8,11 @@ gradients, so the weights are changed until it does not happen: what a ReLU take
 bias (or beta) in front of it, channel by channel, by at most REACH, so that 0 lies in the middle of
 the widest gap there between the values of this batch. All is done in float64, and distances are
 in units of the standard deviation of the values in question.
+
+Measured with a DenseNet of 4 blocks of 4 layers on 8 pictures of 64x64: as its weights were drawn,
+Keras' own float32 was off from its float64 by 1.6e-3 in gradients of conv1, and 13 of our gradients
+by up to 7e-4 where Keras happened to be right. With biases shifted by at most 0.1 Keras is off by
+8e-6 at most, and we by 2e-5.
 """
 import reference
 import keras
