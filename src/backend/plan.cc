@@ -38,7 +38,12 @@ Activation taken_by_loss(const Graph& graph, const LossSpec& loss, const Op* op)
   return takes ? last->activation : Activation::kLinear;
 }
 
-Needs needs_of(const Graph& graph) {
+bool is_identity(const Graph& graph, const Op& op, Purpose purpose) {
+  return traits_of(graph, op).is_identity ||
+         (purpose == Purpose::kInference && std::holds_alternative<NoiseOp>(op.kind));
+}
+
+Needs needs_of(const Graph& graph, Purpose purpose) {
   Needs needs;
   std::vector<bool> wanted(graph.values.size(), false);
   for (const GraphOutput& output : graph.outputs) {
@@ -62,7 +67,7 @@ Needs needs_of(const Graph& graph) {
   for (size_t i = 0; i < graph.ops.size(); ++i) {
     const Op& op = graph.ops[i];
     if (!needs.ops[i]) continue;
-    if (traits_of(graph, op).is_identity) {
+    if (is_identity(graph, op, purpose)) {
       needs.roots[op.output] = needs.roots[op.inputs.front()];
     } else {
       for (const ValueId input : op.inputs) ++needs.reads[needs.roots[input]];
@@ -78,9 +83,10 @@ Needs needs_of(const Graph& graph) {
 class Planner {
  public:
   Planner(const Graph& graph, const PlanOptions& options)
-      : graph_(graph), options_(options), needs_(needs_of(graph)) {}
+      : graph_(graph), options_(options), needs_(needs_of(graph, options.purpose)) {}
 
   Plan take() && {
+    plan_.purpose = options_.purpose;
     tensor_of_.resize(graph_.values.size());
     for (const ValueId input : graph_.inputs) {
       tensor_of_[input] = add_tensor({.shape = graph_.values[input]});
@@ -115,8 +121,12 @@ class Planner {
   void add_op(const Op& op) {
     const OpTraits traits = traits_of(graph_, op);
     const size_t first = tensor_of_[op.inputs.front()];
-    if (traits.is_identity || take_along(op, first)) {
+    if (is_identity(graph_, op, options_.purpose) || take_along(op, first) || fold(op, first)) {
       tensor_of_[op.output] = first;
+      return;
+    }
+    if (const std::optional<size_t> sum = fold_sum(op)) {
+      tensor_of_[op.output] = *sum;
       return;
     }
     const Type type = type_of(traits, op);
@@ -147,6 +157,67 @@ class Planner {
     input.activation = before.activation = *activation;
     before.keeps_gradient = traits.keeps_gradient && !traits.takes_activation;
     return true;
+  }
+
+  // The convolution that writes `tensor`, which `value` is, where something may be put behind it:
+  // nothing is yet that had to come later, and nobody else reads it.
+  Step* open_convolution(size_t tensor, ValueId value) {
+    const Tensor& output = plan_.tensors[tensor];
+    const bool asked = options_.folds && options_.purpose == Purpose::kInference &&
+                       options_.precision == Precision::kFloat32;
+    if (!asked || !output.step || needs_.reads[needs_.roots[value]] > 1) return nullptr;
+    Step& step = plan_.steps[*output.step];
+    const auto* conv = step.op == nullptr ? nullptr : std::get_if<Conv2DOp>(&step.op->kind);
+    if (conv == nullptr || conv->transposed || step.adds ||
+        step.activation != Activation::kLinear || output.shape != graph_.values[value]) {
+      return nullptr;
+    }
+    return &step;
+  }
+
+  // Takes a batch normalization into the convolution before it.
+  bool fold(const Op& op, size_t tensor) {
+    const auto* normalization = std::get_if<BatchNormOp>(&op.kind);
+    if (normalization == nullptr) return false;
+    Step* const step = open_convolution(tensor, op.inputs.front());
+    if (step == nullptr || step->normalization != nullptr) return false;
+    step->normalization = normalization;
+    return true;
+  }
+
+  // Lets a convolution add what it gives to the other operand of a sum, which nobody reads behind
+  // it; the tensor that the sum then is.
+  std::optional<size_t> fold_sum(const Op& op) {
+    const auto* merge = std::get_if<MergeOp>(&op.kind);
+    if (merge == nullptr || merge->kind != MergeOp::Kind::kAdd || op.inputs.size() != 2) return {};
+    for (const size_t k : {0, 1}) {
+      const size_t tensor = tensor_of_[op.inputs[k]], other = tensor_of_[op.inputs[1 - k]];
+      Step* const step = open_convolution(tensor, op.inputs[k]);
+      if (step == nullptr || !takes_sum(*step) || !is_free_at(*step, other, op.inputs[1 - k])) {
+        continue;
+      }
+      step->inputs.push_back({other, graph_.values[op.output]});
+      step->adds = true;
+      return tensor;
+    }
+    return {};
+  }
+
+  // An image of few channels may be in another layout than what comes of it.
+  static bool takes_sum(const Step& step) { return step.inputs.front().shape[2] > 3; }
+
+  // Whether the tensor is there when this step runs, and those who read it have done so, but for
+  // one.
+  bool is_free_at(const Step& step, size_t tensor, ValueId value) const {
+    const Tensor& wanted = plan_.tensors[tensor];
+    const auto index = static_cast<size_t>(&step - plan_.steps.data());
+    if (!wanted.step || *wanted.step >= index || wanted.shape != graph_.values[value]) return false;
+    int before = 0;
+    for (size_t i = 0; i < index; ++i) {
+      before +=
+          static_cast<int>(std::ranges::count(plan_.steps[i].inputs, tensor, &Step::Input::tensor));
+    }
+    return before + 1 == needs_.reads[needs_.roots[value]];
   }
 
   Type type_of(const OpTraits& traits, const Op& op) const {

@@ -6,7 +6,9 @@
 // dropout of rate 0). An activation whose derivative follows from its output is fused into the
 // convolution, dense layer or merge before it, a ReLU into a batch normalization, and a last
 // softmax or sigmoid into the crossentropies. Casts come in where neighbours compute in different
-// types, and conversions between layouts around convolutions that gain more from theirs. What is
+// types, and conversions between layouts around convolutions that gain more from theirs. For
+// inference noise is an identity as well, and a convolution takes a batch normalization and a sum
+// behind it along, where the device can. What is
 // written once and read by several is one tensor: its readers' gradients add up in the order of the
 // backward pass.
 #pragma once
@@ -49,6 +51,9 @@ struct Tensor {
 };
 
 // What one kernel computes: an op, with the activation that is fused behind it, or a conversion.
+//
+// A convolution for inference may have both of these behind it, in front of the activation: a batch
+// normalization, and a sum with the last of its inputs, in the memory of which its output then is.
 struct Step {
   struct Input {
     size_t tensor;
@@ -64,6 +69,8 @@ struct Step {
     bool is_complete = false;  // after this step's backward nobody adds to the gradient
   };
   const Op* op = nullptr;  // none: the input in the output's type and layout
+  const BatchNormOp* normalization = nullptr;  // behind the op, or none
+  bool adds = false;                           // the last input
   Activation activation{};
   std::vector<Input> inputs{};
   size_t output = 0;                    // a tensor
@@ -89,6 +96,7 @@ struct PlannedPenalty {
 };
 
 struct Plan {
+  Purpose purpose = Purpose::kTraining;
   std::vector<Tensor> tensors;
   std::vector<size_t> inputs;             // tensors, in the graph's order
   std::vector<PlannedOutput> outputs;     // likewise
@@ -110,6 +118,7 @@ struct PlanOptions {
   Purpose purpose = Purpose::kTraining;  // for inference no step has a backward
   Precision precision = Precision::kFloat32;
   bool in_blocks = false;  // whether convolutions prefer images in blocks of channels
+  bool folds = false;      // whether they can take a Step's normalization and sum
   // Whether an op between images of this type gains more from blocks than it costs to convert both
   // on their way in and out, and their gradients.
   bool (*gains_from_blocks)(const Op& op, Type type, const Shape& x, const Shape& y) = nullptr;

@@ -44,7 +44,8 @@ class LayoutPass {
   }
 
   bool gains_from_blocks(const Step& step) const {
-    if (step.op == nullptr || options_.gains_from_blocks == nullptr) return false;
+    // What is added up in place has one layout.
+    if (step.op == nullptr || step.adds || options_.gains_from_blocks == nullptr) return false;
     const Tensor& y = plan_.tensors[step.output];
     return options_.gains_from_blocks(*step.op, y.type, step.inputs.front().shape, y.shape);
   }

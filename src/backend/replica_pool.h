@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "backend/replica.h"
+#include "core/parameter_set.h"
 
 namespace sluice::backend {
 
@@ -37,13 +38,13 @@ class ReplicaPool {
   // exception is on its way, after which nothing is known of a device.
   class Lease {
    public:
-    Lease(ReplicaPool& pool, Key key, std::unique_ptr<Replica> replica)
-        : pool_(pool), key_(std::move(key)), replica_(std::move(replica)) {}
+    Lease(ReplicaPool& pool, Key key, uint64_t version, std::unique_ptr<Replica> replica)
+        : pool_(pool), key_(std::move(key)), version_(version), replica_(std::move(replica)) {}
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     ~Lease() {
       if (std::uncaught_exceptions() == exceptions_) {
-        pool_.put_back(std::move(key_), std::move(replica_));
+        pool_.put_back({std::move(key_), version_, std::move(replica_)});
       }
     }
     Replica& operator*() const { return *replica_; }
@@ -51,18 +52,23 @@ class ReplicaPool {
    private:
     ReplicaPool& pool_;
     Key key_;
+    const uint64_t version_;
     std::unique_ptr<Replica> replica_;
     const int exceptions_ = std::uncaught_exceptions();
   };
 
-  // A replica with `parameters`; made by compile() where none is free.
+  // A replica with these parameters, copied into it unless it has them; made by compile() where
+  // none is free.
   template <typename Compile>
-  Lease take(const Key& key, std::span<const float> parameters, const Compile& compile) {
-    std::unique_ptr<Replica> replica = find(key);
-    if (replica == nullptr) replica = compile();
-    std::copy(parameters.begin(), parameters.end(), replica->parameters().begin());
-    replica->parameters_changed();
-    return {*this, key, std::move(replica)};
+  Lease take(const Key& key, const core::ParameterSet& parameters, const Compile& compile) {
+    Free found = find(key);
+    if (found.replica == nullptr) found.replica = compile();
+    if (found.version != parameters.version()) {
+      const std::span<const float> values = parameters.values();
+      std::copy(values.begin(), values.end(), found.replica->parameters().begin());
+      found.replica->parameters_changed();
+    }
+    return {*this, key, parameters.version(), std::move(found.replica)};
   }
 
   // The model has changed.
@@ -74,25 +80,27 @@ class ReplicaPool {
  private:
   static constexpr size_t kMostFree = 4;  // each has a copy of the parameters
   struct Free {
-    Key key;
-    std::unique_ptr<Replica> replica;
+    Key key{};
+    uint64_t version = 0;  // of the parameters that it has; 0: none
+    std::unique_ptr<Replica> replica{};
   };
 
-  std::unique_ptr<Replica> find(const Key& key) {
+  // Without a replica where none is free.
+  Free find(const Key& key) {
     const std::lock_guard lock(mutex_);
     for (auto it = free_.begin(); it != free_.end(); ++it) {
       if (it->key != key) continue;
-      std::unique_ptr<Replica> replica = std::move(it->replica);
+      Free found = std::move(*it);
       free_.erase(it);
-      return replica;
+      return found;
     }
-    return nullptr;
+    return {};
   }
 
-  void put_back(Key key, std::unique_ptr<Replica> replica) {
+  void put_back(Free replica) {
     std::list<Free> gone;  // destroyed behind the lock
     const std::lock_guard lock(mutex_);
-    free_.push_front({std::move(key), std::move(replica)});
+    free_.push_front(std::move(replica));
     if (free_.size() > kMostFree) gone.splice(gone.begin(), free_, std::prev(free_.end()));
   }
 

@@ -5,12 +5,20 @@
 namespace sluice::backend {
 namespace {
 
+// Whether the step's output is in the memory of this tensor.
+bool adds_to(const Plan& plan, const Step& step, const Tensor& tensor) {
+  return step.adds && &plan.tensors[step.inputs.back().tensor] == &tensor;
+}
+
 // When a tensor is written for the first time, and read for the last.
 int last_use(const Plan& plan, const Tensor& tensor) {
   int last = tensor.step ? plan.forward_time(*tensor.step) : 0;
   if (tensor.is_output) last = plan.loss_time();
   for (const size_t reader : tensor.readers) {
     last = std::max(last, plan.last_time(reader));
+    const Step& step = plan.steps[reader];
+    if (adds_to(plan, step, tensor))
+      last = std::max(last, last_use(plan, plan.tensors[step.output]));
   }
   if (tensor.has_gradient) last = std::max(last, plan.backward_time(*tensor.step));
   return last;
@@ -133,7 +141,9 @@ std::vector<Value> Values::place_tensors(const Plan& plan, int64_t batch, Memory
                 .reader_differentiates = tensor.reader_differentiates,
                 .is_differentiated = tensor.reader_differentiates || tensor.sum_differentiates};
     const size_t size = floats_for(tensor.type, static_cast<size_t>(batch * tensor.shape.size()));
-    if (tensor.step) {
+    if (tensor.step && plan.steps[*tensor.step].adds) {
+      value.data = values[plan.steps[*tensor.step].inputs.back().tensor].data;
+    } else if (tensor.step) {
       value.data = memory.add(size, plan.forward_time(*tensor.step), last_use(plan, tensor));
     } else if (plan.inputs.size() == 1) {
       value.data = x_;

@@ -44,7 +44,14 @@ class ParameterSet {
       : layout_(std::move(layout)), values_(layout_.size()) {}
 
   const ParameterLayout& layout() const { return layout_; }
-  std::span<float> values() { return values_.span(); }
+  // Of two sets with the same number the values are the same: it is another one, that no set had
+  // before, whenever somebody asks for values that he may change. He does so before he gives the
+  // set to anybody who looks at its number.
+  uint64_t version() const { return version_; }
+  std::span<float> values() {
+    version_ = next_version();
+    return values_.span();
+  }
   std::span<const float> values() const { return values_.span(); }
   std::span<float> values_of(const Variable& v) { return values().subspan(v.offset, v.size()); }
   std::span<const float> values_of(const Variable& v) const {
@@ -52,8 +59,11 @@ class ParameterSet {
   }
 
  private:
+  static uint64_t next_version();
+
   ParameterLayout layout_;
   AlignedBuffer values_;
+  uint64_t version_ = next_version();
 };
 
 }  // namespace sluice::core

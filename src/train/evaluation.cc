@@ -54,7 +54,7 @@ Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) 
   train::warn_of_logits(*this, tasks);
   const auto key = train::key_of(options, nn::parse_tasks(tasks), dataset.records()->weighted());
   const auto replica = impl_->compiled.take(
-      key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
+      key, parameters(), [&] { return train::compile_for_inference(*this, key); });
   const train::Measures measures(*this, (*replica).graph());
   return measures.of(
       train::evaluate_with(*replica, *dataset.records(), key.batch_size,

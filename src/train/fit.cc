@@ -96,8 +96,8 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   const backend::ReplicaOptions compiled = replica_options(options, *this);
   const auto replica = backend->compile(graph, compiled);
   const train::Measures measures(*this, replica->graph());
-  const auto values = parameters().values();
-  std::copy(values.begin(), values.end(), replica->parameters().begin());
+  const auto initial = std::as_const(*this).parameters().values();
+  std::copy(initial.begin(), initial.end(), replica->parameters().begin());
   replica->parameters_changed();
   if (!options.optimizer && impl_->training) {
     replica->restore_optimizer(impl_->training->optimizer_state);
@@ -126,7 +126,7 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   }
   replica->adopt_averages();
   const auto trained = replica->parameters();
-  std::copy(trained.begin(), trained.end(), values.begin());
+  std::copy(trained.begin(), trained.end(), parameters().values().begin());
   impl_->training = {*compiled.optimizer,    objective.loss,    objective.losses,
                      objective.loss_weights, objective.metrics, replica->optimizer_state()};
   impl_->preprocessing = data::preprocessing_of(dataset.records()->info());

@@ -92,7 +92,7 @@ std::vector<std::vector<float>> Model::predict(const std::vector<std::span<const
   const auto key = train::key_of(
       asked, std::vector(outputs.size(), backend::GraphOutput{.loss = MeanSquaredError{}}), false);
   const auto replica = impl_->compiled.take(
-      key, parameters().values(), [&] { return train::compile_for_inference(*this, key); });
+      key, parameters(), [&] { return train::compile_for_inference(*this, key); });
   std::vector<std::vector<float>> y;
   for (const size_t size : outputs) y.emplace_back(n * size);
   // Of one input or output the rows are the array itself.

@@ -536,5 +536,71 @@ TEST(PlanTest, WhatMovesNothingIsDropped) {
   EXPECT_THAT(names_of(builder.build(kMse)), ElementsAre("op2"));
 }
 
+// --- What only inference does ---
+
+constexpr PlanOptions kFolding = {.purpose = Purpose::kInference, .folds = true};
+
+TEST(PlanTest, ForInferenceNoiseIsDropped) {
+  const Graph graph = GraphBuilder({4}).dropout(0.5f, 1).dense(2).build(kMse);
+  EXPECT_EQ(names_of(graph).size(), 2u);
+  EXPECT_EQ(make_plan(graph, {.purpose = Purpose::kInference}).steps.size(), 1u);
+}
+
+TEST(PlanTest, ForInferenceAConvolutionTakesTheNormalizationAndActivationBehindItAlong) {
+  const Graph graph = GraphBuilder({4, 4, 4})
+                          .conv({.filters = 2})
+                          .batch_norm()
+                          .activation(Activation::kRelu)
+                          .batch_norm()
+                          .build(kMse);
+  const Plan plan = make_plan(graph, kFolding);
+  EXPECT_THAT(names_of(plan), ElementsAre("op0", "op3"));
+  EXPECT_EQ(plan.steps[0].normalization, &std::get<BatchNormOp>(graph.ops[1].kind));
+  EXPECT_EQ(plan.steps[0].activation, Activation::kRelu);
+  EXPECT_EQ(make_plan(graph, {.folds = true}).steps.size(), 3u);  // in training it does not
+  EXPECT_EQ(make_plan(graph, {.purpose = Purpose::kInference}).steps.size(), 3u);
+}
+
+TEST(PlanTest, WhatSomebodyElseReadsTakesNoNormalization) {
+  GraphBuilder builder({4, 4, 4});
+  const ValueId x = builder.conv({.filters = 4}).here();
+  const Graph graph = builder.batch_norm().merge({}, {x}).build(kMse);
+  EXPECT_EQ(make_plan(graph, kFolding).steps[0].normalization, nullptr);
+}
+
+TEST(PlanTest, ForInferenceAConvolutionAddsToWhatNobodyReadsBehindIt) {
+  GraphBuilder builder({4, 4, 4});
+  const ConvSpec same{.filters = 4, .kernel_h = 1, .kernel_w = 1};
+  const ValueId x = builder.conv(same).here();
+  builder.conv(same).conv(same).batch_norm().merge({}, {x});
+  const Graph graph = builder.activation(Activation::kRelu).build(kMse);
+  const Plan plan = make_plan(graph, kFolding);
+  ASSERT_THAT(names_of(plan), ElementsAre("op0", "op1", "op2"));
+  const Step& sum = plan.steps[2];
+  EXPECT_TRUE(sum.adds);
+  EXPECT_NE(sum.normalization, nullptr);
+  EXPECT_EQ(sum.activation, Activation::kRelu);
+  ASSERT_EQ(sum.inputs.size(), 2u);
+  EXPECT_EQ(sum.inputs[1].tensor, plan.steps[0].output);
+}
+
+TEST(PlanTest, AConvolutionDoesNotAddToItsOwnImage) {
+  GraphBuilder builder({4, 4, 4});
+  const ConvSpec same{.filters = 4, .kernel_h = 1, .kernel_w = 1};
+  const ValueId x = builder.conv(same).here();
+  const Graph graph = builder.conv(same).merge({}, {x}).build(kMse);
+  for (const Step& step : make_plan(graph, kFolding).steps) EXPECT_FALSE(step.adds);
+}
+
+TEST(PlanTest, WhatIsReadLaterIsNotAddedTo) {
+  GraphBuilder builder({4, 4, 4});
+  const ConvSpec same{.filters = 4, .kernel_h = 1, .kernel_w = 1};
+  const ValueId image = builder.here();  // the memory of the graph's input is the caller's
+  const ValueId x = builder.conv(same).here();
+  builder.conv(same).conv(same).merge({}, {x}).merge({}, {x});
+  const Graph graph = builder.conv(same).merge({}, {image}).build(kMse);
+  for (const Step& step : make_plan(graph, kFolding).steps) EXPECT_FALSE(step.adds);
+}
+
 }  // namespace
 }  // namespace sluice::backend

@@ -23,19 +23,34 @@ class ReplicaPoolTest : public ::testing::Test {
     });
   }
 
+  static core::ParameterSet one_weight() {
+    core::ParameterLayout layout;
+    layout.add("kernel", {1});
+    core::ParameterSet parameters(layout);
+    parameters.values()[0] = 3;
+    return parameters;
+  }
+
   ReplicaPool pool_;
-  std::vector<float> parameters_{3};
+  core::ParameterSet parameters_ = one_weight();
   int compiled_ = 0;
 };
 
 TEST_F(ReplicaPoolTest, WhatIsFreeIsTakenWithTheParametersOfTheDay) {
   EXPECT_EQ((*take({})).parameters()[0], 3);
-  parameters_[0] = 5;
+  parameters_.values()[0] = 5;
   EXPECT_EQ((*take({})).parameters()[0], 5);
   EXPECT_EQ(compiled_, 1);
   pool_.clear();
   (void)take({});
   EXPECT_EQ(compiled_, 2);
+}
+
+TEST_F(ReplicaPoolTest, ParametersThatNobodyHasChangedAreNotCopiedAgain) {
+  (*take({})).parameters()[0] = 4;
+  EXPECT_EQ((*take({})).parameters()[0], 4);
+  (void)parameters_.values();
+  EXPECT_EQ((*take({})).parameters()[0], 3);
 }
 
 TEST_F(ReplicaPoolTest, NobodySharesOne) {

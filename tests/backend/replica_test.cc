@@ -354,6 +354,57 @@ TEST(ReplicaTest, AClassThatIsNoneIsFoundInWhicheverOutput) {
   EXPECT_THROW(replica->start_step({2, x, bad}), std::invalid_argument);
 }
 
+// Two residual blocks, one of which has its way around changed, and a depthwise convolution.
+Graph residual_network(int64_t channels, Activation activation) {
+  GraphBuilder builder({9, 9, 3});
+  const ConvSpec same{.filters = channels, .padding = {1, 1, 1, 1}};
+  builder.conv(same).batch_norm().activation(activation);
+  const ValueId x = builder.here();
+  builder.conv(same).batch_norm().activation(activation).conv(same).batch_norm();
+  builder.merge({}, {x}).activation(activation).dropout(0.5f, 1);
+  const ValueId y = builder.here();
+  const ConvSpec narrow{.filters = channels, .kernel_h = 1, .kernel_w = 1, .bias = false};
+  const ValueId around = builder.conv(narrow).batch_norm().here();
+  builder.from(y).conv({.filters = channels, .padding = {1, 1, 1, 1}, .groups = channels});
+  builder.batch_norm().merge({}, {around}).activation(activation).batch_norm();
+  return builder.flatten().dense(3).activation(Activation::kSoftmax).build(kSparse);
+}
+
+TEST(ReplicaTest, OneForInferenceGivesTheSameWithNormalizationsAndSumsInItsConvolutions) {
+  for (const int64_t channels : {4, 16, 32}) {
+    for (const Activation activation :
+         {Activation(Activation::kRelu), Activation(Activation::kTanh),
+          Activation(Activation::kSilu)}) {
+      SCOPED_TRACE(channels);
+      const Graph graph = residual_network(channels, activation);
+      const auto training = make_replica(graph, {.batch_size = 5}, 1, 0.2f);
+      const auto inference =
+          make_replica(graph, {.purpose = Purpose::kInference, .batch_size = 5}, 2, 0.2f);
+      for (const int round : {1, 2}) {  // parameters that change are seen
+        for (const Op& op : graph.ops) {
+          const auto* norm = std::get_if<BatchNormOp>(&op.kind);
+          if (norm == nullptr) continue;
+          const std::span<float> variance =
+              training->parameters().subspan(norm->variance.offset, norm->variance.size);
+          for (size_t i = 0; i < variance.size(); ++i) {
+            variance[i] = 0.1f * static_cast<float>(round) + 0.05f * static_cast<float>(i % 5);
+          }
+        }
+        training->parameters_changed();
+        std::ranges::copy(training->parameters(), inference->parameters().begin());
+        inference->parameters_changed();
+        for (const int64_t n : {5, 1}) {
+          const Samples samples(graph, n, 3);
+          std::vector<float> expected(static_cast<size_t>(n * 3)), y(expected.size());
+          training->predict(n, samples.x, expected);
+          inference->predict(n, samples.x, y);
+          for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], 1e-5) << i;
+        }
+      }
+    }
+  }
+}
+
 TEST(ReplicaTest, OneForInferenceGivesTheSameAndHasNoGradients) {
   const Graph graph = small_cnn();
   const auto training = make_replica(graph, {.batch_size = 21}, 1, 0.2f);

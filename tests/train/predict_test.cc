@@ -29,7 +29,7 @@ TEST(PredictTest, EachCallIsOfTheModelAsItIs) {
   std::copy(kIdentity.begin(), kIdentity.end(), weights.begin());
   const std::vector<float> x{5, 6};
   EXPECT_EQ(model.predict(x), x);
-  for (float& weight : weights) weight *= 2;
+  for (float& weight : model.parameters().values()) weight *= 2;
   EXPECT_THAT(model.predict(x), ElementsAre(10, 12));
   const Sequential copy = model;
   model.add(Activation("sigmoid"));

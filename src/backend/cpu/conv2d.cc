@@ -28,7 +28,8 @@ class Conv2D final : public Kernel {
         batch_(build.batch),
         x_size_(x_.shape.size()),
         y_size_(y_.shape.size()),
-        convolution_(build, op, x_, y_, {op.bias, activation_}) {
+        convolution_(build, op, x_, y_,
+                     {op.bias, activation_, build.step.normalization, build.step.adds}) {
     Buffer* image = x_.data;
     const Desc x_desc = image_desc(batch_, x_);
     // With one channel, channels last and channels first are the same.

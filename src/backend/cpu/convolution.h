@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "backend/cpu/folded_norm.h"
 #include "backend/cpu/kernel.h"
 #include "backend/cpu/primitive.h"
 #include "backend/cpu/reordered_parameter.h"
@@ -29,6 +30,8 @@ class Convolution {
   struct Behind {
     std::optional<ParameterSlice> bias{};
     Activation activation = Activation::kLinear;
+    const BatchNormOp* normalization = nullptr;  // in front of the activation; its bias is taken
+    bool adds = false;                           // to what the windows hold, behind that
   };
 
   // Of the kernel op.kernel [kernel_h, kernel_w, image channels / groups, windows' channels]. `op`
@@ -58,7 +61,9 @@ class Convolution {
   const Device& device_;
   const Conv2DOp& op_;
   const Behind behind_;
+  const bool is_inference_;  // and its forward direction is what is asked for
   const bool try_winograd_, try_winograd_for_kernel_;
+  std::optional<FoldedNorm> folded_;
   Dims kernel_dims_;
   Desc keras_kernel_;
   ConvolutionDescs descs_;

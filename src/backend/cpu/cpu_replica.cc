@@ -1,11 +1,15 @@
 #include "backend/cpu/cpu_replica.h"
 
+#include <strings.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 
 #include "backend/cpu/onednn.h"
 #include "backend/cpu/parallel.h"
+#include "backend/multiply_adds.h"
 #include "backend/ops.h"
 #include "backend/validate.h"
 
@@ -20,6 +24,15 @@ const ReplicaOptions& checked(const Graph& graph, const ReplicaOptions& options)
   const Status able = check(options.precision);
   if (!able.ok()) throw std::invalid_argument(able.message());
   return options;
+}
+
+// As OpenMP was told when it was loaded.
+bool threads_wait_passively() {
+  static const bool passive = [] {
+    const char* policy = std::getenv("OMP_WAIT_POLICY");
+    return policy != nullptr && strcasecmp(policy, "passive") == 0;
+  }();
+  return passive;
 }
 
 }  // namespace
@@ -38,15 +51,32 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
       metrics_{.counters = std::vector<double>(graph_.counters())},
       window_(graph.parameter_size, state_of(graph_), !options.optimizer) {
   device_.threads = options_.threads;
+  int64_t products = 0;
+  for (const Op& op : graph_.ops) {
+    const int64_t work = multiply_adds(graph_, op);
+    work_per_step_ += work;
+    products += work > 0 ? 1 : 0;
+  }
+  work_per_step_ /= std::max<int64_t>(1, products);
   if (options_.purpose == Purpose::kInference) return;  // who knows how many samples will come
   const ThreadScope threads(options_.threads);
   program_for(options_.batch_size);
 }
 
+int CpuReplica::threads_for(int64_t size) const {
+  // Some 100 us of one thread. To wake up another takes 10 to 50 us at each step, and more where
+  // others use the cores; one that spins instead is there at once.
+  constexpr int64_t kLittleWork = 5'000'000;
+  const bool little = work_per_step_ > 0 && work_per_step_ < kLittleWork / size;
+  const bool alone = options_.purpose == Purpose::kInference && little && threads_wait_passively();
+  return alone ? 1 : options_.threads;
+}
+
 Program& CpuReplica::program_for(int64_t size) {
   return programs_.get(size, [&] {
     check_memory(graph_, size);
-    auto program = std::make_unique<Program>(graph_, plan_, device_, parameters_, size);
+    auto program = std::make_unique<Program>(
+        graph_, plan_, threads_for(size) == 1 ? one_thread_ : device_, parameters_, size);
     if (arenas_.empty() || arenas_.back().size() < program->arena_size()) {
       arenas_.emplace_back(program->arena_size());
     }
@@ -91,8 +121,8 @@ StepMetrics CpuReplica::take_metrics() {
 
 StepMetrics CpuReplica::evaluate(const Batch& batch) {
   check_batch(graph_, options_.batch_size, batch);
-  const ThreadScope threads(options_.threads);
   const int64_t size = program_size(graph_, options_, batch.size);
+  const ThreadScope threads(threads_for(size));
   StepMetrics sums{.counters = std::vector<double>(graph_.counters())};
   program_for(size).evaluate(batch.size, padded(batch.x, size), batch.y.data(), sums);
   return sums;
@@ -100,8 +130,8 @@ StepMetrics CpuReplica::evaluate(const Batch& batch) {
 
 void CpuReplica::predict(int64_t n, std::span<const float> x, std::span<float> y) {
   check_prediction(graph_, options_.batch_size, n, x, y.size());
-  const ThreadScope threads(options_.threads);
   const int64_t size = program_size(graph_, options_, n);
+  const ThreadScope threads(threads_for(size));
   program_for(size).predict(n, padded(x, size), y.data());
 }
 

@@ -45,12 +45,15 @@ class CpuReplica final : public Replica {
 
  private:
   Program& program_for(int64_t size);
+  // That a batch of `size` is computed by. For little work others are not woken up.
+  int threads_for(int64_t size) const;
   // A batch of `size` that begins with the samples of `x`: `x` itself where it has room for one.
   const float* padded(std::span<const float> x, int64_t size);
 
   const Graph graph_;
   const ReplicaOptions options_;
-  Device device_;
+  Device device_, one_thread_;
+  int64_t work_per_step_ = 0;  // the mean of the products' multiply-adds for a sample
   const Plan plan_;
   ParameterStore parameters_;
   // An arena that has become too small stays for the programs that are bound to it.

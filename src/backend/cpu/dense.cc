@@ -1,6 +1,7 @@
 // Fully connected layers: y = activation(x W + b), W in Keras' layout at all times.
 //
-// Forward on oneDNN, on several threads in slices (dense_slices.h). Backward walks over W in blocks
+// Forward on oneDNN, on several threads in slices (dense_slices.h), for inference of one row by a
+// loop of ours (dense_row.h). Backward walks over W in blocks
 // of rows that fit the cache: the block's part of x's gradient, then the block's own gradient, then
 // the optimizer's step on it. So with an optimizer W and its state pass through memory once, and
 // W's gradient not at all. Where x has many rows, such as the positions of images, W matters less,
@@ -11,6 +12,7 @@
 #include "backend/cpu/activation_loops.h"
 #include "backend/cpu/dense_loops.h"
 #include "backend/cpu/dense_product.h"
+#include "backend/cpu/dense_row.h"
 #include "backend/cpu/dense_slices.h"
 #include "backend/cpu/elementwise.h"
 #include "backend/cpu/kernel.h"
@@ -44,6 +46,7 @@ class Dense final : public Kernel {
 
   void forward(Mode, uint64_t) override {
     if (slices_) return slices_->forward();
+    if (is_row_) return forward_row();
     forward_->execute(device_.stream);
     if (has_post_op(activation_)) return;
     parallel_for(device_.threads, shape_.rows * shape_.units, kChannelBlock,
@@ -71,6 +74,19 @@ class Dense final : public Kernel {
  private:
   bool has_many_rows() const { return shape_.rows >= kManyRows; }
 
+  void forward_row() const {
+    const float* b = op_.bias ? parameters_.values_of(*op_.bias) : nullptr;
+    const DenseRow row{
+        shape_.features, shape_.units, x_.data->data, parameters_.values_of(op_.kernel), b,
+        y_.data->data};
+    // Each thread has the same part of W every time, in its own cache.
+    const int threads = shape_.features * shape_.units < kBlockFloats ? 1 : device_.threads;
+    parallel_for(threads, shape_.units, kChannelBlock, [&](int64_t begin, int64_t end) {
+      dense_row(row, begin, end);
+      activate(activation_, y_, begin, end);
+    });
+  }
+
   void backward_in_blocks(const float* dy) {
     pack_dense_gradient(shape_, dy, columns_->data, lines_->data);
     parallel_pieces(device_.threads, shape_.features, block_rows_,
@@ -85,6 +101,8 @@ class Dense final : public Kernel {
       slices_.emplace(build, op_, shape_, block_rows_);
       return;
     }
+    is_row_ = build.purpose == Purpose::kInference && shape_.rows == 1;
+    if (is_row_) return;
     Buffer* const w = build.memory.elsewhere(parameters_.values_of(op_.kernel));
     forward_.emplace(make_product(
         build, build.forward_time, {DNNL_ARG_SRC, matrix(shape_.rows, shape_.features), x_.data},
@@ -170,6 +188,7 @@ class Dense final : public Kernel {
   const int64_t block_rows_;
   std::optional<Primitive> forward_;
   std::optional<DenseSlices> slices_;  // or these
+  bool is_row_ = false;                // or dense_row()
   Buffer* columns_ = nullptr;
   Buffer* lines_ = nullptr;
   std::vector<Scratch> scratch_;                             // one per thread

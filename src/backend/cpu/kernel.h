@@ -32,6 +32,7 @@ struct Build {
   const StepValues& values;
   // See backend/memory_plan.h; without a backward pass both are that of the forward pass.
   int forward_time, backward_time;
+  Purpose purpose = Purpose::kTraining;
   // Whether the output's gradient comes from a max pooling of 2 x 2 windows side by side, so that
   // at most one of the four pixels of each is not zero.
   bool gradient_is_routed = false;

@@ -41,27 +41,28 @@ bool has_post_op(const Activation& activation) {
   return activation == Activation::kLinear || eltwise_of(activation);
 }
 
-dnnl::primitive_attr attributes(const Activation& activation) {
+dnnl::primitive_attr attributes(const Activation& activation, bool adds) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  dnnl::post_ops fused;
+  if (adds) fused.append_sum();
   if (const std::optional<Eltwise> eltwise = eltwise_of(activation)) {
-    dnnl::post_ops fused;
 #if DNNL_VERSION_MAJOR >= 3
     fused.append_eltwise(eltwise->algorithm, eltwise->alpha, eltwise->beta);
 #else
     fused.append_eltwise(1.0f, eltwise->algorithm, eltwise->alpha, eltwise->beta);
 #endif
-    attr.set_post_ops(fused);
   }
+  attr.set_post_ops(fused);
   return attr;
 }
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine,
                                                               const ConvolutionDescs& d,
                                                               const Activation& activation) {
-  return describe<dnnl::convolution_forward>(
-      engine, attributes(activation), dnnl::prop_kind::forward_training, d.algorithm, d.x,
-      d.weights, d.bias, d.y, d.strides, d.dilations, d.padding_begin, d.padding_end);
+  return describe<dnnl::convolution_forward>(engine, attributes(activation, d.adds), d.kind,
+                                             d.algorithm, d.x, d.weights, d.bias, d.y, d.strides,
+                                             d.dilations, d.padding_begin, d.padding_end);
 }
 
 dnnl::convolution_backward_data::primitive_desc convolution_backward_data(

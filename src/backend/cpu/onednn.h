@@ -30,6 +30,8 @@ struct ConvolutionDescs {
   Desc x, weights, bias, y;
   Dims strides, dilations, padding_begin, padding_end;  // dilations count from 0
   dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
+  dnnl::prop_kind kind = dnnl::prop_kind::forward_training;  // of the forward direction
+  bool adds = false;                                         // y to what is there already
 };
 
 // A primitive descriptor from its engine, attributes and the arguments that both versions share:
@@ -64,7 +66,8 @@ bool has_post_op(const Activation& activation);
 
 // Attributes of every primitive here: scratch memory is the caller's. `activation` is fused where
 // it has_post_op(), and left to the caller where not.
-dnnl::primitive_attr attributes(const Activation& activation);
+// `adds`: what is computed is added to what is there already, in front of the activation.
+dnnl::primitive_attr attributes(const Activation& activation, bool adds = false);
 
 dnnl::convolution_forward::primitive_desc convolution_forward(const dnnl::engine& engine,
                                                               const ConvolutionDescs& descs,

@@ -72,6 +72,7 @@ Plan make_cpu_plan(const Graph& graph, const ReplicaOptions& options) {
   return make_plan(graph, {.purpose = options.purpose,
                            .precision = options.precision,
                            .in_blocks = prefers_blocks(options.precision),
+                           .folds = true,
                            .gains_from_blocks = gains_from_blocks,
                            .differentiates = differentiates});
 }
@@ -116,7 +117,8 @@ void Program::make_kernels(const Device& device) {
                 .step = plan_.steps[i],
                 .values = values_.of_step(i),
                 .forward_time = plan_.forward_time(i),
-                .backward_time = plan_.last_time(i)};
+                .backward_time = plan_.last_time(i),
+                .purpose = plan_.purpose};
     const Tensor& output = plan_.tensors[build.step.output];
     if (output.is_read_once()) {
       const size_t reader = output.readers.front();

@@ -14,6 +14,8 @@ class ReorderedParameter {
   // The parameter itself where nothing changes.
   ReorderedParameter(const Build& build, const ParameterSlice& slice, const Desc& from,
                      const Desc& to);
+  // Of what somebody makes of parameters whenever they have changed.
+  ReorderedParameter(const Build& build, Buffer* source, const Desc& from, const Desc& to);
 
   Buffer* buffer() const { return buffer_; }
   // Copies again if the parameter has changed since; before each use of buffer().
