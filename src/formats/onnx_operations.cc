@@ -15,12 +15,13 @@ using backend::RearrangeOp;
 using backend::ValueId;
 using Ints = OnnxNodes::Ints;
 
-// Whether elements are only repeated, along axes where there is one.
-bool only_broadcasts(const RearrangeOp& op, const Shape& input) {
+// Whether elements are only repeated, along axes where there is one: nothing is padded or cut.
+bool only_broadcasts(const RearrangeOp& op, const Shape& input, const Shape& output) {
   for (size_t k = 0; k < op.axes.size(); ++k) {
     const RearrangeOp::Axis& axis = op.axes[k];
     if (axis.from != static_cast<int>(k) || axis.before != 0) return false;
     if (axis.repeat != 1 && input.dims()[k] != 1) return false;
+    if (output.dims()[k] != input.dims()[k] * axis.repeat) return false;
   }
   return true;
 }
@@ -147,7 +148,9 @@ ValueId OnnxOperations::unrepeated(ValueId value) const {
   for (const Op& op : model_.graph.ops) {
     if (op.output != value) continue;
     const auto* rearrange = std::get_if<RearrangeOp>(&op.kind);
-    return rearrange != nullptr && only_broadcasts(*rearrange, input_shape(op)) ? input(op) : value;
+    const bool repeats = rearrange != nullptr &&
+                         only_broadcasts(*rearrange, input_shape(op), model_.shape_of(op.output));
+    return repeats ? input(op) : value;
   }
   return value;
 }
@@ -217,7 +220,7 @@ void OnnxOperations::append(const Op& op, const RearrangeOp& rearrange) {
   }
   x = sliced(x, crops);
   if (pads_any) x = nodes_.add_node("Pad", {x, nodes_.integers(pads)});
-  if (repeats_any) x = repeated(x, repeats, only_broadcasts(rearrange, from));
+  if (repeats_any) x = repeated(x, repeats, only_broadcasts(rearrange, from, to));
   values_.set(op.output, layout, sliced(x, cuts));
 }
 

@@ -74,6 +74,19 @@ TEST(OnnxWriterTest, WeightsOfALayerThatIsCalledTwiceAreThereOnce) {
   EXPECT_EQ(floats, model.count_params());
 }
 
+// ONNX repeats sizes of 1 by itself, so that Add takes what is before such a repetition; but not
+// what is before a padding at the end, where nothing is in front either.
+TEST(OnnxWriterTest, WhatIsPaddedAtTheEndIsMergedPadded) {
+  const Input x({3, 2});
+  const SymbolicTensor padded = ZeroPadding1D({.padding = {0, 2}})(x);
+  const Model model(x, Add()({padded, Dense({.units = 2})(padded)}), "model");
+  const OnnxFile file = read_onnx_file(onnx_bytes(model), "");
+  ASSERT_FALSE(file.nodes.empty());
+  EXPECT_EQ(file.nodes.front().op_type, "Pad");
+  EXPECT_EQ(file.nodes.back().op_type, "Add");
+  EXPECT_EQ(file.nodes.back().inputs.front(), file.nodes.front().outputs.front());
+}
+
 TEST(OnnxWriterTest, DropoutIsLeftOut) {
   Sequential model;
   model.add(Input({3})).add(Dropout({.rate = 0.5})).add(Dense({.units = 2}));
