@@ -155,17 +155,31 @@ class WeightReader {
   Model& model_;
 };
 
+// Messages name layers and weights, and are one line.
+std::vector<std::string> printable_texts(Hdf5Reader& file, const Hdf5Attribute& attribute,
+                                         const std::string& name) {
+  std::vector<std::string> texts = file.texts(attribute);
+  for (const std::string& text : texts) {
+    if (std::ranges::any_of(text, [](char c) { return (c >= 0 && c < ' ') || c == 127; })) {
+      throw RuntimeError(fmt::format("is damaged: \"{}\" has control characters", name));
+    }
+  }
+  return texts;
+}
+
 }  // namespace
 
 std::vector<std::string> keras_names_at(Hdf5Reader& file, const Hdf5Object& object,
                                         const std::string& name) {
   const auto whole = object.attributes.find(name);
-  if (whole != object.attributes.end()) return file.texts(whole->second);
+  if (whole != object.attributes.end()) return printable_texts(file, whole->second, name);
   std::vector<std::string> names;
   for (int i = 0;; ++i) {
     const auto part = object.attributes.find(fmt::format("{}{}", name, i));
     if (part == object.attributes.end()) return names;
-    for (std::string& one : file.texts(part->second)) names.push_back(std::move(one));
+    for (std::string& one : printable_texts(file, part->second, name)) {
+      names.push_back(std::move(one));
+    }
   }
 }
 

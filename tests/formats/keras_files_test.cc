@@ -147,6 +147,15 @@ TEST(KerasFilesTest, SaysWhatIsMissing) {
               HasSubstr("has no weights as Keras writes them"));
 }
 
+TEST(KerasFilesTest, NamesThatWouldBreakALineAreRefused) {
+  std::string file = h5_bytes(small_model());
+  for (size_t at = 0; (at = file.find("dense_1", at)) != std::string::npos; at += 7)
+    file[at] = '\n';
+  Model model = small_model();
+  EXPECT_EQ(message_of<RuntimeError>([&] { load_h5_weights(file, model); }),
+            "is damaged: \"layer_names\" has control characters");
+}
+
 // --- Damage ---
 
 void try_to(const std::function<void()>& read) {
