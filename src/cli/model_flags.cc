@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "cli/flags.h"
+#include "core/count_text.h"
 #include "core/log.h"
 #include "sluice/errors.h"
 #include "train/builtin_models.h"
@@ -24,6 +25,15 @@ float parse_scale(const std::string& text) {
   throw std::invalid_argument("--scale: expected a finite number, got " + text);
 }
 
+void check_class_names(const std::vector<std::string>& names, const Model& model) {
+  const int64_t outputs = model.output_shapes().front().size();
+  const auto count = static_cast<int64_t>(names.size());
+  if (count == outputs || (count == 2 && outputs == 1)) return;
+  throw std::invalid_argument(fmt::format("--class-names: {}, but the model gives {}",
+                                          core::counted(count, "name", "names"),
+                                          core::counted(outputs, "number", "numbers")));
+}
+
 void adopt_flags(const ModelFlags& flags, Model& model) {
   if (flags.scale.empty() && flags.class_names.empty()) return;
   Preprocessing preprocessing = model.preprocessing().value_or(Preprocessing());
@@ -31,6 +41,7 @@ void adopt_flags(const ModelFlags& flags, Model& model) {
   if (!flags.scale.empty()) preprocessing.scale = parse_scale(flags.scale);
   if (!flags.class_names.empty()) {
     preprocessing.class_names = split_at_commas(flags.class_names);
+    check_class_names(preprocessing.class_names, model);
   }
   model.set_preprocessing(std::move(preprocessing));
 }

@@ -180,6 +180,9 @@ TEST_F(ModelCommandsTest, WhatIsMissingOrWrongIsSaidInALine) {
   folder_.write("x.bin", "nothing");
   refused({"summary", path("x.bin")}, "is of no format that is known here");
   refused({"predict", model}, "INPUT");
+  refused({"summary", "mnist_cnn", "--class-names", "a,b"}, "unknown flag --class-names");
+  refused({"predict", "mnist_cnn", "x", "--class-names", "a,b"},
+          "--class-names: 2 names, but the model gives 10 numbers");
   folder_.write("weights", "nothing");
   refused({"predict", model, "x", "--weights", path("weights")}, "is of no format");
 }
