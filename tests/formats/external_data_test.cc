@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "sluice/errors.h"
 #include "tests/errors.h"
@@ -43,9 +45,9 @@ TEST_F(ExternalDataTest, ReadsAPieceOfAFileInItsFolder) {
 }
 
 TEST_F(ExternalDataTest, NothingLeadsOutOfTheFolder) {
-  for (const std::string location :
-       {"../secret", "inner/../../secret", (directory_ / "secret").string().c_str(), "", "/", "..",
-        "inner//more.bin"}) {
+  for (const std::string& location :
+       std::vector<std::string>{"../secret", "inner/../../secret", (directory_ / "secret").string(),
+                                "", "/", "..", "inner//more.bin"}) {
     EXPECT_THAT(refusal(location), HasSubstr("names the file")) << location;
   }
 }
