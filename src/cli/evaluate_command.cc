@@ -171,7 +171,7 @@ data::RecordsInfo described(const Model& model, bool numbers) {
 data::LoadOptions load_options(const Flags& flags, bool numbers) {
   data::LoadOptions options;
   if (!flags.target.empty()) options.csv.target = flags.target;
-  options.csv.ignored = split_at_commas(flags.ignored);
+  options.csv.ignored = train::split_at_commas(flags.ignored);
   options.csv.weights = flags.sample_weights;
   if (numbers) options.csv.means = data::CsvOptions::Means::kNumbers;
   return options;

@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "sluice/errors.h"
 #include "train/builtin_models.h"
+#include "train/job_config.h"
 
 namespace sluice::cli {
 namespace {
@@ -40,7 +41,7 @@ void adopt_flags(const ModelFlags& flags, Model& model) {
   if (!model.preprocessing()) preprocessing.sample_shape = model.input_shapes().front();
   if (!flags.scale.empty()) preprocessing.scale = parse_scale(flags.scale);
   if (!flags.class_names.empty()) {
-    preprocessing.class_names = split_at_commas(flags.class_names);
+    preprocessing.class_names = train::split_at_commas(flags.class_names);
     check_class_names(preprocessing.class_names, model);
   }
   model.set_preprocessing(std::move(preprocessing));
@@ -54,16 +55,6 @@ formats::ModelFile read_file(const std::string& file) {
 }
 
 }  // namespace
-
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> words;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    words.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return words;
-}
 
 void add_model_file(CLI::App& app, ModelFlags& flags) {
   app.add_option("FILE", flags.file,

@@ -25,9 +25,6 @@ void add_preprocessing_flags(CLI::App& app, ModelFlags& flags);
 // cannot be read, and for flags that do not fit it: who runs the command can mend these.
 formats::ModelFile read_model(const ModelFlags& flags);
 
-// "a,b" at its commas. None of an empty text.
-std::vector<std::string> split_at_commas(const std::string& text);
-
 // Throws std::invalid_argument, saying how they are given, unless the model has its weights.
 void require_weights(const formats::ModelFile& file, const ModelFlags& flags);
 

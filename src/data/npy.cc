@@ -5,10 +5,10 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <optional>
 
 #include "core/byte_order.h"
+#include "core/short_float.h"
 #include "data/csv_cells.h"
 
 namespace sluice::data {
@@ -73,22 +73,6 @@ std::optional<size_t> product_of(const std::vector<int64_t>& sizes, size_t most)
   return product;
 }
 
-// IEEE 754's binary16.
-float from_half(uint16_t half) {
-  const int exponent = (half >> 10) & 31;
-  const auto fraction = static_cast<float>(half & 1023);
-  float value = exponent == 0    ? fraction * 0x1p-24f
-                : exponent == 31 ? (fraction == 0 ? std::numeric_limits<float>::infinity()
-                                                  : std::numeric_limits<float>::quiet_NaN())
-                                 : 0;
-  if (exponent > 0 && exponent < 31) {
-    const uint32_t bits =
-        static_cast<uint32_t>(exponent + 112) << 23 | static_cast<uint32_t>(half & 1023) << 13;
-    std::memcpy(&value, &bits, sizeof value);
-  }
-  return (half & 0x8000) != 0 ? -value : value;
-}
-
 template <typename Number>
 void convert(const char* bytes, std::vector<float>& values) {
   for (float& value : values) {
@@ -96,7 +80,7 @@ void convert(const char* bytes, std::vector<float>& values) {
     std::memcpy(&number, bytes, sizeof number);
     bytes += sizeof number;
     if constexpr (std::is_same_v<Number, uint16_t>) {
-      value = from_half(number);
+      value = core::from_half(number);
     } else {
       value = static_cast<float>(number);
     }

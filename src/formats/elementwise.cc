@@ -69,6 +69,34 @@ std::string mish(ElementwiseNodes& nodes, const std::string& x) {
 
 }  // namespace
 
+const char* name_of(ElementwiseNodes::Function function) {
+  using Function = ElementwiseNodes::Function;
+  switch (function) {
+    case Function::kRelu:
+      return "Relu";
+    case Function::kElu:
+      return "Elu";
+    case Function::kSelu:
+      return "Selu";
+    case Function::kSigmoid:
+      return "Sigmoid";
+    case Function::kTanh:
+      return "Tanh";
+    case Function::kSoftplus:
+      return "Softplus";
+    case Function::kSoftsign:
+      return "Softsign";
+    case Function::kExp:
+      return "Exp";
+    case Function::kErf:
+      return "Erf";
+    case Function::kSqrt:
+      return "Sqrt";
+    default:
+      return "Abs";
+  }
+}
+
 std::string append_activation(ElementwiseNodes& nodes, const Activation& f, const std::string& x) {
   switch (f.kind) {
     case Activation::kRelu:

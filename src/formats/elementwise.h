@@ -55,6 +55,9 @@ class ElementwiseNodes {
   }
 };
 
+// What the function is called, by ONNX and by TensorFlow: "Relu".
+const char* name_of(ElementwiseNodes::Function function);
+
 // y = f(x), of the elementwise ones (backend/activation.h). Rounded differently, so that results
 // are within a few units of float32's last place; what NaN becomes may differ.
 std::string append_activation(ElementwiseNodes& nodes, const backend::Activation& f,

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include "core/short_float.h"
 #include "formats/hdf5_bytes.h"
 #include "sluice/errors.h"
 
@@ -67,20 +68,6 @@ T element(const char* from, bool is_big_endian) {
   return std::bit_cast<T>(bytes);
 }
 
-float float_of_half(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
-  const uint32_t exponent = half >> 10 & 0x1f, mantissa = half & 0x3ff;
-  float magnitude;
-  if (exponent == 0) {
-    magnitude = static_cast<float>(mantissa) * 0x1p-24f;
-  } else if (exponent == 0x1f) {
-    magnitude = std::bit_cast<float>(0x7f800000 | mantissa << 13);
-  } else {
-    magnitude = std::bit_cast<float>((exponent + 127 - 15) << 23 | mantissa << 13);
-  }
-  return std::bit_cast<float>(std::bit_cast<uint32_t>(magnitude) | sign);
-}
-
 template <typename T, typename Convert>
 void convert_each(const Hdf5Type& type, std::span<const char> from, std::span<float> to,
                   Convert convert) {
@@ -110,10 +97,6 @@ void convert_integers(const Hdf5Type& type, std::span<const char> from, std::spa
       return type.is_signed ? convert_each<int64_t>(type, from, to)
                             : convert_each<uint64_t>(type, from, to);
   }
-}
-
-float float_of_bfloat16(uint16_t value) {
-  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
 }
 
 }  // namespace
@@ -202,8 +185,8 @@ bool is_number(const Hdf5Type& type) {
 
 void convert_hdf5(const Hdf5Type& type, std::span<const char> from, std::span<float> to) {
   if (type.kind == Kind::kInteger) return convert_integers(type, from, to);
-  if (type.is_bfloat16) return convert_each<uint16_t>(type, from, to, float_of_bfloat16);
-  if (type.size == 2) return convert_each<uint16_t>(type, from, to, float_of_half);
+  if (type.is_bfloat16) return convert_each<uint16_t>(type, from, to, core::from_bfloat16);
+  if (type.size == 2) return convert_each<uint16_t>(type, from, to, core::from_half);
   if (type.size == 8) return convert_each<double>(type, from, to);
   if (type.is_big_endian) return convert_each<float>(type, from, to);
   if (!to.empty()) std::memcpy(to.data(), from.data(), to.size_bytes());

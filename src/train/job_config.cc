@@ -154,19 +154,6 @@ bool read_option(const std::string& key, const Json& value, JobConfig& config) {
   return false;
 }
 
-// None in an empty text.
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  if (text.empty()) return parts;
-  size_t begin = 0;
-  for (size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',', begin)) {
-    parts.push_back(text.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  parts.push_back(text.substr(begin));
-  return parts;
-}
-
 // What `parse`, which throws, has against a field's value; empty: nothing.
 template <typename Parse>
 std::string objection(const char* field, Parse parse) {
@@ -179,6 +166,18 @@ std::string objection(const char* field, Parse parse) {
 }
 
 }  // namespace
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  if (text.empty()) return parts;
+  size_t begin = 0;
+  for (size_t comma = text.find(','); comma != std::string::npos; comma = text.find(',', begin)) {
+    parts.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
 
 std::string without_name(const std::string& field, const std::string& text) {
   if (text.starts_with(field + " ")) return text.substr(field.size() + 1);

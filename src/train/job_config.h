@@ -63,6 +63,9 @@ struct JobConfig {
   int verbose = 1;
 };
 
+// "a,b" at its commas; none in an empty text.
+std::vector<std::string> split_at_commas(const std::string& text);
+
 // What is wrong with a value; empty: nothing.
 template <typename T>
 using Check = std::string (*)(const T& value);

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "core/short_float.h"
 #include "formats/external_data.h"
 #include "onnx_subset.pb.h"
 #include "sluice/errors.h"
@@ -18,25 +19,6 @@ namespace sluice::formats {
 namespace {
 
 using Ints = OnnxNode::Ints;
-
-float from_half(uint16_t bits) {
-  const int exponent = bits >> 10 & 31;
-  const float fraction = static_cast<float>(bits & 1023) / 1024;
-  const float sign = (bits & 0x8000) != 0 ? -1.0f : 1.0f;
-  if (exponent == 31) {
-    return fraction == 0 ? sign * std::numeric_limits<float>::infinity()
-                         : std::numeric_limits<float>::quiet_NaN();
-  }
-  return exponent == 0 ? std::ldexp(sign * fraction, -14)
-                       : std::ldexp(sign * (1 + fraction), exponent - 15);
-}
-
-float from_bfloat16(uint16_t bits) {
-  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-  float value;
-  std::memcpy(&value, &wide, sizeof(value));
-  return value;
-}
 
 struct Half {
   uint16_t bits;
@@ -53,9 +35,9 @@ std::vector<To> converted(const std::string& raw) {
     From element;
     std::memcpy(&element, raw.data() + i * sizeof(From), sizeof(From));
     if constexpr (std::is_same_v<From, Half>) {
-      values[i] = from_half(element.bits);
+      values[i] = core::from_half(element.bits);
     } else if constexpr (std::is_same_v<From, Bfloat16>) {
-      values[i] = from_bfloat16(element.bits);
+      values[i] = core::from_bfloat16(element.bits);
     } else {
       values[i] = static_cast<To>(element);
     }

@@ -56,34 +56,6 @@ void set_attribute(tensorflow_subset::AttrValue& to, const TensorflowNodes::Attr
   }
 }
 
-const char* name_of(ElementwiseNodes::Function function) {
-  using Function = ElementwiseNodes::Function;
-  switch (function) {
-    case Function::kRelu:
-      return "Relu";
-    case Function::kElu:
-      return "Elu";
-    case Function::kSelu:
-      return "Selu";
-    case Function::kSigmoid:
-      return "Sigmoid";
-    case Function::kTanh:
-      return "Tanh";
-    case Function::kSoftplus:
-      return "Softplus";
-    case Function::kSoftsign:
-      return "Softsign";
-    case Function::kExp:
-      return "Exp";
-    case Function::kErf:
-      return "Erf";
-    case Function::kSqrt:
-      return "Sqrt";
-    default:
-      return "Abs";
-  }
-}
-
 }  // namespace
 
 struct TensorflowNodes::Proto {
