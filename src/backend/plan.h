@@ -8,9 +8,8 @@
 // softmax or sigmoid into the crossentropies. Casts come in where neighbours compute in different
 // types, and conversions between layouts around convolutions that gain more from theirs. For
 // inference noise is an identity as well, and a convolution takes a batch normalization and a sum
-// behind it along, where the device can. What is
-// written once and read by several is one tensor: its readers' gradients add up in the order of the
-// backward pass.
+// behind it along, where the device can. What is written once and read by several is one tensor:
+// its readers' gradients add up in the order of the backward pass.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
 // Fully connected layers: y = activation(x W + b), W in Keras' layout at all times.
 //
 // Forward on oneDNN, on several threads in slices (dense_slices.h), for inference of one row by a
-// loop of ours (dense_row.h). Backward walks over W in blocks
-// of rows that fit the cache: the block's part of x's gradient, then the block's own gradient, then
-// the optimizer's step on it. So with an optimizer W and its state pass through memory once, and
-// W's gradient not at all. Where x has many rows, such as the positions of images, W matters less,
-// and the products are oneDNN's too.
+// loop of ours (dense_row.h). Backward walks over W in blocks of rows that fit the cache: the
+// block's part of x's gradient, then the block's own gradient, then the optimizer's step on it. So
+// with an optimizer W and its state pass through memory once, and W's gradient not at all. Where x
+// has many rows, such as the positions of images, W matters less, and the products are oneDNN's
+// too.
 #include <algorithm>
 #include <optional>
 
