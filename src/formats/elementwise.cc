@@ -70,7 +70,6 @@ std::string mish(ElementwiseNodes& nodes, const std::string& x) {
 }  // namespace
 
 const char* name_of(ElementwiseNodes::Function function) {
-  using Function = ElementwiseNodes::Function;
   switch (function) {
     case Function::kRelu:
       return "Relu";
