@@ -1,7 +1,7 @@
 #include "formats/onnx_reader.h"
 
 #include "formats/onnx_file.h"
-#include "formats/onnx_importer.h"
+#include "formats/onnx_import/importer.h"
 #include "nn/model_impl.h"
 
 namespace sluice::formats {
@@ -21,7 +21,7 @@ Model parse_onnx(std::span<const char> file, const std::string& folder) {
   OnnxFile read = read_onnx_file(file, folder);
   const auto preprocessing = read.metadata.find("sluice");
   const std::string json = preprocessing == read.metadata.end() ? "" : preprocessing->second;
-  ReadModel model(OnnxImporter(std::move(read)).import());
+  ReadModel model(onnx::Importer(std::move(read)).import());
   if (!json.empty()) model.set_preprocessing(json);
   return std::move(static_cast<Model&>(model));
 }
