@@ -21,7 +21,7 @@ Model parse_onnx(std::span<const char> file, const std::string& folder) {
   OnnxFile read = read_onnx_file(file, folder);
   const auto preprocessing = read.metadata.find("sluice");
   const std::string json = preprocessing == read.metadata.end() ? "" : preprocessing->second;
-  ReadModel model(onnx::Importer(std::move(read)).import());
+  ReadModel model(onnx::import_model(read));
   if (!json.empty()) model.set_preprocessing(json);
   return std::move(static_cast<Model&>(model));
 }

@@ -11,11 +11,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "backend/replica.h"
 #include "core/parameter_set.h"
 #include "formats/onnx_writer.h"
-#include "nn/lowering.h"
 #include "nn/model_impl.h"
+#include "tests/formats/outputs.h"
 #include "tests/nn/models.h"
 
 namespace sluice::formats {
@@ -29,17 +28,6 @@ const fs::path kGolden = SLUICE_SOURCE_DIR "/tests/formats/golden";
 std::string read(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
-}
-
-// The rows of all outputs for those of all inputs.
-std::vector<float> outputs_of(const Model& model, int64_t batch, std::span<const float> x) {
-  const auto backend = backend::open_backend({.name = "cpu"});
-  auto replica = (*backend)->compile(nn::lower(model, "mse"), {.batch_size = batch, .threads = 1});
-  std::ranges::copy(model.parameters().values(), replica->parameters().begin());
-  replica->parameters_changed();
-  std::vector<float> y(static_cast<size_t>(batch * replica->graph().output_size()));
-  replica->predict(batch, x, y);
-  return y;
 }
 
 int count(const Model& model, const std::string& class_name) {

@@ -9,7 +9,9 @@
 namespace sluice::formats::onnx {
 namespace {
 
-bool is_near(float a, double b) { return std::abs(a - b) <= 1e-4 * std::abs(b); }
+constexpr int64_t kSoftmaxOfOneAxis = 13;  // before, it was over all axes from that one on
+
+bool is_near(float a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(b); }
 
 ActivationFunction with(const char* name, const char* option, double value) {
   return {name, Config{{option, value}}};
@@ -18,9 +20,9 @@ ActivationFunction with(const char* name, const char* option, double value) {
 // Those that have nothing else but their name.
 std::optional<ActivationFunction> by_name(const std::string& op) {
   static const std::map<std::string, const char*> kNames = {
-      {"Relu", "relu"},         {"Selu", "selu"},           {"Mish", "mish"},
-      {"Sigmoid", "sigmoid"},   {"HardSwish", "hard_silu"}, {"Tanh", "tanh"},
-      {"Softplus", "softplus"}, {"Softsign", "softsign"},   {"Exp", "exponential"},
+      {"Relu", "relu"},           {"Mish", "mish"},       {"Sigmoid", "sigmoid"},
+      {"HardSwish", "hard_silu"}, {"Tanh", "tanh"},       {"Softplus", "softplus"},
+      {"Softsign", "softsign"},   {"Exp", "exponential"},
   };
   const auto found = kNames.find(op);
   return found == kNames.end() ? std::nullopt : std::optional<ActivationFunction>(found->second);
@@ -33,6 +35,13 @@ std::optional<ActivationFunction> hard_sigmoid(const OnnxNode& node) {
   if (is_near(slope, 0.2)) return "hard_sigmoid_keras2";
   if (is_near(slope, 0.5)) return "sparse_sigmoid";
   return std::nullopt;
+}
+
+std::optional<ActivationFunction> selu(const OnnxNode& node) {
+  constexpr double kAlpha = 1.6732632423543772, kGamma = 1.0507009873554805;
+  const float alpha = node.number("alpha", kAlpha), gamma = node.number("gamma", kGamma);
+  if (!is_near(alpha, kAlpha) || !is_near(gamma, kGamma)) return std::nullopt;
+  return "selu";
 }
 
 std::optional<ActivationFunction> shrink(const OnnxNode& node) {
@@ -60,6 +69,7 @@ std::optional<ActivationFunction> elementwise(const OnnxNode& node) {
   if (op == "Elu") return with("elu", "alpha", alpha(1));
   if (op == "Celu") return with("celu", "alpha", alpha(1));
   if (op == "HardSigmoid") return hard_sigmoid(node);
+  if (op == "Selu") return selu(node);
   if (op == "Shrink") return shrink(node);
   if (op == "Gelu") {
     if (node.text("approximate", "none") != "tanh") return "gelu";
@@ -81,9 +91,11 @@ ActivationFunction absorbed_activation(Importer& in, const OnnxNode& node, size_
   if (next->op_type == "Softmax" || next->op_type == "LogSoftmax") {
     // Over the channels, which the layer gives last: the file's axis 1 of images, else its last.
     const auto axes = static_cast<int64_t>(rank) + 1;
-    const int64_t given = next->integer("axis", -1), axis = given < 0 ? given + axes : given;
+    const bool is_old = in.opset() < kSoftmaxOfOneAxis;
+    const int64_t given = next->integer("axis", is_old ? 1 : -1);
+    const int64_t axis = given < 0 ? given + axes : given;
     const bool is_image = node.op_type.starts_with("Conv");
-    if (axis != (is_image ? 1 : axes - 1)) return "linear";
+    if (axis != (is_image ? 1 : axes - 1) || (is_old && axis != axes - 1)) return "linear";
     f = next->op_type == "Softmax" ? "softmax" : "log_softmax";
   }
   if (!f) return "linear";
@@ -105,8 +117,7 @@ Value activation(Importer& in, const OnnxNode& node) {
 Value softmax(Importer& in, const OnnxNode& node) {
   const Value x = in.operand(node, 0);
   const size_t rank = x.dims.size();
-  constexpr int64_t kSinceLast = 13;  // before, it was over all axes from that one on
-  const bool is_old = in.opset() < kSinceLast;
+  const bool is_old = in.opset() < kSoftmaxOfOneAxis;
   const size_t axis = axis_of(node, node.integer("axis", is_old ? 1 : -1), rank);
   if (is_old && axis + 1 != rank) fail(node, "Sluice has it over one axis");
   const int ours = x.order[axis] + 1, keras = ours == static_cast<int>(rank) ? -1 : ours;
@@ -123,7 +134,9 @@ Value prelu(Importer& in, const OnnxNode& node) {
   const size_t rank = x.dims.size();
   Ints dims = slopes.dims;
   while (dims.size() > rank && dims.front() == 1) dims.erase(dims.begin());
-  if (dims.size() > rank || slopes.is_whole()) fail(node, "the slope has another shape");
+  if (dims.size() > rank || slopes.dims.size() > rank + 1 || slopes.is_whole()) {
+    fail(node, "the slope has another shape");
+  }
   dims.insert(dims.begin(), rank - dims.size(), 1);
   Ints shared;
   Order order(rank);  // of the tensor's axes, as the file's
@@ -156,7 +169,8 @@ Value erf(Importer& in, const OnnxNode& node) {
   const std::string x = other(*scale);
   const std::optional<float> factor = number(*scale), one = number(*sum);
   const double wanted = is_division ? std::numbers::sqrt2 : 1 / std::numbers::sqrt2;
-  if (!factor || !is_near(*factor, wanted) || one != 1.0f || in.find(x) == nullptr) {
+  const bool divides = !is_division || in.constant(*scale, 1) != nullptr;
+  if (!factor || !divides || !is_near(*factor, wanted) || one != 1.0f || in.find(x) == nullptr) {
     fail(node, why);
   }
   const OnnxNode* first = in.only_reader(*sum);

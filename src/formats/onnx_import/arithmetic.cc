@@ -10,10 +10,11 @@ namespace {
 
 constexpr float kNone = std::numeric_limits<float>::infinity();
 
-bool is_near(float a, double b) { return std::abs(a - b) <= 1e-4 * std::abs(b); }
+bool is_near(float a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(b); }
 
 // The axis along which a constant of this shape differs, as it is added to a value.
 std::optional<size_t> axis_of_constant(const OnnxNode& node, Ints dims, const Value& x) {
+  if (dims.size() > x.dims.size() + 1) fail(node, "the constant has more axes than the value");
   while (!dims.empty() && dims.front() == 1) dims.erase(dims.begin());
   if (dims.size() > x.dims.size()) fail(node, "the constant has another shape");
   std::optional<size_t> axis;
@@ -109,6 +110,8 @@ std::vector<Value> alike(Importer& in, const OnnxNode& node) {
   }
   if (values.empty()) fail(node, "it has no inputs");
   for (Value& value : values) {
+    // ONNX puts axes of size 1 in front of the batch, not behind it.
+    if (value.dims.size() < rank && in.batch() != 1) fail(node, "its inputs have not as many axes");
     if (!same_image) value = in_file_order(in, value, node);
     value = with_rank(in, value, rank, node);
   }
@@ -117,30 +120,42 @@ std::vector<Value> alike(Importer& in, const OnnxNode& node) {
 
 }  // namespace
 
+// Where the bounds lie around 0, min(max(x, 0), most) - min(max(-x, 0), -least); else one of them
+// is the new 0. So no element is ever added to a bound that is larger than itself, which would
+// round it.
 Value clipped(Importer& in, const Value& x, const OnnxNode& node, float least, float most) {
-  const bool has_least = least > -1e30f, has_most = most < 1e30f;
+  constexpr float kLargest = std::numeric_limits<float>::max();  // or infinite: no bound
+  const bool has_least = least > -kLargest, has_most = most < kLargest;
   if (!(least <= most)) fail(node, "its bounds are not in order");
   if (!has_least && !has_most) return x;
   const std::string name = in.layer_name(node);
+  const auto part = [&](const char* what) { return in.layer_name(name + what); };
+  const auto scaled = [&](const SymbolicTensor& t, double scale, double offset) {
+    return Rescaling({.scale = scale, .offset = offset, .name = part("_scaled")})(t);
+  };
   const auto relu = [&](const SymbolicTensor& t, std::optional<double> maximum) {
-    return ReLU({.max_value = maximum, .name = name})(t);
+    return ReLU({.max_value = maximum, .name = part("_part")})(t);
   };
-  const auto rescaled = [&](const SymbolicTensor& t, double scale, double offset,
-                            const char* what) {
-    return Rescaling({.scale = scale, .offset = offset, .name = in.layer_name(name + what)})(t);
+  const auto most_or_none = [&](double of) {
+    return has_most && has_least ? std::optional<double>(of) : std::nullopt;
   };
-  const auto named = [&](const char* f) { return Activation(f, {.name = name})(*x.tensor); };
+  const double low = least, high = most;
   SymbolicTensor y = *x.tensor;
-  if (least == 0) {
-    y = !has_most ? named("relu") : most == 6 ? named("relu6") : relu(y, most);
+  if (least == 0 && (!has_most || most == 6)) {
+    y = Activation(has_most ? "relu6" : "relu", {.name = name})(y);
+  } else if (least == 0) {
+    y = ReLU({.max_value = high, .name = name})(y);
   } else if (least == -1 && most == 1) {
-    y = named("hard_tanh");
-  } else if (has_least) {
-    const double room = static_cast<double>(most) - least;
-    const auto maximum = has_most ? std::optional<double>(room) : std::nullopt;
-    y = rescaled(relu(rescaled(y, 1, -least, "_in"), maximum), 1, least, "_out");
+    y = Activation("hard_tanh", {.name = name})(y);
+  } else if (has_least && least > 0) {
+    y = scaled(relu(scaled(y, 1, -low), most_or_none(high - low)), 1, low);
+  } else if (has_most && most <= 0) {
+    y = scaled(relu(scaled(y, -1, high), most_or_none(high - low)), -1, high);
   } else {
-    y = rescaled(relu(rescaled(y, -1, most, "_in"), std::nullopt), -1, most, "_out");
+    const SymbolicTensor above = relu(y, has_most ? std::optional(high) : std::nullopt);
+    const SymbolicTensor below =
+        relu(scaled(y, -1, 0), has_least ? std::optional(-low) : std::nullopt);
+    y = Subtract({.name = name})({above, below});
   }
   Value value = after(x, y);
   value.is_positive = has_least && least >= 0;

@@ -59,12 +59,13 @@ OnnxTensor filled(const Importer& in, const OnnxNode& node) {
   return {dims, std::vector<float>(size, value ? value->floats().front() : 0.0f)};
 }
 
-OnnxTensor cast(const OnnxNode& node, const OnnxTensor& x) {
-  constexpr int64_t kInt32 = 6, kInt64 = 7;
+std::optional<OnnxTensor> cast(const OnnxNode& node, const OnnxTensor& x) {
+  constexpr int64_t kFloat = 1, kInt32 = 6, kInt64 = 7, kDouble = 11;
   const int64_t to = node.integer("to", 0);
   const bool to_whole = to == kInt32 || to == kInt64;
+  if (!to_whole && to != kFloat && to != kDouble) return std::nullopt;  // others hold less
   if (to_whole == x.is_whole()) return x;
-  if (!to_whole) return {x.dims, std::vector<float>(x.ints().begin(), x.ints().end())};
+  if (!to_whole) return OnnxTensor{x.dims, std::vector<float>(x.ints().begin(), x.ints().end())};
   Ints values;
   for (const float value : x.floats()) {
     constexpr float kMost = 1e9f;

@@ -29,7 +29,8 @@ size_t axis_of(const OnnxNode& node, int64_t axis, size_t rank) {
   return static_cast<size_t>(place - 1);
 }
 
-Importer::Importer(OnnxFile file) : file_(std::move(file)) {
+Importer::Importer(const OnnxFile& file, std::set<std::string> ends)
+    : file_(file), ends_(std::move(ends)) {
   for (const OnnxNode& node : file_.nodes) {
     for (const std::string& input : node.inputs) readers_[input].push_back(&node);
     for (const std::string& output : node.outputs) {
@@ -71,6 +72,9 @@ std::string Importer::layer_name(std::string base) {
 }
 
 std::string Importer::layer_name(const OnnxNode& node) {
+  for (const std::string& output : node.outputs) {
+    if (ends_.contains(output)) return layer_name(output);
+  }
   if (!node.name.empty()) return layer_name(node.name);
   std::string name = node.op_type;
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -209,7 +213,10 @@ Model Importer::import() {
   std::vector<SymbolicTensor> outputs;
   for (const std::string& name : file_.outputs) {
     const OnnxNode end{.op_type = "output", .name = name, .inputs = {name}};
-    outputs.push_back(*in_natural_order(*this, operand(end, 0), end).tensor);
+    const Value value = operand(end, 0);
+    const Order order = natural(value.dims.size());
+    const bool is_natural = value.order == order;
+    outputs.push_back(is_natural ? *value.tensor : permuted(value, order, layer_name(name)));
   }
   Model model(inputs_, outputs, layer_name(file_.name.empty() ? "model" : file_.name));
   std::set<std::string> known;
@@ -218,6 +225,18 @@ Model Importer::import() {
     if (known.contains(name)) model.set_weights(name, values);
   }
   return model;
+}
+
+Model import_model(const OnnxFile& file) {
+  Model model = Importer(file).import();
+  // Outputs are named after their layers. Which node's layer is the last is known only now: some
+  // outputs still have to be put into the file's order of axes.
+  std::set<std::string> ends;
+  const std::vector<std::string> names = model.output_names();
+  for (size_t k = 0; k < names.size(); ++k) {
+    if (names[k] != file.outputs[k]) ends.insert(file.outputs[k]);
+  }
+  return ends.empty() ? model : Importer(file, std::move(ends)).import();
 }
 
 }  // namespace sluice::formats::onnx

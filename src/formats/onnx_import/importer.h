@@ -30,7 +30,8 @@ class Importer {
   // Stands for the number of samples, which no model knows, in shapes that are computed.
   static constexpr int64_t kBatch = std::numeric_limits<int64_t>::min() + 1;
 
-  explicit Importer(OnnxFile file);
+  // The file must outlive this. `ends`: outputs whose node's layer is the last, and has their name.
+  explicit Importer(const OnnxFile& file, std::set<std::string> ends = {});
 
   Model import();
 
@@ -70,7 +71,8 @@ class Importer {
   Value finished(const OnnxNode& node, const std::string& output, Value value);
 
   // --- Layers ---
-  // A layer's name: the node's, or one like it that no layer has.
+  // A layer's name: the node's, or that of the model's output which it gives; or one like it that
+  // no layer has.
   std::string layer_name(const OnnxNode& node);
   std::string layer_name(std::string base);
   // "layer/weight", as ParameterSet names them. Their number is checked at the end.
@@ -82,7 +84,8 @@ class Importer {
   void add_inputs();
   void append(const OnnxNode& node);
 
-  const OnnxFile file_;
+  const OnnxFile& file_;
+  const std::set<std::string> ends_;
   std::map<std::string, OnnxTensor> constants_;  // that nodes make
   std::map<std::string, Value> values_;
   std::map<std::string, std::vector<const OnnxNode*>> readers_;
@@ -95,5 +98,8 @@ class Importer {
   std::vector<SymbolicTensor> inputs_;
   std::optional<int64_t> batch_;
 };
+
+// The model of a file, whose outputs have the names that they have there.
+Model import_model(const OnnxFile& file);
 
 }  // namespace sluice::formats::onnx

@@ -103,14 +103,18 @@ Value with_ones_elsewhere(Value value, const Ints& dims) {
 
 }  // namespace
 
-SymbolicTensor arranged(Importer& in, const Value& value, const Order& order,
-                        const OnnxNode& node) {
-  if (value.order == order) return *value.tensor;
+SymbolicTensor permuted(const Value& value, const Order& order, const std::string& name) {
   Ints dims(order.size());
   for (size_t k = 0; k < order.size(); ++k) {
     dims[static_cast<size_t>(order[k])] = value.order[k] + 1;
   }
-  return Permute({.dims = dims, .name = in.layer_name(node.name + "_permute")})(*value.tensor);
+  return Permute({.dims = dims, .name = name})(*value.tensor);
+}
+
+SymbolicTensor arranged(Importer& in, const Value& value, const Order& order,
+                        const OnnxNode& node) {
+  if (value.order == order) return *value.tensor;
+  return permuted(value, order, in.layer_name(node.name + "_permute"));
 }
 
 Value in_natural_order(Importer& in, Value value, const OnnxNode& node) {

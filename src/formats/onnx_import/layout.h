@@ -10,6 +10,8 @@
 namespace sluice::formats::onnx {
 
 // Axis j of the tensor that is given is the file's axis whose `order` is j.
+SymbolicTensor permuted(const Value& value, const Order& order, const std::string& name);
+// Likewise, where it is another order than the tensor has already.
 SymbolicTensor arranged(Importer& in, const Value& value, const Order& order, const OnnxNode& node);
 // As the file has it.
 Value in_natural_order(Importer& in, Value value, const OnnxNode& node);

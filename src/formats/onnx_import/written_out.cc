@@ -50,6 +50,7 @@ WrittenOut unit(const Importer& in, const OnnxNode& node) {
   }
   const OnnxNode* norm = step(in, largest->input(0), "ReduceL2");
   const std::optional<float> epsilon = in.number(*largest, 1);
+  if (largest->inputs.size() > 2) fail(node, kOther);  // an upper bound, or another value
   constexpr float kMost = 1e-6f;  // ours is 1e-12: what matters is that nothing divides by 0
   if (norm == nullptr || norm->input(0) != node.input(0) || !epsilon || *epsilon > kMost) {
     fail(node, kOther);
@@ -72,6 +73,7 @@ WrittenOut written_out(const Importer& in, const OnnxNode& node) {
   if (centered != nullptr && centered->inputs.size() == 2) {
     const OnnxNode* center = step(in, centered->input(1), "ReduceMean");
     if (center != nullptr && center->input(0) == centered->input(0) &&
+        center->integer("keepdims", 1) != 0 &&
         in.ints_of(*center, "axes", 1) == in.ints_of(*mean, "axes", 1)) {
       return {Kind::kStandard, centered->input(0), mean, *epsilon};
     }

@@ -258,6 +258,9 @@ OnnxNode::Ints OnnxNode::ints(const std::string& attribute, const Ints& otherwis
 }
 
 std::string OnnxNode::who() const {
+  if (name.empty() && !outputs.empty()) {
+    return fmt::format("operator {} that gives \"{}\"", printable(op_type), printable(outputs[0]));
+  }
   return fmt::format("operator {} of node \"{}\"", printable(op_type), printable(name));
 }
 
