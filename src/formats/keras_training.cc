@@ -11,6 +11,7 @@
 #include "core/json_text.h"
 #include "loss/loss_json.h"
 #include "nn/metrics.h"
+#include "nn/model_impl.h"
 #include "optim/call_text.h"
 #include "optim/lower_case.h"
 #include "optim/optimizer.h"
@@ -73,18 +74,26 @@ LossSpec read_loss(const Json& json) {
 
 bool is_one(const Json& json) { return json.is_string() || json.contains("class_name"); }
 
+// What Keras calls the outputs: by the keys where the model gives a dictionary, else by layers.
+std::vector<std::string> keys_of_outputs(const Model& model) {
+  const std::vector<std::string>& keys = model.impl().output_keys;
+  return keys.empty() ? model.output_names() : keys;
+}
+
 // Those of each output: from a list in their order, or from an object by their names.
 std::vector<std::pair<std::string, Json>> by_output(const Json& json, const Model& model,
                                                     const char* what) {
   const std::vector<std::string> names = model.output_names();
+  const std::vector<std::string> keys = keys_of_outputs(model);
   std::vector<std::pair<std::string, Json>> values;
   if (json.is_object()) {
-    for (const auto& [name, value] : json.items()) {
-      if (std::ranges::find(names, name) == names.end()) {
+    for (const auto& [key, value] : json.items()) {
+      const auto found = std::ranges::find(keys, key);
+      if (found == keys.end()) {
         throw std::invalid_argument(
-            fmt::format("{} of an output \"{}\", which the model does not have", what, name));
+            fmt::format("{} of an output \"{}\", which the model does not have", what, key));
       }
-      values.emplace_back(name, value);
+      values.emplace_back(names[static_cast<size_t>(found - keys.begin())], value);
     }
     return values;
   }
@@ -193,15 +202,22 @@ Json written_loss(const LossSpec& loss) {
   return json.is_object() ? object("keras.losses", json) : json;
 }
 
+// A list with something for each output, as the model gives them.
+Json for_outputs(Json list, const Model& model) {
+  const std::vector<std::string>& keys = model.impl().output_keys;
+  if (keys.empty()) return list.size() == 1 ? list.front() : list;
+  Json dictionary = Json::object();
+  for (size_t i = 0; i < keys.size(); ++i) dictionary[keys[i]] = std::move(list[i]);
+  return dictionary;
+}
+
 Json written_losses(const nn::TrainingState& training, const Model& model) {
-  const std::vector<std::string> names = model.output_names();
-  if (names.size() == 1 && training.losses.empty()) return written_loss(training.loss);
   Json list = Json::array();
-  for (const std::string& name : names) {
+  for (const std::string& name : model.output_names()) {
     const auto own = training.losses.find(name);
     list.push_back(written_loss(own == training.losses.end() ? training.loss : own->second));
   }
-  return list.size() == 1 ? list.front() : list;
+  return for_outputs(std::move(list), model);
 }
 
 Json written_weights(const nn::TrainingState& training, const Model& model) {
@@ -211,7 +227,7 @@ Json written_weights(const nn::TrainingState& training, const Model& model) {
     const auto own = training.loss_weights.find(name);
     list.push_back(own == training.loss_weights.end() ? 1.0 : own->second);
   }
-  return list;
+  return model.impl().output_keys.empty() ? list : for_outputs(std::move(list), model);
 }
 
 // By Keras' class, since names of functions are not the same in Keras 2 and 3; null where Keras has
@@ -271,9 +287,8 @@ Json written_metric(const std::string& text) {
 }
 
 Json written_metrics(const nn::TrainingState& training, const Model& model) {
-  const std::vector<std::string> names = model.output_names();
   Json lists = Json::array();
-  for (const std::string& output : names) {
+  for (const std::string& output : model.output_names()) {
     Json own = Json::array();
     for (const std::string& text : training.metrics) {
       const nn::OutputMetric metric = nn::split_output(text);
@@ -283,7 +298,7 @@ Json written_metrics(const nn::TrainingState& training, const Model& model) {
     }
     lists.push_back(std::move(own));
   }
-  return names.size() == 1 ? lists.front() : lists;
+  return for_outputs(std::move(lists), model);
 }
 
 }  // namespace

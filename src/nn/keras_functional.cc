@@ -57,14 +57,20 @@ std::map<std::string, Json> sorted(const Json& dictionary) {
   return values;
 }
 
+// The keys of a dictionary of ends, in the order of read_ends(); none of a list.
+std::vector<std::string> read_keys(const Json& ends) {
+  std::vector<std::string> keys;
+  if (!ends.is_object()) return keys;
+  for (const auto& [key, end] : sorted(ends)) keys.push_back(key);
+  return keys;
+}
+
 // The names by which a model inside takes a dictionary, in the order of its inputs: those of its
 // own dictionary or, where it has a list, its inputs' names. None of layers.
 std::vector<std::string> input_keys(const Json& layer) {
-  std::vector<std::string> keys;
   const Json inputs = layer["config"].value("input_layers", Json());
-  if (inputs.is_object()) {
-    for (const auto& [key, input] : sorted(inputs)) keys.push_back(key);
-  } else if (is_reference(inputs)) {
+  std::vector<std::string> keys = read_keys(inputs);
+  if (is_reference(inputs)) {
     keys.push_back(read_reference(inputs).layer);
   } else if (inputs.is_array()) {
     for (const Json& input : inputs) keys.push_back(read_reference(input).layer);
@@ -248,6 +254,16 @@ class Caller {
   std::set<std::string> taken_from_one_, given_from_one_;
 };
 
+class ReadModel : public Model {
+ public:
+  using Model::Model;
+  Model with_keys(std::vector<std::string> inputs, std::vector<std::string> outputs) && {
+    impl_->input_keys = std::move(inputs);
+    impl_->output_keys = std::move(outputs);
+    return std::move(static_cast<Model&>(*this));
+  }
+};
+
 }  // namespace
 
 Model read_functional(const nlohmann::ordered_json& config) {
@@ -268,8 +284,9 @@ Model read_functional(const nlohmann::ordered_json& config) {
     for (const Reference& end : ends) values.push_back(caller.value(end));
     return values;
   };
-  return Model(values_of(read_ends(config, "input_layers")), values_of(outputs),
-               read_name(config, "functional"));
+  return ReadModel(values_of(read_ends(config, "input_layers")), values_of(outputs),
+                   read_name(config, "functional"))
+      .with_keys(read_keys(config["input_layers"]), read_keys(config["output_layers"]));
 }
 
 nlohmann::ordered_json write_functional(const Model& model) {
@@ -312,7 +329,12 @@ nlohmann::ordered_json write_functional(const Model& model) {
     call = call.get<size_t>() + 1;
   }
   // A single one without brackets around it: Keras 3 takes a list to mean that the model gives one.
-  const auto places_of = [&](const auto& values) {
+  const auto places_of = [&](const auto& values, const std::vector<std::string>& keys) {
+    if (keys.size() == values.size()) {
+      Json dictionary = Json::object();
+      for (size_t i = 0; i < keys.size(); ++i) dictionary[keys[i]] = places[values[i]];
+      return dictionary;
+    }
     if (values.size() == 1) return places[values.front()];
     Json list = Json::array();
     for (const Model::Impl::Value value : values) list.push_back(places[value]);
@@ -323,8 +345,8 @@ nlohmann::ordered_json write_functional(const Model& model) {
   return {{"name", impl.name},
           {"trainable", true},
           {"layers", layers},
-          {"input_layers", places_of(inputs)},
-          {"output_layers", places_of(impl.outputs)}};
+          {"input_layers", places_of(inputs, impl.input_keys)},
+          {"output_layers", places_of(impl.outputs, impl.output_keys)}};
 }
 
 }  // namespace sluice::nn

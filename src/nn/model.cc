@@ -145,6 +145,8 @@ Model::Model(const Model& other) : impl_(std::make_unique<Impl>()) {
   for (const auto& layer : from.layers) impl_->layers.push_back(layer->clone());
   impl_->calls = from.calls;
   impl_->outputs = from.outputs;
+  impl_->input_keys = from.input_keys;
+  impl_->output_keys = from.output_keys;
   impl_->order = from.order;
   impl_->parameters = copy_of(from.parameters);
   impl_->seed = from.seed;

@@ -54,6 +54,9 @@ struct Model::Impl {
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<Call> calls;  // each behind those that it depends on; none while the input is unknown
   std::vector<Value> outputs{0};
+  // Of a model that Keras calls with a dictionary, or that gives one: its keys, one for each input
+  // or output. Only files keep them; everything else goes by the layers' names.
+  std::vector<std::string> input_keys, output_keys;
   std::vector<size_t> order;  // nn::CalledLayers; none of a Sequential
   core::ParameterSet parameters;
   uint64_t seed = 0;

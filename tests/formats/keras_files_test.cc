@@ -89,6 +89,34 @@ TEST(KerasFilesTest, LeavesOutALossThatSluiceDoesNotHave) {
   EXPECT_THAT(read.parameters().values(), testing::ElementsAreArray(model.parameters().values()));
 }
 
+// Keras names what such a model takes and gives, and the losses, by keys.
+TEST(KerasFilesTest, KeepsTheDictionariesThatAModelTakesAndGives) {
+  const Input a({3}, {.name = "a"}), b({2}, {.name = "b"});
+  const SymbolicTensor both = Concatenate({.name = "both"})({a, b});
+  const Model list(
+      {a, b}, {Dense({.units = 2, .name = "c"})(both), Dense({.units = 1, .name = "d"})(both)});
+  Json json = Json::parse(list.to_json());
+  const Json inputs = {{"x", {"a", 0, 0}}, {"y", {"b", 0, 0}}};
+  const Json outputs = {{"p", {"c", 0, 0}}, {"q", {"d", 0, 0}}};
+  json["config"]["input_layers"] = inputs;
+  json["config"]["output_layers"] = outputs;
+  Model model = Model::from_json(json.dump());
+  model.impl().training =
+      nn::TrainingState{.losses = {{"c", "mse"}, {"d", "mae"}}, .loss_weights = {{"d", 0.5}}};
+  const std::string file = keras_bytes(model);
+
+  const Json config = Json::parse(member_of(file, "config.json"));
+  EXPECT_EQ(config["config"]["input_layers"], inputs);
+  EXPECT_EQ(config["config"]["output_layers"], outputs);
+  EXPECT_EQ(config["compile_config"]["loss"]["q"], "mean_absolute_error");
+  EXPECT_EQ(config["compile_config"]["loss_weights"], Json::parse(R"({"p": 1.0, "q": 0.5})"));
+  for (const Model& again : {parse_keras(file), parse_h5(h5_bytes(model))}) {
+    EXPECT_EQ(again.output_names(), (std::vector<std::string>{"c", "d"}));
+    EXPECT_EQ(again.impl().training->losses.at("d"), LossSpec("mae"));
+    EXPECT_EQ(Json::parse(again.to_json())["config"]["output_layers"], outputs);
+  }
+}
+
 TEST(KerasFilesTest, KeepsWhatWeightDecayLeavesOut) {
   Sequential model = small_model();
   model.impl().training = nn::TrainingState{

@@ -165,16 +165,16 @@ void Importer::append(const OnnxNode& node) {
     fail(node, fmt::format("the domain \"{}\" is somebody's own", printable(node.domain)));
   }
   if (node.outputs.empty() || constants_.contains(node.outputs[0])) return;
-  if (std::optional<OnnxTensor> value = folded(*this, node)) {
-    constants_[node.outputs[0]] = *std::move(value);
-    return;
-  }
   // A part of something larger, which is a layer of ours, may be none itself; nor does it matter
   // what becomes of values that no output needs.
   const auto missing = [&](const std::string& why) {
     for (const std::string& output : node.outputs) missing_[output] = why;
   };
   try {
+    if (std::optional<OnnxTensor> constant = folded(*this, node)) {
+      constants_[node.outputs[0]] = *std::move(constant);
+      return;
+    }
     const Operator add = find_operator(node.op_type);
     if (add == nullptr) fail(node, "Sluice has no layer for it");
     Value value = add(*this, node);
