@@ -318,14 +318,28 @@ static bool is_model(const Json& json) {
          is_of_keras(json);
 }
 
+// Of a model that is frozen as a whole, files say it of each layer inside, too: they train again
+// when the model does.
+static void thaw_if_all_are_frozen(const Json& config, const Model& model) {
+  const Json layers = config.value("layers", Json::array());
+  const bool any_trains = std::ranges::any_of(layers, [](const Json& layer) {
+    return layer.is_object() && member(layer.value("config", Json()), "trainable") == true;
+  });
+  if (any_trains) return;
+  for (const auto& layer : model.layers()) layer->set_trainable(true);
+}
+
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
   const std::string class_name = class_of(json);
   const Json& config = json.at("config");
   const std::string name = read_name(config, "");
   try {
     if (is_model(json)) {
-      auto nested = std::make_unique<NestedModel>(std::make_shared<const Model>(read_model(json)));
-      nested->set_trainable(member(config, "trainable") != false);
+      const bool is_frozen = member(config, "trainable") == false;
+      Model inside = read_model(json);
+      if (is_frozen) thaw_if_all_are_frozen(config, inside);
+      auto nested = std::make_unique<NestedModel>(std::make_shared<const Model>(std::move(inside)));
+      nested->set_trainable(!is_frozen);
       return nested;
     }
     require_known_layer(class_name);

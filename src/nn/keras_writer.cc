@@ -97,6 +97,15 @@ void rename_activations(Json& json) {
   }
 }
 
+// Keras goes by what the layers inside say, not by the model around them.
+void freeze(Json& model) {
+  for (Json& layer : model["config"]["layers"]) {
+    Json& config = layer["config"];
+    if (config.contains("trainable")) config["trainable"] = false;
+    if (config.contains("layers")) freeze(layer);
+  }
+}
+
 }  // namespace
 
 nlohmann::ordered_json nn::write_value(const ConfigValue& value) {
@@ -131,6 +140,7 @@ nlohmann::ordered_json nn::write_layer(const Layer& layer) {
     Json json = write_model(nested->model());
     json["config"]["name"] = layer.name();
     json["config"]["trainable"] = layer.trainable();
+    if (!layer.trainable()) freeze(json);
     return json;
   }
   const bool custom = dynamic_cast<const CustomLayer*>(&layer) != nullptr;

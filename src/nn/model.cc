@@ -246,7 +246,11 @@ void Model::Impl::append_weights(size_t first_layer) {
   }
   const bool any = std::any_of(added.begin(), added.end(),
                                [](const LayerWeights& layer) { return !layer.weights.empty(); });
-  if (any) parameters = extended(parameters, added, seed);
+  if (any) {
+    parameters = extended(parameters, added, seed);
+    // The optimizer has nothing for the new weights: it begins anew.
+    if (training) training->optimizer_state = {};
+  }
   for (const LayerWeights& layer : added) {
     const auto* nested = dynamic_cast<const nn::NestedModel*>(&layer.layer);
     if (nested != nullptr) copy_weights(nested->model(), nested->name());

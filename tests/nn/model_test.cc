@@ -9,6 +9,7 @@
 #include "backend/replica.h"
 #include "core/parameter_set.h"
 #include "nn/lowering.h"
+#include "nn/model_impl.h"
 #include "tests/nn/models.h"
 
 namespace sluice::nn {
@@ -232,7 +233,29 @@ TEST(NestedModelTest, AFrozenModelIsNotTrained) {
     const bool frozen = dense->kernel.role == backend::ParameterRole::kFrozen;
     EXPECT_EQ(frozen, op.name != "end") << op.name;
   }
-  EXPECT_FALSE(Model::from_json(model.to_json()).get_layer("block").trainable());
+  // Keras goes by the layers inside; with the model they train again.
+  Model again = Model::from_json(model.to_json());
+  EXPECT_FALSE(again.get_layer("block").trainable());
+  for (const auto& layer : nlohmann::json::parse(model.to_json())["config"]["layers"]) {
+    if (layer["config"]["name"] != "block") continue;
+    for (const auto& inside : layer["config"]["layers"]) {
+      EXPECT_FALSE(inside["config"].value("trainable", false)) << inside;
+    }
+  }
+  again.get_layer("block").set_trainable(true);
+  EXPECT_THAT(again.summary(), HasSubstr("Non-trainable params: 0"));
+}
+
+TEST(SequentialTest, ALayerThatIsAddedBeginsTheOptimizerAnew) {
+  Sequential model;
+  model.add(Input({3})).add(Dense({.units = 4}));
+  model.impl().training =
+      TrainingState{.loss = "mse", .optimizer_state = {.iterations = 7, .slots = {{"m", {}}}}};
+  model.add(Flatten());
+  EXPECT_EQ(model.impl().training->optimizer_state.iterations, 7);
+  model.add(Dense({.units = 2}));
+  EXPECT_TRUE(model.impl().training->optimizer_state.slots.empty());
+  EXPECT_EQ(model.impl().training->loss, LossSpec("mse"));
 }
 
 // As Keras, which freezes the layers of a model with it: they compute as in inference.
