@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "formats/onnx_import/importer.h"
+#include "sluice/errors.h"
 #include "tests/errors.h"
 #include "tests/formats/outputs.h"
 
@@ -153,6 +154,28 @@ TEST(OnnxImportTest, MergesValuesOfAsManyAxesOnly) {
   const OnnxNode row{.op_type = "Flatten", .inputs = {"x"}, .outputs = {"row"}};
   const OnnxNode sum{.op_type = "Add", .inputs = {"x", "row"}, .outputs = {"y"}};
   EXPECT_THAT(message_of([&] { import_of({1, 6}, {row, sum}); }), HasSubstr("as many axes"));
+}
+
+TEST(OnnxImportTest, IsBoundedByWhatTheFileHolds) {
+  std::vector<OnnxNode> nodes;
+  for (int i = 0; i < 1000; ++i) {
+    nodes.push_back(
+        {.op_type = "ConstantOfShape", .inputs = {"s"}, .outputs = {std::to_string(i)}});
+  }
+  nodes.push_back({.op_type = "Relu", .inputs = {"x"}, .outputs = {"y"}});
+  const OnnxTensor shape{.dims = {1}, .values = Ints{65536}};
+  EXPECT_THAT(message_of<RuntimeError>([&] {
+                import_of({1}, nodes, {{"s", shape}});
+              }),
+              HasSubstr("too many constants"));
+
+  nodes.clear();
+  for (int i = 0; i < 20000; ++i) {
+    nodes.push_back({.op_type = "Relu",
+                     .inputs = {i == 0 ? "x" : std::to_string(i - 1)},
+                     .outputs = {std::to_string(i)}});
+  }
+  EXPECT_THAT(message_of<RuntimeError>([&] { import_of({1}, nodes); }), HasSubstr("10000 layers"));
 }
 
 TEST(OnnxImportTest, GivesOutputsTheirNames) {

@@ -38,11 +38,18 @@ Importer::Importer(const OnnxFile& file, std::set<std::string> ends)
     }
   }
   outputs_.insert(file_.outputs.begin(), file_.outputs.end());
+  for (const auto& [name, constant] : file_.constants) may_make_ += constant.size();
   // In front of all others: some are looked for from nodes that come earlier in the file.
   for (const OnnxNode& node : file_.nodes) {
     if (node.op_type != "Constant" || !node.domain.empty() || node.outputs.empty()) continue;
-    if (auto value = folded(*this, node)) constants_[node.outputs[0]] = *std::move(value);
+    if (auto value = folded(*this, node)) add_constant(node.outputs[0], *std::move(value));
   }
+}
+
+void Importer::add_constant(const std::string& name, OnnxTensor value) {
+  if (value.size() > may_make_) throw RuntimeError("its nodes make too many constants");
+  may_make_ -= value.size();
+  constants_[name] = std::move(value);
 }
 
 const OnnxNode* Importer::producer(const std::string& value) const {
@@ -66,8 +73,13 @@ std::string Importer::layer_name(std::string base) {
   }
   while (!name.empty() && name.back() == '_') name.pop_back();
   if (name.empty()) name = "layer";
+  constexpr size_t kMostLayers = 10000;  // as in Keras' JSON: their time grows with its square
+  if (names_.size() >= kMostLayers) {
+    throw RuntimeError(fmt::format("has more than {} layers", kMostLayers));
+  }
   std::string unique = name;
-  for (int i = 1; !names_.insert(unique).second; ++i) unique = fmt::format("{}_{}", name, i);
+  int& next = next_numbers_[name];
+  while (!names_.insert(unique).second) unique = fmt::format("{}_{}", name, ++next);
   return unique;
 }
 
@@ -172,7 +184,7 @@ void Importer::append(const OnnxNode& node) {
   };
   try {
     if (std::optional<OnnxTensor> constant = folded(*this, node)) {
-      constants_[node.outputs[0]] = *std::move(constant);
+      add_constant(node.outputs[0], *std::move(constant));
       return;
     }
     const Operator add = find_operator(node.op_type);

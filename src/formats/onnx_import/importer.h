@@ -81,6 +81,8 @@ class Importer {
   }
 
  private:
+  // Of a node. Throws RuntimeError when nodes make many times what the file holds.
+  void add_constant(const std::string& name, OnnxTensor value);
   void add_inputs();
   void append(const OnnxNode& node);
 
@@ -91,7 +93,9 @@ class Importer {
   std::map<std::string, std::vector<const OnnxNode*>> readers_;
   std::map<std::string, const OnnxNode*> producers_;
   std::set<const OnnxNode*> absorbed_;
+  size_t may_make_ = size_t{1} << 22;  // numbers, more as the file has more itself
   std::set<std::string> outputs_, names_;
+  std::map<std::string, int> next_numbers_;  // of names that occur again
   // Of values that no layer gives: why, for whoever needs them after all.
   std::map<std::string, std::string> missing_;
   std::vector<std::pair<std::string, std::vector<float>>> weights_;
