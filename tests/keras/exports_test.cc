@@ -22,8 +22,6 @@ namespace {
 // reader says of them.
 const std::map<std::string, std::string>& unreadable() {
   static const std::map<std::string, std::string> kUnreadable = {
-      {"alone_squareplus", "operator Sqrt of node \"activation/Sqrt\""},
-      {"squareplus", "operator Sqrt of node \"dense/Sqrt\""},
       {"group_norm_over_axis_1", "operator Mul of node \"group_normalization/Mul_1\""},
       {"group_norm_over_axis_2", "operator Mul of node \"group_normalization/Mul_1\""},
       {"up_sampling_2d_lanczos3", "operator MatMul of node \"up_sampling2d\""},

@@ -151,6 +151,31 @@ Value prelu(Importer& in, const OnnxNode& node) {
   return after(x, PReLU({.shared_axes = shared, .name = name})(*x.tensor));
 }
 
+// squareplus(x) = (x + sqrt(x^2 + b)) / 2
+Value sqrt(Importer& in, const OnnxNode& node) {
+  const char* why = "Sluice has it in (x + sqrt(x^2 + b)) / 2 and in normalization only";
+  const OnnxNode* under = in.producer(node.input(0));
+  const OnnxNode* square = under == nullptr ? nullptr : in.producer(under->input(0));
+  const OnnxNode* sum = in.only_reader(node);
+  const OnnxNode* half = sum == nullptr ? nullptr : in.only_reader(*sum);
+  if (square == nullptr || half == nullptr || under->op_type != "Add" || square->op_type != "Mul" ||
+      sum->op_type != "Add" || half->op_type != "Mul") {
+    fail(node, why);
+  }
+  const std::string& x = square->input(0);
+  const std::optional<float> b = in.number(*under, 1);
+  if (x != square->input(1) || !b || *b < 0 || in.number(*half, 1) != 0.5f ||
+      sum->inputs != std::vector{x, node.outputs[0]} || in.find(x) == nullptr) {
+    fail(node, why);
+  }
+  for (const OnnxNode* done : {sum, half}) in.absorb(*done);
+  const Value& value = *in.find(x);
+  Value y = after(value, Activation(with("squareplus", "b", *b),
+                                    {.name = in.layer_name(*half)})(*value.tensor));
+  in.set_value(half->outputs[0], y);
+  return y;
+}
+
 // gelu(x) = x (1 + erf(x / sqrt(2))) / 2, whose three products come in any order.
 Value erf(Importer& in, const OnnxNode& node) {
   const char* why = "Sluice has it in x (1 + erf(x / sqrt(2))) / 2 only";

@@ -41,6 +41,7 @@ Operator find_operator(const std::string& op_type) {
       {"LogSoftmax", softmax},
       {"PRelu", prelu},
       {"Erf", erf},
+      {"Sqrt", sqrt},
       {"Clip", clip},
       {"Add", binary},
       {"Sub", binary},

@@ -51,6 +51,7 @@ Value activation(Importer& in, const OnnxNode& node);
 Value softmax(Importer& in, const OnnxNode& node);
 Value prelu(Importer& in, const OnnxNode& node);
 Value erf(Importer& in, const OnnxNode& node);
+Value sqrt(Importer& in, const OnnxNode& node);
 Value clip(Importer& in, const OnnxNode& node);
 Value binary(Importer& in, const OnnxNode& node);
 Value merge(Importer& in, const OnnxNode& node);
