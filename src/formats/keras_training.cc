@@ -116,6 +116,7 @@ void read_losses(const Json& json, const Model& model, nn::TrainingState& traini
     }
     training.losses.emplace(name, read_loss(loss));
   }
+  if (training.losses.empty()) throw std::invalid_argument("no loss of any output");
   if (model.output_names().size() > 1) return;
   training.loss = training.losses.begin()->second;
   training.losses.clear();

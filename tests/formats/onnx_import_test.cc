@@ -156,6 +156,20 @@ TEST(OnnxImportTest, MergesValuesOfAsManyAxesOnly) {
   EXPECT_THAT(message_of([&] { import_of({1, 6}, {row, sum}); }), HasSubstr("as many axes"));
 }
 
+// x / x.size(0), as PyTorch writes it where the file leaves the batch open.
+TEST(OnnxImportTest, DoesNotComputeWithTheNumberOfSamples) {
+  const OnnxNode shape{.op_type = "Shape", .inputs = {"x"}, .outputs = {"s"}};
+  const OnnxNode gather{.op_type = "Gather", .inputs = {"s", "zero"}, .outputs = {"n"}};
+  const OnnxNode cast{
+      .op_type = "Cast", .inputs = {"n"}, .outputs = {"f"}, .attributes = {{"to", int64_t{1}}}};
+  const std::map<std::string, OnnxTensor> zero{{"zero", {.dims = {}, .values = Ints{0}}}};
+  for (const char* divisor : {"n", "f"}) {
+    const OnnxNode div{.op_type = "Div", .inputs = {"x", divisor}, .outputs = {"y"}};
+    EXPECT_THAT(message_of([&] { import_of({2}, {shape, gather, cast, div}, zero); }),
+                HasSubstr("number of samples"));
+  }
+}
+
 TEST(OnnxImportTest, IsBoundedByWhatTheFileHolds) {
   std::vector<OnnxNode> nodes;
   for (int i = 0; i < 1000; ++i) {

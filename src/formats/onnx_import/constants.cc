@@ -65,7 +65,7 @@ std::optional<OnnxTensor> cast(const OnnxNode& node, const OnnxTensor& x) {
   const bool to_whole = to == kInt32 || to == kInt64;
   if (!to_whole && to != kFloat && to != kDouble) return std::nullopt;  // others hold less
   if (to_whole == x.is_whole()) return x;
-  if (!to_whole) return OnnxTensor{x.dims, std::vector<float>(x.ints().begin(), x.ints().end())};
+  if (!to_whole) return OnnxTensor{x.dims, as_floats(node, x.ints())};
   Ints values;
   for (const float value : x.floats()) {
     constexpr float kMost = 1e9f;

@@ -22,6 +22,13 @@ bool has_input(const OnnxNode& node, size_t input) {
   return input < node.inputs.size() && !node.input(input).empty();
 }
 
+std::vector<float> as_floats(const OnnxNode& node, const Ints& values) {
+  if (std::ranges::find(values, Importer::kBatch) != values.end()) {
+    fail(node, "it computes with the number of samples in a batch, which no layer knows");
+  }
+  return {values.begin(), values.end()};
+}
+
 size_t axis_of(const OnnxNode& node, int64_t axis, size_t rank) {
   const auto axes = static_cast<int64_t>(rank) + 1;
   const int64_t place = axis < 0 ? axis + axes : axis;
@@ -116,8 +123,7 @@ const OnnxTensor& Importer::required_constant(const OnnxNode& node, size_t input
 
 std::vector<float> Importer::floats(const OnnxNode& node, size_t input, const char* what) const {
   const OnnxTensor& tensor = required_constant(node, input, what);
-  if (tensor.is_whole()) return {tensor.ints().begin(), tensor.ints().end()};
-  return tensor.floats();
+  return tensor.is_whole() ? as_floats(node, tensor.ints()) : tensor.floats();
 }
 
 Ints Importer::whole(const OnnxNode& node, size_t input, const char* what) const {
@@ -179,7 +185,11 @@ void Importer::append(const OnnxNode& node) {
   if (node.outputs.empty() || constants_.contains(node.outputs[0])) return;
   // A part of something larger, which is a layer of ours, may be none itself; nor does it matter
   // what becomes of values that no output needs.
-  const auto missing = [&](const std::string& why) {
+  const auto missing = [&](std::string why) {
+    for (const std::string& input : node.inputs) {  // which may be the reason
+      const auto earlier = missing_.find(input);
+      if (earlier != missing_.end()) why = earlier->second;
+    }
     for (const std::string& output : node.outputs) missing_[output] = why;
   };
   try {

@@ -21,6 +21,9 @@ namespace sluice::formats::onnx {
 
 bool has_input(const OnnxNode& node, size_t input);
 
+// Refuses kBatch among them.
+std::vector<float> as_floats(const OnnxNode& node, const Ints& values);
+
 // The file's axis, counted from the batch and from behind where it is negative, without the batch.
 // Refuses the batch, and axes that are not there.
 size_t axis_of(const OnnxNode& node, int64_t axis, size_t rank);
