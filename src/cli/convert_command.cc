@@ -1,11 +1,11 @@
 // `sluice convert`: a model from one format to another.
 #include <fmt/core.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/model_flags.h"
+#include "cli/outputs.h"
 #include "core/standard_error.h"
 #include "nn/model_impl.h"
 
@@ -35,9 +35,8 @@ int convert(const Flags& flags) {
   const formats::ModelFile from = read_model(flags.model);
   formats::ModelOutput output(flags.to);
   if (output.format() != formats::Format::kJson) require_weights(from, flags.model);
-  std::error_code ignored;
-  if (std::filesystem::equivalent(flags.model.file, flags.to, ignored)) {
-    throw std::invalid_argument(flags.to + " is the file to read; choose another one");
+  if (output.file() != nullptr) {
+    require_apart(*output.file(), {flags.model.file, flags.model.weights});
   }
   require(output.check(from.model));
   require(output.open());

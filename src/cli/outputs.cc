@@ -39,6 +39,15 @@ void require(const std::string& field, const Status& status) {
 
 }  // namespace
 
+void require_apart(const core::OutputFile& output, const std::vector<std::string>& inputs) {
+  for (const std::string& path : inputs) {
+    std::error_code ignored;
+    if (!fs::exists(path, ignored) || !are_one_file(output, core::OutputFile(path))) continue;
+    throw std::invalid_argument(output.path() +
+                                " is read by this command too; choose another file");
+  }
+}
+
 train::JobConfig with_standard_output(train::JobConfig config) {
   for (std::string* path : {&config.save, &config.report, &config.history}) {
     if (*path == "-") *path = "/dev/stdout";
@@ -96,13 +105,11 @@ core::OutputFile* Outputs::find(const char* field) {
 }
 
 void Outputs::check_apart_from(const std::vector<std::string>& inputs) const {
-  for (const std::string& path : inputs) {
-    std::error_code ignored;
-    if (!fs::exists(path, ignored)) continue;
-    const core::OutputFile input(path);
-    for (const auto& [field, file] : files()) {
-      if (!are_one_file(*file, input)) continue;
-      throw train::InvalidField(field, file->path() + " is read by this job; choose another file");
+  for (const auto& [field, file] : files()) {
+    try {
+      require_apart(*file, inputs);
+    } catch (const std::invalid_argument& error) {
+      throw train::InvalidField(field, error.what());
     }
   }
 }

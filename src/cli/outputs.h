@@ -17,6 +17,10 @@
 
 namespace sluice::cli {
 
+// Throws std::invalid_argument where `output` is a file that the command reads, under the same name
+// or another one (links): it would be lost. Paths of what is not there are passed over.
+void require_apart(const core::OutputFile& output, const std::vector<std::string>& inputs);
+
 // The job with "/dev/stdout" where an output is "-".
 train::JobConfig with_standard_output(train::JobConfig config);
 

@@ -13,9 +13,11 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/model_flags.h"
+#include "cli/outputs.h"
 #include "cli/predictions.h"
 #include "data/inputs.h"
 #include "show/record_counter.h"
+#include "train/builtin_models.h"
 
 namespace sluice::cli {
 namespace {
@@ -140,10 +142,22 @@ Status predict_several(const std::vector<std::string>& inputs, const Model& mode
   return ok_status();
 }
 
+// The command's own files, whatever stands before an input's name.
+std::vector<std::string> files_read(const Flags& flags) {
+  std::vector<std::string> files = {flags.model.weights};
+  if (!train::is_builtin_model(flags.model.file)) files.push_back(flags.model.file);
+  for (const std::string& input : flags.inputs) {
+    files.push_back(input == "-" ? "/dev/stdin" : input);
+    files.push_back(input.substr(input.find('=') + 1));
+  }
+  return files;
+}
+
 int predict(const Flags& flags) {
   if (flags.top < 1) throw std::invalid_argument("--top: expected at least 1 class");
   const formats::ModelFile file = read_model(flags.model);
   require_weights(file, flags.model);
+  if (!flags.output.empty()) require_apart(core::OutputFile(flags.output), files_read(flags));
   Predictor predictor(flags, file.model);
   Status status;
   if (file.model.input_names().size() > 1) {

@@ -162,6 +162,34 @@ TEST_F(ModelCommandsTest, ATablesColumnsAndClassesTravelWithTheModel) {
   EXPECT_EQ(json_of(evaluated.output)["classes"][0]["class"], "broad");
 }
 
+// Under its own name, another one, and as the device that leads there.
+TEST_F(ModelCommandsTest, NoOutputTakesThePlaceOfWhatIsRead) {
+  folder_.write("m.json", kTableModel);
+  folder_.write("train.csv", table(0, 30));
+  const Outcome train =
+      run({"train", "--dataset", path("train.csv"), "--target", "name", "--ignore", "id", "--model",
+           path("m.json"), "--epochs", "1", "--workers", "1", "--save", path("m.keras")});
+  ASSERT_EQ(train.status, 0) << train.output;
+  ASSERT_EQ(run({"convert", path("m.keras"), path("m.weights.h5")}).status, 0);
+  folder_.write("x.csv", "width,length\n1,2\n");
+  std::filesystem::create_symlink("x.csv", path("link.csv"));
+  std::filesystem::create_hard_link(path("x.csv"), path("hard.csv"));
+  std::filesystem::copy_file(path("m.weights.h5"), path("w.csv"));
+  const std::string x = path("x.csv"), m = path("m.json"), w = path("w.csv");
+  const auto refused = [&](const std::string& command) {
+    const Outcome outcome = shell(command);
+    EXPECT_EQ(outcome.status, 2) << command << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr(" is read by this command too; choose another file\n"));
+  };
+  for (const char* output : {"x.csv", "link.csv", "hard.csv", "m.json", "w.csv"}) {
+    refused("\"$0\" predict " + m + " --weights " + w + " " + x + " --output " + path(output));
+  }
+  refused("\"$0\" predict " + path("m.keras") + " - --output " + x + " < " + x);
+  refused("\"$0\" convert " + m + " " + path("m.weights.h5") + " --weights " + path("m.weights.h5"));
+  EXPECT_EQ(data::read_whole(x), "width,length\n1,2\n");
+  EXPECT_EQ(data::read_whole(m), kTableModel);
+}
+
 TEST_F(ModelCommandsTest, WhatIsMissingOrWrongIsSaidInALine) {
   folder_.write("m.json", kTableModel);
   const std::string model = path("m.json");
@@ -175,7 +203,7 @@ TEST_F(ModelCommandsTest, WhatIsMissingOrWrongIsSaidInALine) {
   refused({"evaluate", model, "--dataset", "digits"}, "has layers alone, no weights");
   refused({"convert", model, path("m.pb")}, "Sluice does not write .pb");
   refused({"convert", model, path("m.keras")}, "has layers alone, no weights");
-  refused({"convert", model, model}, "is the file to read; choose another one");
+  refused({"convert", model, model}, "is read by this command too; choose another file");
   refused({"summary", path("gone")}, "gone: No such file");
   folder_.write("x.bin", "nothing");
   refused({"summary", path("x.bin")}, "is of no format that is known here");
