@@ -5,8 +5,12 @@
 #include <turbojpeg.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <csetjmp>
+#include <cstring>
 #include <memory>
+#include <utility>
 
 namespace sluice::data {
 namespace {
@@ -70,31 +74,111 @@ uint8_t luminance(const uint8_t* rgb) {
   return static_cast<uint8_t>((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16);
 }
 
+// libpng's errors leave by longjmp(), from within step(), whose functions therefore have nothing to
+// be destroyed.
+class PngReader {
+ public:
+  explicit PngReader(std::string_view file) : rest_(file) {
+    png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, fail, ignore);
+    if (png_ != nullptr) info_ = png_create_info_struct(png_);
+  }
+  ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  PngReader(const PngReader&) = delete;
+  PngReader& operator=(const PngReader&) = delete;
+
+  // False: it is damaged, and message() says how.
+  bool read_header() { return info_ != nullptr && step(header); }
+  // `pixels` has room for height * width * channels().
+  bool read_pixels(uint8_t* pixels) {
+    pixels_ = pixels;
+    return step(rows);
+  }
+
+  int64_t width() const { return png_get_image_width(png_, info_); }
+  int64_t height() const { return png_get_image_height(png_, info_); }
+  int channels() const { return channels_; }
+  const char* message() const { return message_.data(); }
+
+ private:
+  bool step(void (*what)(PngReader&)) {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    what(*this);
+    return true;
+  }
+
+  // To bytes, grey or RGB, as they are stored: the first byte of two, whatever gamma and profile
+  // are there, and without what says how transparent they are.
+  static void header(PngReader& reader) {
+    png_structp png = reader.png_;
+    png_set_read_fn(png, &reader, read);
+    png_set_benign_errors(png, 1);
+    png_read_info(png, reader.info_);
+    const int color = png_get_color_type(png, reader.info_);
+    png_set_strip_16(png);
+    if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+    if (color == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png);
+    png_set_strip_alpha(png);
+    reader.passes_ = png_set_interlace_handling(png);
+    png_read_update_info(png, reader.info_);
+    reader.channels_ = png_get_channels(png, reader.info_);
+    const auto row = static_cast<size_t>(reader.width()) * static_cast<size_t>(reader.channels_);
+    if (png_get_rowbytes(png, reader.info_) != row) png_error(png, "rows of another size");
+  }
+
+  static void rows(PngReader& reader) {
+    const size_t row = png_get_rowbytes(reader.png_, reader.info_);
+    const auto height = static_cast<size_t>(reader.height());
+    for (int pass = 0; pass < reader.passes_; ++pass) {
+      for (size_t y = 0; y < height; ++y) {
+        png_read_row(reader.png_, reader.pixels_ + y * row, nullptr);
+      }
+    }
+  }
+
+  static PngReader& of(png_voidp self) { return *static_cast<PngReader*>(self); }
+  static void read(png_structp png, png_bytep into, size_t bytes) {
+    std::string_view& rest = of(png_get_io_ptr(png)).rest_;
+    if (bytes > rest.size()) png_error(png, "it ends early");
+    std::copy_n(rest.begin(), bytes, into);
+    rest.remove_prefix(bytes);
+  }
+  static void fail(png_structp png, const char* message) {
+    std::array<char, 128>& kept = of(png_get_error_ptr(png)).message_;
+    const size_t length = std::min(std::strlen(message), kept.size() - 1);
+    std::copy_n(message, length, kept.begin());
+    png_longjmp(png, 1);
+  }
+  static void ignore(png_structp, const char*) {}
+
+  std::string_view rest_;
+  uint8_t* pixels_ = nullptr;
+  int channels_ = 0, passes_ = 0;
+  std::array<char, 128> message_{};
+  png_structp png_ = nullptr;
+  png_infop info_ = nullptr;
+};
+
 Result<Picture> decode_png(const std::string& path, std::string_view file, int channels) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  const std::unique_ptr<png_image, void (*)(png_image*)> freed(&image, png_image_free);
-  if (png_image_begin_read_from_memory(&image, file.data(), file.size()) == 0) {
-    return damaged(path, image.message);
-  }
-  SLUICE_RETURN_IF_ERROR(check_size(path, file, image.width, image.height));
-  const bool is_grey = (image.format & PNG_FORMAT_FLAG_COLOR) == 0;
-  // With transparency, which is left out afterwards: otherwise libpng would put it on a background.
-  image.format = is_grey ? PNG_FORMAT_GA : PNG_FORMAT_RGBA;
-  const size_t stored = is_grey ? 2 : 4;
-  const size_t count = size_t{image.width} * image.height;
+  PngReader reader(file);
+  if (!reader.read_header()) return damaged(path, reader.message());
+  SLUICE_RETURN_IF_ERROR(check_size(path, file, reader.width(), reader.height()));
+  const auto stored = static_cast<size_t>(reader.channels());
+  const bool is_grey = stored == 1;
+  const size_t count = static_cast<size_t>(reader.width()) * static_cast<size_t>(reader.height());
   std::vector<uint8_t> all(count * stored);
-  if (png_image_finish_read(&image, nullptr, all.data(), 0, nullptr) == 0) {
-    return damaged(path, image.message);
+  if (!reader.read_pixels(all.data())) return damaged(path, reader.message());
+  Picture picture{reader.height(), reader.width(), channels, {}};
+  if (channels == reader.channels()) {
+    picture.pixels = std::move(all);
+    return picture;
   }
-  Picture picture{image.height, image.width, channels, {}};
   picture.pixels.resize(count * static_cast<size_t>(channels));
   uint8_t* to = picture.pixels.data();
   for (const uint8_t* from = all.data(); from < all.data() + all.size(); from += stored) {
-    if (channels == 1) {
-      *to++ = is_grey ? from[0] : luminance(from);
+    if (is_grey) {
+      to = std::fill_n(to, 3, *from);
     } else {
-      for (int c = 0; c < 3; ++c) *to++ = from[is_grey ? 0 : c];
+      *to++ = luminance(from);
     }
   }
   return picture;

@@ -20,9 +20,10 @@ struct Picture {
 bool is_picture(std::string_view begin);
 
 // As 1 channel, luminance (0.299 R + 0.587 G + 0.114 B), or as 3, RGB; what is transparent has the
-// colour that is stored there, as with Pillow's convert(). At most 2^28 pixels. Neither an
-// orientation nor a colour profile is heeded, as in Keras. Statuses begin with `path`:
-// INVALID_ARGUMENT for no such picture, DATA_LOSS for a damaged one.
+// colour that is stored there, as with Pillow's convert(), and of 16 bits the first 8 count, as
+// with tf.io.decode_png(). At most 2^28 pixels. Neither an orientation nor gamma nor a colour
+// profile is heeded, as in Keras. Statuses begin with `path`: INVALID_ARGUMENT for no such picture,
+// DATA_LOSS for a damaged one.
 Result<Picture> decode_picture(const std::string& path, std::string_view file, int channels);
 
 // To `height` x `width`: each pixel from the four around its place, between pixels' centres, as

@@ -17,8 +17,26 @@ std::string golden(const std::string& name) {
 // tests/keras/make_pictures.py has written what TensorFlow reads.
 TEST(PictureTest, IsDecodedAndResizedAsByTensorflow) {
   const std::vector<std::pair<std::string, int>> cases = {
-      {"color.jpg", 1}, {"color.jpg", 3}, {"grey.jpg", 1},        {"grey.jpg", 3},
-      {"color.png", 3}, {"grey.png", 1},  {"transparent.png", 3}, {"grey.png", 3}};
+      {"color.jpg", 1},
+      {"color.jpg", 3},
+      {"grey.jpg", 1},
+      {"grey.jpg", 3},
+      {"color.png", 3},
+      {"grey.png", 1},
+      {"transparent.png", 3},
+      {"grey.png", 3},
+      // 16 bits, gamma, fewer bits than 8, palettes, interlaced or not.
+      {"deep.png", 3},
+      {"deep_grey.png", 1},
+      {"deep_grey.png", 3},
+      {"deep_transparent.png", 3},
+      {"deep_grey_transparent.png", 3},
+      {"gamma.png", 3},
+      {"gamma_grey.png", 1},
+      {"bits.png", 1},
+      {"bits.png", 3},
+      {"key.png", 3},
+      {"palette.png", 3}};
   for (const auto& [name, channels] : cases) {
     SCOPED_TRACE(name + " to " + std::to_string(channels));
     const auto expected = parse_npy(name, golden(name + "." + std::to_string(channels) + ".npy"));
@@ -44,7 +62,7 @@ TEST(PictureTest, OneOfColourHasPillowsLuminance) {
 }
 
 TEST(PictureTest, DamagedOnesAreRefusedInALine) {
-  for (const std::string name : {"color.jpg", "grey.png"}) {
+  for (const std::string name : {"color.jpg", "grey.png", "deep.png", "gamma.png", "palette.png"}) {
     const std::string whole = golden(name);
     EXPECT_TRUE(is_picture(whole));
     for (size_t length = 0; length + 20 < whole.size(); length += 7) {
