@@ -182,6 +182,9 @@ Dataset load(const Flags& flags, const Model& model, bool numbers) {
   data::RecordsInfo like = described(model, numbers);
   if (!flags.target.empty()) like.table.target = flags.target;
   like.table.weights = flags.sample_weights;
+  for (const std::string& name : train::split_at_commas(flags.ignored)) {
+    like.table.ignored.push_back(name);
+  }
   const auto loaded =
       data::load_test_set(flags.dataset, flags.data_dir, load_options(flags, numbers), like);
   if (!loaded.ok()) throw train::InvalidField("dataset", loaded.status().message());
@@ -261,7 +264,8 @@ Command add_evaluate_command(CLI::App& app) {
   text("--target", flags->target, "COLUMN",
        "of a CSV file, to be predicted (otherwise that of the training, or label)");
   text("--ignore", flags->ignored, "COLUMN[,COLUMN...]",
-       "of a CSV file, that are no features, if the model's file does not say which are");
+       "of a CSV file, that are no features; where the model's file names its columns, no others "
+       "are");
   text("--sample-weights", flags->sample_weights, "COLUMN",
        "of a CSV file, how much each record's loss counts");
   text("--loss", flags->loss, "NAME",

@@ -294,9 +294,10 @@ Result<Dataset> load_test_set(const std::string& name, const std::string& data_d
     SLUICE_ASSIGN_OR_RETURN(const TrainTest sets, load_dataset(name, data_dir, options));
     return sets.test;
   }
-  SLUICE_ASSIGN_OR_RETURN(const RecordsPtr records, like.table.columns.empty()
-                                                        ? read_csv(path, options.csv)
-                                                        : read_csv_like(path, like));
+  SLUICE_ASSIGN_OR_RETURN(const RecordsPtr records,
+                          like.table.columns.empty()
+                              ? read_csv(path, options.csv)
+                              : read_csv_like(path, like, OtherColumns::kPassedOver));
   return Dataset(records);
 }
 

@@ -40,8 +40,8 @@ Result<TrainTest> load_dataset(const std::string& name, const std::string& data_
                                const LoadOptions& options = {});
 
 // The records to test a model with: TEST of csv:TRAIN,TEST, all of a CSV file that comes alone, the
-// test set of any other dataset. A table is read as `like` says where that has columns, else as
-// `options` do. Likewise.
+// test set of any other dataset. A table is read as `like` says where that has columns, and
+// others are passed over, else as `options` do. Likewise.
 Result<Dataset> load_test_set(const std::string& name, const std::string& data_dir,
                               const LoadOptions& options, const RecordsInfo& like);
 

@@ -52,6 +52,7 @@ class Draw {
 struct Request {
   CsvOptions options{};
   const RecordsInfo* like = nullptr;
+  OtherColumns others = OtherColumns::kRefused;  // that `like` does not have
   std::optional<uint64_t> draw{};  // the seed, when it is read in two parts
   std::string part{};              // the only one that is wanted, of two; empty: all that there are
 };
@@ -127,7 +128,7 @@ class CsvReader {
   Status take_header(std::span<const std::string_view> cells) {
     SLUICE_ASSIGN_OR_RETURN(
         header_, read_csv_header(path_, cells, request_.options.target, request_.options.ignored,
-                                 request_.options.weights, request_.like));
+                                 request_.options.weights, request_.like, request_.others));
     info_.table.target = request_.options.target;
     info_.table.ignored = request_.options.ignored;
     if (header_.weighted) info_.table.weights = request_.options.weights;
@@ -302,8 +303,9 @@ Result<TrainTestRecords> read_csv_parts(const std::string& path, const CsvOption
 }
 
 Result<std::shared_ptr<const Records>> read_csv_like(const std::string& path,
-                                                     const RecordsInfo& like) {
+                                                     const RecordsInfo& like, OtherColumns others) {
   Request request;
+  request.others = others;
   request.options.target = like.table.target;
   request.options.ignored = like.table.ignored;
   request.options.weights = like.table.weights;

@@ -23,6 +23,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/csv_header.h"
 #include "data/records.h"
 #include "sluice/status.h"
 
@@ -55,8 +56,10 @@ Result<TrainTestRecords> read_csv_parts(const std::string& path, const CsvOption
 // Reads a file that goes with another, `like`, which has been read: the same columns by name, the
 // same classes and the same scale; a column of weights it need not have. INVALID_ARGUMENT also for
 // a column that only one of the files has and for the name of a class that `like` does not have.
-// Where like.source is a part of a file, the same part of this one.
+// Where like.source is a part of a file, the same part of this one. Columns that only this file has
+// can be passed over.
 Result<std::shared_ptr<const Records>> read_csv_like(const std::string& path,
-                                                     const RecordsInfo& like);
+                                                     const RecordsInfo& like,
+                                                     OtherColumns others = OtherColumns::kRefused);
 
 }  // namespace sluice::data

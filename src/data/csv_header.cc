@@ -26,18 +26,24 @@ Result<size_t> find_target(const std::string& path, const std::vector<std::strin
                         excerpt(target), list_names(columns)));
 }
 
-Result<Places> places_of(const std::string& path, const std::vector<std::string>& columns) {
+// `like` as in read_csv_header(). What is passed over may be called like anything, or not at all.
+Result<Places> places_of(const std::string& path, const std::vector<std::string>& columns,
+                         const std::string& target, const RecordsInfo* like, OtherColumns others) {
+  const auto is_passed_over = [&](const std::string& name) {
+    return like != nullptr && others == OtherColumns::kPassedOver && name != target &&
+           std::ranges::find(like->table.columns, name) == like->table.columns.end();
+  };
   Places places;
   for (size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i].empty()) {
-      return wrong_header(path,
-                          fmt::format("column {} has no name: give it one, or leave it out (pandas "
-                                      "writes row numbers so, unless index=False)",
-                                      i + 1));
-    }
-    if (!places.emplace(columns[i], i).second) {
+    if (places.emplace(columns[i], i).second && !columns[i].empty()) continue;
+    if (is_passed_over(columns[i])) continue;
+    if (!columns[i].empty()) {
       return wrong_header(path, "two columns have the name " + excerpt(columns[i]));
     }
+    return wrong_header(path,
+                        fmt::format("column {} has no name: give it one, or leave it out (pandas "
+                                    "writes row numbers so, unless index=False)",
+                                    i + 1));
   }
   return places;
 }
@@ -86,17 +92,25 @@ void add_feature(CsvHeader& header, size_t column) {
 
 // Features take the places of their names in the other file.
 Status match(const std::string& path, const Places& places, const RecordsInfo& like,
-             CsvHeader& header) {
+             OtherColumns others, CsvHeader& header) {
   for (const std::string& name : like.table.columns) {
     const auto found = places.find(name);
     if (found == places.end()) {
       return wrong_header(
           path, fmt::format("has no column {}, which {} has", excerpt(name), like.origin));
     }
+    if (header.slots[found->second] == CsvHeader::kIgnored) {
+      return wrong_header(path, fmt::format("column {} is a feature of {}: it cannot be ignored",
+                                            excerpt(name), like.origin));
+    }
     add_feature(header, found->second);
   }
   for (size_t i = 0; i < header.columns.size(); ++i) {
     if (i == header.target || header.slots[i] != CsvHeader::kTarget) continue;
+    if (others == OtherColumns::kPassedOver) {
+      header.slots[i] = CsvHeader::kIgnored;
+      continue;
+    }
     return wrong_header(path, fmt::format("has a column {}, which {} does not have",
                                           excerpt(header.columns[i]), like.origin));
   }
@@ -108,16 +122,18 @@ Status match(const std::string& path, const Places& places, const RecordsInfo& l
 Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
                                   const std::string& target,
                                   const std::vector<std::string>& ignored,
-                                  const std::string& weights, const RecordsInfo* like) {
+                                  const std::string& weights, const RecordsInfo* like,
+                                  OtherColumns others) {
   CsvHeader header;
   header.columns.assign(cells.begin(), cells.end());
   SLUICE_ASSIGN_OR_RETURN(header.target, find_target(path, header.columns, target));
-  SLUICE_ASSIGN_OR_RETURN(const Places places, places_of(path, header.columns));
+  SLUICE_ASSIGN_OR_RETURN(const Places places,
+                          places_of(path, header.columns, target, like, others));
   header.slots.assign(cells.size(), CsvHeader::kTarget);
   SLUICE_RETURN_IF_ERROR(ignore(path, places, ignored, like == nullptr, header));
   SLUICE_RETURN_IF_ERROR(find_weights(path, places, weights, like == nullptr, header));
   if (like != nullptr) {
-    SLUICE_RETURN_IF_ERROR(match(path, places, *like, header));
+    SLUICE_RETURN_IF_ERROR(match(path, places, *like, others, header));
     return header;
   }
   for (size_t i = 0; i < cells.size(); ++i) {

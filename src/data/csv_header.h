@@ -25,14 +25,20 @@ struct CsvHeader {
   std::vector<std::string> features;  // names, in the order that a record has them
 };
 
+// Columns that a file has and another one, which goes with it, does not.
+enum class OtherColumns { kRefused, kPassedOver };
+
 // `like`: a file that was read before, whose features take the same places in a record, or nullptr.
+// `others`: what becomes of columns that it does not have.
 // `weights`: the name of the column of weights, empty for none. INVALID_ARGUMENT, naming path and
 // line, when a name is missing or there twice, for a target, an ignored column or weights that are
-// not there, listing those that there are, when there is no feature, and for a feature that only
-// one of the files has. What is ignored, and weights, need not be in the second file.
+// not there, listing those that there are, when there is no feature, for one that is ignored or
+// only the other file has, and for columns that are refused. What is ignored, and weights, need not
+// be in the second file.
 Result<CsvHeader> read_csv_header(const std::string& path, std::span<const std::string_view> cells,
                                   const std::string& target,
                                   const std::vector<std::string>& ignored,
-                                  const std::string& weights, const RecordsInfo* like);
+                                  const std::string& weights, const RecordsInfo* like,
+                                  OtherColumns others);
 
 }  // namespace sluice::data

@@ -344,6 +344,22 @@ TEST_F(TwoCsvFilesTest, ColumnsAreMatchedByName) {
   EXPECT_THAT(second_error("label,a\n0,1\n", "kind,a\n0,1\n"), HasSubstr("column \"label\""));
 }
 
+TEST_F(TwoCsvFilesTest, OtherColumnsCanBePassedOver) {
+  RecordsInfo like = good("label,a,b\n0,1,2\n")->info();
+  const auto read = [&](const std::string& text) {
+    return read_csv_like(folder_.write("test.csv", text), like, OtherColumns::kPassedOver);
+  };
+  // Whatever they are called, and hold.
+  const auto test = read(",x,b,label,a,x\n0,nan,7,0,8,?\n");
+  ASSERT_TRUE(test.ok()) << test.status();
+  EXPECT_EQ(record(**test, 0), (std::vector<float>{8, 7}));
+  EXPECT_THAT(read("a,b,a,label\n1,2,3,0\n").status().message(),
+              HasSubstr("two columns have the name \"a\""));
+  like.table.ignored = {"a"};
+  EXPECT_THAT(read("a,b,label\n1,2,0\n").status().message(),
+              HasSubstr("column \"a\" is a feature of " + path_ + ": it cannot be ignored"));
+}
+
 // How one file's values are kept is nobody else's rule.
 TEST_F(TwoCsvFilesTest, ValuesMayBeOfAnyKindInTheSecond) {
   const auto floats = second("label,a\n0,200\n", "label,a\n1,300\n0,0.5\n");
