@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
@@ -22,8 +23,32 @@ float parse_scale(const std::string& text) {
   const float scale = slash == std::string::npos
                           ? number(text)
                           : number(text.substr(0, slash)) / number(text.substr(slash + 1));
-  if (std::isfinite(scale)) return scale;
-  throw std::invalid_argument("--scale: expected a finite number, got " + text);
+  if (std::isfinite(scale) && scale > 0) return scale;
+  throw std::invalid_argument("--scale: expected a finite number above 0, such as 1/255, got \"" +
+                              text + "\"");
+}
+
+// Throws for names of which one is missing, or stands for two classes.
+void require_names(const std::string& text) {
+  const std::vector<std::string> names = train::split_at_commas(text);
+  if (names.empty()) throw std::invalid_argument("--class-names: expected names, got none");
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    if (name->empty()) {
+      throw std::invalid_argument("--class-names: a name is empty in \"" + text + "\"");
+    }
+    if (std::find(names.begin(), name, *name) == name) continue;
+    throw std::invalid_argument("--class-names: two classes are called \"" + *name + "\"");
+  }
+}
+
+// A flag that is checked when it is read, so that an empty value is not taken for none.
+CLI::Option* add_checked(CLI::App& app, const std::string& flag, std::string& field,
+                         const std::string& help, void (*check)(const std::string&)) {
+  const auto set = [&field, check](const std::string& text) {
+    check(text);
+    field = text;
+  };
+  return app.add_option_function<std::string>(flag, set, help);
 }
 
 void check_class_names(const std::vector<std::string>& names, const Model& model) {
@@ -67,11 +92,13 @@ void add_model_file(CLI::App& app, ModelFlags& flags) {
 }
 
 void add_preprocessing_flags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("--scale", flags.scale,
-                 "what bytes of images and numbers of tables are multiplied by, if the model's "
-                 "file does not say it: 1/255")
+  add_checked(app, "--scale", flags.scale,
+              "what bytes of images and numbers of tables are multiplied by, if the model's "
+              "file does not say it: 1/255",
+              [](const std::string& text) { (void)parse_scale(text); })
       ->type_name("NUMBER");
-  app.add_option("--class-names", flags.class_names, "likewise, of class 0, 1, ...")
+  add_checked(app, "--class-names", flags.class_names, "likewise, of class 0, 1, ...",
+              require_names)
       ->type_name("NAME[,NAME...]");
 }
 
