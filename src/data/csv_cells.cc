@@ -49,6 +49,8 @@ std::optional<float> to_float(std::string_view text) {
   return std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
+bool is_number(std::string_view text) { return to_number(text).has_value(); }
+
 bool is_beyond_float(std::string_view text) {
   const double number = to_number(text).value_or(NAN);
   const bool is_written_out = text.find_first_of("0123456789") != text.npos;  // not "inf"

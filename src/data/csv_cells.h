@@ -12,6 +12,10 @@ namespace sluice::data {
 // beyond float32.
 std::optional<float> to_float(std::string_view text);
 
+// Whether the text is a number as Python's float() reads it, be it too large, infinite or no number
+// at all (nan).
+bool is_number(std::string_view text);
+
 // Whether the text is a number that to_float() refuses for its size alone.
 bool is_beyond_float(std::string_view text);
 

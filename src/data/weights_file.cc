@@ -46,7 +46,7 @@ Result<std::vector<float>> read_lines(const core::InputFile& file, int64_t recor
     const auto number = to_float(cells[0]);
     if (number && *number >= 0) {
       weights.push_back(*number);
-    } else if (first && !number) {
+    } else if (first && !is_number(cells[0])) {
       name = cells[0];
     } else {
       return bad_line(path, line, cells[0]);

@@ -87,6 +87,7 @@ TEST_F(WeightsFileTest, NumbersThatAreNoWeightsAreRefused) {
                   bad + "\"");
   }
   EXPECT_THAT(error("w.txt", "nan\n1\n2\n", 3), StartsWith("line 1: expected a weight"));
+  EXPECT_THAT(error("w.txt", "nan\n1\n2\n3\n", 3), StartsWith("line 1: expected a weight"));
   EXPECT_THAT(error("w.txt", "-1\n1\n2\n", 3), StartsWith("line 1: expected a weight"));
   EXPECT_EQ(error("w.txt", "1\n1,2\n", 3), "line 2: expected one number, found 2 cells");
   EXPECT_EQ(error("w.npy", npy<float>("<f4", "(2,)", {1, -2}), 2),
@@ -97,8 +98,8 @@ TEST_F(WeightsFileTest, NumbersThatAreNoWeightsAreRefused) {
 TEST_F(WeightsFileTest, OtherArraysAreRefused) {
   EXPECT_EQ(error("w.npy", npy<float>("<f4", "(1, 2)", {1, 2}), 2),
             "expected a vector, found an array [1, 2]");
-  EXPECT_THAT(error("w.npy", npy<float>(">f4", "(2,)", {1, 2}), 2),
-              StartsWith("expected an array of numbers, little-endian"));
+  EXPECT_THAT(error("w.npy", npy<float>("<c8", "(1,)", {1, 2}), 1),
+              StartsWith("expected an array of numbers"));
   const std::string whole = npy<float>("<f4", "(2,)", {1, 2});
   for (size_t length = 0; length < whole.size(); ++length) {
     EXPECT_NE(error("w.npy", whole.substr(0, length), 2), "") << length;
