@@ -7,7 +7,8 @@
 #include <numeric>
 #include <stdexcept>
 
-#include "core/file_io.h"
+#include "core/byte_stream.h"
+#include "core/count_text.h"
 #include "core/json_text.h"
 #include "data/npy.h"
 #include "nn/lowering.h"
@@ -28,6 +29,19 @@ bool is_softmax(const Model& model) {
            activation->activation.kind == backend::Activation::Kind::kSoftmax;
   }
   return false;
+}
+
+// Whether it is written as it comes, with nobody to replace it.
+bool is_written_live(const std::string& path) {
+  return core::is_standard_output(path) || core::is_stream(path);
+}
+
+// All numbers, or the first ones and how many there are.
+std::string list_of(std::span<const float> y, const LineStyle& style) {
+  constexpr size_t kMost = 16;
+  if (!style.is_short || y.size() <= kMost) return fmt::format("{}", fmt::join(y, ", "));
+  return fmt::format("{}, ... ({} numbers: --output FILE)", fmt::join(y.first(kMost), ", "),
+                     core::with_separators(static_cast<int64_t>(y.size())));
 }
 
 // In double quotes where a table needs it.
@@ -78,7 +92,8 @@ std::optional<Choice> choice_of(const OutputNames& names, const Prediction& pred
   return Choice{static_cast<size_t>(most - y.begin()), *most};
 }
 
-std::string line_of(const OutputNames& names, const Prediction& prediction, int top) {
+std::string line_of(const OutputNames& names, const Prediction& prediction,
+                    const LineStyle& style) {
   std::string text = prediction.input;
   if (prediction.is_numbered) text += fmt::format("[{}]", prediction.record);
   text += "  ";
@@ -86,7 +101,7 @@ std::string line_of(const OutputNames& names, const Prediction& prediction, int 
     for (size_t k = 0; k < prediction.y.size(); ++k) {
       if (k > 0) text += "  ";
       if (prediction.y.size() > 1) text += names.outputs[k] + " ";
-      text += fmt::format("{}", fmt::join(prediction.y[k], ", "));
+      text += list_of(prediction.y[k], style);
     }
     return text + "\n";
   }
@@ -95,7 +110,7 @@ std::string line_of(const OutputNames& names, const Prediction& prediction, int 
   for (size_t i = 0; i < y.size(); ++i) choices.push_back({i, y[i]});
   if (names.is_binary()) choices = {{0, 1 - y[0]}, {1, y[0]}};
   std::ranges::stable_sort(choices, std::greater(), &Choice::probability);
-  choices.resize(std::min(choices.size(), static_cast<size_t>(top)));
+  choices.resize(std::min(choices.size(), static_cast<size_t>(style.top)));
   for (size_t i = 0; i < choices.size(); ++i) {
     text += fmt::format("{}{} {:.4f}", i > 0 ? ", " : "", names.class_name(choices[i].number),
                         choices[i].probability);
@@ -120,8 +135,9 @@ PredictionFile::Kind PredictionFile::kind_of(const std::string& path) {
   if (path.ends_with(".npy")) return Kind::kNpy;
   if (path.ends_with(".csv")) return Kind::kCsv;
   if (path.ends_with(".json")) return Kind::kJson;
-  throw std::invalid_argument("--output: expected a name that ends with .npy, .csv or .json, got " +
-                              path);
+  if (is_written_live(path)) return Kind::kCsv;
+  throw std::invalid_argument(
+      "--output: expected a name that ends with .npy, .csv or .json, or -, got " + path);
 }
 
 PredictionFile::PredictionFile(const std::string& path, const OutputNames& names)
@@ -135,6 +151,13 @@ PredictionFile::PredictionFile(const std::string& path, const OutputNames& names
   const Status status = file_.check();
   if (!status.ok()) throw std::invalid_argument("--output: " + status.message());
   if (kind_ == Kind::kCsv) text_ = header_of(names);
+  if (kind_ == Kind::kCsv && is_written_live(path)) lines_.emplace(file_);
+}
+
+void PredictionFile::flush() {
+  if (!lines_) return;
+  lines_->write(text_);
+  text_.clear();
 }
 
 void PredictionFile::add(const Prediction& prediction) {
@@ -155,6 +178,10 @@ void PredictionFile::add(const Prediction& prediction) {
 }
 
 Status PredictionFile::write() {
+  if (lines_) {
+    flush();
+    return lines_->close();
+  }
   if (kind_ == Kind::kJson) text_ += records_ == 0 ? "[]\n" : "\n]\n";
   if (kind_ != Kind::kNpy) return file_.write({text_});
   std::vector<int64_t> sizes = names_.shapes.front().dims();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/outputs.h"
 #include "core/atomic_file.h"
 #include "sluice/model.h"
 #include "sluice/status.h"
@@ -43,14 +44,18 @@ struct Choice {
 };
 std::optional<Choice> choice_of(const OutputNames& names, const Prediction& prediction);
 
-// "cat.png  cat 0.9312, dog 0.0688", "digits.npy[7]  9 1.0000": the `top` most probable classes, or
-// all numbers.
-std::string line_of(const OutputNames& names, const Prediction& prediction, int top);
+struct LineStyle {
+  int top = 3;            // so many classes
+  bool is_short = false;  // of many numbers the first ones: for a terminal
+};
+// "cat.png  cat 0.9312, dog 0.0688", "digits.npy[7]  9 1.0000": the most probable classes, or the
+// numbers.
+std::string line_of(const OutputNames& names, const Prediction& prediction, const LineStyle& style);
 // An object, without a line's end.
 std::string json_of(const OutputNames& names, const Prediction& prediction);
 
 // A file of all predictions: .npy, the numbers alone, [n, output...]; .csv, a record a line; or
-// .json, an array.
+// .json, an array. Standard output, pipes and devices get CSV, as it comes.
 class PredictionFile {
  public:
   // Throws std::invalid_argument for another ending, for .npy of a model with several outputs, and
@@ -58,6 +63,8 @@ class PredictionFile {
   PredictionFile(const std::string& path, const OutputNames& names);
 
   void add(const Prediction& prediction);
+  // What has been added goes out, where it may.
+  void flush();
   Status write();
 
  private:
@@ -67,6 +74,7 @@ class PredictionFile {
   const OutputNames& names_;
   const Kind kind_;
   core::OutputFile file_;
+  std::optional<LineFile> lines_;  // instead, of what is written as it comes
   std::string text_;
   int64_t records_ = 0;
 };

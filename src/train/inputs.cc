@@ -9,10 +9,11 @@ namespace {
 
 std::vector<float> read(const std::string& path, const data::InputFormat& format) {
   std::vector<float> records;
-  const Status status = data::read_inputs(path, format, [&](std::span<const float> rows) {
+  const auto kind = data::read_inputs(path, format, [&](std::span<const float> rows) {
     records.insert(records.end(), rows.begin(), rows.end());
     return ok_status();
   });
+  const Status status = kind.status();
   if (status.ok()) return records;
   if (status.code() == StatusCode::kInvalidArgument) throw std::invalid_argument(status.message());
   throw RuntimeError(status.message());

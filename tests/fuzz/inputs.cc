@@ -21,6 +21,11 @@ void read_as(const data::InputFormat& format, std::string_view input) {
       lines.feed(input.substr(input.size() / 2)).ok()) {
     (void)lines.finish();
   }
+  data::InputStream stream("-", format, sink);
+  if (stream.feed(input.substr(0, input.size() / 3)).ok() &&
+      stream.feed(input.substr(input.size() / 3)).ok()) {
+    (void)stream.finish();
+  }
 }
 
 }  // namespace
@@ -30,7 +35,8 @@ void run_inputs(std::string_view input) {
   const Preprocessing table{
       .sample_shape = {2}, .scale = 0.5f, .columns = {"a", "b"}, .target = "y"};
   read_as({{2}, table}, input);
-  read_as({{2}, {}}, input);
+  read_as({{2}, {}, "y", {"id"}}, input);
+  read_as({{3, 2, 2}, Preprocessing{.sample_shape = {3, 2, 2}}}, input);
   read_as({{3, 2, 3}, Preprocessing{.sample_shape = {3, 2, 3}}}, input);
   read_as({{1, 2, 1}, Preprocessing{.sample_shape = {1, 2, 1}}}, input);
   try {

@@ -190,7 +190,8 @@ TEST(CommandLineTest, NoOutputOverwritesWhatTheJobReads) {
     const Outcome run = sluice_command({"train", "--dataset", csv, "--config", config, "--model",
                                         file == model ? model : "mnist_cnn", flag, file});
     EXPECT_EQ(run.status, 2) << run.output;
-    EXPECT_THAT(run.output, HasSubstr(std::string(flag) + ": " + file + " is read by this command"));
+    EXPECT_THAT(run.output,
+                HasSubstr(std::string(flag) + ": " + file + " is read by this command"));
   }
   std::ifstream left(csv);
   std::string header;

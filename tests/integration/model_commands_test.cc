@@ -185,7 +185,8 @@ TEST_F(ModelCommandsTest, NoOutputTakesThePlaceOfWhatIsRead) {
     refused("\"$0\" predict " + m + " --weights " + w + " " + x + " --output " + path(output));
   }
   refused("\"$0\" predict " + path("m.keras") + " - --output " + x + " < " + x);
-  refused("\"$0\" convert " + m + " " + path("m.weights.h5") + " --weights " + path("m.weights.h5"));
+  refused("\"$0\" convert " + m + " " + path("m.weights.h5") + " --weights " +
+          path("m.weights.h5"));
   EXPECT_EQ(data::read_whole(x), "width,length\n1,2\n");
   EXPECT_EQ(data::read_whole(m), kTableModel);
 }
