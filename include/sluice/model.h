@@ -56,6 +56,8 @@ struct LayerSummary {
   // Products that are summed up for one sample in the forward pass, by convolutions and dense
   // layers, in all calls of the layer.
   int64_t multiply_adds = 0;
+  // The layers and Inputs whose outputs it takes, call after call.
+  std::vector<std::string> inbound_layers{};
 };
 
 // What fit() is told. Defaults are Keras' where Keras has the option. Values that make no sense are
@@ -190,7 +192,8 @@ class Model {
   // machine. A model has weights of seed 0 from the start.
   void initialize(uint64_t seed);
 
-  // Keras 3's table: layers, output shapes, parameters. Several lines of UTF-8.
+  // Keras 3's table: layers, output shapes, parameters, and of a model that is no chain what each
+  // layer is connected to. Several lines of UTF-8.
   std::string summary() const;
   // As numbers, of each layer in layers()' order. Throws ShapeError for a model that is not built.
   std::vector<LayerSummary> layer_summaries() const;
@@ -209,7 +212,8 @@ class Model {
   //   x.weights.h5     weights alone
   //   x.json           layers alone, to_json()
   //   x.onnx           ONNX, opset 17
-  //   models/1/        TensorFlow's SavedModel, a folder that must not be there
+  //   models/1/        TensorFlow's SavedModel, a folder that must not be there; those around it
+  //                    are made
   //   any other        Sluice's own checkpoint: versioned, checksummed
   //
   // All but the JSON also have the preprocessing(), where other programs pass over it. A file is
@@ -219,8 +223,10 @@ class Model {
   // The same: x.weights.h5 has the weights alone, others the layers with them.
   void save_weights(const std::string& path) const;
   // From a file of any format that has weights: of an .h5, in the order of the layers, as Keras
-  // does; of others, variables of the same names and shapes. Throws RuntimeError for a file that
-  // cannot be read, is damaged, or is of another model; the weights then stay as they were.
+  // does; of others, variables of the same names and shapes. The preprocessing() comes with them,
+  // unless the model has its own, which counts: where the two differ, a warning is logged. Throws
+  // RuntimeError for a file that cannot be read, is damaged, or is of another model; the weights
+  // then stay as they were.
   void load_weights(const std::string& path);
 
   // What the dataset of the last fit() or train() did to its records, or that of the program that

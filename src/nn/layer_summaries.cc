@@ -31,6 +31,11 @@ std::vector<LayerSummary> Model::layer_summaries() const {
                          .class_name = layer.class_name(),
                          .output_shape = impl_->call_of(i).output});
   }
+  for (const Impl::Call& call : impl_->calls) {
+    for (const Impl::Value value : call.inputs) {
+      summaries[call.layer].inbound_layers.push_back(impl_->name_of(value));
+    }
+  }
   for (const core::Variable& variable : parameters().layout().variables()) {
     const auto place = places.find(layer_of(variable.name, places));
     if (place == places.end()) continue;

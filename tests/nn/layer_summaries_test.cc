@@ -42,6 +42,7 @@ TEST(LayerSummariesTest, ASharedLayersWorkCountsForEachCall) {
   ASSERT_EQ(layers.size(), 1u);
   EXPECT_EQ(layers[0].parameters, 12u);
   EXPECT_EQ(layers[0].multiply_adds, 18);
+  EXPECT_EQ(layers[0].inbound_layers, (std::vector<std::string>{"input_layer", "dense"}));
 }
 
 TEST(LayerSummariesTest, AModelThatIsNotBuiltHasNone) {

@@ -26,6 +26,21 @@ TEST(SummaryTest, EveryLayerLooksAsInKeras) {
   EXPECT_EQ(all_layers().summary(), read_golden("all_layers.summary.txt"));
 }
 
+TEST(SummaryTest, WhatIsNoChainTellsItsConnectionsAsInKeras) {
+  EXPECT_EQ(residual().summary(), read_golden("residual.summary.txt"));
+  EXPECT_EQ(two_heads().summary(), read_golden("two_heads.summary.txt"));
+  const Model nested = Model::from_json(read_golden("nested.keras3.json"));
+  EXPECT_EQ(nested.summary(), read_golden("nested.summary.txt"));
+}
+
+TEST(SummaryTest, AChainOfCallsTellsItsInputAndNoConnections) {
+  const Input x({4}, {.name = "x"});
+  const Model model(x, Dense({.units = 3})(Dense({.units = 2})(x)));
+  EXPECT_THAT(model.summary(),
+              ::testing::HasSubstr("│ x (InputLayer)                  │ (None, 4)"));
+  EXPECT_THAT(model.summary(), ::testing::Not(::testing::HasSubstr("Connected to")));
+}
+
 TEST(SummaryTest, LongNamesAreWrappedAndShortenedAsInKeras) {
   Sequential model("long_names");
   model.add(Input({28, 28, 1}));

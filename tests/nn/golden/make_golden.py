@@ -191,7 +191,7 @@ def check_sluice_json(k):
 
 
 def main():
-    for make in (mnist_cnn, all_layers, long_names, unbuilt):
+    for make in (mnist_cnn, all_layers, long_names, unbuilt, residual, two_heads, nested):
         write(make.__name__ + ".summary.txt", summary(make(keras)))
     write("two_heads.values.json", head_values(two_heads(keras)))
     for make in (mnist_cnn, all_layers, residual, merges, two_heads, nested):
