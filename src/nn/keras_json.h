@@ -45,8 +45,18 @@ using core::shown;
 // "module".
 bool is_of_keras(const nlohmann::ordered_json& json);
 
-// What is wrong with the config's "dtype", a name or a DTypePolicy; empty where it is float32 or
-// absent.
+// Under which name the layer's class is known. Throws std::invalid_argument for somebody's class of
+// the name of one of Keras'.
+std::string class_of_layer(const nlohmann::ordered_json& layer);
+// A model, of Keras' own classes, also as a layer.
+bool is_model(const nlohmann::ordered_json& json);
+
+// The policy of the config's "dtype", where that is to compute in 16 bits with weights of float32:
+// "mixed_bfloat16". Empty for others.
+std::string mixed_policy(const nlohmann::ordered_json& config);
+
+// What is wrong with the config's "dtype", a name or a DTypePolicy; empty where it is float32,
+// mixed_policy() or absent.
 std::string dtype_problem(const nlohmann::ordered_json& config);
 
 // An input's shape from [null, 28, 28, 1]. Throws std::invalid_argument for anything else.

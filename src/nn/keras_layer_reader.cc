@@ -265,9 +265,17 @@ std::string read_name(const nlohmann::ordered_json& config, const std::string& f
   throw std::invalid_argument(fmt::format("\"name\": expected a string, got {}", shown(name)));
 }
 
+std::string mixed_policy(const nlohmann::ordered_json& config) {
+  const Json& dtype = member(config, "dtype");
+  const std::string name = dtype.is_string()   ? dtype.get<std::string>()
+                           : dtype.is_object() ? text_of(member(dtype, "config"), "name")
+                                               : "";
+  return name == "mixed_float16" || name == "mixed_bfloat16" ? name : "";
+}
+
 std::string dtype_problem(const nlohmann::ordered_json& config) {
   const Json& dtype = member(config, "dtype");
-  if (optim::is_float32(dtype)) return "";
+  if (optim::is_float32(dtype) || !mixed_policy(config).empty()) return "";
   return fmt::format("dtype = {}: Sluice has float32", shown(dtype));
 }
 
@@ -293,11 +301,9 @@ bool is_of_keras(const nlohmann::ordered_json& json) {
          text_of(json, "registered_name").find('>') == std::string::npos;
 }
 
-namespace {
-
-// Under which name the layer's class is known: its last name is not Keras' own class where it is
-// somebody's. "Custom" is Keras' name for no package in particular.
-std::string class_of(const Json& json) {
+// Its last name is not Keras' own class where it is somebody's. "Custom" is Keras' name for no
+// package in particular.
+std::string class_of_layer(const Json& json) {
   const std::string class_name = json.at("class_name").get<std::string>();
   const std::string registered = text_of(json, "registered_name");
   const std::string full = registered.find('>') != std::string::npos ? registered : class_name;
@@ -309,10 +315,7 @@ std::string class_of(const Json& json) {
       fmt::format("\"{}\" is not Keras' {}, but somebody's class", whose, last));
 }
 
-}  // namespace
-
-// Of Keras' own, as a layer.
-static bool is_model(const Json& json) {
+bool is_model(const Json& json) {
   const std::string class_name = text_of(json, "class_name");
   return (class_name == "Sequential" || class_name == "Functional" || class_name == "Model") &&
          is_of_keras(json);
@@ -330,7 +333,7 @@ static void thaw_if_all_are_frozen(const Json& config, const Model& model) {
 }
 
 std::unique_ptr<Layer> read_layer(const nlohmann::ordered_json& json) {
-  const std::string class_name = class_of(json);
+  const std::string class_name = class_of_layer(json);
   const Json& config = json.at("config");
   const std::string name = read_name(config, "");
   try {

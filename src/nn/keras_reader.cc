@@ -8,6 +8,7 @@
 #include "core/json_text.h"
 #include "nn/keras_functional.h"
 #include "nn/keras_json.h"
+#include "nn/keras_survey.h"
 #include "nn/model_impl.h"
 #include "sluice/errors.h"
 #include "sluice/layers/input.h"
@@ -158,7 +159,9 @@ Input nn::read_input(const nlohmann::ordered_json& config) {
 
 Model Model::from_json(std::string_view json) {
   try {
-    return nn::read_model(unwrapped(parse(json)));
+    const Json model = unwrapped(parse(json));
+    nn::survey(model);
+    return nn::read_model(model);
   } catch (const ShapeError&) {
     throw;
   } catch (const std::invalid_argument& error) {

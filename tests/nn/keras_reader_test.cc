@@ -110,6 +110,44 @@ std::string error_of(const std::string& json) {
   return message.substr(std::min<size_t>(message.size(), 12));
 }
 
+// Their weights are float32.
+TEST(KerasReaderTest, MixedPrecisionIsReadAsFloat32AndSaidOnce) {
+  for (const char* dtype :
+       {R"("mixed_float16")",
+        R"({"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}})",
+        R"({"class_name": "Policy", "config": {"name": "mixed_float16"}})"}) {
+    const std::string dense = layer_of(
+        "Dense", R"({"name": "NAME", "units": 2, "dtype": )" + std::string(dtype) + "INPUT}");
+    const auto named = [&](const char* name, const char* input) {
+      std::string text = dense;
+      text.replace(text.find("NAME"), 4, name);
+      return text.replace(text.find("INPUT"), 5, input);
+    };
+    testing::internal::CaptureStderr();
+    const Model model = Model::from_json(
+        sequential_of(named("a", R"(, "batch_input_shape": [null, 3])") + "," + named("b", "")));
+    const std::string warned = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(model.count_params(), 3u * 2 + 2 + 2 * 2 + 2);
+    EXPECT_THAT(warned, HasSubstr("layers compute in mixed_"));
+    EXPECT_EQ(std::count(warned.begin(), warned.end(), '\n'), 1) << warned;
+  }
+}
+
+TEST(KerasReaderTest, AllMissingLayersAreNamedAtOnce) {
+  const std::string flip = layer_of("RandomFlip", R"({"name": "flip"})");
+  const std::string inner =
+      layer_of("Sequential", R"({"name": "inner", "layers": [)" + flip + "," +
+                                 layer_of("RandomRotation", R"({"name": "turn"})") + "]}");
+  const std::string input = layer_of("InputLayer", R"({"batch_shape": [null, 4, 4, 1]})");
+  EXPECT_THAT(error_of(sequential_of(input + "," + inner + "," +
+                                     layer_of("RandomFlip", R"({"name": "again"})") + "," +
+                                     layer_of("Flatten", "{}"))),
+              StartsWith("Sluice has no layer classes \"RandomFlip\" of layer \"flip\" and 1 more, "
+                         "\"RandomRotation\" of layer \"turn\" (its README lists"));
+  EXPECT_THAT(error_of(sequential_of(input + "," + flip)),
+              StartsWith("RandomFlip \"flip\": Sluice has no layer class \"RandomFlip\""));
+}
+
 TEST(KerasReaderTest, SettingsThatSluiceDoesNotHaveAreRefusedWithTheLayersName) {
   const std::string regularizer = R"({"class_name":"L3","config":{}})";
   EXPECT_EQ(error_of(one_dense(R"(, "kernel_regularizer": )" + regularizer)),
@@ -122,8 +160,8 @@ TEST(KerasReaderTest, SettingsThatSluiceDoesNotHaveAreRefusedWithTheLayersName) 
               HasSubstr("\"non_negative\" is not known; use MaxNorm, NonNeg"));
   EXPECT_EQ(error_of(one_dense(R"(, "lora_rank": 4)")),
             "Dense \"d\": \"lora_rank\" is set: Sluice does not have this; remove it");
-  EXPECT_EQ(error_of(one_dense(R"(, "dtype": "mixed_float16")")),
-            "Dense \"d\": dtype = \"mixed_float16\": Sluice has float32");
+  EXPECT_EQ(error_of(one_dense(R"(, "dtype": "float16")")),
+            "Dense \"d\": dtype = \"float16\": Sluice has float32");
   EXPECT_THAT(error_of(one_dense(R"(, "dtype": {"class_name": "DTypePolicy",
                                      "config": {"name": "bfloat16"}})")),
               EndsWith("Sluice has float32"));
