@@ -69,6 +69,11 @@ class Dataset {
   // there is a weight for each record, finite and at least 0.
   Dataset with_sample_weights(std::span<const float> weights) const;
 
+  // The same records with features that are the stored numbers times `scale`, instead of what the
+  // dataset multiplies them by: 1 for the bytes of images as they are, 0 to 255, where a model
+  // begins with a Rescaling. Throws std::invalid_argument unless it is finite and above 0.
+  Dataset with_scale(float scale) const;
+
   // For Sluice's own code.
   const std::shared_ptr<const data::Records>& records() const { return records_; }
 

@@ -2,6 +2,7 @@
 // files that Model::save() writes, so that who uses the model later can do the same to new ones.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,8 +13,9 @@ namespace sluice {
 
 struct Preprocessing {
   Shape sample_shape;  // of one record, as the model takes it: [28, 28, 1]
-  // x = value * scale, for values as they are stored: 1/255 for images of bytes.
-  float scale = 1;
+  // x = value * scale, for values as they are stored: 1/255 for images of bytes. None: it is not
+  // known; tables are then taken as they are, and images not at all.
+  std::optional<float> scale = 1.0f;
   // Of a table: the names of the columns that are features, in the model's order, and of the one
   // that is to be predicted. Empty where records come from none.
   std::vector<std::string> columns{};

@@ -21,19 +21,24 @@ void require(const Status& status) {
   if (!status.ok()) throw std::invalid_argument(status.message());
 }
 
-// What the new format has no place for.
+// What does not come along, and why.
 std::string what_is_lost(const formats::ModelFile& from, formats::Format to) {
   using formats::Format;
   const auto& training = from.model.impl().training;
-  if (to == Format::kJson) return from.has_weights ? "weights" : "";
-  if (to == Format::kWeightsH5) return "layers";
-  const bool has_state = training && training->optimizer_state.iterations > 0;
-  return has_state && to != Format::kKeras ? "the optimizer's state" : "";
+  if (to == Format::kJson) return from.has_weights ? ", which has no place for weights" : "";
+  if (to == Format::kWeightsH5) return ", which has no place for layers";
+  if (!training || training->optimizer_state.iterations == 0 || to == Format::kKeras) return "";
+  // Keras 3 cannot train a model of an .h5 that has it.
+  if (to == Format::kH5) {
+    return ", without the optimizer's state, which Sluice writes to .keras alone";
+  }
+  return ", which has no place for the optimizer's state";
 }
 
 int convert(const Flags& flags) {
   const formats::ModelFile from = read_model(flags.model);
-  formats::ModelOutput output(flags.to);
+  // As --save of a job.
+  formats::ModelOutput output(flags.to == "-" ? "/dev/stdout" : flags.to);
   if (output.format() != formats::Format::kJson) require_weights(from, flags.model);
   if (output.file() != nullptr) {
     require_apart(*output.file(), {flags.model.file, flags.model.weights});
@@ -42,10 +47,9 @@ int convert(const Flags& flags) {
   require(output.open());
   const Status written = output.write(from.model);
   if (!written.ok()) return fail(1, written.message());
-  const std::string lost = what_is_lost(from, output.format());
   core::write_to_standard_error(fmt::format(
-      "{} ({}) is written to {} ({}){}\n", flags.model.file, name_of(from.format), flags.to,
-      name_of(output.format()), lost.empty() ? "" : ", which has no place for " + lost));
+      "{} ({}) is written to {} ({}){}\n", flags.model.file, format_of(from, flags.model),
+      output.path(), name_of(output.format()), what_is_lost(from, output.format())));
   return 0;
 }
 
@@ -58,7 +62,7 @@ Command add_convert_command(CLI::App& app) {
   command
       ->add_option("TO", flags->to,
                    "by its ending: .keras, .h5, .weights.h5, .json, .onnx, / for a SavedModel's "
-                   "folder; any other is Sluice's own")
+                   "folder; any other is Sluice's own, - too, standard output")
       ->required()
       ->type_name("TO");
   add_preprocessing_flags(*command, flags->model);
@@ -66,6 +70,7 @@ Command add_convert_command(CLI::App& app) {
       fmt::format("Examples:\n"
                   "  sluice convert mnist.keras mnist.onnx\n"
                   "  sluice convert mnist.sluice models/1/\n"
+                  "  sluice convert resnet.h5 pets.keras --scale 1/255 --class-names cat,dog\n"
                   "\n"
                   "Exit status: {}.",
                   kExitStatus));

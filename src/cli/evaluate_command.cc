@@ -18,6 +18,7 @@
 #include "nn/model_impl.h"
 #include "train/fits.h"
 #include "train/job_config.h"
+#include "train/scaling.h"
 
 namespace sluice::cli {
 namespace {
@@ -157,7 +158,7 @@ data::RecordsInfo described(const Model& model, bool numbers) {
   if (!preprocessing) return info;
   info.sample_shape = preprocessing->sample_shape;
   info.element = data::Element::kFloat32;
-  info.scale = preprocessing->scale;
+  info.scale = preprocessing->scale.value_or(1);
   info.origin = "the model's file";
   info.classes = numbers ? 0 : static_cast<int>(model.output_shapes().front().dims().back());
   info.values = numbers ? 1 : 0;
@@ -189,8 +190,12 @@ Dataset load(const Flags& flags, const Model& model, bool numbers) {
       data::load_test_set(flags.dataset, flags.data_dir, load_options(flags, numbers), like);
   if (!loaded.ok()) throw train::InvalidField("dataset", loaded.status().message());
   const auto& preprocessing = model.preprocessing();
-  data::RecordsInfo info = loaded->records()->info();
-  if (!preprocessing || info.source.kind == "csv") return *loaded;
+  const data::RecordsInfo& info = loaded->records()->info();
+  if (const auto twice = train::scaled_twice(model, info)) {
+    throw train::InvalidField("dataset", *twice + "; " + kScaleAdvice);
+  }
+  const bool is_known_table = !like.table.columns.empty();
+  if (!preprocessing || (info.source.kind == "csv" && is_known_table)) return *loaded;
   const auto& names = loaded->class_names();
   if (!names.empty() && !preprocessing->class_names.empty() &&
       names != preprocessing->class_names) {
@@ -198,8 +203,7 @@ Dataset load(const Flags& flags, const Model& model, bool numbers) {
         "dataset", fmt::format("its classes are {}, but the model's {}", fmt::join(names, ", "),
                                fmt::join(preprocessing->class_names, ", ")));
   }
-  info.scale = preprocessing->scale;
-  return Dataset(loaded->records()->with_info(std::move(info)));
+  return preprocessing->scale ? loaded->with_scale(*preprocessing->scale) : *loaded;
 }
 
 // With a matrix of what was taken for what, where there are classes.

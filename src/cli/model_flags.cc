@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 
-#include "cli/flags.h"
 #include "core/count_text.h"
 #include "core/log.h"
 #include "sluice/errors.h"
@@ -16,16 +14,13 @@
 namespace sluice::cli {
 namespace {
 
-// "1/255", or a number.
+// Throws std::invalid_argument, naming the flag.
 float parse_scale(const std::string& text) {
-  const size_t slash = text.find('/');
-  const auto number = [&](const std::string& part) { return parse_number<float>("--scale", part); };
-  const float scale = slash == std::string::npos
-                          ? number(text)
-                          : number(text.substr(0, slash)) / number(text.substr(slash + 1));
-  if (std::isfinite(scale) && scale > 0) return scale;
-  throw std::invalid_argument("--scale: expected a finite number above 0, such as 1/255, got \"" +
-                              text + "\"");
+  try {
+    return train::parse_scale(text);
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string("--scale: ") + error.what());
+  }
 }
 
 // Throws for names of which one is missing, or stands for two classes.
@@ -62,8 +57,8 @@ void check_class_names(const std::vector<std::string>& names, const Model& model
 
 void adopt_flags(const ModelFlags& flags, Model& model) {
   if (flags.scale.empty() && flags.class_names.empty()) return;
-  Preprocessing preprocessing = model.preprocessing().value_or(Preprocessing());
-  if (!model.preprocessing()) preprocessing.sample_shape = model.input_shapes().front();
+  Preprocessing preprocessing = model.preprocessing().value_or(
+      Preprocessing{.sample_shape = model.input_shapes().front(), .scale = std::nullopt});
   if (!flags.scale.empty()) preprocessing.scale = parse_scale(flags.scale);
   if (!flags.class_names.empty()) {
     preprocessing.class_names = train::split_at_commas(flags.class_names);
@@ -93,11 +88,11 @@ void add_model_file(CLI::App& app, ModelFlags& flags) {
 
 void add_preprocessing_flags(CLI::App& app, ModelFlags& flags) {
   add_checked(app, "--scale", flags.scale,
-              "what bytes of images and numbers of tables are multiplied by, if the model's "
-              "file does not say it: 1/255",
+              "what bytes of images and numbers of tables are multiplied by, instead of what the "
+              "model's file says: 1/255",
               [](const std::string& text) { (void)parse_scale(text); })
       ->type_name("NUMBER");
-  add_checked(app, "--class-names", flags.class_names, "likewise, of class 0, 1, ...",
+  add_checked(app, "--class-names", flags.class_names, "of class 0, 1, ..., likewise",
               require_names)
       ->type_name("NAME[,NAME...]");
 }
@@ -115,6 +110,13 @@ formats::ModelFile read_model(const ModelFlags& flags) {
   } catch (const RuntimeError& error) {
     throw std::invalid_argument(error.what());
   }
+}
+
+std::string format_of(const formats::ModelFile& file, const ModelFlags& flags) {
+  if (flags.weights.empty()) return formats::name_of(file.format);
+  return fmt::format("{}, weights from {}",
+                     file.format == formats::Format::kJson ? "Keras' JSON" : name_of(file.format),
+                     flags.weights);
 }
 
 void require_weights(const formats::ModelFile& file, const ModelFlags& flags) {

@@ -62,6 +62,12 @@ Outputs::Outputs(const train::JobConfig& config, const std::vector<std::string>&
     } catch (const std::invalid_argument& error) {
       throw train::InvalidField(kSave, error.what());
     }
+    if (save_->format() == formats::Format::kJson) {
+      throw train::InvalidField(
+          kSave, config.save +
+                     ": .json has no place for weights, and what is learned would be "
+                     "lost; save to .keras, or to .weights.h5 for the weights alone");
+    }
   }
   add(kReport, config.report);
   add(kHistory, config.history);

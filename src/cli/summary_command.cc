@@ -7,8 +7,10 @@
 
 #include "cli/commands.h"
 #include "cli/model_flags.h"
+#include "cli/training_text.h"
 #include "core/count_text.h"
 #include "core/json_text.h"
+#include "core/printable.h"
 #include "core/process_info.h"
 #include "loss/loss_json.h"
 #include "nn/model_impl.h"
@@ -43,11 +45,19 @@ Totals totals_of(const std::vector<LayerSummary>& layers) {
 
 std::string bytes_of(double floats) { return core::memory_text(floats * sizeof(float)); }
 
-std::string text_of_training(const nn::TrainingState& training) {
+// A job leaves no optimizer's state, but says what its dataset did.
+std::string text_of_training(const nn::TrainingState& training, bool has_dataset) {
+  const int64_t steps = training.optimizer_state.iterations;
   std::string text =
-      fmt::format(" Trained with {}, {}", training.optimizer.name, training.loss.name());
-  if (!training.metrics.empty()) text += fmt::format(", {}", fmt::join(training.metrics, ", "));
-  if (const int64_t steps = training.optimizer_state.iterations; steps > 0) {
+      fmt::format(" {}: {}; loss {}", steps > 0 || has_dataset ? "Trained with" : "Compiled with",
+                  text_of(training.optimizer), text_of(training.loss));
+  for (const auto& [output, loss] : training.losses) {
+    text += fmt::format(", of {} {}", output, text_of(loss));
+  }
+  if (!training.metrics.empty()) {
+    text += fmt::format("; metrics {}", fmt::join(training.metrics, ", "));
+  }
+  if (steps > 0) {
     text += "; has the optimizer's state after " + core::counted(steps, "step", "steps");
   }
   return text + "\n";
@@ -55,7 +65,8 @@ std::string text_of_training(const nn::TrainingState& training) {
 
 std::string text_of_preprocessing(const Preprocessing& data) {
   std::string text = fmt::format(" Records: {}", data.sample_shape.to_string());
-  if (data.scale != 1) text += fmt::format(", values times {:g}", data.scale);
+  if (!data.scale) text += ", scale unknown";
+  if (data.scale.value_or(1) != 1) text += fmt::format(", values times {:g}", *data.scale);
   if (!data.columns.empty()) text += fmt::format("; columns {}", fmt::join(data.columns, ", "));
   if (!data.class_names.empty()) {
     text += fmt::format("; classes {}", fmt::join(data.class_names, ", "));
@@ -63,18 +74,33 @@ std::string text_of_preprocessing(const Preprocessing& data) {
   return text + "\n";
 }
 
-std::string text_of(const formats::ModelFile& file) {
+// "x [3, 64, 64], y [2]"
+std::string text_of_values(const std::vector<std::string>& names,
+                           const std::vector<Shape>& shapes) {
+  std::vector<std::string> values;
+  for (size_t i = 0; i < names.size(); ++i)
+    values.push_back(names[i] + " " + shapes[i].to_string());
+  return core::printable(fmt::format("{}", fmt::join(values, ", ")));
+}
+
+std::string text_of(const formats::ModelFile& file, const std::string& format) {
   const Totals totals = totals_of(file.model.layer_summaries());
-  std::string text = file.model.summary();
+  const Model& model = file.model;
+  std::string text = model.summary();
+  text += fmt::format(" Inputs: {}\n Outputs: {}\n",
+                      text_of_values(model.input_names(), model.input_shapes()),
+                      text_of_values(model.output_names(), model.output_shapes()));
   text +=
       fmt::format(" Multiply-adds: {} for a sample\n", core::with_separators(totals.multiply_adds));
   text += fmt::format(" Memory: {} of weights, {} of layers' outputs for a sample\n",
                       bytes_of(static_cast<double>(totals.parameters)),
                       bytes_of(static_cast<double>(totals.outputs)));
-  if (const auto& training = file.model.impl().training) text += text_of_training(*training);
-  if (const auto& data = file.model.preprocessing()) text += text_of_preprocessing(*data);
-  text += fmt::format(" Format: {}\n", formats::name_of(file.format));
-  return text;
+  const auto& data = model.preprocessing();
+  if (const auto& training = model.impl().training) {
+    text += text_of_training(*training, data && data->scale);
+  }
+  if (data) text += text_of_preprocessing(*data);
+  return text + fmt::format(" Format: {}\n", format);
 }
 
 Json shapes_json(const std::vector<std::string>& names, const std::vector<Shape>& shapes) {
@@ -85,12 +111,12 @@ Json shapes_json(const std::vector<std::string>& names, const std::vector<Shape>
   return json;
 }
 
-Json json_of(const formats::ModelFile& file) {
+Json json_of(const formats::ModelFile& file, const std::string& format) {
   const Model& model = file.model;
   const std::vector<LayerSummary> layers = model.layer_summaries();
   const Totals totals = totals_of(layers);
   Json json = {{"name", model.name()},
-               {"format", formats::name_of(file.format)},
+               {"format", format},
                {"has_weights", file.has_weights},
                {"inputs", shapes_json(model.input_names(), model.input_shapes())},
                {"outputs", shapes_json(model.output_names(), model.output_shapes())},
@@ -106,7 +132,8 @@ Json json_of(const formats::ModelFile& file) {
                               {"output_shape", layer.output_shape.dims()},
                               {"parameters", layer.parameters},
                               {"trainable_parameters", layer.trainable_parameters},
-                              {"multiply_adds", layer.multiply_adds}});
+                              {"multiply_adds", layer.multiply_adds},
+                              {"inbound_layers", layer.inbound_layers}});
   }
   if (const auto& training = model.impl().training) {
     json["optimizer"] = training->optimizer;
@@ -121,7 +148,9 @@ Json json_of(const formats::ModelFile& file) {
 
 int summarize(const Flags& flags) {
   const formats::ModelFile file = read_model(flags.model);
-  const std::string text = flags.json ? core::json_text(json_of(file), 2) + "\n" : text_of(file);
+  const std::string format = format_of(file, flags.model);
+  const std::string text =
+      flags.json ? core::json_text(json_of(file, format), 2) + "\n" : text_of(file, format);
   std::fputs(text.c_str(), stdout);
   return 0;
 }

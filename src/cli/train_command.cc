@@ -12,6 +12,7 @@
 #include <set>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,7 +20,9 @@
 #include "algorithm/algorithm.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/model_flags.h"
 #include "cli/outputs.h"
+#include "cli/training_text.h"
 #include "core/clock.h"
 #include "core/count_text.h"
 #include "core/file_io.h"
@@ -32,10 +35,13 @@
 #include "nn/model_impl.h"
 #include "show/report.h"
 #include "sluice/errors.h"
+#include "train/adopted_training.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
 #include "train/fits.h"
 #include "train/inference.h"
+#include "train/scaling.h"
+#include "train/tasks.h"
 #include "transport/grpc/grpc_transport.h"
 
 namespace sluice::cli {
@@ -49,6 +55,7 @@ struct JobFlags {
   train::JobConfig config;  // defaults, then --config, then flags
   std::string config_file;
   std::set<std::string> in_config_file;  // names of fields
+  std::set<std::string> on_command_line;  // likewise
   std::string log_level = "warn";
   bool print_config = false;
 };
@@ -216,8 +223,19 @@ int save_model(const Model& model, Outputs& outputs) {
   }
 }
 
-void announce(const JobFlags& flags, train::Cluster cluster, const Model& model,
-              const TrainTest& sets, const std::string& device) {
+// Of a model from a file: what it is trained with, and what of that the file says.
+std::string text_of_objective(const train::JobConfig& config,
+                              const std::set<std::string>& adopted) {
+  return fmt::format(
+      "Loss: {}; optimizer: {}{}; from {}: {}\n", text_of(config.loss),
+      text_of(train::effective_optimizer(config)),
+      adopted.contains("metrics") ? "; metrics: " + config.metrics : "", config.model,
+      adopted.empty() ? "none of these" : fmt::format("{}", fmt::join(adopted, ", ")));
+}
+
+void announce(const train::JobConfig& config, const std::set<std::string>& adopted,
+              train::Cluster cluster, const Model& model, const TrainTest& sets,
+              const std::string& device) {
   const Dataset& data = sets.train;
   std::string text = model.summary();
   const std::string& origin = data.records()->info().origin;
@@ -225,17 +243,18 @@ void announce(const JobFlags& flags, train::Cluster cluster, const Model& model,
       "Training on {}: {}, {} worker(s), {} server(s), {}\n",
       // A file's name is that of its dataset.
       origin.ends_with(data.name()) ? origin : fmt::format("{} ({})", data.name(), origin),
-      core::counted(data.size(), "record", "records"), flags.config.workers, flags.config.servers,
-      flags.config.trainer);
+      core::counted(data.size(), "record", "records"), config.workers, config.servers,
+      config.trainer);
   if (const std::string columns = data::summary_of_columns(sets); !columns.empty()) {
     text += columns + "\n";
   }
+  if (!train::is_builtin_model(config.model)) text += text_of_objective(config, adopted);
   if (cluster == train::Cluster::kLocal) text += "Device: " + device + "\n";
   if (const auto& training = model.impl().training;
       training && training->optimizer_state.iterations > 0) {
     text += fmt::format(
         "{} has the state of {} after {}; a job's optimizers begin anew, as with compile()\n",
-        flags.config.model, training->optimizer.name,
+        config.model, training->optimizer.name,
         core::counted(training->optimizer_state.iterations, "step", "steps"));
   }
   core::write_to_standard_error(text);
@@ -312,6 +331,41 @@ data::LoadOptions load_options(const train::JobConfig& config, const Model& mode
   return options;
 }
 
+// With the scale that is asked for, or the one that the model was trained with. A table that the
+// model does not know is scaled by its own rule, where its numbers are no pixels.
+void set_scale(const train::JobConfig& config, Model& model, TrainTest& sets) {
+  const auto& known = model.preprocessing();
+  const data::RecordsInfo& info = sets.train.records()->info();
+  std::optional<float> scale;
+  if (!config.scale.empty()) {
+    scale = train::parse_scale(config.scale);
+  } else if (known && (info.scale != 1 || known->columns == info.table.columns)) {
+    scale = known->scale;
+  }
+  if (scale) {
+    sets = {sets.train.with_scale(*scale), sets.test.with_scale(*scale)};
+    // It is known from now on.
+    model.set_preprocessing(data::preprocessing_of(sets.train.records()->info()));
+  }
+  if (const auto twice = train::scaled_twice(model, sets.train.records()->info())) {
+    throw train::InvalidField("dataset", *twice + "; " + kScaleAdvice);
+  }
+}
+
+// Before the members of the job are started: a loss that nobody gave is said to be the file's.
+void check_adopted(const train::JobConfig& config, const std::set<std::string>& adopted,
+                   const Model& model, const Dataset& data) {
+  if (!adopted.contains("loss")) return;
+  const data::RecordsInfo& info = data.records()->info();
+  try {
+    train::check_fits(model, info, train::tasks_of(model, info, train::objective_of(config)));
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(
+        fmt::format("{}; the loss is that of {}: give another one with --loss, or another dataset",
+                    error.what(), config.model));
+  }
+}
+
 // An evaluation cannot be stopped, but nothing is left to lose by then. `saved_to` and `report_to`
 // are empty where nothing is.
 void end_evaluation(show::JobReport& report, const std::string& saved_to,
@@ -342,17 +396,28 @@ std::string as_asked(train::JobConfig config) {
   return train::to_json(config);
 }
 
+std::set<std::string> given_fields(const JobFlags& flags) {
+  std::set<std::string> given = flags.in_config_file;
+  given.insert(flags.on_command_line.begin(), flags.on_command_line.end());
+  return given;
+}
+
+int print_config(const JobFlags& flags) {
+  train::JobConfig config = flags.config;
+  if (!train::is_builtin_model(config.model)) {
+    (void)train::adopt_training(make_model(config), given_fields(flags), config);
+  }
+  std::printf("%s\n", as_asked(config).c_str());
+  return 0;
+}
+
 int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
   const auto started = core::steady_now();
   log::set_level(flags.log_level);
   log::set_role("driver");
   train::validate(flags.config);
-  const std::string config_json = as_asked(flags.config);
-  if (flags.print_config) {
-    std::printf("%s\n", config_json.c_str());
-    return 0;
-  }
-  const train::JobConfig config = with_standard_output(flags.config);
+  if (flags.print_config) return print_config(flags);
+  train::JobConfig config = with_standard_output(flags.config);
   // First: what follows opens files, and would blame those.
   const Status limits = core::check_limits(config.workers + config.servers);
   if (!limits.ok()) return fail(1, limits.message());
@@ -361,9 +426,15 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   check_data_dir(config.data_dir);
   Model model = make_model(config);
+  const std::set<std::string> adopted = train::adopt_training(model, given_fields(flags), config);
   outputs.check_room_for(model);
   auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
   if (!data.ok()) refuse("dataset", data.status());
+  set_scale(config, model, *data);
+  if (adopted.contains("metrics")) {
+    train::leave_out_unfit_metrics(model, data->train.records()->info(), config);
+  }
+  check_adopted(config, adopted, model, data->train);
   const Status weighted = data::add_weights(config.sample_weights, *data);
   if (!weighted.ok()) refuse("sample_weights", weighted);
   outputs.check_apart_from(files_of(*data));
@@ -377,10 +448,14 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   outputs.open();
   const bool keep = !config.save.empty() || !config.report.empty();
   const launch::StopSignals signals({.grace = keep ? kGraceToSave : kGrace});
+  train::JobConfig asked = flags.config;
+  std::tie(asked.loss, asked.optimizer, asked.metrics) =
+      std::tie(config.loss, config.optimizer, config.metrics);
+  const std::string config_json = as_asked(asked);
   train::DistributedJob job{config, cluster, program, flags.log_level, keep};
   std::unique_ptr<LineFile> history;
   job.on_start = [&] {
-    if (config.verbose > 0) announce(flags, cluster, model, *data, (*backend)->name());
+    if (config.verbose > 0) announce(config, adopted, cluster, model, *data, (*backend)->name());
     history = outputs.open_history();
   };
   if (!config.history.empty()) {
@@ -454,6 +529,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
 Command make_command(CLI::App* command, train::Cluster cluster, const char* program) {
   const auto flags = add_job_flags(*command);
   return {command, [flags, cluster, program, command] {
+            for (const char* field : {"loss", "optimizer", "metrics"}) {
+              if (command->count(flag_name(field)) > 0) flags->on_command_line.insert(field);
+            }
             try {
               return run_job(*flags, cluster, program);
             } catch (const train::InvalidField& error) {

@@ -23,7 +23,7 @@ constexpr int64_t kMostNumbers = int64_t{1} << 40;  // of a record
 std::string Preprocessing::to_json() const {
   const Json json = {{"version", kVersion},
                      {"sample_shape", sample_shape.dims()},
-                     {"scale", scale},
+                     {"scale", scale ? Json(*scale) : Json()},
                      {"columns", columns},
                      {"target", target},
                      {"ignored", ignored},
@@ -45,7 +45,9 @@ Preprocessing Preprocessing::from_json(std::string_view text) {
       most /= size;
     }
     result.sample_shape = Shape(dims);
-    json.at("scale").get_to(result.scale);
+    const Json& scale = json.at("scale");
+    result.scale.reset();
+    if (!scale.is_null()) result.scale = scale.get<float>();
     json.at("columns").get_to(result.columns);
     json.at("target").get_to(result.target);
     json.at("ignored").get_to(result.ignored);
@@ -53,7 +55,7 @@ Preprocessing Preprocessing::from_json(std::string_view text) {
   } catch (const Json::exception&) {
     refuse("not as Sluice writes it");
   }
-  if (!std::isfinite(result.scale)) refuse("a \"scale\" that is no finite number");
+  if (result.scale && !std::isfinite(*result.scale)) refuse("a \"scale\" that is no finite number");
   return result;
 }
 

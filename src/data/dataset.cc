@@ -167,6 +167,16 @@ std::pair<Dataset, Dataset> Dataset::split(double fraction) const {
   return {Dataset(records_->slice(0, first)), Dataset(records_->slice(first, size() - first))};
 }
 
+Dataset Dataset::with_scale(float scale) const {
+  if (!std::isfinite(scale) || scale <= 0) {
+    throw std::invalid_argument(
+        fmt::format("with_scale(): expected a finite number above 0, got {}", scale));
+  }
+  data::RecordsInfo info = records_->info();
+  info.scale = scale;
+  return Dataset(records_->with_info(std::move(info)));
+}
+
 Dataset Dataset::with_sample_weights(std::span<const float> weights) const {
   if (weights.size() != static_cast<size_t>(size())) {
     throw std::invalid_argument(

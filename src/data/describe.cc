@@ -189,13 +189,14 @@ Status check_same(const std::vector<FileMark>& files, const RecordsSource& read)
   return ok_status();
 }
 
-// Part of the source's records, as `info` describes them.
+// Part of the source's records, as `info` describes them, whose scale counts: a job may have been
+// given another than the source's own.
 Result<RecordsPtr> take_part(const Records& source, const RecordsInfo& info) {
   const RecordsInfo& whole = source.info();
   const int64_t first = info.source.first - whole.source.first;
   if (whole.sample_shape != info.sample_shape || whole.element != info.element ||
-      whole.scale != info.scale || whole.values != info.values || whole.table != info.table ||
-      whole.records < info.records || first > whole.records - info.records) {
+      whole.values != info.values || whole.table != info.table || whole.records < info.records ||
+      first > whole.records - info.records) {
     return failed_precondition(fmt::format(
         "dataset \"{}\": {} is read otherwise here than it was described", info.name, info.origin));
   }

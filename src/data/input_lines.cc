@@ -88,7 +88,7 @@ Status InputLines::take_json(std::string_view line) {
                              core::counted(static_cast<int64_t>(row.size()), "number", "numbers"),
                              size));
   }
-  const float scale = format_.preprocessing ? format_.preprocessing->scale : 1;
+  const float scale = format_.preprocessing ? format_.preprocessing->scale.value_or(1) : 1;
   for (const float value : row) rows_.push_back(value * scale);
   return ok_status();
 }

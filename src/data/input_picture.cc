@@ -41,7 +41,7 @@ std::vector<float> channels_first(const std::vector<float>& row, int channels) {
 }  // namespace
 
 Result<float> scale_of_bytes(const std::string& path, const InputFormat& format) {
-  if (format.preprocessing) return format.preprocessing->scale;
+  if (format.preprocessing && format.preprocessing->scale) return *format.preprocessing->scale;
   return invalid_argument(path +
                           ": the model does not say what its dataset did to bytes of images; say "
                           "it: --scale 1/255, or --scale 1 for a model that begins with Rescaling");

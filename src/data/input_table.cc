@@ -142,7 +142,7 @@ Status InputTable::take(int64_t line, Cells cells, std::vector<float>& rows) {
   }
   const size_t begin = rows.size();
   rows.resize(begin + size());
-  const float scale = format_.preprocessing ? format_.preprocessing->scale : 1;
+  const float scale = format_.preprocessing ? format_.preprocessing->scale.value_or(1) : 1;
   for (size_t i = 0; i < cells.size(); ++i) {
     if (places_[i] == kNowhere) continue;
     const auto number = to_float(cells[i]);

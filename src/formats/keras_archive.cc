@@ -47,7 +47,9 @@ Model parse_keras(std::span<const char> file) {
   read_keras_weights(weights, model);
   adopt_training(
       compiled, weights, [&] { return stored_optimizer(weights); }, model);
-  if (archive.has(kPreprocessing)) adopt_preprocessing(text_of(archive, kPreprocessing), model);
+  if (archive.has(kPreprocessing)) {
+    model.set_preprocessing(preprocessing_of(text_of(archive, kPreprocessing)));
+  }
   return model;
 }
 

@@ -10,6 +10,7 @@
 // keras/src/legacy/saving/legacy_h5_format.py of Keras 3.15.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 
@@ -20,8 +21,9 @@ namespace sluice::formats {
 Model parse_keras(std::span<const char> file);
 Model parse_h5(std::span<const char> file);
 // Weights alone, into a model that is there, from a .weights.h5 or any .h5; the optimizer's
-// variables too where both have them, as Keras does. The model is as it was when this throws.
-void load_h5_weights(std::span<const char> file, Model& model);
+// variables too where both have them, as Keras does. Returns what the file says of its dataset. The
+// model is as it was when this throws.
+std::optional<Preprocessing> load_h5_weights(std::span<const char> file, Model& model);
 
 // The bytes of a file. Throws ShapeError for a model that is not built, and RuntimeError where
 // libhdf5 will not write it.

@@ -41,9 +41,9 @@ std::vector<const Hdf5Array*> optimizer_arrays(Hdf5Reader& file) {
   return arrays;
 }
 
-void read_preprocessing(Hdf5Reader& file, Model& model) {
+std::optional<Preprocessing> read_preprocessing(Hdf5Reader& file) {
   const std::optional<std::string> text = file.text(file.root(), kPreprocessing);
-  if (text) adopt_preprocessing(*text, model);
+  return text ? preprocessing_of(*text) : std::nullopt;
 }
 
 }  // namespace
@@ -54,7 +54,8 @@ Model parse_h5(std::span<const char> bytes) {
   if (!config) {
     throw RuntimeError(
         "has no attribute \"model_config\", the layers: it holds weights alone, or is not of "
-        "Keras");
+        "Keras; give the model that they belong to, and this file by --weights (in a program, "
+        "load_weights())");
   }
   Model model = read_keras_model(parse_json_of("\"model_config\"", *config),
                                  file.text(file.root(), "keras_version").value_or(""));
@@ -65,11 +66,11 @@ Model parse_h5(std::span<const char> bytes) {
         parse_json_of("\"training_config\"", *training), file,
         [&] { return optimizer_arrays(file); }, model);
   }
-  read_preprocessing(file, model);
+  model.set_preprocessing(read_preprocessing(file));
   return model;
 }
 
-void load_h5_weights(std::span<const char> bytes, Model& model) {
+std::optional<Preprocessing> load_h5_weights(std::span<const char> bytes, Model& model) {
   Hdf5Reader file(bytes);
   const std::span<float> values = model.parameters().values();
   const std::vector<float> before(values.begin(), values.end());
@@ -81,7 +82,7 @@ void load_h5_weights(std::span<const char> bytes, Model& model) {
   }
   adopt_optimizer(
       file, [&] { return stored_optimizer(file); }, model);
-  read_preprocessing(file, model);
+  return read_preprocessing(file);
 }
 
 }  // namespace sluice::formats

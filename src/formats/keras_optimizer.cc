@@ -37,6 +37,14 @@ bool fit(const std::vector<OptimizerVariable>& expected,
                             });
 }
 
+// Of a model that was compiled and never trained Keras writes nothing more than these two.
+bool has_never_stepped(Hdf5Reader& file, const std::vector<const Hdf5Array*>& stored) {
+  constexpr OptimizerVariable kIterations{.kind = Kind::kIterations};
+  constexpr OptimizerVariable kRate{.kind = Kind::kLearningRate};
+  return (stored.size() == 1 || (stored.size() == 2 && fits(kRate, *stored[1]))) &&
+         fits(kIterations, *stored[0]) && file.read_integer(*stored[0]) == 0;
+}
+
 // As they are before the first step.
 std::vector<std::pair<std::string, std::vector<float>>> fresh_slots(const OptimizerSpec& optimizer,
                                                                     size_t size) {
@@ -85,6 +93,7 @@ void read_optimizer_state(Hdf5Reader& file, const std::vector<const Hdf5Array*>&
   if (!fit(expected, stored)) {
     expected = optimizer_variables(training.optimizer, model, KerasVersion::k2);
     if (!fit(expected, stored)) {
+      if (has_never_stepped(file, stored)) return;
       throw RuntimeError(
           fmt::format("has {} variables of its optimizer, which are not what {} has for this model",
                       stored.size(), training.optimizer.name));

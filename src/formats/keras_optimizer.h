@@ -35,7 +35,8 @@ std::vector<OptimizerVariable> optimizer_variables(const OptimizerSpec& optimize
                                                    const Model& model, KerasVersion version);
 
 // From the datasets of /optimizer/vars or of /optimizer_weights, in their order: fills in
-// iterations, slots and the learning rate. Throws RuntimeError when they are not this optimizer's.
+// iterations, slots and the learning rate, or nothing where it has never stepped. Throws
+// RuntimeError when they are not this optimizer's.
 void read_optimizer_state(Hdf5Reader& file, const std::vector<const Hdf5Array*>& stored,
                           const Model& model, nn::TrainingState& training);
 

@@ -86,11 +86,12 @@ void adopt_optimizer(Hdf5Reader& file, const std::function<std::vector<const Hdf
   }
 }
 
-void adopt_preprocessing(std::string_view json, Model& model) {
+std::optional<Preprocessing> preprocessing_of(std::string_view json) {
   try {
-    model.impl().preprocessing = Preprocessing::from_json(json);
+    return Preprocessing::from_json(json);
   } catch (const std::invalid_argument& error) {
     SLUICE_LOG(warn, "what was done to the records is left out: {}", error.what());
+    return std::nullopt;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,7 @@ void adopt_training(const nlohmann::ordered_json& config, Hdf5Reader& file,
 void adopt_optimizer(Hdf5Reader& file, const std::function<std::vector<const Hdf5Array*>()>& stored,
                      Model& model);
 
-// Takes over what Preprocessing::to_json() wrote; logs a warning for what it did not write.
-void adopt_preprocessing(std::string_view json, Model& model);
+// From what Preprocessing::to_json() wrote; logs a warning for what it did not write.
+std::optional<Preprocessing> preprocessing_of(std::string_view json);
 
 }  // namespace sluice::formats

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/json_text.h"
+#include "core/log.h"
 #include "loss/loss_json.h"
 #include "nn/metrics.h"
 #include "nn/model_impl.h"
@@ -54,7 +55,14 @@ Json without_package(const Json& json) {
   return plain;
 }
 
-OptimizerSpec read_optimizer(const Json& json) {
+// Around the optimizer where a policy of types has float16.
+Json without_loss_scale(const Json& json) {
+  const Json& inner = member(member(json, "config"), "inner_optimizer");
+  return text_at(json, "class_name") == "LossScaleOptimizer" && inner.is_object() ? inner : json;
+}
+
+OptimizerSpec read_optimizer(const Json& written) {
+  const Json json = without_loss_scale(written);
   OptimizerSpec optimizer;
   from_json(without_package(json), optimizer);
   if (const Json& names = member(json, kUndecayed); names.is_array()) {
@@ -154,10 +162,14 @@ void add_metrics(const Json& json, const std::string& prefix, std::vector<std::s
     for (const Json& one : json) add_metrics(one, prefix, metrics);
     return;
   }
-  const std::string text = metric_text(json);
-  if (text == "loss") return;  // which Keras 2 lists among them
-  (void)nn::parse_metric(text);
-  metrics.push_back(prefix + text);
+  try {
+    const std::string text = metric_text(json);
+    if (text == "loss") return;  // which Keras 2 lists among them
+    (void)nn::parse_metric(text);
+    metrics.push_back(prefix + text);
+  } catch (const std::invalid_argument& error) {
+    SLUICE_LOG(warn, "a metric of the model's file is left out: {}", error.what());
+  }
 }
 
 void read_metrics(const Json& json, const Model& model, nn::TrainingState& training) {
@@ -308,7 +320,13 @@ nn::TrainingState read_keras_training(const Json& config, const Model& model) {
   nn::TrainingState training;
   const Json& optimizer = member(config, "optimizer");
   const Json& legacy = member(config, "optimizer_config");
-  training.optimizer = read_optimizer(optimizer.is_null() ? legacy : optimizer);
+  try {
+    training.optimizer = read_optimizer(optimizer.is_null() ? legacy : optimizer);
+  } catch (const std::invalid_argument& error) {
+    training.optimizer = "adam";
+    SLUICE_LOG(warn, "the optimizer of the model's file is left out, and adam in its place: {}",
+               error.what());
+  }
   read_losses(member(config, "loss"), model, training);
   read_loss_weights(member(config, "loss_weights"), model, training);
   read_metrics(member(config, "metrics"), model, training);

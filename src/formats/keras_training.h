@@ -9,8 +9,10 @@
 
 namespace sluice::formats {
 
-// From either form; the optimizer's variables are not in it. Throws std::invalid_argument for what
-// Sluice does not have, such as somebody's own loss.
+// From either form; the optimizer's variables are not in it. Throws std::invalid_argument for
+// losses that Sluice does not have, such as somebody's own. Metrics that it does not have are left
+// out, and of such an optimizer it is adam, of the learning rate that adam has; a warning is
+// logged.
 nn::TrainingState read_keras_training(const nlohmann::ordered_json& config, const Model& model);
 
 // The object for a .keras, or the one for an .h5. What Keras does not have (the metric

@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "core/file_io.h"
+#include "core/log.h"
 #include "formats/checkpoint.h"
+#include "formats/foreign_files.h"
 #include "formats/keras_files.h"
 #include "formats/onnx_reader.h"
 #include "nn/model_impl.h"
@@ -84,6 +86,7 @@ auto naming(const std::string& path, const Act& act) {
 }
 
 std::string read(const std::string& path) {
+  if (const char* foreign = foreign_folder(path)) throw RuntimeError(path + ": " + foreign);
   Result<std::string> file = core::read_file(path, [](std::string_view begin) {
     const auto format = format_of_content(begin);
     return format && *format != Format::kJson ? kMostBytes : kMostText;
@@ -95,6 +98,9 @@ std::string read(const std::string& path) {
 }  // namespace
 
 ModelFile parse_model(const std::string& path, std::span<const char> file) {
+  if (const char* foreign = foreign_file(path, {file.data(), file.size()})) {
+    throw RuntimeError(path + ": " + foreign);
+  }
   const auto format = format_of_content({file.data(), file.size()});
   if (!format) {
     throw RuntimeError(fmt::format(
@@ -108,10 +114,31 @@ ModelFile parse_model(const std::string& path, std::span<const char> file) {
 
 ModelFile read_model(const std::string& path) { return parse_model(path, read(path)); }
 
+namespace {
+
+// The model's own counts.
+void take_over(const std::optional<Preprocessing>& read, const std::string& path, Model& model) {
+  std::optional<Preprocessing>& own = model.impl().preprocessing;
+  if (!read || read == own) return;
+  if (!own) {
+    own = read;
+    return;
+  }
+  if (!own->scale) own->scale = read->scale;
+  if (own->class_names.empty()) own->class_names = read->class_names;
+  if (own == read) return;
+  SLUICE_LOG(warn,
+             "{} says something else of what was done to the records than the model's own file, "
+             "which counts",
+             path);
+}
+
+}  // namespace
+
 void load_weights(const std::string& path, Model& model) {
   const std::string file = read(path);
   if (file.starts_with(kHdf5)) {
-    naming(path, [&] { load_h5_weights(file, model); });
+    take_over(naming(path, [&] { return load_h5_weights(file, model); }), path, model);
     return;
   }
   const ModelFile other = parse_model(path, file);
@@ -124,6 +151,7 @@ void load_weights(const std::string& path, Model& model) {
       check_same_layout(other.model.parameters().layout(), model.parameters().layout());
   if (!same.ok()) throw RuntimeError(path + ": " + same.message());
   std::ranges::copy(other.model.parameters().values(), model.parameters().values().begin());
+  take_over(other.model.preprocessing(), path, model);
 }
 
 }  // namespace sluice::formats

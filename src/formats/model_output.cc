@@ -139,10 +139,7 @@ Status ModelOutput::open() { return file_ ? file_->open() : ok_status(); }
 
 Status ModelOutput::write(const Model& model) {
   return status_of(path_, [&]() -> Status {
-    if (!file_) {
-      write_saved_model(path_, model);
-      return ok_status();
-    }
+    if (!file_) return write_saved_model(path_, model);
     if (format_ == Format::kSluice) return write_checkpoint(*file_, model);
     const std::string bytes = bytes_as(format_, model);
     return file_->write({bytes});

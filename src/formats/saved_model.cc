@@ -86,8 +86,16 @@ class NewFolder {
   int error_ = 0;
 };
 
-void throw_unless_ok(const Status& status) {
-  if (!status.ok()) throw RuntimeError(status.message());
+// The nearest folder around it that is there, and a name in that: where it can be tried whether one
+// can be made, as long as those in between are missing.
+std::string trial_place(const std::string& target) {
+  std::error_code ignored;
+  fs::path place = target;
+  while (place.has_parent_path() && place != place.parent_path() &&
+         !fs::exists(place.parent_path(), ignored)) {
+    place = place.parent_path();
+  }
+  return place.string();
 }
 
 }  // namespace
@@ -114,26 +122,31 @@ Status check_saved_model_folder(const std::string& folder, uint64_t bytes) {
   struct stat there {};
   if (::lstat(target.c_str(), &there) == 0) return failure(folder, EEXIST);
   if (errno != ENOENT) return failure(folder, errno);
-  const NewFolder made(target);
+  const NewFolder made(trial_place(target));
   if (made.error() != 0) return failure(folder, made.error());
   return core::OutputFile(made.path() + "/saved_model.pb").check(bytes);
 }
 
-void write_saved_model(const std::string& folder, const Model& model) {
+Status write_saved_model(const std::string& folder, const Model& model) {
   const std::string graph = saved_model_bytes(model);
-  throw_unless_ok(check_saved_model_folder(folder, graph.size()));
+  SLUICE_RETURN_IF_ERROR(check_saved_model_folder(folder, graph.size()));
+  if (const fs::path around = fs::path(without_last_slashes(folder)).parent_path();
+      !around.empty()) {
+    std::error_code error;
+    fs::create_directories(around, error);
+    if (error) return failure(folder, error.value());
+  }
   NewFolder made(folder);
-  if (made.error() != 0) throw_unless_ok(failure(folder, made.error()));
-  throw_unless_ok(core::replace_file(made.path() + "/saved_model.pb", {graph}));
+  if (made.error() != 0) return failure(folder, made.error());
+  SLUICE_RETURN_IF_ERROR(core::replace_file(made.path() + "/saved_model.pb", {graph}));
   if (const auto& preprocessing = model.impl().preprocessing) {
     const std::string extra = made.path() + "/assets.extra", json = preprocessing->to_json();
-    if (::mkdir(extra.c_str(), 0777) != 0) throw_unless_ok(failure(folder, errno));
-    throw_unless_ok(core::replace_file(extra + "/sluice.json", {json}));
+    if (::mkdir(extra.c_str(), 0777) != 0) return failure(folder, errno);
+    SLUICE_RETURN_IF_ERROR(core::replace_file(extra + "/sluice.json", {json}));
   }
-  if (const int error = NewFolder::flush(made.path()); error != 0) {
-    throw_unless_ok(failure(folder, error));
-  }
-  if (const int error = made.rename(); error != 0) throw_unless_ok(failure(folder, error));
+  if (const int error = NewFolder::flush(made.path()); error != 0) return failure(folder, error);
+  const int error = made.rename();
+  return error == 0 ? ok_status() : failure(folder, error);
 }
 
 }  // namespace sluice::formats

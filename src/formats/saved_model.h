@@ -21,12 +21,13 @@ namespace sluice::formats {
 std::string saved_model_bytes(const Model& model);
 
 // Whether write_saved_model() can be expected to work for a graph of so many bytes: tries it next
-// to the folder, and removes what it has made. FAILED_PRECONDITION: there is something already.
+// to the folder, or where the first of those around it is missing, and removes what it has made.
+// FAILED_PRECONDITION: there is something already.
 Status check_saved_model_folder(const std::string& folder, uint64_t bytes);
 
-// Writes a folder next to it and renames that, so that it is whole or absent. Throws as
-// saved_model_bytes(), and RuntimeError where there is something already, which stays as it is, or
-// where it cannot be written.
-void write_saved_model(const std::string& folder, const Model& model);
+// Writes a folder next to it and renames that, so that it is whole or absent; those around it are
+// made where they are missing. Throws as saved_model_bytes(). FAILED_PRECONDITION where there is
+// something already, which stays as it is; otherwise as core::file_error().
+Status write_saved_model(const std::string& folder, const Model& model);
 
 }  // namespace sluice::formats

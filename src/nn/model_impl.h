@@ -65,7 +65,7 @@ struct Model::Impl {
   std::optional<Preprocessing> preprocessing;
   // What evaluate() and predict() change in a model that stays as it is; several threads may.
   backend::ReplicaPool compiled;
-  mutable std::atomic<bool> warned_of_logits = false;
+  mutable std::atomic<bool> warned_of_logits = false, warned_of_scaling = false;
   // The model as a layer of others, as it was when it was first called.
   std::shared_ptr<const Layer> called;
 

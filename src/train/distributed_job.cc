@@ -22,6 +22,7 @@
 #include "train/fits.h"
 #include "train/inference.h"
 #include "train/logits.h"
+#include "train/scaling.h"
 #include "train/validate.h"
 #include "transport/grpc/grpc_transport.h"
 #include "worker/pushes.h"
@@ -243,6 +244,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   SLUICE_RETURN_IF_ERROR(launch::write_port_file(config.port_file, listener->address()));
   if (job.on_start) job.on_start();
   warn_of_logits(model, tasks);
+  warn_of_scaling(model, dataset.records()->info());
   if (cluster) {
     SLUICE_RETURN_IF_ERROR(cluster->start(listener->address(), driver, stop));
   } else {

@@ -9,6 +9,7 @@
 #include "train/fits.h"
 #include "train/inference.h"
 #include "train/logits.h"
+#include "train/scaling.h"
 #include "train/validate.h"
 #include "worker/partition_batches.h"
 
@@ -52,6 +53,7 @@ Metrics Model::evaluate(const Dataset& dataset, const EvaluateOptions& options) 
   const auto tasks = train::tasks_of(*this, info, train::objective_of(options, *this));
   train::check_fits(*this, info, tasks);
   train::warn_of_logits(*this, tasks);
+  train::warn_of_scaling(*this, info);
   const auto key = train::key_of(options, nn::parse_tasks(tasks), dataset.records()->weighted());
   const auto replica = impl_->compiled.take(
       key, parameters(), [&] { return train::compile_for_inference(*this, key); });

@@ -14,6 +14,7 @@
 #include "train/fits.h"
 #include "train/inference.h"
 #include "train/logits.h"
+#include "train/scaling.h"
 #include "train/validate.h"
 #include "worker/partition_batches.h"
 
@@ -69,6 +70,7 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   const auto tasks = train::tasks_of(*this, dataset.records()->info(), objective);
   train::check_fits(*this, dataset.records()->info(), tasks);
   train::warn_of_logits(*this, tasks);
+  train::warn_of_scaling(*this, dataset.records()->info());
   auto training = dataset.records();
   std::shared_ptr<const data::Records> validation;
   if (options.validation_split > 0) {

@@ -239,6 +239,21 @@ std::string check_learning_rate(const double& value) {
   return fmt::format("expected a positive number, or 0 for the default, got {}", value);
 }
 
+float parse_scale(const std::string& text) {
+  const size_t slash = text.find('/');
+  float scale = 0, divisor = 1;
+  const bool read = read_number(text.substr(0, slash), scale) &&
+                    (slash == std::string::npos || read_number(text.substr(slash + 1), divisor));
+  scale /= divisor;
+  if (read && std::isfinite(scale) && scale > 0) return scale;
+  throw std::invalid_argument(
+      fmt::format("expected a finite number above 0, such as 1/255, got \"{}\"", text));
+}
+
+std::string check_scale(const std::string& value) {
+  return value.empty() ? "" : objection("scale", [&] { (void)parse_scale(value); });
+}
+
 std::string check_fraction(const double& value) {
   if (value >= 0 && value < 1) return "";
   return fmt::format("expected a fraction of at least 0 and below 1, got {}", value);
@@ -336,6 +351,8 @@ std::set<std::string> merge_json(const std::string& text, JobConfig& config) {
       if (underscored(key) != name) continue;
       if (std::string_view(name) == "metrics") {
         read(key, metrics_text(key, value), field);
+      } else if (std::string_view(name) == "scale" && value.is_number()) {
+        read(key, dump(value), field);
       } else {
         read(key, value, field);
       }

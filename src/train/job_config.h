@@ -23,6 +23,7 @@ struct JobConfig {
   std::string target = "label";
   std::string ignore;               // names of columns, separated by commas
   std::string sample_weights;       // a column of a CSV file, of other data a file
+  std::string scale;                // a number or "1/255"; empty: the model's, else the dataset's
   std::string model = "mnist_cnn";  // a built-in's name, or a file
   std::string weights;              // a file; empty: those of the model
   std::string trainer = "adag";
@@ -75,6 +76,7 @@ std::string check_loss(const LossSpec& value);
 std::string check_class_weight(const std::map<int, float>& value);
 std::string check_metrics(const std::string& value);
 std::string check_learning_rate(const double& value);
+std::string check_scale(const std::string& value);
 std::string check_fraction(const double& value);
 // Of a timeout. No job can live with one that is shorter than what a busy machine takes to answer.
 std::string check_seconds(const double& value);
@@ -134,6 +136,11 @@ void visit_fields(Config& c, Visit visit) {
         Help{kData, "COLUMN|FILE",
              "how much each record counts: of a CSV file a column, else .npy or a number a line"},
         fine<std::string>);
+  visit("scale", c.scale,
+        Help{kData, "NUMBER",
+             "instead of what the model's file says, or the dataset does: what bytes of images and "
+             "numbers of tables are multiplied by, 1/255 or 1"},
+        check_scale);
   visit("model", c.model,
         Help{kData, "mnist_cnn|mnist_mlp|FILE",
              "a file: Keras' .keras, .h5 or JSON, ONNX, or what --save wrote"},
@@ -146,7 +153,7 @@ void visit_fields(Config& c, Visit visit) {
 
   visit("optimizer", c.optimizer,
         Help{kTraining, "NAME[(ARGUMENT=VALUE,...)]",
-             "Keras' name: adam, sgd, adamw(weight_decay=0.01)"},
+             "Keras' name: adam, sgd, adamw(weight_decay=0.01); not given, a model's file says it"},
         fine<OptimizerSpec>);
   visit("learning_rate", c.learning_rate,
         Help{kTraining, "NUMBER", "instead of the optimizer's own; 0: that one"},
@@ -157,11 +164,12 @@ void visit_fields(Config& c, Visit visit) {
              "categorical_focal_crossentropy|binary_focal_crossentropy|kl_divergence|hinge|"
              "squared_hinge|categorical_hinge|mse|mae|mape|msle|huber|log_cosh|poisson|"
              "cosine_similarity|dice|tversky|circle|categorical_generalized_cross_entropy",
-             "loss; with options: huber(delta=2)"},
+             "with options: huber(delta=2); not given, a model's file says it"},
         check_loss);
   visit("metrics", c.metrics,
         Help{kTraining, "METRIC[,METRIC...]",
-             "what else is measured: accuracy, auc, precision, recall, confusion_matrix, mse, ..."},
+             "what else is measured: accuracy, auc, precision, recall, confusion_matrix, mse, ...; "
+             "not given, a model's file says it"},
         check_metrics);
   visit("class_weight", c.class_weight,
         Help{kTraining, "CLASS:NUMBER[,CLASS:NUMBER...]", "how much classes count; 1 for others"},
@@ -239,6 +247,9 @@ std::string to_json(const JobConfig& config);
 // As the command takes them, "0:1,1:2.5"; {} from "". Throws std::invalid_argument for anything
 // else.
 std::map<int, float> parse_class_weight(const std::string& text);
+
+// "1/255", or a number. Throws std::invalid_argument unless it is finite and above 0.
+float parse_scale(const std::string& text);
 
 // Sets the fields that `json` names, with '-' or '_' in names; leaves the others. Returns the
 // names, with '_'. Throws std::invalid_argument for text that is not JSON, an unknown name

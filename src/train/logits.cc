@@ -71,6 +71,16 @@ void warn_of_logits(const Model& model, const std::vector<nn::OutputTask>& tasks
       return;
     }
     const bool one = graph.classes(graph.outputs[k]) == 1 && traits.link == loss::Link::kNone;
+    // softmax(log_softmax(x)) is softmax(x).
+    if (end.activation->activation == backend::Activation::kLogSoftmax &&
+        traits.link == loss::Link::kSoftmax) {
+      SLUICE_LOG(
+          warn,
+          "the loss {0} takes probabilities, but the last layer \"{1}\" ends in log_softmax: "
+          "take the loss {0}(from_logits=true), which is exactly right there",
+          loss.name(), name);
+      return;
+    }
     const char* wanted = one || traits.link == loss::Link::kSigmoid ? "sigmoid" : "softmax";
     const bool may_be_logits = traits.link != loss::Link::kNone &&
                                end.activation->activation == backend::Activation::kLinear;

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
+#include <vector>
 
 #include "data/records.h"
 
@@ -51,6 +54,18 @@ TEST(DatasetTest, FromArraysRefusesSizesAndLabelsThatDoNotFit) {
   x.resize(4);
   EXPECT_THROW(Dataset::from_arrays(x, labels, Shape{2}, 1), std::invalid_argument);
   EXPECT_THROW(Dataset(nullptr), std::invalid_argument);
+}
+
+TEST(DatasetTest, WithScaleMultipliesTheStoredNumbers) {
+  const Dataset digits = generated_digits(3, 1).train;
+  std::vector<float> usual(784), stored(784);
+  digits.records()->gather(std::vector<uint32_t>{1}, usual);
+  digits.with_scale(1).records()->gather(std::vector<uint32_t>{1}, stored);
+  EXPECT_GT(*std::max_element(stored.begin(), stored.end()), 100);
+  for (size_t i = 0; i < usual.size(); ++i) ASSERT_NEAR(usual[i] * 255, stored[i], 1e-3);
+  for (const float wrong : {0.0f, -1.0f, NAN, INFINITY}) {
+    EXPECT_THROW((void)digits.with_scale(wrong), std::invalid_argument) << wrong;
+  }
 }
 
 TEST(DatasetTest, FromArraysTakesNumbersToPredict) {

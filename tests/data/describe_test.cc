@@ -83,6 +83,14 @@ TEST_F(DescribeTest, GeneratedDigitsNeedNoFiles) {
   expect_opens_the_same(*generate_digits(kDigitTestFirst, 30, 7)->slice(10, 5));
 }
 
+// A job's own, of which the files know nothing.
+TEST_F(DescribeTest, AnotherScaleComesWithTheDescription) {
+  const auto records = idx(false);
+  RecordsInfo info = records->info();
+  info.scale = 1;
+  expect_opens_the_same(*records->with_info(info));
+}
+
 TEST_F(DescribeTest, ADescriptionTellsWhatToExpect) {
   auto description = describe(*idx(false)->slice(1, 3));
   ASSERT_TRUE(description.ok());

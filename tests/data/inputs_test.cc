@@ -87,6 +87,9 @@ TEST_F(InputsTest, ImagesAreScaledAndArraysAreNot) {
 TEST_F(InputsTest, BytesWithoutAScaleAreRefused) {
   read(images(), {{1, 2, 1}, {}});
   EXPECT_THAT(message_, HasSubstr("/in: the model does not say what its dataset did"));
+  // Nor does one that knows the names of its classes alone.
+  read(images(), {{1, 2, 1}, Preprocessing{.sample_shape = {1, 2, 1}, .scale = std::nullopt}});
+  EXPECT_THAT(message_, HasSubstr("/in: the model does not say what its dataset did"));
 }
 
 TEST_F(InputsTest, OtherShapesAreRefused) {

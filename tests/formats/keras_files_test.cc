@@ -117,6 +117,54 @@ TEST(KerasFilesTest, KeepsTheDictionariesThatAModelTakesAndGives) {
   }
 }
 
+TEST(KerasFilesTest, LeavesOutMetricsAndAnOptimizerThatSluiceDoesNotHaveAndKeepsTheLoss) {
+  Sequential model = small_model();
+  model.impl().training = nn::TrainingState{.optimizer = "sgd", .loss = "mse", .metrics = {"mae"}};
+  const std::string file = keras_bytes(model);
+  Json config = Json::parse(member_of(file, "config.json"));
+  config["compile_config"]["metrics"].push_back({{"module", "mylab"},
+                                                 {"class_name", "Mine"},
+                                                 {"config", Json::object()},
+                                                 {"registered_name", "mylab>Mine"}});
+  config["compile_config"]["optimizer"]["class_name"] = "Adafactor";
+  testing::internal::CaptureStderr();
+  const Model read = parse_keras(archive_of(config.dump(), member_of(file, "model.weights.h5")));
+  const std::string warned = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(warned, AllOf(HasSubstr("a metric of the model's file is left out"),
+                            HasSubstr("the optimizer of the model's file is left out")));
+  ASSERT_TRUE(read.impl().training.has_value());
+  EXPECT_EQ(read.impl().training->loss, LossSpec("mse"));
+  EXPECT_EQ(read.impl().training->metrics, std::vector<std::string>{"mae"});
+  EXPECT_EQ(read.impl().training->optimizer, OptimizerSpec("adam"));
+}
+
+TEST(KerasFilesTest, TakesTheOptimizerOutOfTheScalingOfMixedPrecision) {
+  Sequential model = small_model();
+  model.impl().training = nn::TrainingState{.optimizer = "sgd(learning_rate=0.5)"};
+  const std::string file = keras_bytes(model);
+  Json config = Json::parse(member_of(file, "config.json"));
+  Json& optimizer = config["compile_config"]["optimizer"];
+  optimizer = {{"module", "keras.optimizers"},
+               {"class_name", "LossScaleOptimizer"},
+               {"config", {{"inner_optimizer", optimizer}, {"initial_scale", 32768.0}}},
+               {"registered_name", nullptr}};
+  const Model read = parse_keras(archive_of(config.dump(), member_of(file, "model.weights.h5")));
+  EXPECT_EQ(read.impl().training->optimizer, OptimizerSpec("sgd(learning_rate=0.5)"));
+}
+
+// What Keras writes of optimizer.variables as long as nothing was trained.
+TEST(KerasFilesTest, AnOptimizerThatHasNeverSteppedBeginsAnewWithoutAWord) {
+  Sequential model = small_model();
+  model.impl().training = nn::TrainingState{.optimizer = "sgd"};
+  const std::string file = keras_bytes(model);
+  Json config = Json::parse(member_of(file, "config.json"));
+  config["compile_config"]["optimizer"]["config"]["momentum"] = 0.9;
+  testing::internal::CaptureStderr();
+  const Model read = parse_keras(archive_of(config.dump(), member_of(file, "model.weights.h5")));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(read.impl().training->optimizer.hyperparameters.at("momentum"), 0.9f);
+}
+
 TEST(KerasFilesTest, KeepsWhatWeightDecayLeavesOut) {
   Sequential model = small_model();
   model.impl().training = nn::TrainingState{

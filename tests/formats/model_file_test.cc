@@ -14,6 +14,7 @@
 namespace sluice::formats {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -99,10 +100,69 @@ TEST_F(ModelFileTest, WeightsComeFromAnyFileThatHasSome) {
                 "save_weights()");
 }
 
+TEST_F(ModelFileTest, WeightsBringThePreprocessingUnlessTheModelHasItsOwn) {
+  const Model saved = small_model();
+  for (const char* name : {"m.sluice", "m.keras", "m.h5", "m.weights.h5", "m.onnx"}) {
+    SCOPED_TRACE(name);
+    saved.save(path(name));
+    Model model = name == std::string_view("m.onnx") ? load_model(path(name)) : small_model();
+    model.set_preprocessing(std::nullopt);
+    model.load_weights(path(name));
+    EXPECT_EQ(model.preprocessing(), saved.preprocessing());
+    Preprocessing own = *saved.preprocessing();
+    own.scale = 0.5f;
+    model.set_preprocessing(own);
+    testing::internal::CaptureStderr();
+    model.load_weights(path(name));
+    EXPECT_THAT(testing::internal::GetCapturedStderr(),
+                HasSubstr("something else of what was done to the records"));
+    EXPECT_EQ(model.preprocessing(), own);
+    own.scale.reset();
+    model.set_preprocessing(own);
+    model.load_weights(path(name));
+    EXPECT_EQ(model.preprocessing(), saved.preprocessing());
+  }
+}
+
+TEST_F(ModelFileTest, AScaleThatIsNotKnownStaysUnknown) {
+  Model model = small_model();
+  model.set_preprocessing(Preprocessing{.sample_shape = {4, 4, 1}, .scale = std::nullopt});
+  for (const char* name : {"m.sluice", "m.keras", "m.h5", "m.onnx"}) {
+    model.save(path(name));
+    EXPECT_EQ(load_model(path(name)).preprocessing(), model.preprocessing()) << name;
+  }
+}
+
 TEST_F(ModelFileTest, WeightsAloneAreNoModel) {
   small_model().save(path("m.weights.h5"));
   EXPECT_THAT(message_of<RuntimeError>([&] { read_model(path("m.weights.h5")); }),
-              StartsWith(path("m.weights.h5") + ": "));
+              AllOf(StartsWith(path("m.weights.h5") + ": "), HasSubstr("this file by --weights")));
+}
+
+TEST_F(ModelFileTest, ModelsOfOtherProgramsAreNamed) {
+  const auto refused = [&](const std::string& name, const std::string& bytes) {
+    std::ofstream(path(name), std::ios::binary) << bytes;
+    const std::string message = message_of<RuntimeError>([&] { read_model(path(name)); });
+    EXPECT_THAT(message, StartsWith(path(name) + ": "));
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+    return message;
+  };
+  const auto bytes = [](const auto& literal) { return std::string(literal, sizeof literal - 1); };
+  // As torch.save() writes them, now and before 1.6, without what follows.
+  EXPECT_THAT(refused("m.pt", bytes("PK\x03\x04\0\0\x08\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                    "\x0a\0\0\0m/data.pkl")),
+              HasSubstr("PyTorch's own file"));
+  EXPECT_THAT(refused("m.pth", bytes("\x80\x02\x8a\nl\xfc")), HasSubstr("torch.onnx.export()"));
+  EXPECT_THAT(refused("saved_model.pb", bytes("\x08\x01\x12\xa2\xa4\x06\n\x07")),
+              HasSubstr("SavedModel"));
+  EXPECT_THAT(refused("graph.pb", bytes("\n\x20\n\x05x")), HasSubstr("graph of TensorFlow"));
+  EXPECT_THAT(refused("m.tflite", bytes("\x1c\0\0\0TFL3")), HasSubstr("TensorFlow Lite"));
+  EXPECT_THAT(refused("m.safetensors", bytes("\x0b\0\0\0\0\0\0\0{\"a\": null}")),
+              HasSubstr("(safetensors)"));
+  small_model().save(path("1/"));
+  EXPECT_THAT(message_of<RuntimeError>([&] { read_model(path("1")); }), HasSubstr("SavedModel"));
+  std::filesystem::create_directory(path("2"));
+  EXPECT_THAT(message_of<RuntimeError>([&] { read_model(path("2")); }), HasSubstr("is a folder"));
 }
 
 TEST_F(ModelFileTest, NamesSayTheFormatAndOthersAreRefused) {
@@ -126,6 +186,9 @@ TEST_F(ModelFileTest, WhatCannotBeWrittenIsSaidBeforehand) {
   std::filesystem::create_directory(path("1"));
   ModelOutput there(path("1/"));
   EXPECT_FALSE(there.check().ok());
+  EXPECT_EQ(
+      there.write(model).message(),
+      "cannot write " + path("1/") + ": it is there already; remove it, or choose another name");
   ModelOutput fine(path("m.onnx"));
   EXPECT_TRUE(fine.check(model).ok());
   EXPECT_FALSE(std::filesystem::exists(path("m.onnx")));

@@ -64,7 +64,7 @@ class SavedModelTest : public testing::Test {
 
 TEST_F(SavedModelTest, WritesTheGraphAndNothingElse) {
   const Sequential model = small_model();
-  write_saved_model(folder_ + "/", model);
+  ASSERT_TRUE(write_saved_model(folder_ + "/", model).ok());
   EXPECT_EQ(entries(), 1u);
   EXPECT_EQ(read(folder_ + "/saved_model.pb"), saved_model_bytes(model));
   EXPECT_FALSE(fs::exists(folder_ + "/assets.extra"));
@@ -72,7 +72,7 @@ TEST_F(SavedModelTest, WritesTheGraphAndNothingElse) {
 
 TEST_F(SavedModelTest, KeepsWhatTheDatasetDidBesideTheGraph) {
   const Preprocessed model;
-  write_saved_model(folder_, model);
+  ASSERT_TRUE(write_saved_model(folder_, model).ok());
   EXPECT_EQ(Preprocessing::from_json(read(folder_ + "/assets.extra/sluice.json")),
             *model.impl().preprocessing);
 }
@@ -86,7 +86,7 @@ TEST_F(SavedModelTest, HoldsEveryWeight) {
 }
 
 TEST_F(SavedModelTest, IsReadableByWhoeverMayReadFilesOfThisProcess) {
-  write_saved_model(folder_, small_model());
+  ASSERT_TRUE(write_saved_model(folder_, small_model()).ok());
   const mode_t mask = ::umask(0);
   ::umask(mask);
   struct stat there {};
@@ -96,8 +96,7 @@ TEST_F(SavedModelTest, IsReadableByWhoeverMayReadFilesOfThisProcess) {
 
 TEST_F(SavedModelTest, LeavesWhatIsThereAsItIs) {
   fs::create_directories(folder_);  // also an empty folder, which rename() would replace
-  const std::string message =
-      message_of<RuntimeError>([&] { write_saved_model(folder_, small_model()); });
+  const std::string message = write_saved_model(folder_, small_model()).message();
   EXPECT_THAT(message, HasSubstr("cannot write " + folder_ + ": it is there already"));
   EXPECT_EQ(message.find('\n'), std::string::npos);
   EXPECT_TRUE(fs::is_empty(folder_));
@@ -108,7 +107,7 @@ TEST_F(SavedModelTest, LeavesWhatIsThereAsItIs) {
 TEST_F(SavedModelTest, ALinkThatLeadsNowhereIsThereToo) {
   fs::create_symlink("nowhere", folder_);
   EXPECT_FALSE(check_saved_model_folder(folder_, 1).ok());
-  message_of<RuntimeError>([&] { write_saved_model(folder_, small_model()); });
+  EXPECT_FALSE(write_saved_model(folder_, small_model()).ok());
   EXPECT_TRUE(fs::is_symlink(folder_));
   EXPECT_EQ(entries(), 1u);
 }
@@ -118,10 +117,19 @@ TEST_F(SavedModelTest, TheTryAtTheStartLeavesNothingBehind) {
   EXPECT_EQ(entries(), 0u);
 }
 
-TEST_F(SavedModelTest, TheTryAtTheStartFindsAFolderThatIsNotThere) {
-  const Status status = check_saved_model_folder(folder_ + "/2", 4096);
-  EXPECT_THAT(status.message(), HasSubstr("the folder around it must be there"));
+TEST_F(SavedModelTest, MakesTheFoldersAroundIt) {
+  const std::string deep = folder_ + "/models/1/";
+  EXPECT_TRUE(check_saved_model_folder(deep, 4096).ok());
   EXPECT_EQ(entries(), 0u);
+  ASSERT_TRUE(write_saved_model(deep, small_model()).ok());
+  EXPECT_TRUE(fs::exists(deep + "saved_model.pb"));
+}
+
+TEST_F(SavedModelTest, TheTryAtTheStartFindsWhereNoFolderCanBe) {
+  std::ofstream(folder_) << "a file";
+  const Status status = check_saved_model_folder(folder_ + "/2/3", 4096);
+  EXPECT_THAT(status.message(), HasSubstr("cannot write " + folder_ + "/2/3"));
+  EXPECT_EQ(entries(), 1u);
 }
 
 TEST_F(SavedModelTest, TheTryAtTheStartFindsThatThereIsNoRoom) {
@@ -133,7 +141,7 @@ TEST_F(SavedModelTest, RefusesALayerOfTheProgramsOwnByName) {
   Sequential model;
   model.add(Input({3})).add(Doubling());
   const std::string message =
-      message_of<std::invalid_argument>([&] { write_saved_model(folder_, model); });
+      message_of<std::invalid_argument>([&] { (void)write_saved_model(folder_, model); });
   EXPECT_THAT(message, HasSubstr("layer \"doubling\" is computed by the program's own code"));
   EXPECT_EQ(entries(), 0u);
 }

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "data/npy.h"
 #include "tests/data/test_files.h"
@@ -191,6 +192,123 @@ TEST_F(ModelCommandsTest, NoOutputTakesThePlaceOfWhatIsRead) {
   EXPECT_EQ(data::read_whole(m), kTableModel);
 }
 
+constexpr const char* kRescalingModel =
+    R"({"class_name":"Sequential","config":{"name":"m","layers":[{"class_name":"InputLayer",)"
+    R"("config":{"batch_shape":[null,28,28,1],"name":"in"}},)"
+    R"({"class_name":"Rescaling","config":{"name":"r","scale":0.00392156862,"offset":0.0}},)"
+    R"({"class_name":"Flatten","config":{"name":"f"}},)"
+    R"({"class_name":"Dense","config":{"name":"d","units":10,"activation":"softmax"}}]}})";
+
+TEST_F(ModelCommandsTest, AJobTrainsWithWhatTheModelsFileWasCompiledWith) {
+  const DigitsFolder digits(200, 50);
+  folder_.write("m.json", kRescalingModel);
+  const std::string trained = path("m.keras");
+  const std::vector<std::string> fast = {"--dataset", digits.path(), "--epochs",
+                                         "1",         "--workers",   "1"};
+  const auto train = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), "train");
+    more.insert(more.end(), fast.begin(), fast.end());
+    return run(more);
+  };
+  const Outcome first = train({"--model", path("m.json"), "--scale", "1", "--save", trained,
+                               "--loss", "sparse_categorical_crossentropy(from_logits=true)",
+                               "--optimizer", "sgd(learning_rate=0.5, momentum=0.9)", "--metrics",
+                               "accuracy,sparse_top_k_categorical_accuracy(k=2)"});
+  ASSERT_EQ(first.status, 0) << first.output;
+  const auto config = json_of(run({"train", "--model", trained, "--print-config"}).output);
+  EXPECT_EQ(config["loss"]["config"]["from_logits"], true);
+  EXPECT_EQ(config["optimizer"]["config"]["momentum"], 0.9);
+  EXPECT_THAT(config["metrics"].get<std::string>(), HasSubstr("SparseTopK"));
+  const Outcome again = train({"--model", trained, "--save", path("again.keras")});
+  ASSERT_EQ(again.status, 0) << again.output;
+  EXPECT_THAT(again.output,
+              HasSubstr("Loss: sparse_categorical_crossentropy(from_logits=True); optimizer: sgd, "
+                        "learning rate 0.5, momentum 0.9; metrics: accuracy, "));
+  EXPECT_THAT(again.output, HasSubstr("; from " + trained + ": loss, metrics, optimizer\n"));
+  EXPECT_THAT(run({"summary", path("again.keras")}).output,
+              HasSubstr(" Trained with: sgd, learning rate 0.5, momentum 0.9; loss "
+                        "sparse_categorical_crossentropy(from_logits=True); metrics accuracy, "));
+  // What is said counts.
+  folder_.write("job.json", R"({"optimizer": "adam"})");
+  const auto own = json_of(run({"train", "--model", trained, "--print-config", "--config",
+                                path("job.json"), "--loss", "mse"})
+                               .output);
+  EXPECT_EQ(own["loss"], "mean_squared_error");
+  EXPECT_EQ(own["optimizer"]["class_name"], "Adam");
+  EXPECT_THAT(own["metrics"].get<std::string>(), HasSubstr("SparseTopK"));
+}
+
+TEST_F(ModelCommandsTest, ValuesAreNotScaledTwiceWithoutAWord) {
+  const DigitsFolder digits(300, 50);
+  folder_.write("m.json", kRescalingModel);
+  const auto train = [&](const std::string& model, std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", "--dataset", digits.path(), "--epochs", "1", "--workers",
+                               "1", "--model", model, "--verbose", "0"});
+    return run(more);
+  };
+  const Outcome refused = train(path("m.json"), {});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.output, AllOf(HasSubstr("but the model scales values itself (layer \"r\"); "),
+                                    HasSubstr("--scale 1 takes the values as they are stored")));
+  EXPECT_EQ(std::count(refused.output.begin(), refused.output.end(), '\n'), 1) << refused.output;
+  for (const auto& [scale, records] :
+       {std::pair("1", nlohmann::json(1.0)), std::pair("1/255", nlohmann::json(1.0f / 255))}) {
+    const std::string trained = path("m.keras");
+    const Outcome first = train(path("m.json"), {"--scale", scale, "--save", trained});
+    ASSERT_EQ(first.status, 0) << first.output;
+    EXPECT_EQ(first.output, "");
+    const auto summary = json_of(run({"summary", trained, "--json"}).output);
+    EXPECT_EQ(summary["preprocessing"]["scale"].get<float>(), records.get<float>());
+    // Its file says it.
+    EXPECT_EQ(run({"evaluate", trained, "--dataset", digits.path()}).status, 0);
+    const Outcome again = train(trained, {"--save", path("again.keras")});
+    EXPECT_EQ(again.output, "");
+    EXPECT_EQ(json_of(run({"summary", path("again.keras"), "--json"}).output)["preprocessing"],
+              summary["preprocessing"]);
+  }
+  EXPECT_EQ(train(path("m.json"), {"--scale", "0"}).status, 2);
+  // A file of somebody else's: of the same bytes, but for the name that Sluice looks for.
+  ASSERT_EQ(run({"convert", path("m.keras"), path("m.onnx")}).status, 0);
+  folder_.write("other.onnx", std::regex_replace(data::read_whole(path("m.onnx")),
+                                                 std::regex("sluice"), "others"));
+  const Outcome unknown = run({"evaluate", path("other.onnx"), "--dataset", digits.path()});
+  EXPECT_EQ(unknown.status, 2) << unknown.output;
+  EXPECT_THAT(unknown.output, HasSubstr("scales values itself"));
+  EXPECT_EQ(
+      run({"evaluate", path("other.onnx"), "--dataset", digits.path(), "--scale", "1"}).status, 0);
+}
+
+TEST_F(ModelCommandsTest, NamesOfClassesLeaveTheScaleUnknown) {
+  const std::string keras = SLUICE_SOURCE_DIR "/tests/keras/files/cnn.keras";
+  const std::string named = path("named.keras");
+  const auto outputs = json_of(run({"summary", keras, "--json"}).output)["outputs"][0]["shape"];
+  std::string names = "c0";
+  for (int i = 1; i < outputs[0].get<int>(); ++i) names += ",c" + std::to_string(i);
+  ASSERT_EQ(run({"convert", keras, named, "--class-names", names}).status, 0);
+  const auto summary = json_of(run({"summary", named, "--json"}).output);
+  EXPECT_TRUE(summary["preprocessing"]["scale"].is_null()) << summary;
+  EXPECT_EQ(summary["preprocessing"]["class_names"][0], "c0");
+  EXPECT_THAT(run({"summary", named}).output, HasSubstr("scale unknown"));
+  const std::string scaled = path("scaled.keras");
+  ASSERT_EQ(run({"convert", named, scaled, "--scale", "1/255"}).status, 0);
+  EXPECT_THAT(run({"summary", scaled}).output, HasSubstr("values times 0.00392157; classes c0"));
+}
+
+TEST_F(ModelCommandsTest, SummaryTellsInputsOutputsAndConnections) {
+  const Outcome table = run({"summary", "mnist_cnn"});
+  EXPECT_THAT(table.output,
+              HasSubstr(" Inputs: input_layer [28, 28, 1]\n Outputs: dense_1 [10]\n"));
+  const auto json = json_of(run({"summary", "mnist_cnn", "--json"}).output);
+  EXPECT_EQ(json["layers"][0]["inbound_layers"], nlohmann::json({"input_layer"}));
+  EXPECT_EQ(json["layers"][1]["inbound_layers"], nlohmann::json({"conv2d"}));
+  const std::string keras = SLUICE_SOURCE_DIR "/tests/keras/files/cnn.keras";
+  const std::string weights = path("w.weights.h5");
+  ASSERT_EQ(run({"convert", keras, path("layers.json")}).status, 0);
+  ASSERT_EQ(run({"convert", keras, weights}).status, 0);
+  EXPECT_THAT(run({"summary", path("layers.json"), "--weights", weights}).output,
+              HasSubstr(" Format: Keras' JSON, weights from " + weights + "\n"));
+}
+
 TEST_F(ModelCommandsTest, WhatIsMissingOrWrongIsSaidInALine) {
   folder_.write("m.json", kTableModel);
   const std::string model = path("m.json");
@@ -204,6 +322,8 @@ TEST_F(ModelCommandsTest, WhatIsMissingOrWrongIsSaidInALine) {
   refused({"evaluate", model, "--dataset", "digits"}, "has layers alone, no weights");
   refused({"convert", model, path("m.pb")}, "Sluice does not write .pb");
   refused({"convert", model, path("m.keras")}, "has layers alone, no weights");
+  refused({"train", "--save", path("x.json")}, "what is learned would be lost");
+  EXPECT_FALSE(std::filesystem::exists(path("x.json")));
   refused({"convert", model, model}, "is read by this command too; choose another file");
   refused({"summary", path("gone")}, "gone: No such file");
   folder_.write("x.bin", "nothing");

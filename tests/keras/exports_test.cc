@@ -59,7 +59,7 @@ class ExportTest : public testing::Test {
     std::ofstream(folder / (name_ + ".onnx"), std::ios::binary) << onnx;
     const std::filesystem::path saved_model = folder / (name_ + ".saved_model");
     std::filesystem::remove_all(saved_model);
-    formats::write_saved_model(saved_model, model);
+    ASSERT_TRUE(formats::write_saved_model(saved_model, model).ok());
     std::ofstream(saved_model / "order.json")
         << Json{{"inputs", model.input_names()}, {"outputs", model.output_names()}};
   }

@@ -178,7 +178,7 @@ TEST_P(KerasFileTest, IsTheSameWhenItIsWrittenAndReadAgain) {
   Model weights = Model::from_json(model.to_json());
   weights.impl().training = model.impl().training;
   const std::string weights_alone = weights_h5_bytes(model);
-  load_h5_weights(weights_alone, weights);
+  weights.impl().preprocessing = load_h5_weights(weights_alone, weights);
   expect_same(weights, model, /*with_optimizer=*/true);
   if (const char* folder = std::getenv("SLUICE_KERAS_FILES")) {
     const std::string stem = std::string(folder) + "/" + GetParam().name();

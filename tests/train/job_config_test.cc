@@ -173,6 +173,18 @@ TEST(JobConfigTest, PrintedConfigReadsBackEqual) {
   EXPECT_THAT(to_json(c), HasSubstr("0.0007"));
 }
 
+TEST(JobConfigTest, ScaleIsANumberOrAFraction) {
+  EXPECT_EQ(parse_scale("1/255"), 1.0f / 255);
+  EXPECT_EQ(parse_scale("0.5"), 0.5f);
+  for (const char* wrong : {"0", "-1", "1/0", "inf", "nan", "1/", "/255", "a", "1/2/3", "1 "}) {
+    EXPECT_THAT(check_scale(wrong), HasSubstr("expected a finite number above 0, such as 1/255")) << wrong;
+  }
+  EXPECT_EQ(check_scale(""), "");
+  JobConfig c;
+  merge_json(R"({"scale": 1})", c);
+  EXPECT_EQ(c.scale, "1");
+}
+
 TEST(JobConfigTest, LearningRateFlagOverridesTheOptimizers) {
   JobConfig c;
   EXPECT_EQ(effective_optimizer(c).learning_rate, 0.001f);

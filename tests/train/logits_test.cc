@@ -54,6 +54,10 @@ TEST(LogitsTest, EachLossSaysWhatItTakes) {
   EXPECT_THAT(warning("kld", "linear"),
               HasSubstr("the loss kl_divergence takes probabilities, but the last layer \"d\" ends "
                         "in linear: add activation=\"softmax\"\n"));
+  EXPECT_THAT(warning(CategoricalCrossentropy{}, "log_softmax"),
+              HasSubstr("ends in log_softmax: take the loss categorical_crossentropy"
+                        "(from_logits=true), which is exactly right there\n"));
+  EXPECT_EQ(warning(CategoricalCrossentropy{.from_logits = true}, "log_softmax"), "");
   EXPECT_EQ(warning("bce", "sigmoid"), "");
   EXPECT_EQ(warning("hinge", "linear"), "");
   EXPECT_EQ(warning(BinaryCrossentropy{.from_logits = true}, "linear"), "");

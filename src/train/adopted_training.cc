@@ -1,0 +1,76 @@
+#include "train/adopted_training.h"
+
+#include <fmt/format.h>
+
+#include "core/log.h"
+#include "nn/metrics.h"
+#include "nn/model_impl.h"
+#include "train/tasks.h"
+#include "worker/update_rule.h"
+
+namespace sluice::train {
+namespace {
+
+// What the job has against an optimizer, with this model; empty: nothing.
+std::string problem_of(const OptimizerSpec& optimizer, const Model& model,
+                       const JobConfig& config) {
+  wire::TrainingSpec spec;
+  spec.optimizer = optimizer;
+  try {
+    spec.trainer = algorithm_of(config);
+    optim::validate(optimizer);
+    (void)worker::update_rule_of(spec, model);
+    return "";
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
+std::set<std::string> adopt_training(const Model& model, const std::set<std::string>& given,
+                                     JobConfig& config) {
+  std::set<std::string> adopted;
+  const std::optional<nn::TrainingState>& own = model.impl().training;
+  if (!own) return adopted;
+  if (!given.contains("loss")) {
+    config.loss = own->loss;
+    config.losses = own->losses;
+    config.loss_weights = own->loss_weights;
+    adopted.insert("loss");
+  }
+  if (!given.contains("metrics") && !own->metrics.empty()) {
+    config.metrics = fmt::format("{}", fmt::join(own->metrics, ", "));
+    adopted.insert("metrics");
+  }
+  if (given.contains("optimizer")) return adopted;
+  const std::string problem = problem_of(own->optimizer, model, config);
+  if (problem.empty()) {
+    config.optimizer = own->optimizer;
+    adopted.insert("optimizer");
+  } else {
+    SLUICE_LOG(warn, "{} has the optimizer {}, which this job cannot have: {}; it is {} instead",
+               config.model, own->optimizer.name, problem, config.optimizer.name);
+  }
+  return adopted;
+}
+
+void leave_out_unfit_metrics(const Model& model, const data::RecordsInfo& info, JobConfig& config) {
+  Objective objective = objective_of(config);
+  std::vector<std::string> fit;
+  for (const std::string& metric : objective.metrics) {
+    fit.push_back(metric);
+    Objective with_it = objective;
+    with_it.metrics = fit;
+    try {
+      (void)tasks_of(model, info, with_it);
+    } catch (const InvalidField& error) {
+      if (error.field != "metrics") throw;
+      SLUICE_LOG(warn, "a metric of {} is left out: {}", config.model, error.what_is_wrong);
+      fit.pop_back();
+    }
+  }
+  config.metrics = fmt::format("{}", fmt::join(fit, ", "));
+}
+
+}  // namespace sluice::train
