@@ -86,6 +86,7 @@ struct Evaluation {
   int64_t records = 0;
   std::string dataset;
   std::vector<std::string> class_names;
+  bool shows_matrices = false;  // whole, as somebody asked for
 };
 
 // Without what nobody asked for; names and numbers in their order.
@@ -94,6 +95,30 @@ std::vector<std::pair<std::string, double>> listed(const Metrics& metrics) {
   if (!std::isnan(metrics.accuracy)) list.emplace_back("accuracy", metrics.accuracy);
   list.insert(list.end(), metrics.values.begin(), metrics.values.end());
   return list;
+}
+
+// A row for the records of each class, a column for what they were taken for.
+std::string table_of(const ConfusionMatrix& matrix, const std::vector<std::string>& class_names) {
+  std::vector<std::string> names;
+  size_t width = 0;
+  for (int i = 0; i < static_cast<int>(matrix.classes); ++i) {
+    names.push_back(name_of_class(class_names, i));
+    width = std::max(width, names.back().size());
+  }
+  for (const int64_t count : matrix.counts) {
+    width = std::max(width, core::with_separators(count).size());
+  }
+  std::string text = fmt::format("\n  Records of each class, by what they were taken for:\n  {:{}}",
+                                 "", width);
+  for (const std::string& name : names) text += fmt::format("  {:>{}}", name, width);
+  for (size_t i = 0; i < matrix.counts.size(); ++i) {
+    const size_t column = i % static_cast<size_t>(matrix.classes);
+    if (column == 0) {
+      text += fmt::format("\n  {:<{}}", names[i / static_cast<size_t>(matrix.classes)], width);
+    }
+    text += fmt::format("  {:>{}}", core::with_separators(matrix.counts[i]), width);
+  }
+  return text + "\n";
 }
 
 std::string text_of(const Evaluation& evaluation) {
@@ -119,6 +144,7 @@ std::string text_of(const Evaluation& evaluation) {
       }
       text += "\n";
     }
+    if (evaluation.shows_matrices) text += table_of(matrix, evaluation.class_names);
   }
   return text;
 }
@@ -153,19 +179,11 @@ std::optional<LossSpec> loss_of(const Flags& flags, const Model& model) {
 
 // A table as the model was trained on it.
 data::RecordsInfo described(const Model& model, bool numbers) {
-  data::RecordsInfo info;
+  const int classes = numbers ? 0 : static_cast<int>(model.output_shapes().front().dims().back());
   const auto& preprocessing = model.preprocessing();
-  if (!preprocessing) return info;
-  info.sample_shape = preprocessing->sample_shape;
-  info.element = data::Element::kFloat32;
-  info.scale = preprocessing->scale.value_or(1);
-  info.origin = "the model's file";
-  info.classes = numbers ? 0 : static_cast<int>(model.output_shapes().front().dims().back());
-  info.values = numbers ? 1 : 0;
-  info.table = {.target = preprocessing->target,
-                .columns = preprocessing->columns,
-                .class_names = preprocessing->class_names,
-                .ignored = preprocessing->ignored};
+  data::RecordsInfo info;
+  if (preprocessing) info = data::records_like(*preprocessing, classes);
+  info.classes = classes;
   return info;
 }
 
@@ -241,7 +259,8 @@ int evaluate(const Flags& flags) {
   Evaluation evaluation{.metrics = model.evaluate(data, options),
                         .records = data.size(),
                         .dataset = data.name(),
-                        .class_names = data.class_names()};
+                        .class_names = data.class_names(),
+                        .shows_matrices = flags.metrics.find(kMatrix) != std::string::npos};
   if (evaluation.class_names.empty() && model.preprocessing()) {
     evaluation.class_names = model.preprocessing()->class_names;
   }

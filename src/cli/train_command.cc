@@ -319,15 +319,26 @@ void check_data_dir(const std::string& folder) {
   throw train::InvalidField("data_dir", folder + " is no folder that is there");
 }
 
-data::LoadOptions load_options(const train::JobConfig& config, const Model& model) {
+// A table is read as the model knows it, where it does: its columns may come in any order.
+data::LoadOptions load_options(const train::JobConfig& config, bool target_is_given,
+                               const Model& model) {
   data::LoadOptions options;
   options.csv.target = config.target;
   options.csv.ignored = train::ignored_columns(config);
   options.csv.weights = config.sample_weights;
-  if (train::predicts_numbers(model, config.loss)) {
-    options.csv.means = data::CsvOptions::Means::kNumbers;
-  }
+  const bool numbers = train::predicts_numbers(model, config.loss);
+  if (numbers) options.csv.means = data::CsvOptions::Means::kNumbers;
   options.seed = config.seed;
+  const auto& known = model.preprocessing();
+  if (known && !known->columns.empty()) {
+    options.like = data::records_like(
+        *known, numbers ? 0 : static_cast<int>(model.output_shapes().front().dims().back()));
+    if (target_is_given) options.like->table.target = config.target;
+    options.like->table.weights = config.sample_weights;
+    for (const std::string& name : options.csv.ignored) {
+      options.like->table.ignored.push_back(name);
+    }
+  }
   return options;
 }
 
@@ -428,7 +439,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   Model model = make_model(config);
   const std::set<std::string> adopted = train::adopt_training(model, given_fields(flags), config);
   outputs.check_room_for(model);
-  auto data = data::load_dataset(config.dataset, config.data_dir, load_options(config, model));
+  auto data =
+      data::load_dataset(config.dataset, config.data_dir,
+                         load_options(config, given_fields(flags).contains("target"), model));
   if (!data.ok()) refuse("dataset", data.status());
   set_scale(config, model, *data);
   if (adopted.contains("metrics")) {

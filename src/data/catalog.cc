@@ -107,21 +107,51 @@ RecordsPtr with_classes_of_labels(const Dataset& set) {
 
 Result<TrainTest> load_csv(const std::string& train_path, const std::string& test_path,
                            const LoadOptions& options) {
+  const RecordsInfo* like = options.like ? &*options.like : nullptr;
   if (test_path.empty()) {
-    SLUICE_ASSIGN_OR_RETURN(const auto parts,
-                            read_csv_parts(train_path, options.csv, options.seed));
+    SLUICE_ASSIGN_OR_RETURN(const auto parts, read_csv_parts(train_path, options.csv, options.seed,
+                                                             like, OtherColumns::kPassedOver));
     return with_common_classes(parts.first, parts.second);
+  }
+  if (like != nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(const RecordsPtr train,
+                            read_csv_like(train_path, *like, OtherColumns::kPassedOver));
+    SLUICE_ASSIGN_OR_RETURN(const RecordsPtr test,
+                            read_csv_like(test_path, *like, OtherColumns::kPassedOver));
+    return with_common_classes(train, test);
   }
   SLUICE_ASSIGN_OR_RETURN(const RecordsPtr train, read_csv(train_path, options.csv));
   SLUICE_ASSIGN_OR_RETURN(const RecordsPtr test, read_csv_like(test_path, train->info()));
   return with_common_classes(train, test);
 }
 
-Result<TrainTest> load_folder(const std::string& folder) {
+PublishedDataset own_folder(const std::string& folder) {
   const fs::path path = fs::path(folder).lexically_normal();
   PublishedDataset dataset =
       idx_folder((path.has_filename() ? path : path.parent_path()).filename().string());
   dataset.classes = 256;  // as many as a byte can tell
+  return dataset;
+}
+
+// As many classes as the model tells apart, or as the labels have.
+Result<Dataset> load_test_of_folder(const std::string& folder, int classes) {
+  const PublishedDataset dataset = own_folder(folder);
+  SLUICE_ASSIGN_OR_RETURN(const auto paths, find_in_folder(dataset, folder, kTestImages));
+  if (!paths) {
+    return not_found(fmt::format("{}: expected {}[.gz] and {}[.gz] there, found neither", folder,
+                                 dataset.files[kTestImages].name, dataset.files[kTestLabels].name));
+  }
+  const IdxOptions options{.name = dataset.name, .classes = dataset.classes};
+  SLUICE_ASSIGN_OR_RETURN(const RecordsPtr test,
+                          read_idx((*paths)[kTestImages], (*paths)[kTestLabels], options));
+  const RecordsPtr counted = with_classes_of_labels(Dataset(test));
+  RecordsInfo info = counted->info();
+  info.classes = std::max(info.classes, classes);
+  return Dataset(counted->with_info(std::move(info)));
+}
+
+Result<TrainTest> load_folder(const std::string& folder) {
+  const PublishedDataset dataset = own_folder(folder);
   SLUICE_ASSIGN_OR_RETURN(const auto paths, find_in_folder(dataset, folder));
   if (paths) {
     SLUICE_ASSIGN_OR_RETURN(const TrainTest sets, read_published(dataset, *paths));
@@ -289,6 +319,14 @@ Result<Dataset> load_test_set(const std::string& name, const std::string& data_d
     SLUICE_RETURN_IF_ERROR(check_csv_pair(name, paths));
     const auto [train, test] = split_csv_pair(paths);
     path = test.empty() ? train : test;
+  }
+  const bool is_published =
+      is_called("mnist", name) || is_called("fashion_mnist", name) || is_called("digits", name);
+  if (path.empty() && !is_published && is_folder("", name)) {
+    SLUICE_RETURN_IF_ERROR(check_folder("data_dir", data_dir));
+    SLUICE_ASSIGN_OR_RETURN(const Dataset test, load_test_of_folder(name, like.classes));
+    SLUICE_RETURN_IF_ERROR(check_has_columns(name, {.train = test, .test = test}, options.csv));
+    return test;
   }
   if (path.empty()) {
     SLUICE_ASSIGN_OR_RETURN(const TrainTest sets, load_dataset(name, data_dir, options));

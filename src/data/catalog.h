@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "data/csv.h"
@@ -20,6 +21,9 @@ struct LoadOptions {
   std::function<void(const std::string&)> warn;
   // For CSV files: the target, and the seed that draws the part to test with.
   CsvOptions csv{};
+  // Of a model that knows its columns: a table is read as it says (records_like()), and others are
+  // passed over.
+  std::optional<RecordsInfo> like{};
   uint64_t seed = 0;
   // How many digits are generated.
   int64_t digits_to_train = 60000;

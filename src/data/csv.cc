@@ -110,7 +110,9 @@ class CsvReader {
       SLUICE_ASSIGN_OR_RETURN(auto records, spool.finish());
       RecordsInfo info = records->info();
       if (known) info.table.class_names = known->names;
-      if (info.classes > 0 && request_.like != nullptr) info.classes = classes_of(*records);
+      if (info.classes > 0 && request_.like != nullptr) {
+        info.classes = std::max(classes_of(*records), request_.like->classes);
+      }
       info.source.part = wanted_[parts.size()];
       parts.push_back(records->with_info(std::move(info)));
     }
@@ -288,6 +290,19 @@ Result<RecordsParts> read_file(const std::string& path, const Request& request) 
   return read_as(*file, request, request.like != nullptr ? request.like->element : Element::kUint8);
 }
 
+Request request_like(const RecordsInfo& like, OtherColumns others) {
+  Request request;
+  request.others = others;
+  request.options.target = like.table.target;
+  request.options.ignored = like.table.ignored;
+  request.options.weights = like.table.weights;
+  std::erase(request.options.ignored, like.table.weights);  // it may have been so for the other
+  request.options.means =
+      like.classes == 0 ? CsvOptions::Means::kNumbers : CsvOptions::Means::kClasses;
+  request.like = &like;
+  return request;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Records>> read_csv(const std::string& path,
@@ -297,21 +312,18 @@ Result<std::shared_ptr<const Records>> read_csv(const std::string& path,
 }
 
 Result<TrainTestRecords> read_csv_parts(const std::string& path, const CsvOptions& options,
-                                        uint64_t seed) {
-  SLUICE_ASSIGN_OR_RETURN(auto parts, read_file(path, {.options = options, .draw = seed}));
+                                        uint64_t seed, const RecordsInfo* like,
+                                        OtherColumns others) {
+  Request request{.options = options};
+  if (like != nullptr) request = request_like(*like, others);
+  request.draw = seed;
+  SLUICE_ASSIGN_OR_RETURN(auto parts, read_file(path, request));
   return std::pair(parts[0], parts[1]);
 }
 
 Result<std::shared_ptr<const Records>> read_csv_like(const std::string& path,
                                                      const RecordsInfo& like, OtherColumns others) {
-  Request request;
-  request.others = others;
-  request.options.target = like.table.target;
-  request.options.ignored = like.table.ignored;
-  request.options.weights = like.table.weights;
-  request.options.means =
-      like.classes == 0 ? CsvOptions::Means::kNumbers : CsvOptions::Means::kClasses;
-  request.like = &like;
+  Request request = request_like(like, others);
   request.part = like.source.part;
   if (!request.part.empty()) request.draw = like.source.seed;
   SLUICE_ASSIGN_OR_RETURN(auto parts, read_file(path, request));

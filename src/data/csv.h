@@ -49,9 +49,11 @@ Result<std::shared_ptr<const Records>> read_csv(const std::string& path,
 // Two parts of a file of at least two records, to train and to test with: of every seven records
 // that follow one another, one, drawn by `seed`, goes to the second. A file that is sorted by class
 // therefore has every class of some size in both.
+// `like`: as read_csv_like() has it, instead of the options.
 using TrainTestRecords = std::pair<std::shared_ptr<const Records>, std::shared_ptr<const Records>>;
 Result<TrainTestRecords> read_csv_parts(const std::string& path, const CsvOptions& options,
-                                        uint64_t seed);
+                                        uint64_t seed, const RecordsInfo* like = nullptr,
+                                        OtherColumns others = OtherColumns::kRefused);
 
 // Reads a file that goes with another, `like`, which has been read: the same columns by name, the
 // same classes and the same scale; a column of weights it need not have. INVALID_ARGUMENT also for

@@ -134,7 +134,8 @@ Result<RecordsPtr> open_idx(const RecordsInfo& info) {
 }
 
 Result<RecordsPtr> open_csv(const RecordsInfo& info) {
-  return read_csv_like(info.source.files[0].path, info);
+  // The file is the very same: what was passed over is so here.
+  return read_csv_like(info.source.files[0].path, info, OtherColumns::kPassedOver);
 }
 
 Result<RecordsPtr> open_digits(const RecordsInfo& info) {

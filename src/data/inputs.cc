@@ -24,10 +24,21 @@ Status wrong(const std::string& path, const std::string& what) {
   return invalid_argument(path + ": " + what);
 }
 
+// Whether a model takes such images: axes of size 1 may be missing, and it may take them as rows.
+bool takes_images(const Shape& model, const Shape& image) {
+  if (model.rank() == 1) return model.size() == image.size();
+  const auto wide = [](const Shape& shape) {
+    std::vector<int64_t> sizes = shape.dims();
+    std::erase(sizes, 1);
+    return sizes;
+  };
+  return wide(model) == wide(image);
+}
+
 Status read_images(const std::string& path, const InputFormat& format, const RowSink& sink) {
   SLUICE_ASSIGN_OR_RETURN(auto images, read_idx_images(path));
   RecordsInfo info = images->info();
-  if (info.sample_shape.size() != format.shape.size()) {
+  if (!takes_images(format.shape, info.sample_shape)) {
     return wrong(path, fmt::format("images {}, but the model takes {}",
                                    info.sample_shape.to_string(), format.shape.to_string()));
   }

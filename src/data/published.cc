@@ -100,10 +100,10 @@ const PublishedDataset& fashion_mnist_files() {
 }
 
 Result<std::optional<PublishedPaths>> find_in_folder(const PublishedDataset& dataset,
-                                                     const std::string& folder) {
+                                                     const std::string& folder, size_t from) {
   PublishedPaths paths;
   std::string found, missing;
-  for (size_t i = 0; i < 4; ++i) {
+  for (size_t i = from; i < paths.size(); ++i) {
     paths[i] = find_file(folder, dataset.files[i].name);
     if (paths[i].empty()) {
       missing += (missing.empty() ? "" : ", ") + dataset.files[i].name;

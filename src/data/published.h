@@ -39,8 +39,10 @@ PublishedDataset idx_folder(const std::string& name);
 
 // The four files in `folder` itself, plain or .gz, also with the usual slip of a dot before "idx";
 // nullopt when none of them is there. NOT_FOUND, naming what is missing, when only some are.
+// `from`: the first one that is wanted, kTestImages for the test set alone; others stay empty.
 Result<std::optional<PublishedPaths>> find_in_folder(const PublishedDataset& dataset,
-                                                     const std::string& folder);
+                                                     const std::string& folder,
+                                                     size_t from = kTrainImages);
 
 // The same in a folder of `place` named after the dataset ("fashion_mnist" or "fashion-mnist"), or
 // in `place` itself. INVALID_ARGUMENT when `place` itself has the files of another dataset known

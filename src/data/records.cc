@@ -24,6 +24,20 @@ Preprocessing preprocessing_of(const RecordsInfo& info) {
           .class_names = info.table.class_names};
 }
 
+RecordsInfo records_like(const Preprocessing& preprocessing, int classes) {
+  RecordsInfo info;
+  info.sample_shape = preprocessing.sample_shape;
+  info.scale = preprocessing.scale.value_or(1);
+  info.origin = "the model's file";
+  info.classes = classes;
+  info.values = classes == 0 ? 1 : 0;
+  info.table = {.target = preprocessing.target,
+                .columns = preprocessing.columns,
+                .class_names = preprocessing.class_names,
+                .ignored = preprocessing.ignored};
+  return info;
+}
+
 namespace {
 
 SLUICE_SIMD void scale_uint8(const uint8_t* from, float scale, size_t n, float* to) {

@@ -76,6 +76,10 @@ struct RecordsInfo;
 // What was done to such records, for a model that is trained on them.
 Preprocessing preprocessing_of(const RecordsInfo& info);
 
+// The other way round, of a model's file: records that are read like these fit the model.
+// `classes`: as many as it tells apart; 0: it predicts a number.
+RecordsInfo records_like(const Preprocessing& preprocessing, int classes);
+
 // What a reader on another machine must know to make sense of the bytes, and where to look for them
 // first. data/describe.h carries it to another process.
 struct RecordsInfo {

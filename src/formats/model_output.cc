@@ -1,8 +1,12 @@
 // Writing models.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
 #include <utility>
 
+#include "core/suggestion.h"
 #include "formats/checkpoint.h"
 #include "formats/keras_files.h"
 #include "formats/lowered_model.h"
@@ -29,8 +33,9 @@ constexpr Ending kWritten[] = {
     {".onnx", Format::kOnnx},
     {"/", Format::kSavedModel},
 };
-constexpr std::string_view kNotWritten[] = {".pb",  ".tflite", ".pt",         ".pth",
-                                            ".npy", ".npz",    ".safetensors"};
+constexpr std::string_view kNotWritten[] = {".pb",  ".tflite",  ".pt",          ".pth", ".npy",
+                                            ".npz", ".mlmodel", ".safetensors", ".tf",  ".pkl",
+                                            ".zip", ".tar",     ".gz",          ".tgz", ".xml"};
 
 // What headers and names take, about, beside the weights and the JSON.
 constexpr uint64_t kRest = 64 << 10;
@@ -102,16 +107,30 @@ const char* name_of(Format format) {
 }
 
 Result<Format> format_of_name(const std::string& path) {
+  std::string name = path;
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
   for (const Ending& ending : kWritten) {
-    if (path.ends_with(ending.text)) return ending.format;
+    if (name.ends_with(ending.text)) return ending.format;
   }
-  for (const std::string_view ending : kNotWritten) {
-    if (!path.ends_with(ending)) continue;
+  const std::string ending = std::filesystem::path(name).extension();
+  const std::string stem = path.substr(0, path.size() - ending.size());
+  const auto other = [&](const std::string& what) {
     return invalid_argument(fmt::format(
-        "{}: Sluice does not write {}; it writes .keras, .h5, .weights.h5, .json, .onnx, "
-        "a SavedModel to a name that ends with /, and under any other name a format of "
-        "its own, such as {}.sluice",
-        path, ending, path.substr(0, path.size() - ending.size())));
+        "{}: {}; Sluice writes .keras, .h5, .weights.h5, .json, .onnx, a SavedModel to a name that "
+        "ends with /, and under any other name a format of its own, such as {}.sluice",
+        path, what, stem));
+  };
+  if (std::ranges::find(kNotWritten, ending) != std::end(kNotWritten)) {
+    return other("Sluice does not write " + ending);
+  }
+  constexpr size_t kShortest = 4;  // ".h4" is a name like others
+  std::vector<std::string> known;
+  for (const Ending& each : kWritten) known.emplace_back(each.text);
+  const std::string meant = ending == ".weights"        ? ".weights.h5"
+                            : ending.size() < kShortest ? ""
+                                                        : core::nearest(ending, known);
+  if (!meant.empty() && ending != ".sluice") {
+    return other(fmt::format("did you mean {}{}?", stem, meant));
   }
   return Format::kSluice;
 }

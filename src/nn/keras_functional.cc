@@ -269,11 +269,6 @@ class ReadModel : public Model {
 Model read_functional(const nlohmann::ordered_json& config) {
   const Json layers = config.is_object() ? config.value("layers", Json()) : Json();
   if (!layers.is_array()) fail("\"config\": expected an object with a list of \"layers\"", config);
-  constexpr size_t kMostLayers = 10000;  // which take seconds already
-  if (layers.size() > kMostLayers) {
-    throw std::invalid_argument(
-        fmt::format("\"layers\": expected at most {} of them, got {}", kMostLayers, layers.size()));
-  }
   Caller caller;
   for (const Json& layer : layers) caller.add(layer);
   const auto outputs = read_ends(config, "output_layers");

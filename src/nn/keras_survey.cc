@@ -24,6 +24,7 @@ struct Missing {
 };
 
 struct Survey {
+  size_t layers = 0;
   std::map<std::string, Missing> missing;  // by their classes
   std::string mixed_policy;
 };
@@ -54,6 +55,10 @@ void look_at(const Json& layer, Survey& survey) {
   if (!layer.is_object() || !layer.contains("class_name") || !layer["class_name"].is_string() ||
       !layer.contains("config")) {
     return;
+  }
+  constexpr size_t kMostLayers = 10000;  // whose reading takes seconds, and grows with its square
+  if (++survey.layers > kMostLayers) {
+    throw std::invalid_argument(fmt::format("more than {} layers", kMostLayers));
   }
   const Json& config = layer["config"];
   if (is_model(layer)) {

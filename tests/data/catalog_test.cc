@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/log.h"
+#include "data/describe.h"
 #include "data/records.h"
 #include "sluice/errors.h"
 #include "tests/data/small_dataset.h"
@@ -221,6 +222,49 @@ TEST_F(CatalogTest, WhatIsIgnoredIsSaidAndNeedsColumns) {
   const Status status = load_dataset("digits", "", options_).status();
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("no columns, of which \"id\" could be ignored"));
+}
+
+// As a model's file says it: its columns in its order, its classes, and others passed over.
+TEST_F(CatalogTest, ATableIsReadAsTheModelThatIsTrainedOnKnowsIt) {
+  const std::string csv =
+      folder_.write("x.csv", "kind,b,id,a\ny,2,9,1\ny,4,9,3\ny,6,9,5\nx,8,9,7\n");
+  const Preprocessing known{.sample_shape = {2},
+                            .columns = {"a", "b"},
+                            .target = "kind",
+                            .class_names = {"w", "x", "y"}};
+  options_.like = records_like(known, 3);
+  for (const std::string& name : {csv, "csv:" + csv + "," + csv}) {
+    const auto loaded = load_dataset(name, "", options_);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    const auto& records = loaded->train.records();
+    EXPECT_EQ(records->info().table.columns, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(records->labels()[0], 2);
+    EXPECT_EQ(loaded->train.classes(), 3);
+    std::vector<float> row(2);
+    records->gather(std::vector<uint32_t>{0}, row);
+    EXPECT_EQ(row[1], row[0] + 1);
+    // A worker reads the same.
+    const auto again = open_described(*describe(*records));
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ((*again)->info().table.columns, records->info().table.columns);
+  }
+  const std::string other = folder_.write("other.csv", "kind,b,a\nz,2,1\ny,2,1\n");
+  EXPECT_THAT(load_dataset(other, "", options_).status().message(), HasSubstr("found \"z\""));
+}
+
+TEST_F(CatalogTest, AFolderWithATestSetAloneIsEnoughToMeasureWith) {
+  small_.write_to(folder_, "kanji/");
+  for (const char* part : {"images-idx3", "labels-idx1"}) {
+    std::filesystem::remove(folder_.path(std::string("kanji/train-") + part + "-ubyte"));
+  }
+  RecordsInfo like;
+  like.classes = 10;
+  const auto loaded = load_test_set(folder_.path("kanji"), "", options_, like);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->size(), 1);
+  EXPECT_EQ(loaded->classes(), 10);
+  EXPECT_EQ(load_dataset(folder_.path("kanji"), "", options_).status().code(),
+            StatusCode::kNotFound);
 }
 
 TEST_F(CatalogTest, TwoCsvFilesHaveTheClassesOfBoth) {

@@ -170,7 +170,16 @@ TEST_F(ModelFileTest, NamesSayTheFormatAndOthersAreRefused) {
   EXPECT_EQ(*format_of_name("a.b.h5"), Format::kH5);
   EXPECT_EQ(*format_of_name("models/1/"), Format::kSavedModel);
   EXPECT_EQ(*format_of_name("a.onnx"), Format::kOnnx);
-  EXPECT_EQ(*format_of_name("keras"), Format::kSluice);
+  EXPECT_EQ(*format_of_name("a.KERAS"), Format::kKeras);
+  for (const char* name : {"keras", "m.sluice", "m.ckpt", "m.bin", "run.2", "a.b/model"}) {
+    EXPECT_EQ(*format_of_name(name), Format::kSluice) << name;
+  }
+  for (const auto& [name, meant] :
+       {std::pair("m.kears", "did you mean m.keras?"),
+        std::pair("m.weights", "did you mean m.weights.h5?"),
+        std::pair("m.hdf", "did you mean m.hdf5?"), std::pair("m.onnx.gz", "does not write .gz")}) {
+    EXPECT_THAT(format_of_name(name).status().message(), HasSubstr(meant));
+  }
   for (const char* name : {"m.pb", "m.tflite", "m.pt", "m.safetensors", "m.npz"}) {
     EXPECT_THAT(message_of<std::invalid_argument>([&] { small_model().save(path(name)); }),
                 HasSubstr("Sluice does not write ."))
