@@ -112,7 +112,7 @@ TEST_F(PredictCommandTest, WrongInputsEndWithStatusTwo) {
   refused("printf '1,2,nan\\n1,2,3\\n' | " + m + "-",
           "-: line 1: cell 3: expected a finite number");
   refused(m + "x.csv --scale 0", "--scale: expected a finite number above 0, such as 1/255");
-  refused(m + "x.csv --scale ''", "--scale: expected a number, got \"\"");
+  refused(m + "x.csv --scale ''", "--scale: expected a finite number above 0");
   refused(m + "x.csv --scale 1/-255", "--scale: expected a finite number above 0");
   refused(m + "x.csv --class-names a,a", "--class-names: two classes are called \"a\"");
   refused(m + "x.csv --class-names a,", "--class-names: a name is empty in \"a,\"");

@@ -177,7 +177,8 @@ TEST(JobConfigTest, ScaleIsANumberOrAFraction) {
   EXPECT_EQ(parse_scale("1/255"), 1.0f / 255);
   EXPECT_EQ(parse_scale("0.5"), 0.5f);
   for (const char* wrong : {"0", "-1", "1/0", "inf", "nan", "1/", "/255", "a", "1/2/3", "1 "}) {
-    EXPECT_THAT(check_scale(wrong), HasSubstr("expected a finite number above 0, such as 1/255")) << wrong;
+    EXPECT_THAT(check_scale(wrong), HasSubstr("expected a finite number above 0, such as 1/255"))
+        << wrong;
   }
   EXPECT_EQ(check_scale(""), "");
   JobConfig c;
