@@ -12,6 +12,7 @@
 #include "cli/model_flags.h"
 #include "core/count_text.h"
 #include "core/json_text.h"
+#include "core/printable.h"
 #include "core/standard_error.h"
 #include "data/catalog.h"
 #include "nn/metrics.h"
@@ -48,7 +49,7 @@ struct ClassFigures {
 
 std::string name_of_class(const std::vector<std::string>& names, int64_t number) {
   const auto place = static_cast<size_t>(number);
-  return place < names.size() ? names[place] : std::to_string(number);
+  return place < names.size() ? core::printable(names[place]) : std::to_string(number);
 }
 
 double ratio(int64_t part, int64_t whole) {

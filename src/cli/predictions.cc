@@ -10,6 +10,7 @@
 #include "core/byte_stream.h"
 #include "core/count_text.h"
 #include "core/json_text.h"
+#include "core/printable.h"
 #include "data/npy.h"
 #include "nn/lowering.h"
 #include "sluice/losses.h"
@@ -112,8 +113,9 @@ std::string line_of(const OutputNames& names, const Prediction& prediction,
   std::ranges::stable_sort(choices, std::greater(), &Choice::probability);
   choices.resize(std::min(choices.size(), static_cast<size_t>(style.top)));
   for (size_t i = 0; i < choices.size(); ++i) {
-    text += fmt::format("{}{} {:.4f}", i > 0 ? ", " : "", names.class_name(choices[i].number),
-                        choices[i].probability);
+    text +=
+        fmt::format("{}{} {:.4f}", i > 0 ? ", " : "",
+                    core::printable(names.class_name(choices[i].number)), choices[i].probability);
   }
   return text + "\n";
 }

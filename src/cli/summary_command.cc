@@ -69,7 +69,8 @@ std::string text_of_preprocessing(const Preprocessing& data) {
   if (data.scale.value_or(1) != 1) text += fmt::format(", values times {:g}", *data.scale);
   if (!data.columns.empty()) text += fmt::format("; columns {}", fmt::join(data.columns, ", "));
   if (!data.class_names.empty()) {
-    text += fmt::format("; classes {}", fmt::join(data.class_names, ", "));
+    text += fmt::format("; classes {}",
+                        core::printable(fmt::format("{}", fmt::join(data.class_names, ", "))));
   }
   return text + "\n";
 }

@@ -95,6 +95,12 @@ TEST_F(InputsTest, BytesWithoutAScaleAreRefused) {
 TEST_F(InputsTest, OtherShapesAreRefused) {
   read(images(), {{3}, kTenth});
   EXPECT_THAT(message_, HasSubstr("images [1, 2, 1], but the model takes [3]"));
+  const std::string two_by_three =
+      std::string("\0\0\x08\x03\0\0\0\1\0\0\0\2\0\0\0\3", 16) + "abcdef";
+  read(two_by_three, {{3, 2, 1}, kTenth});
+  EXPECT_THAT(message_, HasSubstr("images [2, 3, 1], but the model takes [3, 2, 1]"));
+  read(two_by_three, {{6}, kTenth});
+  EXPECT_EQ(message_, "");
   read(array({2, 2}, {1, 2, 3, 4}), {{3}, {}});
   EXPECT_THAT(message_, HasSubstr("an array [2, 2], but the model takes [3]"));
   read(array({0, 3}, {}), {{3}, {}});
