@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -20,6 +19,7 @@
 #include "algorithm/algorithm.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/job_data.h"
 #include "cli/model_flags.h"
 #include "cli/outputs.h"
 #include "cli/training_text.h"
@@ -38,10 +38,7 @@
 #include "train/adopted_training.h"
 #include "train/builtin_models.h"
 #include "train/distributed_job.h"
-#include "train/fits.h"
 #include "train/inference.h"
-#include "train/scaling.h"
-#include "train/tasks.h"
 #include "transport/grpc/grpc_transport.h"
 
 namespace sluice::cli {
@@ -208,11 +205,6 @@ Model make_model(const train::JobConfig& config) {
   }
 }
 
-// Of a field, in words that may begin with its name.
-[[noreturn]] void refuse(const char* field, const Status& why) {
-  throw train::InvalidField(field, train::without_name(field, why.message()));
-}
-
 // The status. Without the trained model, the figures are better than nothing.
 int save_model(const Model& model, Outputs& outputs) {
   try {
@@ -319,64 +311,6 @@ void check_data_dir(const std::string& folder) {
   throw train::InvalidField("data_dir", folder + " is no folder that is there");
 }
 
-// A table is read as the model knows it, where it does: its columns may come in any order.
-data::LoadOptions load_options(const train::JobConfig& config, bool target_is_given,
-                               const Model& model) {
-  data::LoadOptions options;
-  options.csv.target = config.target;
-  options.csv.ignored = train::ignored_columns(config);
-  options.csv.weights = config.sample_weights;
-  const bool numbers = train::predicts_numbers(model, config.loss);
-  if (numbers) options.csv.means = data::CsvOptions::Means::kNumbers;
-  options.seed = config.seed;
-  const auto& known = model.preprocessing();
-  if (known && !known->columns.empty()) {
-    options.like = data::records_like(
-        *known, numbers ? 0 : static_cast<int>(model.output_shapes().front().dims().back()));
-    if (target_is_given) options.like->table.target = config.target;
-    options.like->table.weights = config.sample_weights;
-    for (const std::string& name : options.csv.ignored) {
-      options.like->table.ignored.push_back(name);
-    }
-  }
-  return options;
-}
-
-// With the scale that is asked for, or the one that the model was trained with. A table that the
-// model does not know is scaled by its own rule, where its numbers are no pixels.
-void set_scale(const train::JobConfig& config, Model& model, TrainTest& sets) {
-  const auto& known = model.preprocessing();
-  const data::RecordsInfo& info = sets.train.records()->info();
-  std::optional<float> scale;
-  if (!config.scale.empty()) {
-    scale = train::parse_scale(config.scale);
-  } else if (known && (info.scale != 1 || known->columns == info.table.columns)) {
-    scale = known->scale;
-  }
-  if (scale) {
-    sets = {sets.train.with_scale(*scale), sets.test.with_scale(*scale)};
-    // It is known from now on.
-    model.set_preprocessing(data::preprocessing_of(sets.train.records()->info()));
-  }
-  if (const auto twice = train::scaled_twice(model, sets.train.records()->info())) {
-    throw train::InvalidField("dataset", *twice + "; " + kScaleAdvice);
-  }
-}
-
-// Before the members of the job are started: a loss that nobody gave is said to be the file's.
-void check_adopted(const train::JobConfig& config, const std::set<std::string>& adopted,
-                   const Model& model, const Dataset& data) {
-  if (!adopted.contains("loss")) return;
-  const data::RecordsInfo& info = data.records()->info();
-  try {
-    train::check_fits(model, info, train::tasks_of(model, info, train::objective_of(config)));
-  } catch (const std::invalid_argument& error) {
-    throw std::invalid_argument(
-        fmt::format("{}; the loss is that of {}: give another one with --loss, or another dataset",
-                    error.what(), config.model));
-  }
-}
-
 // An evaluation cannot be stopped, but nothing is left to lose by then. `saved_to` and `report_to`
 // are empty where nothing is.
 void end_evaluation(show::JobReport& report, const std::string& saved_to,
@@ -439,19 +373,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   Model model = make_model(config);
   const std::set<std::string> adopted = train::adopt_training(model, given_fields(flags), config);
   outputs.check_room_for(model);
-  auto data =
-      data::load_dataset(config.dataset, config.data_dir,
-                         load_options(config, given_fields(flags).contains("target"), model));
-  if (!data.ok()) refuse("dataset", data.status());
-  set_scale(config, model, *data);
-  if (adopted.contains("metrics")) {
-    train::leave_out_unfit_metrics(model, data->train.records()->info(), config);
-  }
-  check_adopted(config, adopted, model, data->train);
-  const Status weighted = data::add_weights(config.sample_weights, *data);
-  if (!weighted.ok()) refuse("sample_weights", weighted);
-  outputs.check_apart_from(files_of(*data));
-  if (data->train.records()->info().table.columns.empty()) {
+  const TrainTest data = load_job_data(config, given_fields(flags), adopted, model);
+  outputs.check_apart_from(files_of(data));
+  if (data.train.records()->info().table.columns.empty()) {
     outputs.check_apart_from({config.sample_weights});
   }
   const std::string device = train::evaluation_device(config, cluster);
@@ -468,7 +392,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   train::DistributedJob job{config, cluster, program, flags.log_level, keep};
   std::unique_ptr<LineFile> history;
   job.on_start = [&] {
-    if (config.verbose > 0) announce(config, adopted, cluster, model, *data, (*backend)->name());
+    if (config.verbose > 0) announce(config, adopted, cluster, model, data, (*backend)->name());
     history = outputs.open_history();
   };
   if (!config.history.empty()) {
@@ -476,7 +400,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
       history->write(show::to_json_line(entry, epoch));
     };
   }
-  auto outcome = train::run_distributed(job, model, data->train, signals.token());
+  auto outcome = train::run_distributed(job, model, data.train, signals.token());
   // A server may have been asked to end, too.
   const bool interrupted =
       signals.token().stop_requested() || (outcome.ok() && !outcome->result.stopped.empty());
@@ -485,7 +409,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
                 outcome.status().message() + (config.save.empty() ? "" : "; no model was saved"));
   }
   if (!outcome.ok()) return end_interrupted(outcome.status(), model, config, outputs);
-  show::JobReport report = report_of(config, model, *data, std::move(*outcome));
+  show::JobReport report = report_of(config, model, data, std::move(*outcome));
   report.config_json = config_json;
   report.versions = {{"backend", (*backend)->name()}, {"grpc", transport::grpc_version()}};
   report.total_time_s = core::to_seconds(core::steady_now() - started);
@@ -497,7 +421,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   int status = config.save.empty() ? 0 : save_model(model, outputs);
   if (config.verbose > 0) {
     core::write_to_standard_error(
-        fmt::format("Evaluating on {}\n", core::counted(data->test.size(), "record", "records")));
+        fmt::format("Evaluating on {}\n", core::counted(data.test.size(), "record", "records")));
   }
   std::string untested;  // why there are no figures of a test
   {
@@ -506,10 +430,10 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
       end_evaluation(report, status == 0 ? config.save : "", config.report, outputs);
     });
     try {
-      report.test = model.evaluate(data->test, {.loss = config.loss,
-                                                .metrics = train::objective_of(config).metrics,
-                                                .device = device,
-                                                .gpu_memory_mib = config.gpu_memory});
+      report.test = model.evaluate(data.test, {.loss = config.loss,
+                                               .metrics = train::objective_of(config).metrics,
+                                               .device = device,
+                                               .gpu_memory_mib = config.gpu_memory});
     } catch (const RuntimeError& error) {
       untested = error.what();
     }
