@@ -93,8 +93,16 @@ void write_attribute(hid_t file, const std::string& path, const std::string& nam
   if (!texts.empty()) check(H5Awrite(attribute, type, texts.data()), name);
 }
 
+// libhdf5 takes "." for the group around it, so that what is in a group of this name gets lost.
+void check_names(const std::string& path) {
+  if (("/" + path + "/").find("/./") != std::string::npos) {
+    throw RuntimeError(fmt::format("\"{}\": HDF5 has no name \".\"; give the layer another", path));
+  }
+}
+
 void write_dataset(hid_t file, const std::string& path, hid_t stored, hid_t given,
                    const std::vector<hsize_t>& sizes, const void* values) {
+  check_names(path);
   const Handle space(sizes.empty()
                          ? H5Screate(H5S_SCALAR)
                          : H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr),
@@ -125,6 +133,7 @@ Hdf5Writer::~Hdf5Writer() {
 void Hdf5Writer::add_group(const std::string& path) {
   const Silence silence;
   if (path.empty()) return;
+  check_names(path);
   // Made already, where its name begins that of another.
   const hid_t there = H5Gopen2(file_, path.c_str(), H5P_DEFAULT);
   if (there >= 0) {

@@ -165,6 +165,12 @@ TEST(KerasFilesTest, AnOptimizerThatHasNeverSteppedBeginsAnewWithoutAWord) {
   EXPECT_EQ(read.impl().training->optimizer.hyperparameters.at("momentum"), 0.9f);
 }
 
+TEST(KerasFilesTest, RefusesALayersNameThatHdf5TakesForTheGroupAroundIt) {
+  Sequential model;
+  model.add(Input({3})).add(Dense({.units = 2, .name = "."}));
+  EXPECT_THAT(message_of<RuntimeError>([&] { h5_bytes(model); }), HasSubstr("no name \".\""));
+}
+
 TEST(KerasFilesTest, KeepsWhatWeightDecayLeavesOut) {
   Sequential model = small_model();
   model.impl().training = nn::TrainingState{
