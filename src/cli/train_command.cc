@@ -431,6 +431,8 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
     });
     try {
       report.test = model.evaluate(data.test, {.loss = config.loss,
+                                               .losses = config.losses,
+                                               .loss_weights = config.loss_weights,
                                                .metrics = train::objective_of(config).metrics,
                                                .device = device,
                                                .gpu_memory_mib = config.gpu_memory});
@@ -466,7 +468,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
 Command make_command(CLI::App* command, train::Cluster cluster, const char* program) {
   const auto flags = add_job_flags(*command);
   return {command, [flags, cluster, program, command] {
-            for (const char* field : {"loss", "optimizer", "metrics"}) {
+            for (const char* field : {"loss", "optimizer", "metrics", "target"}) {
               if (command->count(flag_name(field)) > 0) flags->on_command_line.insert(field);
             }
             try {

@@ -105,17 +105,27 @@ RecordsPtr with_classes_of_labels(const Dataset& set) {
   return set.records()->with_info(std::move(info));
 }
 
+// Weights that are asked for by their column's name, of a table that is read as another.
+Status check_has_weights(const Records& records, const std::string& name) {
+  const TableInfo& table = records.info().table;
+  if (name.empty() || !table.weights.empty()) return ok_status();
+  return invalid_argument(
+      fmt::format("{}: line 1: has no column {} of weights", records.info().name, excerpt(name)));
+}
+
 Result<TrainTest> load_csv(const std::string& train_path, const std::string& test_path,
                            const LoadOptions& options) {
   const RecordsInfo* like = options.like ? &*options.like : nullptr;
   if (test_path.empty()) {
     SLUICE_ASSIGN_OR_RETURN(const auto parts, read_csv_parts(train_path, options.csv, options.seed,
                                                              like, OtherColumns::kPassedOver));
+    SLUICE_RETURN_IF_ERROR(check_has_weights(*parts.first, options.csv.weights));
     return with_common_classes(parts.first, parts.second);
   }
   if (like != nullptr) {
     SLUICE_ASSIGN_OR_RETURN(const RecordsPtr train,
                             read_csv_like(train_path, *like, OtherColumns::kPassedOver));
+    SLUICE_RETURN_IF_ERROR(check_has_weights(*train, options.csv.weights));
     SLUICE_ASSIGN_OR_RETURN(const RecordsPtr test,
                             read_csv_like(test_path, *like, OtherColumns::kPassedOver));
     return with_common_classes(train, test);
@@ -248,6 +258,12 @@ constexpr Form kForms[] = {
     {"a .csv file", is_csv_file, [](const Request& r) { return load_csv(r.name, "", r.options); }},
     {"a folder with IDX files", is_folder, [](const Request& r) { return load_folder(r.name); }}};
 
+// "as they are", "each / 255", "each times 0.1"
+std::string times_text(float scale) {
+  if (scale == 1) return "as they are";
+  return scale == 1.0f / 255 ? "each / 255" : fmt::format("each times {:g}", scale);
+}
+
 // What is asked of columns needs some.
 Status check_has_columns(const std::string& name, const TrainTest& sets, const CsvOptions& csv) {
   const CsvOptions none;
@@ -336,6 +352,7 @@ Result<Dataset> load_test_set(const std::string& name, const std::string& data_d
                           like.table.columns.empty()
                               ? read_csv(path, options.csv)
                               : read_csv_like(path, like, OtherColumns::kPassedOver));
+  SLUICE_RETURN_IF_ERROR(check_has_weights(*records, options.csv.weights));
   return Dataset(records);
 }
 
@@ -364,8 +381,7 @@ std::string summary_of_columns(const TrainTest& sets) {
   return fmt::format(
       "Target {}: {}; {} columns of numbers{}, {}{}{}; {} records to train, {} to test {}",
       list_names({table.target}), classes, table.columns.size(),
-      images ? " as images " + train.sample_shape.to_string() : "",
-      train.scale == 1.0f ? "as they are" : "each / 255",
+      images ? " as images " + train.sample_shape.to_string() : "", times_text(train.scale),
       table.ignored.empty() ? "" : ", without " + list_names(table.ignored), weights, train.records,
       test.records,
       train.source.part.empty() ? "from " + test.origin

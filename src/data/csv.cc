@@ -296,7 +296,9 @@ Request request_like(const RecordsInfo& like, OtherColumns others) {
   request.options.target = like.table.target;
   request.options.ignored = like.table.ignored;
   request.options.weights = like.table.weights;
-  std::erase(request.options.ignored, like.table.weights);  // it may have been so for the other
+  // Which they may have been for the other.
+  std::erase(request.options.ignored, like.table.weights);
+  std::erase(request.options.ignored, like.table.target);
   request.options.means =
       like.classes == 0 ? CsvOptions::Means::kNumbers : CsvOptions::Means::kClasses;
   request.like = &like;

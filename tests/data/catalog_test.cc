@@ -248,6 +248,13 @@ TEST_F(CatalogTest, ATableIsReadAsTheModelThatIsTrainedOnKnowsIt) {
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ((*again)->info().table.columns, records->info().table.columns);
   }
+  options_.csv.weights = options_.like->table.weights = "nothere";
+  for (const std::string& name : {csv, "csv:" + csv + "," + csv}) {
+    EXPECT_THAT(load_dataset(name, "", options_).status().message(), HasSubstr("of weights"));
+  }
+  EXPECT_THAT(load_test_set(csv, "", options_, *options_.like).status().message(),
+              HasSubstr("has no column \"nothere\" of weights"));
+  options_.csv.weights = options_.like->table.weights = "";
   const std::string other = folder_.write("other.csv", "kind,b,a\nz,2,1\ny,2,1\n");
   EXPECT_THAT(load_dataset(other, "", options_).status().message(), HasSubstr("found \"z\""));
 }
