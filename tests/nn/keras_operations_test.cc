@@ -37,12 +37,12 @@ TEST(KerasOperationsTest, OnlyThoseOfKerasModuleAre) {
   Json layer = operation("Add", {image(), image()});
   layer["module"] = "keras.layers";
   EXPECT_FALSE(is_operation(layer));
-  // .h5 knows no modules: layers say there whether they are trainable, and Keras 2 has no "args".
+  // .h5 knows no modules: layers have a dtype there, and Keras 2 has no "args".
   layer.erase("module");
   EXPECT_TRUE(is_operation(layer));
-  layer["config"]["trainable"] = true;
+  layer["config"]["dtype"] = "float32";
   EXPECT_FALSE(is_operation(layer));
-  layer["config"].erase("trainable");
+  layer["config"].erase("dtype");
   layer["inbound_nodes"] = Json::parse(R"([[["x", 0, 0, {}]]])");
   EXPECT_FALSE(is_operation(layer));
 }
