@@ -187,12 +187,12 @@ bool is_operation(const nlohmann::ordered_json& layer) {
     return module.get<std::string>().starts_with("keras.src.ops.") ||
            module.get<std::string>().starts_with("keras.ops");
   }
-  // Keras 3 leaves modules out in .h5, which it then cannot read itself. Each layer's config has a
-  // dtype, which operations do not know.
+  // Keras 3 leaves modules out in .h5, which it then cannot read itself. A layer's config says
+  // whether it is trainable, or its dtype, or both, of which operations know nothing.
   const Json nodes = layer.value("inbound_nodes", Json());
   const Json config = layer.value("config", Json());
   return nodes.is_array() && !nodes.empty() && nodes[0].is_object() && nodes[0].contains("args") &&
-         config.is_object() && !config.contains("dtype");
+         config.is_object() && !config.contains("dtype") && !config.contains("trainable");
 }
 
 nlohmann::ordered_json layer_of_operation(const nlohmann::ordered_json& json) {

@@ -37,12 +37,14 @@ TEST(KerasOperationsTest, OnlyThoseOfKerasModuleAre) {
   Json layer = operation("Add", {image(), image()});
   layer["module"] = "keras.layers";
   EXPECT_FALSE(is_operation(layer));
-  // .h5 knows no modules: layers have a dtype there, and Keras 2 has no "args".
+  // .h5 knows no modules: layers have one of these, and Keras 2 has no "args".
   layer.erase("module");
   EXPECT_TRUE(is_operation(layer));
-  layer["config"]["dtype"] = "float32";
-  EXPECT_FALSE(is_operation(layer));
-  layer["config"].erase("dtype");
+  for (const char* key : {"dtype", "trainable"}) {
+    layer["config"][key] = true;
+    EXPECT_FALSE(is_operation(layer));
+    layer["config"].erase(key);
+  }
   layer["inbound_nodes"] = Json::parse(R"([[["x", 0, 0, {}]]])");
   EXPECT_FALSE(is_operation(layer));
 }
