@@ -1,4 +1,5 @@
 // The `sluice` command.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -77,6 +78,14 @@ void wait_passively(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   ::setenv("OMP_WAIT_POLICY", "passive", 1);
   ::execv("/proc/self/exe", argv);
+}
+
+// The number of a standard file that is closed would be given to another one, such as an eventfd of
+// gRPC's, which would then be read as standard input. This one can be neither read nor written.
+void keep_standard_numbers() {
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(standard, F_GETFD) < 0) (void)::open("/dev/null", O_PATH | O_CLOEXEC);
+  }
 }
 
 // `help`, `help COMMAND` and `version` as the flags that they stand for; and the first word.
@@ -162,6 +171,7 @@ int flush_output(int status) {
 
 int main(int argc, char** argv) {
   using namespace sluice;
+  cli::keep_standard_numbers();
   cli::heed_limit_on_file_sizes();
   init(argc, argv);
   core::raise_file_limit();

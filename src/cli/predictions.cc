@@ -20,14 +20,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Whether what an output has comes out of a softmax.
-bool is_softmax(const Model& model) {
+// Whether what an output has comes out of this function.
+bool ends_in(const Model& model, backend::Activation::Kind kind) {
   const backend::Graph graph = nn::lower(model, LossSpec(MeanSquaredError{}));
   for (const backend::Op& op : graph.ops) {
     if (op.output != graph.outputs.front().value) continue;
     const auto* activation = std::get_if<backend::ActivationOp>(&op.kind);
-    return activation != nullptr &&
-           activation->activation.kind == backend::Activation::Kind::kSoftmax;
+    return activation != nullptr && activation->activation.kind == kind;
   }
   return false;
 }
@@ -80,8 +79,10 @@ OutputNames names_of_outputs(const Model& model) {
   if (model.preprocessing()) names.class_names = model.preprocessing()->class_names;
   const auto size = static_cast<size_t>(names.shapes.front().size());
   const size_t named = names.class_names.size();
+  using Kind = backend::Activation::Kind;
+  names.are_probabilities = ends_in(model, size > 1 ? Kind::kSoftmax : Kind::kSigmoid);
   names.are_classes =
-      (size > 1 && (named == size || is_softmax(model))) || (size == 1 && named == 2);
+      size > 1 ? named == size || names.are_probabilities : named == 2 && names.are_probabilities;
   return names;
 }
 
@@ -124,7 +125,7 @@ std::string json_of(const OutputNames& names, const Prediction& prediction) {
   Json json = {{"input", prediction.input}, {"record", prediction.record}};
   if (const auto choice = choice_of(names, prediction)) {
     json["class"] = names.class_name(choice->number);
-    json["probability"] = choice->probability;
+    json[names.are_probabilities ? "probability" : "logit"] = choice->probability;
   }
   for (size_t k = 0; k < prediction.y.size(); ++k) {
     json["outputs"][names.outputs[k]] =

@@ -20,7 +20,8 @@ struct OutputNames {
   std::vector<std::string> outputs;        // of the model
   std::vector<Shape> shapes;               // of a record, likewise
   std::vector<std::string> class_names{};  // of a single output's numbers, or none
-  bool are_classes = false;                // its numbers are probabilities of classes
+  bool are_classes = false;                // its numbers are of classes
+  bool are_probabilities = false;          // or logits, of which the largest is the class
 
   // A single output of two classes, whose number is the probability of the second.
   bool is_binary() const { return are_classes && shapes.front().size() == 1; }
@@ -37,7 +38,7 @@ struct Prediction {
   std::vector<std::span<const float>> y{};
 };
 
-// The most probable class and its probability, or none.
+// The class of the largest number, and that: its probability, or its logit. None without classes.
 struct Choice {
   size_t number = 0;
   float probability = 0;

@@ -48,10 +48,13 @@ Result<int32_t> CsvClasses::in_other_file(std::string_view cell) const {
   if (names.empty()) {
     if (const auto number = to_whole(cell, kMaxClasses - 1)) return int32_t{*number};
     return invalid_argument(
-        fmt::format("a class number from 0 to {} as in {}", kMaxClasses - 1, like_->origin));
+        fmt::format("a class number from 0 to {} as in {} (numbers are predicted with a loss of "
+                    "numbers, such as mse)",
+                    kMaxClasses - 1, like_->origin));
   }
-  const auto at = std::lower_bound(names.begin(), names.end(), cell);
-  if (at != names.end() && *at == cell) return static_cast<int32_t>(at - names.begin());
+  // Which a model's file may have in any order.
+  const auto at = std::ranges::find(names, cell);
+  if (at != names.end()) return static_cast<int32_t>(at - names.begin());
   return invalid_argument(
       fmt::format("one of the classes of {} ({})", like_->origin, list_names(names)));
 }

@@ -10,6 +10,7 @@
 #include "core/count_text.h"
 #include "core/json_text.h"
 #include "data/csv_cells.h"
+#include "data/input_picture.h"
 #include "data/inputs.h"
 
 namespace sluice::data {
@@ -66,6 +67,7 @@ Status InputLines::wrong(const std::string& what) const {
 }
 
 Status InputLines::take_json(std::string_view line) {
+  SLUICE_RETURN_IF_ERROR(check_scale_of_table(name_, format_));
   std::vector<float> row;
   const auto size = static_cast<size_t>(format_.shape.size());
   try {

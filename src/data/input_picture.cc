@@ -40,6 +40,15 @@ std::vector<float> channels_first(const std::vector<float>& row, int channels) {
 
 }  // namespace
 
+Status check_scale_of_table(const std::string& path, const InputFormat& format) {
+  const bool is_known = format.preprocessing && format.preprocessing->scale;
+  if (is_known || format.shape.rank() != 3 || !layout_of(format.shape)) return ok_status();
+  return invalid_argument(path +
+                          ": images as numbers, and the model does not say what its dataset did to "
+                          "them; say it: --scale 1 for numbers as the network takes them, "
+                          "--scale 1/255 for bytes");
+}
+
 Result<float> scale_of_bytes(const std::string& path, const InputFormat& format) {
   if (format.preprocessing && format.preprocessing->scale) return *format.preprocessing->scale;
   return invalid_argument(path +

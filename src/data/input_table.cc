@@ -5,6 +5,7 @@
 
 #include "core/count_text.h"
 #include "data/csv_cells.h"
+#include "data/input_picture.h"
 #include "data/inputs.h"
 
 namespace sluice::data {
@@ -48,6 +49,7 @@ const std::vector<std::string>& InputTable::columns() const {
 bool InputTable::is_header(Cells cells) const {
   const auto is_there = [&](const std::string& name) { return holds(cells, name); };
   if (!columns().empty() && std::ranges::all_of(columns(), is_there)) return true;
+  if (columns().empty() && !format_.target.empty() && is_there(format_.target)) return true;
   const bool is_empty = std::ranges::all_of(cells, &std::string_view::empty);
   return !is_empty && std::ranges::none_of(cells, are_numbers);
 }
@@ -111,6 +113,7 @@ Status InputTable::check_count(int64_t line, Cells cells, bool is_header) const 
 }
 
 Result<bool> InputTable::read_first(int64_t line, Cells cells) {
+  SLUICE_RETURN_IF_ERROR(check_scale_of_table(name_, format_));
   const bool header = is_header(cells);
   if (header && columns().empty()) {
     SLUICE_RETURN_IF_ERROR(leave_out_columns(line, cells));

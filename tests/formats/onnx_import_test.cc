@@ -200,6 +200,17 @@ TEST(OnnxImportTest, GivesOutputsTheirNames) {
   EXPECT_EQ(
       import_of({2, 3, 3}, {conv}, {{"w", floats({2, 2, 1, 1}, ones)}}).output_names().front(),
       "out");
+  // Of no layer of their own, or of two; and where a node has the name already.
+  const OnnxNode relu{.op_type = "Relu", .name = "out", .inputs = {"x"}, .outputs = {"r"}};
+  const OnnxNode same{.op_type = "Identity", .inputs = {"r"}, .outputs = {"out"}};
+  EXPECT_EQ(import_of({2}, {relu, same}).output_names().front(), "out");
+  OnnxNode split{.op_type = "Split", .name = "s", .inputs = {"x"}, .outputs = {"b", "a"}};
+  split.attributes["axis"] = int64_t{1};
+  EXPECT_EQ(import_of({2}, {split}).output_names(), (std::vector<std::string>{"b", "a"}));
+  EXPECT_EQ(import_of({4}, {{.op_type = "Identity", .inputs = {"x"}, .outputs = {"y"}}})
+                .output_names()
+                .front(),
+            "y");
 }
 
 }  // namespace

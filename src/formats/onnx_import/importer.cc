@@ -29,6 +29,18 @@ std::vector<float> as_floats(const OnnxNode& node, const Ints& values) {
   return {values.begin(), values.end()};
 }
 
+// As Keras takes names.
+static std::string keras_name(const std::string& base) {
+  constexpr size_t kMost = 200;
+  std::string name;
+  for (const char c : base.substr(0, kMost)) {
+    const bool fits = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
+    if (fits || !name.empty()) name += fits ? c : '_';
+  }
+  while (!name.empty() && name.back() == '_') name.pop_back();
+  return name.empty() ? "layer" : name;
+}
+
 size_t axis_of(const OnnxNode& node, int64_t axis, size_t rank) {
   const auto axes = static_cast<int64_t>(rank) + 1;
   const int64_t place = axis < 0 ? axis + axes : axis;
@@ -36,8 +48,11 @@ size_t axis_of(const OnnxNode& node, int64_t axis, size_t rank) {
   return static_cast<size_t>(place - 1);
 }
 
-Importer::Importer(const OnnxFile& file, std::set<std::string> ends)
-    : file_(file), ends_(std::move(ends)) {
+Importer::Importer(const OnnxFile& file, OutputNames names)
+    : file_(file), output_names_(std::move(names)) {
+  for (const auto& reserved : {output_names_.ends, output_names_.copies}) {
+    for (const std::string& output : reserved) names_.insert(keras_name(output));
+  }
   for (const OnnxNode& node : file_.nodes) {
     for (const std::string& input : node.inputs) readers_[input].push_back(&node);
     for (const std::string& output : node.outputs) {
@@ -70,16 +85,8 @@ const OnnxNode* Importer::only_reader(const OnnxNode& node) const {
   return it == readers_.end() || it->second.size() != 1 ? nullptr : it->second.front();
 }
 
-// Names as Keras takes them.
-std::string Importer::layer_name(std::string base) {
-  constexpr size_t kMost = 200;
-  std::string name;
-  for (const char c : base.substr(0, kMost)) {
-    const bool fits = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
-    if (fits || !name.empty()) name += fits ? c : '_';
-  }
-  while (!name.empty() && name.back() == '_') name.pop_back();
-  if (name.empty()) name = "layer";
+std::string Importer::layer_name(const std::string& base) {
+  const std::string name = keras_name(base);
   constexpr size_t kMostLayers = 10000;  // as in Keras' JSON: their time grows with its square
   if (names_.size() >= kMostLayers) {
     throw RuntimeError(fmt::format("has more than {} layers", kMostLayers));
@@ -92,7 +99,7 @@ std::string Importer::layer_name(std::string base) {
 
 std::string Importer::layer_name(const OnnxNode& node) {
   for (const std::string& output : node.outputs) {
-    if (ends_.contains(output)) return layer_name(output);
+    if (output_names_.ends.erase(output) > 0) return keras_name(output);
   }
   if (!node.name.empty()) return layer_name(node.name);
   std::string name = node.op_type;
@@ -185,10 +192,11 @@ void Importer::append(const OnnxNode& node) {
   if (node.outputs.empty() || constants_.contains(node.outputs[0])) return;
   // A part of something larger, which is a layer of ours, may be none itself; nor does it matter
   // what becomes of values that no output needs.
+  const Operator add = find_operator(node.op_type);
   const auto missing = [&](std::string why) {
     for (const std::string& input : node.inputs) {  // which may be the reason
       const auto earlier = missing_.find(input);
-      if (earlier != missing_.end()) why = earlier->second;
+      if (add != nullptr && earlier != missing_.end()) why = earlier->second;
     }
     for (const std::string& output : node.outputs) missing_[output] = why;
   };
@@ -197,7 +205,6 @@ void Importer::append(const OnnxNode& node) {
       add_constant(node.outputs[0], *std::move(constant));
       return;
     }
-    const Operator add = find_operator(node.op_type);
     if (add == nullptr) fail(node, "Sluice has no layer for it");
     Value value = add(*this, node);
     values_[node.outputs[0]] = std::move(value);
@@ -239,6 +246,9 @@ Model Importer::import() {
     const Order order = natural(value.dims.size());
     const bool is_natural = value.order == order;
     outputs.push_back(is_natural ? *value.tensor : permuted(value, order, layer_name(name)));
+    if (output_names_.copies.contains(name)) {
+      outputs.back() = Activation("linear", {.name = keras_name(name)})(outputs.back());
+    }
   }
   Model model(inputs_, outputs, layer_name(file_.name.empty() ? "model" : file_.name));
   std::set<std::string> known;
@@ -249,16 +259,33 @@ Model Importer::import() {
   return model;
 }
 
+namespace {
+
+// Of a model of the file, those that have another name than there.
+std::set<std::string> renamed(const OnnxFile& file, const Model& model) {
+  std::set<std::string> outputs, names;
+  const std::vector<std::string> ours = model.output_names();
+  for (size_t k = 0; k < ours.size(); ++k) {
+    const std::string name = keras_name(file.outputs[k]);
+    if (!names.insert(name).second) return {};  // which two cannot have
+    if (ours[k] != name) outputs.insert(file.outputs[k]);
+  }
+  return outputs;
+}
+
+}  // namespace
+
+// Outputs are named after their layers. Which node's layer is the last is known only afterwards:
+// some outputs still have to be put into the file's order of axes, and others are no node's own.
 Model import_model(const OnnxFile& file) {
   Model model = Importer(file).import();
-  // Outputs are named after their layers. Which node's layer is the last is known only now: some
-  // outputs still have to be put into the file's order of axes.
-  std::set<std::string> ends;
-  const std::vector<std::string> names = model.output_names();
-  for (size_t k = 0; k < names.size(); ++k) {
-    if (names[k] != file.outputs[k]) ends.insert(file.outputs[k]);
-  }
-  return ends.empty() ? model : Importer(file, std::move(ends)).import();
+  OutputNames names{.ends = renamed(file, model)};
+  if (names.ends.empty()) return model;
+  model = Importer(file, names).import();
+  names.copies = renamed(file, model);
+  if (names.copies.empty()) return model;
+  for (const std::string& copy : names.copies) names.ends.erase(copy);
+  return Importer(file, names).import();
 }
 
 }  // namespace sluice::formats::onnx

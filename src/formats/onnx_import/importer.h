@@ -28,13 +28,19 @@ std::vector<float> as_floats(const OnnxNode& node, const Ints& values);
 // Refuses the batch, and axes that are not there.
 size_t axis_of(const OnnxNode& node, int64_t axis, size_t rank);
 
+// How outputs that would be called like another layer get their names: `ends` give them to their
+// node's layer, `copies` to a layer of their own that changes nothing.
+struct OutputNames {
+  std::set<std::string> ends{}, copies{};
+};
+
 class Importer {
  public:
   // Stands for the number of samples, which no model knows, in shapes that are computed.
   static constexpr int64_t kBatch = std::numeric_limits<int64_t>::min() + 1;
 
-  // The file must outlive this. `ends`: outputs whose node's layer is the last, and has their name.
-  explicit Importer(const OnnxFile& file, std::set<std::string> ends = {});
+  // The file must outlive this.
+  explicit Importer(const OnnxFile& file, OutputNames names = {});
 
   Model import();
 
@@ -77,7 +83,7 @@ class Importer {
   // A layer's name: the node's, or that of the model's output which it gives; or one like it that
   // no layer has.
   std::string layer_name(const OnnxNode& node);
-  std::string layer_name(std::string base);
+  std::string layer_name(const std::string& base);
   // "layer/weight", as ParameterSet names them. Their number is checked at the end.
   void set_weight(const std::string& name, std::vector<float> values) {
     weights_.emplace_back(name, std::move(values));
@@ -90,7 +96,7 @@ class Importer {
   void append(const OnnxNode& node);
 
   const OnnxFile& file_;
-  const std::set<std::string> ends_;
+  OutputNames output_names_;                     // whose `ends` are still to come
   std::map<std::string, OnnxTensor> constants_;  // that nodes make
   std::map<std::string, Value> values_;
   std::map<std::string, std::vector<const OnnxNode*>> readers_;
