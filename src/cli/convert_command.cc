@@ -42,6 +42,7 @@ int convert(const Flags& flags) {
   if (output.format() != formats::Format::kJson) require_weights(from, flags.model);
   if (output.file() != nullptr) {
     require_apart(*output.file(), {flags.model.file, flags.model.weights});
+    require_apart(*output.file(), from.model.impl().other_files);
   }
   require(output.check(from.model));
   require(output.open());

@@ -16,6 +16,7 @@
 #include "core/input_file.h"
 #include "core/standard_error.h"
 #include "data/inputs.h"
+#include "nn/model_impl.h"
 #include "show/record_counter.h"
 #include "train/builtin_models.h"
 #include "train/job_config.h"
@@ -208,7 +209,9 @@ int predict(const Flags& flags) {
   const formats::ModelFile file = read_model(flags.model);
   require_weights(file, flags.model);
   if (!flags.output.empty()) {
-    require_apart(core::OutputFile(place_of(flags.output)), files_read(flags));
+    const core::OutputFile output(place_of(flags.output));
+    require_apart(output, files_read(flags));
+    require_apart(output, file.model.impl().other_files);
   }
   Predictor predictor(flags, file.model);
   Kinds kinds;

@@ -371,6 +371,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   if (const Status free = check_port(config, cluster); !free.ok()) return fail(1, free.message());
   check_data_dir(config.data_dir);
   Model model = make_model(config);
+  outputs.check_apart_from(model.impl().other_files);
   const std::set<std::string> adopted = train::adopt_training(model, given_fields(flags), config);
   outputs.check_room_for(model);
   const TrainTest data = load_job_data(config, given_fields(flags), adopted, model);

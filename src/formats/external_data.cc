@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <vector>
 
 #include "formats/onnx_file.h"
@@ -90,6 +91,14 @@ std::string ExternalData::read(const std::string& location, uint64_t offset, uin
     done += static_cast<size_t>(read);
   }
   return bytes;
+}
+
+std::vector<std::string> ExternalData::files() const {
+  std::vector<std::string> paths;
+  for (const auto& [location, bytes] : read_) {
+    paths.push_back((std::filesystem::path(folder_) / location).string());
+  }
+  return paths;
 }
 
 }  // namespace sluice::formats

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace sluice::formats {
 
@@ -17,6 +18,9 @@ class ExternalData {
   // `length` bytes from `offset` on of a regular file. Of one file no more is read in all than it
   // has. Throws RuntimeError, naming it.
   std::string read(const std::string& location, uint64_t offset, uint64_t length);
+
+  // Paths of the files that were read.
+  std::vector<std::string> files() const;
 
  private:
   const std::string folder_;

@@ -151,6 +151,8 @@ void load_weights(const std::string& path, Model& model) {
       check_same_layout(other.model.parameters().layout(), model.parameters().layout());
   if (!same.ok()) throw RuntimeError(path + ": " + same.message());
   std::ranges::copy(other.model.parameters().values(), model.parameters().values().begin());
+  const std::vector<std::string>& files = other.model.impl().other_files;
+  model.impl().other_files.insert(model.impl().other_files.end(), files.begin(), files.end());
   take_over(other.model.preprocessing(), path, model);
 }
 

@@ -64,6 +64,7 @@ struct OnnxFile {
   std::vector<OnnxInput> inputs{};
   std::vector<std::string> outputs{};
   std::map<std::string, std::string> metadata{};
+  std::vector<std::string> external_files{};  // paths
 };
 
 // `folder`: where files that this one names for its weights may lie; nothing else is read. Throws

@@ -10,6 +10,7 @@ namespace {
 class ReadModel : public Model {
  public:
   explicit ReadModel(Model model) : Model(std::move(model)) {}
+  void set_other_files(std::vector<std::string> files) { impl_->other_files = std::move(files); }
   void set_preprocessing(const std::string& json) {
     impl_->preprocessing = Preprocessing::from_json(json);
   }
@@ -23,6 +24,7 @@ Model parse_onnx(std::span<const char> file, const std::string& folder) {
   const std::string json = preprocessing == read.metadata.end() ? "" : preprocessing->second;
   ReadModel model(onnx::import_model(read));
   if (!json.empty()) model.set_preprocessing(json);
+  model.set_other_files(read.external_files);
   return std::move(static_cast<Model&>(model));
 }
 

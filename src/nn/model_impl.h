@@ -63,6 +63,8 @@ struct Model::Impl {
   // Of the last training, here or in the program that wrote the model's file.
   std::optional<nn::TrainingState> training;
   std::optional<Preprocessing> preprocessing;
+  // Beside the model's own file, those that it was read from: paths of ONNX' external data.
+  std::vector<std::string> other_files;
   // What evaluate() and predict() change in a model that stays as it is; several threads may.
   backend::ReplicaPool compiled;
   mutable std::atomic<bool> warned_of_logits = false, warned_of_scaling = false;

@@ -41,6 +41,7 @@ class ExternalDataTest : public testing::Test {
 TEST_F(ExternalDataTest, ReadsAPieceOfAFileInItsFolder) {
   EXPECT_EQ(data_.read("weights.bin", 2, 3), "234");
   EXPECT_EQ(data_.read("./inner/more.bin", 0, 3), "abc");
+  EXPECT_EQ(data_.files().size(), 2);  // and the other one
   EXPECT_EQ(data_.read("weights.bin", 10, 0), "");
 }
 

@@ -292,6 +292,7 @@ OnnxFile read_onnx_file(std::span<const char> file, const std::string& folder) {
   for (const auto& property : model.metadata_props()) {
     result.metadata[property.key()] = property.value();
   }
+  result.external_files = external.files();
   return result;
 }
 
