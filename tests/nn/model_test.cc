@@ -235,7 +235,8 @@ TEST(NestedModelTest, AFrozenModelIsNotTrained) {
   // Keras goes by the layers inside; with the model they train again.
   Model again = Model::from_json(model.to_json());
   EXPECT_FALSE(again.get_layer("block").trainable());
-  for (const auto& layer : nlohmann::json::parse(model.to_json())["config"]["layers"]) {
+  const nlohmann::json json = nlohmann::json::parse(model.to_json());
+  for (const auto& layer : json["config"]["layers"]) {
     if (layer["config"]["name"] != "block") continue;
     for (const auto& inside : layer["config"]["layers"]) {
       EXPECT_FALSE(inside["config"].value("trainable", false)) << inside;
