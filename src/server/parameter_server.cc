@@ -91,12 +91,17 @@ void ParameterServer::serve_job(uint64_t job) {
   std::shared_ptr<Job> given_up;  // freed after the lock
   {
     std::lock_guard lock(mutex_);
-    if (serving_ == job) return;
-    serving_ = job;
-    given_up.swap(job_);
+    expects_another_ = false;
     held.swap(held_);
+    if (serving_ != job) given_up.swap(job_);
+    serving_ = job;
   }
   for (HeldCreate& one : held) create(one.request, std::move(one.reply));
+}
+
+void ParameterServer::expect_another_job() {
+  std::lock_guard lock(mutex_);
+  expects_another_ = true;
 }
 
 void ParameterServer::create(const wire::CreateRequest& request, core::Reply<Status> reply) {
@@ -187,7 +192,7 @@ void ParameterServer::ping(uint64_t job, core::Reply<Status> reply) {
 // Whether the request has been taken to be answered later.
 Result<bool> ParameterServer::hold(const wire::CreateRequest& request, core::Reply<Status>& reply) {
   std::lock_guard lock(mutex_);
-  if (serving_) return false;
+  if (serving_ && (!expects_another_ || *serving_ == request.job)) return false;
   if (held_.size() == kMostHeldCreates) {
     return Status(StatusCode::kResourceExhausted,
                   "this server has not joined a job yet, and too many calls wait for that");

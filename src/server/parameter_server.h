@@ -32,6 +32,9 @@ class ParameterServer final : public wire::ParameterService {
   // From now on the server works for this job, and for it alone: what is held is answered. The
   // shards of an earlier job are given up.
   void serve_job(uint64_t job);
+  // Its process joins a driver again, which may have another job and call before the process knows:
+  // until serve_job() that call is held.
+  void expect_another_job();
 
   // INVALID_ARGUMENT: the map, the rule or a number makes no sense. ALREADY_EXISTS: this job has
   // been created in another way. RESOURCE_EXHAUSTED: too many are held.
@@ -65,8 +68,9 @@ class ParameterServer final : public wire::ParameterService {
 
   mutable std::mutex mutex_;
   std::optional<uint64_t> serving_;  // the job that the process has joined
+  bool expects_another_ = false;
   std::shared_ptr<Job> job_;         // null until it has been created
-  std::vector<HeldCreate> held_;     // empty from serve_job() on
+  std::vector<HeldCreate> held_;     // empty from serve_job() on, until another job is expected
 };
 
 }  // namespace sluice::server

@@ -224,6 +224,36 @@ TEST_F(ParameterServerTest, JoiningAnotherJobGivesUpTheOld) {
   EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
 }
 
+// A driver that was started anew calls as soon as it knows the server, which may not know it yet.
+TEST_F(ParameterServerTest, WhileItJoinsAgainAnotherJobsCallIsHeld) {
+  create_and_assign();
+  server().expect_another_job();
+  wire::CreateRequest next = request();
+  next.job = 43;
+  std::optional<Status> answer;
+  server().create(next, [&](const Status& status) { answer = status; });
+  EXPECT_FALSE(answer.has_value());
+  EXPECT_TRUE(pull(kJob, 2).ok());
+  EXPECT_TRUE(create(request()).ok()) << "of its own job";
+  server().serve_job(43);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->ok()) << *answer;
+  EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ParameterServerTest, WhatIsHeldForAJobThatDoesNotComeIsRefused) {
+  create_and_assign();
+  server().expect_another_job();
+  wire::CreateRequest next = request();
+  next.job = 43;
+  std::optional<Status> answer;
+  server().create(next, [&](const Status& status) { answer = status; });
+  server().serve_job(kJob);
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->code(), StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(pull(kJob, 2).ok());
+}
+
 TEST_F(ParameterServerTest, JoiningTheSameJobAgainKeepsItsValues) {
   create_and_assign();
   server().serve_job(kJob);
