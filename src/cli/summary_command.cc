@@ -46,14 +46,16 @@ Totals totals_of(const std::vector<LayerSummary>& layers) {
 std::string bytes_of(double floats) { return core::memory_text(floats * sizeof(float)); }
 
 // A job leaves no optimizer's state, but says what its dataset did.
-std::string text_of_training(const nn::TrainingState& training, bool has_dataset) {
+std::string text_of_training(const nn::TrainingState& training, size_t outputs, bool has_dataset) {
   const int64_t steps = training.optimizer_state.iterations;
+  std::vector<std::string> losses;
+  if (training.losses.size() < outputs) losses.push_back(text_of(training.loss));
+  for (const auto& [output, loss] : training.losses) {
+    losses.push_back(fmt::format("of {} {}", output, text_of(loss)));
+  }
   std::string text =
       fmt::format(" {}: {}; loss {}", steps > 0 || has_dataset ? "Trained with" : "Compiled with",
-                  text_of(training.optimizer), text_of(training.loss));
-  for (const auto& [output, loss] : training.losses) {
-    text += fmt::format(", of {} {}", output, text_of(loss));
-  }
+                  text_of(training.optimizer), fmt::join(losses, ", "));
   if (!training.metrics.empty()) {
     text += fmt::format("; metrics {}", fmt::join(training.metrics, ", "));
   }
@@ -98,7 +100,7 @@ std::string text_of(const formats::ModelFile& file, const std::string& format) {
                       bytes_of(static_cast<double>(totals.outputs)));
   const auto& data = model.preprocessing();
   if (const auto& training = model.impl().training) {
-    text += text_of_training(*training, data && data->scale);
+    text += text_of_training(*training, model.output_names().size(), data && data->scale);
   }
   if (data) text += text_of_preprocessing(*data);
   return text + fmt::format(" Format: {}\n", format);
