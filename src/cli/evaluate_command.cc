@@ -14,6 +14,7 @@
 #include "data/catalog.h"
 #include "nn/metrics.h"
 #include "nn/model_impl.h"
+#include "train/adopted_training.h"
 #include "train/fits.h"
 #include "train/job_config.h"
 #include "train/scaling.h"
@@ -118,6 +119,10 @@ int evaluate(const Flags& flags) {
   if (flags.loss.empty() && model.impl().training) {
     options.losses = model.impl().training->losses;
     options.loss_weights = model.impl().training->loss_weights;
+  }
+  if (flags.metrics.empty()) {
+    options.metrics = train::fitting_metrics(model, data.records()->info(),
+                                             train::objective_of(options, model), flags.model.file);
   }
   Evaluation evaluation{.metrics = model.evaluate(data, options),
                         .records = data.size(),

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "core/log.h"
 #include "nn/metrics.h"
 #include "nn/model_impl.h"
@@ -55,21 +57,24 @@ std::set<std::string> adopt_training(const Model& model, const std::set<std::str
   return adopted;
 }
 
-void leave_out_unfit_metrics(const Model& model, const data::RecordsInfo& info, JobConfig& config) {
-  Objective objective = objective_of(config);
-  std::vector<std::string> fit;
-  for (const std::string& metric : objective.metrics) {
-    fit.push_back(metric);
-    Objective with_it = objective;
-    with_it.metrics = fit;
+std::vector<std::string> fitting_metrics(const Model& model, const data::RecordsInfo& info,
+                                         Objective objective, const std::string& whose) {
+  const std::vector<std::string> metrics = std::exchange(objective.metrics, {});
+  for (const std::string& metric : metrics) {
+    objective.metrics.push_back(metric);
     try {
-      (void)tasks_of(model, info, with_it);
+      (void)tasks_of(model, info, objective);
     } catch (const InvalidField& error) {
       if (error.field != "metrics") throw;
-      SLUICE_LOG(warn, "a metric of {} is left out: {}", config.model, error.what_is_wrong);
-      fit.pop_back();
+      SLUICE_LOG(warn, "a metric of {} is left out: {}", whose, error.what_is_wrong);
+      objective.metrics.pop_back();
     }
   }
+  return objective.metrics;
+}
+
+void leave_out_unfit_metrics(const Model& model, const data::RecordsInfo& info, JobConfig& config) {
+  const auto fit = fitting_metrics(model, info, objective_of(config), config.model);
   config.metrics = fmt::format("{}", fmt::join(fit, ", "));
 }
 

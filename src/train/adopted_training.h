@@ -4,10 +4,12 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "data/records.h"
 #include "sluice/model.h"
 #include "train/job_config.h"
+#include "train/objective.h"
 
 namespace sluice::train {
 
@@ -17,8 +19,11 @@ namespace sluice::train {
 std::set<std::string> adopt_training(const Model& model, const std::set<std::string>& given,
                                      JobConfig& config);
 
-// Of metrics that were adopted: leaves out those that cannot be measured of such records, with a
-// warning.
+// Of an objective's metrics those that can be measured of such records; of others a warning is
+// logged. `whose` they are: a file.
+std::vector<std::string> fitting_metrics(const Model& model, const data::RecordsInfo& info,
+                                         Objective objective, const std::string& whose);
+// Likewise of metrics that were adopted.
 void leave_out_unfit_metrics(const Model& model, const data::RecordsInfo& info, JobConfig& config);
 
 }  // namespace sluice::train
