@@ -1,6 +1,7 @@
 // The `sluice` command.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -82,11 +83,15 @@ void wait_passively(char** argv) {
 
 // The number of a standard file that is closed would be given to another one, such as an eventfd of
 // gRPC's, which would then be read as standard input. This one can be neither read nor written.
-void keep_standard_numbers() {
-  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(standard, F_GETFD) < 0) (void)::open("/dev/null", O_PATH | O_CLOEXEC);
+// Runs before the libraries' initialization, which opens files already: not through the C library's
+// functions, which sanitizers replace and have not set up by then.
+[[gnu::no_sanitize("address", "thread", "undefined")]] void keep_standard_numbers() {
+  for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; ++standard) {
+    if (::syscall(SYS_fcntl, standard, F_GETFD) >= 0) continue;
+    (void)::syscall(SYS_openat, AT_FDCWD, "/dev/null", O_PATH | O_CLOEXEC, 0);
   }
 }
+[[gnu::section(".preinit_array"), gnu::used]] void (*const before_all)() = keep_standard_numbers;
 
 // `help`, `help COMMAND` and `version` as the flags that they stand for; and the first word.
 std::pair<std::string, std::vector<std::string>> as_flags(std::vector<std::string> words) {
@@ -171,7 +176,6 @@ int flush_output(int status) {
 
 int main(int argc, char** argv) {
   using namespace sluice;
-  cli::keep_standard_numbers();
   cli::heed_limit_on_file_sizes();
   init(argc, argv);
   core::raise_file_limit();

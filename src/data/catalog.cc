@@ -143,7 +143,13 @@ PublishedDataset own_folder(const std::string& folder) {
   return dataset;
 }
 
-// As many classes as the model tells apart, or as the labels have.
+// Records to measure a model with need not have its last classes.
+Dataset with_classes_of_model(const RecordsPtr& records, int classes) {
+  RecordsInfo info = records->info();
+  if (info.classes > 0) info.classes = std::max(info.classes, classes);
+  return Dataset(records->with_info(std::move(info)));
+}
+
 Result<Dataset> load_test_of_folder(const std::string& folder, int classes) {
   const PublishedDataset dataset = own_folder(folder);
   SLUICE_ASSIGN_OR_RETURN(const auto paths, find_in_folder(dataset, folder, kTestImages));
@@ -154,10 +160,7 @@ Result<Dataset> load_test_of_folder(const std::string& folder, int classes) {
   const IdxOptions options{.name = dataset.name, .classes = dataset.classes};
   SLUICE_ASSIGN_OR_RETURN(const RecordsPtr test,
                           read_idx((*paths)[kTestImages], (*paths)[kTestLabels], options));
-  const RecordsPtr counted = with_classes_of_labels(Dataset(test));
-  RecordsInfo info = counted->info();
-  info.classes = std::max(info.classes, classes);
-  return Dataset(counted->with_info(std::move(info)));
+  return with_classes_of_model(with_classes_of_labels(Dataset(test)), classes);
 }
 
 Result<TrainTest> load_folder(const std::string& folder) {
@@ -258,6 +261,12 @@ constexpr Form kForms[] = {
     {"a .csv file", is_csv_file, [](const Request& r) { return load_csv(r.name, "", r.options); }},
     {"a folder with IDX files", is_folder, [](const Request& r) { return load_folder(r.name); }}};
 
+const Form* find_form(const std::string& name) {
+  const auto* const form =
+      std::ranges::find_if(kForms, [&](const Form& one) { return one.covers(one.what, name); });
+  return form == std::end(kForms) ? nullptr : form;
+}
+
 // "as they are", "each / 255", "each times 0.1"
 std::string times_text(float scale) {
   if (scale == 1) return "as they are";
@@ -316,15 +325,15 @@ Result<TrainTest> load_published(const PublishedDataset& dataset, const std::str
 Result<TrainTest> load_dataset(const std::string& name, const std::string& data_dir,
                                const LoadOptions& options) {
   SLUICE_RETURN_IF_ERROR(check_folder("data_dir", data_dir));
-  for (const Form& form : kForms) {
-    if (!form.covers(form.what, name)) continue;
-    SLUICE_ASSIGN_OR_RETURN(TrainTest sets, form.load({name, data_dir, options}));
-    SLUICE_RETURN_IF_ERROR(check_has_columns(name, sets, options.csv));
-    return sets;
+  const Form* form = find_form(name);
+  if (form == nullptr) {
+    return invalid_argument(
+        fmt::format("dataset \"{}\": expected {}", name,
+                    core::alternatives(kForms, [](const Form& one) { return one.what; })));
   }
-  return invalid_argument(
-      fmt::format("dataset \"{}\": expected {}", name,
-                  core::alternatives(kForms, [](const Form& form) { return form.what; })));
+  SLUICE_ASSIGN_OR_RETURN(TrainTest sets, form->load({name, data_dir, options}));
+  SLUICE_RETURN_IF_ERROR(check_has_columns(name, sets, options.csv));
+  return sets;
 }
 
 Result<Dataset> load_test_set(const std::string& name, const std::string& data_dir,
@@ -336,9 +345,8 @@ Result<Dataset> load_test_set(const std::string& name, const std::string& data_d
     const auto [train, test] = split_csv_pair(paths);
     path = test.empty() ? train : test;
   }
-  const bool is_published =
-      is_called("mnist", name) || is_called("fashion_mnist", name) || is_called("digits", name);
-  if (path.empty() && !is_published && is_folder("", name)) {
+  const Form* form = find_form(name);
+  if (form != nullptr && form->covers == is_folder) {
     SLUICE_RETURN_IF_ERROR(check_folder("data_dir", data_dir));
     SLUICE_ASSIGN_OR_RETURN(const Dataset test, load_test_of_folder(name, like.classes));
     SLUICE_RETURN_IF_ERROR(check_has_columns(name, {.train = test, .test = test}, options.csv));
@@ -353,7 +361,8 @@ Result<Dataset> load_test_set(const std::string& name, const std::string& data_d
                               ? read_csv(path, options.csv)
                               : read_csv_like(path, like, OtherColumns::kPassedOver));
   SLUICE_RETURN_IF_ERROR(check_has_weights(*records, options.csv.weights));
-  return Dataset(records);
+  const bool are_named = !records->info().table.class_names.empty();
+  return are_named ? Dataset(records) : with_classes_of_model(records, like.classes);
 }
 
 Status add_weights(const std::string& path, TrainTest& sets) {

@@ -23,8 +23,8 @@ InputStream::InputStream(std::string name, InputFormat format, RowSink sink)
 
 InputStream::~InputStream() = default;
 
-// A line of text is enough, so that it need not wait for the next one; no other kind begins with
-// one.
+// A line of text is enough, so that it need not wait for the next one. Of other kinds only PNG and
+// HDF5 have the end of a line so early, behind a 0x89.
 bool InputStream::are_enough() const {
   if (bytes_.size() >= kKindBytes) return true;
   const size_t end = bytes_.find('\n');

@@ -272,6 +272,11 @@ TEST_F(CatalogTest, AFolderWithATestSetAloneIsEnoughToMeasureWith) {
   EXPECT_EQ(loaded->classes(), 10);
   EXPECT_EQ(load_dataset(folder_.path("kanji"), "", options_).status().code(),
             StatusCode::kNotFound);
+  // So are tables, whose classes are numbers.
+  const std::string csv = folder_.write("few.csv", "label,a\n0,1\n2,3\n");
+  EXPECT_EQ(load_test_set(csv, "", options_, like)->classes(), 10);
+  const std::string named = folder_.write("named.csv", "label,a\nx,1\ny,3\n");
+  EXPECT_EQ(load_test_set(named, "", options_, like)->classes(), 2);
 }
 
 TEST_F(CatalogTest, TwoCsvFilesHaveTheClassesOfBoth) {

@@ -84,6 +84,13 @@ TEST_F(PredictCommandTest, RecordsOfStandardInputAreNumberedFromTheFirstOn) {
               HasSubstr("\"input\":\"-\",\"record\":0"));
 }
 
+// Its number would otherwise be that of a file of a library's, which was then read for ever.
+TEST_F(PredictCommandTest, StandardInputThatIsClosedIsAnError) {
+  const Outcome closed = shell("timeout 60 $S predict $K/cnn.keras - <&-");
+  EXPECT_EQ(closed.status, 1);
+  EXPECT_THAT(closed.output, HasSubstr("cannot read standard input"));
+}
+
 TEST_F(PredictCommandTest, StandardOutputGetsCsv) {
   const std::string m =
       "printf '1,2,3\\n4,5,6\\n' | $S predict $K/optimizer_adam.keras - --output ";
