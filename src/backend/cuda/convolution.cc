@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -147,23 +148,27 @@ void Convolution::sort_by_time(Direction& direction, const Run& run,
     memory = std::max(memory, algorithm.memory);
   }
   const DeviceArray<char> space = space_up_to(*context_.device, memory);
-  std::vector<std::pair<double, ConvolutionAlgorithm>> measured;
+  std::vector<ConvolutionAlgorithm> tried;
+  std::vector<Trial> trials;
   for (const ConvolutionAlgorithm& algorithm : *algorithms) {
     if (algorithm.memory > space.size()) continue;
     choose(direction, algorithm);
     const auto run_once = [&] { check(run(Space{space.data(), space.size()}), "cuDNN"); };
     try {
-      measured.emplace_back(
-          seconds_per_call(direction.lane->stream.get(), kTrialRounds, kTrialCalls, run_once),
-          algorithm);
+      trials.emplace_back(direction.lane->stream.get(), kTrialCalls, run_once);
+      tried.push_back(algorithm);
     } catch (const CudaError&) {  // listed, but it does not work
       (void)worked(*direction.lane, CUDNN_STATUS_SUCCESS);
     }
   }
-  std::stable_sort(measured.begin(), measured.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  if (tried.empty()) return;
+  const std::vector<double> seconds = fewest_seconds(trials, kTrialRounds);
+  std::vector<size_t> order(tried.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return seconds[a] < seconds[b]; });
   algorithms->clear();
-  for (const auto& [seconds, algorithm] : measured) algorithms->push_back(algorithm);
+  for (const size_t i : order) algorithms->push_back(tried[i]);
 }
 
 // The first one counts whose memory there is and that works when it is tried. Where there is none,

@@ -21,6 +21,7 @@ struct Destroy {
 
 using Stream = std::unique_ptr<CUstream_st, Destroy<cudaStreamDestroy>>;
 using Event = std::unique_ptr<CUevent_st, Destroy<cudaEventDestroy>>;
+using GraphHandle = std::unique_ptr<CUgraph_st, Destroy<cudaGraphDestroy>>;
 using GraphExec = std::unique_ptr<CUgraphExec_st, Destroy<cudaGraphExecDestroy>>;
 using MemoryPoolHandle = std::unique_ptr<CUmemPoolHandle_st, Destroy<cudaMemPoolDestroy>>;
 

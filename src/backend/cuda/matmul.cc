@@ -1,7 +1,10 @@
 #include "backend/cuda/matmul.h"
 
+#include <algorithm>
 #include <array>
-#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "backend/cuda/timing.h"
 
@@ -85,29 +88,29 @@ std::optional<Matmul> Matmul::make(const Context& context, const Lane& lane,
       matmul.d_.get(), matmul.d_.get(), preference.get(), kMostAlgorithms, found.data(), &count);
   if (status != CUBLAS_STATUS_SUCCESS) return std::nullopt;
   // cuBLASLt lists the fastest first by its own estimate, which is the same in every run.
-  std::optional<cublasLtMatmulAlgo_t> fastest;
-  double fewest_seconds = std::numeric_limits<double>::infinity();
-  for (int i = 0; i < count; ++i) {
-    const cublasLtMatmulHeuristicResult_t& result = found[static_cast<size_t>(i)];
+  std::vector<cublasLtMatmulAlgo_t> tried;
+  std::vector<Trial> trials;
+  for (const auto& result : std::span(found).first(static_cast<size_t>(count))) {
     if (result.state != CUBLAS_STATUS_SUCCESS) continue;
-    matmul.algorithm_ = result.algo;
     lane.workspace->reserve(result.workspaceSize);
-    const std::optional<double> seconds = matmul.seconds_of_run(spec);
-    if (!seconds || *seconds >= fewest_seconds) continue;
-    fewest_seconds = *seconds;
-    fastest = result.algo;
+    matmul.algorithm_ = result.algo;
+    std::optional<Trial> trial = matmul.trial(spec);
+    if (!trial) continue;
+    tried.push_back(result.algo);
+    trials.push_back(std::move(*trial));
     if (context.deterministic) break;
   }
-  if (!fastest) return std::nullopt;
-  matmul.algorithm_ = *fastest;
+  if (tried.empty()) return std::nullopt;
+  const std::vector<double> seconds = fewest_seconds(trials, kTrialRounds);
+  matmul.algorithm_ = tried[static_cast<size_t>(std::min_element(seconds.begin(), seconds.end()) -
+                                                seconds.begin())];
   return matmul;
 }
 
-std::optional<double> Matmul::seconds_of_run(const MatmulSpec& spec) const {
+std::optional<Trial> Matmul::trial(const MatmulSpec& spec) const {
   cudaStream_t stream = lane_->stream.get();
   try {
-    return seconds_per_call(stream, kTrialRounds, kTrialCalls,
-                            [&] { run(spec.a, spec.b, spec.d); });
+    return Trial(stream, kTrialCalls, [&] { run(spec.a, spec.b, spec.d); });
   } catch (const CudaError&) {  // listed, but it does not work
     (void)cudaStreamSynchronize(stream);
     (void)cudaGetLastError();

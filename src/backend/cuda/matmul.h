@@ -25,6 +25,8 @@ struct MatmulSpec {
   Type bias_type = Type::kFloat32;
 };
 
+class Trial;
+
 class Matmul {
  public:
   // To run on a lane of the context, which outlives it. Takes the algorithm that is measured to be
@@ -38,7 +40,7 @@ class Matmul {
  private:
   Matmul(const Context& context, const Lane& lane) : context_(&context), lane_(&lane) {}
   // nullopt where the algorithm fails.
-  std::optional<double> seconds_of_run(const MatmulSpec& spec) const;
+  std::optional<Trial> trial(const MatmulSpec& spec) const;
 
   const Context* context_;
   const Lane* lane_;

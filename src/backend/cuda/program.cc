@@ -6,6 +6,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "backend/cuda/capture.h"
 namespace sluice::backend::cuda {
 namespace {
 
@@ -22,32 +23,6 @@ std::unique_ptr<Operation> make_operation_of(const Build& build) {
 std::string name_of(const Step& step) {
   return step.op != nullptr ? '"' + step.op->name + '"' : "a cast";
 }
-
-// Between begin and end, what is put on the stream becomes a graph instead of being done.
-class Capture {
- public:
-  explicit Capture(cudaStream_t stream) : stream_(stream) {
-    SLUICE_CHECKED(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
-  }
-  Capture(const Capture&) = delete;
-  ~Capture() {
-    if (ended_) return;  // otherwise something was thrown, and the graph is of no use
-    cudaGraph_t graph = nullptr;
-    (void)cudaStreamEndCapture(stream_, &graph);
-    if (graph != nullptr) (void)cudaGraphDestroy(graph);
-    (void)cudaGetLastError();
-  }
-  std::unique_ptr<CUgraph_st, Destroy<cudaGraphDestroy>> end() {
-    ended_ = true;
-    cudaGraph_t graph = nullptr;
-    SLUICE_CHECKED(cudaStreamEndCapture(stream_, &graph));
-    return std::unique_ptr<CUgraph_st, Destroy<cudaGraphDestroy>>(graph);
-  }
-
- private:
-  const cudaStream_t stream_;
-  bool ended_ = false;
-};
 
 }  // namespace
 
@@ -311,10 +286,9 @@ void Program::capture(int slot) {
   Capture capture(context_.main.stream.get());
   gradients(slot, state_.training);
   use_gradients(parameters_.trained_size(), slot);
-  const auto graph = capture.end();
+  const GraphHandle graph = capture.end();
   SLUICE_CHECKED(cudaGraphGetNodes(graph.get(), nullptr, &nodes_));
-  steps_[static_cast<size_t>(slot)] = made<GraphExec>(
-      [&](cudaGraphExec_t* exec) { return cudaGraphInstantiate(exec, graph.get(), 0); });
+  steps_[static_cast<size_t>(slot)] = executable(graph);
 }
 
 void Program::train_step(int slot) {
