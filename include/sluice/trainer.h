@@ -44,7 +44,7 @@ struct TrainerOptions {
   int workers = 2;  // worker processes, at least 1
   // Samples in a mini-batch of each worker; what is larger than a partition is one batch.
   int64_t batch_size = 32;
-  int window = 5;  // mini-batches between two exchanges, at least 1
+  int window = 0;  // mini-batches between two exchanges; 0: as many as suit the trainer
   int epochs = 1;  // passes over the dataset
   // Of each worker's replica (Adag, Downpour) or of the servers (AsyncSgd). With use_ema the model
   // gets the averages of the servers' parameters; epochs are validated without it.

@@ -3,22 +3,22 @@
 //   worker   after every W-th step pushes delta = (theta - anchor) / W, anchor being the centre
 //            that the window began from; a last, shorter window is divided by its own length
 //   server   theta~ += delta
+//   gain     M / W
 //
 // Dist-Keras: distkeras.trainers.ADAG.
 #include "algorithm/algorithm.h"
+#include "algorithm/shared_rules.h"
 #include "algorithm/window_options.h"
+#include "algorithm/worker_rules.h"
 
 namespace sluice::algorithm {
 namespace {
 
-class AdagWorker final : public WorkerRule {
- public:
-  using WorkerRule::WorkerRule;
-  bool trains_locally() const override { return true; }
-  float update_scale(int64_t steps) const override { return mean_over(steps); }
-};
+constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option()};
 
-constexpr OptionSpec kOptions[] = {window_option(), overlap_option()};
+Gain gain(const Options& options) {
+  return {1.0 / static_cast<double>(options.whole("window")), options.flag("bound_gain")};
+}
 
 }  // namespace
 
@@ -27,10 +27,10 @@ extern constinit const Algorithm kAdag{
     .summary =
         "accumulated gradient normalization: adds what a window changed, divided by its steps",
     .options = kOptions,
-    .worker = [](const Options& options) -> std::unique_ptr<WorkerRule> {
-      return std::make_unique<AdagWorker>(options.whole("window"));
-    },
-    .server = [](const Options&, const OptimizerSpec&, const Shard&) { return make_add_rule(); },
+    .gain = gain,
+    .worker = make_mean_change_worker,
+    .server = [](const Options& options, const OptimizerSpec&,
+                 const Shard&) { return make_add_rule(gain(options)); },
 };
 
 }  // namespace sluice::algorithm

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string_view>
@@ -14,13 +15,18 @@
 namespace sluice::algorithm {
 
 // Each in the file of its name.
-extern const Algorithm kAdag, kDownpour, kAsyncSgd;
+extern const Algorithm kAdag, kAeasgd, kAsyncDiLoCo, kAsyncSgd, kDcAsgd, kDiLoCo, kDownpour,
+    kDynSgd, kEamsgd, kExperimental, kFedBuff, kFedOpt, kLocalSgd, kSingle, kSlowMo, kSynchronous;
 
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-const Algorithm* const kAlgorithms[] = {&kAdag, &kDownpour, &kAsyncSgd};
+// As people are shown them: Dist-Keras' first.
+const Algorithm* const kAlgorithms[] = {&kAdag,    &kDownpour,     &kDynSgd,   &kAeasgd,
+                                        &kEamsgd,  &kExperimental, &kSingle,   &kAsyncSgd,
+                                        &kDcAsgd,  &kSynchronous,  &kLocalSgd, &kFedOpt,
+                                        &kFedBuff, &kSlowMo,       &kDiLoCo,   &kAsyncDiLoCo};
 
 Json as_json(const Choice& choice) {
   Json json = {{"name", choice.algorithm->name}};
@@ -83,10 +89,18 @@ std::vector<optim::ParameterRange> take_ranges(Json& rule, const char* name) {
 
 std::span<const Algorithm* const> algorithms() { return kAlgorithms; }
 
+std::string normalized_name(std::string name) {
+  for (char& c : name) {
+    c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
 const Algorithm& find_algorithm(const std::string& name) {
+  const std::string wanted = normalized_name(name);
   std::string known;
   for (const Algorithm* algorithm : kAlgorithms) {
-    if (name == algorithm->name) return *algorithm;
+    if (wanted == algorithm->name) return *algorithm;
     known += (known.empty() ? "" : ", ") + std::string(algorithm->name);
   }
   throw std::invalid_argument(fmt::format("unknown trainer \"{}\": use one of {}", name, known));
@@ -106,13 +120,21 @@ std::vector<SharedOption> all_options() {
         return std::string_view(option.spec.name) == spec.name;
       });
       if (known == all.end()) {
-        all.push_back({spec, {algorithm->name}});
+        all.push_back({spec, {algorithm->name}, {spec.fallback}});
       } else {
         known->algorithms.emplace_back(algorithm->name);
+        known->fallbacks.push_back(spec.fallback);
       }
     }
   }
   return all;
+}
+
+bool Choice::overlaps() const { return options.has("overlap") && options.flag("overlap"); }
+
+OptimizerSpec Choice::worker_optimizer(const OptimizerSpec& optimizer) const {
+  if (algorithm->worker_optimizer == nullptr) return optimizer;
+  return algorithm->worker_optimizer(options, optimizer);
 }
 
 std::string Choice::to_json() const { return as_json(*this).dump(); }
@@ -143,11 +165,14 @@ ShardRule make_shard_rule(const std::string& text, size_t shard_size, size_t sha
       take_ranges(json, "undecayed"), shard_offset, shard_size, [](size_t, size_t) {}, add);
   const Choice choice = choice_from(std::move(json));
   ShardRule rule;
+  rule.algorithm = choice.algorithm;
+  if (choice.options.has("backup_workers")) rule.backups = choice.options.whole("backup_workers");
   if (optimizer.use_ema) rule.average.emplace(optimizer, untrained, shard_offset);
   optimizer.use_ema = false;
   rule.update = choice.algorithm->server(choice.options, optimizer, shard);
   if (!untrained.empty()) {
-    rule.update = make_rule_with_state(std::move(rule.update), std::move(untrained), shard_offset);
+    rule.update =
+        make_rule_with_state(std::move(rule.update), std::move(untrained), shard, shard_offset);
   }
   return rule;
 }

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "algorithm/gain.h"
 #include "algorithm/moving_average.h"
 #include "algorithm/options.h"
 #include "algorithm/update_rule.h"
@@ -24,9 +25,25 @@
 namespace sluice::algorithm {
 
 struct Algorithm {
-  const char* name;     // "adag", as --trainer has it
+  const char* name;     // "adag", as --trainer has it; words are joined by "_"
   const char* summary;  // half a sentence for people
   std::span<const OptionSpec> options;
+
+  // Pushes are collected until all workers of a round have made theirs, and answered then.
+  bool rounds = false;
+  // A push is answered with the values that it was applied to, not with those that came of it.
+  bool answers_with_old = false;
+  // The rule wants PushContext::base: a snapshot is kept for each worker.
+  bool keeps_bases = false;
+  int most_workers = 0;  // 0: any number
+  // By default; nullptr: the job's. Of algorithms that want another than others.
+  const char* optimizer = nullptr;
+  // What the workers step with, of the job's optimizer. Throws std::invalid_argument for one that
+  // will not do. nullptr: the job's.
+  OptimizerSpec (*worker_optimizer)(const Options& options, OptimizerSpec optimizer) = nullptr;
+  // nullptr: never above 1.
+  Gain (*gain)(const Options& options) = nullptr;
+
   // The worker's half.
   std::unique_ptr<WorkerRule> (*worker)(const Options& options);
   // The server's half. `optimizer`: the job's, without use_ema, which is ShardRule's.
@@ -35,14 +52,19 @@ struct Algorithm {
 };
 
 std::span<const Algorithm* const> algorithms();
-// Throws std::invalid_argument, with the names that there are, for one that there is not.
+// In any letter case, with "-" or "_": "dc-asgd". Throws std::invalid_argument, with the names that
+// there are, for one that there is not.
 const Algorithm& find_algorithm(const std::string& name);
 std::vector<std::string> algorithm_names();
+// In lower case, with "_" for "-".
+std::string normalized_name(std::string name);
 
 // An option and the algorithms that have it.
 struct SharedOption {
-  OptionSpec spec;
+  OptionSpec spec;  // as the first of them has it
   std::vector<std::string> algorithms;
+  // Of each its default, in the same order.
+  std::vector<OptionValue> fallbacks;
 };
 // Every option that some algorithm has, once, in the order of the algorithms.
 std::vector<SharedOption> all_options();
@@ -65,6 +87,13 @@ struct Choice {
     return *this;
   }
   std::unique_ptr<WorkerRule> worker_rule() const { return algorithm->worker(options); }
+  // Whether a push may be under way while the next window is trained.
+  bool overlaps() const;
+  // What a worker's replica steps with, given the job's optimizer. Throws std::invalid_argument for
+  // one that the algorithm does not take.
+  OptimizerSpec worker_optimizer(const OptimizerSpec& optimizer) const;
+  // How far so many workers move the servers at once; see gain.h.
+  Gain gain() const { return algorithm->gain ? algorithm->gain(options) : Gain{}; }
   std::string to_json() const;
   // For CreateRequest::update_rule. `untrained` and, of what weight decay leaves out, `undecayed`
   // are in order and apart.
@@ -81,6 +110,8 @@ struct Choice {
 struct ShardRule {
   std::unique_ptr<UpdateRule> update;
   std::optional<MovingAverage> average{};  // where the job's optimizer has use_ema
+  const Algorithm* algorithm = nullptr;
+  int64_t backups = 0;  // workers that a round does not wait for
 };
 // What to_update_rule() describes, for a shard that begins at float `shard_offset` of the
 // parameters. Throws std::invalid_argument for text that describes none; size 0 checks the text at

@@ -3,20 +3,18 @@
 //   worker   after every W-th step pushes the mean gradient of the window's mini-batches, all taken
 //            at the same parameters
 //   server   one step of the job's optimizer, whose slots are the shard's
+//   gain     M, in steps of the optimizer
 #include "algorithm/algorithm.h"
+#include "algorithm/shared_rules.h"
 #include "algorithm/window_options.h"
+#include "algorithm/worker_rules.h"
 
 namespace sluice::algorithm {
 namespace {
 
-class AsyncSgdWorker final : public WorkerRule {
- public:
-  using WorkerRule::WorkerRule;
-  bool trains_locally() const override { return false; }
-  float update_scale(int64_t steps) const override { return mean_over(steps); }
-};
+constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option()};
 
-constexpr OptionSpec kOptions[] = {window_option(), overlap_option()};
+Gain gain(const Options& options) { return {1, options.flag("bound_gain")}; }
 
 }  // namespace
 
@@ -24,11 +22,12 @@ extern constinit const Algorithm kAsyncSgd{
     .name = "async_sgd",
     .summary = "the servers step the optimizer on a window's mean gradient",
     .options = kOptions,
-    .worker = [](const Options& options) -> std::unique_ptr<WorkerRule> {
-      return std::make_unique<AsyncSgdWorker>(options.whole("window"));
+    .gain = gain,
+    .worker = make_gradient_worker,
+    .server = [](const Options& options, const OptimizerSpec& optimizer,
+                 const Shard& shard) -> std::unique_ptr<UpdateRule> {
+      return std::make_unique<OptimizerRule>(optimizer, shard, gain(options));
     },
-    .server = [](const Options&, const OptimizerSpec& optimizer,
-                 const Shard& shard) { return make_optimizer_rule(optimizer, shard); },
 };
 
 }  // namespace sluice::algorithm

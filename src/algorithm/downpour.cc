@@ -3,9 +3,12 @@
 //   worker   before every W-th step pushes delta = theta - anchor, so that the first push sums up
 //            W - 1 steps and later ones W
 //   server   theta~ += delta
+//   gain     M
 //
+// Elephas' asynchronous mode is this with a window of one mini-batch (frequency="batch").
 // Dist-Keras: distkeras.trainers.DOWNPOUR.
 #include "algorithm/algorithm.h"
+#include "algorithm/shared_rules.h"
 #include "algorithm/window_options.h"
 
 namespace sluice::algorithm {
@@ -17,11 +20,11 @@ class DownpourWorker final : public WorkerRule {
   int64_t push_end(int64_t sequence) const override {
     return sequence == 0 ? 0 : sequence * window() - 1;
   }
-  bool trains_locally() const override { return true; }
-  float update_scale(int64_t /*steps*/) const override { return 1; }
 };
 
-constexpr OptionSpec kOptions[] = {window_option(), overlap_option()};
+constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option()};
+
+Gain gain(const Options& options) { return {1, options.flag("bound_gain")}; }
 
 }  // namespace
 
@@ -29,10 +32,12 @@ extern constinit const Algorithm kDownpour{
     .name = "downpour",
     .summary = "adds what a window changed",
     .options = kOptions,
+    .gain = gain,
     .worker = [](const Options& options) -> std::unique_ptr<WorkerRule> {
       return std::make_unique<DownpourWorker>(options.whole("window"));
     },
-    .server = [](const Options&, const OptimizerSpec&, const Shard&) { return make_add_rule(); },
+    .server = [](const Options& options, const OptimizerSpec&,
+                 const Shard&) { return make_add_rule(gain(options)); },
 };
 
 }  // namespace sluice::algorithm

@@ -14,10 +14,17 @@ using Json = nlohmann::ordered_json;
   throw std::invalid_argument(fmt::format("{}: {}", name, what));
 }
 
+template <typename T>
+void write(Json& json, const T& value) {
+  json = value;
+}
+void write(Json& json, const Word& value) { json = value.view(); }
+
 }  // namespace
 
 const char* expected_type(const OptionValue& value) {
   if (std::holds_alternative<bool>(value)) return "true or false";
+  if (std::holds_alternative<Word>(value)) return "a name";
   return std::holds_alternative<int64_t>(value) ? "a whole number" : "a number";
 }
 
@@ -57,7 +64,7 @@ bool operator==(const Options& a, const Options& b) {
 Json to_json(const Options& options) {
   Json json = Json::object();
   for (const OptionSpec& spec : options.specs()) {
-    std::visit([&](const auto& value) { json[spec.name] = value; }, options.get(spec.name));
+    std::visit([&](const auto& value) { write(json[spec.name], value); }, options.get(spec.name));
   }
   return json;
 }
@@ -70,7 +77,8 @@ OptionValue option_from_json(const std::string& name, const Json& json) {
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_integer()) return json.get<int64_t>();
   if (json.is_number()) return json.get<double>();
-  wrong(name, "expected a number, true or false");
+  if (json.is_string()) return Word(json.get_ref<const std::string&>());
+  wrong(name, "expected a number, a name, true or false");
 }
 
 }  // namespace sluice::algorithm

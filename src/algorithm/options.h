@@ -4,16 +4,37 @@
 // the help and the message about a wrong value.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace sluice::algorithm {
 
-using OptionValue = std::variant<bool, int64_t, double>;
+// A short name, such as an optimizer's. What is longer is cut, and so is none that an option takes.
+class Word {
+ public:
+  constexpr Word() = default;
+  constexpr Word(std::string_view text) {  // NOLINT: meant to be implicit
+    size_t n = 0;
+    for (const char c : text.substr(0, text_.size())) text_[n++] = c;
+  }
+  constexpr std::string_view view() const {
+    size_t n = 0;
+    while (n < text_.size() && text_[n] != 0) ++n;
+    return {text_.data(), n};
+  }
+  friend bool operator==(const Word&, const Word&) = default;
+
+ private:
+  std::array<char, 24> text_{};
+};
+
+using OptionValue = std::variant<bool, int64_t, double, Word>;
 
 struct OptionSpec {
   const char* name;      // with underscores: "window"
@@ -24,7 +45,7 @@ struct OptionSpec {
       char* { return nullptr; };
 };
 
-// "true or false", "a whole number" or "a number".
+// "true or false", "a whole number", "a number" or "a name".
 const char* expected_type(const OptionValue& value);
 
 // Values by name; what is not set has its default.
@@ -38,10 +59,14 @@ class Options {
   // of another type, or one that check() refuses. A whole number will do for a real one.
   void set(const std::string& name, const OptionValue& value);
 
+  bool has(const std::string& name) const { return find(name) != nullptr; }
   OptionValue get(const std::string& name) const;
   bool flag(const std::string& name) const { return std::get<bool>(get(name)); }
   int64_t whole(const std::string& name) const { return std::get<int64_t>(get(name)); }
   double real(const std::string& name) const { return std::get<double>(get(name)); }
+  std::string word(const std::string& name) const {
+    return std::string(std::get<Word>(get(name)).view());
+  }
 
   friend bool operator==(const Options& a, const Options& b);
 

@@ -1,85 +1,184 @@
+#include "algorithm/shared_rules.h"
+
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "algorithm/update_rule.h"
 #include "core/simd.h"
-#include "optim/optimizer.h"
 
 namespace sluice::algorithm {
+namespace {
 
-SLUICE_SIMD void add_values(const float* __restrict a, const float* __restrict b,
-                            float* __restrict sum, size_t n) {
+SLUICE_SIMD void add(const float* __restrict a, const float* __restrict b, float* __restrict sum,
+                     size_t n) {
   for (size_t i = 0; i < n; ++i) sum[i] = a[i] + b[i];
 }
 
-namespace {
+SLUICE_SIMD void add_product(const float* __restrict a, const float* __restrict b, float factor,
+                             float* __restrict sum, size_t n) {
+  for (size_t i = 0; i < n; ++i) sum[i] = a[i] + factor * b[i];
+}
+
+SLUICE_SIMD void accumulate(const float* __restrict a, float factor, float* __restrict sum,
+                            size_t n) {
+  for (size_t i = 0; i < n; ++i) sum[i] += factor * a[i];
+}
+
+SLUICE_SIMD void multiply(const float* __restrict a, float factor, float* __restrict product,
+                          size_t n) {
+  for (size_t i = 0; i < n; ++i) product[i] = a[i] * factor;
+}
+
+// result = old + factor (result - old)
+SLUICE_SIMD void shorten(const float* __restrict old_values, float factor, float* __restrict result,
+                         size_t n) {
+  for (size_t i = 0; i < n; ++i) result[i] = old_values[i] + factor * (result[i] - old_values[i]);
+}
 
 class AddRule final : public UpdateRule {
  public:
-  void begin(const PushContext&) override {}
+  explicit AddRule(Gain gain) : gain_(gain) {}
+
+  bool begin(const PushContext&) override { return true; }
   void apply(std::span<const float> old_values, std::span<const float> update,
-             std::span<float> result, size_t, const PushContext&) override {
-    add_values(old_values.data(), update.data(), result.data(), result.size());
-  }
-};
-
-class OptimizerRule final : public UpdateRule {
- public:
-  OptimizerRule(const OptimizerSpec& spec, const Shard& shard)
-      : optimizer_(spec, shard.size, shard.undecayed) {}
-
-  void begin(const PushContext&) override { optimizer_.begin_step(); }
-
-  // The optimizer steps in place: copy the block, which then is in the cache, and step the copy.
-  void apply(std::span<const float> old_values, std::span<const float> update,
-             std::span<float> result, size_t offset, const PushContext&) noexcept override {
-    std::memcpy(result.data(), old_values.data(), old_values.size_bytes());
-    optimizer_.apply_range(offset, result, update);
+             std::span<float> result, size_t, const PushContext& context) override {
+    add_scaled(old_values, update, static_cast<float>(gain_.scale(context)), result);
   }
 
  private:
-  optim::Optimizer optimizer_;
+  const Gain gain_;
 };
 
 class RuleWithState final : public UpdateRule {
  public:
   RuleWithState(std::unique_ptr<UpdateRule> rule, std::vector<optim::ParameterRange> untrained,
-                size_t shard_offset)
-      : rule_(std::move(rule)), untrained_(std::move(untrained)), shard_offset_(shard_offset) {}
+                const Shard& shard, size_t shard_offset)
+      : rule_(std::move(rule)),
+        untrained_(std::move(untrained)),
+        shard_size_(shard.size),
+        shard_offset_(shard_offset) {}
 
-  void begin(const PushContext& context) override { rule_->begin(context); }
+  bool begin(const PushContext& context) override {
+    // Before the rule changes: this may throw.
+    if (rule_->keeps_updates() && kept_.size() == 0) kept_ = core::AlignedBuffer(shard_size_);
+    return rule_->begin(context);
+  }
 
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t offset, const PushContext& context) override {
+    const auto part = [](auto values, size_t at, size_t n) {
+      return values.empty() ? values : values.subspan(at, n);
+    };
     const auto train = [&](size_t at, size_t n) {
-      rule_->apply(old_values.subspan(at, n), update.subspan(at, n), result.subspan(at, n),
-                   offset + at, context);
+      rule_->apply(old_values.subspan(at, n), part(update, at, n), part(result, at, n), offset + at,
+                   context);
     };
     const auto add = [&](size_t at, size_t n) {
-      add_values(&old_values[at], &update[at], &result[at], n);
+      add_state(old_values.subspan(at, n), part(update, at, n), part(result, at, n), offset + at,
+                context);
     };
-    optim::for_each_piece(untrained_, shard_offset_ + offset, result.size(), train, add);
+    optim::for_each_piece(untrained_, shard_offset_ + offset, old_values.size(), train, add);
   }
 
  private:
+  void add_state(std::span<const float> old_values, std::span<const float> update,
+                 std::span<float> result, size_t offset, const PushContext& context) {
+    const float share = 1.0f / static_cast<float>(std::max(context.workers, 1));
+    float* kept = kept_.size() == 0 ? nullptr : kept_.data() + offset;
+    if (result.empty()) {
+      accumulate(update.data(), share, kept, update.size());
+      return;
+    }
+    std::memcpy(result.data(), old_values.data(), old_values.size_bytes());
+    if (!update.empty()) accumulate(update.data(), share, result.data(), result.size());
+    if (kept == nullptr) return;
+    accumulate(kept, 1, result.data(), result.size());
+    std::memset(kept, 0, result.size_bytes());
+  }
+
   const std::unique_ptr<UpdateRule> rule_;
   const std::vector<optim::ParameterRange> untrained_;
+  const size_t shard_size_;
   const size_t shard_offset_;
+  core::AlignedBuffer kept_;  // of pushes of which nothing has come yet
 };
 
 }  // namespace
 
-std::unique_ptr<UpdateRule> make_add_rule() { return std::make_unique<AddRule>(); }
+void add_scaled(std::span<const float> a, std::span<const float> b, float factor,
+                std::span<float> sum) {
+  if (factor == 1) {
+    add(a.data(), b.data(), sum.data(), sum.size());
+  } else {
+    add_product(a.data(), b.data(), factor, sum.data(), sum.size());
+  }
+}
 
-std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer,
-                                                const Shard& shard) {
-  return std::make_unique<OptimizerRule>(optimizer, shard);
+std::unique_ptr<UpdateRule> make_add_rule(Gain gain) { return std::make_unique<AddRule>(gain); }
+
+OptimizerRule::OptimizerRule(const OptimizerSpec& optimizer, const Shard& shard, Gain gain)
+    : optimizer_(optimizer, shard.size, shard.undecayed), gain_(gain) {}
+
+bool OptimizerRule::begin(const PushContext&) {
+  optimizer_.begin_step();
+  return true;
+}
+
+// The optimizer steps in place: copy the block, which then is in the cache, and step the copy.
+void OptimizerRule::apply(std::span<const float> old_values, std::span<const float> update,
+                          std::span<float> result, size_t offset, const PushContext& context) {
+  std::memcpy(result.data(), old_values.data(), old_values.size_bytes());
+  optimizer_.apply_range(offset, result, update);
+  const double scale = gain_.scale(context);
+  if (scale == 1) return;
+  shorten(old_values.data(), static_cast<float>(scale), result.data(), result.size());
+}
+
+bool MeanRule::begin(const PushContext& context) {
+  const int64_t before = stepping_ ? 0 : count_;
+  const int64_t count = before + (context.has_update ? 1 : 0);
+  const double weight = context.has_update ? weight_of(context) : 0;
+  const double weights = (stepping_ ? 0 : weights_) + weight;
+  const bool steps = count > 0 && is_enough(context, count);
+  if (sum_.size() == 0 && (!steps || before > 0)) sum_ = core::AlignedBuffer(shard_size_);
+  if (steps) begin_step(context, weights);
+  // From here on nothing throws.
+  first_ = before == 0;
+  count_ = count;
+  weight_ = weight;
+  weights_ = weights;
+  stepping_ = steps;
+  return steps;
+}
+
+void MeanRule::apply(std::span<const float> old_values, std::span<const float> update,
+                     std::span<float> result, size_t offset, const PushContext&) {
+  const size_t n = old_values.size();
+  const auto weight = static_cast<float>(weight_);
+  if (!stepping_) {
+    if (update.empty()) return;
+    if (first_) {
+      multiply(update.data(), weight, sum_.data() + offset, n);
+    } else {
+      accumulate(update.data(), weight, sum_.data() + offset, n);
+    }
+    return;
+  }
+  if (first_) {
+    std::memcpy(result.data(), update.data(), update.size_bytes());
+  } else {
+    float* sum = sum_.data() + offset;
+    if (!update.empty()) accumulate(update.data(), weight, sum, n);
+    multiply(sum, static_cast<float>(1 / weights_), result.data(), n);
+  }
+  step(old_values, result, offset);
 }
 
 std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
                                                  std::vector<optim::ParameterRange> untrained,
-                                                 size_t shard_offset) {
-  return std::make_unique<RuleWithState>(std::move(rule), std::move(untrained), shard_offset);
+                                                 const Shard& shard, size_t shard_offset) {
+  return std::make_unique<RuleWithState>(std::move(rule), std::move(untrained), shard,
+                                         shard_offset);
 }
 
 }  // namespace sluice::algorithm

@@ -1,9 +1,13 @@
 // The server's half of an algorithm: theta' = rule(theta, update), elementwise over one shard.
 //
 // A rule belongs to one shard, which calls it for one push at a time: begin() once per push, then
-// apply() for blocks that together cover what is trained of the shard once, in order. When either
-// throws, the push counts as not applied and may come again. So a rule with state of its own throws
-// in begin() only, before it changes it: some of its blocks would have been stepped already.
+// apply() for blocks that together cover what is trained of the shard once, in order. Most rules
+// make new values of every push; others keep updates until there are enough of them, or until a
+// round ends: then begin() says so, and apply() writes no result.
+//
+// When begin() or apply() throws, the push counts as not applied and may come again. So a rule with
+// state of its own throws in begin() only, before it changes it: some of its blocks would have been
+// stepped already.
 #pragma once
 
 #include <cstddef>
@@ -18,21 +22,36 @@
 namespace sluice::algorithm {
 
 struct PushContext {
-  int64_t version = 0;    // pushes that the shard had applied before this one
-  int64_t staleness = 0;  // version - the version that the worker started from
-  int32_t steps = 0;      // mini-batches that the update sums up
+  int64_t version = 0;  // pushes that the shard had counted before this one
+  // Pushes of others, in the values that this one is applied to, since those that its window began
+  // from.
+  int64_t staleness = 0;
+  int32_t steps = 0;  // mini-batches that the update sums up
   int worker = 0;
-  int64_t steps_before = 0;  // of the pushes that the shard had applied
+  int64_t steps_before = 0;  // of the pushes that the shard had counted
+
+  int workers = 1;           // that train at the moment
+  double learning_rate = 0;  // of the worker's last step; 0: not known
+  bool has_update = true;    // false: what was kept is all there is (see closes)
+  bool closes = false;       // rounds only: the round ends with this push, or without one
+  bool last = false;         // the job has no other push
+  // The shard's values that the push's window began from; empty where they are not known any more,
+  // and for algorithms that do not ask for them (Algorithm::keeps_bases).
+  std::span<const float> base{};
 };
 
 class UpdateRule {
  public:
   virtual ~UpdateRule() = default;
-  virtual void begin(const PushContext& context) = 0;
-  // The three spans have one size and start at float `offset` of the shard. `result` overlaps
-  // neither of the others and holds anything.
+  // Whether new values come of this push. Otherwise apply() only takes the update in.
+  virtual bool begin(const PushContext& context) = 0;
+  // The spans have one size and start at float `offset` of the shard. `result` overlaps neither of
+  // the others and holds anything; it is empty where begin() said that nothing comes of the push.
+  // `update` is empty where there is none.
   virtual void apply(std::span<const float> old_values, std::span<const float> update,
                      std::span<float> result, size_t offset, const PushContext& context) = 0;
+  // Whether begin() may ever say that nothing comes of a push.
+  virtual bool keeps_updates() const { return false; }
 };
 
 // A shard of the parameters.
@@ -41,20 +60,12 @@ struct Shard {
   std::vector<optim::ParameterRange> undecayed{};  // from its start, as of an Optimizer
 };
 
-// Rules that several algorithms share.
-
-// theta' = theta + update: for weight deltas, and for whatever a worker has scaled already.
-std::unique_ptr<UpdateRule> make_add_rule();
-// One optimizer step per push, the update being a mean gradient (Li et al., 2014). The optimizer's
-// slots live here, at the shard, and count one iteration per applied push.
-std::unique_ptr<UpdateRule> make_optimizer_rule(const OptimizerSpec& optimizer, const Shard& shard);
-
-// `rule` for what is trained, and theta' = theta + update for the rest, which no optimizer steps:
-// state of the model's layers, and what is frozen. Every algorithm treats state so (see
-// PartitionTrainer). `untrained`, in order and apart, counts from the parameters' start,
+// `rule` for what is trained, and theta' = theta + update / workers for the rest, which no
+// optimizer steps: state of the model's layers, and what is frozen. Every algorithm treats state so
+// (see PartitionTrainer). `untrained`, in order and apart, counts from the parameters' start,
 // `shard_offset` being where the shard's begin.
 std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
                                                  std::vector<optim::ParameterRange> untrained,
-                                                 size_t shard_offset);
+                                                 const Shard& shard, size_t shard_offset);
 
 }  // namespace sluice::algorithm

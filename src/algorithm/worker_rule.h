@@ -5,6 +5,19 @@
 
 namespace sluice::algorithm {
 
+// What a worker pushes of a window, with theta its parameters and `anchor` those at its beginning.
+enum class Contribution {
+  kChange,    // theta - anchor: the replica steps by itself, with the job's optimizer
+  kWeights,   // theta: likewise
+  kGradient,  // the sum of the gradients: the replica takes no step, the servers own the optimizer
+};
+
+// How a replica goes on from what the servers answer, `centre`.
+enum class Adoption {
+  kReplace,      // theta = centre
+  kPullTowards,  // theta += pull_rate() (centre - theta), of what is trained
+};
+
 class WorkerRule {
  public:
   // `window`: mini-batches between two exchanges, at least 1.
@@ -18,14 +31,14 @@ class WorkerRule {
   // of them, so that no sample is left out.
   int64_t pushes(int64_t steps) const;
 
-  // Whether the replica steps by itself with the job's optimizer, and what a window changed is
-  // pushed. Otherwise it only computes gradients, their sum is pushed, and the servers own the
-  // optimizer.
-  virtual bool trains_locally() const = 0;
+  virtual Contribution contribution() const { return Contribution::kChange; }
+  // What a change or a sum of gradients of `steps` steps is multiplied by when it is pushed.
+  virtual float update_scale(int64_t /*steps*/) const { return 1; }
 
-  // What the change or the sum of gradients of `steps` steps is multiplied by when it is pushed.
-  virtual float update_scale(int64_t steps) const = 0;
+  virtual Adoption adoption() const { return Adoption::kReplace; }
+  virtual float pull_rate() const { return 0; }
 
+  bool trains_locally() const { return contribution() != Contribution::kGradient; }
   int64_t window() const { return window_; }
 
  private:

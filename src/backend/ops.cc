@@ -421,17 +421,17 @@ OpTraits traits_of(const Graph& graph, const Op& op) {
   return std::visit([&](const auto& kind) { return traits(kind, view); }, op.kind);
 }
 
-std::vector<ParameterSlice> state_of(const Graph& graph) {
-  std::map<size_t, ParameterSlice> state;  // by where they begin
+std::vector<ParameterSlice> untrained_of(const Graph& graph) {
+  std::map<size_t, ParameterSlice> untrained;  // by where they begin
   for (const Op& op : graph.ops) {
     for (const OpParameter& parameter : traits_of(graph, op).parameters) {
-      if (parameter.slice.role == ParameterRole::kState) {
-        state.emplace(parameter.slice.offset, parameter.slice);
+      if (parameter.slice.role != ParameterRole::kTrainable) {
+        untrained.emplace(parameter.slice.offset, parameter.slice);
       }
     }
   }
   std::vector<ParameterSlice> in_order;
-  for (const auto& [offset, slice] : state) in_order.push_back(slice);
+  for (const auto& [offset, slice] : untrained) in_order.push_back(slice);
   return in_order;
 }
 

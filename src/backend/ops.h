@@ -41,8 +41,8 @@ struct OpTraits {
 
 OpTraits traits_of(const Graph& graph, const Op& op);
 
-// The parameters that are state, each once, in the order of the buffer.
-std::vector<ParameterSlice> state_of(const Graph& graph);
+// The parameters that are state or frozen, each once, in the order of the buffer.
+std::vector<ParameterSlice> untrained_of(const Graph& graph);
 
 // Throws ShapeError when the op does not fit the values that it takes and gives, and
 // std::invalid_argument for other mistakes, naming it.

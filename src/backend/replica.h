@@ -89,16 +89,19 @@ struct BatchBuffers {
   std::span<float> y;
 };
 
-// What adopt() does with the replica's own last update.
+// What adopt() makes of a centre.
 enum class OwnUpdate {
-  kIncluded,  // the centre contains it
-  kMissing,   // it is added to the centre
+  kIncluded,  // the centre, which contains the replica's own last update
+  kMissing,   // the centre plus that update
+  // For what is trained: parameters + rate (centre - parameters); the rest as kMissing.
+  kElastic,
 };
 
-// What a window's change is multiplied by to become its update.
-struct UpdateScale {
-  float trained = 1;  // of what the optimizer steps
-  float state = 1;    // of ParameterRole::kState
+// What a window's update is.
+struct UpdateSpec {
+  float trained = 1;     // of what the optimizer steps: its change is multiplied by this
+  float state = 1;       // of ParameterRole::kState, and of what is frozen: likewise
+  bool weights = false;  // of what is trained the parameters themselves, instead of their change
 };
 
 // Training and exchanging only start the work: a GPU may still be at it when a call returns, and
@@ -168,17 +171,19 @@ class Replica {
   virtual std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() = 0;
   // A window begins: its anchor is the parameters as they are, its gradients sum up from zero.
   virtual void begin_window() = 0;
-  // Starts to write `scale` times what the window's steps have come to: parameters - anchor;
-  // without an optimizer, where something is trained, the sum of its gradients, clipped.
-  virtual void start_update(const UpdateScale& scale, std::span<float> update) = 0;
+  // Starts to write what the window's steps have come to, scaled: parameters - anchor, or the
+  // parameters; without an optimizer, where something is trained, the sum of its gradients,
+  // clipped.
+  virtual void start_update(const UpdateSpec& spec, std::span<float> update) = 0;
   // Whether finish_update() would return without waiting.
   virtual bool update_ready() = 0;
   // Waits until the update is there and no centre given to adopt() is being read any more. Returns
   // and throws as take_metrics() would have when the update was started; nothing a second time.
   virtual StepMetrics finish_update() = 0;
-  // Sets the parameters to `centre` (plus, where it is missing there, the last update that was
-  // started) and begins a window. Reads `centre` until finish_update() has returned.
-  virtual void adopt(std::span<const float> centre, OwnUpdate own) = 0;
+  // Sets the parameters to what `own` makes of `centre` and the last update that was started, and
+  // begins a window. Reads `centre` until finish_update() has returned. `rate`: of kElastic.
+  virtual void adopt(std::span<const float> centre, OwnUpdate own, float rate) = 0;
+  void adopt(std::span<const float> centre, OwnUpdate own) { adopt(centre, own, 0); }
 };
 
 // A kind of device. Safe to use from several threads.

@@ -114,6 +114,17 @@ struct AddOption {
         ->default_str(fallback ? "on" : "off")
         ->group(group);
   }
+  void operator()(const algorithm::Word& fallback) const {
+    app.add_option_function<std::string>(
+           name,
+           [&values = values, key = key](const std::string& text) {
+             values[key] = algorithm::Word(text);
+           },
+           help)
+        ->type_name("NAME")
+        ->default_str(std::string(fallback.view()))
+        ->group(group);
+  }
   template <typename T>
   void operator()(T fallback) const {
     app.add_option_function<std::string>(
@@ -132,15 +143,34 @@ struct AddOption {
   const std::string key, name, help, group;
 };
 
+std::string default_text(const algorithm::OptionValue& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "on" : "off";
+  if (const auto* word = std::get_if<algorithm::Word>(&value)) return std::string(word->view());
+  if (const auto* number = std::get_if<double>(&value)) return fmt::format("{}", *number);
+  return fmt::format("{}", std::get<int64_t>(value));
+}
+
+// Which trainers have it, and which of them another default than the first.
+std::string help_of(const algorithm::SharedOption& option) {
+  std::string help = option.spec.help;
+  if (option.algorithms.size() < algorithm::algorithms().size()) {
+    help += fmt::format(" ({})", fmt::join(option.algorithms, ", "));
+  }
+  std::string others;
+  for (size_t i = 0; i < option.algorithms.size(); ++i) {
+    if (option.fallbacks[i] == option.spec.fallback) continue;
+    others += fmt::format("{} {} {}", others.empty() ? "" : ",", option.algorithms[i],
+                          default_text(option.fallbacks[i]));
+  }
+  return others.empty() ? help : help + "; by default" + others;
+}
+
 // In the group of the training's other flags.
 void add_algorithm_flags(CLI::App& app, train::JobConfig& config, const char* group) {
   const std::string names = fmt::format("{}", fmt::join(algorithm::algorithm_names(), "|"));
   add_flag(app, "--trainer", config.trainer, {group, names.c_str(), "algorithm"});
   for (const auto& option : algorithm::all_options()) {
-    std::string help = option.spec.help;
-    if (option.algorithms.size() < algorithm::algorithms().size()) {
-      help += fmt::format(" ({})", fmt::join(option.algorithms, ", "));
-    }
+    const std::string help = help_of(option);
     std::visit(AddOption{app, config.trainer_options, option.spec.name, flag_name(option.spec.name),
                          help, group},
                option.spec.fallback);

@@ -46,6 +46,7 @@ ExchangeMachine::Actions ExchangeMachine::start(TimePoint now) {
   for (Server& server : servers_) {
     server.last_heard = now;
     server.last_failure = ok_status();
+    server.held_for.clear();
   }
   for (const wire::Shard& shard : shard_map_.shards()) {
     shards_[static_cast<size_t>(shard.index)] = {.state = State::kQueued};
@@ -75,13 +76,15 @@ ExchangeMachine::Actions ExchangeMachine::answered(int index, const Status& stat
   return actions;
 }
 
-ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status, TimePoint now) {
+ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status, TimePoint now,
+                                                 const std::string& held_for) {
   Server& server = servers_[static_cast<size_t>(index)];
   server.pinging = false;
   Actions actions;
   if (!running_) return actions;
   if (status.ok()) {
     server.last_heard = now;
+    hold(server, held_for, actions);
   } else if (may_pass(status.code())) {
     server.last_failure = status;
   } else if (status.code() != StatusCode::kCancelled) {  // cut with an exchange that has ended
@@ -89,6 +92,14 @@ ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status
   }
   advance(now, actions);
   return actions;
+}
+
+void ExchangeMachine::hold(Server& server, const std::string& held_for, Actions& actions) {
+  if (server.held_for == held_for) return;
+  server.held_for = held_for;
+  if (held_for.empty() || said_ == Said::kFailed) return;
+  said_ = Said::kHeld;
+  say(held_for + ", which is behind", actions);
 }
 
 ExchangeMachine::Actions ExchangeMachine::time(TimePoint now) {
@@ -188,8 +199,11 @@ void ExchangeMachine::requeue_due(TimePoint now) {
 
 void ExchangeMachine::start_queued(TimePoint now, Actions& actions) {
   for (Server& server : servers_) {
-    while (!server.queued.empty() &&
-           static_cast<int>(server.in_flight.size()) < options_.calls_per_server) {
+    const auto may_start = [&] {
+      return !server.held_for.empty() ||
+             static_cast<int>(server.in_flight.size()) < options_.calls_per_server;
+    };
+    while (!server.queued.empty() && may_start()) {
       const int index = server.queued.front();
       server.queued.pop_front();
       server.in_flight.push_back(index);

@@ -2,11 +2,12 @@
 // which is repeated, for whom it waits, and when it gives up.
 //
 // A few calls at a time are under way to each server, so that a shard's deadline does not run while
-// others occupy the connection. A call that fails in a way that may pass is repeated with the same
-// bytes after a short, growing pause; nothing is applied twice. A server is given up when nothing
-// was heard of it for `give_up_after`, neither an answer nor a pong: it is asked for one while a
-// call is overdue. Deadlines therefore follow silence, not the size of messages: a call that ran
-// out of time at a server that lives gets twice the time.
+// others occupy the connection; calls whose answers a server holds, because others must get as far
+// first, keep no others from starting. A call that fails in a way that may pass is repeated with
+// the same bytes after a short, growing pause; nothing is applied twice. A server is given up when
+// nothing was heard of it for `give_up_after`, neither an answer nor a pong: it is asked for one
+// while a call is overdue. Deadlines therefore follow silence, not the size of messages: a call
+// that ran out of time at a server that lives gets twice the time.
 //
 // Plain decisions: an event and the time in, actions out. Calls that are under way when an exchange
 // fails are cut, and it ends when the last of them has.
@@ -64,7 +65,9 @@ class ExchangeMachine {
   // Begins an exchange of every shard. Only when idle.
   Actions start(core::TimePoint now);
   Actions answered(int shard, const Status& status, core::TimePoint now);
-  Actions ponged(int server, const Status& status, core::TimePoint now);
+  // `held_for`: whom the server holds answers for, "worker 3"; empty: nobody.
+  Actions ponged(int server, const Status& status, core::TimePoint now,
+                 const std::string& held_for = {});
   Actions time(core::TimePoint now);
   // The caller gives the exchange up: it ends with CANCELLED.
   Actions stop(core::TimePoint now);
@@ -86,6 +89,7 @@ class ExchangeMachine {
     core::TimePoint last_ping{};
     bool pinging = false;
     Status last_failure;
+    std::string held_for;
     int stretch = 0;  // call_timeout is doubled so many times
   };
 
@@ -93,6 +97,7 @@ class ExchangeMachine {
   void failed(int shard, const Status& status, core::TimePoint now, Actions& actions);
   void retry(int shard, core::TimePoint now);
   void fail(Status status, Actions& actions);
+  void hold(Server& server, const std::string& held_for, Actions& actions);
   // Adds the actions that follow from the present state.
   void advance(core::TimePoint now, Actions& actions);
   void start_queued(core::TimePoint now, Actions& actions);
@@ -115,7 +120,7 @@ class ExchangeMachine {
   int in_flight_ = 0;
   bool running_ = false;
   std::optional<Status> failure_;  // what the exchange ends with when nothing is in flight
-  enum class Said { kNothing, kOverdue, kFailed } said_ = Said::kNothing;
+  enum class Said { kNothing, kOverdue, kHeld, kFailed } said_ = Said::kNothing;
 };
 
 }  // namespace sluice::client

@@ -1,5 +1,6 @@
 #include "client/parameter_client.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -72,6 +73,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
 
   const wire::ShardMap shard_map_;
   std::vector<int64_t> versions_;  // by shard, as last pulled
+  int64_t clock_ = 0;
 
  private:
   template <typename Event>
@@ -98,9 +100,12 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     for (const ExchangeMachine::Call& call : actions.calls) issue(call);
     for (const ExchangeMachine::Ping& ping : actions.pings) {
       channels_[static_cast<size_t>(ping.server)]->ping(
-          job_, {ping.timeout}, [self = shared_from_this(), ping](const Status& status) {
-            self->bring(
-                [&](TimePoint now) { return self->machine_.ponged(ping.server, status, now); });
+          job_, {ping.timeout},
+          [self = shared_from_this(), ping](const Result<wire::PingReply>& pong) {
+            const std::string held_for = pong.ok() ? pong->waiting_for : "";
+            self->bring([&](TimePoint now) {
+              return self->machine_.ponged(ping.server, pong.status(), now, held_for);
+            });
           });
     }
     if (actions.cut) {
@@ -117,16 +122,17 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     if (kind_ == Kind::kAssign) {
       return channel.assign({job_, call.shard}, part_of_update(shard), options,
                             [self = shared_from_this(), index = call.shard](const Status& status) {
-                              self->answered(index, status, 0);
+                              self->answered(index, status, {});
                             });
     }
     const auto into = into_.subspan(shard.offset, shard.size);
     core::Reply<Result<PulledVersion>> reply(
         [self = shared_from_this(), index = call.shard](const Result<PulledVersion>& result) {
-          self->answered(index, result.status(), result.ok() ? result->version : 0);
+          self->answered(index, result.status(), result.ok() ? *result : PulledVersion());
         });
     if (kind_ != Kind::kExchange) {
-      const wire::PullRequest request{job_, call.shard, kind_ == Kind::kPullAverages};
+      const wire::PullRequest request{job_, call.shard, kind_ == Kind::kPullAverages,
+                                      header_.worker};
       return channel.pull(request, into, options, std::move(reply));
     }
     wire::PushHeader header = header_;
@@ -140,9 +146,10 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     return {update_, update_->span().subspan(shard.offset, shard.size)};
   }
 
-  void answered(int shard, const Status& status, int64_t version) {
+  void answered(int shard, const Status& status, const PulledVersion& pulled) {
     bring([&](TimePoint now) {
-      if (status.ok()) versions_[static_cast<size_t>(shard)] = version;
+      if (status.ok()) versions_[static_cast<size_t>(shard)] = pulled.version;
+      clock_ = std::max(clock_, pulled.clock);
       return machine_.answered(shard, status, now);
     });
   }
@@ -207,11 +214,19 @@ ParameterClient::~ParameterClient() { exchanges_->close(); }
 const wire::ShardMap& ParameterClient::shard_map() const { return exchanges_->shard_map_; }
 
 void ParameterClient::pull(std::span<float> into, core::Reply<Status> done) {
-  exchanges_->start(Kind::kPull, {}, nullptr, into, {}, std::move(done));
+  pull_for(-1, into, std::move(done));
+}
+
+void ParameterClient::pull_for(int worker, std::span<float> into, core::Reply<Status> done) {
+  wire::PushHeader header;
+  header.worker = worker;
+  exchanges_->start(Kind::kPull, header, nullptr, into, {}, std::move(done));
 }
 
 void ParameterClient::pull_averages(std::span<float> into, core::Reply<Status> done) {
-  exchanges_->start(Kind::kPullAverages, {}, nullptr, into, {}, std::move(done));
+  wire::PushHeader header;
+  header.worker = -1;
+  exchanges_->start(Kind::kPullAverages, header, nullptr, into, {}, std::move(done));
 }
 
 void ParameterClient::exchange(const wire::PushHeader& header,
@@ -230,6 +245,8 @@ void ParameterClient::assign(std::shared_ptr<const core::AlignedBuffer> values,
 }
 
 const std::vector<int64_t>& ParameterClient::versions() const { return exchanges_->versions_; }
+
+int64_t ParameterClient::clock() const { return exchanges_->clock_; }
 
 void ParameterClient::stop() { exchanges_->stop(); }
 

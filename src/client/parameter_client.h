@@ -36,6 +36,8 @@ class ParameterClient {
   // CANCELLED, stop() was called; UNAVAILABLE with the name of a server that was silent for too
   // long; or what a server said. `into` belongs to the client until then.
   void pull(std::span<float> into, core::Reply<Status> done);
+  // Likewise, for a worker that begins a window with them.
+  void pull_for(int worker, std::span<float> into, core::Reply<Status> done);
   // Likewise the averages of all parameters, of a job that keeps them (use_ema).
   void pull_averages(std::span<float> into, core::Reply<Status> done);
   // Pushes `update` and pulls the result into `into`. `header` needs neither job nor shard nor base
@@ -49,6 +51,8 @@ class ParameterClient {
   void assign(std::shared_ptr<const core::AlignedBuffer> values, core::Reply<Status> done);
   // The versions that were last pulled, by shard. Not while a call is under way.
   const std::vector<int64_t>& versions() const;
+  // The highest floor of the workers' clocks that a shard has told so far. Likewise.
+  int64_t clock() const;
 
   // Ends what is under way, with CANCELLED. Thread-safe.
   void stop();

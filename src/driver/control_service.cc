@@ -59,11 +59,14 @@ core::Duration Driver::within_an_attempt(core::Duration time) const {
 void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const wire::Lease lease = answer.lease;
   const int64_t number = ++last_grant_;
+  const int64_t member = call.request.member;
   const int64_t pushes = options_.pushes[static_cast<size_t>(lease.partition)];
   grants_.emplace(number, Grant{GrantMachine(lease, options_.servers, pushes), call.request.member,
                                 std::move(answer), std::move(call.reply)});
+  gates_told_.assign(channels_.size(), coordinator_.gate().generation);
   for (const auto& channel : channels_) {
-    channel->fence({job_, lease.partition, lease.incarnation}, {within_an_attempt(kFenceCall)},
+    channel->fence({job_, lease.partition, lease.incarnation, member, coordinator_.gate()},
+                   {within_an_attempt(kFenceCall)},
                    lifetime_->on(strand_, [this, number](const Result<wire::FenceReply>& fence) {
                      fenced(number, fence);
                    }));
@@ -92,6 +95,7 @@ void Driver::fenced(int64_t number, const Result<wire::FenceReply>& reply) {
       break;
     case GrantMachine::Outcome::kWait:
       answer.reason = decision->why.message();
+      gates_told_.assign(channels_.size(), 0);  // a server may not have heard it
       coordinator_.not_granted(decision->lease, answer.reason, now);
       break;
     case GrantMachine::Outcome::kFailed:

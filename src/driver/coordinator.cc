@@ -42,6 +42,7 @@ Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
     partition.records = records;
     partitions_.push_back(partition);
   }
+  gate_.max_staleness = options_.max_staleness;
 }
 
 bool Coordinator::servers_ready() const { return live(Role::kServer) == options_.servers; }

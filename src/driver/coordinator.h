@@ -27,6 +27,7 @@ struct CoordinatorOptions {
   uint64_t job = 0;
   int servers = 1;
   int workers = 0;  // that will come, 0: not known
+  int64_t max_staleness = -1;  // as wire::Gate's
   std::vector<int64_t> partition_records;
   std::string job_spec;  // handed to whoever joins
   // A worker without a heartbeat for this long has lost its lease and its membership.
@@ -104,6 +105,9 @@ class Coordinator {
            (phase_ == Phase::kTraining && !gathering_ && !queue_.empty());
   }
 
+  // Who trains at the moment, as servers are to know it. A grant's fence tells them of its member.
+  const wire::Gate& gate() const { return gate_; }
+
   std::vector<JobEvent> take_events();
   // Members for whom a heartbeat that was kept back has something to say now: all of them when the
   // job is over.
@@ -146,6 +150,9 @@ class Coordinator {
   // coordinator_leases.cc: who trains which partition.
   wire::AcquireReply grant(Member& member, core::TimePoint now);
   void requeue(Member& member);
+  // `clock`: as wire::Gate::Trainee's.
+  void begin_training(const Member& member, int64_t clock);
+  void end_training(const Member& member);
   wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
 
   // coordinator_waits.cc: for whom the job waits.
@@ -167,6 +174,7 @@ class Coordinator {
   bool closed_ = false;
   bool gathering_ = false;  // the first leases wait for more workers, until gather_until_
   core::TimePoint gather_until_{};
+  wire::Gate gate_;
   std::string draining_;  // why the workers leave; empty: they do not
   std::string abort_reason_;
   wire::ShardMap shard_map_;

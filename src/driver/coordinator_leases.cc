@@ -51,6 +51,8 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
   } else {
     reply = grant(*member, now);
   }
+  // Others must not wait for who has nothing to train.
+  if (reply.kind != wire::AcquireReply::Kind::kGranted) end_training(*member);
   happened_to(*member, now);
   return reply;
 }
@@ -65,6 +67,12 @@ wire::AcquireReply Coordinator::grant(Member& member, TimePoint now) {
   member.step = 0;
   member.last_progress = now;
   ++member.leases;
+  // Who is there before anybody trains is waited for from the first window on.
+  const bool first = gate_.generation == 0;
+  for (const auto& [id, other] : members_) {
+    if (first && other.alive && other.name.role == wire::Role::kWorker) begin_training(other, 0);
+  }
+  begin_training(member, -1);
   wire::AcquireReply reply;
   reply.kind = wire::AcquireReply::Kind::kGranted;
   reply.lease = {index, partition.incarnation, 1, partition.records};
@@ -105,6 +113,19 @@ void Coordinator::not_granted(const wire::Lease& lease, const std::string& why, 
           now);
   }
   say_waits(now);
+}
+
+void Coordinator::begin_training(const Member& member, int64_t clock) {
+  const auto known = std::find_if(gate_.trainees.begin(), gate_.trainees.end(),
+                                  [&](const auto& one) { return one.member == member.id; });
+  if (known != gate_.trainees.end()) return;
+  gate_.trainees.push_back({member.id, member.name.index, clock});
+  ++gate_.generation;
+}
+
+void Coordinator::end_training(const Member& member) {
+  const auto is_this = [&](const auto& one) { return one.member == member.id; };
+  if (std::erase_if(gate_.trainees, is_this) > 0) ++gate_.generation;
 }
 
 void Coordinator::requeue(Member& member) {

@@ -235,6 +235,7 @@ void Coordinator::end_membership(Member& member, MemberEnded::How how, const std
   const bool harmless = member.doubted && phase_ == Phase::kWaitingForServers && !servers_ready();
   MemberEnded end{member.name, how, fate, over() ? -1 : member.partition};
   requeue(member);
+  end_training(member);
   member.alive = false;
   member.end = end;
   --live_[static_cast<size_t>(member.name.role)];

@@ -31,6 +31,7 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   result.servers = options.servers;
   result.workers = options.workers;
   result.gather = options.gather;
+  result.max_staleness = options.max_staleness;
   wire::TrainingSpec training = options.training;
   for (const wire::Shard& shard : shard_map.shards()) {
     training.largest_shard = std::max(training.largest_shard, static_cast<int64_t>(shard.size));
@@ -136,6 +137,7 @@ void Driver::on_time() {
 // After every event.
 void Driver::changed() {
   advance();
+  tell_gate();
   answer_held();
   publish();
   if (may_end()) all_left();
@@ -260,11 +262,14 @@ bool Driver::is_drained() const {
 void Driver::keep() {
   drained_by_ = core::TimePoint::max();
   keeping_ = true;
-  read_parameters([this](const Status& status) {
+  const auto read = [this](const Status& status) {
     if (stage_ != Stage::kTraining) return;
     kept_ = status.ok();
     if (!kept_) return end_keeping();
     read_final_ledgers();
+  };
+  flush([this, read] {
+    if (stage_ == Stage::kTraining) read_parameters(read);
   });
 }
 

@@ -45,6 +45,7 @@ struct DriverOptions {
   // Whether a job that is stopped while it trains ends with the parameters as they are by then.
   bool keep_when_stopped = false;
   core::Duration gather{};  // see CoordinatorOptions
+  int64_t max_staleness = -1;  // as wire::Gate's
 };
 
 class Driver final : public wire::ControlService {
@@ -151,6 +152,11 @@ class Driver final : public wire::ControlService {
   void assign();
   void begin_training(const Status& assigned);
 
+  // driver_gate.cc: servers hear who trains. On the strand.
+  void tell_gate();
+  void told_gate(size_t server, int64_t generation, const Status& status);
+  void flush(const std::function<void()>& done);
+
   // driver_progress.cc: ledgers read and reported. On the strand.
   void poll_ledgers();
   void polled(size_t server, Result<wire::LedgerReply> reply);
@@ -185,6 +191,8 @@ class Driver final : public wire::ControlService {
   HeldAcquires acquires_;
   std::map<int64_t, Grant> grants_;  // by a number of its own
   int64_t last_grant_ = 0;
+  std::vector<int64_t> gates_told_;  // by server: the generation that was sent last
+  int flushes_left_ = 0;
   std::vector<Pull> pulls_;  // waiting; the first is under way
   std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;  // by server
   std::unique_ptr<client::ParameterClient> client_;

@@ -37,6 +37,7 @@ void Driver::polled(size_t server, Result<wire::LedgerReply> reply) {
   }
   if (--polls_left_ > 0) return;
   if (poll_complete_) report_progress();
+  tell_gate();
   poll_alarm_.set(world_.now() + kPollEvery, [this] {
     if (stage_ == Stage::kTraining) poll_ledgers();
   });
@@ -70,7 +71,8 @@ void Driver::take_ledger(size_t server, wire::LedgerReply ledger) {
 void Driver::report_epochs() {
   const wire::LedgerReply& ledger = ledgers_.front();
   while (epochs_reported_ < ledger.epochs.size() &&
-         ledger.epochs[epochs_reported_].samples == records_->info().records) {
+         ledger.epochs[epochs_reported_].samples + ledger.epochs[epochs_reported_].superseded ==
+             records_->info().records) {
     const size_t epoch = epochs_reported_++;
     const double age = epoch < ledger.epoch_ages_s.size() ? ledger.epoch_ages_s[epoch] : 0;
     const double known = core::to_seconds(epochs_read_at_ - last_epoch_end_);

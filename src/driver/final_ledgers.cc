@@ -52,11 +52,11 @@ Status check_ledgers(const std::vector<wire::LedgerReply>& ledgers,
     SLUICE_RETURN_IF_ERROR(check_partitions(ledger, expected.pushes));
   }
   int64_t samples = 0;
-  for (const auto& epoch : ledgers.front().epochs) samples += epoch.samples;
+  for (const auto& epoch : ledgers.front().epochs) samples += epoch.samples + epoch.superseded;
   const int64_t all = expected.records * expected.epochs;
   if (samples != all) return miscounted("samples", samples, all);
   for (const auto& epoch : ledgers.front().epochs) {
-    if (epoch.samples == expected.records) continue;
+    if (epoch.samples + epoch.superseded == expected.records) continue;
     return miscounted(fmt::format("samples of epoch {}", epoch.epoch), epoch.samples,
                       expected.records);
   }
@@ -66,7 +66,10 @@ Status check_ledgers(const std::vector<wire::LedgerReply>& ledgers,
 JobResult result_of(const std::vector<wire::LedgerReply>& ledgers) {
   JobResult result;
   result.epochs = ledgers.front().epochs;
-  for (const auto& epoch : result.epochs) result.samples_trained += epoch.samples;
+  for (const auto& epoch : result.epochs) {
+    result.samples_trained += epoch.samples;
+    result.samples_superseded += epoch.superseded;
+  }
   double staleness = 0;
   int64_t applied = 0;
   int64_t fewest = -1;
@@ -75,6 +78,9 @@ JobResult result_of(const std::vector<wire::LedgerReply>& ledgers) {
       fewest = fewest < 0 ? shard.version : std::min(fewest, shard.version);
       result.duplicate_pushes += shard.duplicates;
       result.fenced_pushes += shard.fenced;
+      if (shard.shard == wire::ShardMap::kLedgerShard) {
+        result.superseded_updates = shard.superseded;
+      }
       result.staleness_max = std::max(result.staleness_max, shard.staleness_max);
       staleness += shard.staleness_sum;
       applied += shard.version;

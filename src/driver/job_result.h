@@ -40,6 +40,9 @@ struct JobResult {
   int64_t duplicate_pushes = 0;  // answered, not applied again
   int64_t fenced_pushes = 0;     // refused: the worker had lost its lease
   int64_t samples_trained = 0;
+  // Of pushes that came too late for their round, which backup workers had made superfluous: not
+  // part of samples_trained, but of server_updates.
+  int64_t samples_superseded = 0, superseded_updates = 0;
   double staleness_mean = 0;
   int64_t staleness_max = 0;
   std::vector<wire::EpochMetrics> epochs;

@@ -33,6 +33,26 @@ class GatheredFence {
   Status status_;
 };
 
+// One call of all shards that is answered with OK or with a shard's error. As GatheredFence.
+class GatheredStatus {
+ public:
+  explicit GatheredStatus(core::Reply<Status> reply) : reply_(std::move(reply)) {}
+  ~GatheredStatus() { reply_(status_); }
+  GatheredStatus(const GatheredStatus&) = delete;
+  GatheredStatus& operator=(const GatheredStatus&) = delete;
+
+  void add(const Status& status) {
+    std::lock_guard lock(mutex_);
+    if (!status.ok()) status_ = status;
+  }
+
+ private:
+  core::Reply<Status> reply_;
+
+  std::mutex mutex_;
+  Status status_;
+};
+
 // The partitions that any shard has heard of, with the last sequence that all of them have.
 class GatheredPartitions {
  public:

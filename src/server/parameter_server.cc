@@ -41,6 +41,18 @@ Status check_pushes(const std::vector<int64_t>& pushes) {
   return ok_status();
 }
 
+Status check(const wire::Gate& gate) {
+  const bool sensible =
+      gate.trainees.size() <= kMostTrainees && gate.max_staleness >= -1 &&
+      std::all_of(gate.trainees.begin(), gate.trainees.end(), [](const auto& trainee) {
+        return trainee.worker >= 0 && trainee.worker < kMostWorkers && trainee.clock >= -1 &&
+               trainee.clock <= kMostWindows;
+      });
+  if (sensible) return ok_status();
+  return invalid_argument(fmt::format("a gate of {} workers, {} windows apart, makes no sense",
+                                      gate.trainees.size(), gate.max_staleness));
+}
+
 Status check(const wire::CreateRequest& request) {
   SLUICE_RETURN_IF_ERROR(request.shard_map.validate());
   if (request.shard_map.owned_by(request.server).empty()) {
@@ -62,12 +74,14 @@ struct ParameterServer::Job {
   Job(const wire::CreateRequest& r, const core::World& world) : request(r) {
     const std::vector<int> owned = request.shard_map.owned_by(request.server);
     const auto pool = make_pool(request, owned);
+    const algorithm::ShardRule rule = algorithm::make_shard_rule(request.update_rule, 0);
     for (const int index : owned) {
       const auto make_rule = [this, offset = request.shard_map[index].offset](size_t shard_size) {
         return algorithm::make_shard_rule(request.update_rule, shard_size, offset);
       };
-      shards.emplace(index, std::make_unique<ShardStore>(request.shard_map[index], request.pushes,
-                                                         make_rule, pool, world));
+      shards.emplace(
+          index, std::make_unique<ShardStore>(request.shard_map[index], request.pushes, make_rule,
+                                              pool, world, rule.algorithm, rule.backups));
     }
   }
 
@@ -131,7 +145,10 @@ void ParameterServer::pull(const wire::PullRequest& request,
                            core::Reply<Result<wire::PullReply>> reply) {
   reply(guarded("pull", [&]() -> Result<wire::PullReply> {
     SLUICE_ASSIGN_OR_RETURN(const auto shard, find(request.job, request.shard));
-    return request.averages ? shard->pull_averages() : shard->pull();
+    if (request.worker >= kMostWorkers) {
+      return invalid_argument(fmt::format("worker {} makes no sense", request.worker));
+    }
+    return request.averages ? shard->pull_averages() : shard->pull(request.worker);
   }));
 }
 
@@ -139,10 +156,11 @@ void ParameterServer::fence(const wire::FenceRequest& request,
                             core::Reply<Result<wire::FenceReply>> reply) {
   std::shared_ptr<GatheredFence> gathered;
   const Status asked = guarded("fence", [&]() -> Status {
+    SLUICE_RETURN_IF_ERROR(check(request.gate));
     SLUICE_ASSIGN_OR_RETURN(const auto job, find(request.job));
     gathered = std::make_shared<GatheredFence>(std::move(reply));
     for (const auto& [index, shard] : job->shards) {
-      shard->fence(request.partition, request.incarnation,
+      shard->fence(request,
                    [gathered](const Result<int64_t>& sequence) { gathered->add(sequence); });
     }
     return ok_status();
@@ -182,10 +200,39 @@ void ParameterServer::ledger(const wire::LedgerRequest& request,
   }));
 }
 
-void ParameterServer::ping(uint64_t job, core::Reply<Status> reply) {
-  reply(guarded("ping", [&] {
-    std::lock_guard lock(mutex_);
-    return works_for(job);
+void ParameterServer::set_gate(const wire::GateRequest& request, core::Reply<Status> reply) {
+  std::shared_ptr<GatheredStatus> gathered;
+  const Status asked = guarded("set_gate", [&]() -> Status {
+    SLUICE_RETURN_IF_ERROR(check(request.gate));
+    SLUICE_ASSIGN_OR_RETURN(const auto job, find(request.job));
+    gathered = std::make_shared<GatheredStatus>(std::move(reply));
+    for (const auto& [index, shard] : job->shards) {
+      shard->set_gate(request, [gathered](const Status& status) { gathered->add(status); });
+    }
+    return ok_status();
+  });
+  if (asked.ok()) return;
+  if (gathered) {
+    gathered->add(asked);
+  } else {
+    reply(asked);
+  }
+}
+
+void ParameterServer::ping(uint64_t job, core::Reply<Result<wire::PingReply>> reply) {
+  reply(guarded("ping", [&]() -> Result<wire::PingReply> {
+    std::shared_ptr<Job> present;
+    {
+      std::lock_guard lock(mutex_);
+      SLUICE_RETURN_IF_ERROR(works_for(job));
+      present = job_;
+    }
+    wire::PingReply result;
+    if (!present) return result;
+    for (const auto& [index, shard] : present->shards) {
+      if (result.waiting_for.empty()) result.waiting_for = shard->waiting_for();
+    }
+    return result;
   }));
 }
 

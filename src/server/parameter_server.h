@@ -48,7 +48,8 @@ class ParameterServer final : public wire::ParameterService {
              core::Reply<Result<wire::FenceReply>> reply) override;
   void ledger(const wire::LedgerRequest& request,
               core::Reply<Result<wire::LedgerReply>> reply) override;
-  void ping(uint64_t job, core::Reply<Status> reply) override;
+  void ping(uint64_t job, core::Reply<Result<wire::PingReply>> reply) override;
+  void set_gate(const wire::GateRequest& request, core::Reply<Status> reply) override;
 
  private:
   struct Job;

@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "server/limits.h"
 
@@ -21,8 +23,11 @@ bool is_incarnation(int64_t incarnation) {
 
 }  // namespace
 
-ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes)
-    : shard_(shard), pushes_(pushes) {
+ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes, Gate gate)
+    : shard_(shard),
+      pushes_(pushes),
+      gate_(std::move(gate)),
+      all_pushes_(std::accumulate(pushes.begin(), pushes.end(), int64_t{0})) {
   count_.shard = shard.index;
 }
 
@@ -37,30 +42,82 @@ Status ShardMachine::assign(size_t bytes) const {
 Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& header, size_t bytes) {
   SLUICE_RETURN_IF_ERROR(check(header, bytes));
   if (!assigned_) return failed_precondition(who() + ": no values assigned yet");
-  const int64_t version = count_.version;
-  const algorithm::PushContext context{version, version - header.base_version, header.steps,
-                                       header.worker, steps_};
   const PushDecision decision = ledger_.decide(header.id);
+  PushAction action{PushAction::Kind::kApply, context_of(header)};
   if (decision == PushDecision::kDuplicate) {
     ledger_.fence(header.id.partition, header.id.incarnation);
     ++count_.duplicates;
-    return PushAction{PushAction::Kind::kDuplicate, context};
+    gate_.count(header.id, header.clock);
+    action.kind = PushAction::Kind::kDuplicate;
+    return action;
   }
   if (decision != PushDecision::kApply) return refuse(decision, header.id);
   // Everything that can fail comes before the first change.
   ledger_.reserve(header.id.partition);
   totals_.reserve(header);
-  return PushAction{PushAction::Kind::kApply, context};
+  if (gate_.is_superseded(header.id, header.clock)) {
+    action.kind = PushAction::Kind::kSuperseded;
+    totals_.record_superseded(header);
+    ++count_.superseded;
+    count(header);
+  }
+  return action;
 }
 
-void ShardMachine::applied(const wire::PushHeader& header, core::TimePoint now) noexcept {
-  const int64_t staleness = count_.version - header.base_version;
+algorithm::PushContext ShardMachine::context_of(const wire::PushHeader& header) const {
+  algorithm::PushContext context;
+  context.version = count_.version;
+  context.staleness = std::max<int64_t>(values_version_ - header.base_version, 0);
+  context.steps = header.steps;
+  context.worker = header.worker;
+  context.steps_before = steps_;
+  context.workers = std::max(gate_.trainees(), 1);
+  context.learning_rate = header.learning_rate;
+  context.closes = gate_.would_end_round(header.id, header.clock);
+  context.last = count_.version + 1 == all_pushes_;
+  return context;
+}
+
+void ShardMachine::count(const wire::PushHeader& header) noexcept {
   ledger_.record(header.id);
-  totals_.record(header, now);
+  gate_.count(header.id, header.clock);
   ++count_.version;
   steps_ += header.steps;
-  count_.staleness_sum += static_cast<double>(staleness);
-  count_.staleness_max = std::max(count_.staleness_max, staleness);
+}
+
+void ShardMachine::applied(const wire::PushHeader& header, const algorithm::PushContext& context,
+                           bool published, core::TimePoint now) noexcept {
+  totals_.record(header, now);
+  count_.staleness_sum += static_cast<double>(context.staleness);
+  count_.staleness_max = std::max(count_.staleness_max, context.staleness);
+  count(header);
+  ++kept_;
+  if (context.closes) gate_.end_round();
+  if (!published) return;
+  values_version_ = count_.version;
+  kept_ = 0;
+}
+
+std::optional<algorithm::PushContext> ShardMachine::round_to_end(bool flush) {
+  if (!gate_.round_is_complete() && !flush) return std::nullopt;
+  if (kept_ == 0) {
+    // All who pushed to it brought what their predecessors had brought.
+    gate_.end_round();
+    return std::nullopt;
+  }
+  algorithm::PushContext context;
+  context.version = count_.version;
+  context.steps_before = steps_;
+  context.workers = std::max(gate_.trainees(), 1);
+  context.has_update = false;
+  context.closes = context.last = true;
+  return context;
+}
+
+void ShardMachine::round_ended(bool published) noexcept {
+  gate_.end_round();
+  kept_ = 0;
+  if (published) values_version_ = count_.version;
 }
 
 Result<int64_t> ShardMachine::fence(int64_t partition, int64_t incarnation) {
@@ -104,9 +161,11 @@ Status ShardMachine::check_identity(const wire::PushIdentity& id) const {
 }
 
 Status ShardMachine::check_metrics(const wire::PushHeader& header) const {
-  if (header.worker < 0 || header.worker >= kMostWorkers || header.steps < 0) {
-    return invalid_argument(fmt::format("{}: a push of {} steps by worker {} makes no sense", who(),
-                                        header.steps, header.worker));
+  if (header.worker < 0 || header.worker >= kMostWorkers || header.steps < 0 || header.clock < 0 ||
+      header.clock > kMostWindows) {
+    return invalid_argument(
+        fmt::format("{}: a push of {} steps by worker {}, its window {}, makes no sense", who(),
+                    header.steps, header.worker, header.clock));
   }
   for (const wire::EpochMetrics& metrics : header.metrics) {
     if (makes_sense(metrics)) continue;

@@ -5,18 +5,24 @@
 // in the answer. ShardStore has the values, rules, threads and replies, and holds back the calls
 // that come while a push is being applied (turns.h).
 //
-//   push()  an error     refused, whether fenced, a gap or senseless; not applied
-//           kDuplicate   had been applied: answer with the present values
-//           kApply       compute the values of the next version, then call applied(), which cannot
-//                        fail; when computing them fails, nothing is called and nothing changes
+//   push()  an error      refused, whether fenced, a gap or senseless; not applied
+//           kDuplicate    had been counted: answer with the present values
+//           kSuperseded   came when its round had ended: is counted, apart, and not applied
+//           kApply        let the rule have it, then call applied(), which cannot fail; when the
+//                         rule fails, nothing is called and nothing changes
+//
+// After each call round_to_end() says whether a round ends without another push. The answer to a
+// push is held until may_answer().
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "algorithm/update_rule.h"
+#include "server/gate.h"
 #include "server/push_ledger.h"
 #include "server/training_totals.h"
 #include "sluice/status.h"
@@ -27,7 +33,8 @@ namespace sluice::server {
 class ShardMachine {
  public:
   // `pushes`: how many each partition will have; outlives the machine.
-  ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes);
+  ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes,
+               Gate gate = {/*rounds=*/false, /*backups=*/0});
 
   // Values of so many bytes are to be assigned, which assigned() then says has been done.
   // INVALID_ARGUMENT: not the shard's size. ALREADY_EXISTS: there has been a push.
@@ -35,15 +42,32 @@ class ShardMachine {
   void assigned() noexcept { assigned_ = true; }
 
   struct PushAction {
-    enum class Kind { kApply, kDuplicate } kind = Kind::kApply;
+    enum class Kind { kApply, kDuplicate, kSuperseded } kind = Kind::kApply;
     algorithm::PushContext context;
   };
   // INVALID_ARGUMENT: a size or a number that makes no sense, or a push that the job does not have.
   // FAILED_PRECONDITION: no values assigned yet. ABORTED: fenced off, or a gap. Throws
   // std::bad_alloc, and then nothing has changed.
   Result<PushAction> push(const wire::PushHeader& header, size_t bytes);
-  // The push for which push() has just said kApply was applied at `now`.
-  void applied(const wire::PushHeader& header, core::TimePoint now) noexcept;
+  // The push for which push() has just said kApply was applied at `now`, and new values were
+  // published, or what it brought is kept.
+  void applied(const wire::PushHeader& header, const algorithm::PushContext& context,
+               bool published, core::TimePoint now) noexcept;
+
+  // Ignored when it is older than another.
+  void set_gate(const wire::Gate& gate) { gate_.set(gate); }
+  // Pushes under this lease are the member's.
+  void granted(int64_t partition, int64_t incarnation, int64_t member) {
+    gate_.grant(partition, incarnation, member);
+  }
+  // For the rule, when the present round ends without another push; `flush`: in any case, and what
+  // is kept outside of rounds too. Then call round_ended().
+  std::optional<algorithm::PushContext> round_to_end(bool flush);
+  void round_ended(bool published) noexcept;
+  bool may_answer(const wire::PushIdentity& id, int64_t clock) const {
+    return gate_.may_answer(id, clock);
+  }
+  const Gate& gate() const { return gate_; }
 
   // From now on pushes of the partition below the incarnation are fenced. Answers with the last
   // sequence that has been applied. INVALID_ARGUMENT: the job has no such partition, or an
@@ -51,6 +75,8 @@ class ShardMachine {
   Result<int64_t> fence(int64_t partition, int64_t incarnation);
 
   int64_t version() const { return count_.version; }
+  // Of the values: a push that is kept changes none.
+  int64_t values_version() const { return values_version_; }
   const wire::LedgerReply::ShardCount& count() const { return count_; }
   const TrainingTotals& totals() const { return totals_; }
   const PushLedger& ledger() const { return ledger_; }
@@ -62,6 +88,8 @@ class ShardMachine {
   Status check_metrics(const wire::PushHeader& header) const;
   Status refuse(PushDecision decision, const wire::PushIdentity& id);
   bool has_partition(int64_t partition) const;
+  algorithm::PushContext context_of(const wire::PushHeader& header) const;
+  void count(const wire::PushHeader& header) noexcept;
   std::string who() const;
 
   const wire::Shard shard_;
@@ -71,7 +99,11 @@ class ShardMachine {
   PushLedger ledger_;
   TrainingTotals totals_;
   wire::LedgerReply::ShardCount count_;
-  int64_t steps_ = 0;  // of the pushes that were applied
+  Gate gate_;
+  int64_t all_pushes_ = 0;  // that the job has
+  int64_t values_version_ = 0;
+  int64_t kept_ = 0;   // pushes that no values have come of yet
+  int64_t steps_ = 0;  // of the pushes that were counted
 };
 
 }  // namespace sluice::server

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "server/guarded.h"
@@ -19,12 +20,20 @@ constexpr size_t kBlock = 2048;
 
 ShardStore::ShardStore(const wire::Shard& shard, std::span<const int64_t> pushes,
                        MakeRule make_rule, std::shared_ptr<BufferPool> pool,
-                       const core::World& world)
+                       const core::World& world, const algorithm::Algorithm* algorithm,
+                       int64_t backups)
     : shard_(shard),
       make_rule_(std::move(make_rule)),
       pool_(std::move(pool)),
       world_(world),
-      machine_(shard, pushes) {}
+      algorithm_(algorithm),
+      machine_(shard, pushes, {algorithm != nullptr && algorithm->rounds, backups}) {}
+
+ShardStore::~ShardStore() {
+  for (Answer& answer : held_) {
+    answer.reply(failed_precondition("the server works for another job now"));
+  }
+}
 
 void ShardStore::assign(wire::ReceivedPayload values, core::Reply<Status> reply) {
   take(Assign{std::move(values), std::move(reply)});
@@ -41,13 +50,26 @@ void ShardStore::exchange(const wire::PushHeader& header, wire::ReceivedPayload 
   take(std::move(call));
 }
 
-void ShardStore::fence(int64_t partition, int64_t incarnation, core::Reply<Result<int64_t>> reply) {
-  take(Fence{partition, incarnation, std::move(reply)});
+void ShardStore::fence(const wire::FenceRequest& request, core::Reply<Result<int64_t>> reply) {
+  take(Fence{request, std::move(reply)});
 }
 
-Result<wire::PullReply> ShardStore::pull() const {
+void ShardStore::set_gate(const wire::GateRequest& request, core::Reply<Status> reply) {
+  take(SetGate{request, std::move(reply)});
+}
+
+Result<wire::PullReply> ShardStore::pull(int worker) {
   SLUICE_ASSIGN_OR_RETURN(const Snapshot now, snapshot());
-  return wire::PullReply{now.version, now.values};
+  std::lock_guard lock(mutex_);
+  if (worker >= 0 && algorithm_ != nullptr && algorithm_->keeps_bases) {
+    given_[worker] = {{}, now};
+  }
+  return wire::PullReply{now.version, now.values, machine_.gate().floor()};
+}
+
+std::string ShardStore::waiting_for() const {
+  std::lock_guard lock(mutex_);
+  return held_.empty() ? "" : machine_.gate().slowest();
 }
 
 Result<wire::PullReply> ShardStore::pull_averages() const {
@@ -112,18 +134,83 @@ void ShardStore::serve(Assign& call) {
 }
 
 void ShardStore::serve(Push& call) {
-  Result<wire::ExchangeReply> result =
-      guarded("exchange", [&] { return push_now(call.header, call.update); });
+  Result<Answer> answer = guarded("exchange", [&]() -> Result<Answer> {
+    {
+      std::lock_guard lock(mutex_);
+      held_.reserve(held_.size() + 1);
+    }
+    return push_now(call.header, call.update);
+  });
   call.update = {};
-  call.reply(std::move(result));
+  if (!answer.ok()) return call.reply(answer.status());
+  answer->reply = std::move(call.reply);
+  {
+    std::lock_guard lock(mutex_);
+    held_.push_back(*std::move(answer));
+  }
+  answer_held();
 }
 
 void ShardStore::serve(Fence& call) {
-  Result<int64_t> result = guarded("fence", [&] {
+  Result<int64_t> result = guarded("fence", [&]() -> Result<int64_t> {
+    {
+      std::lock_guard lock(mutex_);
+      machine_.set_gate(call.request.gate);
+      machine_.granted(call.request.partition, call.request.incarnation, call.request.member);
+    }
+    SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
     std::lock_guard lock(mutex_);
-    return machine_.fence(call.partition, call.incarnation);
+    return machine_.fence(call.request.partition, call.request.incarnation);
   });
   call.reply(std::move(result));
+  answer_held();
+}
+
+void ShardStore::serve(SetGate& call) {
+  const Status status = guarded("set_gate", [&] {
+    {
+      std::lock_guard lock(mutex_);
+      machine_.set_gate(call.request.gate);
+    }
+    return end_round(call.request.flush);
+  });
+  call.reply(status);
+  answer_held();
+}
+
+// Answers whoever need not wait any more, outside of the lock.
+void ShardStore::answer_held() noexcept {
+  std::vector<Answer> ready;
+  {
+    std::lock_guard lock(mutex_);
+    const auto waits = [this](const Answer& one) {
+      return !machine_.may_answer(one.id, one.clock);
+    };
+    const auto first = std::stable_partition(held_.begin(), held_.end(), waits);
+    ready.assign(std::move_iterator(first), std::move_iterator(held_.end()));
+    held_.erase(first, held_.end());
+  }
+  for (Answer& answer : ready) {
+    answer.reply(guarded("exchange", [&] { return reply_to(answer); }));
+  }
+}
+
+Result<wire::ExchangeReply> ShardStore::reply_to(const Answer& answer) {
+  std::lock_guard lock(mutex_);
+  const Snapshot& now = snapshot_;
+  const Snapshot& given = answer.given ? *answer.given : now;
+  const bool keeps =
+      algorithm_ != nullptr && (algorithm_->keeps_bases || algorithm_->answers_with_old);
+  if (keeps) given_[answer.worker] = {answer.id, given};
+  return wire::ExchangeReply{{now.version, answer.duplicate},
+                             {now.version, given.values, machine_.gate().floor()}};
+}
+
+// What the worker was given when its window began, where that is known.
+std::span<const float> ShardStore::base_of(const wire::PushHeader& header) const {
+  const auto given = given_.find(header.worker);
+  if (given == given_.end() || given->second.snapshot.version != header.base_version) return {};
+  return given->second.snapshot.values.values;
 }
 
 Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
@@ -143,29 +230,65 @@ Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
   return ok_status();
 }
 
-Result<wire::ExchangeReply> ShardStore::push_now(const wire::PushHeader& header,
-                                                 const wire::ReceivedPayload& update) {
+Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
+                                                const wire::ReceivedPayload& update) {
   using Kind = ShardMachine::PushAction::Kind;
   ShardMachine::PushAction action;
   Snapshot now;
+  Answer answer{.id = header.id, .clock = header.clock, .worker = header.worker};
+  const bool with_old = algorithm_ != nullptr && algorithm_->answers_with_old;
   {
     std::lock_guard lock(mutex_);
     SLUICE_ASSIGN_OR_RETURN(action, machine_.push(header, update.bytes()));
     now = snapshot_;
+    if (action.kind == Kind::kDuplicate && with_old) {
+      // The same as the first time, where this is a repetition.
+      const auto given = given_.find(header.worker);
+      if (given != given_.end() && given->second.id == header.id) {
+        answer.given = given->second.snapshot;
+      }
+    }
+    if (algorithm_ != nullptr && algorithm_->keeps_bases) action.context.base = base_of(header);
   }
-  if (action.kind == Kind::kDuplicate) {
-    return wire::ExchangeReply{{now.version, true}, {now.version, now.values}};
+  answer.duplicate = action.kind == Kind::kDuplicate;
+  if (action.kind != Kind::kApply) {
+    SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
+    return answer;
   }
+  if (with_old) answer.given = now;
 
   const core::TimePoint start = world_.now();
-  const Snapshot next = updated(now, update, action.context);
+  std::optional<Snapshot> next = updated(now, update, action.context);
   const core::TimePoint end = world_.now();
   // `now`, and with it perhaps the old values, is let go after the lock.
   std::lock_guard lock(mutex_);
-  machine_.applied(header, end);
-  snapshot_ = next;
+  machine_.applied(header, action.context, next.has_value(), end);
+  if (next) {
+    next->version = machine_.values_version();
+    std::swap(snapshot_, *next);
+  }
   update_seconds_ += core::to_seconds(end - start);
-  return wire::ExchangeReply{{next.version, false}, {next.version, next.values}};
+  return answer;
+}
+
+// Ends the round where no other push will.
+Status ShardStore::end_round(bool flush) {
+  std::optional<algorithm::PushContext> context;
+  Snapshot now;
+  {
+    std::lock_guard lock(mutex_);
+    context = machine_.round_to_end(flush);
+    now = snapshot_;
+  }
+  if (!context) return ok_status();
+  std::optional<Snapshot> next = updated(now, {}, *context);
+  std::lock_guard lock(mutex_);
+  machine_.round_ended(next.has_value());
+  if (next) {
+    next->version = machine_.values_version();
+    std::swap(snapshot_, *next);
+  }
+  return ok_status();
 }
 
 wire::Payload ShardStore::payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const {
@@ -173,24 +296,34 @@ wire::Payload ShardStore::payload_of(std::shared_ptr<const core::AlignedBuffer> 
   return {std::move(buffer), span};
 }
 
-ShardStore::Snapshot ShardStore::updated(const Snapshot& old, const wire::ReceivedPayload& update,
-                                         const algorithm::PushContext& context) {
+// The values that come of a push; nullopt: the rule keeps it.
+std::optional<ShardStore::Snapshot> ShardStore::updated(const Snapshot& old,
+                                                        const wire::ReceivedPayload& update,
+                                                        const algorithm::PushContext& context) {
   const auto values = pool_->take();
   const auto averages = rule_.average ? pool_->take() : nullptr;
   PayloadReader reader(update);
   alignas(64) float scratch[kBlock];
-  rule_.update->begin(context);
-  if (rule_.average) rule_.average->begin(context);
+  const bool publishes = rule_.update->begin(context);
+  if (rule_.average && publishes) {
+    algorithm::PushContext all = context;  // steps since values came of a push
+    all.steps_before = averaged_steps_;
+    all.steps = static_cast<int32_t>(context.steps_before + context.steps - averaged_steps_);
+    rule_.average->begin(all);
+  }
   for (size_t offset = 0; offset < shard_.size; offset += kBlock) {
     const size_t n = std::min(kBlock, shard_.size - offset);
     const std::span<float> block = values->span().subspan(offset, n);
-    rule_.update->apply(old.values.values.subspan(offset, n), reader.next({scratch, n}), block,
-                        offset, context);
-    if (!rule_.average) continue;
+    rule_.update->apply(old.values.values.subspan(offset, n),
+                        context.has_update ? reader.next({scratch, n}) : std::span<const float>(),
+                        publishes ? block : std::span<float>(), offset, context);
+    if (!rule_.average || !publishes) continue;
     rule_.average->apply(block, old.averages.values.subspan(offset, n),
                          averages->span().subspan(offset, n), offset);
   }
-  Snapshot result{old.version + 1, payload_of(values)};
+  if (!publishes) return std::nullopt;
+  averaged_steps_ = context.steps_before + context.steps;
+  Snapshot result{0, payload_of(values)};
   if (averages) result.averages = payload_of(averages);
   return result;
 }

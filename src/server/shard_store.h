@@ -11,7 +11,8 @@
 // (shard_machine.h), so that a fence's answer includes the push that was being applied. No thread
 // waits for its turn: a call that comes during another's turn is held with its message and its
 // reply, and the thread that ends that turn serves it. Each call is answered exactly once, after
-// its turn and outside of the lock; the buffers of its message are released before.
+// its turn and outside of the lock; the buffers of its message are released before. The answer to a
+// push may be held longer, by the gate (gate.h): until others have got as far, or its round ends.
 //
 // Errors: those of ShardMachine; RESOURCE_EXHAUSTED when memory runs out, INTERNAL when the rule
 // throws. Thread-safe. The caller keeps the store alive until its call returns; for a call that is
@@ -19,6 +20,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,8 +45,11 @@ class ShardStore {
 
   // Takes no memory for values, and makes no rule, before the first assign(). The pool's buffers
   // are at least as large as the shard. `world`, and `pushes` by partition, outlive the store.
+  // `algorithm`: whose rule it is; nullptr: nobody's, as of one without rounds. `backups`: workers
+  // that a round does not wait for.
   ShardStore(const wire::Shard& shard, std::span<const int64_t> pushes, MakeRule make_rule,
-             std::shared_ptr<BufferPool> pool, const core::World& world);
+             std::shared_ptr<BufferPool> pool, const core::World& world,
+             const algorithm::Algorithm* algorithm = nullptr, int64_t backups = 0);
 
   void assign(wire::ReceivedPayload values, core::Reply<Status> reply);
 
@@ -54,9 +59,12 @@ class ShardStore {
                 core::Reply<Result<wire::ExchangeReply>> reply);
 
   // Answers with the last sequence of the partition that has been applied.
-  void fence(int64_t partition, int64_t incarnation, core::Reply<Result<int64_t>> reply);
+  void fence(const wire::FenceRequest& request, core::Reply<Result<int64_t>> reply);
+  // Who trains has changed.
+  void set_gate(const wire::GateRequest& request, core::Reply<Status> reply);
 
-  Result<wire::PullReply> pull() const;
+  // `worker`: who begins a window with them; -1: nobody.
+  Result<wire::PullReply> pull(int worker = -1);
   // Before the first push they are the values. INVALID_ARGUMENT: the job keeps none.
   Result<wire::PullReply> pull_averages() const;
 
@@ -68,6 +76,11 @@ class ShardStore {
   Report report() const;
   // Of the partitions that the shard has heard of, in order.
   std::vector<wire::LedgerReply::PartitionCount> partitions() const;
+  // Whom answers are held for; empty: none are held.
+  std::string waiting_for() const;
+
+  // Answers what is held.
+  ~ShardStore();
 
  private:
   struct Assign {
@@ -80,15 +93,32 @@ class ShardStore {
     core::Reply<Result<wire::ExchangeReply>> reply;
   };
   struct Fence {
-    int64_t partition;
-    int64_t incarnation;
+    wire::FenceRequest request;
     core::Reply<Result<int64_t>> reply;
   };
-  using Call = std::variant<Assign, Push, Fence>;
+  struct SetGate {
+    wire::GateRequest request;
+    core::Reply<Status> reply;
+  };
+  using Call = std::variant<Assign, Push, Fence, SetGate>;
   struct Snapshot {
     int64_t version = 0;
     wire::Payload values{};
     wire::Payload averages{};  // empty: none are kept
+  };
+  // The answer to a push that has been counted.
+  struct Answer {
+    wire::PushIdentity id;
+    int64_t clock = 0;
+    int worker = 0;
+    bool duplicate = false;
+    std::optional<Snapshot> given{};  // else the values when it is answered
+    core::Reply<Result<wire::ExchangeReply>> reply{};
+  };
+  // What a worker was given last.
+  struct Given {
+    wire::PushIdentity id;  // in answer to this push
+    Snapshot snapshot;
   };
 
   void take(Call call);
@@ -98,25 +128,33 @@ class ShardStore {
   void serve(Assign& call);
   void serve(Push& call);
   void serve(Fence& call);
+  void serve(SetGate& call);
   Status assign_now(const wire::ReceivedPayload& values);
-  Result<wire::ExchangeReply> push_now(const wire::PushHeader& header,
-                                       const wire::ReceivedPayload& update);
+  Result<Answer> push_now(const wire::PushHeader& header, const wire::ReceivedPayload& update);
+  Status end_round(bool flush);
+  void answer_held() noexcept;
+  Result<wire::ExchangeReply> reply_to(const Answer& answer);
+  std::span<const float> base_of(const wire::PushHeader& header) const;
   Result<Snapshot> snapshot() const;
   wire::Payload payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const;
-  Snapshot updated(const Snapshot& old, const wire::ReceivedPayload& update,
-                   const algorithm::PushContext& context);
+  std::optional<Snapshot> updated(const Snapshot& old, const wire::ReceivedPayload& update,
+                                  const algorithm::PushContext& context);
 
   const wire::Shard shard_;
   const MakeRule make_rule_;
   const std::shared_ptr<BufferPool> pool_;
   const core::World& world_;
 
-  algorithm::ShardRule rule_;  // used by the call whose turn it is
+  const algorithm::Algorithm* const algorithm_;
+  algorithm::ShardRule rule_;   // used by the call whose turn it is
+  int64_t averaged_steps_ = 0;  // that the averages have; likewise
 
   mutable std::mutex mutex_;  // for decisions; never held during a pass over the values
   Turns<Call> turns_;
   ShardMachine machine_;
   Snapshot snapshot_;  // changed by the call whose turn it is
+  std::vector<Answer> held_;
+  std::map<int, Given> given_;  // by worker, of algorithms that ask for it
   double update_seconds_ = 0;
 };
 

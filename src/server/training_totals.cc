@@ -20,6 +20,7 @@ void TrainingTotals::make_room(Epoch& epoch, const wire::EpochMetrics& metrics) 
 
 void TrainingTotals::count(Epoch& epoch, const wire::EpochMetrics& metrics,
                            core::TimePoint at) noexcept {
+  epoch.sums.superseded += metrics.superseded;
   if (metrics.samples == 0) return;
   epoch.sums.samples += metrics.samples;
   epoch.sums.loss_sum += metrics.loss_sum;
@@ -48,6 +49,14 @@ void TrainingTotals::record(const wire::PushHeader& header, core::TimePoint now)
   add(workers_.at(header.worker), worker);
 }
 
+void TrainingTotals::record_superseded(const wire::PushHeader& header) noexcept {
+  if (header.shard != wire::ShardMap::kLedgerShard) return;
+  for (const wire::EpochMetrics& metrics : header.metrics) {
+    epochs_.at(metrics.epoch).sums.superseded += metrics.samples;
+  }
+  add(workers_.at(header.worker), {header.worker, 1, 0});
+}
+
 void TrainingTotals::merge(const TrainingTotals& other) {
   for (const auto& [number, epoch] : other.epochs_) {
     Epoch& own = epochs_.try_emplace(number, Epoch{.sums = {.epoch = number}}).first->second;
@@ -62,7 +71,7 @@ void TrainingTotals::merge(const TrainingTotals& other) {
 std::vector<wire::EpochMetrics> TrainingTotals::epochs() const {
   std::vector<wire::EpochMetrics> result;
   for (const auto& [number, epoch] : epochs_) {
-    if (epoch.sums.samples > 0) result.push_back(epoch.sums);
+    if (epoch.sums.samples + epoch.sums.superseded > 0) result.push_back(epoch.sums);
   }
   return result;
 }
@@ -70,7 +79,7 @@ std::vector<wire::EpochMetrics> TrainingTotals::epochs() const {
 std::vector<core::TimePoint> TrainingTotals::counted_at() const {
   std::vector<core::TimePoint> result;
   for (const auto& [number, epoch] : epochs_) {
-    if (epoch.sums.samples > 0) result.push_back(epoch.counted_at);
+    if (epoch.sums.samples + epoch.sums.superseded > 0) result.push_back(epoch.counted_at);
   }
   return result;
 }

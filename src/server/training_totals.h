@@ -19,6 +19,8 @@ class TrainingTotals {
   void reserve(const wire::PushHeader& header);
   // Adds the metrics of a push that was applied at `now`, after reserve().
   void record(const wire::PushHeader& header, core::TimePoint now) noexcept;
+  // Counts the samples of a push that came too late for its round, apart, after reserve().
+  void record_superseded(const wire::PushHeader& header) noexcept;
 
   void merge(const TrainingTotals& other);
 

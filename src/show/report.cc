@@ -133,6 +133,8 @@ std::string to_json(const JobReport& report) {
   json["samples_per_second"] = samples_per_second(result);
   json["staleness"] = {{"mean", result.staleness_mean}, {"max", result.staleness_max}};
   json["duplicate_pushes"] = result.duplicate_pushes;
+  json["superseded_updates"] = result.superseded_updates;
+  json["superseded_samples"] = result.samples_superseded;
   json["fenced_pushes"] = result.fenced_pushes;
   json["parameters"] = report.parameters;
   json["dataset"] = report.dataset;
@@ -178,6 +180,10 @@ std::string to_text(const JobReport& report) {
   text += fmt::format("Number of parameter server updates: {}\n", result.server_updates);
   text += fmt::format("Staleness: mean {:.2f}, maximum {}\n", result.staleness_mean,
                       result.staleness_max);
+  if (result.superseded_updates > 0) {
+    text += fmt::format("Too late for their round, and dropped: {} updates of {} samples\n",
+                        result.superseded_updates, result.samples_superseded);
+  }
   for (const driver::WorkerReport& worker : result.workers) {
     text += fmt::format("Worker {}: {}, {}, {} partition(s), peak memory {} MB\n", worker.worker,
                         core::counted(worker.updates, "update", "updates"), samples(worker.samples),

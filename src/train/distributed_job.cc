@@ -138,7 +138,10 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
       blaming("optimizer", [&] { return worker::update_rule_of(training, model); });
   options.servers = config.servers;
   options.workers = config.workers;
-  if (training.threads == 0) options.gather = kGather;
+  // Rounds are of all workers from the first one on.
+  const bool rounds = training.trainer.algorithm->rounds;
+  if (training.threads == 0 || rounds) options.gather = kGather;
+  options.max_staleness = config.max_staleness;
   options.shards = config.shards;
   options.lease_timeout = core::from_seconds(config.lease_timeout);
   options.stall_timeout = core::from_seconds(config.stall_timeout);

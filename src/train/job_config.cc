@@ -145,7 +145,8 @@ void write(Json& json, const std::map<int, float>& value) {
 bool read_option(const std::string& key, const Json& value, JobConfig& config) {
   for (const auto& option : algorithm::all_options()) {
     if (underscored(key) != option.spec.name) continue;
-    if (value.is_structured() || value.is_string() || value.is_null()) {
+    const bool is_name = std::holds_alternative<algorithm::Word>(option.spec.fallback);
+    if (value.is_structured() || value.is_string() != is_name || value.is_null()) {
       wrong_type(key, algorithm::expected_type(option.spec.fallback), value);
     }
     config.trainer_options[option.spec.name] = algorithm::option_from_json(key, value);
@@ -373,17 +374,28 @@ void validate(const JobConfig& config) {
     const std::string wrong = check(field);
     if (!wrong.empty()) throw InvalidField(name, wrong);
   });
-  (void)algorithm_of(config);
-  const std::string wrong =
-      objection("optimizer", [&] { optim::validate(effective_optimizer(config)); });
+  const algorithm::Choice choice = algorithm_of(config);
+  const std::string wrong = objection("optimizer", [&] {
+    optim::validate(effective_optimizer(config));
+    (void)choice.worker_optimizer(effective_optimizer(config));
+  });
   if (!wrong.empty()) throw InvalidField("optimizer", wrong);
+  const int most = choice.algorithm->most_workers;
+  if (most > 0 && config.workers > most) {
+    throw InvalidField("workers", fmt::format("{} trains with {} worker, got {}", choice.name(),
+                                              most, config.workers));
+  }
+  if (choice.algorithm->rounds && config.max_staleness >= 0) {
+    throw InvalidField("max_staleness",
+                       fmt::format("{} trains in rounds, all workers of which wait for each other",
+                                   choice.name()));
+  }
 }
 
 algorithm::Choice algorithm_of(const JobConfig& config) {
   const auto names = algorithm::algorithm_names();
-  if (std::find(names.begin(), names.end(), config.trainer) == names.end()) {
-    std::string lower = config.trainer;
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const std::string lower = algorithm::normalized_name(config.trainer);
+  if (std::find(names.begin(), names.end(), lower) == names.end()) {
     const std::string meant = core::nearest(lower, names);
     throw InvalidField(
         "trainer", fmt::format("unknown trainer \"{}\": {}", config.trainer,
@@ -408,6 +420,9 @@ std::vector<std::string> ignored_columns(const JobConfig& config) {
 
 OptimizerSpec effective_optimizer(const JobConfig& config) {
   OptimizerSpec optimizer = config.optimizer;
+  // Nobody asked for another than the default, with which this trainer could not begin.
+  const char* own = algorithm_of(config).algorithm->optimizer;
+  if (own != nullptr && optimizer == JobConfig().optimizer) optimizer = OptimizerSpec(own);
   if (config.learning_rate > 0) optimizer.learning_rate = config.learning_rate;
   return optimizer;
 }

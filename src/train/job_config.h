@@ -41,6 +41,7 @@ struct JobConfig {
   int servers = 1;
   int shards = 0;
   int parallelism_factor = 1;
+  int max_staleness = -1;  // in windows; -1: none
   int64_t batch_size = 16;
   int epochs = 5;
   uint64_t seed = 0;
@@ -188,6 +189,10 @@ void visit_fields(Config& c, Visit visit) {
   visit("parallelism_factor", c.parallelism_factor,
         Help{kCluster, "NUMBER", "partitions of the dataset per worker"},
         [](const int& n) { return at_least<1>(n, "1"); });
+  visit("max_staleness", c.max_staleness,
+        Help{kCluster, "WINDOWS",
+             "how many windows a worker may be ahead of the slowest; 0: none; -1: any number"},
+        [](const int& n) { return at_least<-1>(n, "-1"); });
   visit("shards", c.shards,
         Help{kCluster, "NUMBER", "pieces of the parameters; 0: as few as keep each within 4 MiB"},
         [](const int& n) { return at_least<0>(n, "0 (by size)"); });

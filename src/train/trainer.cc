@@ -32,8 +32,8 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   config.shards = options.shards;
   config.parallelism_factor = options.parallelism_factor;
   config.batch_size = options.batch_size;
-  config.trainer_options["window"] = int64_t{options.window};
-  config.trainer_options["overlap"] = options.overlap;
+  if (options.window > 0) config.trainer_options["window"] = int64_t{options.window};
+  if (options.overlap) config.trainer_options["overlap"] = true;
   for (const auto& [name, value] : options.hyperparameters) config.trainer_options[name] = value;
   config.epochs = options.epochs;
   config.seed = options.seed;

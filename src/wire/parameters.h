@@ -44,8 +44,30 @@ struct EpochMetrics {
   double loss_sum = 0;  // sum over samples
   // Of the metrics, as backend::StepMetrics; at most kMostCounters.
   std::vector<double> counters{};
+  // Of pushes that came when their round had ended: not in `samples`, nor in any other sum.
+  int64_t superseded = 0;
 
   friend bool operator==(const EpochMetrics&, const EpochMetrics&) = default;
+};
+
+// Who trains at the moment, and how far they may be apart. Servers hold answers by it
+// (server/gate.h).
+struct Gate {
+  struct Trainee {
+    int64_t member = 0;
+    int worker = 0;  // its number, for people
+    // Where it begins; -1: at the floor that the servers tell it, and nobody waits for it before
+    // its first push.
+    int64_t clock = -1;
+    friend bool operator==(const Trainee&, const Trainee&) = default;
+  };
+
+  int64_t generation = 0;  // the driver counts; of two the larger is newer
+  std::vector<Trainee> trainees{};
+  // Windows that one may be ahead of the slowest; -1: any number.
+  int64_t max_staleness = -1;
+
+  friend bool operator==(const Gate&, const Gate&) = default;
 };
 
 struct PushHeader {
@@ -55,13 +77,15 @@ struct PushHeader {
   int worker = 0;            // who pushes; for the per-worker report only
   int64_t base_version = 0;  // the shard's version that the worker started from
   int32_t steps = 0;         // mini-batches that the payload sums up
+  double learning_rate = 0;  // of the last of them; 0: not known
+  int64_t clock = 0;         // of the worker: the windows that it has pushed, with this one
   // Recorded once with the push it came with. Only the ledger shard's push carries them
   // (ShardMap::kLedgerShard).
   std::vector<EpochMetrics> metrics;
 };
 
 struct PushReply {
-  int64_t version = 0;     // of the shard, after this push (or now, for a duplicate)
+  int64_t version = 0;     // of the shard's values, after this push (or now, for a duplicate)
   bool duplicate = false;  // this sequence had been applied before
 };
 
@@ -89,11 +113,13 @@ struct PullRequest {
   uint64_t job = 0;
   int shard = 0;
   bool averages = false;  // instead of the values, of a job that keeps some
+  int worker = -1;        // who begins a window with the values; -1: nobody
 };
 
 struct PullReply {
   int64_t version = 0;
-  Payload values;  // the whole shard
+  Payload values;     // the whole shard
+  int64_t clock = 0;  // the floor of the workers' clocks; see server/gate.h
 };
 
 struct ExchangeReply {
@@ -115,15 +141,30 @@ struct AssignRequest {
   int shard = 0;
 };
 
-// From now on pushes of `partition` under an incarnation below this one are refused.
+// From now on pushes of `partition` under an incarnation below this one are refused, and those
+// under this one are the member's.
 struct FenceRequest {
   uint64_t job = 0;
   int64_t partition = 0;
   int64_t incarnation = 0;
+  int64_t member = 0;
+  Gate gate{};  // of which the member is part
 };
 struct FenceReply {
   // The last sequence that every shard of this server has applied.
   int64_t sequence = 0;
+};
+
+struct GateRequest {
+  uint64_t job = 0;
+  Gate gate{};
+  // Whatever is kept for a round or a buffer is applied now: the job is about to be stopped.
+  bool flush = false;
+};
+
+struct PingReply {
+  // Whom answers are held for, as people call them ("worker 3"); empty: none are held.
+  std::string waiting_for;
 };
 
 struct LedgerRequest {
@@ -142,11 +183,12 @@ struct WorkerCount {
 struct LedgerReply {
   struct ShardCount {
     int shard = 0;
-    int64_t version = 0;       // pushes applied
+    int64_t version = 0;       // pushes counted
     int64_t duplicates = 0;    // pushes answered as duplicates
     int64_t fenced = 0;        // pushes refused for an old incarnation
     double staleness_sum = 0;  // over applied pushes: version at apply - base_version
     int64_t staleness_max = 0;
+    int64_t superseded = 0;  // of `version`: came when their round had ended, and were dropped
     friend bool operator==(const ShardCount&, const ShardCount&) = default;
   };
   std::vector<ShardCount> shards;
@@ -189,7 +231,9 @@ class ParameterService {
   virtual void fence(const FenceRequest& request, core::Reply<Result<FenceReply>> reply) = 0;
   virtual void ledger(const LedgerRequest& request, core::Reply<Result<LedgerReply>> reply) = 0;
   // Shows that the server lives and works for the job, while a long message is under way.
-  virtual void ping(uint64_t job, core::Reply<Status> reply) = 0;
+  virtual void ping(uint64_t job, core::Reply<Result<PingReply>> reply) = 0;
+  // Who trains has changed, or a knob. Idempotent; one that is older than another is ignored.
+  virtual void set_gate(const GateRequest& request, core::Reply<Status> reply) = 0;
 };
 
 // One call that a channel makes: when it must be over, and how large its answer may be, besides
@@ -212,6 +256,7 @@ class ParameterChannel {
   struct PulledVersion {
     PushReply push;  // left empty by pull()
     int64_t version = 0;
+    int64_t clock = 0;
   };
   // `into` receives the shard's values (its size is the shard's) and stays valid until the answer.
   virtual void exchange(const PushHeader& header, Payload update, std::span<float> into,
@@ -226,7 +271,10 @@ class ParameterChannel {
                      core::Reply<Result<FenceReply>> reply) = 0;
   virtual void ledger(const LedgerRequest& request, const CallOptions& options,
                       core::Reply<Result<LedgerReply>> reply) = 0;
-  virtual void ping(uint64_t job, const CallOptions& options, core::Reply<Status> reply) = 0;
+  virtual void ping(uint64_t job, const CallOptions& options,
+                    core::Reply<Result<PingReply>> reply) = 0;
+  virtual void set_gate(const GateRequest& request, const CallOptions& options,
+                        core::Reply<Status> reply) = 0;
 
   // Ends what is under way: each call is answered soon, with CANCELLED unless it just ended.
   virtual void cut() = 0;

@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/rng.h"
 #include "nn/lowering.h"
+#include "optim/schedule.h"
 #include "sluice/model.h"
 #include "worker/caught.h"
 
@@ -24,7 +25,7 @@ backend::ReplicaOptions replica_options(const wire::TrainingSpec& spec, const Mo
   options.precision = backend::parse_precision(spec.precision);
   options.deterministic = spec.deterministic;
   if (rule.trains_locally()) {
-    options.optimizer = spec.optimizer;
+    options.optimizer = spec.trainer.worker_optimizer(spec.optimizer);
     options.undecayed = nn::undecayed_ranges(model, spec.optimizer);
     options.optimizer->use_ema = false;  // averages are of the centre, and the servers' to keep
   } else {
@@ -84,6 +85,7 @@ struct PartitionTrainer::Run {
 
   enum class Exchange { kNone, kUnderWay, kAnswered } exchange = Exchange::kNone;
   bool pulling = false;      // the exchange is the first pull
+  bool has_pushed = false;
   bool window_over = false;  // with overlap: and waits for the answer to the push before
   bool draining = false;
   bool winding_up = false;       // only answers are missing
@@ -132,7 +134,7 @@ void PartitionTrainer::begin(const wire::Lease& lease, PartitionData data) {
   (void)replica_->take_metrics();
   run.pulling = true;
   run.exchange = Run::Exchange::kUnderWay;
-  run.client.pull(pulled_->span(), answer_to(&PartitionTrainer::pulled));
+  run.client.pull_for(worker_, pulled_->span(), answer_to(&PartitionTrainer::pulled));
 }
 
 // `method` runs on the strand when the client has answered OK.
@@ -147,14 +149,32 @@ core::Reply<Status> PartitionTrainer::answer_to(void (PartitionTrainer::*method)
 
 void PartitionTrainer::adopt(backend::OwnUpdate own) {
   run_->exchange = Run::Exchange::kNone;
-  replica_->adopt(pulled_->span(), own);
+  replica_->adopt(pulled_->span(), own, rule_->pull_rate());
   base_versions_ = run_->client.versions();
+  has_adopted_ = true;
 }
 
 void PartitionTrainer::pulled() {
   run_->pulling = false;
-  adopt(backend::OwnUpdate::kIncluded);
+  catch_up();
+  run_->exchange = Run::Exchange::kNone;
+  if (rule_->adoption() == algorithm::Adoption::kPullTowards && has_adopted_) {
+    // What this replica has explored is its own, also from one lease to the next.
+    replica_->begin_window();
+    base_versions_ = run_->client.versions();
+  } else {
+    adopt(backend::OwnUpdate::kIncluded);
+  }
   next_window();
+}
+
+// A worker that comes while others train begins where they are, and is not waited for before.
+void PartitionTrainer::catch_up() { clock_ = std::max(clock_, run_->client.clock()); }
+
+// What the answer to a push does to the replica, when nothing else is under way.
+backend::OwnUpdate PartitionTrainer::own_update() const {
+  const bool pulls = rule_->adoption() == algorithm::Adoption::kPullTowards;
+  return pulls ? backend::OwnUpdate::kElastic : backend::OwnUpdate::kIncluded;
 }
 
 // Faithful to the original: train a window, push it, wait for the new centre, go on from there.
@@ -197,17 +217,20 @@ void PartitionTrainer::train_batch() {
     run.push.last_epoch = epoch;
   }
   replica_->start_step(make_batch(*replica_, *run.batches, run.step));
+  ++steps_;
 }
 
 void PartitionTrainer::window_trained() {
   Run& run = *run_;
   send_unsent();
   run.push.update = updates_->lend();
+  run.push.header.clock = ++clock_;
+  run.push.header.learning_rate = optim::rate_at(spec_.optimizer.learning_rate, steps_ - 1);
   run.push.base_versions = base_versions_;
   replica_->start_update({.trained = rule_->update_scale(run.push.header.steps),
-                          .state = 1.0f / static_cast<float>(spec_.workers)},
+                          .weights = rule_->contribution() == algorithm::Contribution::kWeights},
                          run.push.update->span());
-  if (!spec_.trainer.options.flag("overlap")) return send(run.push);  // answered() goes on
+  if (!spec_.trainer.overlaps()) return send(run.push);  // answered() goes on
   run.window_over = true;
   if (run.exchange != Run::Exchange::kUnderWay) overlap_next_window();
 }
@@ -236,12 +259,14 @@ void PartitionTrainer::send_when_ready() {
 
 void PartitionTrainer::answered() {
   Run& run = *run_;
+  // In rounds also who came too late for one goes on with the one that is open.
+  if (!std::exchange(run.has_pushed, true) || spec_.trainer.algorithm->rounds) catch_up();
   if (run.winding_up) return wind_up();
-  if (spec_.trainer.options.flag("overlap")) {
+  if (spec_.trainer.overlaps()) {
     if (run.window_over) overlap_next_window();
     return;
   }
-  adopt(backend::OwnUpdate::kIncluded);
+  adopt(own_update());
   next_window();
 }
 

@@ -72,6 +72,8 @@ class PartitionTrainer {
 
   void send(Push& push);
   void adopt(backend::OwnUpdate own);
+  backend::OwnUpdate own_update() const;
+  void catch_up();
   core::Reply<Status> answer_to(void (PartitionTrainer::*method)());
   template <typename F>
   void guarded(F f);
@@ -85,6 +87,9 @@ class PartitionTrainer {
   std::optional<UpdateBuffers> updates_;
   // Destroyed before the buffers: its destructor waits until the device uses none of them.
   std::unique_ptr<backend::Replica> replica_;
+  bool has_adopted_ = false;  // the replica's parameters come from the servers
+  int64_t steps_ = 0;         // of the replica
+  int64_t clock_ = 0;         // windows that it has pushed, or that others had when it came
   std::unique_ptr<Run> run_;  // the training that is under way
 };
 

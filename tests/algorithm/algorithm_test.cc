@@ -8,6 +8,8 @@
 namespace sluice::algorithm {
 namespace {
 
+using ::testing::IsSupersetOf;
+
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -21,11 +23,11 @@ std::string message_of(const std::function<void()>& call) {
 }
 
 TEST(AlgorithmTest, EveryOneSaysWhatItIsAndMakesBothHalves) {
-  EXPECT_THAT(algorithm_names(), ElementsAre("adag", "downpour", "async_sgd"));
+  EXPECT_THAT(algorithm_names(), IsSupersetOf({"adag", "downpour", "dynsgd", "async_diloco"}));
   for (const Algorithm* algorithm : algorithms()) {
     const Choice choice(algorithm->name);
     EXPECT_STRNE(algorithm->summary, "");
-    EXPECT_EQ(choice.worker_rule()->window(), 5);
+    EXPECT_EQ(choice.worker_rule()->window(), choice.options.whole("window"));
     EXPECT_NE(algorithm->server(choice.options, OptimizerSpec("adam"), {16}), nullptr);
     for (const OptionSpec& option : algorithm->options) {
       EXPECT_STRNE(option.help, "");
@@ -34,10 +36,14 @@ TEST(AlgorithmTest, EveryOneSaysWhatItIsAndMakesBothHalves) {
   }
 }
 
+TEST(AlgorithmTest, NamesMayHaveDashesAndCapitals) {
+  EXPECT_EQ(&find_algorithm("DC-ASGD"), &find_algorithm("dc_asgd"));
+}
+
 TEST(AlgorithmTest, AChoiceCrossesTheWire) {
   Choice choice("downpour");
   choice.set("window", int64_t{7}).set("overlap", true);
-  EXPECT_EQ(choice.to_json(), R"({"name":"downpour","window":7,"overlap":true})");
+  EXPECT_EQ(choice.to_json(), R"({"name":"downpour","window":7,"overlap":true,"bound_gain":true})");
   EXPECT_EQ(Choice::from_json(choice.to_json()), choice);
   EXPECT_NE(Choice::from_json(R"({"name":"downpour"})"), choice);
   EXPECT_EQ(Choice::from_json(R"({"name":"downpour"})"), Choice("downpour"));

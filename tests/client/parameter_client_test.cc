@@ -263,7 +263,12 @@ class ThreadedServers final : public wire::Transport {
               core::Reply<Result<PulledVersion>> reply) override {
       hold(request.shard, {}, into, std::move(reply));
     }
-    void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
+    void ping(uint64_t, const wire::CallOptions&,
+              core::Reply<Result<wire::PingReply>> reply) override {
+      reply(wire::PingReply{});
+    }
+    void set_gate(const wire::GateRequest&, const wire::CallOptions&,
+                  core::Reply<Status> reply) override {
       reply(ok_status());
     }
     void cut() override {

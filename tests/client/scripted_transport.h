@@ -37,9 +37,18 @@ class ScriptedChannel final : public UnusedChannel {
     averages_pulled.push_back(request.averages);
     answer(request.shard, into, std::move(reply));
   }
-  void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
+  void ping(uint64_t, const wire::CallOptions&,
+            core::Reply<Result<wire::PingReply>> reply) override {
     ++pings;
-    reply(pong);
+    if (pong.ok()) {
+      reply(wire::PingReply{});
+    } else {
+      reply(pong);
+    }
+  }
+  void set_gate(const wire::GateRequest&, const wire::CallOptions&,
+                core::Reply<Status> reply) override {
+    reply(ok_status());
   }
   void cut() override {
     ++cuts;

@@ -129,8 +129,11 @@ class FakeServer final : public wire::ParameterService {
     answer(ServerCall::kLedger, std::move(reply),
            [this] { return Result<wire::LedgerReply>(ledger_answer_); });
   }
-  void ping(uint64_t, core::Reply<Status> reply) override {
-    answer(ServerCall::kPing, std::move(reply), [] { return ok_status(); });
+  void ping(uint64_t, core::Reply<Result<wire::PingReply>> reply) override {
+    answer(ServerCall::kPing, std::move(reply), [] { return Result(wire::PingReply{}); });
+  }
+  void set_gate(const wire::GateRequest&, core::Reply<Status> reply) override {
+    reply(ok_status());
   }
 
  private:

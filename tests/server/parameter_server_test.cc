@@ -54,7 +54,8 @@ class UnemployedServerTest : public ::testing::Test {
         [&](auto reply) { server().ledger(request, std::move(reply)); });
   }
   Status ping(uint64_t job) {
-    return await_status([&](auto reply) { server().ping(job, std::move(reply)); });
+    return await_result<wire::PingReply>([&](auto reply) { server().ping(job, std::move(reply)); })
+        .status();
   }
   Result<wire::PushReply> push(int shard, int64_t partition, int64_t incarnation,
                                int64_t sequence) {

@@ -41,7 +41,7 @@ class ShardMachineTest : public ::testing::Test {
     const auto action = machine_.push(header, kBytes);
     ASSERT_TRUE(action.ok()) << action.status();
     ASSERT_EQ(action->kind, Kind::kApply);
-    machine_.applied(header, {});
+    machine_.applied(header, action->context, /*published=*/true, {});
   }
   // Nothing has been counted or noted.
   void expect_untouched() {
@@ -63,7 +63,7 @@ TEST_F(ShardMachineTest, APushIsAppliedWhenTheShellSaysSo) {
   expect_untouched();
   // The shell failed to apply it, and it comes again.
   EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kApply);
-  machine_.applied(header, {});
+  machine_.applied(header, {}, /*published=*/true, {});
   EXPECT_EQ(machine_.version(), 1);
   EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kDuplicate);
   EXPECT_EQ(machine_.count().duplicates, 1);
@@ -81,7 +81,7 @@ TEST_F(ShardMachineTest, TheRuleHearsHowStaleThePushIs) {
   EXPECT_EQ(action->context.staleness, 1);
   EXPECT_EQ(action->context.steps, 5);
   EXPECT_EQ(action->context.worker, 7);
-  machine_.applied(late, {});
+  machine_.applied(late, action->context, /*published=*/true, {});
   EXPECT_EQ(machine_.count().staleness_max, 1);
   EXPECT_EQ(machine_.count().staleness_sum, 0 + 1 + 1);
 }
@@ -95,7 +95,7 @@ TEST_F(ShardMachineTest, TheRuleHearsHowManyMiniBatchesWereAppliedBefore) {
   header.steps = 3;
   EXPECT_EQ(machine_.push(header, kBytes)->context.steps_before, 4) << "and this fails";
   EXPECT_EQ(machine_.push(header, kBytes)->context.steps_before, 4);
-  machine_.applied(header, {});
+  machine_.applied(header, {}, /*published=*/true, {});
   EXPECT_EQ(machine_.push(push_of(2, 1, 1), kBytes)->context.steps_before, 7);
 }
 
@@ -292,7 +292,7 @@ class RandomEvents {
   void end_turn() {
     const wire::PushHeader header = *std::exchange(running_, std::nullopt);
     if (below(4) != 0) {  // otherwise the rule threw
-      machine_.applied(header, {});
+      machine_.applied(header, {}, /*published=*/true, {});
       Partition& partition = model_[header.id.partition];
       partition.applied.push_back(header.id.sequence);
       partition.incarnation = header.id.incarnation;

@@ -75,10 +75,11 @@ class FragileRule final : public algorithm::UpdateRule {
   enum class Fails { kNever, kAtBegin, kHalfway };
   FragileRule(const std::atomic<Fails>* fails, Gate* gate) : fails_(*fails), gate_(*gate) {}
 
-  void begin(const algorithm::PushContext& context) override {
+  bool begin(const algorithm::PushContext& context) override {
     last_context = context;
     gate_.pass();
     if (fails_ == Fails::kAtBegin) throw std::runtime_error("begin failed");
+    return true;
   }
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t offset, const algorithm::PushContext&) override {
@@ -110,8 +111,9 @@ class ShardStoreTest : public ::testing::Test {
     return push(header, whole(ones_));
   }
   Result<int64_t> fence(int64_t partition, int64_t incarnation) {
-    return await_result<int64_t>(
-        [&](auto reply) { store_.fence(partition, incarnation, std::move(reply)); });
+    return await_result<int64_t>([&](auto reply) {
+      store_.fence({0, partition, incarnation}, std::move(reply));
+    });
   }
   float value_at(size_t i) { return store_.pull()->values.values[i]; }
 
@@ -357,7 +359,7 @@ TEST_F(HeldCallsTest, AreAnsweredInOrderAfterTheRunningOneAndOnce) {
 TEST_F(HeldCallsTest, AFenceAnswersWithThePushThatWasBeingApplied) {
   start_a_push();
   Awaited<Result<int64_t>> fenced;
-  store_.fence(0, 2, fenced.reply());
+  store_.fence({0, 0, 2}, fenced.reply());
   hold_a_push("late", push_of(0, 1, 2));
   EXPECT_FALSE(fenced.is_there_within(std::chrono::seconds(0)));
   let_it_go_on();

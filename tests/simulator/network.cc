@@ -159,7 +159,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
           if (!result.ok()) return reply(result.status());
           network.on_exchange({address, header, false, true});
           take(result->pull, into);
-          reply(PulledVersion{result->push, result->pull.version});
+          reply(PulledVersion{result->push, result->pull.version, result->pull.clock});
         });
   }
 
@@ -173,7 +173,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         [into, reply = std::move(reply)](Result<wire::PullReply> result) mutable {
           if (!result.ok()) return reply(result.status());
           take(*result, into);
-          reply(PulledVersion{{}, result->version});
+          reply(PulledVersion{{}, result->version, result->clock});
         });
   }
 
@@ -223,11 +223,22 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         std::move(reply));
   }
 
-  void ping(uint64_t job, const wire::CallOptions& options, core::Reply<Status> reply) override {
-    channel_.call<Status>(
+  void ping(uint64_t job, const wire::CallOptions& options,
+            core::Reply<Result<wire::PingReply>> reply) override {
+    channel_.call<Result<wire::PingReply>>(
         "Ping", -1, options,
-        [job](Network::Listening& to, core::Reply<Status> answer) {
+        [job](Network::Listening& to, core::Reply<Result<wire::PingReply>> answer) {
           to.parameters->ping(job, std::move(answer));
+        },
+        std::move(reply));
+  }
+
+  void set_gate(const wire::GateRequest& request, const wire::CallOptions& options,
+                core::Reply<Status> reply) override {
+    channel_.call<Status>(
+        "SetGate", -1, options,
+        [request](Network::Listening& to, core::Reply<Status> answer) {
+          to.parameters->set_gate(request, std::move(answer));
         },
         std::move(reply));
   }

@@ -46,15 +46,15 @@ class ToyReplica final : public backend::Replica {
     return std::make_shared<core::AlignedBuffer>(parameters_.size());
   }
   void begin_window() override { anchor_ = parameters_; }
-  void start_update(const backend::UpdateScale& scale, std::span<float> update) override {
+  void start_update(const backend::UpdateSpec& spec, std::span<float> update) override {
     for (size_t i = 0; i < update.size(); ++i) {
-      last_update_[i] = update[i] = scale.trained * (parameters_[i] - anchor_[i]);
+      last_update_[i] = update[i] = spec.trained * (parameters_[i] - anchor_[i]);
     }
     update_metrics_ = take_metrics();
   }
   bool update_ready() override { return true; }
   backend::StepMetrics finish_update() override { return std::exchange(update_metrics_, {}); }
-  void adopt(std::span<const float> centre, backend::OwnUpdate own) override {
+  void adopt(std::span<const float> centre, backend::OwnUpdate own, float) override {
     std::copy(centre.begin(), centre.end(), parameters_.begin());
     if (own == backend::OwnUpdate::kMissing) {
       for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i] += last_update_[i];

@@ -70,8 +70,11 @@ class GatedService final : public wire::ParameterService {
               core::Reply<Result<wire::LedgerReply>> reply) override {
     server_.ledger(request, std::move(reply));
   }
-  void ping(uint64_t job, core::Reply<Status> reply) override {
+  void ping(uint64_t job, core::Reply<Result<wire::PingReply>> reply) override {
     server_.ping(job, std::move(reply));
+  }
+  void set_gate(const wire::GateRequest& request, core::Reply<Status> reply) override {
+    server_.set_gate(request, std::move(reply));
   }
 
  private:

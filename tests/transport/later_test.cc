@@ -209,7 +209,12 @@ class SilentServer final : public wire::ParameterService {
   void ledger(const wire::LedgerRequest&, core::Reply<Result<wire::LedgerReply>> reply) override {
     reply(not_found(""));
   }
-  void ping(uint64_t, core::Reply<Status> reply) override { reply(ok_status()); }
+  void ping(uint64_t, core::Reply<Result<wire::PingReply>> reply) override {
+    reply(wire::PingReply{});
+  }
+  void set_gate(const wire::GateRequest&, core::Reply<Status> reply) override {
+    reply(ok_status());
+  }
 
  private:
   std::mutex mutex_;
@@ -242,11 +247,11 @@ TEST_P(CutTest, CallThatWaitsForAServerIsCancelled) {
   const std::string nobody =
       GetParam() == TransportKind::kGrpcUnix ? any_address(GetParam()) : "127.0.0.1:1";
   const auto channel = transport->connect_parameters(nobody);
-  Awaited<Status> pinged;
+  Awaited<Result<wire::PingReply>> pinged;
   channel->ping(1, {core::Duration::max()}, pinged.reply());
   EXPECT_FALSE(pinged.is_there_within(std::chrono::milliseconds(20)));
   channel->cut();
-  EXPECT_EQ(pinged.get().code(), StatusCode::kCancelled);
+  EXPECT_EQ(pinged.get().status().code(), StatusCode::kCancelled);
 }
 
 // What a server is told about its job decides how large messages may be.
@@ -279,12 +284,12 @@ TEST_P(MessageSizeTest, LargerMessagesAreRefusedAndTheSizesTold) {
 
 TEST_P(MessageSizeTest, CallsWaitUntilTheSizeIsKnown) {
   listen(wire::ListenOptions::kNotKnownYet);
-  Awaited<Status> pinged;
+  Awaited<Result<wire::PingReply>> pinged;
   channel_->ping(5, kSoon, pinged.reply());
   EXPECT_FALSE(pinged.is_there_within(std::chrono::milliseconds(100)));
   const Status serving = listener_->serve(10'000);
   ASSERT_TRUE(serving.ok()) << serving;
-  EXPECT_EQ(pinged.get().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(pinged.get().status().code(), StatusCode::kFailedPrecondition);
 }
 
 TEST_P(MessageSizeTest, ListenerThatNeverServedEnds) {

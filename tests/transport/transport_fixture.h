@@ -103,7 +103,9 @@ inline Result<wire::LedgerReply> ledger(wire::ParameterChannel& channel, uint64_
 
 inline Status ping(wire::ParameterChannel& channel, uint64_t job,
                    const wire::CallOptions& options = kSoon) {
-  return await_status([&](auto reply) { channel.ping(job, options, std::move(reply)); });
+  return await_result<wire::PingReply>(
+             [&](auto reply) { channel.ping(job, options, std::move(reply)); })
+      .status();
 }
 
 inline Result<wire::AcquireReply> acquire(wire::ControlChannel& channel, int64_t member,

@@ -78,7 +78,12 @@ class SilentChannel final : public UnusedChannel {
             core::Reply<Result<PulledVersion>> reply) override {
     keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
   }
-  void ping(uint64_t, const wire::CallOptions&, core::Reply<Status> reply) override {
+  void set_gate(const wire::GateRequest&, const wire::CallOptions&,
+                core::Reply<Status> reply) override {
+    keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
+  }
+  void ping(uint64_t, const wire::CallOptions&,
+            core::Reply<Result<wire::PingReply>> reply) override {
     keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
   }
   void cut() override {

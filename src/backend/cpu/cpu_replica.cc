@@ -49,7 +49,7 @@ CpuReplica::CpuReplica(const Graph& graph, const ReplicaOptions& options)
       plan_(make_cpu_plan(graph_, options_)),
       parameters_(graph.parameter_size, options_, trained_parameters(plan_), graph_.weight_rules),
       metrics_{.counters = std::vector<double>(graph_.counters())},
-      window_(graph.parameter_size, state_of(graph_), !options.optimizer) {
+      window_(graph.parameter_size, untrained_of(graph_), !options.optimizer) {
   device_.threads = options_.threads;
   int64_t products = 0;
   for (const Op& op : graph_.ops) {
@@ -150,18 +150,18 @@ void CpuReplica::begin_window() {
   window_.begin(parameters_.values());
 }
 
-void CpuReplica::start_update(const UpdateScale& scale, std::span<float> update) {
+void CpuReplica::start_update(const UpdateSpec& spec, std::span<float> update) {
   check_trains(options_);
   check_exchange(graph_, "update", update.size());
-  window_.update(scale, parameters_.values(), update);
+  window_.update(spec, parameters_.values(), update);
   if (!parameters_.has_optimizer()) parameters_.clip(update);
   window_metrics_ = take_metrics();
 }
 
-void CpuReplica::adopt(std::span<const float> centre, OwnUpdate own) {
+void CpuReplica::adopt(std::span<const float> centre, OwnUpdate own, float rate) {
   check_trains(options_);
   check_exchange(graph_, "centre", centre.size());
-  window_.adopt(centre, own, parameters_.values());
+  window_.adopt(centre, own, rate, parameters_.values());
   parameters_.values_changed();
 }
 

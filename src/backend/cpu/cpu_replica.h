@@ -35,10 +35,10 @@ class CpuReplica final : public Replica {
 
   std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() override;
   void begin_window() override;
-  void start_update(const UpdateScale& scale, std::span<float> update) override;
+  void start_update(const UpdateSpec& spec, std::span<float> update) override;
   bool update_ready() override { return true; }
   StepMetrics finish_update() override { return std::exchange(window_metrics_, {}); }
-  void adopt(std::span<const float> centre, OwnUpdate own) override;
+  void adopt(std::span<const float> centre, OwnUpdate own, float rate) override;
   void adopt_averages() override;
   optim::OptimizerState optimizer_state() override;
   void restore_optimizer(const optim::OptimizerState& state) override;

@@ -21,6 +21,11 @@ SLUICE_SIMD void add_to(const float* a, float* out, size_t n) {
   for (size_t i = 0; i < n; ++i) out[i] += a[i];
 }
 
+// parameters += rate (centre - parameters)
+SLUICE_SIMD void pull_towards(const float* centre, float rate, float* parameters, size_t n) {
+  for (size_t i = 0; i < n; ++i) parameters[i] += rate * (centre[i] - parameters[i]);
+}
+
 SLUICE_SIMD void scale_by(const float* a, float scale, float* out, size_t n) {
   for (size_t i = 0; i < n; ++i) out[i] = a[i] * scale;
 }
@@ -34,10 +39,10 @@ void ExchangeWindow::need_memory() {
 void ExchangeWindow::begin(std::span<const float> parameters) {
   need_memory();
   summed_ = false;
-  state_anchor_.clear();
-  for (const ParameterSlice& slice : state_) {
+  untrained_anchor_.clear();
+  for (const ParameterSlice& slice : untrained_) {
     const float* values = parameters.data() + slice.offset;
-    state_anchor_.insert(state_anchor_.end(), values, values + slice.size);
+    untrained_anchor_.insert(untrained_anchor_.end(), values, values + slice.size);
   }
   if (!sums_gradients_) std::copy(parameters.begin(), parameters.end(), start_.data());
 }
@@ -52,30 +57,38 @@ void ExchangeWindow::add_gradients(std::span<const float> gradients) {
   summed_ = true;
 }
 
-void ExchangeWindow::update(const UpdateScale& scale, std::span<const float> parameters,
+void ExchangeWindow::update(const UpdateSpec& spec, std::span<const float> parameters,
                             std::span<float> update) {
   SLUICE_CHECK(start_.size() > 0) << "an update before any window has begun";
   SLUICE_CHECK(update.size() == size_) << update.size() << " of " << size_;
-  if (!sums_gradients_) {
-    scaled_difference(parameters.data(), start_.data(), scale.trained, update.data(), size_);
+  if (spec.weights) {
+    std::copy(parameters.begin(), parameters.end(), update.data());
+  } else if (!sums_gradients_) {
+    scaled_difference(parameters.data(), start_.data(), spec.trained, update.data(), size_);
   } else if (summed_) {
-    scale_by(start_.data(), scale.trained, update.data(), size_);
+    scale_by(start_.data(), spec.trained, update.data(), size_);
   } else {
     std::fill(update.begin(), update.end(), 0.0f);
   }
-  const float* anchor = state_anchor_.data();
-  for (const ParameterSlice& slice : state_) {
-    scaled_difference(parameters.data() + slice.offset, anchor, scale.state,
+  const float* anchor = untrained_anchor_.data();
+  for (const ParameterSlice& slice : untrained_) {
+    scaled_difference(parameters.data() + slice.offset, anchor, spec.state,
                       update.data() + slice.offset, slice.size);
     anchor += slice.size;
   }
   last_update_ = update;
 }
 
-void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own,
+void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own, float rate,
                            std::span<float> parameters) {
   SLUICE_CHECK(centre.size() == size_) << centre.size() << " of " << size_;
-  if (own == OwnUpdate::kMissing) {
+  if (own == OwnUpdate::kElastic) {
+    pull_towards(centre.data(), rate, parameters.data(), size_);
+    for (const ParameterSlice& slice : untrained_) {
+      sum(&centre[slice.offset], &last_update_[slice.offset], &parameters[slice.offset],
+          slice.size);
+    }
+  } else if (own == OwnUpdate::kMissing) {
     sum(centre.data(), last_update_.data(), parameters.data(), size_);
   } else {
     std::copy(centre.begin(), centre.end(), parameters.data());

@@ -168,7 +168,7 @@ void CudaReplica::write_to_device(std::span<const float> from, float* values, vo
   DeviceArray<float> keras(*device_, from.size());
   SLUICE_CHECKED(
       cudaMemcpyAsync(keras.data(), from.data(), keras.bytes(), cudaMemcpyHostToDevice, stream));
-  write_sum(parameters_.segments(), keras.data(), nullptr, values, bfloat16_copy, stream);
+  write_sum(parameters_.segments(), keras.data(), nullptr, {}, values, bfloat16_copy, stream);
   wait();
 }
 
@@ -195,11 +195,11 @@ void CudaReplica::begin_window() {
   window_.begin();
 }
 
-void CudaReplica::start_update(const UpdateScale& scale, std::span<float> update) {
+void CudaReplica::start_update(const UpdateSpec& spec, std::span<float> update) {
   check_trains(options_);
   check_exchange(graph_, "update", update.size());
   device_->use();
-  window_.start_update(scale, update);
+  window_.start_update(spec, update);
   window_samples_ = std::exchange(samples_, 0);
   update_started_ = true;
 }
@@ -217,11 +217,11 @@ StepMetrics CudaReplica::finish_update() {
   return metrics_of(metrics, window_samples_);
 }
 
-void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own) {
+void CudaReplica::adopt(std::span<const float> centre, OwnUpdate own, float rate) {
   check_trains(options_);
   check_exchange(graph_, "centre", centre.size());
   device_->use();
-  window_.adopt(centre, own);
+  window_.adopt(centre, own, rate);
   mirror_is_current_ = false;
 }
 

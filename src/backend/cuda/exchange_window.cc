@@ -69,12 +69,17 @@ void ExchangeWindow::begin() {
 
 size_t ExchangeWindow::sums_end() const { return sums_gradients_ ? parameters_.trained_size() : 0; }
 
-void ExchangeWindow::start_update(const UpdateScale& scale, std::span<float> update) {
+void ExchangeWindow::start_update(const UpdateSpec& spec, std::span<float> update) {
   cudaStream_t stream = context_.main.stream.get();
   wait_in(stream, delivered_);  // the one before is out of update_
-  if (sums_gradients_) parameters_.clip(scale.trained, start_.data(), stream);
-  read_update(parameters_.segments(), scale.trained, scale.state, parameters_.values(),
-              start_.data(), static_cast<int64_t>(sums_end()), update_.data(), stream);
+  if (sums_gradients_) parameters_.clip(spec.trained, start_.data(), stream);
+  const auto trained_end = static_cast<int64_t>(parameters_.trained_size());
+  read_update(parameters_.segments(),
+              {.scale = spec.trained,
+               .state_scale = spec.state,
+               .sums_end = static_cast<int64_t>(sums_end()),
+               .weights_end = spec.weights ? trained_end : 0},
+              parameters_.values(), start_.data(), update_.data(), stream);
   take_metrics(metrics_, reinterpret_cast<StepState*>(window_metrics_.data()), counters_, stream);
   record(made_, stream);
   wait_in(downloads_.get(), made_);
@@ -98,16 +103,18 @@ void ExchangeWindow::wait() {
   (void)cudaStreamSynchronize(uploads_.get());
 }
 
-void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own) {
+void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own, float rate) {
   need_memory();
   cudaStream_t stream = context_.main.stream.get();
   wait_in(uploads_.get(), adopted_);  // the one before is out of centre_
   copy(centre_.data(), centre.data(), centre.size_bytes(), cudaMemcpyHostToDevice, uploads_.get());
   record(arrived_, uploads_.get());
   wait_in(stream, arrived_);
+  const bool elastic = own == OwnUpdate::kElastic;
   write_sum(parameters_.segments(), centre_.data(),
-            own == OwnUpdate::kMissing ? update_.data() : nullptr, parameters_.values(),
-            parameters_.bfloat16_values(), stream);
+            own == OwnUpdate::kIncluded ? nullptr : update_.data(),
+            {.rate = rate, .end = elastic ? static_cast<int64_t>(parameters_.trained_size()) : 0},
+            parameters_.values(), parameters_.bfloat16_values(), stream);
   record(adopted_, stream);
   begin();
 }

@@ -19,9 +19,9 @@ class ExchangeWindow {
 
   // Both begin a window; the first call allocates what windows need.
   void begin();
-  void adopt(std::span<const float> centre, OwnUpdate own);
+  void adopt(std::span<const float> centre, OwnUpdate own, float rate);
   // Also takes the metrics out of `metrics`.
-  void start_update(const UpdateScale& scale, std::span<float> update);
+  void start_update(const UpdateSpec& spec, std::span<float> update);
   bool update_ready() const;
   // Waits for the update. Returns the metrics as they were when it was started, valid until the
   // next one is.

@@ -353,13 +353,24 @@ void read_scaled(const Segments& segments, float scale, const float* device, flo
                  cudaStream_t stream);
 // What a window has come to, likewise. `start` holds sums of gradients before `sums_end`, and from
 // there on an anchor:
-//   keras = scale start                                        before it
-//   keras = scale (device - start), or with state_scale        behind it
-void read_update(const Segments& segments, float scale, float state_scale, const float* device,
-                 const float* start, int64_t sums_end, float* keras, cudaStream_t stream);
-// device = keras + own, each parameter from its place in Keras' layout; `own`, in that layout too,
-// may be nullptr for 0, and `bfloat16_copy` for none.
-void write_sum(const Segments& segments, const float* keras, const float* own, float* device,
-               void* bfloat16_copy, cudaStream_t stream);
+//   keras = device                                             before weights_end
+//   keras = scale start                                        before sums_end
+//   keras = scale (device - start), or with state_scale        behind both
+struct WindowUpdate {
+  float scale = 1, state_scale = 1;
+  int64_t sums_end = 0, weights_end = 0;  // on the device
+};
+void read_update(const Segments& segments, const WindowUpdate& update, const float* device,
+                 const float* start, float* keras, cudaStream_t stream);
+// Each parameter from its place in Keras' layout; `own`, in that layout too, may be nullptr for 0,
+// and `bfloat16_copy` for none.
+//   device += rate (keras - device)      before pull.end
+//   device = keras + own                 behind it
+struct ElasticPull {
+  float rate = 0;
+  int64_t end = 0;  // on the device
+};
+void write_sum(const Segments& segments, const float* keras, const float* own,
+               const ElasticPull& pull, float* device, void* bfloat16_copy, cudaStream_t stream);
 
 }  // namespace sluice::backend::cuda

@@ -37,7 +37,7 @@ Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
     std::memcpy(to, piece.data(), piece.size());
     to += piece.size();
   }
-  return PulledVersion{from_proto(header.push()), header.version()};
+  return PulledVersion{from_proto(header.push()), header.version(), header.clock()};
 }
 
 class GrpcParameterChannel final : public wire::ParameterChannel {
@@ -81,10 +81,17 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
                                  std::move(reply), from_proto);
   }
 
-  void ping(uint64_t job, const wire::CallOptions& options, core::Reply<Status> reply) override {
+  void ping(uint64_t job, const wire::CallOptions& options,
+            core::Reply<Result<wire::PingReply>> reply) override {
     v1::PingRequest request;
     request.set_job(job);
-    calls_.call("/sluice.v1.Parameters/Ping", request, options, std::move(reply));
+    calls_.call<v1::PingReply>("/sluice.v1.Parameters/Ping", request, options, std::move(reply),
+                               from_proto);
+  }
+
+  void set_gate(const wire::GateRequest& request, const wire::CallOptions& options,
+                core::Reply<Status> reply) override {
+    calls_.call("/sluice.v1.Parameters/SetGate", to_proto(request), options, std::move(reply));
   }
 
   void cut() override { calls_.cut(); }

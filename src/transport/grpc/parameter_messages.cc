@@ -8,13 +8,38 @@ void write(const wire::EpochMetrics& from, v1::EpochMetrics* to) {
   to->set_samples(from.samples);
   to->set_loss_sum(from.loss_sum);
   to->mutable_counters()->Assign(from.counters.begin(), from.counters.end());
+  to->set_superseded(from.superseded);
 }
 
 wire::EpochMetrics from_proto(const v1::EpochMetrics& metrics) {
   return {metrics.epoch(),
           metrics.samples(),
           metrics.loss_sum(),
-          {metrics.counters().begin(), metrics.counters().end()}};
+          {metrics.counters().begin(), metrics.counters().end()},
+          metrics.superseded()};
+}
+
+v1::Gate to_proto(const wire::Gate& gate) {
+  v1::Gate message;
+  message.set_generation(gate.generation);
+  for (const wire::Gate::Trainee& trainee : gate.trainees) {
+    v1::Gate::Trainee* to = message.add_trainees();
+    to->set_member(trainee.member);
+    to->set_worker(trainee.worker);
+    to->set_clock(trainee.clock);
+  }
+  message.set_max_staleness(gate.max_staleness);
+  return message;
+}
+
+wire::Gate from_proto(const v1::Gate& message) {
+  wire::Gate gate;
+  gate.generation = message.generation();
+  for (const v1::Gate::Trainee& trainee : message.trainees()) {
+    gate.trainees.push_back({trainee.member(), trainee.worker(), trainee.clock()});
+  }
+  gate.max_staleness = message.max_staleness();
+  return gate;
 }
 
 void write(const wire::LedgerReply::ShardCount& from, v1::LedgerReply::ShardCount* to) {
@@ -24,6 +49,7 @@ void write(const wire::LedgerReply::ShardCount& from, v1::LedgerReply::ShardCoun
   to->set_fenced(from.fenced);
   to->set_staleness_sum(from.staleness_sum);
   to->set_staleness_max(from.staleness_max);
+  to->set_superseded(from.superseded);
 }
 
 void write(const wire::WorkerCount& from, v1::LedgerReply::WorkerCount* to) {
@@ -93,6 +119,8 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
   message.set_worker(header.worker);
   message.set_base_version(header.base_version);
   message.set_steps(header.steps);
+  message.set_learning_rate(header.learning_rate);
+  message.set_clock(header.clock);
   for (const wire::EpochMetrics& metrics : header.metrics) write(metrics, message.add_metrics());
   return message;
 }
@@ -105,6 +133,8 @@ wire::PushHeader from_proto(const v1::PushHeader& header) {
   result.worker = header.worker();
   result.base_version = header.base_version();
   result.steps = header.steps();
+  result.learning_rate = header.learning_rate();
+  result.clock = header.clock();
   for (const v1::EpochMetrics& metrics : header.metrics()) {
     result.metrics.push_back(from_proto(metrics));
   }
@@ -127,11 +157,13 @@ v1::PullRequest to_proto(const wire::PullRequest& request) {
   message.set_job(request.job);
   message.set_shard(request.shard);
   message.set_averages(request.averages);
+  message.set_worker(request.worker < 0 ? 0 : request.worker + 1);
   return message;
 }
 
 wire::PullRequest from_proto(const v1::PullRequest& request) {
-  return {request.job(), request.shard(), request.averages()};
+  const int worker = request.worker() > 0 ? request.worker() - 1 : -1;
+  return {request.job(), request.shard(), request.averages(), worker};
 }
 
 v1::FenceRequest to_proto(const wire::FenceRequest& request) {
@@ -139,11 +171,14 @@ v1::FenceRequest to_proto(const wire::FenceRequest& request) {
   message.set_job(request.job);
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
+  message.set_member(request.member);
+  *message.mutable_gate() = to_proto(request.gate);
   return message;
 }
 
 wire::FenceRequest from_proto(const v1::FenceRequest& request) {
-  return {request.job(), request.partition(), request.incarnation()};
+  return {request.job(), request.partition(), request.incarnation(), request.member(),
+          from_proto(request.gate())};
 }
 
 v1::FenceReply to_proto(const wire::FenceReply& reply) {
@@ -153,6 +188,26 @@ v1::FenceReply to_proto(const wire::FenceReply& reply) {
 }
 
 wire::FenceReply from_proto(const v1::FenceReply& reply) { return {reply.sequence()}; }
+
+v1::GateRequest to_proto(const wire::GateRequest& request) {
+  v1::GateRequest message;
+  message.set_job(request.job);
+  *message.mutable_gate() = to_proto(request.gate);
+  message.set_flush(request.flush);
+  return message;
+}
+
+wire::GateRequest from_proto(const v1::GateRequest& request) {
+  return {request.job(), from_proto(request.gate()), request.flush()};
+}
+
+v1::PingReply to_proto(const wire::PingReply& reply) {
+  v1::PingReply message;
+  message.set_waiting_for(reply.waiting_for);
+  return message;
+}
+
+wire::PingReply from_proto(const v1::PingReply& reply) { return {reply.waiting_for()}; }
 
 v1::LedgerRequest to_proto(const wire::LedgerRequest& request) {
   v1::LedgerRequest message;
@@ -181,7 +236,7 @@ wire::LedgerReply from_proto(const v1::LedgerReply& reply) {
   wire::LedgerReply result;
   for (const auto& shard : reply.shards()) {
     result.shards.push_back({shard.shard(), shard.version(), shard.duplicates(), shard.fenced(),
-                             shard.staleness_sum(), shard.staleness_max()});
+                             shard.staleness_sum(), shard.staleness_max(), shard.superseded()});
   }
   for (const auto& epoch : reply.epochs()) result.epochs.push_back(from_proto(epoch));
   for (const auto& worker : reply.workers()) {

@@ -41,6 +41,12 @@ wire::FenceRequest from_proto(const v1::FenceRequest& request);
 v1::FenceReply to_proto(const wire::FenceReply& reply);
 wire::FenceReply from_proto(const v1::FenceReply& reply);
 
+v1::GateRequest to_proto(const wire::GateRequest& request);
+wire::GateRequest from_proto(const v1::GateRequest& request);
+
+v1::PingReply to_proto(const wire::PingReply& reply);
+wire::PingReply from_proto(const v1::PingReply& reply);
+
 v1::LedgerRequest to_proto(const wire::LedgerRequest& request);
 wire::LedgerRequest from_proto(const v1::LedgerRequest& request);
 

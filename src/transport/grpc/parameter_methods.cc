@@ -10,6 +10,7 @@ using Reply = Method::Reply;
 ::grpc::ByteBuffer values_message(const wire::PullReply& values, const wire::PushReply* push) {
   v1::ValuesHeader header;
   header.set_version(values.version);
+  header.set_clock(values.clock);
   if (push) *header.mutable_push() = to_proto(*push);
   return to_buffer(header, values.values);
 }
@@ -57,7 +58,13 @@ std::vector<Method> parameter_methods(wire::ParameterService& service) {
           }),
       message_method<v1::PingRequest>("/sluice.v1.Parameters/Ping",
                                       [&service](const v1::PingRequest& message, Reply reply) {
-                                        service.ping(message.job(), as_empty(std::move(reply)));
+                                        service.ping(message.job(),
+                                                     as_message<wire::PingReply>(std::move(reply)));
+                                      }),
+      message_method<v1::GateRequest>("/sluice.v1.Parameters/SetGate",
+                                      [&service](const v1::GateRequest& message, Reply reply) {
+                                        service.set_gate(from_proto(message),
+                                                         as_empty(std::move(reply)));
                                       }),
   };
 }

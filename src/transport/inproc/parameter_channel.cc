@@ -35,7 +35,7 @@ Result<PulledVersion> hand_over(const wire::PullReply& pulled, const wire::PushR
                                  pulled.values.values.size(), into.size()));
   }
   std::memcpy(into.data(), pulled.values.values.data(), into.size_bytes());
-  return PulledVersion{push, pulled.version};
+  return PulledVersion{push, pulled.version, pulled.clock};
 }
 
 // What goes along with a payload does not count.
@@ -120,10 +120,19 @@ class InprocParameterChannel final : public wire::ParameterChannel {
         });
   }
 
-  void ping(uint64_t job, const wire::CallOptions& options, core::Reply<Status> reply) override {
+  void ping(uint64_t job, const wire::CallOptions& options,
+            core::Reply<Result<wire::PingReply>> reply) override {
     start(options, std::move(reply), {},
-          [job](wire::ParameterService& service, InprocAnswer<Status> answer) {
+          [job](wire::ParameterService& service, InprocAnswer<Result<wire::PingReply>> answer) {
             service.ping(job, std::move(answer));
+          });
+  }
+
+  void set_gate(const wire::GateRequest& request, const wire::CallOptions& options,
+                core::Reply<Status> reply) override {
+    start(options, std::move(reply), {},
+          [request](wire::ParameterService& service, InprocAnswer<Status> answer) {
+            service.set_gate(request, std::move(answer));
           });
   }
 

@@ -46,12 +46,12 @@ TEST(ExchangeWindowTest, AWindowWithoutStepsPushesZeros) {
 
 // Of four numbers the middle two are state.
 TEST(ExchangeWindowTest, StateIsItsOwnChangeAtItsOwnScaleWhateverTheRestIs) {
-  const UpdateScale scale{.trained = 0.5f, .state = 0.25f};
+  const UpdateSpec scale{.trained = 0.5f, .state = 0.25f};
   std::vector<float> memory(4, -99);
   for (const bool sums_gradients : {false, true}) {
     ExchangeWindow window(4, {{1, 2, ParameterRole::kState}}, sums_gradients);
     std::vector<float> parameters{1, 2, 3, 4};
-    window.adopt(std::vector<float>{1, 2, 3, 4}, OwnUpdate::kIncluded, parameters);
+    window.adopt(std::vector<float>{1, 2, 3, 4}, OwnUpdate::kIncluded, 0, parameters);
     if (sums_gradients) window.add_gradients(std::vector<float>{2, 0, 0, -2});
     window.update(scale, std::vector<float>{3, 6, 7, 2}, memory);
     EXPECT_THAT(memory, ElementsAre(1, 1, 1, -1)) << sums_gradients;
@@ -61,13 +61,26 @@ TEST(ExchangeWindowTest, StateIsItsOwnChangeAtItsOwnScaleWhateverTheRestIs) {
 TEST(ExchangeWindowTest, GoesOnFromTheCentreAndAnUpdateThatIsMissingThere) {
   ExchangeWindow window(2, {}, false);
   std::vector<float> parameters{0, 0}, memory;
-  window.adopt(std::vector<float>{1, 2}, OwnUpdate::kIncluded, parameters);
+  window.adopt(std::vector<float>{1, 2}, OwnUpdate::kIncluded, 0, parameters);
   EXPECT_THAT(parameters, ElementsAre(1, 2));
   EXPECT_THAT(update_of(window, {1.5f, 1.5f}, 1, memory), ElementsAre(0.5f, -0.5f));
-  window.adopt(std::vector<float>{10, 20}, OwnUpdate::kMissing, parameters);
+  window.adopt(std::vector<float>{10, 20}, OwnUpdate::kMissing, 0, parameters);
   EXPECT_THAT(parameters, ElementsAre(10.5f, 19.5f));
   EXPECT_THAT(update_of(window, {10.5f, 19.5f}, 1, memory), ElementsAre(0, 0))
       << "a window has begun";
+}
+
+// Of three numbers the last is state. A replica that is pulled towards a centre keeps what it has
+// explored; its state is the centre's and its own change.
+TEST(ExchangeWindowTest, WeightsAreSentAndPulledTowardsTheCentre) {
+  ExchangeWindow window(3, {{2, 1, ParameterRole::kState}}, false);
+  std::vector<float> parameters{0, 0, 0}, update(3);
+  window.adopt(std::vector<float>{1, 2, 10}, OwnUpdate::kIncluded, 0, parameters);
+  parameters = {3, 6, 14};
+  window.update({.trained = 7, .weights = true}, parameters, update);
+  EXPECT_THAT(update, ElementsAre(3, 6, 4));
+  window.adopt(std::vector<float>{1, 2, 20}, OwnUpdate::kElastic, 0.25f, parameters);
+  EXPECT_THAT(parameters, ElementsAre(2.5f, 5, 24));
 }
 
 }  // namespace

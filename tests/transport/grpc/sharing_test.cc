@@ -31,7 +31,8 @@ class NotesThread final : public wire::ParameterService {
   void ledger(const wire::LedgerRequest&, core::Reply<Result<wire::LedgerReply>> reply) override {
     note(reply);
   }
-  void ping(uint64_t, core::Reply<Status> reply) override { note(reply); }
+  void ping(uint64_t, core::Reply<Result<wire::PingReply>> reply) override { note(reply); }
+  void set_gate(const wire::GateRequest&, core::Reply<Status> reply) override { note(reply); }
 
   std::thread::id thread() const { return thread_; }
 
@@ -48,14 +49,14 @@ class GrpcSharingTest : public ::testing::Test {
   // On which a call on the channel is answered.
   static std::thread::id thread_of(wire::ControlChannel& channel) {
     return await<std::thread::id>([&](auto reply) {
-      channel.leave({}, kSoon, [reply = std::move(reply)](const Status&) mutable {
+      channel.leave({}, kSoon, [reply = std::move(reply)](const Result<wire::PingReply>&) mutable {
         reply(std::this_thread::get_id());
       });
     });
   }
   static std::thread::id thread_of(wire::ParameterChannel& channel) {
     return await<std::thread::id>([&](auto reply) {
-      channel.ping(1, kSoon, [reply = std::move(reply)](const Status&) mutable {
+      channel.ping(1, kSoon, [reply = std::move(reply)](const Result<wire::PingReply>&) mutable {
         reply(std::this_thread::get_id());
       });
     });

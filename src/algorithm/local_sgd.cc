@@ -1,0 +1,45 @@
+// Local SGD (Stich, 2018, arXiv:1805.09767), which is federated averaging (McMahan et al., 2016,
+// arXiv:1602.05629) when all clients take part.
+//
+//   worker   after every W-th step pushes theta - anchor, and waits
+//   server   when all workers of the round have pushed: theta~ = sum_i (n_i / n) theta_i, with n_i
+//            the mini-batches of worker i's window, n their sum
+//   gain     1
+//
+// All workers of a round start from the same theta~, so that adding the mean change is the mean of
+// the weights. Windows are as long at every worker (but for a partition's last), which keeps the
+// mean unbiased. Elephas' synchronous mode is this with one round in all.
+#include "algorithm/algorithm.h"
+#include "algorithm/shared_rules.h"
+#include "algorithm/window_options.h"
+#include "algorithm/worker_rules.h"
+
+namespace sluice::algorithm {
+namespace {
+
+class LocalSgdRule final : public RoundRule {
+ public:
+  using RoundRule::RoundRule;
+
+ protected:
+  double weight_of(const PushContext& context) const override { return context.steps; }
+  void step(std::span<const float> old_values, std::span<float> result, size_t) override {
+    for (size_t i = 0; i < result.size(); ++i) result[i] += old_values[i];
+  }
+};
+
+constexpr OptionSpec kOptions[] = {window_option(25)};
+
+}  // namespace
+
+extern constinit const Algorithm kLocalSgd{
+    .name = "local_sgd",
+    .summary = "workers train for a window, then all go on from their mean (FedAvg)",
+    .options = kOptions,
+    .rounds = true,
+    .worker = make_change_worker,
+    .server = [](const Options&, const OptimizerSpec&, const Shard& shard)
+        -> std::unique_ptr<UpdateRule> { return std::make_unique<LocalSgdRule>(shard); },
+};
+
+}  // namespace sluice::algorithm

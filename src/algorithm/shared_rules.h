@@ -1,0 +1,82 @@
+// Rules that several algorithms share. `s` is what bounds the gain (see gain.h).
+#pragma once
+
+#include <memory>
+
+#include "algorithm/gain.h"
+#include "algorithm/update_rule.h"
+#include "core/aligned_buffer.h"
+#include "optim/optimizer.h"
+
+namespace sluice::algorithm {
+
+// sum = a + factor b. A factor of 1 costs no rounding.
+void add_scaled(std::span<const float> a, std::span<const float> b, float factor,
+                std::span<float> sum);
+
+// theta' = theta + s update: for weight deltas, and for whatever a worker has scaled already.
+std::unique_ptr<UpdateRule> make_add_rule(Gain gain);
+
+// One step of an optimizer per push, `update` being a mean gradient (Li et al., 2014):
+//
+//   theta' = theta + s (step(theta, update) - theta)
+//
+// The optimizer's slots live here, at the shard, and count one iteration per step.
+class OptimizerRule : public UpdateRule {
+ public:
+  OptimizerRule(const OptimizerSpec& optimizer, const Shard& shard, Gain gain);
+
+  bool begin(const PushContext& context) override;
+  void apply(std::span<const float> old_values, std::span<const float> update,
+             std::span<float> result, size_t offset, const PushContext& context) override;
+
+ private:
+  optim::Optimizer optimizer_;
+  const Gain gain_;
+};
+
+// Keeps updates until enough of them are there, and makes one step of their weighted mean
+//
+//   mean = sum_i w_i update_i / sum_i w_i
+//
+// An update that comes alone is its own mean, bit for bit.
+class MeanRule : public UpdateRule {
+ public:
+  explicit MeanRule(const Shard& shard) : shard_size_(shard.size) {}
+
+  bool begin(const PushContext& context) final;
+  void apply(std::span<const float> old_values, std::span<const float> update,
+             std::span<float> result, size_t offset, const PushContext& context) final;
+  bool keeps_updates() const final { return true; }
+
+ protected:
+  virtual double weight_of(const PushContext& /*context*/) const { return 1; }
+  // Whether the step is made once the push of `context` is in, the `count`-th since the last step.
+  virtual bool is_enough(const PushContext& context, int64_t count) const = 0;
+  // Before a step's blocks. `weights`: sum of the w_i. Throws before it changes anything.
+  virtual void begin_step(const PushContext& /*context*/, double /*weights*/) {}
+  // `result` holds the mean, which becomes the new values.
+  virtual void step(std::span<const float> old_values, std::span<float> result, size_t offset) = 0;
+
+ private:
+  const size_t shard_size_;
+  core::AlignedBuffer sum_;  // made with the first update that is kept
+  double weight_ = 0;        // of the push that was begun
+  double weights_ = 0;       // of all since the last step
+  int64_t count_ = 0;        // likewise
+  bool stepping_ = false;    // the push that was begun makes the step
+  bool first_ = false;       // and nothing was kept before it
+};
+
+// One step for each round (Algorithm::rounds), on the mean of what it was given.
+class RoundRule : public MeanRule {
+ public:
+  using MeanRule::MeanRule;
+
+ protected:
+  bool is_enough(const PushContext& context, int64_t /*count*/) const final {
+    return context.closes;
+  }
+};
+
+}  // namespace sluice::algorithm

@@ -1,0 +1,74 @@
+// Who trains at the moment, and for whom an answer is held: how far workers may be apart, and the
+// rounds of algorithms that have some (algorithm::Algorithm::rounds).
+//
+// A worker's clock counts the windows that it has pushed, and comes with each push, so that all
+// shards of a job have the same: clocks that each shard counted by itself would differ after a join
+// or a death between two shards, and workers could wait for each other at different shards. The
+// floor is the clock of the slowest trainee; with B backup workers, that of the slowest but B. A
+// push with clock c is answered
+//
+//   without rounds   when c - floor <= max_staleness
+//   with rounds      when c <= floor, and the round's step has been made
+//
+// A round's step is made when the floor rises: then everybody has pushed. A push with c <= floor is
+// late. Where there are backup workers it is superseded; else it is a newcomer's first, and part of
+// the round that is open. Whoever joins while others train begins at the floor that it is told with
+// the values, and is waited for from its first push on.
+//
+// Plain decisions, of one shard.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "wire/parameters.h"
+
+namespace sluice::server {
+
+class Gate {
+ public:
+  Gate(bool rounds, int64_t backups) : rounds_(rounds), backups_(backups) {}
+
+  // From now on pushes under this lease are the member's.
+  void grant(int64_t partition, int64_t incarnation, int64_t member);
+  // One that is not newer than another is ignored.
+  void set(const wire::Gate& gate);
+
+  bool is_superseded(const wire::PushIdentity& id, int64_t clock) const;
+  // Whether the round ends with the push, which has not been counted yet.
+  bool would_end_round(const wire::PushIdentity& id, int64_t clock) const;
+  // The push has been applied, or was found to be, or is superseded. Repeated, it changes nothing.
+  void count(const wire::PushIdentity& id, int64_t clock) noexcept;
+  // All have pushed, for instance because a trainee has left.
+  bool round_is_complete() const;
+  void end_round() noexcept { stepped_ = floor_; }
+
+  // Whether the push, which has been counted, may be answered.
+  bool may_answer(const wire::PushIdentity& id, int64_t clock) const;
+  int64_t floor() const { return floor_; }
+  int trainees() const { return static_cast<int>(trainees_.size()); }
+  // Those that answers are held for: "worker 3", "workers 1, 2, 5 and 4 others"; empty: nobody.
+  std::string slowest() const;
+
+ private:
+  struct Trainee {
+    int worker = 0;
+    int64_t clock = -1;  // -1: has not pushed yet, and nobody waits for it
+  };
+  using Trainees = std::map<int64_t, Trainee>;  // by member
+  Trainees::const_iterator find(const wire::PushIdentity& id) const;
+  // With this clock of this member instead of its own.
+  int64_t floor_with(Trainees::const_iterator member, int64_t clock) const;
+
+  const bool rounds_;
+  const int64_t backups_;
+  wire::Gate gate_;
+  Trainees trainees_;
+  std::map<std::pair<int64_t, int64_t>, int64_t> members_;  // by partition and incarnation
+  int64_t floor_ = 0;                                       // never falls
+  int64_t stepped_ = 0;                                     // the floor at the last round's step
+};
+
+}  // namespace sluice::server
