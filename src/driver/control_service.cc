@@ -59,13 +59,12 @@ core::Duration Driver::within_an_attempt(core::Duration time) const {
 void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const wire::Lease lease = answer.lease;
   const int64_t number = ++last_grant_;
-  const int64_t member = call.request.member;
   const int64_t pushes = options_.pushes[static_cast<size_t>(lease.partition)];
   grants_.emplace(number, Grant{GrantMachine(lease, options_.servers, pushes), call.request.member,
                                 std::move(answer), std::move(call.reply)});
   gates_told_.assign(channels_.size(), coordinator_.gate().generation);
   for (const auto& channel : channels_) {
-    channel->fence({job_, lease.partition, lease.incarnation, member, coordinator_.gate()},
+    channel->fence({job_, lease.partition, lease.incarnation, coordinator_.gate()},
                    {within_an_attempt(kFenceCall)},
                    lifetime_->on(strand_, [this, number](const Result<wire::FenceReply>& fence) {
                      fenced(number, fence);

@@ -7,12 +7,6 @@
 
 namespace sluice::server {
 
-void Gate::grant(int64_t partition, int64_t incarnation, int64_t member) {
-  // A member has one lease at a time.
-  std::erase_if(members_, [&](const auto& lease) { return lease.second == member; });
-  members_[{partition, incarnation}] = member;
-}
-
 void Gate::set(const wire::Gate& gate) {
   if (gate.generation <= gate_.generation) return;
   Trainees trainees;
@@ -22,19 +16,13 @@ void Gate::set(const wire::Gate& gate) {
   }
   gate_ = gate;
   trainees_ = std::move(trainees);
-  std::erase_if(members_, [&](const auto& lease) { return !trainees_.contains(lease.second); });
-  floor_ = floor_with(trainees_.end(), 0);
+  floor_ = floor_with(/*member=*/-1, 0);
 }
 
-Gate::Trainees::const_iterator Gate::find(const wire::PushIdentity& id) const {
-  const auto member = members_.find({id.partition, id.incarnation});
-  return member == members_.end() ? trainees_.end() : trainees_.find(member->second);
-}
-
-int64_t Gate::floor_with(Trainees::const_iterator member, int64_t clock) const {
+int64_t Gate::floor_with(int64_t member, int64_t clock) const {
   std::vector<int64_t> clocks;
-  for (auto one = trainees_.begin(); one != trainees_.end(); ++one) {
-    const int64_t its = one == member ? std::max(clock, one->second.clock) : one->second.clock;
+  for (const auto& [id, trainee] : trainees_) {
+    const int64_t its = id == member ? std::max(clock, trainee.clock) : trainee.clock;
     if (its >= 0) clocks.push_back(its);
   }
   if (clocks.empty()) return floor_;
@@ -43,27 +31,26 @@ int64_t Gate::floor_with(Trainees::const_iterator member, int64_t clock) const {
   return std::max(floor_, clocks[static_cast<size_t>(skipped)]);
 }
 
-bool Gate::is_superseded(const wire::PushIdentity& id, int64_t clock) const {
-  return rounds_ && backups_ > 0 && clock <= floor_ && find(id) != trainees_.end();
+bool Gate::is_superseded(int64_t member, int64_t clock) const {
+  return rounds_ && backups_ > 0 && clock <= floor_ && trainees_.contains(member);
 }
 
-bool Gate::would_end_round(const wire::PushIdentity& id, int64_t clock) const {
+bool Gate::would_end_round(int64_t member, int64_t clock) const {
   if (!rounds_) return false;
-  return trainees_.empty() || floor_with(find(id), clock) > stepped_;
+  return trainees_.empty() || floor_with(member, clock) > stepped_;
 }
 
-void Gate::count(const wire::PushIdentity& id, int64_t clock) noexcept {
-  const auto member = find(id);
-  if (member == trainees_.end()) return;
+void Gate::count(int64_t member, int64_t clock) noexcept {
+  const auto trainee = trainees_.find(member);
+  if (trainee == trainees_.end()) return;
   floor_ = floor_with(member, clock);
-  Trainee& trainee = trainees_.find(member->first)->second;
-  trainee.clock = std::max(trainee.clock, clock);
+  trainee->second.clock = std::max(trainee->second.clock, clock);
 }
 
 bool Gate::round_is_complete() const { return rounds_ && (trainees_.empty() || floor_ > stepped_); }
 
-bool Gate::may_answer(const wire::PushIdentity& id, int64_t clock) const {
-  if (find(id) == trainees_.end()) return true;  // it trains no more
+bool Gate::may_answer(int64_t member, int64_t clock) const {
+  if (!trainees_.contains(member)) return true;  // it trains no more
   if (rounds_) return clock <= floor_ && !round_is_complete();
   return gate_.max_staleness < 0 || clock - floor_ <= gate_.max_staleness;
 }

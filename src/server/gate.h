@@ -21,7 +21,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "wire/parameters.h"
 
@@ -31,22 +30,20 @@ class Gate {
  public:
   Gate(bool rounds, int64_t backups) : rounds_(rounds), backups_(backups) {}
 
-  // From now on pushes under this lease are the member's.
-  void grant(int64_t partition, int64_t incarnation, int64_t member);
   // One that is not newer than another is ignored.
   void set(const wire::Gate& gate);
 
-  bool is_superseded(const wire::PushIdentity& id, int64_t clock) const;
+  bool is_superseded(int64_t member, int64_t clock) const;
   // Whether the round ends with the push, which has not been counted yet.
-  bool would_end_round(const wire::PushIdentity& id, int64_t clock) const;
+  bool would_end_round(int64_t member, int64_t clock) const;
   // The push has been applied, or was found to be, or is superseded. Repeated, it changes nothing.
-  void count(const wire::PushIdentity& id, int64_t clock) noexcept;
+  void count(int64_t member, int64_t clock) noexcept;
   // All have pushed, for instance because a trainee has left.
   bool round_is_complete() const;
   void end_round() noexcept { stepped_ = floor_; }
 
   // Whether the push, which has been counted, may be answered.
-  bool may_answer(const wire::PushIdentity& id, int64_t clock) const;
+  bool may_answer(int64_t member, int64_t clock) const;
   int64_t floor() const { return floor_; }
   int trainees() const { return static_cast<int>(trainees_.size()); }
   // Those that answers are held for: "worker 3", "workers 1, 2, 5 and 4 others"; empty: nobody.
@@ -58,17 +55,15 @@ class Gate {
     int64_t clock = -1;  // -1: has not pushed yet, and nobody waits for it
   };
   using Trainees = std::map<int64_t, Trainee>;  // by member
-  Trainees::const_iterator find(const wire::PushIdentity& id) const;
-  // With this clock of this member instead of its own.
-  int64_t floor_with(Trainees::const_iterator member, int64_t clock) const;
+  // With this clock of the member instead of its own.
+  int64_t floor_with(int64_t member, int64_t clock) const;
 
   const bool rounds_;
   const int64_t backups_;
   wire::Gate gate_;
   Trainees trainees_;
-  std::map<std::pair<int64_t, int64_t>, int64_t> members_;  // by partition and incarnation
-  int64_t floor_ = 0;                                       // never falls
-  int64_t stepped_ = 0;                                     // the floor at the last round's step
+  int64_t floor_ = 0;    // never falls
+  int64_t stepped_ = 0;  // the floor at the last round's step
 };
 
 }  // namespace sluice::server

@@ -47,7 +47,7 @@ Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& head
   if (decision == PushDecision::kDuplicate) {
     ledger_.fence(header.id.partition, header.id.incarnation);
     ++count_.duplicates;
-    gate_.count(header.id, header.clock);
+    gate_.count(header.member, header.clock);
     action.kind = PushAction::Kind::kDuplicate;
     return action;
   }
@@ -55,7 +55,7 @@ Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& head
   // Everything that can fail comes before the first change.
   ledger_.reserve(header.id.partition);
   totals_.reserve(header);
-  if (gate_.is_superseded(header.id, header.clock)) {
+  if (gate_.is_superseded(header.member, header.clock)) {
     action.kind = PushAction::Kind::kSuperseded;
     totals_.record_superseded(header);
     ++count_.superseded;
@@ -73,14 +73,14 @@ algorithm::PushContext ShardMachine::context_of(const wire::PushHeader& header) 
   context.steps_before = steps_;
   context.workers = std::max(gate_.trainees(), 1);
   context.learning_rate = header.learning_rate;
-  context.closes = gate_.would_end_round(header.id, header.clock);
+  context.closes = gate_.would_end_round(header.member, header.clock);
   context.last = count_.version + 1 == all_pushes_;
   return context;
 }
 
 void ShardMachine::count(const wire::PushHeader& header) noexcept {
   ledger_.record(header.id);
-  gate_.count(header.id, header.clock);
+  gate_.count(header.member, header.clock);
   ++count_.version;
   steps_ += header.steps;
 }

@@ -56,17 +56,11 @@ class ShardMachine {
 
   // Ignored when it is older than another.
   void set_gate(const wire::Gate& gate) { gate_.set(gate); }
-  // Pushes under this lease are the member's.
-  void granted(int64_t partition, int64_t incarnation, int64_t member) {
-    gate_.grant(partition, incarnation, member);
-  }
   // For the rule, when the present round ends without another push; `flush`: in any case, and what
   // is kept outside of rounds too. Then call round_ended().
   std::optional<algorithm::PushContext> round_to_end(bool flush);
   void round_ended(bool published) noexcept;
-  bool may_answer(const wire::PushIdentity& id, int64_t clock) const {
-    return gate_.may_answer(id, clock);
-  }
+  bool may_answer(int64_t member, int64_t clock) const { return gate_.may_answer(member, clock); }
   const Gate& gate() const { return gate_; }
 
   // From now on pushes of the partition below the incarnation are fenced. Answers with the last

@@ -156,7 +156,6 @@ void ShardStore::serve(Fence& call) {
     {
       std::lock_guard lock(mutex_);
       machine_.set_gate(call.request.gate);
-      machine_.granted(call.request.partition, call.request.incarnation, call.request.member);
     }
     SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
     std::lock_guard lock(mutex_);
@@ -184,7 +183,7 @@ void ShardStore::answer_held() noexcept {
   {
     std::lock_guard lock(mutex_);
     const auto waits = [this](const Answer& one) {
-      return !machine_.may_answer(one.id, one.clock);
+      return !machine_.may_answer(one.member, one.clock);
     };
     const auto first = std::stable_partition(held_.begin(), held_.end(), waits);
     ready.assign(std::move_iterator(first), std::move_iterator(held_.end()));
@@ -235,7 +234,8 @@ Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
   using Kind = ShardMachine::PushAction::Kind;
   ShardMachine::PushAction action;
   Snapshot now;
-  Answer answer{.id = header.id, .clock = header.clock, .worker = header.worker};
+  Answer answer{
+      .id = header.id, .member = header.member, .clock = header.clock, .worker = header.worker};
   const bool with_old = algorithm_ != nullptr && algorithm_->answers_with_old;
   {
     std::lock_guard lock(mutex_);

@@ -109,6 +109,7 @@ class ShardStore {
   // The answer to a push that has been counted.
   struct Answer {
     wire::PushIdentity id;
+    int64_t member = 0;
     int64_t clock = 0;
     int worker = 0;
     bool duplicate = false;

@@ -75,6 +75,7 @@ struct PushHeader {
   int shard = 0;
   PushIdentity id;
   int worker = 0;            // who pushes; for the per-worker report only
+  int64_t member = 0;        // likewise, for the gate
   int64_t base_version = 0;  // the shard's version that the worker started from
   int32_t steps = 0;         // mini-batches that the payload sums up
   double learning_rate = 0;  // of the last of them; 0: not known
@@ -141,14 +142,12 @@ struct AssignRequest {
   int shard = 0;
 };
 
-// From now on pushes of `partition` under an incarnation below this one are refused, and those
-// under this one are the member's.
+// From now on pushes of `partition` under an incarnation below this one are refused.
 struct FenceRequest {
   uint64_t job = 0;
   int64_t partition = 0;
   int64_t incarnation = 0;
-  int64_t member = 0;
-  Gate gate{};  // of which the member is part
+  Gate gate{};  // of which the new holder is part
 };
 struct FenceReply {
   // The last sequence that every shard of this server has applied.

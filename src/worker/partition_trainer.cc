@@ -93,8 +93,12 @@ struct PartitionTrainer::Run {
 };
 
 PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend,
-                                   int worker, std::shared_ptr<core::Strand> strand)
-    : spec_(spec), worker_(worker), strand_(std::move(strand)), rule_(spec.trainer.worker_rule()) {
+                                   int worker, std::shared_ptr<core::Strand> strand, int64_t member)
+    : spec_(spec),
+      worker_(worker),
+      member_(member),
+      strand_(std::move(strand)),
+      rule_(spec.trainer.worker_rule()) {
   const Model model = Model::from_json(spec.model);
   backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks_of(spec, model)));
   graph.weighted = spec.sample_weights || !spec.class_weight.empty();
@@ -224,6 +228,7 @@ void PartitionTrainer::window_trained() {
   Run& run = *run_;
   send_unsent();
   run.push.update = updates_->lend();
+  run.push.header.member = member_;
   run.push.header.clock = ++clock_;
   run.push.header.learning_rate = optim::rate_at(spec_.optimizer.learning_rate, steps_ - 1);
   run.push.base_versions = base_versions_;

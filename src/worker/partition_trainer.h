@@ -29,8 +29,9 @@ namespace sluice::worker {
 class PartitionTrainer {
  public:
   // Compiles the model. Throws ShapeError or std::invalid_argument for a job that makes no sense.
+  // `member`: as which the worker pushes.
   PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend, int worker,
-                   std::shared_ptr<core::Strand> strand);
+                   std::shared_ptr<core::Strand> strand, int64_t member = 0);
   ~PartitionTrainer();
 
   size_t parameter_size() const { return replica_->graph().parameter_size; }
@@ -80,6 +81,7 @@ class PartitionTrainer {
 
   const wire::TrainingSpec spec_;
   const int worker_;
+  const int64_t member_;
   const std::shared_ptr<core::Strand> strand_;
   std::unique_ptr<algorithm::WorkerRule> rule_;
   std::shared_ptr<core::AlignedBuffer> pulled_;  // the centre, as of the last exchange

@@ -36,7 +36,7 @@ Status Session::open_and_compile() {
   parts_.got_on();
   SLUICE_LOG(info, "joined the driver at {}; trains on {}{}", parts_.driver->address(),
              backend_->name(), shares_cores_ ? "" : fmt::format(", {} thread(s)", spec_.threads));
-  trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand);
+  trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand, joined_.member);
   parts_.got_on();
   source_.find_files();
   parts_.got_on();
@@ -69,7 +69,7 @@ Status Session::share_cores(int share) {
   if (threads == spec_.threads) return ok_status();
   spec_.threads = threads;
   return caught([this] {
-    trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand);
+    trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand, joined_.member);
     return ok_status();
   });
 }

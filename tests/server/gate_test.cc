@@ -5,7 +5,7 @@
 namespace sluice::server {
 namespace {
 
-// Members 10, 11, ... are workers 0, 1, ..., and hold partitions 0, 1, ... under incarnation 1.
+// Members 10, 11, ... are workers 0, 1, ...
 class GateTest : public ::testing::Test {
  protected:
   void admit(Gate& gate, int workers, int64_t max_staleness = -1, int64_t clock = 0) {
@@ -14,9 +14,8 @@ class GateTest : public ::testing::Test {
       who.trainees.push_back({10 + worker, worker, clock});
     }
     gate.set(who);
-    for (int worker = 0; worker < workers; ++worker) gate.grant(worker, 1, 10 + worker);
   }
-  static wire::PushIdentity push(int worker) { return {worker, 1, 1}; }
+  static int64_t push(int worker) { return 10 + worker; }
 
   int64_t generation_ = 0;
 };

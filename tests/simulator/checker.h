@@ -24,6 +24,9 @@ struct Expected {
   int epochs = 0;
   float per_visit = 1;  // what one visit of a record adds to its place in each shard
   std::optional<double> ema_momentum{};  // of the averages, where some are kept
+  // Servers hold answers. What is seen of a push is its answer, so that it was applied earlier than
+  // it seems, before a fence for instance.
+  bool answers_held = false;
 };
 
 class Checker {

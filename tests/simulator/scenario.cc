@@ -54,6 +54,12 @@ const Dataset& dataset() {
   return records;
 }
 
+// In half of the jobs without averages, of which the checker knows the order of the answers only,
+// workers wait for one another; without a draw of its own.
+int64_t max_staleness_of(const wire::TrainingSpec& job) {
+  return job.seed % 4 == 1 ? static_cast<int64_t>(job.seed / 4 % 4) : -1;
+}
+
 std::optional<double> ema_momentum_of(const OptimizerSpec& optimizer) {
   if (!optimizer.use_ema) return std::nullopt;
   return static_cast<double>(optimizer.ema_momentum);
@@ -139,7 +145,7 @@ Scenario::Scenario(uint64_t seed, bool print)
       network_(simulation_, {}),
       job_(draw_job()),
       checker_(simulation_, {worker::pushes_by_partition(job_), kShards, kRecords, job_.epochs, 1,
-                             ema_momentum_of(job_.optimizer)}) {
+                             ema_momentum_of(job_.optimizer), max_staleness_of(job_) >= 0}) {
   if (print) simulation_.print_history();
   network_.phase_of = [this](const char* method, int64_t p) { return phase_of(method, p); };
   network_.on_exchange = [this](const ExchangeSeen& seen) { checker_.on_exchange(seen); };
@@ -197,9 +203,7 @@ void Scenario::start_driver() {
   driver::DriverOptions options;
   options.training = job_;
   options.update_rule = job_.trainer.to_update_rule(job_.optimizer);
-  // In half of the jobs without averages, of which the checker knows the order of the answers only,
-  // workers wait for one another; again without a draw.
-  if (job_.seed % 4 == 1) options.max_staleness = static_cast<int64_t>(job_.seed / 4 % 4);
+  options.max_staleness = max_staleness_of(job_);
   options.pushes = worker::pushes_by_partition(job_);
   options.servers = kServers;
   options.shards = kShards;

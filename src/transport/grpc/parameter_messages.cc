@@ -121,6 +121,7 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
   message.set_steps(header.steps);
   message.set_learning_rate(header.learning_rate);
   message.set_clock(header.clock);
+  message.set_member(header.member);
   for (const wire::EpochMetrics& metrics : header.metrics) write(metrics, message.add_metrics());
   return message;
 }
@@ -135,6 +136,7 @@ wire::PushHeader from_proto(const v1::PushHeader& header) {
   result.steps = header.steps();
   result.learning_rate = header.learning_rate();
   result.clock = header.clock();
+  result.member = header.member();
   for (const v1::EpochMetrics& metrics : header.metrics()) {
     result.metrics.push_back(from_proto(metrics));
   }
@@ -171,14 +173,12 @@ v1::FenceRequest to_proto(const wire::FenceRequest& request) {
   message.set_job(request.job);
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
-  message.set_member(request.member);
   *message.mutable_gate() = to_proto(request.gate);
   return message;
 }
 
 wire::FenceRequest from_proto(const v1::FenceRequest& request) {
-  return {request.job(), request.partition(), request.incarnation(), request.member(),
-          from_proto(request.gate())};
+  return {request.job(), request.partition(), request.incarnation(), from_proto(request.gate())};
 }
 
 v1::FenceReply to_proto(const wire::FenceReply& reply) {
