@@ -15,9 +15,10 @@ inline constexpr const char* kJobExitStatus =
     "0 done; 1 the job failed; 2 a wrong flag, file or job; 128 + n ended by signal n";
 // Of server and worker: launch/roles.h.
 inline constexpr const char* kMemberExitStatus =
-    "0 the job is done; 1 this member failed; 2 a wrong flag; 3 the driver ended the job early and "
-    "said why; 4 no driver: it never answered, or answers no more; 5 refused by the driver, or the "
-    "job makes no sense here; 128 + n ended by signal n";
+    "0 the job is done, or a worker has made room at SIGTERM; 1 this member failed; 2 a wrong "
+    "flag; "
+    "3 the driver ended the job early and said why; 4 no driver: it never answered, or answers no "
+    "more; 5 refused by the driver, or the job makes no sense here; 128 + n ended by signal n";
 
 struct Command {
   CLI::App* app;

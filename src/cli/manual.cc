@@ -112,8 +112,9 @@ constexpr const char* kSignals =
 .TP
 \fBSIGINT\fR, \fBSIGTERM\fR, \fBSIGHUP\fR, \fBSIGUSR1\fR, \fBSIGUSR2\fR
 The first one ends the job early: of \fBtrain\fR and \fBdriver\fR everywhere within 2 s. With
-\fB\-\-save\fR the model as it was by then is saved first. A worker that is told so finishes the
-step that is under way and gives its work back; a server that the driver still needs, to save the
+\fB\-\-save\fR the model as it was by then is saved first. A worker alone makes room at
+\fBSIGTERM\fR: it finishes and pushes its window, hands back the rest of its work and ends with 0,
+while the job goes on; a server that the driver still needs, to save the
 model, is not let go before that. A second one ends the process at once. Those that are ignored when
 the program starts, as SIGHUP is under \fBnohup\fR(1), stay ignored.
 .TP

@@ -78,10 +78,10 @@ int run_role(const char* name, const RoleFlags& flags,
   validate(flags.role);
   const Status limits = core::check_limits();
   if (!limits.ok()) return fail(1, std::string(name) + ": " + limits.message());
-  const launch::StopSignals signals({.grace = launch::stop_grace(name)});
+  const launch::StopSignals signals(launch::stop_signals_of(name));
   const std::stop_token stop = signals.token();
   const client::MemberEnd end = role(flags.role, stop);
-  if (stop.stop_requested()) {
+  if (stop.stop_requested() && end.how != client::Ending::kDrained) {
     return fail(launch::StopSignals::exit_status(),
                 fmt::format("{}: stopped by {}", name, launch::StopSignals::name()));
   }

@@ -29,6 +29,11 @@ void Member::leave(Status why, core::Duration goodbye) {
   act(machine_.leave(std::move(why)));
 }
 
+void Member::leave_drained(Status why) {
+  drained_ = true;
+  leave(std::move(why));
+}
+
 void Member::rejoin(const Status& why) { act(machine_.unknown(why, world_.now())); }
 
 void Member::hold(const wire::Lease& lease) {
@@ -55,12 +60,13 @@ void Member::act(MembershipMachine::Actions actions) {
   if (actions.wake) alarm_.set(*actions.wake, [this] { act(machine_.time(world_.now())); });
   if (actions.lost) return events_.on_lost();
   if (actions.lease_lost) return events_.on_lease_lost();
+  if (actions.lease_cut > 0 && events_.on_lease_cut) return events_.on_lease_cut(actions.lease_cut);
   if (!actions.drain.empty() && events_.on_drain) return events_.on_drain(actions.drain);
   if (actions.end) end(actions.ending, *std::move(actions.end));
 }
 
 void Member::end(Ending ending, Status why) {
-  ending_ = ending;
+  ending_ = drained_ && told_ && ending == Ending::kAborted ? Ending::kDrained : ending;
   alarm_.clear();
   lifetime_.reset();
   const auto on_end = events_.on_end;  // this may be destroyed in it
@@ -92,6 +98,7 @@ void Member::send_heartbeat(core::Duration timeout) {
   if (holds_) {
     request.partition = lease_.partition;
     request.incarnation = lease_.incarnation;
+    request.last = lease_.last;
   }
   request.step = step_.load(std::memory_order_relaxed);
   request.activity = activity_.load(std::memory_order_relaxed);
@@ -109,12 +116,15 @@ void Member::send_heartbeat(core::Duration timeout) {
             if (member != joined_.member) return;  // of an earlier membership
             const bool held =
                 holds_ && lease_.partition == partition && lease_.incarnation == incarnation;
-            act(machine_.heartbeat_answered(reply, held, world_.now()));
+            const bool cut = held && reply.ok() && reply->last > 0 && reply->last < lease_.last;
+            if (cut) lease_.last = reply->last;  // before the next heartbeat is sent
+            act(machine_.heartbeat_answered(reply, held, cut, world_.now()));
           }));
 }
 
 void Member::send_leave(const Status& why) {
-  driver_->leave({joined_.job, joined_.member, why}, {goodbye_},
+  told_ = true;
+  driver_->leave({joined_.job, joined_.member, why, drained_}, {goodbye_},
                  lifetime_->on(strand_, [this](const Status& left) {
                    if (!left.ok()) SLUICE_LOG(debug, "leaving: {}", left.message());
                    act(machine_.left(left));

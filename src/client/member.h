@@ -26,6 +26,8 @@ struct StopRequest {
   std::stop_token token;
   // Why, once it is requested: "stopped by SIGTERM". The driver is told, and tells its people.
   std::function<std::string()> reason;
+  // Whether the job goes on without this process; empty: not known.
+  std::function<bool()> drains{};
 };
 
 // What a membership tells its owner, on its strand.
@@ -35,6 +37,8 @@ struct MemberEvents {
   // The driver does not know this member any more, which joins again. Its lease may be another's.
   std::function<void()> on_lost;
   std::function<void()> on_lease_lost;
+  // The lease that is held ends with this push now, earlier than before.
+  std::function<void(int64_t last)> on_lease_cut{};
   // The job is about to be stopped, for this reason: leave() once the push under way has ended. May
   // come again. Only workers are told.
   std::function<void(const std::string&)> on_drain{};
@@ -54,6 +58,8 @@ class Member {
   void start();
   // Tells the driver and ends with this status, at the latest after `goodbye`.
   void leave(Status why, core::Duration goodbye = std::chrono::seconds(1));
+  // Likewise; this process was asked to make room, and what it trained is pushed.
+  void leave_drained(Status why);
   // Another call was answered with `why`: the driver does not know this member, which joins again.
   void rejoin(const Status& why);
 
@@ -92,6 +98,7 @@ class Member {
   Ending ending_ = Ending::kFailed;
   wire::Lease lease_;
   bool holds_ = false;
+  bool drained_ = false, told_ = false;  // leave_drained(), and the driver hears of it
   std::atomic<int64_t> step_{0};
   std::atomic<int64_t> activity_{0};
   std::mutex mutex_;

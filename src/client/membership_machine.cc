@@ -79,7 +79,7 @@ Actions MembershipMachine::send_heartbeat(TimePoint now) {
 }
 
 Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>& reply, bool held,
-                                              TimePoint now) {
+                                              bool cut, TimePoint now) {
   asked_ = false;
   if (state_ != State::kMember) return {};
   Actions actions;
@@ -97,13 +97,15 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
     if (reply->kind == Kind::kAbort) return leave(cancelled(reply->reason));
     actions.lease_lost = reply->kind == Kind::kLeaseLost && held;
     if (reply->kind == Kind::kDrain) actions.drain = reply->reason;
+    if (cut) actions.lease_cut = reply->last;
   }
   // A driver that answers at once, or a network that fails at once, must not be asked all the time.
   actions.wake = std::max(now, asked_at_ + core::bounded(times_.interval));
-  if (*actions.wake > now) return actions;
+  if (*actions.wake > now && !cut) return actions;
   Actions next = send_heartbeat(now);
   next.say = std::move(actions.say);
   next.lease_lost = actions.lease_lost;
+  next.lease_cut = actions.lease_cut;
   next.drain = std::move(actions.drain);
   return next;
 }

@@ -7,7 +7,8 @@
 //      +--refused, or no driver--> ended
 //
 // A heartbeat is answered when there is news for the member, at the latest after `interval`: so one
-// is always waiting at the driver, and news reach the member within one message.
+// is always waiting at the driver, and news reach the member within one message. A lease may be cut
+// several times in a row: the next heartbeat follows such news at once.
 // Plain decisions: an event and the time in, actions out.
 #pragma once
 
@@ -29,6 +30,7 @@ struct HeartbeatTimes {
 enum class Ending {
   kDone,      // with the job, or with this member's work
   kAborted,   // the driver ended the job, or a signal this member
+  kDrained,   // this member was asked to make room, and has
   kNoDriver,  // it never answered, or answers no more
   kRefused,   // the driver would not have this member, or the job makes no sense here
   kFailed,    // this member gave up for a reason of its own
@@ -43,6 +45,7 @@ class MembershipMachine {
     std::optional<Status> leave;              // tell the driver
     bool lost = false;                        // the membership is gone; it joins again
     bool lease_lost = false;                  // the lease that is held is another's now
+    int64_t lease_cut = 0;                    // not 0: it ends with this push now
     std::string drain;                        // not empty: end the push under way and leave; why
     std::string say;                          // a line for the log, as a warning
     std::optional<core::TimePoint> wake;      // call time() then
@@ -61,8 +64,9 @@ class MembershipMachine {
 
   Actions start(core::TimePoint now);
   Actions join_answered(const Result<Joined>& reply, core::TimePoint now);
-  // `held`: whether the request was about the lease that is held now.
-  Actions heartbeat_answered(const Result<wire::HeartbeatReply>& reply, bool held,
+  // `held`: whether the request was about the lease that is held now. `cut`: which the reply ends
+  // earlier.
+  Actions heartbeat_answered(const Result<wire::HeartbeatReply>& reply, bool held, bool cut,
                              core::TimePoint now);
   Actions time(core::TimePoint now);
   // Another call was answered with `why`: the driver does not know this member.

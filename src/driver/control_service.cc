@@ -59,13 +59,14 @@ core::Duration Driver::within_an_attempt(core::Duration time) const {
 void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const wire::Lease lease = answer.lease;
   const int64_t number = ++last_grant_;
-  const int64_t pushes = options_.pushes[static_cast<size_t>(lease.partition)];
-  grants_.emplace(number, Grant{GrantMachine(lease, options_.servers, pushes), call.request.member,
+  grants_.emplace(number, Grant{GrantMachine(lease, options_.servers), call.request.member,
                                 std::move(answer), std::move(call.reply)});
   gates_told_.assign(channels_.size(), coordinator_.gate().generation);
+  const wire::FenceRequest request{
+      job_,       lease.partition,    lease.incarnation, lease.next_sequence,
+      lease.last, coordinator_.gate()};
   for (const auto& channel : channels_) {
-    channel->fence({job_, lease.partition, lease.incarnation, coordinator_.gate()},
-                   {within_an_attempt(kFenceCall)},
+    channel->fence(request, {within_an_attempt(kFenceCall)},
                    lifetime_->on(strand_, [this, number](const Result<wire::FenceReply>& fence) {
                      fenced(number, fence);
                    }));
@@ -88,8 +89,11 @@ void Driver::fenced(int64_t number, const Result<wire::FenceReply>& reply) {
         if (!training_since_) training_since_ = last_epoch_end_ = now;
         answer = std::move(grant.answer);
         answer.lease = decision->lease;
+      } else if (coordinator_.wants_lease(grant.member)) {  // all of this one had been trained
+        decide_acquire({{job_, grant.member}, std::move(grant.reply)}, /*may_hold=*/true);
+        return changed();
       } else {
-        answer.reason = "its turn: the partition was given to another worker meanwhile";
+        answer.reason = "its turn: the lease was given to another worker meanwhile";
       }
       break;
     case GrantMachine::Outcome::kWait:
@@ -119,7 +123,8 @@ void Driver::heartbeat(const wire::HeartbeatRequest& request,
   strand_->post([this, request, reply = std::move(reply)]() mutable {
     const core::TimePoint now = world_.now();
     Result<wire::HeartbeatReply> answer = coordinator_.heartbeat(request, now);
-    const bool news = !answer.ok() || answer->kind != wire::HeartbeatReply::Kind::kContinue;
+    const bool news =
+        !answer.ok() || answer->kind != wire::HeartbeatReply::Kind::kContinue || answer->last != 0;
     if (news || request.hold <= core::Duration::zero()) {
       reply(std::move(answer));
     } else {

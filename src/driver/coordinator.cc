@@ -26,22 +26,23 @@ CoordinatorOptions bounded(CoordinatorOptions options) {
   return options;
 }
 
+std::shared_ptr<const PushPlan> single_pushes(size_t partitions) {
+  const std::vector<int64_t> ones(partitions, 1);
+  return std::make_shared<PushPlan>(ones, ones, 1, [](int64_t push) { return push; });
+}
+
 }  // namespace
 
 Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
     : options_(bounded(std::move(options))),
       // Different in every job: members of a driver that was here before must not pass for ours.
       next_member_(static_cast<int64_t>(options_.job >> 2) + 1),
+      plan_(options_.plan ? options_.plan : single_pushes(options_.partition_records.size())),
+      leases_(*plan_),
       idle_since_(now),
       pulse_(std::clamp<core::Duration>(options_.lease_timeout / 4, kShortestPulse, kPulse)),
       last_event_(now),
       due_(now) {
-  for (int64_t records : options_.partition_records) {
-    queue_.push_back(static_cast<int64_t>(partitions_.size()));
-    Partition partition;
-    partition.records = records;
-    partitions_.push_back(partition);
-  }
   gate_.max_staleness = options_.max_staleness;
 }
 
@@ -52,6 +53,7 @@ void Coordinator::start_training(wire::ShardMap shard_map, TimePoint now) {
   shard_map_ = std::move(shard_map);
   phase_ = Phase::kTraining;
   idle_since_ = now;
+  epoch_began_ = now;
   gather_until_ = now + options_.gather;
   gathering_ = now < gather_until_ && live(Role::kWorker) < options_.workers;
   happened(TrainingStarted{}, now);
@@ -93,7 +95,8 @@ void Coordinator::excuse(TimePoint now) {
 // Whether the job cannot go on for want of servers or workers.
 bool Coordinator::is_idle() const {
   if (phase_ == Phase::kWaitingForServers) return !servers_ready();
-  return phase_ == Phase::kTraining && live(Role::kWorker) == 0;
+  return phase_ == Phase::kTraining &&
+         (live(Role::kWorker) == 0 || (too_few_workers() && leases_.held() == 0));
 }
 
 TimePoint Coordinator::idle_until() const {
@@ -118,6 +121,18 @@ TimePoint Coordinator::next_event_of(const Member& member, TimePoint now) const 
     if (named > now) at = std::min(at, named);
   }
   return at;
+}
+
+Status Coordinator::scale(int workers, TimePoint now) {
+  if (over() || !draining_.empty()) return failed_precondition("the job is ending");
+  const int least = std::max(options_.min_workers, 1);
+  if (workers < least || (options_.max_workers > 0 && workers > options_.max_workers)) {
+    const std::string most =
+        options_.max_workers > 0 ? fmt::format(" to {}", options_.max_workers) : " or more";
+    return invalid_argument(fmt::format("expected {}{} workers, got {}", least, most, workers));
+  }
+  happened(WorkersWanted{workers}, now);
+  return ok_status();
 }
 
 void Coordinator::drain(const std::string& reason, TimePoint now) {

@@ -1,16 +1,16 @@
-// What the driver decides: who is a member, who trains which partition, when the job is over.
+// What the driver decides: who is a member, who trains what, when the job is over.
 //
 // Plain single-threaded code: every call is an event with the time it happened at, every effect is
 // in the answer, in take_events() or in take_news(). Driver has the threads and the calls.
 //
-//   waiting for servers --all have joined--> training --all partitions finished--> done
+//   waiting for servers --all have joined--> training --all pushes are made--> done
 //            \------------------------------------+---- a failure ----> aborted (with the reason)
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,7 +18,9 @@
 
 #include "core/clock.h"
 #include "driver/job_event.h"
+#include "driver/lease_table.h"
 #include "driver/member.h"
+#include "driver/push_plan.h"
 #include "wire/control.h"
 
 namespace sluice::driver {
@@ -28,7 +30,10 @@ struct CoordinatorOptions {
   int servers = 1;
   int workers = 0;  // that will come, 0: not known
   int64_t max_staleness = -1;  // as wire::Gate's
+  // Fewer: no lease is granted. More than `max_workers` are refused; 0: nobody is.
+  int min_workers = 1, max_workers = 0;
   std::vector<int64_t> partition_records;
+  std::shared_ptr<const PushPlan> plan;  // null: each partition is one push
   std::string job_spec;  // handed to whoever joins
   // A worker without a heartbeat for this long has lost its lease and its membership.
   core::Duration lease_timeout = std::chrono::seconds(10);
@@ -52,11 +57,14 @@ class Coordinator {
 
   Result<wire::JoinReply> join(const wire::JoinRequest& request, core::TimePoint now);
 
-  // kGranted: the caller must fence the partition at every server with the lease's incarnation and
-  // then call granted() or not_granted(); until then nobody else gets the partition.
+  // kGranted: the caller must fence the lease's pushes at every server with its incarnation and
+  // then call granted() or not_granted(); until then nobody else gets them.
   Result<wire::AcquireReply> acquire(const wire::AcquireRequest& request, core::TimePoint now);
-  // Whether the lease still stands: its holder may have been given up meanwhile.
+  // With what the servers say of its first push. Whether there is something to train: its holder
+  // may have been given up meanwhile, or every push of it had been made.
   bool granted(const wire::Lease& lease, core::TimePoint now);
+  // Whether this is a worker without a lease.
+  bool wants_lease(int64_t member) const;
   // A server could not be asked, as `why` says. When that has been so for the server timeout, the
   // job ends.
   void not_granted(const wire::Lease& lease, const std::string& why, core::TimePoint now);
@@ -74,6 +82,9 @@ class Coordinator {
   void tick(core::TimePoint now);
   // When tick() is to be called, at the latest. Events before that may put it off.
   core::TimePoint next_event() const;
+  // So many workers are wanted from now on; whoever starts workers hears of it as an event.
+  // INVALID_ARGUMENT: fewer than min_workers, or more than max_workers.
+  Status scale(int workers, core::TimePoint now);
   // The job is about to be stopped: workers are told to end what they push and to leave, and no
   // partition is given to anybody any more.
   void drain(const std::string& reason, core::TimePoint now);
@@ -98,11 +109,12 @@ class Coordinator {
                     core::TimePoint now);
 
   const Members& members() const { return members_; }
+  const LeaseTable& leases() const { return leases_; }
   int live(wire::Role role) const { return live_[static_cast<size_t>(role)]; }
   // Whether an acquire() that was answered with kWait would get another answer now.
   bool has_work() const {
     return over() || !draining_.empty() ||
-           (phase_ == Phase::kTraining && !gathering_ && !queue_.empty());
+           (phase_ == Phase::kTraining && !gathering_ && !too_few_workers() && leases_.any_free());
   }
 
   // Who trains at the moment, as servers are to know it. A grant's fence tells them of its member.
@@ -114,18 +126,14 @@ class Coordinator {
   std::set<int64_t> take_news();
 
  private:
-  struct Partition {
-    int64_t records = 0;
-    int64_t incarnation = 0;
-    int64_t holder = -1;  // member, also while the lease is being fenced
-    bool finished = false;
-  };
-
   // A member that is silent for longer is named. A heartbeat comes every second.
   static constexpr core::Duration kSilent = std::chrono::seconds(3);
 
   // coordinator.cc: the phases of the job, and the next timeout.
   void excuse(core::TimePoint now);
+  bool too_few_workers() const {
+    return options_.min_workers > 1 && live(wire::Role::kWorker) < options_.min_workers;
+  }
   bool is_idle() const;
   core::TimePoint idle_until() const;
   void plan(core::TimePoint now);
@@ -138,6 +146,7 @@ class Coordinator {
   Member* find_attempt(uint64_t attempt);
   Result<wire::JoinReply> refuse(const wire::JoinRequest& request, Status why, core::TimePoint now);
   Status too_many_servers(core::TimePoint now) const;
+  Status too_many_workers() const;
   void doubt_predecessors(const wire::JoinRequest& request, core::TimePoint now);
   wire::JoinReply welcome(const Member& member) const;
   Member* find_server(int index);
@@ -147,13 +156,32 @@ class Coordinator {
   void end_membership(Member& member, MemberEnded::How how, const std::string& fate,
                       core::TimePoint now);
 
-  // coordinator_leases.cc: who trains which partition.
-  wire::AcquireReply grant(Member& member, core::TimePoint now);
+  // coordinator_leases.cc: leases granted, renewed, finished.
+  wire::AcquireReply grant(Member& member, const LeaseTable::Interval& interval,
+                           core::TimePoint now);
+  Member* holder_of(const wire::Lease& lease);
+  void trained(Member& member, int64_t last, core::TimePoint now);
+  void epochs_ended(int from, core::TimePoint now);
   void requeue(Member& member);
   // `clock`: as wire::Gate::Trainee's.
   void begin_training(const Member& member, int64_t clock);
   void end_training(const Member& member);
   wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
+
+  // coordinator_shares.cc: who gets which pushes.
+  struct Cut {
+    Member* holder;
+    LeaseTable::Interval back;
+  };
+  std::optional<LeaseTable::Interval> choose(Member& member, core::TimePoint now);
+  LeaseTable::Interval share_of(const Member& member, core::TimePoint now) const;
+  LeaseTable::Interval next_free(const Member& member) const;
+  std::optional<Cut> worth_taking(const Member& member, int before_epoch, core::TimePoint now);
+  std::optional<Cut> divided(Member& holder, double taker_speed, core::TimePoint now) const;
+  double speed_of(const Member& member, core::TimePoint now) const;
+  double speed_of_all(core::TimePoint now) const;
+  double steps_left(int epoch, core::TimePoint now) const;
+  void name_stragglers(int epoch, core::TimePoint now);
 
   // coordinator_waits.cc: for whom the job waits.
   std::string waits_for() const;
@@ -181,9 +209,9 @@ class Coordinator {
   Members members_;
   int64_t next_member_;
   std::array<int, 2> live_{};  // members, by role
-  std::vector<Partition> partitions_;
-  int64_t finished_ = 0;       // of them
-  std::deque<int64_t> queue_;  // partitions that nobody holds
+  const std::shared_ptr<const PushPlan> plan_;
+  LeaseTable leases_;
+  core::TimePoint epoch_began_{};  // the one that is trained now, when the last one ended
   bool anybody_trained_ = false;
   core::TimePoint idle_since_;  // when idle
   struct Ungranted {

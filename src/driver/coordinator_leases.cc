@@ -1,4 +1,4 @@
-// Who trains which partition: leases granted, renewed by heartbeats, finished.
+// Leases: granted, renewed by heartbeats, finished.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -46,10 +46,12 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
     reply.reason = waits_for();
   } else if (gathering_) {
     reply.reason = missing_members();
-  } else if (queue_.empty()) {
-    reply.reason = whom_idle_workers_wait_for();
+  } else if (too_few_workers()) {
+    reply.reason = waits_for();
+  } else if (const auto interval = choose(*member, now)) {
+    reply = grant(*member, *interval, now);
   } else {
-    reply = grant(*member, now);
+    reply.reason = whom_idle_workers_wait_for();
   }
   // Others must not wait for who has nothing to train.
   if (reply.kind != wire::AcquireReply::Kind::kGranted) end_training(*member);
@@ -57,13 +59,11 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
   return reply;
 }
 
-wire::AcquireReply Coordinator::grant(Member& member, TimePoint now) {
-  const int64_t index = queue_.front();
-  queue_.pop_front();
-  Partition& partition = partitions_[static_cast<size_t>(index)];
-  partition.holder = member.id;
-  ++partition.incarnation;
-  member.partition = index;
+wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval& interval,
+                                      TimePoint now) {
+  member.lease = leases_.take(interval, member.id);
+  member.partition = interval.partition;
+  member.begun = false;
   member.step = 0;
   member.last_progress = now;
   ++member.leases;
@@ -75,32 +75,53 @@ wire::AcquireReply Coordinator::grant(Member& member, TimePoint now) {
   begin_training(member, -1);
   wire::AcquireReply reply;
   reply.kind = wire::AcquireReply::Kind::kGranted;
-  reply.lease = {index, partition.incarnation, 1, partition.records};
+  reply.lease = {interval.partition, member.lease.incarnation, interval.first,
+                 options_.partition_records[static_cast<size_t>(interval.partition)],
+                 interval.last};
   reply.shard_map = shard_map_;
   reply.servers = addresses_for(members_, member, options_.servers);
-  reply.threads = share_of_cores(members_, member, std::ssize(partitions_) - finished_);
+  reply.threads = share_of_cores(members_, member, leases_.left());
   return reply;
+}
+
+bool Coordinator::wants_lease(int64_t member) const {
+  const auto it = members_.find(member);
+  return it != members_.end() && it->second.alive && it->second.partition < 0;
+}
+
+// Null: it has been given up, or has another lease by now.
+Member* Coordinator::holder_of(const wire::Lease& lease) {
+  return find_live(leases_.holder({lease.partition, lease.incarnation}));
 }
 
 bool Coordinator::granted(const wire::Lease& lease, TimePoint now) {
   excuse(now);
   ungranted_ = {};
-  const Partition& p = partitions_[static_cast<size_t>(lease.partition)];
-  Member* holder = p.incarnation == lease.incarnation ? find_live(p.holder) : nullptr;
-  if (holder != nullptr) {
+  bool trains = false;
+  if (Member* const holder = holder_of(lease)) {
     holder->last_progress = now;
-    happened(LeaseGranted{holder->name, lease}, now);
+    const int epoch = leases_.epoch();
+    leases_.trained_until(holder->lease, lease.next_sequence);
+    trains = leases_.find(holder->lease).has_value();
+    if (trains) {
+      holder->begun = true;
+      holder->had = lease.partition;
+      holder->had_last = lease.last;
+      holder->pace.begin(plan_->steps_before(lease.partition, lease.next_sequence), now);
+      happened(LeaseGranted{holder->name, lease}, now);
+    } else {
+      trained(*holder, lease.last, now);
+    }
+    epochs_ended(epoch, now);
     happened_to(*holder, now);
   }
   say_waits(now);
-  return holder != nullptr;
+  return trains;
 }
 
 void Coordinator::not_granted(const wire::Lease& lease, const std::string& why, TimePoint now) {
   excuse(now);
-  const Partition& p = partitions_[static_cast<size_t>(lease.partition)];
-  Member* holder = p.incarnation == lease.incarnation ? find_live(p.holder) : nullptr;
-  if (holder != nullptr) {
+  if (Member* const holder = holder_of(lease)) {
     requeue(*holder);
     happened_to(*holder, now);
   }
@@ -130,12 +151,9 @@ void Coordinator::end_training(const Member& member) {
 
 void Coordinator::requeue(Member& member) {
   if (member.partition < 0) return;
-  Partition& partition = partitions_[static_cast<size_t>(member.partition)];
-  if (partition.holder == member.id && !partition.finished) {
-    partition.holder = -1;
-    queue_.push_front(member.partition);
-    due_ = TimePoint{};  // a worker without a lease may stall from now on
-  }
+  leases_.release(member.lease);
+  due_ = TimePoint{};  // a worker without a lease may stall from now on
+  member.pace.end();
   member.partition = -1;
 }
 
@@ -154,6 +172,9 @@ Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest
                      request.partition >= 0 && request.partition == member->partition;
   if (holds) {
     member->step = request.step;
+    const auto its = leases_.find(member->lease);
+    const int64_t all = plan_->steps_before(its->partition, its->last + 1);
+    member->pace.heard(std::clamp<int64_t>(request.step, 0, all), now);
     if (request.step > 0) anybody_trained_ = true;
   }
   happened_to(*member, now);
@@ -169,39 +190,57 @@ wire::HeartbeatReply Coordinator::answer(const Member& member,
     return {Kind::kDrain, draining_};
   }
   if (request.partition < 0) return {};
-  const wire::HeartbeatReply lost{Kind::kLeaseLost, "the partition was given to another worker"};
-  if (request.partition >= static_cast<int64_t>(partitions_.size())) return lost;
-  const Partition& partition = partitions_[static_cast<size_t>(request.partition)];
-  if (partition.incarnation != request.incarnation) return lost;
-  // Its own Finish may have come before this.
-  return partition.finished || partition.holder == member.id ? wire::HeartbeatReply{} : lost;
+  const LeaseTable::Key lease{request.partition, request.incarnation};
+  if (member.partition < 0 || lease != member.lease) {
+    // Its own Finish may have come before this.
+    if (lease == member.finished) return {};
+    return {Kind::kLeaseLost, "the lease was given to another worker"};
+  }
+  wire::HeartbeatReply reply;
+  const auto interval = leases_.find(lease);
+  if (interval && interval->last < request.last) reply.last = interval->last;
+  return reply;
 }
 
 Status Coordinator::finish(const wire::FinishRequest& request, TimePoint now) {
   Member* member = hear(request.job, request.member, now);
   if (member == nullptr) return unknown_member();
-  if (request.partition < 0 || request.partition >= static_cast<int64_t>(partitions_.size())) {
+  if (request.partition < 0 || request.partition >= plan_->partitions()) {
     return invalid_argument(fmt::format("there is no partition {}", request.partition));
   }
-  Partition& partition = partitions_[static_cast<size_t>(request.partition)];
-  if (partition.finished && partition.incarnation == request.incarnation) return ok_status();
-  if (partition.holder != member->id || partition.incarnation != request.incarnation) {
+  const LeaseTable::Key lease{request.partition, request.incarnation};
+  if (lease == member->finished) return ok_status();
+  const auto interval = leases_.find(lease);
+  if (!interval || member->partition < 0 || lease != member->lease) {
     return failed_precondition(
         fmt::format("partition {} was given to another worker", request.partition));
   }
-  partition.finished = true;
-  partition.holder = -1;
-  ++finished_;
-  member->partition = -1;
+  member->pace.heard(plan_->steps_before(request.partition, interval->last + 1), now);
+  const int epoch = leases_.epoch();
+  leases_.finish(lease);
   anybody_trained_ = true;
-  happened(PartitionFinished{member->name, request.partition}, now);
-  if (phase_ == Phase::kTraining && finished_ == static_cast<int64_t>(partitions_.size())) {
-    phase_ = Phase::kDone;
-    say_waits(now);
-    happened(JobEnding{ok_status()}, now);
-  }
+  trained(*member, interval->last, now);
+  epochs_ended(epoch, now);
   happened_to(*member, now);
   return ok_status();
+}
+
+// Every push of the member's lease has been made; the table knows.
+void Coordinator::trained(Member& member, int64_t last, TimePoint now) {
+  happened(LeaseFinished{member.name, member.partition, last}, now);
+  member.finished = member.lease;
+  member.partition = -1;
+  member.pace.end();
+  if (is_idle()) idle_since_ = now;
+}
+
+// Of those from `from` on that have ended with what has just been trained.
+void Coordinator::epochs_ended(int from, TimePoint now) {
+  if (leases_.epoch() > from) name_stragglers(leases_.epoch() - 1, now);
+  if (phase_ != Phase::kTraining || !leases_.all_trained()) return;
+  phase_ = Phase::kDone;
+  say_waits(now);
+  happened(JobEnding{ok_status()}, now);
 }
 
 }  // namespace sluice::driver

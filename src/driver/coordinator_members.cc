@@ -70,6 +70,10 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
       (phase_ != Phase::kWaitingForServers || live(Role::kServer) >= options_.servers)) {
     return refuse(request, too_many_servers(now), now);
   }
+  if (request.role == Role::kWorker && options_.max_workers > 0 &&
+      live(Role::kWorker) >= options_.max_workers) {
+    return refuse(request, too_many_workers(), now);
+  }
   Member member;
   member.id = next_member_++;
   member.name = {request.role,
@@ -114,6 +118,18 @@ Status Coordinator::too_many_servers(TimePoint now) const {
       fmt::format("this job has its {} parameter server(s) already: start the driver with "
                   "--servers {} to use another",
                   options_.servers, options_.servers + 1));
+}
+
+// One that is only doubted keeps its place for some seconds: its successor asks again.
+Status Coordinator::too_many_workers() const {
+  const bool doubted = std::any_of(members_.begin(), members_.end(), [](const auto& m) {
+    return m.second.alive && m.second.doubted && m.second.name.role == Role::kWorker;
+  });
+  const std::string full =
+      fmt::format("this job has its {} worker(s) already", options_.max_workers);
+  if (doubted) return unavailable(full + ", one of which may be gone");
+  return failed_precondition(full +
+                             ": start the driver with a larger --max-workers to use another");
 }
 
 // A container that was started again need not wait until its predecessor's lease has expired. Where
@@ -189,7 +205,8 @@ Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint now) {
   if (code == StatusCode::kOk || code == StatusCode::kCancelled) {
     // A member that is cancelled while the job goes on says why: "stopped by SIGTERM".
     const bool stopped = code == StatusCode::kCancelled && !over() && draining_.empty();
-    end_membership(*member, How::kLeft, stopped ? "was " + request.status.message() : "left", now);
+    end_membership(*member, stopped && request.drained ? How::kDrained : How::kLeft,
+                   stopped ? "was " + request.status.message() : "left", now);
     return ok_status();
   }
   const bool refused = code == StatusCode::kInvalidArgument;
@@ -249,6 +266,8 @@ void Coordinator::end_membership(Member& member, MemberEnded::How how, const std
     const bool useless = how == MemberEnded::How::kStuck && member.leases == 0;
     if (!server && !useless && phase_ == Phase::kTraining) idle_since_ = now;
     ungranted_ = {};
+  } else if (!server && is_idle()) {
+    idle_since_ = now;
   }
   due_ = std::min(due_, idle_until());
   say_waits(now);

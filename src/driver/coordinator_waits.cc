@@ -24,7 +24,11 @@ std::string Coordinator::waits_for() const {
   }
   if (phase_ != Phase::kTraining) return "";
   if (gathering_) return missing_members();
-  if (live(Role::kWorker) == 0) return "a worker to join";
+  if (live(Role::kWorker) == 0 && options_.min_workers <= 1) return "a worker to join";
+  if (too_few_workers()) {
+    return fmt::format("{} of {} worker(s) to join", options_.min_workers - live(Role::kWorker),
+                       options_.min_workers);
+  }
   const std::string whom = members_waited_for();
   if (whom.empty() && !ungranted_.because.empty()) {
     return "a parameter server: " + ungranted_.because;
@@ -65,16 +69,15 @@ std::string Coordinator::members_waited_for() const {
 std::string Coordinator::whom_idle_workers_wait_for() const {
   std::string holders;
   int named = 0;
-  for (const Partition& partition : partitions_) {
-    const auto holder = members_.find(partition.holder);
-    if (partition.finished || holder == members_.end()) continue;
+  for (const auto& [id, member] : members_) {
+    if (!member.alive || member.partition < 0) continue;
     if (++named > kMostNamed) {
       holders += " and others";
       break;
     }
-    holders += fmt::format("{}{}", holders.empty() ? "" : ", ", holder->second.name.index);
+    holders += fmt::format("{}{}", holders.empty() ? "" : ", ", member.name.index);
   }
-  return "the last partitions to be finished by worker(s) " + holders;
+  return "the last leases to be finished by worker(s) " + holders;
 }
 
 // When the job begins to wait for this member, unless something is heard of it before.
@@ -86,7 +89,7 @@ TimePoint Coordinator::silent_at(const Member& member) const {
 
 // Also without a lease, when there is one that it does not ask for.
 bool Coordinator::may_stall(const Member& member) const {
-  const bool needed = member.partition >= 0 || !queue_.empty();
+  const bool needed = member.partition >= 0 || leases_.any_free();
   return member.alive && member.name.role == Role::kWorker && needed && phase_ == Phase::kTraining;
 }
 

@@ -42,9 +42,16 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   result.stall_timeout = options.stall_timeout;
   result.name_stalled_after = std::min(result.name_stalled_after, options.stall_timeout / 2);
   result.idle_timeout = options.idle_timeout;
+  result.min_workers = options.min_workers;
+  result.max_workers = options.max_workers;
+  std::vector<int64_t> epoch_steps;
   for (int64_t p = 0; p < partitioning.partitions(); ++p) {
     result.partition_records.push_back(partitioning.size(p));
+    epoch_steps.push_back((partitioning.size(p) + training.batch_size - 1) / training.batch_size);
   }
+  const std::shared_ptr rule = training.trainer.worker_rule();
+  result.plan = std::make_shared<PushPlan>(options.pushes, std::move(epoch_steps), training.epochs,
+                                           [rule](int64_t push) { return rule->push_end(push); });
   return result;
 }
 
@@ -113,6 +120,16 @@ void Driver::stop(const std::string& reason) {
 void Driver::abort(const std::string& reason) {
   strand_->post([this, reason] {
     fail({StatusCode::kAborted, reason});
+    changed();
+  });
+}
+
+void Driver::scale(int workers, core::Reply<Status> reply) {
+  strand_->post([this, workers, reply = std::move(reply)]() mutable {
+    reply(options_.starts_workers
+              ? coordinator_.scale(workers, world_.now())
+              : failed_precondition("the workers of this job are started elsewhere: start or stop "
+                                    "them there"));
     changed();
   });
 }

@@ -38,6 +38,8 @@ struct DriverOptions {
   std::vector<int64_t> pushes;
   int servers = 1;
   int workers = 0;  // that will come, 0: not known
+  int min_workers = 1, max_workers = 0;  // see CoordinatorOptions
+  bool starts_workers = false;           // somebody follows the event WorkersWanted
   int shards = 0;   // 0: by size
   core::Duration lease_timeout = std::chrono::seconds(10);
   core::Duration stall_timeout = std::chrono::seconds(120);
@@ -67,6 +69,10 @@ class Driver final : public wire::ControlService {
   // told the reason.
   void stop(const std::string& reason);
   void abort(const std::string& reason);
+  // From now on so many workers are wanted, as an event says to whoever starts them.
+  // FAILED_PRECONDITION: nobody here does, or the job is ending. INVALID_ARGUMENT: fewer or more
+  // than the job may have.
+  void scale(int workers, core::Reply<Status> reply);
   // A process that the caller had started has ended; see Coordinator.
   void process_ended(int64_t pid, const std::string& fate);
   // Reads the parameters as they are now, while the job trains.

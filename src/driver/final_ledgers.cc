@@ -18,17 +18,17 @@ Status miscounted(const std::string& what, int64_t counted, int64_t expected) {
 }
 
 Status check_partitions(const wire::LedgerReply& ledger, std::span<const int64_t> pushes) {
-  std::vector<int64_t> sequences(pushes.size());
+  std::vector<int64_t> applied(pushes.size());
   for (const auto& count : ledger.partitions) {
     const auto partition = static_cast<size_t>(count.partition);
-    if (count.partition < 0 || partition >= sequences.size()) {
-      return miscounted(fmt::format("pushes of partition {}", count.partition), count.sequence, 0);
+    if (count.partition < 0 || partition >= applied.size()) {
+      return miscounted(fmt::format("pushes of partition {}", count.partition), count.pushes, 0);
     }
-    sequences[partition] = count.sequence;
+    applied[partition] = count.pushes;
   }
-  for (size_t p = 0; p < sequences.size(); ++p) {
-    if (sequences[p] == pushes[p]) continue;
-    return miscounted(fmt::format("pushes of partition {}", p), sequences[p], pushes[p]);
+  for (size_t p = 0; p < applied.size(); ++p) {
+    if (applied[p] == pushes[p]) continue;
+    return miscounted(fmt::format("pushes of partition {}", p), applied[p], pushes[p]);
   }
   return ok_status();
 }
@@ -104,11 +104,14 @@ void add_members(const std::vector<wire::LedgerReply>& ledgers,
     if (member.name.role != wire::Role::kWorker) continue;
     WorkerReport& report = workers[member.name.index];
     report.leases += member.leases;
+    report.given += member.given;
+    report.times_slower = std::max(report.times_slower, member.times_slower);
     report.peak_memory_bytes = std::max(report.peak_memory_bytes, member.peak_memory_bytes);
     const core::ProcessFacts& process = member.name.process;
     report.processes.push_back({fmt::format("pid {} on {}", process.pid, process.host),
                                 member.end ? member.end->fate : "still there",
-                                member.end && member.end->how == MemberEnded::How::kLeft});
+                                member.end && (member.end->how == MemberEnded::How::kLeft ||
+                                               member.end->how == MemberEnded::How::kDrained)});
   }
   for (const wire::WorkerCount& count : ledgers.front().workers) {
     workers[count.worker].updates = count.pushes;

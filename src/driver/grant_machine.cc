@@ -16,11 +16,11 @@ std::optional<GrantMachine::Decision> GrantMachine::fenced(const Result<wire::Fe
     const bool later = client::may_pass(reply.status().code());
     return decide(later ? Outcome::kWait : Outcome::kFailed, reply.status());
   }
-  if (reply->sequence < 0 || reply->sequence > pushes_) {
+  if (reply->sequence < lease_.next_sequence - 1 || reply->sequence > lease_.last) {
     return decide(Outcome::kFailed,
                   internal_error(fmt::format(
-                      "a server says that it has applied push {} of partition {}, which has {}",
-                      reply->sequence, lease_.partition, pushes_)));
+                      "a server was asked for pushes {} to {} of partition {}, and speaks of {}",
+                      lease_.next_sequence, lease_.last, lease_.partition, reply->sequence)));
   }
   least_ = std::min(least_, reply->sequence);
   if (--missing_ > 0) return std::nullopt;

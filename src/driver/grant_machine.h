@@ -1,5 +1,5 @@
 // How a lease is granted: the coordinator has raised the partition's incarnation; now every server
-// must refuse pushes under an older one, before the new holder may hear where to start.
+// must refuse the lease's pushes under an older one, before the holder may hear where to start.
 //
 //   raised --every server has fenced--> granted, from the push behind the last that all shards have
 //      |--a server cannot be reached--> wait: the partition goes back to the queue
@@ -22,13 +22,12 @@ class GrantMachine {
   enum class Outcome { kGranted, kWait, kFailed };
   struct Decision {
     Outcome outcome;
-    wire::Lease lease;  // kGranted: with its first push
+    wire::Lease lease;  // kGranted: with the first push that is missing
     Status why;         // kWait, kFailed
   };
 
-  // `pushes`: how many the partition has in all.
-  GrantMachine(const wire::Lease& lease, int servers, int64_t pushes)
-      : lease_(lease), missing_(servers), pushes_(pushes), least_(pushes) {}
+  GrantMachine(const wire::Lease& lease, int servers)
+      : lease_(lease), missing_(servers), least_(lease.last) {}
 
   const wire::Lease& lease() const { return lease_; }
   // One server's answer.
@@ -39,7 +38,6 @@ class GrantMachine {
 
   wire::Lease lease_;
   int missing_;  // servers that have not answered
-  const int64_t pushes_;
   int64_t least_;
   bool decided_ = false;
 };

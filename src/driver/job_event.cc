@@ -28,11 +28,25 @@ struct ToText {
     return fmt::format("{}: partition {} goes back to the queue", line, e.partition);
   }
   std::string operator()(const LeaseGranted& e) const {
-    return fmt::format("{} trains partition {} from push {}", e.who.to_string(), e.lease.partition,
-                       e.lease.next_sequence);
+    return fmt::format("{} trains pushes {} to {} of partition {}", e.who.to_string(),
+                       e.lease.next_sequence, e.lease.last, e.lease.partition);
   }
-  std::string operator()(const PartitionFinished& e) const {
-    return fmt::format("{} has trained partition {}", e.who.to_string(), e.partition);
+  std::string operator()(const LeaseFinished& e) const {
+    return fmt::format("{} has trained partition {} up to push {}", e.who.to_string(), e.partition,
+                       e.last);
+  }
+  std::string operator()(const LeaseCut& e) const {
+    return fmt::format("pushes {} to {} of partition {} go from {} to {}, which has nothing to do",
+                       e.first, e.last, e.partition, e.holder.to_string(), e.taker.to_string());
+  }
+  std::string operator()(const Straggler& e) const {
+    const std::string line =
+        fmt::format("{} is {:.1f} times slower than the others", e.who.to_string(), e.times_slower);
+    if (e.given == 0) return line;
+    return fmt::format("{}: in epoch {} they made {} of its pushes", line, e.epoch + 1, e.given);
+  }
+  std::string operator()(const WorkersWanted& e) const {
+    return fmt::format("from now on {} worker(s) are wanted", e.workers);
   }
   std::string operator()(const WaitsFor& e) const {
     return e.whom.empty() ? "" : "waiting for " + e.whom;

@@ -50,6 +50,7 @@ struct JoinRefused {
 struct MemberEnded {
   enum class How {
     kLeft,     // as it should
+    kDrained,  // it was asked to make room, and has: it needs no replacement
     kRefused,  // it cannot do the job: it lacks the precision, a layer, ...
     kGaveUp,   // it said why
     kDied,     // its launcher saw it end, or it was replaced
@@ -67,9 +68,30 @@ struct LeaseGranted {
   wire::Lease lease;
 };
 
-struct PartitionFinished {
+struct LeaseFinished {
   MemberName who;
   int64_t partition = 0;
+  int64_t last = 0;  // push that was made under it
+};
+
+// What `holder` has of a partition from push `first` on goes to `taker`, who has nothing to do.
+struct LeaseCut {
+  MemberName holder, taker;
+  int64_t partition = 0;
+  int64_t first = 0, last = 0;
+};
+
+// At the end of an epoch: this worker is much slower than the others.
+struct Straggler {
+  MemberName who;
+  int epoch = 0;            // from 0
+  double times_slower = 1;  // than the median of the others
+  int64_t given = 0;        // pushes of its leases that others made, in this epoch
+};
+
+// So many workers are wanted from now on: whoever starts them starts more, or drains some.
+struct WorkersWanted {
+  int workers = 0;
 };
 
 // For whom the job waits has changed; empty: it goes on.
@@ -114,8 +136,9 @@ struct JobEnding {
 
 struct JobEvent {
   core::TimePoint at;
-  std::variant<MemberJoined, ServerFound, JoinRefused, MemberEnded, LeaseGranted, PartitionFinished,
-               WaitsFor, TrainingStarted, Progress, EpochEnded, JobStopping, JobEnding>
+  std::variant<MemberJoined, ServerFound, JoinRefused, MemberEnded, LeaseGranted, LeaseFinished,
+               LeaseCut, Straggler, WorkersWanted, WaitsFor, TrainingStarted, Progress, EpochEnded,
+               JobStopping, JobEnding>
       what;
 };
 

@@ -23,6 +23,8 @@ struct WorkerReport {
   };
   std::vector<Process> processes;  // in the order they joined
   int64_t peak_memory_bytes = 0;
+  double times_slower = 1;  // than the others, when it was named for that; see Straggler
+  int64_t given = 0;        // pushes of its leases that went to others, since they were slow
 };
 
 struct ServerReport {

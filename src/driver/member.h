@@ -10,6 +10,8 @@
 #include "core/clock.h"
 #include "core/cores.h"
 #include "driver/job_event.h"
+#include "driver/lease_table.h"
+#include "driver/pace.h"
 
 namespace sluice::driver {
 
@@ -30,12 +32,20 @@ struct Member {
   bool doubted = false;  // its successor may have joined, and nothing was heard of it since
   std::optional<MemberEnded> end;
   int64_t partition = -1;  // the lease it holds; -1: none
-  int64_t step = 0;        // steps trained of it
+  LeaseTable::Key lease;   // likewise
+  bool begun = false;      // its lease is fenced: it trains
+  int64_t step = 0;        // steps trained of the partition
+  LeaseTable::Key finished;        // the last lease that it has trained to its end
+  int64_t had = -1, had_last = 0;  // partition of its last lease, and the last push of that
+  Pace pace;
   int64_t activity = 0;    // as its last heartbeat said
   std::string waiting_for;
   std::string named_because;  // why the job waits for it; empty: it does not
   int64_t peak_memory_bytes = 0;
   int leases = 0;  // granted so far
+  int64_t given = 0;           // pushes of its leases that went to others, since they were slow
+  int64_t given_in_epoch = 0;  // of them, since the last epoch ended
+  double times_slower = 1;     // than the others, when it was named for that
 };
 
 // By id, those that have ended too.

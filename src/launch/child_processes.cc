@@ -176,6 +176,11 @@ void ChildProcesses::terminate() {
   ask_to_end();
 }
 
+void ChildProcesses::terminate(pid_t pid) {
+  std::lock_guard lock(mutex_);
+  if (running_.contains(pid) && asked_.insert(pid).second) ::kill(pid, SIGTERM);
+}
+
 void ChildProcesses::kill(pid_t pid) {
   std::lock_guard lock(mutex_);
   if (running_.contains(pid)) ::kill(pid, SIGKILL);

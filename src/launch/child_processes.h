@@ -43,8 +43,9 @@ class ChildProcesses {
   Result<pid_t> start(const std::vector<std::string>& arguments,
                       const std::vector<std::string>& defaults = {});
   bool empty() const;
-  void terminate();      // SIGTERM to all, once: a second one would mean "at once"
-  void kill(pid_t pid);  // SIGKILL to one, if it is still there
+  void terminate();           // SIGTERM to all, once: a second one would mean "at once"
+  void terminate(pid_t pid);  // likewise to one
+  void kill(pid_t pid);       // SIGKILL to one, if it is still there
   // terminate(), SIGKILL to those that are still there after `grace`; returns when all are gone and
   // on_end has been told.
   void stop(core::Duration grace);

@@ -191,7 +191,8 @@ void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
 }
 
 void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
-  if (restarts_ < options_.max_restarts && !refused_.contains(ended.pid)) {
+  const bool replaced = !refused_.contains(ended.pid) && !leaving_.contains(ended.pid);
+  if (restarts_ < options_.max_restarts && replaced) {
     ++restarts_;
     SLUICE_LOG(warn, "starting worker {} again ({} of at most {} restarts)", index, restarts_,
                options_.max_restarts);
@@ -210,6 +211,28 @@ void LocalCluster::on_event(const driver::JobEvent& event) {
     strand_->post([this] { ending_ = true; });
   } else if (const auto* ended = std::get_if<driver::MemberEnded>(&event.what)) {
     strand_->post([this, ended = *ended] { member_ended(ended); });
+  } else if (const auto* wanted = std::get_if<driver::WorkersWanted>(&event.what)) {
+    strand_->post([this, workers = wanted->workers] { scale(workers); });
+  }
+}
+
+void LocalCluster::scale(int workers) {
+  if (ending_ || stop_.stop_requested()) return;
+  std::map<int, pid_t> staying;  // by index
+  std::set<int> taken;
+  for (const auto& [pid, index] : workers_) {
+    taken.insert(index);
+    if (!leaving_.contains(pid)) staying.emplace(index, pid);
+  }
+  for (; std::ssize(staying) > workers; staying.erase(std::prev(staying.end()))) {
+    leaving_.insert(staying.rbegin()->second);
+    children_.terminate(staying.rbegin()->second);
+  }
+  for (int index = 0, missing = workers - static_cast<int>(staying.size()); missing > 0; ++index) {
+    if (taken.contains(index)) continue;
+    --missing;
+    const Status started = start_worker(index);
+    if (!started.ok()) SLUICE_LOG(error, "{}", started.message());
   }
 }
 
@@ -217,6 +240,7 @@ void LocalCluster::member_ended(const driver::MemberEnded& ended) {
   const auto pid = static_cast<pid_t>(ended.who.process.pid);
   if (!workers_.contains(pid)) return;
   if (ended.how == driver::MemberEnded::How::kRefused) refused_.insert(pid);
+  if (ended.how == driver::MemberEnded::How::kDrained) leaving_.insert(pid);
   if (ended.how == driver::MemberEnded::How::kStuck) children_.kill(pid);
 }
 

@@ -46,7 +46,8 @@ class LocalCluster {
   // ended; dead workers are replaced, unless a stop was requested, and the job is aborted when
   // nobody is left to do the work. Returns when all have been started, or one could not be.
   Status start(const std::string& driver_address, driver::Driver& driver, std::stop_token stop);
-  // What happens in the job: nobody is replaced when it ends, whoever is stuck is killed.
+  // What happens in the job: nobody is replaced when it ends, whoever is stuck is killed; when more
+  // workers are wanted, they are started, and when fewer are, the last ones are asked to make room.
   void on_event(const driver::JobEvent& event);
   // Asks the children to end; stop() waits for that, and kills them after `grace`. Nobody is
   // replaced any more.
@@ -62,6 +63,7 @@ class LocalCluster {
   void child_ended(const ChildProcesses::Ended& ended);
   void worker_ended(int index, const ChildProcesses::Ended& ended);
   void member_ended(const driver::MemberEnded& ended);
+  void scale(int workers);
 
   const LocalClusterOptions options_;
   const std::string directory_;
@@ -72,6 +74,7 @@ class LocalCluster {
   std::stop_token stop_;
   std::map<pid_t, int> workers_;  // running, with their index
   std::set<pid_t> refused_;       // another of their kind would be too
+  std::set<pid_t> leaving_;       // asked to make room: they are not replaced
   int restarts_ = 0;
   bool ending_ = false;
   ChildProcesses children_;

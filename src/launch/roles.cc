@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -35,7 +36,8 @@ void end_soon(const client::MemberEnd& end) {
 }
 
 client::StopRequest request_of(std::stop_token stop) {
-  return {std::move(stop), [] { return "stopped by " + StopSignals::name(); }};
+  return {std::move(stop), [] { return "stopped by " + StopSignals::name(); },
+          [] { return StopSignals::signal() == SIGTERM; }};
 }
 
 }  // namespace
@@ -65,13 +67,15 @@ client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token st
       request_of(std::move(stop)), end_soon);
 }
 
-core::Duration stop_grace(const std::string& role) {
-  return std::chrono::seconds(role == "server" ? 10 : 1);
+StopSignalsOptions stop_signals_of(const std::string& role) {
+  constexpr core::Duration kShort = std::chrono::seconds(1), kLong = std::chrono::seconds(10);
+  return {.grace = role == "server" ? kLong : kShort, .grace_after_sigterm = kLong};
 }
 
 int exit_status(client::Ending how) {
   switch (how) {
     case client::Ending::kDone:
+    case client::Ending::kDrained:
       return 0;
     case client::Ending::kAborted:
       return 3;
@@ -101,7 +105,9 @@ void run_if_child(int argc, char** argv) {
     SLUICE_LOG(error, "{}", limits.message());
     std::exit(exit_status(client::Ending::kFailed));
   }
-  const StopSignals signals({.grace = stop_grace(role), .last_words = ""});
+  StopSignalsOptions its_signals = stop_signals_of(role);
+  its_signals.last_words = "";
+  const StopSignals signals(its_signals);
   const std::stop_token stop = signals.token();
   RoleOptions options;
   options.driver = argv[3];
@@ -109,9 +115,11 @@ void run_if_child(int argc, char** argv) {
   options.index = std::atoi(argv[5]);
   const client::MemberEnd end =
       role == "server" ? run_server_role(options, stop) : run_worker_role(options, stop);
-  if (stop.stop_requested()) std::exit(StopSignals::exit_status());
+  if (stop.stop_requested() && end.how != client::Ending::kDrained) {
+    std::exit(StopSignals::exit_status());
+  }
   // What the driver ended for everybody it also reports; a member's own failure is told here.
-  if (end.how == client::Ending::kDone || end.how == client::Ending::kAborted) std::exit(0);
+  if (exit_status(end.how) == 0 || end.how == client::Ending::kAborted) std::exit(0);
   SLUICE_LOG(error, "{}", end.why.message());
   std::exit(exit_status(end.how));
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "client/member.h"
-#include "core/clock.h"
+#include "launch/signals.h"
 #include "sluice/status.h"
 
 namespace sluice::launch {
@@ -28,8 +28,9 @@ client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token st
 client::MemberEnd run_worker_role(const RoleOptions& options, std::stop_token stop);
 
 // How long a process in this role ("server", "worker") may take to end after a signal. A server
-// waits until the driver has read what it needs from it (server/serve.h).
-core::Duration stop_grace(const std::string& role);
+// waits until the driver has read what it needs from it (server/serve.h), and a worker that gets
+// SIGTERM ends its window (LeaseMachine::kHandBackTime): the job goes on without it.
+StopSignalsOptions stop_signals_of(const std::string& role);
 
 // 0 done, 1 failed; of their own, for whoever starts members again: 3 the driver aborted the job, 4
 // no driver, 5 refused.

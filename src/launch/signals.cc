@@ -118,7 +118,9 @@ class Watch {
     wait_for_signal();
     if (over_) return;
     stop_.request_stop();
-    options_.grace ? wait_for_signal(*options_.grace) : wait_for_signal();
+    const bool asked = g_signal == SIGTERM && options_.grace_after_sigterm;
+    const auto grace = asked ? options_.grace_after_sigterm : options_.grace;
+    grace ? wait_for_signal(*grace) : wait_for_signal();
     if (over_) return;
     core::write_to_standard_error(options_.last_words);
     // Nobody may forget a folder from here on: this process is about to end.

@@ -16,6 +16,8 @@ struct StopSignalsOptions {
   // How long the process may take to end after the first signal before it is ended by force;
   // none: as long as it takes.
   std::optional<core::Duration> grace = std::nullopt;
+  // Likewise when that signal is SIGTERM; none: the same.
+  std::optional<core::Duration> grace_after_sigterm = std::nullopt;
   // Written to standard error when the process is ended by force.
   std::string last_words = "sluice: interrupted; not everything had come to its end\n";
 };

@@ -28,7 +28,7 @@ void GatheredPartitions::add(const Counts& shard) {
   ++shards_;
   for (const wire::LedgerReply::PartitionCount& count : shard) {
     auto& [gathered, seen] = counts_.try_emplace(count.partition, count, 0).first->second;
-    gathered.sequence = std::min(gathered.sequence, count.sequence);
+    gathered.pushes = std::min(gathered.pushes, count.pushes);
     ++seen;
   }
 }
@@ -38,7 +38,7 @@ GatheredPartitions::Counts GatheredPartitions::result() const {
   result.reserve(counts_.size());
   for (const auto& [partition, counted] : counts_) {
     auto [count, seen] = counted;
-    if (seen < shards_) count.sequence = 0;
+    if (seen < shards_) count.pushes = 0;
     result.push_back(count);
   }
   return result;

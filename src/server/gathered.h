@@ -53,7 +53,7 @@ class GatheredStatus {
   Status status_;
 };
 
-// The partitions that any shard has heard of, with the last sequence that all of them have.
+// The partitions that any shard has heard of, with how many pushes of it all of them have.
 class GatheredPartitions {
  public:
   using Counts = std::vector<wire::LedgerReply::PartitionCount>;

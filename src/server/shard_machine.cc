@@ -26,6 +26,7 @@ bool is_incarnation(int64_t incarnation) {
 ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes, Gate gate)
     : shard_(shard),
       pushes_(pushes),
+      ledger_(pushes),
       gate_(std::move(gate)),
       all_pushes_(std::accumulate(pushes.begin(), pushes.end(), int64_t{0})) {
   count_.shard = shard.index;
@@ -45,7 +46,7 @@ Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& head
   const PushDecision decision = ledger_.decide(header.id);
   PushAction action{PushAction::Kind::kApply, context_of(header)};
   if (decision == PushDecision::kDuplicate) {
-    ledger_.fence(header.id.partition, header.id.incarnation);
+    ledger_.raise(header.id);
     ++count_.duplicates;
     gate_.count(header.member, header.clock);
     action.kind = PushAction::Kind::kDuplicate;
@@ -120,13 +121,22 @@ void ShardMachine::round_ended(bool published) noexcept {
   if (published) values_version_ = count_.version;
 }
 
-Result<int64_t> ShardMachine::fence(int64_t partition, int64_t incarnation) {
-  if (!has_partition(partition) || !is_incarnation(incarnation)) {
-    return invalid_argument(fmt::format("cannot fence partition {} of {} at incarnation {}",
-                                        partition, pushes_.size(), incarnation));
+Result<int64_t> ShardMachine::fence(const wire::FenceRequest& request) {
+  const int64_t partition = request.partition;
+  const bool sensible = has_partition(partition) && is_incarnation(request.incarnation) &&
+                        request.first >= 1 && request.first <= request.last &&
+                        request.last <= pushes_[static_cast<size_t>(partition)];
+  if (!sensible) {
+    return invalid_argument(
+        fmt::format("cannot fence pushes {} to {} of partition {} of {} at incarnation {}",
+                    request.first, request.last, partition, pushes_.size(), request.incarnation));
   }
-  ledger_.fence(partition, incarnation);
-  return ledger_.entry(partition).sequence;
+  if (!ledger_.fence(partition, request.incarnation, request.first, request.last)) {
+    return Status(
+        StatusCode::kResourceExhausted,
+        fmt::format("{}: its ledger is in more than {} pieces", who(), PushLedger::kMostCuts));
+  }
+  return ledger_.applied(partition, request.first, request.last);
 }
 
 Status ShardMachine::check(const wire::PushHeader& header, size_t bytes) const {
@@ -177,7 +187,7 @@ Status ShardMachine::check_metrics(const wire::PushHeader& header) const {
 }
 
 Status ShardMachine::refuse(PushDecision decision, const wire::PushIdentity& id) {
-  const PushLedger::Entry entry = ledger_.entry(id.partition);
+  const PushLedger::Segment segment = ledger_.segment(id.partition, id.sequence);
   const std::string partition = fmt::format("{}: partition {}", who(), id.partition);
   if (decision == PushDecision::kFenced) {
     ++count_.fenced;
@@ -185,10 +195,10 @@ Status ShardMachine::refuse(PushDecision decision, const wire::PushIdentity& id)
         StatusCode::kAborted,
         fmt::format(
             "{} has been taken over under incarnation {}; pushes under incarnation {} are refused",
-            partition, entry.incarnation, id.incarnation)};
+            partition, segment.incarnation, id.incarnation)};
   }
   return {StatusCode::kAborted, fmt::format("{} has a gap: push {} came, {} is next", partition,
-                                            id.sequence, entry.sequence + 1)};
+                                            id.sequence, segment.applied + 1)};
 }
 
 bool ShardMachine::has_partition(int64_t partition) const {

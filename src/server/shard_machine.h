@@ -63,10 +63,10 @@ class ShardMachine {
   bool may_answer(int64_t member, int64_t clock) const { return gate_.may_answer(member, clock); }
   const Gate& gate() const { return gate_; }
 
-  // From now on pushes of the partition below the incarnation are fenced. Answers with the last
-  // sequence that has been applied. INVALID_ARGUMENT: the job has no such partition, or an
-  // incarnation that makes no sense. Throws std::bad_alloc, and then nothing has changed.
-  Result<int64_t> fence(int64_t partition, int64_t incarnation);
+  // Answers with the last push of the interval up to which all are applied. INVALID_ARGUMENT: the
+  // job has no such pushes, or an incarnation that makes no sense. RESOURCE_EXHAUSTED: the ledger
+  // is cut into too many pieces. Throws std::bad_alloc, and then nothing has changed.
+  Result<int64_t> fence(const wire::FenceRequest& request);
 
   int64_t version() const { return count_.version; }
   // Of the values: a push that is kept changes none.

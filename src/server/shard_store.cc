@@ -93,10 +93,10 @@ ShardStore::Report ShardStore::report() const {
 std::vector<wire::LedgerReply::PartitionCount> ShardStore::partitions() const {
   std::vector<wire::LedgerReply::PartitionCount> result;
   std::lock_guard lock(mutex_);
-  const auto& entries = machine_.ledger().entries();
-  result.reserve(entries.size());
-  for (const auto& [partition, entry] : entries) {
-    result.push_back({partition, entry.sequence});
+  const auto& partitions = machine_.ledger().partitions();
+  result.reserve(partitions.size());
+  for (const auto& [partition, segments] : partitions) {
+    result.push_back({partition, machine_.ledger().count(partition)});
   }
   return result;
 }
@@ -159,7 +159,7 @@ void ShardStore::serve(Fence& call) {
     }
     SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
     std::lock_guard lock(mutex_);
-    return machine_.fence(call.request.partition, call.request.incarnation);
+    return machine_.fence(call.request);
   });
   call.reply(std::move(result));
   answer_held();

@@ -58,7 +58,7 @@ class ShardStore {
   void exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
                 core::Reply<Result<wire::ExchangeReply>> reply);
 
-  // Answers with the last sequence of the partition that has been applied.
+  // As ShardMachine::fence(); first it hears of the gate.
   void fence(const wire::FenceRequest& request, core::Reply<Result<int64_t>> reply);
   // Who trains has changed.
   void set_gate(const wire::GateRequest& request, core::Reply<Status> reply);

@@ -55,7 +55,10 @@ class JobView::Show {
     view_.begin(event_.at);
     daily();
   }
-  void operator()(const driver::PartitionFinished&) { daily(); }
+  void operator()(const driver::LeaseFinished&) { daily(); }
+  void operator()(const driver::LeaseCut&) { daily(); }
+  void operator()(const driver::Straggler&) { say(); }
+  void operator()(const driver::WorkersWanted&) { say(); }
   void operator()(const driver::TrainingStarted&) { daily(); }
   void operator()(const driver::JobStopping&) { daily(); }
   void operator()(const driver::JobEnding&) {
@@ -64,7 +67,8 @@ class JobView::Show {
   }
   void operator()(const driver::JoinRefused&) { say(); }
   void operator()(const driver::MemberEnded& ended) {
-    ended.how == driver::MemberEnded::How::kLeft ? coming_or_going() : say();
+    using How = driver::MemberEnded::How;
+    ended.how == How::kLeft || ended.how == How::kDrained ? coming_or_going() : say();
   }
   void operator()(const driver::WaitsFor& waits) { view_.show(waits); }
   void operator()(const driver::Progress& progress) { view_.show(progress, event_.at); }

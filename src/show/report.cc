@@ -61,7 +61,9 @@ Json workers_json(const driver::JobResult& result) {
     workers.push_back({{"worker", worker.worker},
                        {"updates", worker.updates},
                        {"samples", worker.samples},
-                       {"partitions", worker.leases},
+                       {"leases", worker.leases},
+                       {"times_slower", worker.times_slower},
+                       {"pushes_given", worker.given},
                        {"processes", processes_json(worker)},
                        {"peak_memory_bytes", worker.peak_memory_bytes}});
   }
@@ -114,6 +116,19 @@ std::string table_of(const ConfusionMatrix& matrix, const std::vector<std::strin
 }
 
 std::string samples(int64_t count) { return core::counted(count, "sample", "samples"); }
+
+std::string straggling(const driver::WorkerReport& worker) {
+  if (worker.times_slower <= 1 && worker.given == 0) return "";
+  std::string text = "  ";
+  if (worker.times_slower > 1) {
+    text += fmt::format("{:.1f} times slower than the others", worker.times_slower);
+  }
+  if (worker.given > 0) {
+    text += fmt::format("{}{} of its leases made by others", worker.times_slower > 1 ? "; " : "",
+                        core::counted(worker.given, "push", "pushes"));
+  }
+  return text + "\n";
+}
 
 double samples_per_second(const driver::JobResult& result) {
   return static_cast<double>(result.samples_trained) / std::max(result.training_time_s, 1e-9);
@@ -185,9 +200,10 @@ std::string to_text(const JobReport& report) {
                         result.superseded_updates, result.samples_superseded);
   }
   for (const driver::WorkerReport& worker : result.workers) {
-    text += fmt::format("Worker {}: {}, {}, {} partition(s), peak memory {} MB\n", worker.worker,
+    text += fmt::format("Worker {}: {}, {}, {} lease(s), peak memory {} MB\n", worker.worker,
                         core::counted(worker.updates, "update", "updates"), samples(worker.samples),
                         worker.leases, worker.peak_memory_bytes >> 20);
+    text += straggling(worker);
     for (const auto& process : worker.processes) {
       if (!process.left) text += fmt::format("  {}: {}\n", process.name, process.fate);
     }

@@ -390,6 +390,16 @@ void validate(const JobConfig& config) {
                        fmt::format("{} trains in rounds, all workers of which wait for each other",
                                    choice.name()));
   }
+  if (config.min_workers > config.workers) {
+    throw InvalidField("min_workers", fmt::format("expected at most the {} worker(s) of the job, "
+                                                  "got {}",
+                                                  config.workers, config.min_workers));
+  }
+  if (config.max_workers != 0 && config.max_workers < config.workers) {
+    throw InvalidField("max_workers", fmt::format("expected 0 or at least the {} worker(s) of the "
+                                                  "job, got {}",
+                                                  config.workers, config.max_workers));
+  }
 }
 
 algorithm::Choice algorithm_of(const JobConfig& config) {

@@ -38,6 +38,8 @@ struct JobConfig {
   std::map<int, float> class_weight;  // 1 for classes that are not there
   double learning_rate = 0;           // instead of the optimizer's own; 0: that one
   int workers = 3;
+  int min_workers = 1;
+  int max_workers = 0;
   int servers = 1;
   int shards = 0;
   int parallelism_factor = 1;
@@ -185,6 +187,11 @@ void visit_fields(Config& c, Visit visit) {
         Help{kTraining, "", "shuffle once before partitioning and each epoch"}, fine<bool>);
 
   visit("workers", c.workers, Help{kCluster, "NUMBER", "worker processes"}, check_members);
+  visit("min_workers", c.min_workers, Help{kCluster, "NUMBER", "with fewer the job waits for more"},
+        check_members);
+  visit("max_workers", c.max_workers,
+        Help{kCluster, "NUMBER", "beyond it workers are refused; 0: nobody is"},
+        [](const int& n) { return n == 0 ? "" : check_members(n); });
   visit("servers", c.servers, Help{kCluster, "NUMBER", "parameter servers"}, check_members);
   visit("parallelism_factor", c.parallelism_factor,
         Help{kCluster, "NUMBER", "partitions of the dataset per worker"},

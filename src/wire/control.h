@@ -48,12 +48,15 @@ struct JoinReply {
   std::string gpu{};  // workers: of their `gpus` the one that the fewest hold; empty: none named
 };
 
-// The right to train one partition until it ends, or until it expires for want of heartbeats.
+// The right to train an interval of the pushes of one partition, until the last of them is made,
+// the driver gives the end of the interval to somebody else, or the lease expires for want of
+// heartbeats.
 struct Lease {
   int64_t partition = 0;
-  int64_t incarnation = 0;
+  int64_t incarnation = 0;    // counts the leases of the partition
   int64_t next_sequence = 1;  // the first push that this lease owes
   int64_t records = 0;        // in the partition
+  int64_t last = 0;           // the last push that it owes
 };
 
 struct AcquireReply {
@@ -83,6 +86,7 @@ struct HeartbeatRequest {
   int64_t member = 0;
   int64_t partition = -1;  // the lease it holds; -1: none
   int64_t incarnation = 0;
+  int64_t last = 0;      // the push that this lease ends with, as far as the member knows
   int64_t step = 0;      // steps trained of that partition, pushed or not
   int64_t activity = 0;  // grows with everything that the member gets done
   // Empty, or what the member waits for ("server 0 at ...", "open files ..."), to be shown.
@@ -101,6 +105,9 @@ struct HeartbeatReply {
     kDrain,      // it is about to be stopped: end the push that is under way, then leave (workers)
   } kind = Kind::kContinue;
   std::string reason;
+  // With kContinue: the push that the lease ends with by now, earlier than it did when the rest was
+  // given to another worker; 0: no news.
+  int64_t last = 0;
 };
 
 struct FinishRequest {
@@ -115,6 +122,9 @@ struct LeaveRequest {
   int64_t member = 0;
   // OK: ended as it should. Otherwise what made it give up; the driver reports it.
   Status status;
+  // With CANCELLED: it was asked to make room, and its last push is acknowledged. What is left of
+  // its lease is for others, and whoever started it need not replace it.
+  bool drained = false;
 };
 
 struct FetchRequest {

@@ -3,11 +3,12 @@
 //
 // A push is identified by (partition, incarnation, sequence). The sequence numbers the pushes of
 // one partition's training from 1, whichever worker makes them; the incarnation counts the leases
-// of the partition. A shard applies sequence n of a partition exactly once: n again is answered as
-// a duplicate, n + 2 is refused, and so is every push under an older incarnation (a worker that
-// lost its lease). A partition that was taken over is therefore trained on from the last push that
-// every shard has, and shards that already had one more simply skip it: no update is lost or
-// doubled.
+// of the partition, each of which is an interval of its pushes. A shard applies sequence n of a
+// partition exactly once, and within a lease in order: n again is answered as a duplicate, n + 2 is
+// refused, and so is every push under an older incarnation than the interval's (a worker that lost
+// its lease, or that part of it). An interval that was taken over is therefore trained on from the
+// last push that every shard has, and shards that already had one more simply skip it: no update is
+// lost or doubled.
 #pragma once
 
 #include <cstddef>
@@ -142,15 +143,17 @@ struct AssignRequest {
   int shard = 0;
 };
 
-// From now on pushes of `partition` under an incarnation below this one are refused.
+// From now on pushes first to last of `partition` are refused under an incarnation below this one.
 struct FenceRequest {
   uint64_t job = 0;
   int64_t partition = 0;
   int64_t incarnation = 0;
+  int64_t first = 0, last = 0;
   Gate gate{};  // of which the new holder is part
 };
 struct FenceReply {
-  // The last sequence that every shard of this server has applied.
+  // The last push of the interval up to which every shard of this server has applied all of it;
+  // first - 1: none.
   int64_t sequence = 0;
 };
 
@@ -198,7 +201,7 @@ struct LedgerReply {
   std::vector<WorkerCount> workers;  // likewise
   struct PartitionCount {
     int64_t partition = 0;
-    int64_t sequence = 0;  // applied by every shard of this server
+    int64_t pushes = 0;  // applied by every shard of this server
     friend bool operator==(const PartitionCount&, const PartitionCount&) = default;
   };
   std::vector<PartitionCount> partitions;

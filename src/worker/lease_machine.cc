@@ -123,6 +123,14 @@ Actions LeaseMachine::lease_lost() {
   return actions;
 }
 
+Actions LeaseMachine::lease_cut(int64_t last) {
+  Actions actions;
+  if (state_ != State::kOpening && state_ != State::kTraining) return actions;
+  granted_.lease.last = last;
+  actions.cut = last;
+  return actions;
+}
+
 Actions LeaseMachine::membership_lost() {
   if (state_ == State::kOver) return {};
   if (stopped_) return leave(*stopped_);
@@ -152,15 +160,28 @@ Actions LeaseMachine::ended() {
 Actions LeaseMachine::leave(Status why) {
   Actions actions = ended();
   actions.leave = std::move(why);
+  actions.drained = drains_ && stopped_ && actions.leave == stopped_;
   return actions;
 }
 
 Actions LeaseMachine::stop(const std::string& reason, TimePoint now) {
+  if (state_ == State::kOver || (stopped_ && !drains_)) return {};
+  if (!stopped_) stopped_ = cancelled(reason);
+  drains_ = false;
+  return stop_within(kDrainTime, now);
+}
+
+Actions LeaseMachine::drain(const std::string& reason, TimePoint now) {
   if (stopped_ || state_ == State::kOver) return {};
   stopped_ = cancelled(reason);
+  drains_ = true;
+  return stop_within(kHandBackTime, now);
+}
+
+Actions LeaseMachine::stop_within(core::Duration time, TimePoint now) {
   const bool nearly_done = state_ == State::kFinishing;
   if (state_ != State::kTraining && !nearly_done) return leave(*stopped_);
-  drain_end_ = now + kDrainTime;
+  drain_end_ = now + time;
   Actions actions;
   actions.drain = !nearly_done;
   actions.wake = drain_end_;

@@ -78,7 +78,8 @@ struct PartitionTrainer::Run {
 
   std::optional<PartitionBatches> batches{};
   wire::PushIdentity id{};       // of the window that is being trained
-  int64_t pushes = 0;            // of the whole partition
+  int64_t last = 0;              // push of the lease
+  int64_t sent = 0;              // the push of the last exchange
   int64_t step = 0, end = 0;     // the next one, and the end of the window
   Push push{};                   // of the window
   std::optional<Push> unsent{};  // with overlap, until the device has written its update
@@ -130,7 +131,7 @@ void PartitionTrainer::begin(const wire::Lease& lease, PartitionData data) {
                              spec_.seed,
                              spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone);
   run.batches.emplace(std::move(data), plan);
-  run.pushes = rule_->pushes(run.batches->batches());
+  run.last = std::min(lease.last, rule_->pushes(run.batches->batches()));
   run.id = {lease.partition, lease.incarnation, lease.next_sequence - 1};
   // Nothing of a window that was cut short goes into the next, nor does its centre or update travel
   // any more.
@@ -146,7 +147,9 @@ core::Reply<Status> PartitionTrainer::answer_to(void (PartitionTrainer::*method)
   return run_->lifetime.on(strand_, [this, method](Status status) {
     run_->exchange = Run::Exchange::kAnswered;
     if (run_->ends) return end(*std::exchange(run_->ends, std::nullopt));
-    if (!status.ok()) return end(std::move(status));
+    // Behind the lease's end a push is another's: what was before it is acknowledged.
+    const bool cut_off = status.code() == StatusCode::kAborted && is_beyond(run_->sent);
+    if (!status.ok()) return end(cut_off ? ok_status() : std::move(status));
     guarded([&] { (this->*method)(); });
   });
 }
@@ -187,7 +190,7 @@ backend::OwnUpdate PartitionTrainer::own_update() const {
 // leaves as soon as the device has written it, between two steps of the next window.
 void PartitionTrainer::next_window() {
   Run& run = *run_;
-  if (run.id.sequence >= run.pushes || run.draining) return wind_up();
+  if (run.id.sequence >= run.last || run.draining) return wind_up();
   const int64_t sequence = ++run.id.sequence;
   run.step = rule_->push_end(sequence - 1);
   run.end = std::min(rule_->push_end(sequence), run.batches->batches());
@@ -205,6 +208,7 @@ void PartitionTrainer::post_step() {
 }
 
 void PartitionTrainer::step() {
+  if (is_beyond(run_->id.sequence)) return wind_up();
   send_when_ready();
   train_batch();
   run_->on_step(++run_->step);
@@ -249,12 +253,13 @@ void PartitionTrainer::send(Push& push) {
     push.base_versions[i] = std::min(push.base_versions[i], versions[i]);
   }
   run_->exchange = Run::Exchange::kUnderWay;
+  run_->sent = push.header.id.sequence;
   run_->client.exchange(push.header, std::move(push.update), pulled_->span(), push.base_versions,
                         answer_to(&PartitionTrainer::answered));
 }
 
 void PartitionTrainer::send_unsent() {
-  if (run_->unsent) send(*run_->unsent);
+  if (run_->unsent && !is_beyond(run_->unsent->header.id.sequence)) send(*run_->unsent);
   run_->unsent.reset();
 }
 
@@ -299,7 +304,7 @@ void PartitionTrainer::wind_up() {
   run.winding_up = true;
   send_unsent();
   if (run.exchange == Run::Exchange::kUnderWay) return;  // its answer comes back here
-  end(run.id.sequence >= run.pushes ? ok_status() : cancelled("stopped"));
+  end(run.id.sequence >= run.last ? ok_status() : cancelled("stopped"));
 }
 
 void PartitionTrainer::drain() {
@@ -307,6 +312,12 @@ void PartitionTrainer::drain() {
   if (run_->pulling) return cancel();
   run_->draining = true;
 }
+
+void PartitionTrainer::cut(int64_t last) {
+  if (run_) run_->last = std::min(run_->last, last);
+}
+
+bool PartitionTrainer::is_beyond(int64_t sequence) const { return sequence > run_->last; }
 
 void PartitionTrainer::cancel() {
   if (run_) end(cancelled("stopped"));

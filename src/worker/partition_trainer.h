@@ -1,4 +1,4 @@
-// Trains one partition from the step its lease starts at to its end: window, exchange, window, ...
+// Trains the pushes of one lease, from its first to its last: window, exchange, window, ...
 //
 // Every step is a task of the training strand that posts the next one, so that answers, signals and
 // lost leases are heard between two steps. Exchanges are issued from the strand itself.
@@ -37,13 +37,16 @@ class PartitionTrainer {
   size_t parameter_size() const { return replica_->graph().parameter_size; }
 
   // One partition at a time. `client` outlives the training; `on_step` is told how many steps of
-  // the partition are trained. `done`, once, on the strand: OK, every push of the partition is
+  // the partition are trained. `done`, once, on the strand: OK, every push of the lease is
   // acknowledged by every shard; ABORTED, the lease is lost; CANCELLED, drain() or cancel();
   // INVALID_ARGUMENT or INTERNAL, what a step threw; others, as the client's.
   void train(const wire::Lease& lease, PartitionData data, client::ParameterClient& client,
              std::function<void(int64_t step)> on_step, core::UniqueFunction<void(Status)> done);
   // The window that is being trained is finished, pushed and acknowledged; then the training ends.
   void drain();
+  // The lease ends with push `last`: the training ends behind it, with OK, and what has been done
+  // of later windows is dropped.
+  void cut(int64_t last);
   // The training ends as soon as the client has let go of the buffers.
   void cancel();
 
@@ -69,6 +72,7 @@ class PartitionTrainer {
   void answered();
   void overlap_next_window();
   void wind_up();
+  bool is_beyond(int64_t sequence) const;
   void end(Status status);
 
   void send(Push& push);

@@ -48,12 +48,15 @@ void Session::open(const wire::AcquireReply& granted, Done done) {
   if (Status fits = check(granted); !fits.ok()) return done(std::move(fits));
   connect(granted);
   lease_ = granted.lease;
+  if (data_ && data_of_ == lease_.partition) return done(ok_status());
+  data_.reset();
   source_.open(lease_, [this, done = std::move(done)](Result<PartitionData> data) mutable {
     if (!data.ok()) return done(data.status());
     SLUICE_LOG(info, "partition {}: {} records {}, from push {}", lease_.partition, data->size(),
                source_.origin(), lease_.next_sequence);
     parts_.got_on();
     data_ = *std::move(data);
+    data_of_ = lease_.partition;
     done(ok_status());
   });
 }
@@ -105,8 +108,12 @@ void Session::connect(const wire::AcquireReply& granted) {
 
 void Session::train(Done done) {
   trained_ = true;
-  trainer_->train(lease_, *std::exchange(data_, std::nullopt), *client_, parts_.on_step,
-                  std::move(done));
+  trainer_->train(lease_, *data_, *client_, parts_.on_step, std::move(done));
+}
+
+void Session::cut(int64_t last) {
+  lease_.last = last;
+  if (trainer_) trainer_->cut(last);
 }
 
 void Session::cancel() {

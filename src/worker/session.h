@@ -55,6 +55,8 @@ class Session {
   void train(Done done);
   // Of the training.
   void drain() { trainer_->drain(); }
+  // The lease that is opened or trained ends with push `last`.
+  void cut(int64_t last);
   // Ends what is under way.
   void cancel();
 
@@ -77,7 +79,9 @@ class Session {
   std::vector<std::string> servers_;                 // addresses
   std::unique_ptr<client::ParameterClient> client_;  // destroyed before the trainer's buffers
   wire::Lease lease_;
+  // Of the partition that was trained last: its next lease needs not read it again.
   std::optional<PartitionData> data_;
+  int64_t data_of_ = -1;
 };
 
 }  // namespace sluice::worker

@@ -57,12 +57,17 @@ void Worker::stop(const std::string& reason) {
   network_->post([this, reason] { act(machine_.stop(reason, world_.now())); });
 }
 
+void Worker::drain(const std::string& reason) {
+  network_->post([this, reason] { act(machine_.drain(reason, world_.now())); });
+}
+
 client::MemberEvents Worker::member_events() {
   return {
       .on_joined = [this](const wire::JoinReply& reply,
                           const wire::TrainingSpec& spec) { joined(reply, spec); },
       .on_lost = [this] { act(machine_.membership_lost()); },
       .on_lease_lost = [this] { act(machine_.lease_lost()); },
+      .on_lease_cut = [this](int64_t last) { act(machine_.lease_cut(last)); },
       .on_drain = [this](const std::string& reason) { act(machine_.stop(reason, world_.now())); },
       .on_end = [this](Status why) { ended(std::move(why)); }};
 }
@@ -87,12 +92,17 @@ void Worker::act(LeaseMachine::Actions actions) {
   if (actions.drain) {
     training_->post([session = session_] { session->drain(); });
   }
+  if (actions.cut > 0) {
+    training_->post([session = session_, last = actions.cut] { session->cut(last); });
+  }
   if (actions.wake) {
     alarm_.set(*actions.wake, [this] { act(machine_.time(world_.now())); });
   }
   begin(actions.begin);
   if (actions.unknown) member_.rejoin(*actions.unknown);
-  if (actions.leave) member_.leave(*std::move(actions.leave));
+  if (!actions.leave) return;
+  if (actions.drained) return member_.leave_drained(*std::move(actions.leave));
+  member_.leave(*std::move(actions.leave));
 }
 
 void Worker::begin(LeaseMachine::Step step) {
@@ -203,7 +213,9 @@ client::MemberEnd run_worker(core::World& world, wire::Transport& transport,
   Worker worker(world, transport, options, {},
                 [&ended](Status why) { ended.set_value(std::move(why)); });
   worker.start();
-  const std::stop_callback on_stop(std::move(stop.token), [&] { worker.stop(stop.reason()); });
+  const std::stop_callback on_stop(std::move(stop.token), [&] {
+    stop.drains&& stop.drains() ? worker.drain(stop.reason()) : worker.stop(stop.reason());
+  });
   Status why = ended.get_future().get();
   const client::MemberEnd end{worker.ending(), std::move(why)};
   if (before_tidying) before_tidying(end);

@@ -46,6 +46,8 @@ class Worker {
   void start();
   // Leaves, as LeaseMachine::stop() does, for this reason. Thread-safe.
   void stop(const std::string& reason);
+  // Likewise, as LeaseMachine::drain() does. Thread-safe.
+  void drain(const std::string& reason);
   client::Ending ending() const { return member_.ending(); }  // in on_end and after
 
  private:

@@ -57,13 +57,16 @@ class MemberTest : public testing::Test {
       driver_,
       a_request(),
       60s,
-      MemberEvents{.on_joined =
-                       [this](const wire::JoinReply& reply, const wire::TrainingSpec&) {
-                         events_.push_back("joined as " + std::to_string(reply.member));
-                       },
-                   .on_lost = [this] { events_.emplace_back("lost"); },
-                   .on_lease_lost = [this] { events_.emplace_back("lease lost"); },
-                   .on_end = [this](Status why) { end_ = std::move(why); }}};
+      MemberEvents{
+          .on_joined =
+              [this](const wire::JoinReply& reply, const wire::TrainingSpec&) {
+                events_.push_back("joined as " + std::to_string(reply.member));
+              },
+          .on_lost = [this] { events_.emplace_back("lost"); },
+          .on_lease_lost = [this] { events_.emplace_back("lease lost"); },
+          .on_lease_cut =
+              [this](int64_t last) { events_.push_back("cut at " + std::to_string(last)); },
+          .on_end = [this](Status why) { end_ = std::move(why); }}};
 };
 
 TEST_F(MemberTest, SaysWhichProcessJoinsAndTheSameWhenItIsAskedAgain) {
@@ -138,6 +141,27 @@ TEST_F(MemberTest, ALostLeaseIsNotRenewedAndToldOnce) {
   beat(HeartbeatReply{HeartbeatReply::Kind::kLeaseLost, "old news"});
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lease lost"));
   EXPECT_EQ(last_heartbeat().partition, 4);
+}
+
+TEST_F(MemberTest, ALeaseIsCutOnceAndTheDriverHearsThatItIsKnown) {
+  join();
+  member_->hold({2, 3, 1, 100, 50});
+  beat();
+  EXPECT_EQ(last_heartbeat().last, 50);
+  beat(HeartbeatReply{HeartbeatReply::Kind::kContinue, "", 30});
+  EXPECT_EQ(last_heartbeat().last, 30);
+  beat(HeartbeatReply{HeartbeatReply::Kind::kContinue, "", 30});
+  beat(HeartbeatReply{HeartbeatReply::Kind::kContinue, "", 40});
+  EXPECT_THAT(events_, ElementsAre("joined as 5", "cut at 30"));
+}
+
+TEST_F(MemberTest, WhoeverMakesRoomSaysSo) {
+  join();
+  member_->leave_drained(cancelled("stopped by SIGTERM"));
+  world_.run();
+  ASSERT_EQ(driver_->leaves.requests.size(), 1u);
+  EXPECT_TRUE(driver_->leaves.requests[0].drained);
+  EXPECT_EQ(member_->ending(), Ending::kDrained);
 }
 
 TEST_F(MemberTest, AbortEndsWithTheDriversReason) {

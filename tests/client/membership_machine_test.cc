@@ -17,8 +17,8 @@ class MembershipMachineTest : public testing::Test {
     (void)machine_.start(now_);
     (void)machine_.join_answered(joined_, now_);
   }
-  Actions beat(const Result<wire::HeartbeatReply>& reply, bool held = false) {
-    return machine_.heartbeat_answered(reply, held, now_);
+  Actions beat(const Result<wire::HeartbeatReply>& reply, bool held = false, bool cut = false) {
+    return machine_.heartbeat_answered(reply, held, cut, now_);
   }
   static wire::HeartbeatReply of_kind(Kind kind, const std::string& reason = "") {
     return {kind, reason};
@@ -33,6 +33,14 @@ class MembershipMachineTest : public testing::Test {
   const core::TimePoint start_{1h};
   core::TimePoint now_ = start_;
 };
+
+TEST_F(MembershipMachineTest, ALeaseThatIsCutIsToldAndTheNextNewsAreWaitedForAtOnce) {
+  join();
+  const Actions actions = beat({{Kind::kContinue, "", 7}}, true, true);
+  EXPECT_EQ(actions.lease_cut, 7);
+  EXPECT_TRUE(actions.heartbeat.has_value());
+  EXPECT_EQ(beat(wire::HeartbeatReply{}, true).lease_cut, 0);
+}
 
 // --- Joining ---
 

@@ -87,7 +87,8 @@ TEST_F(AcquireTest, AServerThatHasMorePushesThanThereAreEndsTheJob) {
   start();
   servers[0].answer_fence(wire::FenceReply{99});
   EXPECT_EQ(acquire(join_worker()).kind, Kind::kAbort);
-  EXPECT_THAT(observer.last<JobEnding>().why.message(), HasSubstr("push 99 of partition 0"));
+  EXPECT_THAT(observer.last<JobEnding>().why.message(),
+              HasSubstr("of partition 0, and speaks of 99"));
 }
 
 TEST_F(AcquireTest, WhoeverIsGivenUpWhileItsLeaseIsFencedDoesNotGetIt) {

@@ -33,9 +33,12 @@ inline wire::JoinRequest join_request(wire::Role role, int64_t pid) {
   return request;
 }
 
-// A job of one server and three partitions of 100 records, at time t.
+// A job of one server and three partitions of 100 records and one push, at time t.
 class CoordinatorFixture : public testing::Test {
  protected:
+  explicit CoordinatorFixture(CoordinatorOptions changed = options())
+      : coordinator(std::move(changed), t) {}
+
   static CoordinatorOptions options() {
     CoordinatorOptions options;
     options.job = 42;
@@ -98,6 +101,7 @@ class CoordinatorFixture : public testing::Test {
   // A heartbeat of a worker that gets on.
   wire::HeartbeatReply beat(int64_t member, const wire::Lease& lease) {
     auto request = heartbeat_of(member, lease);
+    request.last = lease.last;
     request.activity = request.step = ++activity_;
     return beat(request);
   }
@@ -139,7 +143,7 @@ class CoordinatorFixture : public testing::Test {
   }
 
   core::TimePoint t{std::chrono::hours(1)};
-  Coordinator coordinator{options(), t};
+  Coordinator coordinator;
   int64_t server = -1;
 
  private:

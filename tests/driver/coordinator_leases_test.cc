@@ -56,7 +56,7 @@ TEST_F(CoordinatorLeasesTest, FinishingTwiceIsHarmless) {
   const auto lease = acquire(a).lease;
   EXPECT_TRUE(finish(a, lease).ok());
   EXPECT_TRUE(finish(a, lease).ok());
-  EXPECT_EQ(of_kind<PartitionFinished>(coordinator.take_events()).size(), 1u);
+  EXPECT_EQ(of_kind<LeaseFinished>(coordinator.take_events()).size(), 1u);
 }
 
 // A heartbeat and a Finish go different ways.
@@ -75,7 +75,7 @@ TEST_F(CoordinatorLeasesTest, WorkerWithoutPartitionWaitsForTheOthersAndIsToldWh
   }
   const auto reply = acquire(join(wire::Role::kWorker, 13));
   EXPECT_EQ(reply.kind, Granted::kWait);
-  EXPECT_EQ(reply.reason, "the last partitions to be finished by worker(s) 0, 1, 2");
+  EXPECT_EQ(reply.reason, "the last leases to be finished by worker(s) 0, 1, 2");
 }
 
 TEST_F(CoordinatorLeasesTest, OfManyWorkersThatAreWaitedForSomeAreNamed) {
@@ -92,7 +92,7 @@ TEST_F(CoordinatorLeasesTest, OfManyWorkersThatAreWaitedForSomeAreNamed) {
     }
   }
   EXPECT_EQ(crowd.acquire({many.job, last}, t)->reason,
-            "the last partitions to be finished by worker(s) 0, 1, 2 and others");
+            "the last leases to be finished by worker(s) 0, 1, 2 and others");
   crowd.take_events();
   t += 3s;
   crowd.tick(t);

@@ -1,6 +1,8 @@
 // Whatever happens, in any order: what must always hold of a coordinator.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <limits>
 #include <optional>
 
 #include "core/rng.h"
@@ -58,20 +60,27 @@ class RandomJob {
   }
 
   const Coordinator& coordinator() const { return coordinator_; }
-  int64_t finished() const { return finished_; }  // partitions, as of the last check_events()
+  int64_t finished() const { return finished_; }  // leases, as of the last check_events()
 
-  // Each partition is trained, held by one who lives, or waits to be.
-  void check_partitions() {
-    std::set<int64_t> held;
+  // Each push is trained, held by one who lives, or free.
+  void check_leases() {
+    const LeaseTable& leases = coordinator_.leases();
+    size_t holders = 0;
+    int64_t held = 0;
     for (const auto& [id, member] : coordinator_.members()) {
       if (member.partition < 0) continue;
       ASSERT_TRUE(member.alive);
-      ASSERT_TRUE(held.insert(member.partition).second) << "held twice";
+      ASSERT_EQ(leases.holder(member.lease), id);
+      ++holders;
+      held += leases.find(member.lease)->size();
     }
+    ASSERT_EQ(leases.held(), holders);
+    ASSERT_LE(held, leases.left());
     if (coordinator_.phase() != Phase::kTraining) return;
-    const auto taken = static_cast<int64_t>(held.size()) + finished_;
-    ASSERT_LE(taken, kPartitions);
-    ASSERT_EQ(coordinator_.has_work(), taken < kPartitions);
+    ASSERT_FALSE(leases.all_trained());
+    ASSERT_EQ(leases.any_free(), held < leases.left());
+    ASSERT_EQ(coordinator_.has_work(),
+              leases.any_free() && coordinator_.live(wire::Role::kWorker) >= 2);
   }
   void check_members() {
     for (const wire::Role role : {wire::Role::kServer, wire::Role::kWorker}) {
@@ -83,16 +92,20 @@ class RandomJob {
       ASSERT_EQ(coordinator_.live(role), static_cast<int>(indexes.size()));
     }
   }
-  // Servers hold no lease, and whoever has news is given up, unless it is everybody.
+  // Servers hold no lease, and whoever has news is given up, or has lost a part of its lease,
+  // unless it is everybody.
   void check_events() {
     const std::vector<JobEvent> events = coordinator_.take_events();
-    finished_ += static_cast<int64_t>(of_kind<PartitionFinished>(events).size());
+    finished_ += static_cast<int64_t>(of_kind<LeaseFinished>(events).size());
     for (const MemberEnded& ended : of_kind<MemberEnded>(events)) {
       ASSERT_TRUE(ended.partition < 0 || ended.who.role == wire::Role::kWorker);
     }
     for (const int64_t member : coordinator_.take_news()) {
-      const bool alive = coordinator_.members().at(member).alive;
-      ASSERT_TRUE(!alive || coordinator_.over());
+      const Member& whose = coordinator_.members().at(member);
+      const bool cut = std::ranges::any_of(of_kind<LeaseCut>(events), [&](const LeaseCut& lease) {
+        return lease.holder.index == whose.name.index;
+      });
+      ASSERT_TRUE(!whose.alive || cut || coordinator_.over());
     }
   }
 
@@ -104,6 +117,12 @@ class RandomJob {
     options.job = 42;
     options.servers = 2;
     options.partition_records.assign(kPartitions, 10);
+    options.min_workers = 2;
+    options.max_workers = 5;
+    // Ten steps an epoch, windows of four.
+    options.plan = std::make_shared<PushPlan>(std::vector<int64_t>(kPartitions, 8),
+                                              std::vector<int64_t>(kPartitions, 10), 3,
+                                              [](int64_t push) { return 4 * push; });
     options.stall_timeout = 40s;
     options.idle_timeout = 60s;
     return options;
@@ -151,7 +170,9 @@ class RandomJob {
     if (below(4) == 0) {
       coordinator_.not_granted(lease, "server 1 does not answer", t_);
     } else {
-      (void)coordinator_.granted(lease, t_);
+      wire::Lease begun = lease;
+      begun.next_sequence += below(4) == 0 ? below(lease.last - lease.next_sequence + 2) : 0;
+      (void)coordinator_.granted(begun, t_);
     }
   }
   wire::Lease any_lease() {
@@ -171,7 +192,8 @@ class RandomJob {
       request.incarnation = lease.incarnation;
     }
     request.activity = below(3);
-    request.step = below(3);
+    request.step = below(20) == 0 ? std::numeric_limits<int64_t>::max() : below(30);
+    request.last = below(9);
     if (below(5) == 0) request.waiting_for = "server 0";
     (void)coordinator_.heartbeat(request, t_);
   }
@@ -215,7 +237,7 @@ TEST_P(CoordinatorPropertyTest, HoldsWhateverHappens) {
     for (int i = 0; i < 400; ++i) {
       job.step();
       job.check_events();
-      job.check_partitions();
+      job.check_leases();
       job.check_members();
       if (HasFatalFailure()) return;
     }

@@ -72,6 +72,8 @@ class DriverFixture : public ::testing::Test {
     options.training.partitions = 3;
     options.training.epochs = 2;
     options.training.seed = 5;
+    options.training.batch_size = 1;  // every push begins in the first epoch
+    options.training.trainer.set("window", int64_t{1});
     options.update_rule = "the rule";
     options.pushes = {2, 3, 3};
     options.servers = kServers;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -118,7 +119,9 @@ class FakeServer final : public wire::ParameterService {
       std::lock_guard lock(mutex_);
       told_.fences.push_back(request);
     }
-    answer(ServerCall::kFence, std::move(reply), [this] { return fence_answer_; });
+    answer(ServerCall::kFence, std::move(reply), [this, none = request.first - 1] {
+      return fence_answer_.value_or(wire::FenceReply{none});
+    });
   }
   void ledger(const wire::LedgerRequest& request,
               core::Reply<Result<wire::LedgerReply>> reply) override {
@@ -157,7 +160,7 @@ class FakeServer final : public wire::ParameterService {
   Told told_;
   float average_ = 0;
   Status create_answer_;
-  Result<wire::FenceReply> fence_answer_ = wire::FenceReply{};
+  std::optional<Result<wire::FenceReply>> fence_answer_;  // none: nothing is applied
   wire::LedgerReply ledger_answer_;
   std::set<ServerCall> silent_;
   std::vector<core::Task> kept_;

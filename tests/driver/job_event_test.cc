@@ -38,10 +38,25 @@ TEST(JobEventTest, WhatBecameOfAMemberAndOfItsLease) {
 
 TEST(JobEventTest, WhatIsTrained) {
   EXPECT_EQ(text_of(TrainingStarted{}), "training begins");
-  EXPECT_EQ(text_of(LeaseGranted{kWorker, {.partition = 3, .incarnation = 2, .next_sequence = 8}}),
-            "worker 2 (pid 4711 on hosta) trains partition 3 from push 8");
-  EXPECT_EQ(text_of(PartitionFinished{kWorker, 3}),
-            "worker 2 (pid 4711 on hosta) has trained partition 3");
+  EXPECT_EQ(text_of(LeaseGranted{
+                kWorker, {.partition = 3, .incarnation = 2, .next_sequence = 8, .last = 20}}),
+            "worker 2 (pid 4711 on hosta) trains pushes 8 to 20 of partition 3");
+  EXPECT_EQ(text_of(LeaseFinished{kWorker, 3, 20}),
+            "worker 2 (pid 4711 on hosta) has trained partition 3 up to push 20");
+  MemberName taker = kWorker;
+  taker.index = 0;
+  EXPECT_EQ(text_of(LeaseCut{kWorker, taker, 3, 15, 20}),
+            "pushes 15 to 20 of partition 3 go from worker 2 (pid 4711 on hosta) to worker 0 (pid "
+            "4711 on hosta), which has nothing to do");
+}
+
+TEST(JobEventTest, WhoIsSlow) {
+  EXPECT_EQ(text_of(Straggler{kWorker, 1, 9.96, 57}),
+            "worker 2 (pid 4711 on hosta) is 10.0 times slower than the others: in epoch 2 they "
+            "made 57 of its pushes");
+  EXPECT_EQ(text_of(Straggler{kWorker, 1, 2.5, 0}),
+            "worker 2 (pid 4711 on hosta) is 2.5 times slower than the others");
+  EXPECT_EQ(text_of(WorkersWanted{5}), "from now on 5 worker(s) are wanted");
 }
 
 TEST(JobEventTest, WhomTheJobWaitsFor) {

@@ -191,6 +191,31 @@ TEST_F(LocalClusterTest, AServerThatFailsAbortsTheJobBeforeItHasJoined) {
   EXPECT_EQ(starts(), "0");
 }
 
+TEST_F(LocalClusterTest, WorkersComeAndGoAsTheyAreWanted) {
+  const auto cluster = make(0, 2, 5);
+  start(*cluster, "none ends");
+  const auto want = [&](int workers) {
+    cluster->on_event({core::real_world().now(), driver::WorkersWanted{workers}});
+    return wait_until([&] { return running().size() == static_cast<size_t>(workers); });
+  };
+  EXPECT_TRUE(want(4));
+  EXPECT_TRUE(wait_until([&] { return starts() == "0123"; })) << starts();
+  EXPECT_TRUE(want(1));
+  EXPECT_TRUE(want(2));
+  EXPECT_TRUE(wait_until([&] { return starts() == "01123"; })) << "nobody was replaced";
+  EXPECT_FALSE(over());
+}
+
+TEST_F(LocalClusterTest, AWorkerThatMadeRoomIsNotReplaced) {
+  const auto cluster = make(0, 1, 5);
+  start(*cluster, "none ends");
+  EXPECT_TRUE(wait_until([&] { return starts() == "0"; }));
+  cluster->on_event(ended(driver::MemberEnded::How::kDrained));
+  kill(running().front(), SIGKILL);
+  EXPECT_THAT(abort_reason(), HasSubstr("every worker is gone"));
+  EXPECT_EQ(starts(), "0");
+}
+
 TEST_F(LocalClusterTest, WorkersAreReplacedAsOftenAsAllowedInAllAndThenTheJobIsAborted) {
   const auto cluster = make(0, 2, 3);
   start(*cluster, "all fail");

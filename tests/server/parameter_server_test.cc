@@ -91,7 +91,7 @@ TEST_F(UnemployedServerTest, RefusesEverythingButACreate) {
   EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(assign(kJob, 2).code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(push(2, 0, 1, 1).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(fence({kJob, 0, 1}).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(fence({kJob, 0, 1, 1, 3}).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(ledger({kJob}).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(ping(kJob).code(), StatusCode::kFailedPrecondition);
 }
@@ -150,7 +150,7 @@ TEST_F(ParameterServerTest, AnotherJobIsRefusedByName) {
   EXPECT_EQ(status.message(), "this server works for job 42, not for job 7");
   EXPECT_EQ(ping(7), status);
   EXPECT_EQ(assign(7, 2), status);
-  EXPECT_EQ(fence({7, 0, 1}).status(), status);
+  EXPECT_EQ(fence({7, 0, 1, 1, 3}).status(), status);
   EXPECT_EQ(ledger({7}).status(), status);
 }
 
@@ -307,7 +307,7 @@ TEST_F(ParameterServerTest, FenceAnswersTheLastSequenceThatEveryShardHas) {
   ASSERT_TRUE(push(2, 0, 1, 1).ok());
   ASSERT_TRUE(push(2, 0, 1, 2).ok());
   ASSERT_TRUE(push(3, 0, 1, 1).ok());
-  const auto fenced = fence({kJob, 0, 2});
+  const auto fenced = fence({kJob, 0, 2, 1, 3});
   ASSERT_TRUE(fenced.ok());
   EXPECT_EQ(fenced->sequence, 1);
   for (const int shard : {2, 3}) {
@@ -340,9 +340,9 @@ TEST_F(ParameterServerTest, LedgerSumsItsShards) {
   EXPECT_GE(report->epoch_ages_s[0], 0);
   EXPECT_EQ(report->workers, (std::vector<wire::WorkerCount>{{0, 2, 20}}));
   ASSERT_EQ(report->partitions.size(), 2u);
-  EXPECT_EQ(report->partitions[0].sequence, 1);
+  EXPECT_EQ(report->partitions[0].pushes, 1);
   EXPECT_EQ(report->partitions[1].partition, 5);
-  EXPECT_EQ(report->partitions[1].sequence, 0) << "shard 1 has not seen it";
+  EXPECT_EQ(report->partitions[1].pushes, 0) << "shard 1 has not seen it";
   EXPECT_GT(report->peak_memory_bytes, 0);
 }
 
@@ -357,10 +357,10 @@ TEST_F(ParameterServerTest, LedgerTellsOfPartitionsWhenAsked) {
 TEST_F(ParameterServerTest, FencesOfWhatTheJobDoesNotHaveAreRefused) {
   create_and_assign();
   for (const int64_t partition : {int64_t{-1}, int64_t{6}, INT64_MAX}) {
-    EXPECT_EQ(fence({kJob, partition, 1}).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(fence({kJob, partition, 1, 1, 1}).status().code(), StatusCode::kInvalidArgument);
   }
   for (const int64_t incarnation : {int64_t{-1}, INT64_MAX}) {
-    EXPECT_EQ(fence({kJob, 0, incarnation}).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(fence({kJob, 0, incarnation, 1, 1}).status().code(), StatusCode::kInvalidArgument);
   }
   EXPECT_TRUE(ledger({kJob, true})->partitions.empty());
 }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "core/rng.h"
@@ -20,6 +21,11 @@ constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
 constexpr int64_t kSmallest = std::numeric_limits<int64_t>::min();
 
 using Kind = ShardMachine::PushAction::Kind;
+
+// Of all pushes that the fixture's partition 0 or 2 has.
+wire::FenceRequest fence_of(int64_t partition, int64_t incarnation) {
+  return {0, partition, incarnation, 1, partition == 2 ? 5 : 3};
+}
 
 wire::PushHeader push_of(int64_t partition, int64_t incarnation, int64_t sequence) {
   wire::PushHeader header;
@@ -48,8 +54,8 @@ class ShardMachineTest : public ::testing::Test {
     EXPECT_EQ(machine_.count(), wire::LedgerReply::ShardCount{});
     EXPECT_EQ(machine_.totals().epochs().size(), 0u);
     EXPECT_EQ(machine_.totals().workers().size(), 0u);
-    for (const auto& [partition, entry] : machine_.ledger().entries()) {
-      EXPECT_EQ(entry, PushLedger::Entry{}) << partition;
+    for (const auto& [partition, segments] : machine_.ledger().partitions()) {
+      EXPECT_EQ(machine_.ledger().count(partition), 0) << partition;
     }
   }
 
@@ -101,18 +107,18 @@ TEST_F(ShardMachineTest, TheRuleHearsHowManyMiniBatchesWereAppliedBefore) {
 
 TEST_F(ShardMachineTest, FencedAndGapsAreAborted) {
   EXPECT_EQ(refusal(push_of(0, 1, 2)), StatusCode::kAborted) << "a gap";
-  EXPECT_EQ(machine_.fence(0, 2).status(), ok_status());
+  EXPECT_EQ(machine_.fence(fence_of(0, 2)).status(), ok_status());
   EXPECT_EQ(refusal(push_of(0, 1, 1)), StatusCode::kAborted) << "fenced";
   EXPECT_EQ(machine_.count().fenced, 1);
   EXPECT_EQ(machine_.version(), 0);
 }
 
 TEST_F(ShardMachineTest, AFenceAnswersTheLastSequence) {
-  EXPECT_EQ(*machine_.fence(2, 1), 0);
+  EXPECT_EQ(*machine_.fence(fence_of(2, 1)), 0);
   apply(push_of(2, 1, 1));
   apply(push_of(2, 1, 2));
-  EXPECT_EQ(*machine_.fence(2, 2), 2);
-  EXPECT_EQ(*machine_.fence(2, 1), 2) << "again, late";
+  EXPECT_EQ(*machine_.fence(fence_of(2, 2)), 2);
+  EXPECT_EQ(*machine_.fence(fence_of(2, 1)), 2) << "again, late";
   EXPECT_EQ(refusal(push_of(2, 1, 3)), StatusCode::kAborted);
 }
 
@@ -128,17 +134,26 @@ TEST_F(ShardMachineTest, PushesThatTheJobDoesNotHaveAreRefusedAndCountedNowhere)
     EXPECT_EQ(refusal(push_of(0, incarnation, 1)), StatusCode::kInvalidArgument) << incarnation;
   }
   expect_untouched();
-  EXPECT_TRUE(machine_.ledger().entries().empty());
+  EXPECT_TRUE(machine_.ledger().partitions().empty());
 }
 
 TEST_F(ShardMachineTest, FencesThatMakeNoSenseAreRefused) {
   for (const int64_t partition : {int64_t{-1}, int64_t{3}, kLargest}) {
-    EXPECT_EQ(machine_.fence(partition, 1).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(machine_.fence(fence_of(partition, 1)).status().code(), StatusCode::kInvalidArgument);
   }
   for (const int64_t incarnation : {int64_t{-1}, kMostIncarnations + 1, kLargest}) {
-    EXPECT_EQ(machine_.fence(0, incarnation).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(machine_.fence(fence_of(0, incarnation)).status().code(),
+              StatusCode::kInvalidArgument);
   }
-  EXPECT_TRUE(machine_.ledger().entries().empty());
+  using Ends = std::pair<int64_t, int64_t>;
+  for (const auto& [first, last] :
+       {Ends{0, 3}, Ends{-1, 3}, Ends{3, 2}, Ends{1, 4}, Ends{kSmallest, kLargest}, Ends{4, 4}}) {
+    wire::FenceRequest fence = fence_of(0, 1);
+    fence.first = first;
+    fence.last = last;
+    EXPECT_EQ(machine_.fence(fence).status().code(), StatusCode::kInvalidArgument) << first;
+  }
+  EXPECT_TRUE(machine_.ledger().partitions().empty());
 }
 
 TEST_F(ShardMachineTest, BaseVersionsThatCannotBeAreRefused) {
@@ -199,7 +214,7 @@ TEST(UnassignedShardMachineTest, TakesNoPushesButFences) {
   ShardMachine machine({2, 0, kBytes / 4, 0}, pushes);
   EXPECT_EQ(machine.push(push_of(0, 1, 1), kBytes).status().code(),
             StatusCode::kFailedPrecondition);
-  EXPECT_EQ(*machine.fence(0, 1), 0);
+  EXPECT_EQ(*machine.fence({.partition = 0, .incarnation = 1, .first = 1, .last = 1}), 0);
 }
 
 // Anything that workers, old and new, may send in any order, while pushes are being applied and
@@ -226,21 +241,33 @@ class RandomEvents {
     wire::PushHeader header;
     int number = 0;  // in order of arrival
   };
-  // What has been applied of a partition, and what has been heard of it.
+  // What has been applied of a partition, and what has been promised of it.
   struct Partition {
-    std::vector<int64_t> applied;
-    int64_t incarnation = 0;
+    std::set<int64_t> applied;
+    std::map<int64_t, int64_t> incarnation;  // by push, below which it is fenced
+    std::set<int64_t> begins;                // pushes that some lease may begin with
+    int64_t newest = 0;
+
+    int64_t applied_until(int64_t first, int64_t last) const {
+      int64_t until = first - 1;
+      while (until < last && applied.contains(until + 1)) ++until;
+      return until;
+    }
   };
 
   int64_t below(uint64_t n) { return static_cast<int64_t>(rng_.below(n)); }
 
   void arrive() {
     Call call{below(6) == 0, push_of(below(kPartitions + 1), below(4), 1), arrived_++};
-    if (call.header.id.partition < kPartitions) {
-      // Around what comes next: duplicates, gaps, and now and then one too many.
-      const auto done = static_cast<int64_t>(model_[call.header.id.partition].applied.size());
-      call.header.id.sequence = done + below(4) - 1;
-      call.header.id.incarnation += model_[call.header.id.partition].incarnation - 1;
+    wire::PushIdentity& id = call.header.id;
+    if (id.partition < kPartitions) {
+      // Around what comes next behind some place: duplicates, gaps, now and then one too many.
+      const Partition& partition = model_[id.partition];
+      const int64_t from = below(3) == 0 ? 1 + below(kPushes) : 1;
+      id.sequence = partition.applied_until(from, kPushes) + below(4);
+      const auto promised = partition.incarnation.find(id.sequence);
+      const int64_t now = promised == partition.incarnation.end() ? 0 : promised->second;
+      id.incarnation += (below(2) == 0 ? now : partition.newest) - 1;
     }
     if (turns_.arrive(call)) begin_turn(call);
   }
@@ -258,14 +285,27 @@ class RandomEvents {
     }
   }
 
+  // From the push on, as far as chance wants.
   void fence(const wire::PushIdentity& id) {
-    const Result<int64_t> sequence = machine_.fence(id.partition, id.incarnation);
-    const bool sensible = id.partition < kPartitions && id.incarnation >= 0;
-    ASSERT_EQ(sequence.ok(), sensible) << sequence.status();
+    const int64_t first = id.sequence, last = first + below(kPushes);
+    const Result<int64_t> answer = machine_.fence({0, id.partition, id.incarnation, first, last});
+    const bool sensible =
+        id.partition < kPartitions && id.incarnation >= 0 && first >= 1 && last <= kPushes;
+    ASSERT_EQ(answer.ok(), sensible) << answer.status();
     if (!sensible) return;
     Partition& partition = model_[id.partition];
-    EXPECT_EQ(*sequence, static_cast<int64_t>(partition.applied.size()));
-    partition.incarnation = std::max(partition.incarnation, id.incarnation);
+    EXPECT_EQ(*answer, partition.applied_until(first, last));
+    for (int64_t push = first; push <= last; ++push) {
+      partition.incarnation[push] = std::max(partition.incarnation[push], id.incarnation);
+    }
+    partition.begins.insert({first, last + 1});
+    partition.newest = std::max(partition.newest, id.incarnation);
+    if (*answer == last) return;
+    const auto now = machine_.ledger().segment(id.partition, *answer + 1).incarnation;
+    if (now > id.incarnation) return;  // a later lease has it, or a push of one was heard of
+    const auto next = machine_.push(push_of(id.partition, id.incarnation, *answer + 1), kBytes);
+    ASSERT_TRUE(next.ok()) << next.status();
+    EXPECT_EQ(next->kind, Kind::kApply) << "the new holder goes on where the fence says";
   }
 
   bool must_be_applied(const wire::PushHeader& header) {
@@ -277,16 +317,18 @@ class RandomEvents {
       return false;
     }
     Partition& partition = model_[id.partition];
-    const auto last = static_cast<int64_t>(partition.applied.size());
-    if (id.incarnation < partition.incarnation || id.sequence > last + 1) {
+    const bool applied = partition.applied.contains(id.sequence);
+    const bool follows = id.sequence == 1 || partition.begins.contains(id.sequence) ||
+                         partition.applied.contains(id.sequence - 1);
+    if (!action.ok()) {
       EXPECT_EQ(action.status().code(), StatusCode::kAborted);
       return false;
     }
-    EXPECT_TRUE(action.ok()) << action.status();
-    EXPECT_EQ(action->kind, id.sequence <= last ? Kind::kDuplicate : Kind::kApply);
-    // A duplicate raises the incarnation at once, the others with their being applied.
-    if (id.sequence <= last) partition.incarnation = id.incarnation;
-    return id.sequence > last;
+    EXPECT_EQ(action->kind, applied ? Kind::kDuplicate : Kind::kApply);
+    if (applied) return false;
+    EXPECT_GE(id.incarnation, partition.incarnation[id.sequence]) << "fenced off";
+    EXPECT_TRUE(follows) << "out of order";
+    return true;
   }
 
   void end_turn() {
@@ -294,8 +336,8 @@ class RandomEvents {
     if (below(4) != 0) {  // otherwise the rule threw
       machine_.applied(header, {}, /*published=*/true, {});
       Partition& partition = model_[header.id.partition];
-      partition.applied.push_back(header.id.sequence);
-      partition.incarnation = header.id.incarnation;
+      partition.applied.insert(header.id.sequence);
+      partition.newest = std::max(partition.newest, header.id.incarnation);
     }
     begin_turn(turns_.finish());
   }
@@ -304,13 +346,18 @@ class RandomEvents {
     EXPECT_EQ(decided_, arrived_) << "every call has had its turn";
     int64_t applied = 0;
     for (const auto& [id, partition] : model_) {
-      for (size_t i = 0; i < partition.applied.size(); ++i) {
-        EXPECT_EQ(partition.applied[i], static_cast<int64_t>(i) + 1);
+      if (id >= kPartitions) continue;
+      EXPECT_EQ(machine_.ledger().count(id), std::ssize(partition.applied));
+      applied += std::ssize(partition.applied);
+      int64_t next = 1;
+      for (const auto& segment : machine_.ledger().segments(id)) {
+        EXPECT_EQ(segment.first, next) << "a hole";
+        next = segment.last + 1;
+        for (int64_t push = segment.first; push <= segment.last; ++push) {
+          EXPECT_EQ(push <= segment.applied, partition.applied.contains(push)) << push;
+        }
       }
-      EXPECT_EQ(machine_.ledger().entry(id),
-                (PushLedger::Entry{partition.incarnation,
-                                   static_cast<int64_t>(partition.applied.size())}));
-      applied += static_cast<int64_t>(partition.applied.size());
+      EXPECT_EQ(next, kPushes + 1);
     }
     EXPECT_EQ(machine_.version(), applied);
     EXPECT_GT(applied, 0);

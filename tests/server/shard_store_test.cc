@@ -112,7 +112,7 @@ class ShardStoreTest : public ::testing::Test {
   }
   Result<int64_t> fence(int64_t partition, int64_t incarnation) {
     return await_result<int64_t>([&](auto reply) {
-      store_.fence({0, partition, incarnation}, std::move(reply));
+      store_.fence({0, partition, incarnation, 1, 50}, std::move(reply));
     });
   }
   float value_at(size_t i) { return store_.pull()->values.values[i]; }
@@ -359,7 +359,7 @@ TEST_F(HeldCallsTest, AreAnsweredInOrderAfterTheRunningOneAndOnce) {
 TEST_F(HeldCallsTest, AFenceAnswersWithThePushThatWasBeingApplied) {
   start_a_push();
   Awaited<Result<int64_t>> fenced;
-  store_.fence({0, 0, 2}, fenced.reply());
+  store_.fence({0, 0, 2, 1, 50}, fenced.reply());
   hold_a_push("late", push_of(0, 1, 2));
   EXPECT_FALSE(fenced.is_there_within(std::chrono::seconds(0)));
   let_it_go_on();
@@ -563,7 +563,7 @@ TEST_F(ShardStoreTest, ManyThreadsPushAndFenceAndEveryPushCountsOnce) {
   EXPECT_EQ(store_.report().count.version, 100);
   EXPECT_EQ(value_at(0), 101.0f);
   EXPECT_EQ(value_at(kSize - 1), 101.0f);
-  for (const auto& count : store_.partitions()) EXPECT_EQ(count.sequence, 50);
+  for (const auto& count : store_.partitions()) EXPECT_EQ(count.pushes, 50);
 }
 
 }  // namespace

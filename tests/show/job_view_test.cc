@@ -137,7 +137,7 @@ TEST_F(JobViewTest, WhoComesFromElsewhereAndGoesBeforeTheEndIsShownWithTheTime) 
     const StandardError standard_error;
     const auto view = make_view(world_, verbose, 1, nullptr, true);
     happens(*view, driver::MemberJoined{worker(1), ""});
-    happens(*view, driver::LeaseGranted{worker(1), {2, 1, 5, 100}});
+    happens(*view, driver::LeaseGranted{worker(1), {2, 1, 5, 100, 50}});
     happens(*view, MemberEnded{worker(1), MemberEnded::How::kLeft, "left", 2});
     happens(*view, driver::JobEnding{});
     happens(*view, MemberEnded{worker(2), MemberEnded::How::kLeft, "left", -1});
@@ -171,14 +171,14 @@ TEST_F(JobViewTest, DeathsAndRefusalsAreShownAndDailyBusinessOnlyToWhoAsksForIt)
     happens(*view, driver::JoinRefused{wire::Role::kWorker, worker(2).process,
                                        failed_precondition("another version")});
     happens(*view, driver::TrainingStarted{});
-    happens(*view, driver::LeaseGranted{worker(1), {2, 1, 5, 100}});
+    happens(*view, driver::LeaseGranted{worker(1), {2, 1, 5, 100, 50}});
     driver::Progress progress;
     progress.samples = 10;
     progress.total_samples = kRecords;
     happens(*view, progress);
     happens(*view,
             MemberEnded{worker(1), MemberEnded::How::kDied, "was killed by signal 9 (Killed)", 2});
-    happens(*view, driver::PartitionFinished{worker(3), 2});
+    happens(*view, driver::LeaseFinished{worker(3), 2, 100});
     happens(*view, MemberEnded{worker(3), MemberEnded::How::kLeft, "left", -1});
     happens(*view, epoch(0));
     happens(*view, driver::JobEnding{});
@@ -196,10 +196,10 @@ TEST_F(JobViewTest, DeathsAndRefusalsAreShownAndDailyBusinessOnlyToWhoAsksForIt)
       "worker 1 (pid 4711 on hosta) joined\n"
       "a worker (pid 4711 on hosta) was refused: another version\n"
       "training begins\n"
-      "worker 1 (pid 4711 on hosta) trains partition 2 from push 5\n"
+      "worker 1 (pid 4711 on hosta) trains pushes 5 to 50 of partition 2\n"
       "worker 1 (pid 4711 on hosta) was killed by signal 9 (Killed): partition 2 goes back to "
       "the queue\n"
-      "worker 3 (pid 4711 on hosta) has trained partition 2\n"
+      "worker 3 (pid 4711 on hosta) has trained partition 2 up to push 100\n"
       "worker 3 (pid 4711 on hosta) left\n"
       "Epoch 1/1 - 0s - loss: 0.5000 - accuracy: 0.7500\n"
       "everything is trained\n");

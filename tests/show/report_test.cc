@@ -83,9 +83,23 @@ TEST(ReportTest, TextSpeaksTheWordsOfTheOriginal) {
   EXPECT_THAT(text, HasSubstr("Accuracy: 0.9911 (test set of mnist, loss 0.0291)\n"));
   EXPECT_THAT(text, HasSubstr("Number of parameter server updates: 3750\n"));
   EXPECT_THAT(text, HasSubstr("Staleness: mean 1.99, maximum 7\n"));
-  EXPECT_THAT(text, HasSubstr("Worker 1: 2,500 updates, 200,000 samples, 2 partition(s)"));
+  EXPECT_THAT(text, HasSubstr("Worker 1: 2,500 updates, 200,000 samples, 2 lease(s)"));
   EXPECT_THAT(text, HasSubstr("pid 8 on a: was killed by signal 9"));
   EXPECT_THAT(text, testing::Not(HasSubstr("pid 7 on a: left")));
+}
+
+TEST(ReportTest, AStragglerIsNamed) {
+  JobReport report = sample_report();
+  EXPECT_THAT(to_text(report), testing::Not(HasSubstr("slower")));
+  report.result.workers[1].times_slower = 9.96;
+  report.result.workers[1].given = 57;
+  EXPECT_THAT(to_text(report), HasSubstr("\n  10.0 times slower than the others; 57 pushes of its "
+                                         "leases made by others\n"));
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["workers"][0]["times_slower"], 1);
+  EXPECT_EQ(json["workers"][1]["times_slower"], 9.96);
+  EXPECT_EQ(json["workers"][1]["pushes_given"], 57);
+  EXPECT_EQ(json["workers"][1]["leases"], 2);
 }
 
 TEST(ReportTest, TextSaysWhenTheDatasetWasNotTheOneAskedFor) {

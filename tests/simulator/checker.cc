@@ -31,8 +31,8 @@ void Checker::on_exchange(const ExchangeSeen& seen) {
   got_on();
   if (++applied_[push] > 1) violation(name_of(push) + " was applied twice");
   if (expected_.ema_momentum) average(seen);
-  const auto fence = fenced_.find({seen.server, seen.header.id.partition});
   if (expected_.answers_held) return;
+  const auto fence = fenced_.find({seen.server, seen.header.id.partition, seen.header.id.sequence});
   if (fence != fenced_.end() && seen.header.id.incarnation < fence->second) {
     violation(name_of(push) + " was applied under incarnation " +
               std::to_string(seen.header.id.incarnation) + ", which had been fenced off");
@@ -52,8 +52,10 @@ void Checker::average(const ExchangeSeen& applied) {
 }
 
 void Checker::on_fence(const std::string& server, const wire::FenceRequest& fence) {
-  int64_t& incarnation = fenced_[{server, fence.partition}];
-  incarnation = std::max(incarnation, fence.incarnation);
+  for (int64_t sequence = fence.first; sequence <= fence.last; ++sequence) {
+    int64_t& incarnation = fenced_[{server, fence.partition, sequence}];
+    incarnation = std::max(incarnation, fence.incarnation);
+  }
 }
 
 void Checker::on_event(const driver::JobEvent& event) {
@@ -64,6 +66,7 @@ void Checker::on_event(const driver::JobEvent& event) {
     got_on();
   }
   if (std::holds_alternative<driver::JobEnding>(event.what)) ending_ = true;
+  if (std::holds_alternative<driver::LeaseCut>(event.what)) ++leases_cut_;
   if (const auto* waits = std::get_if<driver::WaitsFor>(&event.what)) {
     if (!waits_for_.empty()) got_on();  // somebody was named until now
     waits_for_ = waits->whom;

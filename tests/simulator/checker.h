@@ -46,6 +46,7 @@ class Checker {
 
   bool training() const { return training_ && !ending_; }
   bool ending() const { return ending_; }
+  int64_t leases_cut() const { return leases_cut_; }
   const std::vector<std::string>& violations() const { return violations_; }
 
  private:
@@ -60,9 +61,10 @@ class Checker {
   std::map<std::tuple<int, int64_t, int64_t>, int> applied_;
   // By shard: the averages that follow from the pushes in the order in which they were applied.
   std::map<int, std::vector<double>> averages_;
-  // (server, partition): the incarnation below which it has promised to apply nothing.
-  std::map<std::pair<std::string, int64_t>, int64_t> fenced_;
+  // (server, partition, sequence): the incarnation below which it has promised not to apply it.
+  std::map<std::tuple<std::string, int64_t, int64_t>, int64_t> fenced_;
   bool training_ = false, ending_ = false;
+  int64_t leases_cut_ = 0;
   core::TimePoint last_progress_{};
   std::string waits_for_;
 };

@@ -366,8 +366,8 @@ const char* to_string(Phase phase) {
 }
 
 const char* to_string(Fault fault) {
-  constexpr const char* kNames[] = {"delay", "loss",  "duplicate", "reorder",
-                                    "cut",   "pause", "death",     "restart"};
+  constexpr const char* kNames[] = {"delay", "loss",  "duplicate", "reorder", "cut",
+                                    "pause", "death", "drain",     "restart"};
   return kNames[static_cast<size_t>(fault)];
 }
 

@@ -23,8 +23,8 @@ enum class Phase { kJoining, kExchange, kRaise, kFence, kTakeover, kEnd };
 inline constexpr int kPhases = 6;
 const char* to_string(Phase phase);
 
-enum class Fault { kDelay, kLoss, kDuplicate, kReorder, kCut, kPause, kDeath, kRestart };
-inline constexpr int kFaults = 8;
+enum class Fault { kDelay, kLoss, kDuplicate, kReorder, kCut, kPause, kDeath, kDrain, kRestart };
+inline constexpr int kFaults = 9;
 const char* to_string(Fault fault);
 
 // How many faults of each kind met which phase.

@@ -24,9 +24,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kServers = 2;
-constexpr int kWorkers = 3;
+constexpr int kWorkers = 3, kLateWorkers = 2;
 constexpr int kShards = 4;
-constexpr int64_t kRecords = 12;
+constexpr int64_t kRecords = 24;
 constexpr size_t kParameters = kShards * kPlaces;
 
 // Faults come within this time of the start; then the network heals, and the job must end within
@@ -34,6 +34,8 @@ constexpr size_t kParameters = kShards * kPlaces;
 constexpr core::Duration kTroubled = seconds(40);
 constexpr core::Duration kToEnd = seconds(120);
 constexpr core::Duration kToLeave = seconds(60);
+// What is asked to make room has done so by then, unless it is paused or cut off.
+constexpr core::Duration kToDrain = seconds(12);
 
 // A model of that many parameters, which the toy replicas never compute.
 const std::string& model_json() {
@@ -117,6 +119,7 @@ class Scenario {
                   const std::string& to);
   void strike(Fault fault, const std::string& process, Phase phase);
   void kill(int worker, Phase phase);
+  void drain(int worker, Phase phase);
   void pause(const std::string& process);
   void cut(const std::string& process);
   std::shared_ptr<Process> find(const std::string& name);
@@ -138,6 +141,7 @@ class Scenario {
   std::vector<std::unique_ptr<RunningServer>> servers_;
   std::vector<std::unique_ptr<RunningWorker>> workers_;  // by index
   std::vector<std::unique_ptr<RunningWorker>> dead_;     // destroyed outside their own tasks
+  int64_t late_joins_ = 0, slow_workers_ = 0;
 };
 
 Scenario::Scenario(uint64_t seed, bool print)
@@ -167,7 +171,7 @@ wire::TrainingSpec Scenario::draw_job() {
   job.trainer.set("window", static_cast<int64_t>(1 + chance.below(3)));
   job.trainer.set("overlap", simulation_.happens(0.3));
   job.batch_size = static_cast<int64_t>(1 + chance.below(2));
-  job.epochs = static_cast<int>(2 + chance.below(3));
+  job.epochs = static_cast<int>(2 + chance.below(4));
   job.seed = chance.next();
   // In every second job, and without a draw of its own.
   if (job.seed % 2 == 0) job.optimizer = SGD({.use_ema = true, .ema_momentum = 0.75f});
@@ -187,7 +191,8 @@ void Scenario::draw_triggers() {
     const char* method = kMethods[chance.below(std::size(kMethods))];
     const bool often =
         std::string_view(method) == "Exchange" || std::string_view(method) == "Heartbeat";
-    constexpr Fault kStrikes[] = {Fault::kDeath, Fault::kDeath, Fault::kPause, Fault::kCut};
+    constexpr Fault kStrikes[] = {Fault::kDeath, Fault::kDeath, Fault::kDrain,
+                                  Fault::kDrain, Fault::kPause, Fault::kCut};
     triggers_.push_back({method, static_cast<int>(1 + chance.below(often ? 60 : 6)),
                          kStrikes[chance.below(std::size(kStrikes))]});
   }
@@ -238,9 +243,16 @@ void Scenario::start_worker(int index) {
   }
   workers_[static_cast<size_t>(index)] = std::move(started);
   simulation_.record("start " + name);
+  ToyOptions times;
+  if (simulation_.happens(0.25)) {
+    ++slow_workers_;
+    const int64_t slower = 2 + static_cast<int64_t>(simulation_.chance().below(9));
+    times.shortest_step *= slower;
+    times.longest_step *= slower;
+  }
   worker::WorkerParts parts;
-  parts.open_backend = [this](const backend::DeviceOptions&) {
-    return Result(make_toy_backend(simulation_, {}));
+  parts.open_backend = [this, times](const backend::DeviceOptions&) {
+    return Result(make_toy_backend(simulation_, times));
   };
   worker.role.emplace(worker.world, *worker.transport,
                       worker::WorkerOptions{"driver:1", index, "", seconds(60)}, parts,
@@ -287,12 +299,12 @@ void Scenario::on_message(const char* method, int64_t partition, const std::stri
 void Scenario::strike(Fault fault, const std::string& victim, Phase phase) {
   const auto process = find(victim);
   if (!process || !process->alive()) return;
-  if (fault == Fault::kDeath) {
-    for (int index = 0; index < kWorkers; ++index) {
+  if (fault == Fault::kDeath || fault == Fault::kDrain) {
+    for (int index = 0; index < kWorkers + kLateWorkers; ++index) {
       const auto& worker = workers_[static_cast<size_t>(index)];
       if (!worker || worker->process != process || worker->ended) continue;
       ++network_.faults().at(fault, phase);
-      return kill(index, phase);
+      return fault == Fault::kDeath ? kill(index, phase) : drain(index, phase);
     }
     return;
   }
@@ -321,6 +333,20 @@ void Scenario::kill(int index, Phase phase) {
     if (result_) return;
     ++network_.faults().at(Fault::kRestart, phase);
     start_worker(index);
+  });
+}
+
+// Somebody wants the machine for something else, and gives it back later.
+void Scenario::drain(int index, Phase) {
+  RunningWorker& worker = *workers_[static_cast<size_t>(index)];
+  simulation_.record("drain " + worker.process->name());
+  worker.role->drain("stopped by SIGTERM");
+  const auto process = worker.process;
+  simulation_.after(kToDrain, nullptr, [this, index, process] {
+    const auto& now = workers_[static_cast<size_t>(index)];
+    const bool there = now && now->process == process && process->alive() && !now->ended;
+    const bool excused = process->paused_until() + kToDrain > simulation_.now();
+    if (there && !excused) checker_.violation(process->name() + " has not made room");
   });
 }
 
@@ -373,10 +399,18 @@ bool Scenario::everybody_left() const {
 
 Outcome Scenario::run() {
   const TimePoint start = simulation_.now();
-  workers_.resize(kWorkers);
+  workers_.resize(kWorkers + kLateWorkers);
   start_driver();
   for (int i = 0; i < kServers; ++i) start_later([this, i] { start_server(i); });
   for (int i = 0; i < kWorkers; ++i) start_later([this, i] { start_worker(i); });
+  for (int i = 0; i < kLateWorkers; ++i) {
+    if (!simulation_.happens(0.4)) continue;
+    simulation_.after(simulation_.between(seconds(1), seconds(6)), nullptr, [this, i] {
+      if (result_) return;
+      ++late_joins_;
+      start_worker(kWorkers + i);
+    });
+  }
   look();
   simulation_.run_until([this] { return result_.has_value(); }, start + kTroubled);
   network_.heal();
@@ -395,6 +429,9 @@ Outcome Scenario::run() {
   outcome.events = simulation_.events();
   outcome.simulated_s = core::to_seconds(simulation_.now() - start);
   outcome.faults = network_.faults();
+  outcome.late_joins = late_joins_;
+  outcome.slow_workers = slow_workers_;
+  outcome.leases_cut = checker_.leases_cut();
   // Listeners before the services behind them, and members before their driver.
   dead_.clear();
   workers_.clear();

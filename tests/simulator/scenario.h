@@ -1,8 +1,9 @@
 // One job by a seed: the driver, servers and workers that ship, in a world where messages and
 // processes fail as the seed says, and a checker that looks on.
 //
-// Only workers die, and are started again by a launcher; servers and the driver are paused and cut
-// off, but never for as long as would end a job.
+// Only workers die, and are started again by a launcher; some are slow, some are asked to make
+// room, some come late. Servers and the driver are paused and cut off, but never for as long as
+// would end a job.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,7 @@ struct Outcome {
   int64_t events = 0;
   double simulated_s = 0;
   FaultCounts faults;
+  int64_t late_joins = 0, slow_workers = 0, leases_cut = 0;
 };
 
 // `print`: the course of events goes to standard output.

@@ -12,7 +12,7 @@
 namespace sluice::simulator {
 
 // Records are numbered by their only feature, from 0; each has a place in every shard.
-inline constexpr size_t kPlaces = 16;
+inline constexpr size_t kPlaces = 32;
 
 struct ToyOptions {
   core::Duration shortest_step = std::chrono::milliseconds(20);

@@ -48,7 +48,7 @@ class FakeDriver final : public wire::ControlService {
                  core::Reply<Result<wire::HeartbeatReply>> reply) override {
     std::lock_guard lock(mutex_);
     seen_.heartbeat = request;
-    reply(wire::HeartbeatReply{wire::HeartbeatReply::Kind::kLeaseLost, "too late"});
+    reply(wire::HeartbeatReply{wire::HeartbeatReply::Kind::kLeaseLost, "too late", 44});
   }
   void finish(const wire::FinishRequest& request, core::Reply<Status> reply) override {
     std::lock_guard lock(mutex_);
@@ -137,7 +137,7 @@ TEST_P(ControlTransportTest, AcquireCarriesEveryKindAndField) {
   for (const Kind kind : {Kind::kGranted, Kind::kWait, Kind::kDone, Kind::kAbort}) {
     wire::AcquireReply sent;
     sent.kind = kind;
-    sent.lease = {3, 4, 5, 20'000};
+    sent.lease = {3, 4, 5, 20'000, 77};
     sent.retry_after = std::chrono::milliseconds(250);
     sent.reason = "server 1";
     sent.shard_map = wire::ShardMap::even(1000, 4, 2);
@@ -151,6 +151,7 @@ TEST_P(ControlTransportTest, AcquireCarriesEveryKindAndField) {
     EXPECT_EQ(reply->lease.incarnation, 4);
     EXPECT_EQ(reply->lease.next_sequence, 5);
     EXPECT_EQ(reply->lease.records, 20'000);
+    EXPECT_EQ(reply->lease.last, 77);
     EXPECT_EQ(reply->retry_after, std::chrono::milliseconds(250));
     EXPECT_EQ(reply->reason, "server 1");
     EXPECT_EQ(reply->shard_map, sent.shard_map);
@@ -164,6 +165,7 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   request.member = 7;
   request.partition = -1;
   request.incarnation = 2;
+  request.last = 55;
   request.step = 99;
   request.activity = 1234;
   request.waiting_for = "server 0 at a:1";
@@ -176,6 +178,7 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   EXPECT_EQ(driver_.seen().heartbeat.member, 7);
   EXPECT_EQ(driver_.seen().heartbeat.partition, -1);
   EXPECT_EQ(driver_.seen().heartbeat.incarnation, 2);
+  EXPECT_EQ(driver_.seen().heartbeat.last, 55);
   EXPECT_EQ(driver_.seen().heartbeat.step, 99);
   EXPECT_EQ(driver_.seen().heartbeat.activity, 1234);
   EXPECT_EQ(driver_.seen().heartbeat.waiting_for, "server 0 at a:1");
@@ -183,6 +186,7 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   EXPECT_EQ(driver_.seen().heartbeat.hold, std::chrono::milliseconds(700));
   EXPECT_EQ(reply->kind, wire::HeartbeatReply::Kind::kLeaseLost);
   EXPECT_EQ(reply->reason, "too late");
+  EXPECT_EQ(reply->last, 44);
 }
 
 TEST_P(ControlTransportTest, FinishAndLeaveCarryEveryField) {
@@ -195,12 +199,13 @@ TEST_P(ControlTransportTest, FinishAndLeaveCarryEveryField) {
   EXPECT_EQ(driver_.seen().finish.partition, 3);
   EXPECT_EQ(driver_.seen().finish.incarnation, 2);
   const Status left = await_status([&](auto reply) {
-    channel_->leave({9, 7, data_loss("a damaged file")}, kSoon, std::move(reply));
+    channel_->leave({9, 7, data_loss("a damaged file"), true}, kSoon, std::move(reply));
   });
   EXPECT_TRUE(left.ok()) << left;
   EXPECT_EQ(driver_.seen().leave.job, 9u);
   EXPECT_EQ(driver_.seen().leave.member, 7);
   EXPECT_EQ(driver_.seen().leave.status, data_loss("a damaged file"));
+  EXPECT_TRUE(driver_.seen().leave.drained);
 }
 
 TEST_P(ControlTransportTest, StatusCrossesUnchanged) {

@@ -160,7 +160,7 @@ TEST_P(ParameterTransportTest, FencedAndGappedPushesAreAborted) {
   std::vector<float> into(map_[0].size);
   ASSERT_TRUE(exchange_shard(0, {3, 1, 1}, 1, into).ok());
   const auto fenced = await_result<wire::FenceReply>([&](auto reply) {
-    channel_->fence({kJob, 3, 2}, kSoon, std::move(reply));
+    channel_->fence({kJob, 3, 2, 1, 4}, kSoon, std::move(reply));
   });
   ASSERT_TRUE(fenced.ok()) << fenced.status();
   EXPECT_EQ(fenced->sequence, map_.size() == 1 ? 1 : 0);

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <vector>
+
 namespace sluice::worker {
 namespace {
 
@@ -22,7 +25,7 @@ wire::AcquireReply reply_of(Kind kind, const std::string& reason = "") {
 
 wire::AcquireReply lease_of(int64_t partition) {
   wire::AcquireReply reply = reply_of(Kind::kGranted);
-  reply.lease = {partition, 2, 5, 100};
+  reply.lease = {partition, 2, 5, 100, 20};
   return reply;
 }
 
@@ -287,6 +290,71 @@ TEST_F(LeaseMachineTest, FailuresAndLossesAfterASignalDoNotChangeTheReason) {
   (void)training();
   (void)machine_.stop("stopped by SIGTERM", now_);
   EXPECT_EQ(machine_.membership_lost().leave, kStopped);
+}
+
+// --- What is given to others, and handed back ---
+
+TEST_F(LeaseMachineTest, ALeaseThatIsCutEndsEarlier) {
+  EXPECT_EQ(machine_.lease_cut(9).cut, 0) << "there is none";
+  (void)training();
+  EXPECT_EQ(machine_.lease_cut(9).cut, 9);
+  EXPECT_EQ(machine_.granted().lease.last, 9);
+  EXPECT_EQ(machine_.trained(ok_status()).begin, Step::kFinish);
+  EXPECT_EQ(machine_.lease_cut(7).cut, 0) << "it has been trained";
+}
+
+TEST_F(LeaseMachineTest, ALeaseIsCutWhileItsDataComes) {
+  (void)opening();
+  EXPECT_EQ(machine_.lease_cut(9).cut, 9);
+  EXPECT_EQ(machine_.opened(ok_status()).begin, Step::kTrain);
+}
+
+TEST_F(LeaseMachineTest, WhoeverMakesRoomEndsItsWindowAndSaysSo) {
+  (void)training();
+  const Actions actions = machine_.drain("stopped by SIGTERM", now_);
+  EXPECT_TRUE(actions.drain);
+  EXPECT_EQ(actions.wake, now_ + LeaseMachine::kHandBackTime);
+  const Actions left = machine_.trained(cancelled("stopped"));
+  EXPECT_EQ(left.leave, kStopped);
+  EXPECT_TRUE(left.drained);
+}
+
+TEST_F(LeaseMachineTest, WhoeverMakesRoomWithoutALeaseLeavesAtOnce) {
+  const std::vector<std::function<void()>> midsts = {
+      [&] { (void)preparing(); }, [&] { (void)acquiring(); }, [&] { (void)opening(); }};
+  for (const auto& midst : midsts) {
+    machine_ = {};
+    midst();
+    const Actions actions = machine_.drain("stopped by SIGTERM", now_);
+    EXPECT_EQ(actions.leave, kStopped);
+    EXPECT_TRUE(actions.drained);
+  }
+}
+
+TEST_F(LeaseMachineTest, AWindowThatTakesTooLongIsHandedBackAsItIs) {
+  (void)training();
+  (void)machine_.drain("stopped by SIGTERM", now_);
+  now_ += LeaseMachine::kHandBackTime;
+  const Actions left = machine_.time(now_);
+  EXPECT_EQ(left.leave, kStopped);
+  EXPECT_TRUE(left.cancel);
+}
+
+TEST_F(LeaseMachineTest, AJobThatIsStoppedWaitsLessLongForOneThatMakesRoom) {
+  (void)training();
+  (void)machine_.drain("stopped by SIGTERM", now_);
+  const Actions hurry = machine_.stop("the driver was stopped", now_);
+  EXPECT_EQ(hurry.wake, now_ + LeaseMachine::kDrainTime);
+  const Actions left = machine_.trained(cancelled("stopped"));
+  EXPECT_EQ(left.leave, kStopped);
+  EXPECT_FALSE(left.drained);
+}
+
+TEST_F(LeaseMachineTest, WhoeverIsStoppedDoesNotMakeRoom) {
+  (void)training();
+  (void)machine_.stop("stopped by SIGINT", now_);
+  EXPECT_FALSE(machine_.drain("stopped by SIGTERM", now_).drain);
+  EXPECT_FALSE(machine_.trained(cancelled("stopped")).drained);
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ class Job {
     fence(incarnation);
     ended.clear();
     trainer.train(
-        {0, incarnation, sequence, data_.size()}, data_, *client_,
+        {0, incarnation, sequence, data_.size(), last}, data_, *client_,
         [this](int64_t step) {
           if (on_step) on_step(step);
         },
@@ -139,9 +139,9 @@ class Job {
     };
   }
 
-  void fence(int64_t incarnation) {
+  void fence(int64_t incarnation, int64_t first = 1) {
     EXPECT_TRUE(await_result<wire::FenceReply>([&](auto reply) {
-                  server.fence({kJob, 0, incarnation}, std::move(reply));
+                  server.fence({kJob, 0, incarnation, first, 1000}, std::move(reply));
                 }).ok());
   }
   // Somebody else's push, of another partition.
@@ -164,7 +164,7 @@ class Job {
       server.ledger({kJob, true}, std::move(answer));
     });
     EXPECT_TRUE(ledger.ok());
-    return ledger->partitions.front().sequence;
+    return ledger->partitions.front().pushes;
   }
 
   std::vector<float> centre() {
@@ -178,6 +178,7 @@ class Job {
   ManualWorld world;
   std::shared_ptr<core::Strand> strand = world.make_strand("training");
   RecordingServer server{world};
+  int64_t last = 1000;  // of the leases
   std::function<void(int64_t step)> on_step;
   std::vector<Status> ended;
 
@@ -291,6 +292,81 @@ TEST(PartitionTrainerTest, ALostLeaseEndsItWithTheLastPushThatCounted) {
   };
   EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kAborted);
   EXPECT_EQ(job.last_applied(), 1);
+}
+
+// --- Leases of a part: windows of four in eight epochs, six pushes. ---
+
+TEST(PartitionTrainerTest, ALeaseEndsWithItsLastPush) {
+  for (const bool overlap : {false, true}) {
+    Job job = ten_record_job("adag", overlap, 8);
+    PartitionTrainer trainer = job.trainer();
+    job.last = 2;
+    ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+    EXPECT_EQ(job.last_applied(), 2);
+    job.last = 6;
+    ASSERT_TRUE(job.train(trainer, 2, 3).ok());
+    EXPECT_EQ(job.last_applied(), 6);
+    int64_t samples = 0;
+    for (const auto& header : job.server.headers) {
+      for (const auto& [epoch, count] : samples_of(header)) samples += count;
+    }
+    EXPECT_EQ(samples, 80);
+  }
+}
+
+TEST(PartitionTrainerTest, ALeaseThatIsCutEndsBehindTheWindowThatItKeeps) {
+  for (const bool overlap : {false, true}) {
+    SCOPED_TRACE(overlap);
+    Job job = ten_record_job("adag", overlap, 8);
+    PartitionTrainer trainer = job.trainer();
+    job.after_steps(6, [&] { trainer.cut(2); });
+    EXPECT_TRUE(job.train(trainer, 1, 1).ok());
+    EXPECT_EQ(job.last_applied(), 2);
+    EXPECT_EQ(job.server.headers.size(), 2u);
+  }
+}
+
+TEST(PartitionTrainerTest, WhatIsTrainedBehindALeasesNewEndIsDropped) {
+  for (const bool overlap : {false, true}) {
+    SCOPED_TRACE(overlap);
+    Job job = ten_record_job("async_sgd", overlap, 8);
+    PartitionTrainer trainer = job.trainer();
+    job.after_steps(6, [&] {
+      job.fence(2, 2);
+      trainer.cut(1);
+    });
+    int64_t trained = 0;
+    const auto count = std::exchange(job.on_step, nullptr);
+    job.on_step = [&](int64_t step) {
+      trained = step;
+      count(step);
+    };
+    const Status status = job.train(trainer, 1, 1);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(job.last_applied(), 1);
+    EXPECT_EQ(trained, 6) << "the window was not trained to its end";
+    job.on_step = nullptr;
+    ASSERT_TRUE(job.train(trainer, 3, 2).ok()) << "and nothing of it is left";
+    EXPECT_EQ(job.last_applied(), 6);
+  }
+}
+
+// The new holder's fence comes before the news.
+TEST(PartitionTrainerTest, APushThatIsRefusedBehindALeasesEndIsNoLoss) {
+  for (const bool overlap : {false, true}) {
+    SCOPED_TRACE(overlap);
+    Job job = ten_record_job("adag", overlap, 8);
+    PartitionTrainer trainer = job.trainer();
+    job.on_step = [&](int64_t step) {
+      if (step == 8) {
+        job.fence(2, 2);  // push 2 is about to leave
+        trainer.cut(1);
+      }
+    };
+    const Status status = job.train(trainer, 1, 1);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(job.last_applied(), 1);
+  }
 }
 
 // --- y = w x at x = 1 towards 0: loss w^2, and a step at learning rate 1/4 halves w. ---

@@ -52,7 +52,7 @@ wire::TrainingSpec a_spec() {
 AcquireReply granted() {
   AcquireReply reply;
   reply.kind = AcquireReply::Kind::kGranted;
-  reply.lease = {0, 1, 1, 2};
+  reply.lease = {0, 1, 1, 2, 10};
   reply.shard_map = wire::ShardMap::even(kParameters, 1, 1);
   reply.servers = {"nobody"};
   return reply;
@@ -216,7 +216,7 @@ class AServer {
   }
   void fence(int64_t incarnation) {
     EXPECT_TRUE(await_result<wire::FenceReply>([&](auto reply) {
-                  server_.fence({kJob, 0, incarnation}, std::move(reply));
+                  server_.fence({kJob, 0, incarnation, 1, 1000}, std::move(reply));
                 }).ok());
   }
 

@@ -37,7 +37,8 @@ core::Duration duration_from(int64_t nanoseconds) {
 }
 
 wire::Lease from_proto(const v1::Lease& lease) {
-  return {lease.partition(), lease.incarnation(), lease.next_sequence(), lease.records()};
+  return {lease.partition(), lease.incarnation(), lease.next_sequence(), lease.records(),
+          lease.last()};
 }
 
 }  // namespace
@@ -119,6 +120,7 @@ v1::AcquireReply to_proto(const wire::AcquireReply& reply) {
   lease->set_incarnation(reply.lease.incarnation);
   lease->set_next_sequence(reply.lease.next_sequence);
   lease->set_records(reply.lease.records);
+  lease->set_last(reply.lease.last);
   message.set_retry_after_ns(reply.retry_after.count());
   message.set_reason(reply.reason);
   for (const wire::Shard& shard : reply.shard_map.shards()) {
@@ -149,6 +151,7 @@ v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request) {
   message.set_member(request.member);
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
+  message.set_last(request.last);
   message.set_step(request.step);
   message.set_activity(request.activity);
   message.set_waiting_for(request.waiting_for);
@@ -163,6 +166,7 @@ wire::HeartbeatRequest from_proto(const v1::HeartbeatRequest& request) {
   result.member = request.member();
   result.partition = request.partition();
   result.incarnation = request.incarnation();
+  result.last = request.last();
   result.step = request.step();
   result.activity = request.activity();
   result.waiting_for = request.waiting_for();
@@ -175,13 +179,14 @@ v1::HeartbeatReply to_proto(const wire::HeartbeatReply& reply) {
   v1::HeartbeatReply message;
   message.set_kind(kHeartbeatKinds[static_cast<size_t>(reply.kind)]);
   message.set_reason(reply.reason);
+  message.set_last(reply.last);
   return message;
 }
 
 wire::HeartbeatReply from_proto(const v1::HeartbeatReply& reply) {
   using Kind = wire::HeartbeatReply::Kind;
   static_assert(static_cast<size_t>(Kind::kDrain) + 1 == std::size(kHeartbeatKinds));
-  return {kind_from(reply.kind(), kHeartbeatKinds, Kind::kAbort), reply.reason()};
+  return {kind_from(reply.kind(), kHeartbeatKinds, Kind::kAbort), reply.reason(), reply.last()};
 }
 
 v1::FinishRequest to_proto(const wire::FinishRequest& request) {
@@ -203,6 +208,7 @@ v1::LeaveRequest to_proto(const wire::LeaveRequest& request) {
   message.set_member(request.member);
   message.set_code(static_cast<int>(request.status.code()));
   message.set_message(request.status.message().substr(0, kLongestReason));
+  message.set_drained(request.drained);
   return message;
 }
 
@@ -210,7 +216,7 @@ wire::LeaveRequest from_proto(const v1::LeaveRequest& request) {
   const bool known =
       request.code() >= 0 && request.code() <= static_cast<int>(StatusCode::kDataLoss);
   const auto code = known ? static_cast<StatusCode>(request.code()) : StatusCode::kUnknown;
-  return {request.job(), request.member(), Status(code, request.message())};
+  return {request.job(), request.member(), Status(code, request.message()), request.drained()};
 }
 
 v1::FetchRequest to_proto(const wire::FetchRequest& request) {

@@ -60,7 +60,7 @@ void write(const wire::WorkerCount& from, v1::LedgerReply::WorkerCount* to) {
 
 void write(const wire::LedgerReply::PartitionCount& from, v1::LedgerReply::PartitionCount* to) {
   to->set_partition(from.partition);
-  to->set_sequence(from.sequence);
+  to->set_pushes(from.pushes);
 }
 
 }  // namespace
@@ -174,11 +174,14 @@ v1::FenceRequest to_proto(const wire::FenceRequest& request) {
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
   *message.mutable_gate() = to_proto(request.gate);
+  message.set_first(request.first);
+  message.set_last(request.last);
   return message;
 }
 
 wire::FenceRequest from_proto(const v1::FenceRequest& request) {
-  return {request.job(), request.partition(), request.incarnation(), from_proto(request.gate())};
+  return {request.job(),   request.partition(), request.incarnation(),
+          request.first(), request.last(),      from_proto(request.gate())};
 }
 
 v1::FenceReply to_proto(const wire::FenceReply& reply) {
@@ -243,7 +246,7 @@ wire::LedgerReply from_proto(const v1::LedgerReply& reply) {
     result.workers.push_back({worker.worker(), worker.pushes(), worker.samples()});
   }
   for (const auto& partition : reply.partitions()) {
-    result.partitions.push_back({partition.partition(), partition.sequence()});
+    result.partitions.push_back({partition.partition(), partition.pushes()});
   }
   result.peak_memory_bytes = reply.peak_memory_bytes();
   result.update_seconds = reply.update_seconds();
