@@ -39,12 +39,12 @@ class RuntimeError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A signal (SIGINT, SIGTERM, ...) has ended train() before all was trained. The model has what was
-// learned until then, as after Keras' KeyboardInterrupt.
+// A signal (SIGINT, SIGTERM, ...), or `sluice ctl stop`, has ended train() before all was trained.
+// The model has what was learned until then, as after Keras' KeyboardInterrupt.
 class Interrupted : public RuntimeError {
  public:
   Interrupted(const std::string& what, int signal) : RuntimeError(what), signal_(signal) {}
-  int signal() const { return signal_; }  // its number: SIGINT, ...
+  int signal() const { return signal_; }  // its number: SIGINT, ...; 0: none
 
  private:
   int signal_;

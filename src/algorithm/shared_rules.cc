@@ -119,7 +119,8 @@ std::unique_ptr<UpdateRule> make_add_rule(Gain gain) { return std::make_unique<A
 OptimizerRule::OptimizerRule(const OptimizerSpec& optimizer, const Shard& shard, Gain gain)
     : optimizer_(optimizer, shard.size, shard.undecayed), gain_(gain) {}
 
-bool OptimizerRule::begin(const PushContext&) {
+bool OptimizerRule::begin(const PushContext& context) {
+  if (context.optimizer_rate) optimizer_.set_learning_rate(*context.optimizer_rate);
   optimizer_.begin_step();
   return true;
 }

@@ -20,7 +20,10 @@ class SynchronousRule final : public RoundRule {
       : RoundRule(shard), optimizer_(optimizer, shard.size, shard.undecayed) {}
 
  protected:
-  void begin_step(const PushContext&, double) override { optimizer_.begin_step(); }
+  void begin_step(const PushContext& context, double) override {
+    if (context.optimizer_rate) optimizer_.set_learning_rate(*context.optimizer_rate);
+    optimizer_.begin_step();
+  }
   void step(std::span<const float> old_values, std::span<float> result, size_t offset) override {
     gradient_.assign(result.begin(), result.end());
     std::copy(old_values.begin(), old_values.end(), result.begin());

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct PushContext {
   // The shard's values that the push's window began from; empty where they are not known any more,
   // and for algorithms that do not ask for them (Algorithm::keeps_bases).
   std::span<const float> base{};
+  // Of a server's optimizer, from this push on, when it was changed while the job runs.
+  std::optional<float> optimizer_rate{};
 };
 
 class UpdateRule {

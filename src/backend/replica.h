@@ -160,6 +160,11 @@ class Replica {
     (void)state;
     throw std::logic_error("no optimizer's state is here");
   }
+  // From the next step on, instead of the optimizer's own. Throw std::logic_error where there is no
+  // optimizer, std::invalid_argument for a rate that is negative or no number.
+  virtual void set_learning_rate(float /*rate*/) {
+    throw std::logic_error("no optimizer's learning rate is here");
+  }
   // The training is over: trained parameters become their averages, where the optimizer keeps them
   // (use_ema) and has stepped.
   virtual void adopt_averages() {}

@@ -112,11 +112,13 @@ int run(int argc, char** argv) {
   app.formatter(std::make_shared<HelpFormatter>());
   app.option_defaults()->take_last();  // a script's own flags can be overridden
   app.option_defaults()->disable_flag_override();
-  const Command commands[] = {
-      add_train_command(app, argv[0]), add_driver_command(app, argv[0]), add_server_command(app),
-      add_worker_command(app),         add_predict_command(app),         add_evaluate_command(app),
-      add_summary_command(app),        add_convert_command(app),         add_devices_command(app),
-      add_completion_command(app),     add_manual_command(app)};
+  const Command commands[] = {add_train_command(app, argv[0]), add_driver_command(app, argv[0]),
+                              add_server_command(app),         add_worker_command(app),
+                              add_status_command(app),         add_ctl_command(app),
+                              add_predict_command(app),        add_evaluate_command(app),
+                              add_summary_command(app),        add_convert_command(app),
+                              add_devices_command(app),        add_completion_command(app),
+                              add_manual_command(app)};
   // as_flags() knows these two.
   app.add_subcommand("help", "Prints what there is to say of a command: sluice help COMMAND");
   app.add_subcommand("version", "Prints the version");

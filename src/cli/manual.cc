@@ -101,9 +101,10 @@ Of \fBsluice\fR, and \fB\-\-help\fR of every command.
 std::string exit_status() {
   return fmt::format(
       ".SH EXIT STATUS\n"
-      "{}{}{}",
+      "{}{}{}{}",
       item("Of \\fBtrain\\fR and \\fBdriver\\fR", kJobExitStatus),
       item("Of \\fBserver\\fR and \\fBworker\\fR", kMemberExitStatus),
+      item("Of \\fBstatus\\fR and \\fBctl\\fR", kAskExitStatus),
       item("Of all others", kExitStatus));
 }
 
@@ -155,9 +156,14 @@ constexpr const char* kTail =
 .TP
 \fI~/.cache/sluice\fR
 datasets that were downloaded
+.TP
+\fI$XDG_RUNTIME_DIR/sluice\fR, or \fI/tmp/sluice\-UID\fR
+where the drivers of this user's jobs on this machine are found by \fBstatus\fR and \fBctl\fR
 .SH EXAMPLES
 .nf
 sluice train \-\-workers 3 \-\-epochs 5 \-\-save mnist.keras
+sluice status \-\-watch
+sluice ctl set learning\-rate 0.0005
 sluice predict mnist.keras digit.png
 sluice driver \-\-listen 0.0.0.0:7070 \-\-workers 2
 sluice server \-\-driver HOST:7070 \-\-listen 0.0.0.0:7071

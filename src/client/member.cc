@@ -54,10 +54,13 @@ void Member::act(MembershipMachine::Actions actions) {
   if (!actions.say.empty()) SLUICE_LOG(warn, "{}", actions.say);
   if (actions.lost || actions.lease_lost) holds_ = false;
   if (actions.lost) request_.attempt = world_.unique_number();
+  if (actions.lost) knobs_ = 0;  // another driver counts anew
+  if (actions.knobs) knobs_ = actions.knobs->revision;
   if (actions.join) send_join(*actions.join);
   if (actions.heartbeat) send_heartbeat(*actions.heartbeat);
   if (actions.leave) send_leave(*actions.leave);
   if (actions.wake) alarm_.set(*actions.wake, [this] { act(machine_.time(world_.now())); });
+  if (actions.knobs && events_.on_knobs) events_.on_knobs(*actions.knobs);
   if (actions.lost) return events_.on_lost();
   if (actions.lease_lost) return events_.on_lease_lost();
   if (actions.lease_cut > 0 && events_.on_lease_cut) return events_.on_lease_cut(actions.lease_cut);
@@ -108,6 +111,7 @@ void Member::send_heartbeat(core::Duration timeout) {
   }
   request.peak_memory_bytes = world_.peak_memory_bytes();
   request.hold = interval_;
+  request.knobs = knobs_;
   driver_->heartbeat(
       request, {timeout},
       lifetime_->on(

@@ -42,6 +42,9 @@ struct MemberEvents {
   // The job is about to be stopped, for this reason: leave() once the push under way has ended. May
   // come again. Only workers are told.
   std::function<void(const std::string&)> on_drain{};
+  // People have changed something; before any other event of the same answer. Only workers are
+  // told.
+  std::function<void(const wire::Knobs&)> on_knobs{};
   // The last event: OK, the job is over, or leave() said so; CANCELLED, it was aborted; or why this
   // process could not be a member. The owner may destroy the Member in it.
   std::function<void(Status)> on_end;
@@ -99,6 +102,7 @@ class Member {
   wire::Lease lease_;
   bool holds_ = false;
   bool drained_ = false, told_ = false;  // leave_drained(), and the driver hears of it
+  int64_t knobs_ = 0;                    // the revision that on_knobs was told last
   std::atomic<int64_t> step_{0};
   std::atomic<int64_t> activity_{0};
   std::mutex mutex_;

@@ -58,7 +58,9 @@ Actions MembershipMachine::join_answered(const Result<Joined>& reply, TimePoint 
   if (again) {
     Actions actions;
     // Whoever gives up before there is more to say says it once, at the end.
-    if (join_timeout_ > kSayAgain) actions.say = say_silent(reply.status(), now);
+    if (join_timeout_ > kSayAgain) {
+      actions.say = say_silent(reply.status(), joining_->silence(now), joining_->left(now), now);
+    }
     actions.wake = *again;
     return actions;
   }
@@ -89,7 +91,7 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
     if (silence >= times_.give_up_after) {
       return end(Ending::kNoDriver, silent_for(driver_, silence, reply.status()));
     }
-    actions.say = say_silent(reply.status(), now);
+    actions.say = say_silent(reply.status(), silence, times_.give_up_after - silence, now);
   } else {
     last_answer_ = now;
     using Kind = wire::HeartbeatReply::Kind;
@@ -98,15 +100,18 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
     actions.lease_lost = reply->kind == Kind::kLeaseLost && held;
     if (reply->kind == Kind::kDrain) actions.drain = reply->reason;
     if (cut) actions.lease_cut = reply->last;
+    actions.knobs = reply->knobs;
   }
   // A driver that answers at once, or a network that fails at once, must not be asked all the time.
+  // News of knobs come no more often than people turn them, and the next must not be late.
   actions.wake = std::max(now, asked_at_ + core::bounded(times_.interval));
-  if (*actions.wake > now && !cut) return actions;
+  if (*actions.wake > now && !cut && !actions.knobs) return actions;
   Actions next = send_heartbeat(now);
   next.say = std::move(actions.say);
   next.lease_lost = actions.lease_lost;
   next.lease_cut = actions.lease_cut;
   next.drain = std::move(actions.drain);
+  next.knobs = std::move(actions.knobs);
   return next;
 }
 
@@ -153,10 +158,11 @@ Actions MembershipMachine::end(Ending ending, Status why) {
 }
 
 // Every few seconds, not every time.
-std::string MembershipMachine::say_silent(const Status& failed, TimePoint now) {
+std::string MembershipMachine::say_silent(const Status& failed, core::Duration silence,
+                                          core::Duration left, TimePoint now) {
   if (now - last_said_ < kSayAgain) return "";
   last_said_ = now;
-  return "waiting for " + who_failed(driver_, failed);
+  return waiting_for(driver_, silence, left, failed);
 }
 
 }  // namespace sluice::client

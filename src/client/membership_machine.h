@@ -46,6 +46,7 @@ class MembershipMachine {
     bool lost = false;                        // the membership is gone; it joins again
     bool lease_lost = false;                  // the lease that is held is another's now
     int64_t lease_cut = 0;                    // not 0: it ends with this push now
+    std::optional<wire::Knobs> knobs;         // to be in force from now on
     std::string drain;                        // not empty: end the push under way and leave; why
     std::string say;                          // a line for the log, as a warning
     std::optional<core::TimePoint> wake;      // call time() then
@@ -82,7 +83,8 @@ class MembershipMachine {
   Actions ask_to_join(core::TimePoint now);
   Actions send_heartbeat(core::TimePoint now);
   Actions end(Ending ending, Status why);
-  std::string say_silent(const Status& failed, core::TimePoint now);
+  std::string say_silent(const Status& failed, core::Duration silence, core::Duration left,
+                         core::TimePoint now);
 
   const std::string driver_;
   const core::Duration join_timeout_;

@@ -84,7 +84,8 @@ class PersistentCall {
     }
     if (now - last_said_ >= kSayAgain) {
       last_said_ = now;
-      SLUICE_LOG(warn, "waiting for {}", who_failed(whom_, status));
+      SLUICE_LOG(warn, "{}",
+                 client::waiting_for(whom_, machine_->silence(now), machine_->left(now), status));
     }
     name();
     alarm_.set(*again, [this] { try_once(); });

@@ -53,6 +53,14 @@ std::string who_failed(const std::string& whom, const Status& failed) {
   return fmt::format("{}: {}", whom, failed.message());
 }
 
+std::string waiting_for(const std::string& whom, core::Duration silence, core::Duration left,
+                        const Status& failed) {
+  const int64_t waited = core::whole_seconds(silence);
+  return fmt::format("waiting {}for {}; given up in {} s",
+                     waited > 0 ? fmt::format("{} s ", waited) : "", who_failed(whom, failed),
+                     std::max<int64_t>(core::whole_seconds(left), 0));
+}
+
 Status silent_for(const std::string& whom, core::Duration silence, const Status& last) {
   constexpr std::string_view kSilent = "does not answer";
   std::string why = ": " + last.message();

@@ -45,6 +45,8 @@ class RetryMachine {
   // the peer has been silent for too long.
   std::optional<core::TimePoint> after(const Status& failed, core::TimePoint now);
   core::Duration silence(core::TimePoint now) const { return now - since_; }
+  // Until it is given up.
+  core::Duration left(core::TimePoint now) const { return options_.give_up_after - silence(now); }
 
  private:
   const RetryOptions options_;
@@ -56,6 +58,11 @@ class RetryMachine {
 // For whom is waited, and why; a failure that names `whom` itself is no reason to do so twice:
 // "the driver at host:7070: broken pipe", "the driver at host:7070, which does not answer (...)".
 std::string who_failed(const std::string& whom, const Status& failed);
+
+// A line for people who see a process wait: "waiting 5 s for the driver at host:7070, which does
+// not answer (connection refused); given up in 25 s".
+std::string waiting_for(const std::string& whom, core::Duration silence, core::Duration left,
+                        const Status& failed);
 
 // The same of who is given up: "the driver at host:7070 has not answered for 30 s: broken pipe",
 // "... for 30 s (connection refused)".

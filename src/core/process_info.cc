@@ -82,8 +82,10 @@ std::string container_name(const std::string& root) {
 
 // Field 22 of proc(5)'s stat; the second, the program's name, may hold anything but ends at the
 // last parenthesis.
-int64_t start_ticks() {
-  std::ifstream file("/proc/self/stat");
+int64_t start_ticks() { return start_ticks_of(getpid()); }
+
+int64_t start_ticks_of(int64_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
   std::getline(file, line);
   const size_t name_end = line.rfind(')');

@@ -24,6 +24,7 @@ std::string container_name(const std::string& root = "");
 // When this process started, in clock ticks since the machine was booted; 0 where /proc does not
 // tell.
 int64_t start_ticks();
+int64_t start_ticks_of(int64_t pid);  // likewise; 0 also where there is no such process
 
 // Where standard input, output or error is closed, opens /dev/null in its place, so that reading
 // and writing it fail: else the next file that is opened gets its number, and what is meant for it.

@@ -123,8 +123,8 @@ void Driver::heartbeat(const wire::HeartbeatRequest& request,
   strand_->post([this, request, reply = std::move(reply)]() mutable {
     const core::TimePoint now = world_.now();
     Result<wire::HeartbeatReply> answer = coordinator_.heartbeat(request, now);
-    const bool news =
-        !answer.ok() || answer->kind != wire::HeartbeatReply::Kind::kContinue || answer->last != 0;
+    const bool news = !answer.ok() || answer->kind != wire::HeartbeatReply::Kind::kContinue ||
+                      answer->last != 0 || answer->knobs.has_value();
     if (news || request.hold <= core::Duration::zero()) {
       reply(std::move(answer));
     } else {

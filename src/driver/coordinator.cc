@@ -68,9 +68,9 @@ void Coordinator::tick(TimePoint now) {
     if (member.alive) expire(member, now);
   }
   if (now >= idle_until()) {
-    abort(
-        fmt::format("waited {} s for {}", core::whole_seconds(options_.idle_timeout), waits_for()),
-        now);
+    abort(fmt::format("waited {} s for {}", core::whole_seconds(options_.idle_timeout),
+                      waits_for(now).whom),
+          now);
   }
   if (now >= gather_until_) gathering_ = false;
   for (auto& [id, member] : members_) look_at(member, now);
@@ -95,7 +95,7 @@ void Coordinator::excuse(TimePoint now) {
 // Whether the job cannot go on for want of servers or workers.
 bool Coordinator::is_idle() const {
   if (phase_ == Phase::kWaitingForServers) return !servers_ready();
-  return phase_ == Phase::kTraining &&
+  return phase_ == Phase::kTraining && !knobs_.paused &&
          (live(Role::kWorker) == 0 || (too_few_workers() && leases_.held() == 0));
 }
 
@@ -133,6 +133,21 @@ Status Coordinator::scale(int workers, TimePoint now) {
   }
   happened(WorkersWanted{workers}, now);
   return ok_status();
+}
+
+void Coordinator::set_knobs(const wire::Knobs& knobs, TimePoint now) {
+  excuse(now);
+  const bool resumed = knobs_.paused && !knobs.paused;
+  knobs_ = knobs;
+  for (auto& [id, member] : members_) {
+    if (!member.alive || member.name.role != Role::kWorker) continue;
+    news_.insert(id);
+    if (resumed) member.last_progress = now;
+    look_at(member, now);
+  }
+  if (resumed) idle_since_ = now;
+  plan(now);
+  say_waits(now);
 }
 
 void Coordinator::drain(const std::string& reason, TimePoint now) {

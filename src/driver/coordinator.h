@@ -25,6 +25,8 @@
 
 namespace sluice::driver {
 
+struct JobStatus;
+
 struct CoordinatorOptions {
   uint64_t job = 0;
   int servers = 1;
@@ -108,13 +110,23 @@ class Coordinator {
   void server_found(int server, const std::string& address, const std::string& why,
                     core::TimePoint now);
 
+  // What people have changed, for every worker that is there or joins later. Nobody is given up for
+  // what it did not do while the job was paused.
+  void set_knobs(const wire::Knobs& knobs, core::TimePoint now);
+  const wire::Knobs& knobs() const { return knobs_; }
+  // Where members that are missing are to be sent.
+  void listens_at(const std::string& address) { address_ = address; }
+  // Phase, members, leases and for whom the job waits.
+  void add_status(JobStatus& status, core::TimePoint now) const;
+
   const Members& members() const { return members_; }
   const LeaseTable& leases() const { return leases_; }
   int live(wire::Role role) const { return live_[static_cast<size_t>(role)]; }
   // Whether an acquire() that was answered with kWait would get another answer now.
   bool has_work() const {
     return over() || !draining_.empty() ||
-           (phase_ == Phase::kTraining && !gathering_ && !too_few_workers() && leases_.any_free());
+           (phase_ == Phase::kTraining && !gathering_ && !knobs_.paused && !too_few_workers() &&
+            leases_.any_free());
   }
 
   // Who trains at the moment, as servers are to know it. A grant's fence tells them of its member.
@@ -184,9 +196,11 @@ class Coordinator {
   void name_stragglers(int epoch, core::TimePoint now);
 
   // coordinator_waits.cc: for whom the job waits.
-  std::string waits_for() const;
-  std::string missing_members() const;
-  std::string members_waited_for() const;
+  WaitsFor waits_for(core::TimePoint now) const;
+  WaitsFor missing_members() const;
+  WaitsFor members_waited_for() const;
+  std::string name_of(const Member& member) const;
+  std::string how_to_start(const std::string& roles) const;
   std::string whom_idle_workers_wait_for() const;
   core::TimePoint silent_at(const Member& member) const;
   bool may_stall(const Member& member) const;
@@ -196,6 +210,10 @@ class Coordinator {
   bool look_at(Member& member, core::TimePoint now);
   void happened_to(Member& member, core::TimePoint now);
   void say_waits(core::TimePoint now);
+
+  // coordinator_status.cc: what is told to those who ask.
+  std::string phase_text() const;
+  std::string state_of(const Member& member, core::TimePoint now) const;
 
   const CoordinatorOptions options_;
   Phase phase_ = Phase::kWaitingForServers;
@@ -221,7 +239,10 @@ class Coordinator {
   const core::Duration pulse_;
   core::TimePoint last_event_;
   core::TimePoint due_;  // no time runs out before
-  std::string said_;     // the last WaitsFor
+  std::string said_;     // whom the last WaitsFor named
+  core::TimePoint said_since_;
+  wire::Knobs knobs_;
+  std::string address_;  // the driver's, where others reach it; empty: not known
   std::vector<JobEvent> events_;
   std::set<int64_t> news_;
 };

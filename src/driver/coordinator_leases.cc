@@ -43,11 +43,13 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
     reply.kind = wire::AcquireReply::Kind::kAbort;
     reply.reason = draining_;
   } else if (phase_ == Phase::kWaitingForServers) {
-    reply.reason = waits_for();
+    reply.reason = waits_for(now).whom;
+  } else if (knobs_.paused) {
+    reply.reason = wire::kToBeResumed;
   } else if (gathering_) {
-    reply.reason = missing_members();
+    reply.reason = missing_members().whom;
   } else if (too_few_workers()) {
-    reply.reason = waits_for();
+    reply.reason = waits_for(now).whom;
   } else if (const auto interval = choose(*member, now)) {
     reply = grant(*member, *interval, now);
   } else {
@@ -64,6 +66,7 @@ wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval
   member.lease = leases_.take(interval, member.id);
   member.partition = interval.partition;
   member.begun = false;
+  member.leased = now;
   member.step = 0;
   member.last_progress = now;
   ++member.leases;
@@ -100,6 +103,7 @@ bool Coordinator::granted(const wire::Lease& lease, TimePoint now) {
   bool trains = false;
   if (Member* const holder = holder_of(lease)) {
     holder->last_progress = now;
+    holder->first_push = lease.next_sequence;
     const int epoch = leases_.epoch();
     leases_.trained_until(holder->lease, lease.next_sequence);
     trains = leases_.find(holder->lease).has_value();
@@ -161,13 +165,16 @@ Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest
                                                     TimePoint now) {
   Member* member = hear(request.job, request.member, now);
   if (member == nullptr) return unknown_member();
+  if (member->waiting_for != request.waiting_for) member->waiting_since = now;
   member->waiting_for = request.waiting_for;
   member->peak_memory_bytes = std::max(member->peak_memory_bytes, request.peak_memory_bytes);
   if (request.activity != member->activity || !request.waiting_for.empty()) {
     member->activity = request.activity;
     member->last_progress = now;
   }
-  const wire::HeartbeatReply reply = answer(*member, request);
+  wire::HeartbeatReply reply = answer(*member, request);
+  const bool worker = member->name.role == wire::Role::kWorker;
+  if (worker && request.knobs != knobs_.revision) reply.knobs = knobs_;
   const bool holds = reply.kind == wire::HeartbeatReply::Kind::kContinue &&
                      request.partition >= 0 && request.partition == member->partition;
   if (holds) {

@@ -87,7 +87,7 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   member.cores = request.cores;
   member.gpu = free_gpu(members_, request.gpus);
   member.attempt = request.attempt;
-  member.last_heard = member.last_progress = now;
+  member.joined = member.last_heard = member.last_progress = now;
   happened(MemberJoined{member.name, member.address}, now);
   const wire::JoinReply reply = welcome(member);
   ++live_[static_cast<size_t>(request.role)];

@@ -18,26 +18,38 @@ constexpr int kMostNamed = 3;
 
 }  // namespace
 
-std::string Coordinator::waits_for() const {
+WaitsFor Coordinator::waits_for(TimePoint now) const {
+  WaitsFor waits;
   if (phase_ == Phase::kWaitingForServers) {
-    return servers_ready() ? "the parameter servers to take the model" : missing_members();
+    if (!servers_ready()) return missing_members();
+    waits.whom = "the parameter servers to take the model";
+    return waits;
   }
-  if (phase_ != Phase::kTraining) return "";
-  if (gathering_) return missing_members();
-  if (live(Role::kWorker) == 0 && options_.min_workers <= 1) return "a worker to join";
-  if (too_few_workers()) {
-    return fmt::format("{} of {} worker(s) to join", options_.min_workers - live(Role::kWorker),
-                       options_.min_workers);
+  if (phase_ != Phase::kTraining) return waits;
+  if (gathering_ && !knobs_.paused) return missing_members();
+  if (!knobs_.paused && (live(Role::kWorker) == 0 || too_few_workers())) {
+    waits.whom = options_.min_workers <= 1 ? "a worker to join"
+                                           : fmt::format("{} of {} worker(s) to join",
+                                                         options_.min_workers - live(Role::kWorker),
+                                                         options_.min_workers);
+    waits.until = idle_until();
+    waits.advice = how_to_start("worker");
+    return waits;
   }
-  const std::string whom = members_waited_for();
-  if (whom.empty() && !ungranted_.because.empty()) {
-    return "a parameter server: " + ungranted_.because;
+  waits = members_waited_for();
+  if (!waits.whom.empty()) return waits;
+  if (knobs_.paused) {
+    waits.whom = wire::kToBeResumed;
+    waits.advice = "it goes on with: sluice ctl resume";
+  } else if (!ungranted_.because.empty()) {
+    waits.whom = "a parameter server: " + ungranted_.because;
+    waits.until = std::max(now, ungranted_.since + options_.server_timeout);
   }
-  return whom;
+  return waits;
 }
 
 // Servers and workers in one sentence, so that people start all that are missing at once.
-std::string Coordinator::missing_members() const {
+WaitsFor Coordinator::missing_members() const {
   const auto missing = [this](Role role, int all, const char* name) {
     const int absent = all - live(role);
     return absent <= 0 ? std::string() : fmt::format("{} of {} {}", absent, all, name);
@@ -45,25 +57,55 @@ std::string Coordinator::missing_members() const {
   const std::string servers = missing(Role::kServer, options_.servers, "parameter server(s)");
   const std::string workers = missing(Role::kWorker, options_.workers, "worker(s)");
   const char* both = servers.empty() || workers.empty() ? "" : " and ";
-  return fmt::format("{}{}{} to join", servers, both, workers);
+  WaitsFor waits;
+  waits.whom = fmt::format("{}{}{} to join", servers, both, workers);
+  if (is_idle()) waits.until = idle_until();
+  waits.advice = how_to_start(workers.empty()   ? "server"
+                              : servers.empty() ? "worker"
+                                                : "server|worker");
+  return waits;
+}
+
+// `roles`: "worker", or several. Children of the driver's own process come by themselves.
+std::string Coordinator::how_to_start(const std::string& roles) const {
+  if (address_.empty()) return "";
+  return fmt::format("start it with: sluice {} --driver {}", roles, address_);
+}
+
+// "worker 2 of 3", where it is known how many there should be.
+std::string Coordinator::name_of(const Member& member) const {
+  const int all = member.name.role == Role::kServer ? options_.servers : options_.workers;
+  const std::string name = fmt::format("{} {}", to_text(member.name.role), member.name.index);
+  return all > 1 && member.name.index < all ? fmt::format("{} of {}", name, all) : name;
 }
 
 // While a silent server is named, workers that wait for a server are not: the cause is the same.
-std::string Coordinator::members_waited_for() const {
+WaitsFor Coordinator::members_waited_for() const {
   const bool server_named = std::any_of(members_.begin(), members_.end(), [](const auto& m) {
     return m.second.alive && m.second.name.role == Role::kServer && !m.second.named_because.empty();
   });
-  std::string whom;
+  WaitsFor waits;
   int named = 0;
   for (const auto& [id, member] : members_) {
     if (!member.alive || member.named_because.empty()) continue;
     const bool worker = member.name.role == Role::kWorker;
     if (server_named && worker && !member.waiting_for.empty()) continue;
-    if (++named > kMostNamed) return whom + "; and others";
-    whom += fmt::format("{}{} {}, which {}", whom.empty() ? "" : "; ", to_text(member.name.role),
-                        member.name.index, member.named_because);
+    if (++named > kMostNamed) {
+      waits.whom += "; and others";
+      break;
+    }
+    waits.whom += fmt::format("{}{}, which {}", waits.whom.empty() ? "" : "; ", name_of(member),
+                              member.named_because);
+    if (named > 1) continue;
+    waits.seen = member.last_heard;
+    waits.where = core::to_text(member.name.process);
+    if (member.last_heard + kSilent <= last_event_) {
+      waits.until = member.last_heard + timeout_of(member);
+    } else if (member.waiting_for.empty() && may_stall(member)) {
+      waits.until = member.last_progress + options_.stall_timeout;
+    }
   }
-  return whom;
+  return waits;
 }
 
 std::string Coordinator::whom_idle_workers_wait_for() const {
@@ -90,7 +132,8 @@ TimePoint Coordinator::silent_at(const Member& member) const {
 // Also without a lease, when there is one that it does not ask for.
 bool Coordinator::may_stall(const Member& member) const {
   const bool needed = member.partition >= 0 || leases_.any_free();
-  return member.alive && member.name.role == Role::kWorker && needed && phase_ == Phase::kTraining;
+  return member.alive && member.name.role == Role::kWorker && needed &&
+         phase_ == Phase::kTraining && !knobs_.paused;
 }
 
 TimePoint Coordinator::stalled_at(const Member& member) const {
@@ -106,6 +149,8 @@ std::string Coordinator::standstill(const Member& member, core::Duration time) c
 
 std::string Coordinator::why_named(const Member& member, TimePoint now) const {
   if (now >= silent_at(member)) return "has not been heard of for some seconds";
+  // Its last word may be older than the job's being resumed.
+  if (member.waiting_for == wire::kToBeResumed) return "";
   const bool holds = may_stall(member) && member.partition >= 0;
   const bool serves = member.name.role == Role::kServer && phase_ == Phase::kTraining;
   if ((holds || serves) && !member.waiting_for.empty()) return "waits for " + member.waiting_for;
@@ -129,10 +174,11 @@ void Coordinator::happened_to(Member& member, TimePoint now) {
 }
 
 void Coordinator::say_waits(TimePoint now) {
-  std::string whom = waits_for();
-  if (whom == said_) return;
-  said_ = whom;
-  happened(WaitsFor{std::move(whom)}, now);
+  WaitsFor waits = waits_for(now);
+  if (waits.whom == said_) return;
+  said_ = waits.whom;
+  said_since_ = waits.since = now;
+  happened(std::move(waits), now);
 }
 
 }  // namespace sluice::driver

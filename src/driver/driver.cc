@@ -78,6 +78,7 @@ Driver::Driver(core::World& world, wire::Transport& transport, DriverOptions opt
                     shuffle_of(options_.training)),
       shard_map_(wire::ShardMap::even(parameters.size(), options_.shards, options_.servers)),
       strand_(world.make_strand("driver")),
+      started_(world.now()),
       record_server_(world, records_, partitioning_),
       coordinator_(coordinator_options(options_, job_, partitioning_, shard_map_), world.now()),
       parameters_(std::make_shared<core::AlignedBuffer>(parameters.size())),
@@ -139,6 +140,10 @@ void Driver::process_ended(int64_t pid, const std::string& fate) {
     coordinator_.process_ended(world_.process().host, pid, fate, world_.now());
     changed();
   });
+}
+
+void Driver::listens_at(const std::string& address) {
+  strand_->post([this, address] { coordinator_.listens_at(address); });
 }
 
 // --- The course of the job ---
@@ -384,6 +389,11 @@ JobResult Driver::job_result() {
   std::copy(parameters_->span().begin(), parameters_->span().end(),
             result.parameters.span().begin());
   result.averages = std::move(averages_);
+  const core::TimePoint begin = training_since_.value_or(started_);
+  for (const auto& [at, change] : changes_) {
+    result.changes.push_back(
+        {core::to_seconds(at - begin), change.knob, change.from, change.to, change.by});
+  }
   return result;
 }
 

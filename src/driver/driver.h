@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/parameter_client.h"
@@ -25,6 +26,7 @@
 #include "driver/held_calls.h"
 #include "driver/job_event.h"
 #include "driver/job_result.h"
+#include "driver/rate_meter.h"
 #include "driver/record_server.h"
 #include "wire/training_spec.h"
 #include "wire/transport.h"
@@ -48,6 +50,7 @@ struct DriverOptions {
   bool keep_when_stopped = false;
   core::Duration gather{};  // see CoordinatorOptions
   int64_t max_staleness = -1;  // as wire::Gate's
+  std::string dataset{}, model{};  // by name, for people
 };
 
 class Driver final : public wire::ControlService {
@@ -75,6 +78,8 @@ class Driver final : public wire::ControlService {
   void scale(int workers, core::Reply<Status> reply);
   // A process that the caller had started has ended; see Coordinator.
   void process_ended(int64_t pid, const std::string& fate);
+  // Where members that are missing are to be sent, for people: "hosta:7070".
+  void listens_at(const std::string& address);
   // Reads the parameters as they are now, while the job trains.
   void pull(std::span<float> into, core::Reply<Status> reply);
 
@@ -90,6 +95,10 @@ class Driver final : public wire::ControlService {
   void leave(const wire::LeaveRequest& request, core::Reply<Status> reply) override;
   void fetch(const wire::FetchRequest& request,
              core::Reply<Result<wire::RecordChunk>> reply) override;
+  void status(const wire::StatusRequest& request,
+              core::Reply<Result<wire::StatusReply>> reply) override;
+  void command(const wire::CommandRequest& request,
+               core::Reply<Result<wire::CommandReply>> reply) override;
 
  private:
   enum class Stage { kNotStarted, kJoining, kSettingUp, kTraining, kCollecting, kEnding, kEnded };
@@ -170,6 +179,19 @@ class Driver final : public wire::ControlService {
   void report_epochs();
   void take_ledger(size_t server, wire::LedgerReply ledger);
 
+  // driver_status.cc: answers to people. On the strand.
+  JobStatus job_status() const;
+  void add_lengths(JobStatus& status) const;
+  void add_ledgers(JobStatus& status) const;
+  int64_t updates() const;
+  double pushed_bytes() const;
+  Result<std::string> obey(const wire::CommandRequest& request);
+  Result<std::string> obey_stop(const std::string& by, bool ends);
+  Result<std::string> obey_set(const std::string& name, const std::string& value,
+                               const std::string& by);
+  Result<std::string> obey_pause(bool paused, const std::string& by);
+  void turn(wire::Knobs wanted, JobChanged change);
+
   core::World& world_;
   wire::Transport& transport_;
   JobObserver& observer_;
@@ -179,6 +201,7 @@ class Driver final : public wire::ControlService {
   const data::Partitioning partitioning_;
   const wire::ShardMap shard_map_;
   const std::shared_ptr<core::Strand> strand_;
+  const core::TimePoint started_;
   RecordServer record_server_;  // destroyed before the strand, to which it reports failures
 
   // Everything below is the strand's.
@@ -211,6 +234,8 @@ class Driver final : public wire::ControlService {
   bool poll_complete_ = true;
   core::TimePoint epochs_read_at_{};  // when the ledger that counts epochs was last read
   size_t epochs_reported_ = 0;
+  RateMeter<3> rates_{std::chrono::seconds(5)};  // samples, updates, bytes that were pushed
+  std::vector<std::pair<core::TimePoint, JobChanged>> changes_;
   core::TimePoint last_epoch_end_{};               // or when the first lease was granted
   std::optional<core::TimePoint> training_since_;  // when the first lease was granted
   core::Duration training_time_{};

@@ -51,9 +51,9 @@ void Driver::report_progress() {
   progress.total_samples = records_->info().records * options_.training.epochs;
   progress.epochs = ledgers_.front().epochs;
   for (const auto& epoch : progress.epochs) progress.samples += epoch.samples;
-  for (const auto& shard : ledgers_.front().shards) {
-    if (shard.shard == wire::ShardMap::kLedgerShard) progress.updates = shard.version;
-  }
+  progress.updates = updates();
+  rates_.add(now, {static_cast<double>(progress.samples), static_cast<double>(progress.updates),
+                   pushed_bytes()});
   for (const auto& [id, member] : coordinator_.members()) {
     if (member.name.role != wire::Role::kWorker || !member.alive) continue;
     progress.workers.push_back(

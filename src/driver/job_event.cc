@@ -2,12 +2,16 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 namespace sluice::driver {
 namespace {
 
 std::string where(const core::ProcessFacts& process) { return "(" + core::to_text(process) + ")"; }
 
 struct ToText {
+  core::TimePoint at;
+
   std::string operator()(const MemberJoined& e) const {
     const std::string line = e.who.to_string() + " joined";
     return e.address.empty() ? line : fmt::format("{}, listening at {}", line, e.address);
@@ -48,8 +52,10 @@ struct ToText {
   std::string operator()(const WorkersWanted& e) const {
     return fmt::format("from now on {} worker(s) are wanted", e.workers);
   }
-  std::string operator()(const WaitsFor& e) const {
-    return e.whom.empty() ? "" : "waiting for " + e.whom;
+  std::string operator()(const WaitsFor& e) const { return driver::to_text(e, at); }
+  std::string operator()(const JobChanged& e) const {
+    const std::string text = driver::to_text(e);
+    return e.knob == kPaused && e.to == "yes" ? text + "; goes on with: sluice ctl resume" : text;
   }
   std::string operator()(const TrainingStarted&) const { return "training begins"; }
   std::string operator()(const Progress&) const { return ""; }
@@ -70,6 +76,33 @@ std::string MemberName::to_string() const {
   return fmt::format("{} {} {}", to_text(role), index, where(process));
 }
 
-std::string to_text(const JobEvent& event) { return std::visit(ToText{}, event.what); }
+std::string to_text(const JobChanged& change) {
+  if (change.knob == kPaused) {
+    return fmt::format("{} by {}", change.to == "yes" ? "paused" : "resumed", change.by);
+  }
+  return fmt::format("{}: {}, before {}, by {}", change.knob, change.to, change.from, change.by);
+}
+
+std::string to_text(const WaitsFor& waits, core::TimePoint now) {
+  if (waits.whom.empty()) return "";
+  const auto seconds = [](core::Duration time) {
+    return std::max<int64_t>(core::whole_seconds(time), 0);
+  };
+  const int64_t waited = waits.since == core::TimePoint{} ? 0 : seconds(now - waits.since);
+  std::string text = waited == 0 ? "waiting for " : fmt::format("waiting {} s for ", waited);
+  text += waits.whom;
+  std::string facts;
+  if (waits.seen) {
+    facts = fmt::format("last seen {} s ago: {}", seconds(now - *waits.seen), waits.where);
+  }
+  if (waits.until) {
+    facts +=
+        fmt::format("{}given up in {} s", facts.empty() ? "" : "; ", seconds(*waits.until - now));
+  }
+  if (!facts.empty()) text += " (" + facts + ")";
+  return waits.advice.empty() ? text : text + "; " + waits.advice;
+}
+
+std::string to_text(const JobEvent& event) { return std::visit(ToText{event.at}, event.what); }
 
 }  // namespace sluice::driver

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -94,10 +95,29 @@ struct WorkersWanted {
   int workers = 0;
 };
 
-// For whom the job waits has changed; empty: it goes on.
+// For whom the job waits has changed; an empty `whom`: it goes on.
 struct WaitsFor {
   std::string whom;
+  core::TimePoint since{};                 // when that began
+  std::optional<core::TimePoint> until{};  // when it is given up
+  std::optional<core::TimePoint> seen{};   // when the first that is named was last heard of
+  std::string where{};                     // that one's process
+  std::string advice{};                    // what people can do
 };
+// "waiting 10 s for worker 2 of 3, which has not been heard of for some seconds (last seen 12 s
+// ago: pid 4711 on hosta; given up in 18 s)", "waiting 10 s for 1 of 3 worker(s) to join (given up
+// in 290 s); start it with: sluice worker --driver hosta:7070". Empty when it goes on.
+std::string to_text(const WaitsFor& waits, core::TimePoint now);
+
+// People have changed something of the job while it runs.
+struct JobChanged {
+  std::string knob;  // driver/knobs.h, or kPaused
+  std::string from, to;
+  std::string by;  // "sluice ctl (pid 4711 on hosta)"
+};
+inline constexpr const char* kPaused = "paused";  // "yes" and "no"
+// "learning-rate: 0.0005, before 0.001, by sluice ctl (pid 4711 on hosta)".
+std::string to_text(const JobChanged& change);
 
 struct TrainingStarted {};
 
@@ -137,8 +157,8 @@ struct JobEnding {
 struct JobEvent {
   core::TimePoint at;
   std::variant<MemberJoined, ServerFound, JoinRefused, MemberEnded, LeaseGranted, LeaseFinished,
-               LeaseCut, Straggler, WorkersWanted, WaitsFor, TrainingStarted, Progress, EpochEnded,
-               JobStopping, JobEnding>
+               LeaseCut, Straggler, WorkersWanted, WaitsFor, JobChanged, TrainingStarted, Progress,
+               EpochEnded, JobStopping, JobEnding>
       what;
 };
 

@@ -34,6 +34,12 @@ struct ServerReport {
   int64_t peak_memory_bytes = 0;
 };
 
+// Something that people changed while the job ran.
+struct ChangeReport {
+  double at_s = 0;  // after the first lease; below 0: before it
+  std::string knob, from, to, by;
+};
+
 struct JobResult {
   // Why the job ended before all was trained; empty: all was. The parameters are as they were then.
   std::string stopped;
@@ -50,6 +56,7 @@ struct JobResult {
   std::vector<wire::EpochMetrics> epochs;
   std::vector<WorkerReport> workers;
   std::vector<ServerReport> servers;
+  std::vector<ChangeReport> changes;
   core::AlignedBuffer parameters;  // the final values
   core::AlignedBuffer averages;    // of them, where the job's optimizer has use_ema; else empty
 

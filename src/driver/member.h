@@ -26,6 +26,7 @@ struct Member {
   std::string came_from, came_to;     // of its join, see wire::JoinRequest
   std::vector<core::CorePool> cores;  // pools that its threads use
   uint64_t attempt = 0;               // of its join
+  core::TimePoint joined;
   core::TimePoint last_heard;
   core::TimePoint last_progress;  // when it last got something done, or was heard to wait
   bool alive = true;
@@ -34,12 +35,15 @@ struct Member {
   int64_t partition = -1;  // the lease it holds; -1: none
   LeaseTable::Key lease;   // likewise
   bool begun = false;      // its lease is fenced: it trains
+  int64_t first_push = 1;  // of that lease
+  core::TimePoint leased;  // when that was
   int64_t step = 0;        // steps trained of the partition
   LeaseTable::Key finished;        // the last lease that it has trained to its end
   int64_t had = -1, had_last = 0;  // partition of its last lease, and the last push of that
   Pace pace;
   int64_t activity = 0;    // as its last heartbeat said
   std::string waiting_for;
+  core::TimePoint waiting_since;  // for the same
   std::string named_because;  // why the job waits for it; empty: it does not
   int64_t peak_memory_bytes = 0;
   int leases = 0;  // granted so far

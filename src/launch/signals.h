@@ -47,8 +47,8 @@ class StopSignals {
   std::stop_token token_;
 };
 
-// A folder that shall not outlive this process when a signal ends it, and one that is gone.
-// Thread-safe.
+// A folder or a file that shall not outlive this process when a signal ends it, and one that is
+// gone. Thread-safe.
 void remove_at_end(const std::string& folder);
 void forget_at_end(const std::string& folder);
 

@@ -64,6 +64,14 @@ Optimizer::Optimizer(const OptimizerSpec& spec, size_t size, std::vector<Paramet
   SLUICE_CHECK(slots_.size() <= kMostSlots + spec.use_ema) << slots_.size() << " slots";
 }
 
+void Optimizer::set_learning_rate(float rate) {
+  if (spec_.learning_rate == LearningRate(rate)) return;
+  OptimizerSpec changed = spec_;
+  changed.learning_rate = rate;
+  validate(changed);
+  spec_ = std::move(changed);
+}
+
 void Optimizer::apply(std::span<float> parameters, std::span<const float> gradients) {
   SLUICE_CHECK(parameters.size() == size_) << parameters.size() << " of " << size_;
   begin_step();

@@ -50,6 +50,10 @@ class Optimizer {
   // apart. Throws std::invalid_argument for a spec that makes no sense.
   Optimizer(const OptimizerSpec& spec, size_t size, std::vector<ParameterRange> undecayed = {});
 
+  // From the next step on, instead of the spec's. Throws std::invalid_argument for one that is
+  // negative or no number.
+  void set_learning_rate(float rate);
+
   // One step over all elements.
   void apply(std::span<float> parameters, std::span<const float> gradients);
 

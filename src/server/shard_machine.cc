@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -74,6 +75,7 @@ algorithm::PushContext ShardMachine::context_of(const wire::PushHeader& header) 
   context.steps_before = steps_;
   context.workers = std::max(gate_.trainees(), 1);
   context.learning_rate = header.learning_rate;
+  context.optimizer_rate = header.optimizer_rate;
   context.closes = gate_.would_end_round(header.member, header.clock);
   context.last = count_.version + 1 == all_pushes_;
   return context;
@@ -176,6 +178,11 @@ Status ShardMachine::check_metrics(const wire::PushHeader& header) const {
     return invalid_argument(
         fmt::format("{}: a push of {} steps by worker {}, its window {}, makes no sense", who(),
                     header.steps, header.worker, header.clock));
+  }
+  if (header.optimizer_rate &&
+      !(std::isfinite(*header.optimizer_rate) && *header.optimizer_rate >= 0)) {
+    return invalid_argument(fmt::format("{}: a push with learning rate {} makes no sense", who(),
+                                        *header.optimizer_rate));
   }
   for (const wire::EpochMetrics& metrics : header.metrics) {
     if (makes_sense(metrics)) continue;

@@ -15,6 +15,10 @@ namespace {
 constexpr core::Duration kStarting = std::chrono::seconds(2);
 // Nor does a wait that is over sooner; and several come together.
 constexpr core::Duration kSettling = std::chrono::seconds(1);
+// A wait that lasts is said again after this time, then after three times as long, but at least
+// every so often: whoever comes to the terminal later shall see it.
+constexpr core::Duration kSayAgain = std::chrono::seconds(10);
+constexpr core::Duration kSayAtLeastEvery = std::chrono::minutes(10);
 
 // "14:02:55".
 std::string time_of_day() {
@@ -71,6 +75,7 @@ class JobView::Show {
     ended.how == How::kLeft || ended.how == How::kDrained ? coming_or_going() : say();
   }
   void operator()(const driver::WaitsFor& waits) { view_.show(waits); }
+  void operator()(const driver::JobChanged&) { say(); }
   void operator()(const driver::Progress& progress) { view_.show(progress, event_.at); }
   void operator()(const driver::EpochEnded& ended) { view_.show(ended, event_.at); }
 
@@ -138,7 +143,7 @@ void JobView::show(const driver::Progress& progress, core::TimePoint at) {
 }
 
 void JobView::show(const driver::WaitsFor& waits) {
-  waiting_for_ = waits.whom;
+  waits_ = waits;
   if (!settling_) say_waits_in(kSettling);
 }
 
@@ -149,9 +154,21 @@ void JobView::say_waits_in(core::Duration time) {
 
 void JobView::say_waits() {
   settling_ = false;
-  if (waiting_for_ == said_) return;
-  said_ = waiting_for_;
-  if (!said_.empty()) say("waiting for " + said_);
+  if (waits_.whom == said_) return;
+  said_ = waits_.whom;
+  if (said_.empty()) return;
+  say(to_text(waits_, world_.now()));
+  say_waits_again_in(kSayAgain);
+}
+
+void JobView::say_waits_again_in(core::Duration time) {
+  say_again_at_ = world_.now() + time;
+  showing_->at(say_again_at_, [this, at = say_again_at_, time] {
+    // Another wait, or none, has taken its place, or will in a moment.
+    if (at != say_again_at_ || said_.empty() || waits_.whom != said_) return;
+    say(to_text(waits_, world_.now()));
+    say_waits_again_in(std::min(3 * time, kSayAtLeastEvery));
+  });
 }
 
 // --- Epochs ---

@@ -74,6 +74,7 @@ class JobView {
   void show(const driver::WaitsFor& waits);
   void say_waits_in(core::Duration time);
   void say_waits();
+  void say_waits_again_in(core::Duration time);
   void validate_next();
   std::optional<Metrics> evaluate(std::span<const float> parameters);
   void evaluated(int epoch, const std::optional<Metrics>& validation);
@@ -99,9 +100,10 @@ class JobView {
   std::vector<EndedEpoch> ended_;  // not yet shown
   bool validating_ = false;
   std::vector<EpochHistory> history_;
-  std::string waiting_for_;
-  std::string said_;
-  bool settling_ = false;  // for whom the job waits is about to be said
+  driver::WaitsFor waits_;
+  std::string said_;                // whom that named when it was last said
+  bool settling_ = false;           // for whom the job waits is about to be said
+  core::TimePoint say_again_at_{};  // if it still waits by then
   std::function<void()> when_shown_;
 
   const std::shared_ptr<core::Strand> evaluating_;

@@ -130,6 +130,18 @@ std::string straggling(const driver::WorkerReport& worker) {
   return text + "\n";
 }
 
+Json changes_json(const driver::JobResult& result) {
+  Json changes = Json::array();
+  for (const driver::ChangeReport& change : result.changes) {
+    changes.push_back({{"at_s", change.at_s},
+                       {"knob", change.knob},
+                       {"from", change.from},
+                       {"to", change.to},
+                       {"by", change.by}});
+  }
+  return changes;
+}
+
 double samples_per_second(const driver::JobResult& result) {
   return static_cast<double>(result.samples_trained) / std::max(result.training_time_s, 1e-9);
 }
@@ -157,6 +169,7 @@ std::string to_json(const JobReport& report) {
   json["servers"] = servers_json(result);
   json["driver"] = {{"peak_memory_bytes", core::peak_memory_bytes()}};
   json["history"] = history_json(report.history);
+  if (!result.changes.empty()) json["changes"] = changes_json(result);
   json["config"] = core::parse_plain_json(report.config_json);
   json["model"] = core::parse_plain_json(report.model_json);
   json["versions"] = {{"sluice", core::version()}};

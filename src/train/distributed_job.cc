@@ -15,6 +15,7 @@
 #include "data/describe.h"
 #include "launch/local_cluster.h"
 #include "launch/port_file.h"
+#include "launch/running_jobs.h"
 #include "launch/signals.h"
 #include "nn/lowering.h"
 #include "show/job_view.h"
@@ -186,6 +187,14 @@ std::string listening_address(const JobConfig& config, const launch::LocalCluste
   return cluster != nullptr ? cluster->driver_address() : kDriverAddress;
 }
 
+// A listener at every address of its host is reached at `host`.
+std::string with_host(const std::string& address, const std::string& host) {
+  for (const std::string_view any : {"0.0.0.0:", "[::]:"}) {
+    if (address.starts_with(any)) return host + address.substr(any.size() - 1);
+  }
+  return address;
+}
+
 }  // namespace
 
 std::string evaluation_device(const JobConfig& config, Cluster cluster) {
@@ -213,6 +222,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   SLUICE_ASSIGN_OR_RETURN(auto options,
                           driver_options(config, job.cluster, model, tasks, *records));
   options.keep_when_stopped = job.keep_when_stopped;
+  options.dataset = dataset.name();
+  options.model = model.name();
   SLUICE_RETURN_IF_ERROR(core::check_limits(config.workers + config.servers));
   SLUICE_ASSIGN_OR_RETURN(auto made, make_cluster(job));
   const Measures measures(model, nn::lower(model, nn::parse_tasks(tasks)));
@@ -248,6 +259,10 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   SLUICE_ASSIGN_OR_RETURN(const auto listener,
                           transport.listen(listening_address(config, cluster.get()), &driver));
   SLUICE_RETURN_IF_ERROR(launch::write_port_file(config.port_file, listener->address()));
+  if (!cluster) driver.listens_at(with_host(listener->address(), core::host_name()));
+  const launch::RunningJobFile found_by_status(
+      launch::running_jobs_folder(), with_host(listener->address(), "127.0.0.1"),
+      fmt::format("{} on {}, {}", model.name(), dataset.name(), config.trainer));
   if (job.on_start) job.on_start();
   warn_of_logits(model, tasks);
   warn_of_scaling(model, dataset.records()->info());

@@ -70,10 +70,12 @@ TrainingReport Trainer::train(Model& model, const Dataset& dataset) const {
   const launch::StopSignals signals;
   auto outcome = train::run_distributed(job, model, dataset, signals.token());
   if (outcome.ok() && !outcome->result.stopped.empty()) {
-    throw Interrupted(fmt::format("training was interrupted by {}; the model has what was learned "
-                                  "until then",
-                                  launch::StopSignals::name()),
-                      launch::StopSignals::signal());
+    // By a signal, by one that a server had, or by people: sluice ctl stop.
+    const std::string by = signals.token().stop_requested() ? " by " + launch::StopSignals::name()
+                                                            : ": " + outcome->result.stopped;
+    throw Interrupted(
+        fmt::format("training was interrupted{}; the model has what was learned until then", by),
+        launch::StopSignals::signal());
   }
   if (!outcome.ok() && signals.token().stop_requested()) {
     throw Interrupted(fmt::format("training was interrupted by {} before anything was learned",

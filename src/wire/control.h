@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,18 @@ struct AcquireRequest {
   int64_t member = 0;
 };
 
+// What people may change while a job runs, as it is now; see driver/knobs.h.
+struct Knobs {
+  int64_t revision = 0;                  // grows with every change
+  bool paused = false;                   // no worker begins another window
+  std::optional<float> learning_rate{};  // instead of the optimizer's
+
+  friend bool operator==(const Knobs&, const Knobs&) = default;
+};
+
+// What a worker waits for that begins no window because the job is paused.
+inline constexpr const char* kToBeResumed = "the job to be resumed";
+
 struct HeartbeatRequest {
   uint64_t job = 0;
   int64_t member = 0;
@@ -94,6 +107,7 @@ struct HeartbeatRequest {
   int64_t peak_memory_bytes = 0;
   // How long the driver may keep the answer back for want of news.
   core::Duration hold{};
+  int64_t knobs = 0;  // the revision of those that the member has in force
 };
 
 struct HeartbeatReply {
@@ -108,6 +122,7 @@ struct HeartbeatReply {
   // With kContinue: the push that the lease ends with by now, earlier than it did when the rest was
   // given to another worker; 0: no news.
   int64_t last = 0;
+  std::optional<Knobs> knobs{};  // news, for workers: another revision than the member's
 };
 
 struct FinishRequest {
@@ -144,6 +159,20 @@ struct RecordChunk {
   std::vector<float> weights{};
 };
 
+// What anybody may ask who reaches the driver, a member or not.
+struct StatusRequest {};
+struct StatusReply {
+  std::string json;  // driver/job_status.h
+};
+struct CommandRequest {
+  std::string verb;                    // "set"; see driver/commands.cc
+  std::vector<std::string> arguments;  // "learning-rate", "0.001"
+  core::ProcessFacts process{};        // whoever asks, for people: host and pid
+};
+struct CommandReply {
+  std::string said;  // one line: what has changed
+};
+
 // The driver as its transport sees it. Calls come from several threads at once; none blocks. Each
 // is answered exactly once, now or later, from any thread. NOT_FOUND: a member or partition that
 // the driver does not know (it has been declared dead, or is another job's).
@@ -160,6 +189,14 @@ class ControlService {
   virtual void leave(const LeaveRequest& request, core::Reply<Status> reply) = 0;
   // The next records of a partition, some MiB; none: `first` is its end.
   virtual void fetch(const FetchRequest& request, core::Reply<Result<RecordChunk>> reply) = 0;
+  // Only drivers of people's jobs have these two.
+  virtual void status(const StatusRequest& /*request*/, core::Reply<Result<StatusReply>> reply) {
+    reply(Status(StatusCode::kUnimplemented, "this driver tells no status"));
+  }
+  // Idempotent. INVALID_ARGUMENT, FAILED_PRECONDITION: one line, why nothing has changed.
+  virtual void command(const CommandRequest& /*request*/, core::Reply<Result<CommandReply>> reply) {
+    reply(Status(StatusCode::kUnimplemented, "this driver takes no commands"));
+  }
 };
 
 // The driver as seen from a member's process. Thread-safe. Calls return at once; each is answered
@@ -181,6 +218,15 @@ class ControlChannel {
                      core::Reply<Status> reply) = 0;
   virtual void fetch(const FetchRequest& request, const CallOptions& options,
                      core::Reply<Result<RecordChunk>> reply) = 0;
+  // Only channels over a network, to a driver of another process, have these two.
+  virtual void status(const StatusRequest& /*request*/, const CallOptions& /*options*/,
+                      core::Reply<Result<StatusReply>> reply) {
+    reply(Status(StatusCode::kUnimplemented, "this channel asks for no status"));
+  }
+  virtual void command(const CommandRequest& /*request*/, const CallOptions& /*options*/,
+                       core::Reply<Result<CommandReply>> reply) {
+    reply(Status(StatusCode::kUnimplemented, "this channel takes no commands"));
+  }
   virtual const std::string& address() const = 0;
 };
 

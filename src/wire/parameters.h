@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -84,6 +85,9 @@ struct PushHeader {
   // Recorded once with the push it came with. Only the ledger shard's push carries them
   // (ShardMap::kLedgerShard).
   std::vector<EpochMetrics> metrics;
+  // Of the optimizer at the servers, when it was changed while the job runs: so it is in force for
+  // all shards of a push, or for none.
+  std::optional<float> optimizer_rate{};
 };
 
 struct PushReply {

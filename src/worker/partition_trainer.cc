@@ -89,6 +89,7 @@ struct PartitionTrainer::Run {
   bool has_pushed = false;
   bool window_over = false;  // with overlap: and waits for the answer to the push before
   bool draining = false;
+  bool paused = false;           // where a window would begin
   bool winding_up = false;       // only answers are missing
   std::optional<Status> ends{};  // with this, when the client has let go
 };
@@ -114,7 +115,7 @@ PartitionTrainer::~PartitionTrainer() = default;
 // Nothing that a step throws leaves the strand.
 template <typename F>
 void PartitionTrainer::guarded(F f) {
-  if (Status status = caught(f); !status.ok()) end(std::move(status));
+  if (Status status = caught(f); !status.ok() && run_) end(std::move(status));
 }
 
 void PartitionTrainer::train(const wire::Lease& lease, PartitionData data,
@@ -191,6 +192,7 @@ backend::OwnUpdate PartitionTrainer::own_update() const {
 void PartitionTrainer::next_window() {
   Run& run = *run_;
   if (run.id.sequence >= run.last || run.draining) return wind_up();
+  if (stays_paused()) return;
   const int64_t sequence = ++run.id.sequence;
   run.step = rule_->push_end(sequence - 1);
   run.end = std::min(rule_->push_end(sequence), run.batches->batches());
@@ -201,6 +203,31 @@ void PartitionTrainer::next_window() {
   if (run.step == run.end) return window_trained();
   run.push.last_epoch = run.batches->epoch_of(run.step);
   post_step();
+}
+
+// With overlap the push of the window before leaves now: nobody would send it later.
+bool PartitionTrainer::stays_paused() {
+  if (!knobs_.paused) return false;
+  send_unsent();
+  run_->paused = true;
+  if (on_pause_) on_pause_(true);
+  return true;
+}
+
+void PartitionTrainer::resume() {
+  if (!run_ || !run_->paused) return;
+  run_->paused = false;
+  if (on_pause_) on_pause_(false);
+  guarded([this] { next_window(); });
+}
+
+// A server's optimizer has its rate from the pushes.
+void PartitionTrainer::set_knobs(const wire::Knobs& knobs) {
+  knobs_ = knobs;
+  if (knobs.learning_rate && rule_->trains_locally()) {
+    guarded([&] { replica_->set_learning_rate(*knobs.learning_rate); });
+  }
+  if (!knobs.paused) resume();
 }
 
 void PartitionTrainer::post_step() {
@@ -234,8 +261,11 @@ void PartitionTrainer::window_trained() {
   run.push.update = updates_->lend();
   run.push.header.member = member_;
   run.push.header.clock = ++clock_;
-  run.push.header.learning_rate = optim::rate_at(spec_.optimizer.learning_rate, steps_ - 1);
+  run.push.header.learning_rate = knobs_.learning_rate
+                                      ? static_cast<double>(*knobs_.learning_rate)
+                                      : optim::rate_at(spec_.optimizer.learning_rate, steps_ - 1);
   run.push.base_versions = base_versions_;
+  if (!rule_->trains_locally()) run.push.header.optimizer_rate = knobs_.learning_rate;
   replica_->start_update({.trained = rule_->update_scale(run.push.header.steps),
                           .weights = rule_->contribution() == algorithm::Contribution::kWeights},
                          run.push.update->span());
@@ -311,6 +341,7 @@ void PartitionTrainer::drain() {
   if (!run_) return;
   if (run_->pulling) return cancel();
   run_->draining = true;
+  resume();
 }
 
 void PartitionTrainer::cut(int64_t last) {
@@ -324,6 +355,7 @@ void PartitionTrainer::cancel() {
 }
 
 void PartitionTrainer::end(Status status) {
+  if (std::exchange(run_->paused, false) && on_pause_) on_pause_(false);
   if (run_->exchange == Run::Exchange::kUnderWay) {  // the client writes to the buffers until then
     if (!run_->ends) run_->ends = std::move(status);
     return run_->client.stop();

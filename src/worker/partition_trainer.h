@@ -49,6 +49,11 @@ class PartitionTrainer {
   void cut(int64_t last);
   // The training ends as soon as the client has let go of the buffers.
   void cancel();
+  // In force from the next step on. While they say that the job is paused, the window that is being
+  // trained is finished and pushed, and no other begins.
+  void set_knobs(const wire::Knobs& knobs);
+  // Told, on the strand, when no window begins because the job is paused, and when one does again.
+  void on_pause(std::function<void(bool paused)> told) { on_pause_ = std::move(told); }
 
  private:
   // A push whose update the replica has been asked for.
@@ -63,6 +68,8 @@ class PartitionTrainer {
   void begin(const wire::Lease& lease, PartitionData data);
   void pulled();
   void next_window();
+  bool stays_paused();
+  void resume();
   void post_step();
   void step();
   void train_batch();
@@ -86,6 +93,8 @@ class PartitionTrainer {
   const wire::TrainingSpec spec_;
   const int worker_;
   const int64_t member_;
+  wire::Knobs knobs_;
+  std::function<void(bool)> on_pause_;
   const std::shared_ptr<core::Strand> strand_;
   std::unique_ptr<algorithm::WorkerRule> rule_;
   std::shared_ptr<core::AlignedBuffer> pulled_;  // the centre, as of the last exchange

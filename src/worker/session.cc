@@ -36,11 +36,25 @@ Status Session::open_and_compile() {
   parts_.got_on();
   SLUICE_LOG(info, "joined the driver at {}; trains on {}{}", parts_.driver->address(),
              backend_->name(), shares_cores_ ? "" : fmt::format(", {} thread(s)", spec_.threads));
-  trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand, joined_.member);
+  make_trainer();
   parts_.got_on();
   source_.find_files();
   parts_.got_on();
   return ok_status();
+}
+
+void Session::make_trainer() {
+  trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand, joined_.member);
+  trainer_->on_pause([this](bool paused) {
+    parts_.got_on();
+    parts_.waiting_for(paused ? wire::kToBeResumed : "");
+  });
+  trainer_->set_knobs(knobs_);
+}
+
+void Session::set_knobs(const wire::Knobs& knobs) {
+  knobs_ = knobs;
+  if (trainer_) trainer_->set_knobs(knobs);
 }
 
 void Session::open(const wire::AcquireReply& granted, Done done) {
@@ -72,7 +86,7 @@ Status Session::share_cores(int share) {
   if (threads == spec_.threads) return ok_status();
   spec_.threads = threads;
   return caught([this] {
-    trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand, joined_.member);
+    make_trainer();
     return ok_status();
   });
 }

@@ -57,11 +57,14 @@ class Session {
   void drain() { trainer_->drain(); }
   // The lease that is opened or trained ends with push `last`.
   void cut(int64_t last);
+  // In force from now on, whatever is trained.
+  void set_knobs(const wire::Knobs& knobs);
   // Ends what is under way.
   void cancel();
 
  private:
   Status open_and_compile();
+  void make_trainer();
   Status share_cores(int share);
   Status check(const wire::AcquireReply& granted) const;
   void connect(const wire::AcquireReply& granted);
@@ -72,6 +75,7 @@ class Session {
   const std::string device_;
   const bool shares_cores_;  // neither job nor environment states a number of threads
   bool trained_ = false;
+  wire::Knobs knobs_;
 
   std::shared_ptr<backend::Backend> backend_;
   PartitionSource source_;

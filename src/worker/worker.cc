@@ -69,12 +69,14 @@ client::MemberEvents Worker::member_events() {
       .on_lease_lost = [this] { act(machine_.lease_lost()); },
       .on_lease_cut = [this](int64_t last) { act(machine_.lease_cut(last)); },
       .on_drain = [this](const std::string& reason) { act(machine_.stop(reason, world_.now())); },
+      .on_knobs = [this](const wire::Knobs& knobs) { set_knobs(knobs); },
       .on_end = [this](Status why) { ended(std::move(why)); }};
 }
 
 void Worker::joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec) {
   log::set_role(fmt::format("worker {}", reply.index));
   spec_ = spec;
+  knobs_ = {};  // heartbeats tell those of the job
   act(machine_.joined());
 }
 
@@ -135,6 +137,12 @@ void Worker::set_waiting_for(const std::string& whom) {
   member_.set_waiting_for(whom);
 }
 
+void Worker::set_knobs(const wire::Knobs& knobs) {
+  knobs_ = knobs;
+  if (!session_) return;
+  training_->post([session = session_, knobs] { session->set_knobs(knobs); });
+}
+
 // For events of the training's strand: `event` makes the machine's actions.
 template <typename Event>
 auto Worker::on_network(Event event) {
@@ -160,9 +168,13 @@ SessionParts Worker::session_parts() {
 void Worker::prepare() {
   training_->post([earlier = std::move(session_)]() mutable { earlier = nullptr; });
   session_ = std::make_shared<Session>(session_parts(), member_.joined(), spec_, options_.device);
-  training_->post([session = session_, done = on_network([this](const Status& status) {
-                                         return machine_.prepared(status);
-                                       })]() mutable { done(session->prepare()); });
+  training_->post(
+      [session = session_, knobs = knobs_, done = on_network([this](const Status& status) {
+                                             return machine_.prepared(status);
+                                           })]() mutable {
+        session->set_knobs(knobs);
+        done(session->prepare());
+      });
 }
 
 void Worker::acquire() {

@@ -56,6 +56,7 @@ class Worker {
   void begin(LeaseMachine::Step step);
   void cancel();
   void set_waiting_for(const std::string& whom);
+  void set_knobs(const wire::Knobs& knobs);
   void joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec);
   void ended(Status why);
 
@@ -81,6 +82,7 @@ class Worker {
   client::Member member_;
   LeaseMachine machine_;
   wire::TrainingSpec spec_;
+  wire::Knobs knobs_;  // in force
   client::PersistentCall<Result<wire::AcquireReply>> acquire_;
   client::PersistentCall<Status> finish_;
   core::Alarm alarm_;

@@ -62,6 +62,19 @@ TEST(UpdateRuleTest, OptimizerStepsOncePerPushAndKeepsItsState) {
   EXPECT_FLOAT_EQ(second[1], -1.29f);
 }
 
+TEST(UpdateRuleTest, OptimizerStepsWithTheRateOfThePushThatHasOneAndKeepsIt) {
+  const auto rule = make_update_rule(
+      R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": 0.5}})", 1);
+  EXPECT_EQ(apply_once(*rule, {8}, {1}), std::vector<float>{7.5f});
+  PushContext context;
+  context.optimizer_rate = 0.25f;
+  rule->begin(context);
+  std::vector<float> result(1);
+  rule->apply(std::vector<float>{8}, std::vector<float>{1}, result, 0, context);
+  EXPECT_EQ(result, std::vector<float>{7.75f});
+  EXPECT_EQ(apply_once(*rule, {8}, {1}), std::vector<float>{7.75f});
+}
+
 // Adam's first step is lr * g / (|g| + epsilon'), whatever the gradient's size: about lr each. A
 // step counted per block instead of per push would be smaller from the second block on.
 TEST(UpdateRuleTest, OptimizerCountsPushesNotBlocks) {

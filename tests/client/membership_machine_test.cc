@@ -54,7 +54,7 @@ TEST_F(MembershipMachineTest, JoinsAndSendsTheFirstHeartbeatAtOnce) {
 TEST_F(MembershipMachineTest, ADriverThatIsNotThereYetIsAskedAgain) {
   (void)machine_.start(now_);
   const Actions actions = machine_.join_answered(unavailable("refused"), now_);
-  EXPECT_EQ(actions.say, "waiting for the driver at host:1: refused");
+  EXPECT_EQ(actions.say, "waiting for the driver at host:1: refused; given up in 60 s");
   ASSERT_TRUE(actions.wake.has_value());
   EXPECT_LE(*actions.wake, now_ + 50ms);
   now_ = *actions.wake;
@@ -121,10 +121,20 @@ TEST_F(MembershipMachineTest, TheNextHeartbeatFollowsTheAnswerButNoSoonerThanAnI
   EXPECT_TRUE(beat(wire::HeartbeatReply{}).heartbeat.has_value()) << "it was kept back";
 }
 
+TEST_F(MembershipMachineTest, WhatPeopleChangeIsTakenOverAndTheNextChangeIsNotLate) {
+  join();
+  wire::HeartbeatReply reply;
+  reply.knobs = wire::Knobs{.revision = 3, .paused = true};
+  const Actions actions = beat(reply);
+  EXPECT_EQ(actions.knobs, reply.knobs);
+  EXPECT_TRUE(actions.heartbeat.has_value()) << "at once: another change may follow";
+  EXPECT_EQ(beat(wire::HeartbeatReply{}).knobs, std::nullopt);
+}
+
 TEST_F(MembershipMachineTest, AFailedHeartbeatIsRepeatedAndSaidOnce) {
   join();
   const Actions first = beat(unavailable("refused"));
-  EXPECT_EQ(first.say, "waiting for the driver at host:1: refused");
+  EXPECT_EQ(first.say, "waiting for the driver at host:1: refused; given up in 30 s");
   EXPECT_EQ(first.wake, now_ + 1s);
   EXPECT_TRUE(wait(1s).heartbeat.has_value());
   const Actions second = beat(unavailable("refused"));

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <optional>
+#include <sstream>
 
 #include "tests/support/manual_world.h"
 
@@ -120,13 +121,16 @@ TEST_F(PersistentCallTest, TheLogHearsEveryFewSecondsForWhomItWaits) {
   world_.advance(12s);
   const std::string log =
       testing::internal::GetCapturedStdout() + testing::internal::GetCapturedStderr();
-  size_t lines = 0;
-  for (size_t at = 0;
-       (at = log.find("waiting for the driver at driver:1: refused", at)) != std::string::npos;
-       ++at) {
-    ++lines;
+  std::vector<std::string> lines;
+  std::istringstream stream(log);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line.substr(line.find("waiting")));
   }
-  EXPECT_EQ(lines, 3u) << log;
+  ASSERT_EQ(lines.size(), 3u) << log;
+  EXPECT_EQ(lines[0], "waiting for the driver at driver:1: refused; given up in 3600 s");
+  EXPECT_THAT(lines[2], testing::MatchesRegex(
+                            "waiting 1[0-2] s for the driver at driver:1: refused; given up in "
+                            "35[0-9]+ s"));
 }
 
 TEST_F(PersistentCallTest, TheNextCallMayBeginInTheAnswerToThisOne) {

@@ -29,6 +29,51 @@ TEST_F(CoordinatorWaitsTest, ItIsSaidForWhomTheJobWaits) {
   EXPECT_THAT(waits(), IsEmpty());
 }
 
+TEST_F(CoordinatorWaitsTest, ItIsSaidWhenAWaitEndsAndHowToEndItSooner) {
+  coordinator.listens_at("hosta:7070");
+  advance(1s);
+  auto waits = of_kind<WaitsFor>(coordinator.take_events());
+  ASSERT_EQ(waits.size(), 1u);
+  EXPECT_EQ(waits[0].until, t - 1s + 60s) << "without servers it is given up";
+  EXPECT_EQ(waits[0].advice, "start it with: sluice server --driver hosta:7070");
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  waits = of_kind<WaitsFor>(coordinator.take_events());
+  EXPECT_EQ(waits[waits.size() - 2].advice, "start it with: sluice worker --driver hosta:7070");
+  const auto lease = train(a);
+  beat(a, lease);
+  coordinator.take_events();
+  advance(3s);
+  waits = of_kind<WaitsFor>(coordinator.take_events());
+  ASSERT_FALSE(waits.empty());
+  EXPECT_EQ(waits.back().since, t);
+  EXPECT_EQ(waits.back().seen, t - 3s);
+  EXPECT_EQ(waits.back().where, "pid 1 on hosta") << "the server comes first";
+  EXPECT_EQ(waits.back().until, t - 3s + 30s);
+}
+
+TEST_F(CoordinatorWaitsTest, OfSeveralItIsSaidHowManyThereShouldBe) {
+  auto many = options();
+  many.workers = 3;
+  many.servers = 2;
+  Coordinator job(many, t);
+  (void)job.join(join_request(wire::Role::kServer, 1), t);
+  job.tick(t);
+  auto waits = of_kind<WaitsFor>(job.take_events());
+  EXPECT_EQ(waits.back().whom, "1 of 2 parameter server(s) and 3 of 3 worker(s) to join");
+  (void)job.join(join_request(wire::Role::kServer, 2), t);
+  job.start_training(wire::ShardMap::even(100, 2, 2), t);
+  const auto a = job.join(join_request(wire::Role::kWorker, 10), t);
+  (void)job.acquire({options().job, a->member}, t);
+  auto beat = heartbeat_of(a->member);
+  beat.partition = 0;
+  beat.incarnation = 1;
+  beat.waiting_for = "server 0 at hosta:7001";
+  (void)job.heartbeat(beat, t);
+  waits = of_kind<WaitsFor>(job.take_events());
+  EXPECT_EQ(waits.back().whom, "worker 0 of 3, which waits for server 0 at hosta:7001");
+}
+
 TEST_F(CoordinatorWaitsTest, ASilentMemberIsNamedBeforeItIsGivenUp) {
   start();
   const int64_t a = join(wire::Role::kWorker, 10);

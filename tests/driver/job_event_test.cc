@@ -64,6 +64,24 @@ TEST(JobEventTest, WhomTheJobWaitsFor) {
   EXPECT_EQ(text_of(WaitsFor{}), "") << "it goes on";
 }
 
+TEST(JobEventTest, ForHowLongItWaitsAndWhatIsKnownOfWhom) {
+  using std::chrono::seconds;
+  const core::TimePoint now{std::chrono::hours(1)};
+  WaitsFor waits{"worker 2 of 3, which has not been heard of for some seconds"};
+  waits.since = now - seconds(10);
+  waits.seen = now - seconds(12);
+  waits.where = "pid 4711 on hosta";
+  waits.until = now + seconds(18);
+  EXPECT_EQ(to_text(waits, now),
+            "waiting 10 s for worker 2 of 3, which has not been heard of for some seconds (last "
+            "seen 12 s ago: pid 4711 on hosta; given up in 18 s)");
+  waits = {"a worker to join"};
+  waits.since = now;
+  waits.advice = "start it with: sluice worker --driver hosta:7070";
+  EXPECT_EQ(to_text(waits, now),
+            "waiting for a worker to join; start it with: sluice worker --driver hosta:7070");
+}
+
 TEST(JobEventTest, HowItEnds) {
   EXPECT_EQ(text_of(JobEnding{ok_status()}), "everything is trained");
   EXPECT_EQ(text_of(JobEnding{cancelled("stopped by SIGINT")}), "the job ends: stopped by SIGINT");

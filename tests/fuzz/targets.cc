@@ -8,7 +8,7 @@ namespace sluice::fuzz {
 std::span<const Target> targets() {
   static constexpr Target kTargets[] = {
       {"model", "a model's JSON, of Keras 2 and 3", run_model},
-      {"texts", "optimizers, losses, metrics, as texts and as JSON", run_texts},
+      {"texts", "optimizers, losses, metrics, as texts and as JSON; a job's status", run_texts},
       {"checkpoint", "the file that save_weights() writes", run_checkpoint},
       {"onnx", "an ONNX file", run_onnx},
       {"csv", "a CSV file, plain or gzip", run_csv},

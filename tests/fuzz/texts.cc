@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/json_text.h"
+#include "driver/job_status.h"
 #include "loss/loss_json.h"
 #include "nn/metrics.h"
 #include "optim/call_text.h"
@@ -40,6 +41,11 @@ void run_texts(std::string_view input) {
   });
   refused_or([&] { keeps(core::parse_json(text).get<OptimizerSpec>()); });
   refused_or([&] { keeps(core::parse_json(text).get<LossSpec>()); });
+  if (const auto status = driver::parse_job_status(text); status.ok()) {
+    const std::string written = to_json(*status);
+    require(to_json(*driver::parse_job_status(written)) == written,
+            "what is written is read again");
+  }
 }
 
 }  // namespace sluice::fuzz

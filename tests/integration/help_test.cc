@@ -42,8 +42,8 @@ std::string told(std::vector<std::string> arguments) {
 }
 
 const std::vector<std::string> kCommands = {
-    "train",   "driver",  "server",     "worker", "predict", "evaluate", "summary",
-    "convert", "devices", "completion", "manual", "help",    "version"};
+    "train",   "driver",  "server",  "worker",     "status", "ctl",  "predict", "evaluate",
+    "summary", "convert", "devices", "completion", "manual", "help", "version"};
 
 TEST(HelpTest, IsThereUnderEveryName) {
   const std::string help = told({"train", "--help"});
@@ -231,6 +231,7 @@ TEST_F(CompletionTest, KnowsCommandsFlagsAndWords) {
   EXPECT_EQ(completed("sluice train --trainer = dow"), "downpour");
   EXPECT_EQ(completed("sluice completion z"), "zsh");
   EXPECT_EQ(completed("sluice help dev"), "devices");
+  EXPECT_EQ(completed("sluice ctl re"), "resume");
   EXPECT_EQ(completed("sluice worker --epo"), "") << "which is no flag of a worker";
 }
 

@@ -166,7 +166,7 @@ TEST_F(LocalTrainingTest, DeadServerIsNamedAtOnceAlsoWhenItWasSilentBefore) {
   const pid_t victim = child(process, "server");
   ASSERT_GT(victim, 0);
   kill(victim, SIGSTOP);
-  ASSERT_TRUE(process.wait_for_output("waiting for server 0, which has not been heard of", 30s))
+  ASSERT_TRUE(process.wait_for_output(" s for server 0, which has not been heard of", 30s))
       << process.output();
   const auto begin = std::chrono::steady_clock::now();
   kill(victim, SIGKILL);

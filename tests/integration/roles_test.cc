@@ -82,7 +82,10 @@ TEST(RolesTest, WaitsSayForWhomAndEnd) {
                   "--idle-timeout", "3"});
   EXPECT_EQ(driver.wait(60s), 1) << driver.output();
   EXPECT_THAT(driver.output(),
-              HasSubstr("waiting for 1 of 1 parameter server(s) and 3 of 3 worker(s) to join"));
+              testing::ContainsRegex(
+                  "waiting [0-9]+ s for 1 of 1 parameter server\\(s\\) and 3 of 3 worker\\(s\\) to "
+                  "join \\(given up in [0-9] s\\); start it with: sluice server\\|worker --driver "
+                  "127.0.0.1:[0-9]+\n"));
   EXPECT_THAT(driver.output(),
               HasSubstr("waited 3 s for 1 of 1 parameter server(s) and 3 of 3 worker(s)"));
 }

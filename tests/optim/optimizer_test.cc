@@ -37,6 +37,20 @@ TEST(OptimizerTest, SgdSubtractsTheScaledGradient) {
                {{0.9f, 2.2f, -3.05f}, {0.95f, 2.4f, -3.075f}, {0.75f, 2.4f, -2.975f}});
 }
 
+TEST(OptimizerTest, AnotherLearningRateIsInForceFromTheNextStepOn) {
+  Values w = {1};
+  Optimizer optimizer(SGD({.learning_rate = 0.5f, .momentum = 0.5f}), 1);
+  optimizer.apply(w, Values{1});  // m = -0.5
+  EXPECT_EQ(w, Values{0.5f});
+  optimizer.set_learning_rate(0.25f);
+  optimizer.apply(w, Values{1});  // m = -0.25 - 0.25
+  EXPECT_EQ(w, Values{0});
+  EXPECT_THROW(optimizer.set_learning_rate(-1), std::invalid_argument);
+  EXPECT_THROW(optimizer.set_learning_rate(NAN), std::invalid_argument);
+  optimizer.apply(w, Values{1});  // m = -0.25 - 0.25
+  EXPECT_EQ(w, Values{-0.5f}) << "what was refused has changed nothing";
+}
+
 TEST(OptimizerTest, MomentumKeepsAVelocity) {
   // m = -0.1, w = 0.9; m = -0.09 + 0.05 = -0.04, w = 0.86; m = -0.036 - 0.2 = -0.236, w = 0.624.
   expect_steps(SGD({.learning_rate = 0.1f, .momentum = 0.9f}),

@@ -185,6 +185,11 @@ TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
   header.worker = 0;
   header.steps = -1;
   EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument);
+  header.steps = 1;
+  for (const float rate : {-1.0f, std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    header.optimizer_rate = rate;
+    EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << rate;
+  }
   expect_untouched();
 }
 

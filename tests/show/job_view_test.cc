@@ -1,6 +1,7 @@
 #include "show/job_view.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -218,7 +219,7 @@ TEST_F(JobViewTest, WhateverEndsAMemberButItsLeavingIsShown) {
   }
 }
 
-TEST_F(JobViewTest, WaitsAreSaidOnceWhenTheyLastAndNotInTheFirstTwoSeconds) {
+TEST_F(JobViewTest, WaitsAreSaidWhenTheyLastAndNotInTheFirstTwoSeconds) {
   const auto view = make_view(world_, 1);
   happens(*view, driver::WaitsFor{"1 of 1 parameter server(s) to join"});
   happens(*view, driver::WaitsFor{""});
@@ -228,7 +229,7 @@ TEST_F(JobViewTest, WaitsAreSaidOnceWhenTheyLastAndNotInTheFirstTwoSeconds) {
   world_.advance(200ms);
   EXPECT_EQ(stderr_.text(), "waiting for a worker to join\n");
   happens(*view, driver::WaitsFor{"a worker to join"});
-  world_.advance(1h);
+  world_.advance(9s);
   EXPECT_EQ(stderr_.text(), "waiting for a worker to join\n");
   happens(*view, driver::WaitsFor{""});
   happens(*view, driver::WaitsFor{"server 0, which has not been heard of for some seconds"});
@@ -240,6 +241,37 @@ TEST_F(JobViewTest, WaitsAreSaidOnceWhenTheyLastAndNotInTheFirstTwoSeconds) {
   EXPECT_EQ(stderr_.text(),
             "waiting for a worker to join\n"
             "waiting for worker 1, which has not been heard of for some seconds\n");
+}
+
+TEST_F(JobViewTest, AWaitThatLastsIsSaidAgainWithItsTimeLessAndLessOften) {
+  const auto view = make_view(world_, 1);
+  world_.advance(3s);
+  driver::WaitsFor waits{"a worker to join"};
+  waits.since = world_.now();
+  waits.until = world_.now() + 300s;
+  waits.advice = "start it with: sluice worker --driver hosta:7070";
+  happens(*view, waits);
+  world_.advance(100s);
+  happens(*view, driver::WaitsFor{""});
+  world_.advance(1h);
+  const auto line = [](int waited, int left) {
+    return fmt::format(
+        "waiting {} s for a worker to join (given up in {} s); "
+        "start it with: sluice worker --driver hosta:7070\n",
+        waited, left);
+  };
+  EXPECT_EQ(stderr_.text(), line(1, 299) + line(11, 289) + line(41, 259));
+}
+
+TEST_F(JobViewTest, WhatPeopleChangeIsShown) {
+  const auto view = make_view(world_, 1);
+  happens(*view, driver::JobChanged{"learning-rate", "0.001", "0.0005", "sluice ctl (pid 9 on a)"});
+  happens(*view, driver::JobChanged{driver::kPaused, "no", "yes", "sluice ctl (pid 9 on a)"});
+  happens(*view, driver::JobChanged{driver::kPaused, "yes", "no", "sluice ctl (pid 9 on a)"});
+  EXPECT_EQ(stderr_.text(),
+            "learning-rate: 0.0005, before 0.001, by sluice ctl (pid 9 on a)\n"
+            "paused by sluice ctl (pid 9 on a); goes on with: sluice ctl resume\n"
+            "resumed by sluice ctl (pid 9 on a)\n");
 }
 
 // A strand that does nothing until the test lets it: as one whose terminal takes nothing.

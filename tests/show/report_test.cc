@@ -54,6 +54,20 @@ TEST(ReportTest, JsonHasEveryFigure) {
   }
 }
 
+TEST(ReportTest, WhatPeopleChangedIsInIt) {
+  JobReport report = sample_report();
+  EXPECT_FALSE(nlohmann::json::parse(to_json(report)).contains("changes"));
+  report.result.changes = {{12.5, "learning-rate", "0.001", "0.0005", "sluice ctl (pid 9 on a)"}};
+  const auto json = nlohmann::json::parse(to_json(report));
+  ASSERT_EQ(json["changes"].size(), 1u);
+  const auto& change = json["changes"][0];
+  EXPECT_EQ(change["at_s"], 12.5);
+  EXPECT_EQ(change["knob"], "learning-rate");
+  EXPECT_EQ(change["from"], "0.001");
+  EXPECT_EQ(change["to"], "0.0005");
+  EXPECT_EQ(change["by"], "sluice ctl (pid 9 on a)");
+}
+
 TEST(ReportTest, EveryMetricIsInIt) {
   JobReport report = sample_report();
   report.test->values = {{"auc", 0.98765}};

@@ -110,6 +110,8 @@ class Scenario {
 
   wire::TrainingSpec draw_job();
   void draw_triggers();
+  void plan_commands();
+  void command(const std::string& verb, const std::vector<std::string>& arguments = {});
   void start_driver();
   void start_server(int index);
   void start_worker(int index);
@@ -196,6 +198,29 @@ void Scenario::draw_triggers() {
     triggers_.push_back({method, static_cast<int>(1 + chance.below(often ? 60 : 6)),
                          kStrikes[chance.below(std::size(kStrikes))]});
   }
+}
+
+// People pause two of three jobs for some seconds, once or twice, and change the learning rate of
+// all. Drawn apart from everything else.
+void Scenario::plan_commands() {
+  core::Rng chance(job_.seed, {2026});
+  const auto draw = [&chance](int most_s) {
+    return milliseconds(chance.below(1000 * static_cast<uint64_t>(most_s)));
+  };
+  core::Duration at{};
+  for (uint64_t pauses = chance.below(3); pauses > 0; --pauses) {
+    at += draw(6);
+    simulation_.after(at, nullptr, [this] { command("pause"); });
+    at += draw(10);
+    simulation_.after(at, nullptr, [this] { command("resume"); });
+  }
+  simulation_.after(draw(5), nullptr, [this] { command("set", {"learning-rate", "0.5"}); });
+}
+
+void Scenario::command(const std::string& verb, const std::vector<std::string>& arguments) {
+  if (result_) return;
+  simulation_.record("people: " + verb);
+  driver_->role->command({verb, arguments, {}}, [](const Result<wire::CommandReply>&) {});
 }
 
 void Scenario::start_later(std::function<void()> start) {
@@ -411,6 +436,7 @@ Outcome Scenario::run() {
       start_worker(kWorkers + i);
     });
   }
+  plan_commands();
   look();
   simulation_.run_until([this] { return result_.has_value(); }, start + kTroubled);
   network_.heal();

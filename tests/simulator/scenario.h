@@ -3,7 +3,7 @@
 //
 // Only workers die, and are started again by a launcher; some are slow, some are asked to make
 // room, some come late. Servers and the driver are paused and cut off, but never for as long as
-// would end a job.
+// would end a job. People pause and resume jobs and change them.
 #pragma once
 
 #include <cstdint>

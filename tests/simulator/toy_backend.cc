@@ -53,6 +53,7 @@ class ToyReplica final : public backend::Replica {
     update_metrics_ = take_metrics();
   }
   bool update_ready() override { return true; }
+  void set_learning_rate(float) override {}  // records count, and nothing else
   backend::StepMetrics finish_update() override { return std::exchange(update_metrics_, {}); }
   void adopt(std::span<const float> centre, backend::OwnUpdate own, float) override {
     std::copy(centre.begin(), centre.end(), parameters_.begin());

@@ -22,6 +22,7 @@ class FakeDriver final : public wire::ControlService {
     wire::FinishRequest finish;
     wire::LeaveRequest leave;
     wire::FetchRequest fetch;
+    wire::CommandRequest command;
   };
   Seen seen() const {
     std::lock_guard lock(mutex_);
@@ -48,7 +49,19 @@ class FakeDriver final : public wire::ControlService {
                  core::Reply<Result<wire::HeartbeatReply>> reply) override {
     std::lock_guard lock(mutex_);
     seen_.heartbeat = request;
-    reply(wire::HeartbeatReply{wire::HeartbeatReply::Kind::kLeaseLost, "too late", 44});
+    wire::HeartbeatReply answer{wire::HeartbeatReply::Kind::kLeaseLost, "too late", 44};
+    if (request.knobs != 4) answer.knobs = wire::Knobs{4, true, 0.5f};
+    reply(answer);
+  }
+  void status(const wire::StatusRequest&, core::Reply<Result<wire::StatusReply>> reply) override {
+    reply(wire::StatusReply{"{\"job\": \"\xff\"}"});
+  }
+  void command(const wire::CommandRequest& request,
+               core::Reply<Result<wire::CommandReply>> reply) override {
+    std::lock_guard lock(mutex_);
+    seen_.command = request;
+    if (request.verb == "dance") return reply(invalid_argument("it can stop"));
+    reply(wire::CommandReply{"done"});
   }
   void finish(const wire::FinishRequest& request, core::Reply<Status> reply) override {
     std::lock_guard lock(mutex_);
@@ -171,6 +184,7 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   request.waiting_for = "server 0 at a:1";
   request.peak_memory_bytes = 1 << 30;
   request.hold = std::chrono::milliseconds(700);
+  request.knobs = 3;
   const auto reply = await_result<wire::HeartbeatReply>(
       [&](auto r) { channel_->heartbeat(request, kSoon, std::move(r)); });
   ASSERT_TRUE(reply.ok()) << reply.status();
@@ -184,9 +198,36 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   EXPECT_EQ(driver_.seen().heartbeat.waiting_for, "server 0 at a:1");
   EXPECT_EQ(driver_.seen().heartbeat.peak_memory_bytes, 1 << 30);
   EXPECT_EQ(driver_.seen().heartbeat.hold, std::chrono::milliseconds(700));
+  EXPECT_EQ(driver_.seen().heartbeat.knobs, 3);
   EXPECT_EQ(reply->kind, wire::HeartbeatReply::Kind::kLeaseLost);
   EXPECT_EQ(reply->reason, "too late");
   EXPECT_EQ(reply->last, 44);
+  EXPECT_EQ(reply->knobs, (wire::Knobs{4, true, 0.5f}));
+  request.knobs = 4;
+  const auto no_news = await_result<wire::HeartbeatReply>(
+      [&](auto r) { channel_->heartbeat(request, kSoon, std::move(r)); });
+  EXPECT_EQ(no_news->knobs, std::nullopt);
+}
+
+TEST_P(ControlTransportTest, StatusAndCommandCarryEveryField) {
+  const auto status = await_result<wire::StatusReply>(
+      [&](auto reply) { channel_->status({}, kSoon, std::move(reply)); });
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(status->json, "{\"job\": \"\xff\"}") << "whatever names are made of";
+  const auto command = [&](const wire::CommandRequest& request) {
+    return await_result<wire::CommandReply>(
+        [&](auto reply) { channel_->command(request, kSoon, std::move(reply)); });
+  };
+  wire::CommandRequest request{"set", {"learning-rate", "0.001"}, {}};
+  request.process.host = "hosta";
+  request.process.pid = 4711;
+  const auto done = command(request);
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_EQ(done->said, "done");
+  EXPECT_EQ(driver_.seen().command.verb, "set");
+  EXPECT_EQ(driver_.seen().command.arguments, request.arguments);
+  EXPECT_EQ(driver_.seen().command.process, request.process);
+  EXPECT_EQ(command({"dance", {}, {}}).status(), invalid_argument("it can stop"));
 }
 
 TEST_P(ControlTransportTest, FinishAndLeaveCarryEveryField) {

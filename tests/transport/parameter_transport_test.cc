@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <thread>
 
 #include "tests/transport/transport_fixture.h"
@@ -211,6 +212,20 @@ TEST_P(ParameterTransportTest, MetricsArriveOnceInTheLedger) {
   ASSERT_EQ(counted->partitions.size(), 1u);
   EXPECT_EQ(counted->partitions[0].partition, 0);
   EXPECT_GT(counted->peak_memory_bytes, 0);
+}
+
+TEST_P(ParameterTransportTest, APushMayHaveALearningRateThatMakesSense) {
+  start_job(kParameters, 0);
+  wire::PushHeader header = header_of(kJob, 0, {0, 1, 1});
+  std::vector<float> into(map_[0].size);
+  const auto pushed = [&](float rate) {
+    header.optimizer_rate = rate;
+    return exchange(*channel_, header, payload_of(std::vector<float>(map_[0].size, 1)), into)
+        .status();
+  };
+  EXPECT_EQ(pushed(-1).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(pushed(std::nanf("")).code(), StatusCode::kInvalidArgument);
+  EXPECT_TRUE(pushed(0.25f).ok());
 }
 
 // Each push adds 1 everywhere: a torn shard would hold two values.

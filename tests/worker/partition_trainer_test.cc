@@ -442,6 +442,72 @@ TEST(PartitionTrainerTest, APushThatWasAppliedIsRepeatedAndTrainingGoesOn) {
   }
 }
 
+// --- What people change meanwhile ---
+
+TEST(PartitionTrainerTest, WhilePausedTheWindowIsPushedAndNoOtherBegins) {
+  for (const bool overlap : {false, true}) {
+    SCOPED_TRACE(overlap);
+    Job job = halving_job(overlap);
+    PartitionTrainer trainer = job.trainer();
+    std::vector<bool> told;
+    trainer.on_pause([&](bool paused) { told.push_back(paused); });
+    job.after_steps(1, [&] { trainer.set_knobs({.revision = 1, .paused = true}); });
+    job.start(trainer, 1, 1);
+    job.world.advance(1h);
+    EXPECT_TRUE(job.ended.empty());
+    const int64_t pushed = job.last_applied();
+    EXPECT_LT(pushed, 3);
+    EXPECT_EQ(std::ssize(job.server.headers), pushed);
+    EXPECT_THAT(told, ElementsAre(true));
+    trainer.set_knobs({.revision = 2, .paused = false});
+    job.world.run();
+    ASSERT_EQ(job.ended.size(), 1u);
+    EXPECT_TRUE(job.ended[0].ok()) << job.ended[0];
+    EXPECT_THAT(told, ElementsAre(true, false));
+    // As without a pause: 8 halved three times.
+    EXPECT_THAT(flat(job.server.updates), ElementsAre(-4, -2, -1));
+  }
+}
+
+TEST(PartitionTrainerTest, WhilePausedItCanBeDrainedAndCancelled) {
+  for (const bool drain : {false, true}) {
+    Job job = halving_job(true);
+    PartitionTrainer trainer = job.trainer();
+    trainer.set_knobs({.revision = 1, .paused = true});
+    job.start(trainer, 1, 1);
+    job.world.run();
+    EXPECT_TRUE(job.ended.empty());
+    drain ? trainer.drain() : trainer.cancel();
+    job.world.run();
+    ASSERT_EQ(job.ended.size(), 1u);
+    EXPECT_EQ(job.ended[0].code(), StatusCode::kCancelled);
+    EXPECT_EQ(job.server.headers.size(), 0u);
+  }
+}
+
+TEST(PartitionTrainerTest, AnotherLearningRateIsInForceFromTheNextStepOn) {
+  Job job = halving_job(false);
+  PartitionTrainer trainer = job.trainer();
+  job.after_steps(1, [&] { trainer.set_knobs({.revision = 1, .learning_rate = 0.5f}); });
+  ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+  // w becomes w (1 - 2 rate): 8 -> 4, and then 0 at the rate of 1/2.
+  EXPECT_THAT(flat(job.server.updates), ElementsAre(-4, -4, 0));
+  EXPECT_EQ(job.server.headers.back().optimizer_rate, std::nullopt) << "only the worker steps";
+}
+
+TEST(PartitionTrainerTest, AServersOptimizerHasAnotherLearningRateFromThePush) {
+  Job job = halving_job(false, "async_sgd");
+  PartitionTrainer trainer = job.trainer();
+  job.after_steps(1, [&] { trainer.set_knobs({.revision = 1, .learning_rate = 0.125f}); });
+  ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+  ASSERT_EQ(job.server.headers.size(), 3u);
+  EXPECT_EQ(job.server.headers.back().optimizer_rate, 0.125f);
+  // The gradient is 2 w. w: 8 -> 4, or 6 where the first push has the new rate already; then w
+  // becomes w (1 - 2/8).
+  const float first = job.server.headers.front().optimizer_rate ? 6.0f : 4.0f;
+  EXPECT_THAT(job.centre(), ElementsAre(first * 0.75f * 0.75f));
+}
+
 std::vector<int64_t> base_versions(bool overlap) {
   Job job = halving_job(overlap);
   PartitionTrainer trainer = job.trainer();

@@ -176,6 +176,11 @@ void CpuReplica::restore_optimizer(const optim::OptimizerState& state) {
   step_ = static_cast<uint64_t>(state.iterations);
 }
 
+void CpuReplica::set_learning_rate(float rate) {
+  check_has_optimizer(options_);
+  parameters_.set_learning_rate(rate);
+}
+
 void CpuReplica::adopt_averages() {
   check_trains(options_);
   parameters_.adopt_averages();

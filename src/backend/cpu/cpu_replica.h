@@ -42,6 +42,7 @@ class CpuReplica final : public Replica {
   void adopt_averages() override;
   optim::OptimizerState optimizer_state() override;
   void restore_optimizer(const optim::OptimizerState& state) override;
+  void set_learning_rate(float rate) override;
 
  private:
   Program& program_for(int64_t size);

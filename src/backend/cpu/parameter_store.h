@@ -62,6 +62,7 @@ class ParameterStore {
   void adopt_averages();
   optim::OptimizerState optimizer_state() const { return optimizer_.value().state(); }
   void restore_optimizer(const optim::OptimizerState& state) { optimizer_.value().restore(state); }
+  void set_learning_rate(float rate) { optimizer_.value().set_learning_rate(rate); }
 
  private:
   void step(const ParameterSlice& slice);

@@ -246,6 +246,14 @@ optim::OptimizerState CudaReplica::optimizer_state() {
   return state;
 }
 
+void CudaReplica::set_learning_rate(float rate) {
+  check_has_optimizer(options_);
+  OptimizerSpec changed = *options_.optimizer;
+  changed.learning_rate = rate;
+  optim::validate(changed);
+  options_.optimizer = std::move(changed);
+}
+
 void CudaReplica::restore_optimizer(const optim::OptimizerState& state) {
   check_has_optimizer(options_);
   optim::validate(state, *options_.optimizer, parameters_.keras_size());

@@ -43,6 +43,7 @@ class CudaReplica final : public Replica {
   void adopt_averages() override;
   optim::OptimizerState optimizer_state() override;
   void restore_optimizer(const optim::OptimizerState& state) override;
+  void set_learning_rate(float rate) override;
 
  private:
   Program& program_for(int64_t size);
@@ -58,7 +59,7 @@ class CudaReplica final : public Replica {
   std::span<float> read_to_mirror(const float* from, std::shared_ptr<core::AlignedBuffer>& mirror);
 
   const Graph graph_;
-  const ReplicaOptions options_;
+  ReplicaOptions options_;  // only the learning rate changes
   const std::shared_ptr<Device> device_;
   std::unique_ptr<const Context> context_;
   const Plan plan_;

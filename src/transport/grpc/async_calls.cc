@@ -121,10 +121,11 @@ void AsyncCalls::cut() {
 }
 
 void AsyncCalls::start(const char* method, const ::grpc::ByteBuffer& request,
-                       core::Duration timeout, core::Reply<Answer> reply) {
+                       core::Duration timeout, core::Reply<Answer> reply, WhenAbsent absent) {
   auto call = std::make_unique<Call>();
   call->open = open_;
   prepare(call->context, timeout);
+  if (absent == WhenAbsent::kFail) call->context.set_wait_for_ready(false);
   call->timeout = timeout;
   call->reply = std::move(reply);
   queue_->start([&] { open_->start(std::move(call), method, request, queue_->queue()); });

@@ -17,6 +17,10 @@
 
 namespace sluice::transport {
 
+// What a call does while nobody listens at the peer's address: waits until its time is up, or fails
+// with UNAVAILABLE at once.
+enum class WhenAbsent { kWait, kFail };
+
 class AsyncCalls {
  public:
   using Answer = Result<::grpc::ByteBuffer>;
@@ -28,7 +32,7 @@ class AsyncCalls {
 
   // `method`: "/package.Service/Method".
   void start(const char* method, const ::grpc::ByteBuffer& request, core::Duration timeout,
-             core::Reply<Answer> reply);
+             core::Reply<Answer> reply, WhenAbsent absent = WhenAbsent::kWait);
   // What is in flight is answered with CANCELLED, unless it just ended.
   void cut();
 

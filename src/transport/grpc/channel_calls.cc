@@ -23,10 +23,10 @@ void ChannelCalls::cut() {
 
 void ChannelCalls::start(const char* method, const ::grpc::ByteBuffer& request,
                          size_t expected_bytes, const wire::CallOptions& options,
-                         core::Reply<Answer> reply) {
+                         core::Reply<Answer> reply, WhenAbsent absent) {
   const Result<AsyncCalls*> calls = connection(expected_bytes);
   if (!calls.ok()) return reply(calls.status());
-  (*calls)->start(method, request, options.timeout, std::move(reply));
+  (*calls)->start(method, request, options.timeout, std::move(reply), absent);
 }
 
 void ChannelCalls::call(const char* method, const google::protobuf::MessageLite& request,

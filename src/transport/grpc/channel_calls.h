@@ -28,19 +28,22 @@ class ChannelCalls {
 
   // `expected_bytes`: of the answer.
   void start(const char* method, const ::grpc::ByteBuffer& request, size_t expected_bytes,
-             const wire::CallOptions& options, core::Reply<Answer> reply);
+             const wire::CallOptions& options, core::Reply<Answer> reply,
+             WhenAbsent absent = WhenAbsent::kWait);
 
   // A call whose answer is a message that `convert` reads.
   template <typename Message, typename T>
   void call(const char* method, const google::protobuf::MessageLite& request,
             const wire::CallOptions& options, core::Reply<Result<T>> reply,
-            T (*convert)(const Message&)) {
-    start(method, buffer_of(request), options.answer_bytes, options,
-          [who = who_, reply = std::move(reply), convert](Answer answer) mutable {
-            Message message;
-            const Status status = read(std::move(answer), message, who);
-            reply(status.ok() ? Result<T>(convert(message)) : status);
-          });
+            T (*convert)(const Message&), WhenAbsent absent = WhenAbsent::kWait) {
+    start(
+        method, buffer_of(request), options.answer_bytes, options,
+        [who = who_, reply = std::move(reply), convert](Answer answer) mutable {
+          Message message;
+          const Status status = read(std::move(answer), message, who);
+          reply(status.ok() ? Result<T>(convert(message)) : status);
+        },
+        absent);
   }
 
   // A call that is answered with no more than a status.

@@ -45,6 +45,18 @@ class GrpcControlChannel final : public wire::ControlChannel {
                                  std::move(reply), from_proto);
   }
 
+  // People who ask have no use for a call that waits for somebody to listen.
+  void status(const wire::StatusRequest& request, const wire::CallOptions& options,
+              core::Reply<Result<wire::StatusReply>> reply) override {
+    calls_.call<v1::StatusReply>("/sluice.v1.Control/GetStatus", to_proto(request), options,
+                                 std::move(reply), from_proto, WhenAbsent::kFail);
+  }
+  void command(const wire::CommandRequest& request, const wire::CallOptions& options,
+               core::Reply<Result<wire::CommandReply>> reply) override {
+    calls_.call<v1::CommandReply>("/sluice.v1.Control/Command", to_proto(request), options,
+                                  std::move(reply), from_proto, WhenAbsent::kFail);
+  }
+
   const std::string& address() const override { return calls_.address(); }
 
  private:

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <string>
 
@@ -34,6 +35,21 @@ constexpr size_t kLongestReason = size_t{64} << 10;
 core::Duration duration_from(int64_t nanoseconds) {
   constexpr core::Duration kLongest = std::chrono::hours(24);
   return std::clamp(core::Duration(nanoseconds), core::Duration(), kLongest);
+}
+
+v1::Knobs to_proto(const wire::Knobs& knobs) {
+  v1::Knobs message;
+  message.set_revision(knobs.revision);
+  message.set_paused(knobs.paused);
+  if (knobs.learning_rate) message.set_learning_rate(*knobs.learning_rate);
+  return message;
+}
+
+wire::Knobs from_proto(const v1::Knobs& knobs) {
+  wire::Knobs result{knobs.revision(), knobs.paused()};
+  const float rate = knobs.learning_rate();
+  if (knobs.has_learning_rate() && std::isfinite(rate) && rate >= 0) result.learning_rate = rate;
+  return result;
 }
 
 wire::Lease from_proto(const v1::Lease& lease) {
@@ -157,6 +173,7 @@ v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request) {
   message.set_waiting_for(request.waiting_for);
   message.set_peak_memory_bytes(request.peak_memory_bytes);
   message.set_hold_ns(request.hold.count());
+  message.set_knobs(request.knobs);
   return message;
 }
 
@@ -172,6 +189,7 @@ wire::HeartbeatRequest from_proto(const v1::HeartbeatRequest& request) {
   result.waiting_for = request.waiting_for();
   result.peak_memory_bytes = request.peak_memory_bytes();
   result.hold = duration_from(request.hold_ns());
+  result.knobs = request.knobs();
   return result;
 }
 
@@ -180,13 +198,17 @@ v1::HeartbeatReply to_proto(const wire::HeartbeatReply& reply) {
   message.set_kind(kHeartbeatKinds[static_cast<size_t>(reply.kind)]);
   message.set_reason(reply.reason);
   message.set_last(reply.last);
+  if (reply.knobs) *message.mutable_knobs() = to_proto(*reply.knobs);
   return message;
 }
 
 wire::HeartbeatReply from_proto(const v1::HeartbeatReply& reply) {
   using Kind = wire::HeartbeatReply::Kind;
   static_assert(static_cast<size_t>(Kind::kDrain) + 1 == std::size(kHeartbeatKinds));
-  return {kind_from(reply.kind(), kHeartbeatKinds, Kind::kAbort), reply.reason(), reply.last()};
+  wire::HeartbeatReply result{kind_from(reply.kind(), kHeartbeatKinds, Kind::kAbort),
+                              reply.reason(), reply.last()};
+  if (reply.has_knobs()) result.knobs = from_proto(reply.knobs());
+  return result;
 }
 
 v1::FinishRequest to_proto(const wire::FinishRequest& request) {

@@ -41,4 +41,16 @@ wire::FetchRequest from_proto(const v1::FetchRequest& request);
 v1::RecordChunk to_proto(const wire::RecordChunk& chunk);
 wire::RecordChunk from_proto(const v1::RecordChunk& chunk);
 
+v1::StatusRequest to_proto(const wire::StatusRequest& request);
+wire::StatusRequest from_proto(const v1::StatusRequest& request);
+
+v1::StatusReply to_proto(const wire::StatusReply& reply);
+wire::StatusReply from_proto(const v1::StatusReply& reply);
+
+v1::CommandRequest to_proto(const wire::CommandRequest& request);
+wire::CommandRequest from_proto(const v1::CommandRequest& request);
+
+v1::CommandReply to_proto(const wire::CommandReply& reply);
+wire::CommandReply from_proto(const v1::CommandReply& reply);
+
 }  // namespace sluice::transport

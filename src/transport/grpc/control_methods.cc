@@ -46,6 +46,16 @@ std::vector<Method> control_methods(wire::ControlService& service) {
           [&service](const v1::FetchRequest& message, Reply reply) {
             service.fetch(from_proto(message), as_message<wire::RecordChunk>(std::move(reply)));
           }),
+      message_method<v1::StatusRequest>(
+          "/sluice.v1.Control/GetStatus",
+          [&service](const v1::StatusRequest& message, Reply reply) {
+            service.status(from_proto(message), as_message<wire::StatusReply>(std::move(reply)));
+          }),
+      message_method<v1::CommandRequest>(
+          "/sluice.v1.Control/Command",
+          [&service](const v1::CommandRequest& message, Reply reply) {
+            service.command(from_proto(message), as_message<wire::CommandReply>(std::move(reply)));
+          }),
   };
 }
 

@@ -123,6 +123,7 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
   message.set_clock(header.clock);
   message.set_member(header.member);
   for (const wire::EpochMetrics& metrics : header.metrics) write(metrics, message.add_metrics());
+  if (header.optimizer_rate) message.set_optimizer_rate(*header.optimizer_rate);
   return message;
 }
 
@@ -140,6 +141,7 @@ wire::PushHeader from_proto(const v1::PushHeader& header) {
   for (const v1::EpochMetrics& metrics : header.metrics()) {
     result.metrics.push_back(from_proto(metrics));
   }
+  if (header.has_optimizer_rate()) result.optimizer_rate = header.optimizer_rate();
   return result;
 }
 

@@ -34,6 +34,15 @@ class InprocControlChannel final : public wire::ControlChannel {
     start(&wire::ControlService::fetch, request, options, std::move(reply));
   }
 
+  void status(const wire::StatusRequest& request, const wire::CallOptions& options,
+              core::Reply<Result<wire::StatusReply>> reply) override {
+    start(&wire::ControlService::status, request, options, std::move(reply));
+  }
+  void command(const wire::CommandRequest& request, const wire::CallOptions& options,
+               core::Reply<Result<wire::CommandReply>> reply) override {
+    start(&wire::ControlService::command, request, options, std::move(reply));
+  }
+
   const std::string& address() const override { return calls_.name(); }
 
  private:

@@ -93,6 +93,26 @@ TEST(OptimizerParityTest, AStateGoesFromOneDeviceToTheOther) {
   }
 }
 
+TEST(OptimizerParityTest, AnotherLearningRateIsInForceFromTheNextStepOn) {
+  SLUICE_SKIP_WITHOUT_GPU();
+  const Graph graph = small_cnn();
+  ReplicaOptions options{.batch_size = 8};
+  const Pair without(graph, options, 3, 0.3f);
+  EXPECT_THROW(without.ours->set_learning_rate(0.1f), std::logic_error);
+  options.optimizer = Adam();
+  const Pair pair(graph, options, 3, 0.3f);
+  EXPECT_THROW(pair.ours->set_learning_rate(-1), std::invalid_argument);
+  for (uint64_t step = 0; step < 3; ++step) {
+    const Samples samples(graph, 8, 100 + step);
+    const std::vector<float> before = copy_of(pair.ours->parameters());
+    expect_same_metrics(pair.ours->train_step(samples.batch()),
+                        pair.cpu->train_step(samples.batch()), kAfterSteps);
+    EXPECT_EQ(copy_of(pair.ours->parameters()) == before, step == 2) << "where the rate is 0";
+    pair.ours->set_learning_rate(step == 0 ? 0.01f : 0.0f);
+    pair.cpu->set_learning_rate(step == 0 ? 0.01f : 0.0f);
+  }
+}
+
 TEST(OptimizerParityTest, WhatIsFrozenStaysAndWhatIsSharedStepsOnce) {
   SLUICE_SKIP_WITHOUT_GPU();
   GraphBuilder builder({6});

@@ -1,0 +1,170 @@
+// What people ask of a driver, and want changed.
+#include <gmock/gmock.h>
+
+#include "driver/job_status.h"
+#include "tests/driver/driver_fixture.h"
+
+namespace sluice::driver {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class DriverStatusTest : public DriverFixture {
+ protected:
+  DriverStatusTest() {
+    options.dataset = "twelve";
+    options.model = "small";
+    options.training.optimizer = SGD({.learning_rate = 0.25f});
+    options.training.batch_size = 2;
+  }
+  JobStatus status() {
+    Pending<Result<wire::StatusReply>> told;
+    driver->status({}, told.reply());
+    world.run();
+    EXPECT_TRUE(told.is_there() && told.get().ok());
+    return *parse_job_status(told.get()->json);
+  }
+  Result<std::string> command(const std::string& verb, std::vector<std::string> arguments = {}) {
+    Pending<Result<wire::CommandReply>> done;
+    wire::CommandRequest request{verb, std::move(arguments), {}};
+    request.process.host = "hosta";
+    request.process.pid = 9;
+    driver->command(request, done.reply());
+    world.run();
+    EXPECT_TRUE(done.is_there());
+    if (!done.get().ok()) return done.get().status();
+    return done.get()->said;
+  }
+};
+
+TEST_F(DriverStatusTest, TellsTheJobFromItsBeginning) {
+  make_driver();
+  const JobStatus before = status();
+  EXPECT_EQ(before.job.phase, "waiting for servers");
+  EXPECT_EQ(before.job.dataset, "twelve");
+  EXPECT_EQ(before.job.model, "small");
+  EXPECT_EQ(before.job.trainer, "adag");
+  EXPECT_EQ(before.job.optimizer, "sgd");
+  EXPECT_EQ(before.job.parameters, 64);
+  EXPECT_EQ(before.job.total_samples, 24);
+  EXPECT_EQ(before.job.total_updates, 8);
+  EXPECT_EQ(before.job.training_s, -1);
+  EXPECT_THAT(before.waits.whom, HasSubstr("parameter server(s) to join"));
+}
+
+TEST_F(DriverStatusTest, TellsLeasesShardsRatesAndEpochs) {
+  start();
+  for (int i = 0; i < kServers; ++i) {
+    wire::LedgerReply ledger;
+    for (const int shard : {2 * i, 2 * i + 1}) {
+      ledger.shards.push_back({shard, 4 + shard, 1, 2, 6, 3});
+    }
+    if (i == 0) ledger.epochs = epochs_until(1);
+    servers[i].answer_ledger(ledger);
+  }
+  const int64_t worker = join_worker();
+  const wire::Lease lease = acquire(worker).lease;
+  live_for(2s, with_servers(worker));
+  const JobStatus now = status();
+  EXPECT_EQ(now.job.phase, "training");
+  EXPECT_EQ(now.job.samples, 18);
+  EXPECT_EQ(now.job.updates, 4);
+  ASSERT_EQ(now.leases.size(), 1u);
+  EXPECT_EQ(now.leases[0].pushes, options.pushes[static_cast<size_t>(lease.partition)]);
+  EXPECT_EQ(now.leases[0].steps, 4) << "two epochs of four records in batches of two";
+  ASSERT_EQ(now.servers.size(), 2u);
+  EXPECT_EQ(now.servers[1].address, "server 1");
+  EXPECT_EQ(now.servers[1].version_min, 6);
+  EXPECT_EQ(now.servers[1].version_max, 7);
+  EXPECT_EQ(now.servers[1].duplicates, 2);
+  EXPECT_EQ(now.servers[1].fenced, 4);
+  EXPECT_EQ(now.servers[1].staleness_max, 3);
+  EXPECT_NEAR(now.servers[1].staleness_mean, 12.0 / 13, 0.001);
+  EXPECT_GT(now.rates.over_s, 1);
+  ASSERT_EQ(now.epochs.size(), 2u);
+  EXPECT_EQ(now.epochs[0].samples, 12);
+  EXPECT_EQ(now.epochs[0].loss, 0.5);
+}
+
+TEST_F(DriverStatusTest, AKnobIsSetToldKeptAndShown) {
+  start();
+  const int64_t worker = join_worker();
+  const Heard held = send_heartbeat(worker);
+  EXPECT_FALSE(held.is_there());
+  EXPECT_EQ(*command("set", {"learning-rate", "0.5"}),
+            "learning-rate: 0.5, before 0.25; in force at each worker within one window");
+  ASSERT_TRUE(held.is_there()) << "at once";
+  EXPECT_EQ(held.get()->knobs->learning_rate, 0.5f);
+  EXPECT_EQ(*command("set", {"learning-rate", "0.50"}), "learning-rate is 0.5 already");
+  const auto changed = observer.all<JobChanged>();
+  ASSERT_EQ(changed.size(), 1u);
+  EXPECT_EQ(to_text(changed[0]), "learning-rate: 0.5, before 0.25, by sluice ctl (pid 9 on hosta)");
+  EXPECT_EQ(status().knobs[0].value, "0.5");
+  EXPECT_EQ(status().changes.size(), 1u);
+  train_everything(worker);
+  leave(worker);
+  const auto& ended = end();
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  ASSERT_EQ(ended->changes.size(), 1u);
+  EXPECT_EQ(ended->changes[0].to, "0.5");
+}
+
+TEST_F(DriverStatusTest, WhatMakesNoSenseIsRefusedAndChangesNothing) {
+  start();
+  for (const auto& [verb, arguments] :
+       std::vector<std::pair<std::string, std::vector<std::string>>>{
+           {"dance", {}},
+           {"", {}},
+           {"pause", {"now"}},
+           {"set", {}},
+           {"set", {"learning-rate"}},
+           {"set", {"learning-rate", "fast"}},
+           {"set", {"batch-size", "3"}}}) {
+    EXPECT_EQ(command(verb, arguments).status().code(), StatusCode::kInvalidArgument) << verb;
+  }
+  EXPECT_TRUE(observer.all<JobChanged>().empty());
+}
+
+TEST_F(DriverStatusTest, AJobIsPausedAndResumed) {
+  start();
+  const int64_t worker = join_worker();
+  EXPECT_THAT(*command("pause"), HasSubstr("paused: each worker"));
+  EXPECT_EQ(*command("pause"), "the job is paused already");
+  EXPECT_EQ(status().job.phase, "paused");
+  const Acquired waiting = ask_for_lease(worker);
+  EXPECT_FALSE(waiting.is_there());
+  EXPECT_EQ(*command("resume"), "resumed");
+  ASSERT_TRUE(waiting.is_there()) << "at once";
+  EXPECT_EQ(waiting.get()->kind, wire::AcquireReply::Kind::kGranted);
+  EXPECT_EQ(*command("resume"), "the job is not paused");
+  EXPECT_EQ(observer.all<JobChanged>().size(), 2u);
+}
+
+TEST_F(DriverStatusTest, StopKeepsWhatWasLearnedWhereThatIsAskedFor) {
+  options.keep_when_stopped = true;
+  start();
+  const int64_t worker = join_worker();
+  (void)acquire(worker);
+  EXPECT_EQ(*command("stop"),
+            "stopping: the workers end what they push, and what was learned is saved");
+  EXPECT_EQ(status().job.phase, "stopping");
+  EXPECT_EQ(command("pause").status().code(), StatusCode::kFailedPrecondition);
+  leave(worker, cancelled("stopped"));
+  const auto& ended = end();
+  ASSERT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(ended->stopped, "the driver was stopped by sluice ctl (pid 9 on hosta)");
+}
+
+TEST_F(DriverStatusTest, StopEndsAJobThatKeepsNothing) {
+  start();
+  EXPECT_EQ(*command("stop"), "stopping: the job was started without --save and --report");
+  EXPECT_EQ(*command("stop"), "the job is about to end by itself");
+  EXPECT_EQ(status().job.phase, "failed");
+  const auto& ended = end();
+  EXPECT_EQ(ended.status(), cancelled("the driver was stopped by sluice ctl (pid 9 on hosta)"));
+}
+
+}  // namespace
+}  // namespace sluice::driver
