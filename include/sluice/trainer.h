@@ -59,8 +59,8 @@ struct TrainerOptions {
   double validation_split = 0;
   bool shuffle = true;   // once before the dataset is cut, and each partition for every epoch
   bool overlap = false;  // train the next window while an exchange is under way
-  // What an algorithm has beside the fields here, by its flag's name with underscores: {"x_y", 0.1}
-  // for --x-y. Adag, Downpour and AsyncSgd have nothing more.
+  // What an algorithm has beside the fields here, by its flag's name with underscores:
+  // {"moving_rate", 0.25} for --moving-rate. `sluice help train` lists them.
   std::map<std::string, double> hyperparameters{};
   uint64_t seed = 0;           // of partitioning and shuffling
   int parallelism_factor = 1;  // partitions per worker
@@ -101,7 +101,7 @@ struct TrainingReport {
 // a program that handles one itself keeps it to itself.
 class Trainer {
  public:
-  // `algorithm`: "adag", "downpour" or "async_sgd".
+  // `algorithm`: as --trainer has it, "adag" or "dc_asgd".
   Trainer(std::string algorithm, TrainerOptions options)
       : algorithm_(std::move(algorithm)), options_(std::move(options)) {}
 
@@ -147,6 +147,124 @@ class Downpour final : public Trainer {
 class AsyncSgd final : public Trainer {
  public:
   explicit AsyncSgd(TrainerOptions options = {}) : Trainer("async_sgd", std::move(options)) {}
+};
+
+// The server adds what a window changed, divided by how many others pushed since it began:
+//
+//   centre += (theta - anchor) / (staleness + 1)
+//
+// Jiang et al., 2017 (SIGMOD). Dist-Keras: distkeras.trainers.DynSGD.
+class DynSgd final : public Trainer {
+ public:
+  explicit DynSgd(TrainerOptions options = {}) : Trainer("dynsgd", std::move(options)) {}
+};
+
+// Elastic averaging: a worker keeps its own parameters, and after every window it and the centre
+// move towards each other by alpha = moving_rate (0.5).
+//
+//   e = alpha (theta - centre);   centre += e;   theta -= e
+//
+// Zhang et al., 2015 (arXiv:1412.6651). Dist-Keras: distkeras.trainers.AEASGD.
+class Aeasgd final : public Trainer {
+ public:
+  explicit Aeasgd(TrainerOptions options = {}) : Trainer("aeasgd", std::move(options)) {}
+};
+
+// Elastic averaging whose workers step by SGD with Nesterov's momentum (0.9). `optimizer` must be
+// plain SGD. Zhang et al., 2015. Dist-Keras: distkeras.trainers.EAMSGD.
+class Eamsgd final : public Trainer {
+ public:
+  explicit Eamsgd(TrainerOptions options = {}) : Trainer("eamsgd", std::move(options)) {}
+};
+
+// ADAG, adding less where the centre has moved since the window began, with rate = distance_rate:
+//
+//   centre += delta / ((centre - anchor)^2 / rate + 1)
+//
+// Dist-Keras: distkeras.trainers.Experimental.
+class Experimental final : public Trainer {
+ public:
+  explicit Experimental(TrainerOptions options = {})
+      : Trainer("experimental", std::move(options)) {}
+};
+
+// One worker, as fit() trains: centre = theta. Dist-Keras: distkeras.trainers.SingleTrainer.
+class Single final : public Trainer {
+ public:
+  explicit Single(TrainerOptions options = {})
+      : Trainer("single", with_one_worker(std::move(options))) {}
+
+ private:
+  static TrainerOptions with_one_worker(TrainerOptions options) {
+    options.workers = 1;
+    return options;
+  }
+};
+
+// AsyncSgd with gradients corrected for what others changed meanwhile:
+//
+//   g' = g + lambda g^2 (centre - anchor);   centre = step(centre, g')
+//
+// Zheng et al., 2017 (arXiv:1609.08326).
+class DcAsgd final : public Trainer {
+ public:
+  explicit DcAsgd(TrainerOptions options = {}) : Trainer("dc_asgd", std::move(options)) {}
+};
+
+// Rounds: when all workers have pushed their mean gradients, centre = step(centre, their mean).
+// With backup_workers B a round does not wait for the last B. Chen et al., 2016 (arXiv:1604.00981).
+class Synchronous final : public Trainer {
+ public:
+  explicit Synchronous(TrainerOptions options = {}) : Trainer("synchronous", std::move(options)) {}
+};
+
+// Rounds: workers train for a window, then all go on from the mean of their weights, weighted by
+// mini-batches. McMahan et al., 2016 (arXiv:1602.05629), "FedAvg"; Stich, 2018.
+class LocalSgd final : public Trainer {
+ public:
+  explicit LocalSgd(TrainerOptions options = {}) : Trainer("local_sgd", std::move(options)) {}
+};
+
+// Rounds as LocalSgd's; Adam, Yogi or Adagrad at the servers steps on the mean change. Reddi et
+// al., 2020 (arXiv:2003.00295).
+class FedOpt final : public Trainer {
+ public:
+  explicit FedOpt(TrainerOptions options = {}) : Trainer("fedopt", std::move(options)) {}
+};
+
+// The servers collect buffer_size pushes, and add their sum divided by that; old ones count less.
+// Nguyen et al., 2021 (arXiv:2106.06639).
+class FedBuff final : public Trainer {
+ public:
+  explicit FedBuff(TrainerOptions options = {}) : Trainer("fedbuff", std::move(options)) {}
+};
+
+// Rounds as LocalSgd's, with momentum at the servers in units of gradients; g is the workers'
+// learning rate:
+//
+//   u = b u + mean(anchor - theta) / g;   centre -= a g u
+//
+// Wang et al., 2019 (arXiv:1910.00643).
+class SlowMo final : public Trainer {
+ public:
+  explicit SlowMo(TrainerOptions options = {}) : Trainer("slowmo", std::move(options)) {}
+};
+
+// Rounds of local training, and Nesterov's momentum at the servers over what they changed:
+//
+//   D = mean(anchor - theta);   m = b m + D;   centre -= e (D + b m)
+//
+// Douillard et al., 2023 (arXiv:2311.08105).
+class DiLoCo final : public Trainer {
+ public:
+  explicit DiLoCo(TrainerOptions options = {}) : Trainer("diloco", std::move(options)) {}
+};
+
+// DiLoCo without rounds: each push moves the centre by e D / N, every N-th the momentum of the last
+// N. Liu et al., 2024 (arXiv:2401.09135).
+class AsyncDiLoCo final : public Trainer {
+ public:
+  explicit AsyncDiLoCo(TrainerOptions options = {}) : Trainer("async_diloco", std::move(options)) {}
 };
 
 }  // namespace sluice

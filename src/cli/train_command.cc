@@ -255,6 +255,19 @@ std::string text_of_objective(const train::JobConfig& config,
       adopted.empty() ? "none of these" : fmt::format("{}", fmt::join(adopted, ", ")));
 }
 
+// How far the workers move the servers at once (algorithm/gain.h); empty: as far as one does, or
+// less, by the algorithm's own rule.
+std::string text_of_gain(const train::JobConfig& config) {
+  const algorithm::Choice choice = train::algorithm_of(config);
+  const double gain = choice.gain().of(config.workers);
+  if (gain <= 1) return "";
+  return fmt::format(
+      "{} of {} worker(s) moves the servers {:.1f} times as far at once as one worker's step; {}\n",
+      choice.name(), config.workers, gain,
+      choice.gain().bounded ? "scaled down to 1 (--no-bound-gain: as published)"
+                            : "as published (--bound-gain: scaled down to 1)");
+}
+
 void announce(const train::JobConfig& config, const std::set<std::string>& adopted,
               train::Cluster cluster, const Model& model, const TrainTest& sets,
               const std::string& device) {
@@ -270,6 +283,7 @@ void announce(const train::JobConfig& config, const std::set<std::string>& adopt
   if (const std::string columns = data::summary_of_columns(sets); !columns.empty()) {
     text += columns + "\n";
   }
+  text += text_of_gain(config);
   if (!train::is_builtin_model(config.model)) text += text_of_objective(config, adopted);
   if (cluster == train::Cluster::kLocal) text += "Device: " + device + "\n";
   if (const auto& training = model.impl().training;

@@ -25,7 +25,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"client", {"core", "wire"}},
     {"transport", {"core", "wire"}},
     {"server", {"core", "algorithm", "wire", "client"}},
-    {"worker", {"core", "loss", "backend", "nn", "algorithm", "data", "wire", "client"}},
+    {"worker", {"core", "optim", "loss", "backend", "nn", "algorithm", "data", "wire", "client"}},
     {"driver", {"core", "data", "wire", "client"}},
     {"launch", {"core", "client", "transport", "server", "worker", "driver"}},
     {"show", {"core", "nn", "driver"}},
