@@ -422,6 +422,7 @@ constexpr size_t kMovingMean = 2, kMovingVariance = 3;  // behind gamma and beta
 
 // Partitions of a job of three workers, all trained by one that came: one push follows the other,
 // and each of s steps brings the moving mean (1 - momentum^s) / 3 of its way to the batches'.
+// Of the workers that train, that is: one, though the job is for three.
 TEST(ClusterStateTest, APushMovesStateByItsShareOfTheWorkers) {
   for (const char* trainer : {"adag", "downpour", "async_sgd"}) {
     SCOPED_TRACE(trainer);
@@ -442,7 +443,7 @@ TEST(ClusterStateTest, APushMovesStateByItsShareOfTheWorkers) {
     double mean = 0, variance = 1;
     for (int partition = 0; partition < 3; ++partition) {
       for (const int steps : windows) {
-        const double share = (1 - std::pow(0.8, steps)) / 3;
+        const double share = 1 - std::pow(0.8, steps);
         mean += share * (2 - mean);
         variance += share * (0 - variance);
       }
