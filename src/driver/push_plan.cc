@@ -1,7 +1,6 @@
 #include "driver/push_plan.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "core/check.h"
 
@@ -31,9 +30,17 @@ int64_t PushPlan::steps_before(int64_t partition, int64_t push) const {
 }
 
 int64_t PushPlan::push_at(int64_t partition, int64_t step, int64_t first, int64_t last) const {
-  const auto candidates = std::views::iota(first, last + 1);
-  return *std::ranges::lower_bound(candidates, step, std::less(),
-                                   [&](int64_t push) { return steps_before(partition, push); });
+  // Binary search; `last` + 1 where none of them is that far.
+  int64_t low = first, high = last + 1;
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (steps_before(partition, middle) < step) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
 }
 
 int PushPlan::epoch_of(int64_t partition, int64_t push) const {
