@@ -70,8 +70,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Mistake{"ZeroWorkers", {"--workers", "0"}, "--workers: expected 1 to 65536, got 0"},
         Mistake{"NegativeWindow", {"--window", "-3"}, "--window: expected at least 1"},
-        Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, async_sgd"},
-        Mistake{"TrainerInCapitals", {"--trainer", "DOWNPOUR"}, "did you mean downpour?"},
+        Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, dynsgd"},
+        Mistake{"MisspeltTrainer", {"--trainer", "DOWNPOURS"}, "did you mean downpour?"},
         Mistake{"UnknownOptimizer", {"--optimizer", "adamm"}, "adam"},
         Mistake{"OptimizerArgument",
                 {"--optimizer", "adam(lr=1)"},
