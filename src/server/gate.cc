@@ -20,15 +20,24 @@ void Gate::set(const wire::Gate& gate) {
 }
 
 int64_t Gate::floor_with(int64_t member, int64_t clock) const {
-  std::vector<int64_t> clocks;
-  for (const auto& [id, trainee] : trainees_) {
-    const int64_t its = id == member ? std::max(clock, trainee.clock) : trainee.clock;
-    if (its >= 0) clocks.push_back(its);
+  const auto clock_of = [&](const auto& one) {
+    return one.first == member ? std::max(clock, one.second.clock) : one.second.clock;
+  };
+  const auto known = std::count_if(trainees_.begin(), trainees_.end(),
+                                   [&](const auto& one) { return clock_of(one) >= 0; });
+  // The least clock that as many trainees are at or below as are not waited for, and one more.
+  // Found without a list of them, which would take memory: count() must not fail.
+  const auto needed = std::min<int64_t>(backups_ + 1, known);
+  int64_t found = -1;
+  for (const auto& candidate : trainees_) {
+    const int64_t its = clock_of(candidate);
+    if (its < 0 || (found >= 0 && its >= found)) continue;
+    const auto up_to = std::count_if(trainees_.begin(), trainees_.end(), [&](const auto& one) {
+      return clock_of(one) >= 0 && clock_of(one) <= its;
+    });
+    if (up_to >= needed) found = its;
   }
-  if (clocks.empty()) return floor_;
-  const auto skipped = std::min(backups_, static_cast<int64_t>(clocks.size()) - 1);
-  std::nth_element(clocks.begin(), clocks.begin() + skipped, clocks.end());
-  return std::max(floor_, clocks[static_cast<size_t>(skipped)]);
+  return std::max(floor_, found);
 }
 
 bool Gate::is_superseded(int64_t member, int64_t clock) const {

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string>
 
 #include "server/guarded.h"
@@ -146,7 +145,7 @@ void ShardStore::serve(Push& call) {
   answer->reply = std::move(call.reply);
   {
     std::lock_guard lock(mutex_);
-    held_.push_back(*std::move(answer));
+    held_.push_back(*std::move(answer));  // there is room
   }
   answer_held();
 }
@@ -177,21 +176,23 @@ void ShardStore::serve(SetGate& call) {
   answer_held();
 }
 
-// Answers whoever need not wait any more, outside of the lock.
+// Answers whoever need not wait any more, outside of the lock. Takes no memory: nobody could be
+// told that there is none.
 void ShardStore::answer_held() noexcept {
-  std::vector<Answer> ready;
-  {
-    std::lock_guard lock(mutex_);
-    const auto waits = [this](const Answer& one) {
-      return !machine_.may_answer(one.member, one.clock);
-    };
-    const auto first = std::stable_partition(held_.begin(), held_.end(), waits);
-    ready.assign(std::move_iterator(first), std::move_iterator(held_.end()));
-    held_.erase(first, held_.end());
+  while (std::optional<Answer> answer = take_ready()) {
+    answer->reply(guarded("exchange", [&] { return reply_to(*answer); }));
   }
-  for (Answer& answer : ready) {
-    answer.reply(guarded("exchange", [&] { return reply_to(answer); }));
-  }
+}
+
+std::optional<ShardStore::Answer> ShardStore::take_ready() {
+  std::lock_guard lock(mutex_);
+  const auto ready = std::find_if(held_.begin(), held_.end(), [this](const Answer& one) {
+    return machine_.may_answer(one.member, one.clock);
+  });
+  if (ready == held_.end()) return std::nullopt;
+  std::optional<Answer> answer = std::move(*ready);
+  held_.erase(ready);
+  return answer;
 }
 
 Result<wire::ExchangeReply> ShardStore::reply_to(const Answer& answer) {
@@ -205,11 +206,12 @@ Result<wire::ExchangeReply> ShardStore::reply_to(const Answer& answer) {
                              {now.version, given.values, machine_.gate().floor()}};
 }
 
-// What the worker was given when its window began, where that is known.
-std::span<const float> ShardStore::base_of(const wire::PushHeader& header) const {
+// What the worker was given when its window began, where that is known. With its owner: a worker of
+// the same number may be given something else while the push is being applied.
+wire::Payload ShardStore::base_of(const wire::PushHeader& header) const {
   const auto given = given_.find(header.worker);
   if (given == given_.end() || given->second.snapshot.version != header.base_version) return {};
-  return given->second.snapshot.values.values;
+  return given->second.snapshot.values;
 }
 
 Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
@@ -234,6 +236,7 @@ Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
   using Kind = ShardMachine::PushAction::Kind;
   ShardMachine::PushAction action;
   Snapshot now;
+  wire::Payload base;
   Answer answer{
       .id = header.id, .member = header.member, .clock = header.clock, .worker = header.worker};
   const bool with_old = algorithm_ != nullptr && algorithm_->answers_with_old;
@@ -248,7 +251,7 @@ Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
         answer.given = given->second.snapshot;
       }
     }
-    if (algorithm_ != nullptr && algorithm_->keeps_bases) action.context.base = base_of(header);
+    if (algorithm_ != nullptr && algorithm_->keeps_bases) base = base_of(header);
   }
   answer.duplicate = action.kind == Kind::kDuplicate;
   if (action.kind != Kind::kApply) {
@@ -256,6 +259,7 @@ Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
     return answer;
   }
   if (with_old) answer.given = now;
+  action.context.base = base.values;
 
   const core::TimePoint start = world_.now();
   std::optional<Snapshot> next = updated(now, update, action.context);

@@ -134,8 +134,9 @@ class ShardStore {
   Result<Answer> push_now(const wire::PushHeader& header, const wire::ReceivedPayload& update);
   Status end_round(bool flush);
   void answer_held() noexcept;
+  std::optional<Answer> take_ready();
   Result<wire::ExchangeReply> reply_to(const Answer& answer);
-  std::span<const float> base_of(const wire::PushHeader& header) const;
+  wire::Payload base_of(const wire::PushHeader& header) const;
   Result<Snapshot> snapshot() const;
   wire::Payload payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const;
   std::optional<Snapshot> updated(const Snapshot& old, const wire::ReceivedPayload& update,
