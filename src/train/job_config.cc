@@ -402,6 +402,16 @@ void validate(const JobConfig& config) {
   }
 }
 
+// Of an option that this trainer does not have.
+static std::string of_others(const std::string& name, const std::string& trainer) {
+  for (const auto& option : algorithm::all_options()) {
+    if (name != option.spec.name) continue;
+    return fmt::format("{} has no such option; these trainers do: {}", trainer,
+                       fmt::join(option.algorithms, ", "));
+  }
+  return "no trainer has such an option";
+}
+
 algorithm::Choice algorithm_of(const JobConfig& config) {
   const auto names = algorithm::algorithm_names();
   const std::string lower = algorithm::normalized_name(config.trainer);
@@ -414,6 +424,7 @@ algorithm::Choice algorithm_of(const JobConfig& config) {
   }
   algorithm::Choice choice(config.trainer);
   for (const auto& [name, value] : config.trainer_options) {
+    if (!choice.options.has(name)) throw InvalidField(name, of_others(name, choice.name()));
     try {
       choice.set(name, value);
     } catch (const std::invalid_argument& error) {
