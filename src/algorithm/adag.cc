@@ -14,7 +14,8 @@
 namespace sluice::algorithm {
 namespace {
 
-constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option()};
+constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option(),
+                                   scale_rate_option()};
 
 Gain gain(const Options& options) {
   return {1.0 / static_cast<double>(options.whole("window")), options.flag("bound_gain")};

@@ -137,6 +137,11 @@ OptimizerSpec Choice::worker_optimizer(const OptimizerSpec& optimizer) const {
   return algorithm->worker_optimizer(options, optimizer);
 }
 
+double Choice::rate_scale(int workers) const {
+  const bool scales = options.has("scale_rate") && options.flag("scale_rate");
+  return scales ? gain().rate_scale(workers) : 1;
+}
+
 std::string Choice::to_json() const { return as_json(*this).dump(); }
 
 std::string Choice::to_update_rule(const OptimizerSpec& optimizer,

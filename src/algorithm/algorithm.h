@@ -94,6 +94,8 @@ struct Choice {
   OptimizerSpec worker_optimizer(const OptimizerSpec& optimizer) const;
   // How far so many workers move the servers at once; see gain.h.
   Gain gain() const { return algorithm->gain ? algorithm->gain(options) : Gain{}; }
+  // c: what the learning rate is multiplied by at first for so many workers; see gain.h.
+  double rate_scale(int workers) const;
   std::string to_json() const;
   // For CreateRequest::update_rule. `untrained` and, of what weight decay leaves out, `undecayed`
   // are in order and apart.

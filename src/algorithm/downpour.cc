@@ -22,7 +22,8 @@ class DownpourWorker final : public WorkerRule {
   }
 };
 
-constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option()};
+constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option(),
+                                   scale_rate_option()};
 
 Gain gain(const Options& options) { return {1, options.flag("bound_gain")}; }
 

@@ -46,7 +46,7 @@ class ExperimentalRule final : public UpdateRule {
 };
 
 constexpr OptionSpec kOptions[] = {
-    window_option(), bound_gain_option(),
+    window_option(), bound_gain_option(), scale_rate_option(),
     OptionSpec{"distance_rate", 1.0,
                "how far the centre may move before pushes count for half, "
                "squared",

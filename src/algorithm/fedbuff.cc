@@ -49,7 +49,10 @@ class FedBuffRule final : public MeanRule {
 };
 
 constexpr OptionSpec kOptions[] = {
-    window_option(), outer_learning_rate_option(1.0), bound_gain_option(),
+    window_option(),
+    outer_learning_rate_option(1.0),
+    bound_gain_option(),
+    scale_rate_option(),
     OptionSpec{"buffer_size", int64_t{4}, "pushes to one step of the servers",
                [](const OptionValue& value) -> const char* {
                  const int64_t size = std::get<int64_t>(value);

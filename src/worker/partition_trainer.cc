@@ -85,7 +85,7 @@ struct PartitionTrainer::Run {
   std::optional<Push> unsent{};  // with overlap, until the device has written its update
 
   enum class Exchange { kNone, kUnderWay, kAnswered } exchange = Exchange::kNone;
-  bool pulling = false;      // the exchange is the first pull
+  bool pulling = false;  // the exchange is the first pull
   bool has_pushed = false;
   bool window_over = false;  // with overlap: and waits for the answer to the push before
   bool draining = false;
@@ -100,7 +100,8 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
       worker_(worker),
       member_(member),
       strand_(std::move(strand)),
-      rule_(spec.trainer.worker_rule()) {
+      rule_(spec.trainer.worker_rule()),
+      rate_scale_(spec.trainer.rate_scale(static_cast<int>(spec.workers))) {
   const Model model = Model::from_json(spec.model);
   backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks_of(spec, model)));
   graph.weighted = spec.sample_weights || !spec.class_weight.empty();
@@ -202,7 +203,20 @@ void PartitionTrainer::next_window() {
   run.push.header.steps = static_cast<int32_t>(run.end - run.step);
   if (run.step == run.end) return window_trained();
   run.push.last_epoch = run.batches->epoch_of(run.step);
+  set_rate_of_window();
   post_step();
+}
+
+// What is taken from the pushes of many workers comes back as larger steps, which become smaller
+// until the end.
+void PartitionTrainer::set_rate_of_window() {
+  if (rate_scale_ == 1) return;
+  const double own = knobs_.learning_rate ? static_cast<double>(*knobs_.learning_rate)
+                                          : optim::rate_at(spec_.optimizer.learning_rate, steps_);
+  const double done =
+      static_cast<double>(run_->step) / static_cast<double>(run_->batches->batches());
+  rate_ = static_cast<float>(own * (rate_scale_ + (1 - rate_scale_) * done));
+  replica_->set_learning_rate(*rate_);
 }
 
 // With overlap the push of the window before leaves now: nobody would send it later.
@@ -224,7 +238,7 @@ void PartitionTrainer::resume() {
 // A server's optimizer has its rate from the pushes.
 void PartitionTrainer::set_knobs(const wire::Knobs& knobs) {
   knobs_ = knobs;
-  if (knobs.learning_rate && rule_->trains_locally()) {
+  if (knobs.learning_rate && rule_->trains_locally() && rate_scale_ == 1) {
     guarded([&] { replica_->set_learning_rate(*knobs.learning_rate); });
   }
   if (!knobs.paused) resume();
@@ -261,7 +275,8 @@ void PartitionTrainer::window_trained() {
   run.push.update = updates_->lend();
   run.push.header.member = member_;
   run.push.header.clock = ++clock_;
-  run.push.header.learning_rate = knobs_.learning_rate
+  run.push.header.learning_rate = rate_ ? static_cast<double>(*rate_)
+                                  : knobs_.learning_rate
                                       ? static_cast<double>(*knobs_.learning_rate)
                                       : optim::rate_at(spec_.optimizer.learning_rate, steps_ - 1);
   run.push.base_versions = base_versions_;

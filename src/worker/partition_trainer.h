@@ -68,6 +68,7 @@ class PartitionTrainer {
   void begin(const wire::Lease& lease, PartitionData data);
   void pulled();
   void next_window();
+  void set_rate_of_window();
   bool stays_paused();
   void resume();
   void post_step();
@@ -102,10 +103,12 @@ class PartitionTrainer {
   std::optional<UpdateBuffers> updates_;
   // Destroyed before the buffers: its destructor waits until the device uses none of them.
   std::unique_ptr<backend::Replica> replica_;
-  bool has_adopted_ = false;  // the replica's parameters come from the servers
-  int64_t steps_ = 0;         // of the replica
-  int64_t clock_ = 0;         // windows that it has pushed, or that others had when it came
-  std::unique_ptr<Run> run_;  // the training that is under way
+  bool has_adopted_ = false;     // the replica's parameters come from the servers
+  int64_t steps_ = 0;            // of the replica
+  const double rate_scale_;      // for so many workers, at first (algorithm/gain.h)
+  std::optional<float> rate_{};  // of the window, where it is not the replica's own
+  int64_t clock_ = 0;            // windows that it has pushed, or that others had when it came
+  std::unique_ptr<Run> run_;     // the training that is under way
 };
 
 }  // namespace sluice::worker

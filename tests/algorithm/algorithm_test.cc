@@ -43,11 +43,26 @@ TEST(AlgorithmTest, NamesMayHaveDashesAndCapitals) {
 TEST(AlgorithmTest, AChoiceCrossesTheWire) {
   Choice choice("downpour");
   choice.set("window", int64_t{7}).set("overlap", true);
-  EXPECT_EQ(choice.to_json(), R"({"name":"downpour","window":7,"overlap":true,"bound_gain":true})");
+  EXPECT_EQ(choice.to_json(),
+            R"({"name":"downpour","window":7,"overlap":true,"bound_gain":true,"scale_rate":true})");
   EXPECT_EQ(Choice::from_json(choice.to_json()), choice);
   EXPECT_NE(Choice::from_json(R"({"name":"downpour"})"), choice);
   EXPECT_EQ(Choice::from_json(R"({"name":"downpour"})"), Choice("downpour"));
   EXPECT_THAT(choice.to_update_rule("adam"), HasSubstr(R"("optimizer":{"class_name":"Adam")"));
+}
+
+// What the bound takes from the pushes comes back as larger steps, up to the root of the workers.
+TEST(AlgorithmTest, TheRateGrowsWithTheGainAndAtMostAsTheRootOfTheWorkers) {
+  Choice adag("adag");  // gain M / 5
+  EXPECT_EQ(adag.rate_scale(3), 1);
+  EXPECT_EQ(adag.rate_scale(10), 2);
+  EXPECT_DOUBLE_EQ(adag.rate_scale(100), 10);
+  EXPECT_DOUBLE_EQ(Choice("downpour").rate_scale(4), 2);
+  EXPECT_EQ(Choice("downpour").rate_scale(1), 1);
+  EXPECT_EQ(Choice("async_sgd").rate_scale(30), 1);  // whose workers make no steps
+  EXPECT_EQ(Choice("dynsgd").rate_scale(30), 1);
+  EXPECT_EQ(Choice(adag).set("scale_rate", false).rate_scale(100), 1);
+  EXPECT_EQ(Choice(adag).set("bound_gain", false).rate_scale(100), 1);
 }
 
 TEST(AlgorithmTest, OptionsSayWhatIsWrong) {

@@ -371,7 +371,7 @@ TEST(PartitionTrainerTest, APushThatIsRefusedBehindALeasesEndIsNoLoss) {
 
 // --- y = w x at x = 1 towards 0: loss w^2, and a step at learning rate 1/4 halves w. ---
 
-Job halving_job(bool overlap, const std::string& trainer = "adag") {
+Job halving_job(bool overlap, const std::string& trainer = "adag", int workers = 1) {
   Sequential model;
   model.add(Input({1})).add(Dense({.units = 1, .use_bias = false}));
   wire::TrainingSpec spec = spec_of(model, trainer, 1);
@@ -379,6 +379,7 @@ Job halving_job(bool overlap, const std::string& trainer = "adag") {
   spec.batch_size = 1;
   spec.epochs = 1;
   spec.trainer.set("overlap", overlap);
+  spec.workers = workers;
   const Dataset data =
       Dataset::from_arrays(std::vector<float>(3, 1), std::vector<float>(3, 0), {1});
   return {data, spec, {8}};
@@ -493,6 +494,18 @@ TEST(PartitionTrainerTest, AnotherLearningRateIsInForceFromTheNextStepOn) {
   // w becomes w (1 - 2 rate): 8 -> 4, and then 0 at the rate of 1/2.
   EXPECT_THAT(flat(job.server.updates), ElementsAre(-4, -4, 0));
   EXPECT_EQ(job.server.headers.back().optimizer_rate, std::nullopt) << "only the worker steps";
+}
+
+// Of four workers: twice the rate at first, then 5/3 and 4/3 of it, of whatever is in force.
+TEST(PartitionTrainerTest, OfManyWorkersTheRateIsLargerAndFallsToItsOwn) {
+  Job job = halving_job(false, "adag", 4);
+  PartitionTrainer trainer = job.trainer();
+  trainer.set_knobs({.revision = 1, .learning_rate = 0.1875f});
+  ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+  // 8 (1 - 3/4) = 2; 2 (1 - 5/8) = 3/4; 3/4 (1 - 1/2) = 3/8
+  EXPECT_THAT(flat(job.server.updates), ElementsAre(-6, -1.25, -0.375));
+  ASSERT_EQ(job.server.headers.size(), 3u);
+  EXPECT_FLOAT_EQ(job.server.headers[1].learning_rate, 0.3125);
 }
 
 TEST(PartitionTrainerTest, AServersOptimizerHasAnotherLearningRateFromThePush) {
