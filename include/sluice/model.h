@@ -46,6 +46,8 @@ struct EpochHistory {
   // Of the epoch. In a job with several workers from the moment that the last sample of the epoch
   // before it was counted to the one when its own was; of the first epoch from the start.
   double seconds = 0;
+  // The loss in training is no number, or no better than guessing: see TrainingReport::died.
+  bool died = false;
 };
 
 // What a layer of a model comes to.
@@ -66,7 +68,7 @@ struct FitOptions {
   // Samples in a mini-batch. The last one of an epoch may be smaller; what is larger than the
   // dataset is one batch.
   int64_t batch_size = 32;
-  int epochs = 1;                    // passes over the dataset
+  int epochs = 1;  // passes over the dataset
   // Given, it begins anew, as with Keras' compile(). Otherwise the model's own goes on where it has
   // come to, with all its state, in an earlier call or in the file that the model was loaded from;
   // Adam where it has none.

@@ -84,6 +84,11 @@ struct TrainingReport {
   double staleness_mean = 0;
   int64_t staleness_max = 0;
   std::vector<EpochHistory> history;  // by epoch
+  // What there is to say of a network that was dead when training ended, and what to do: its loss
+  // was not a finite number, or no better than that of outputs which are the same for every record.
+  // Known of models with one output and no penalties, for crossentropies of classes (without label
+  // smoothing) and mse; of others only that the loss is no number. Else empty.
+  std::string died{};
 };
 
 // What all trainers share; a program uses one of the classes below. A trainer holds options only:
@@ -92,8 +97,8 @@ struct TrainingReport {
 // train() starts from the model's weights, blocks until the job has ended, and throws
 // std::invalid_argument for options that make no sense, ShapeError for records that the model
 // cannot take, std::logic_error without init(), RuntimeError when the job fails; the model then
-// keeps the weights it had. Training that diverges is no failure: the loss in the history is NaN
-// then, and a warning is printed.
+// keeps the weights it had. A network that dies is no failure: a warning is printed when it
+// happens, and TrainingReport::died says it.
 //
 // While it runs, the first SIGINT, SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 ends the training: train()
 // throws Interrupted, and the model has what was learned until then. A second one ends the program.

@@ -32,13 +32,16 @@
 #include "core/standard_error.h"
 #include "data/catalog.h"
 #include "launch/signals.h"
+#include "nn/lowering.h"
 #include "nn/model_impl.h"
 #include "show/report.h"
 #include "sluice/errors.h"
 #include "train/adopted_training.h"
 #include "train/builtin_models.h"
+#include "train/chance_level.h"
 #include "train/distributed_job.h"
 #include "train/inference.h"
+#include "train/tasks.h"
 #include "transport/grpc/grpc_transport.h"
 
 namespace sluice::cli {
@@ -51,7 +54,7 @@ constexpr core::Duration kGraceToSave = std::chrono::seconds(12);
 struct JobFlags {
   train::JobConfig config;  // defaults, then --config, then flags
   std::string config_file;
-  std::set<std::string> in_config_file;  // names of fields
+  std::set<std::string> in_config_file;   // names of fields
   std::set<std::string> on_command_line;  // likewise
   std::string log_level = "warn";
   bool print_config = false;
@@ -261,11 +264,17 @@ std::string text_of_gain(const train::JobConfig& config) {
   const algorithm::Choice choice = train::algorithm_of(config);
   const double gain = choice.gain().of(config.workers);
   if (gain <= 1) return "";
-  return fmt::format(
+  std::string text = fmt::format(
       "{} of {} worker(s) moves the servers {:.1f} times as far at once as one worker's step; {}\n",
       choice.name(), config.workers, gain,
       choice.gain().bounded ? "scaled down to 1 (--no-bound-gain: as published)"
                             : "as published (--bound-gain: scaled down to 1)");
+  const double scale = choice.rate_scale(config.workers);
+  if (scale == 1) return text;
+  return text + fmt::format(
+                    "Learning rate: {:.1f} times the optimizer's for so many workers, "
+                    "falling to it until the end (--no-scale-rate: not)\n",
+                    scale);
 }
 
 void announce(const train::JobConfig& config, const std::set<std::string>& adopted,
@@ -307,7 +316,24 @@ show::JobReport report_of(const train::JobConfig& config, const Model& model, co
   report.parameters = model.count_params();
   report.result = std::move(outcome.result);
   report.history = std::move(outcome.history);
+  report.divergence = std::move(outcome.divergence);
   return report;
+}
+
+// A network may also have died in the last epoch, of which the mean loss says little.
+void say_if_dead(const train::JobConfig& config, const Model& model, const Dataset& test,
+                 show::JobReport& report) {
+  const data::Records& records = *test.records();
+  const auto tasks = train::tasks_of(model, records.info(), train::objective_of(config));
+  show::DivergenceWatch watch(
+      train::chance_level(nn::lower(model, nn::parse_tasks(tasks)), records),
+      train::strides_of(config));
+  int epoch = 0;
+  for (const EpochHistory& entry : report.history) watch.ended(++epoch, entry.train);
+  const auto died = watch.ended(0, *report.test);
+  if (!died || report.divergence) return;
+  report.divergence = died;
+  core::write_to_standard_error(died->line() + "\n");
 }
 
 // Says what became of a job that was interrupted, with what was asked for written by now. `report`
@@ -485,6 +511,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
       untested = error.what();
     }
   }
+  if (report.test) say_if_dead(config, model, data.test, report);
   report.total_time_s = core::to_seconds(core::steady_now() - started);
   const bool saved = !config.save.empty() && status == 0;
   if (!config.report.empty()) {

@@ -38,6 +38,7 @@ JobView::JobView(core::World& world, const ShownJob& job, Evaluate evaluate)
       pulled_(evaluate_ ? job.parameters : 0),
       view_(ProgressView::style_for(job.verbose), job.epochs, job.records, world.now()),
       epoch_start_(world.now()),
+      watch_(job.chance, job.strides),
       evaluating_(world.make_strand("evaluate")),
       showing_(world.make_strand("show")) {
   say_waits_in(kStarting);
@@ -234,9 +235,13 @@ void JobView::show_epoch(const EndedEpoch& ended, const std::optional<Metrics>& 
   entry.validation = validation;
   entry.seconds = core::to_seconds(ended.at - epoch_start_);
   epoch_start_ = ended.at;
+  const int number = ended.epoch + 1;
+  entry.died = watch_.is_dead(number, entry.train);
+  const auto died = watch_.ended(number, entry.train);
   history_.push_back(entry);
   if (job_.on_epoch) job_.on_epoch(entry, static_cast<int>(history_.size()));
   view_.epoch_end(ended.epoch, ended.metrics, validation, ended.at);
+  if (died) view_.warn(died->line());
 }
 
 std::vector<EpochHistory> JobView::finish(std::span<const float> parameters) {

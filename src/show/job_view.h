@@ -16,6 +16,7 @@
 #include "core/reply.h"
 #include "core/world.h"
 #include "driver/job_event.h"
+#include "show/divergence.h"
 #include "show/progress_view.h"
 #include "sluice/model.h"
 
@@ -33,6 +34,9 @@ struct ShownJob {
   bool members_come = false;
   // What an epoch's sums come to.
   std::function<Metrics(const wire::EpochMetrics&)> metrics_of{};
+  // For the word that is said when the network dies.
+  std::optional<ChanceLevel> chance{};
+  Strides strides{};
 };
 
 class JobView {
@@ -56,6 +60,8 @@ class JobView {
   // Waits until everything is shown. With the final parameters, of a job that ended well, also
   // epochs that have not been evaluated yet are.
   std::vector<EpochHistory> finish(std::span<const float> parameters);
+  // Then: whether the network was dead in the last epoch.
+  const std::optional<Divergence>& divergence() const { return watch_.divergence(); }
 
  private:
   struct EndedEpoch {
@@ -100,6 +106,7 @@ class JobView {
   std::vector<EndedEpoch> ended_;  // not yet shown
   bool validating_ = false;
   std::vector<EpochHistory> history_;
+  DivergenceWatch watch_;
   driver::WaitsFor waits_;
   std::string said_;                // whom that named when it was last said
   bool settling_ = false;           // for whom the job waits is about to be said

@@ -141,11 +141,6 @@ void ProgressView::epoch_end(int epoch, const Metrics& metrics,
                              const std::optional<Metrics>& validation, core::TimePoint now) {
   const double seconds = core::to_seconds(now - epoch_start_);
   epoch_start_ = now;
-  if (!std::isfinite(metrics.loss) && !std::exchange(diverged_, true)) {
-    say(fmt::format(
-        "warning: training has diverged: the loss of epoch {} is {}; try a smaller learning rate",
-        epoch + 1, format_loss(metrics.loss)));
-  }
   if (style_ == Style::kSilent) return;
   begin_epoch(epoch);
   clear();
@@ -165,10 +160,10 @@ void ProgressView::epoch_end(int epoch, const Metrics& metrics,
 }
 
 void ProgressView::message(const std::string& line) {
-  if (style_ != Style::kSilent) say(line);
+  if (style_ != Style::kSilent) warn(line);
 }
 
-void ProgressView::say(const std::string& line) {
+void ProgressView::warn(const std::string& line) {
   clear();
   core::write_to_standard_error(line + "\n");
 }

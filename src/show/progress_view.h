@@ -34,11 +34,12 @@ class ProgressView {
   // `samples` of `epoch` (from 0) are done, `total_samples` of all epochs.
   void update(int epoch, int64_t samples, int64_t total_samples, const Metrics& metrics,
               core::TimePoint now);
-  // Warns, silent or not, when the loss of an epoch stops being a finite number.
   void epoch_end(int epoch, const Metrics& metrics, const std::optional<Metrics>& validation,
                  core::TimePoint now);
   // A line of its own, without tearing the bar.
   void message(const std::string& line);
+  // Likewise, silent or not.
+  void warn(const std::string& line);
 
  private:
   // "31264/60000 [=====>.....]" and `rest`, as one line of the terminal where that is wide enough.
@@ -46,7 +47,6 @@ class ProgressView {
   std::string bar(int64_t samples, size_t width) const;
   size_t columns() const;
   void begin_epoch(int epoch);
-  void say(const std::string& line);
   void draw(const std::string& line);
   void clear();
 
@@ -61,7 +61,6 @@ class ProgressView {
   int64_t rate_samples_ = 0;
   core::TimePoint rate_since_;
   double rate_ = 0;
-  bool diverged_ = false;
   size_t drawn_ = 0;  // characters of the bar on the terminal's current line
 };
 

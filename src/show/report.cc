@@ -37,6 +37,7 @@ Json epoch_json(const EpochHistory& entry, int epoch) {
   put(json, "", entry.train);
   if (entry.validation) put(json, "val_", *entry.validation);
   json["seconds"] = entry.seconds;
+  if (entry.died) json["died"] = true;
   return json;
 }
 
@@ -142,6 +143,16 @@ Json changes_json(const driver::JobResult& result) {
   return changes;
 }
 
+Json divergence_json(const Divergence& divergence) {
+  Json json = Json::object();
+  if (divergence.epoch > 0) json["epoch"] = divergence.epoch;
+  json["loss"] = divergence.loss;
+  if (divergence.chance) json["loss_of_guessing"] = divergence.chance->loss;
+  json["what"] = divergence.what;
+  json["remedy"] = divergence.remedy;
+  return json;
+}
+
 double samples_per_second(const driver::JobResult& result) {
   return static_cast<double>(result.samples_trained) / std::max(result.training_time_s, 1e-9);
 }
@@ -155,6 +166,7 @@ std::string to_json(const JobReport& report) {
   json["total_time_s"] = report.total_time_s;
   if (report.test) put(json, "test_", *report.test);
   if (!report.interrupted_by.empty()) json["interrupted_by"] = report.interrupted_by;
+  if (report.divergence) json["died"] = divergence_json(*report.divergence);
   json["server_updates"] = result.server_updates;
   json["samples_trained"] = result.samples_trained;
   json["samples_per_second"] = samples_per_second(result);
@@ -199,6 +211,7 @@ std::string to_text(const JobReport& report) {
   } else {
     text += fmt::format("Accuracy: {:.4f} ({}, loss {})\n", report.test->accuracy, set, loss);
   }
+  if (report.divergence) text += report.divergence->line() + "\n";
   for (const auto& [name, value] : report.test->values) {
     text += fmt::format("  {}: {}\n", name, format_loss(value));
   }

@@ -8,6 +8,7 @@
 
 #include "core/atomic_file.h"
 #include "driver/job_result.h"
+#include "show/divergence.h"
 #include "sluice/model.h"
 #include "sluice/status.h"
 
@@ -22,7 +23,8 @@ struct JobReport {
   size_t parameters = 0;
   driver::JobResult result;
   std::vector<EpochHistory> history;
-  std::optional<Metrics> test;  // none of a job that was interrupted
+  std::optional<Divergence> divergence;  // as the network was in the end
+  std::optional<Metrics> test;           // none of a job that was interrupted
   std::string
       interrupted_by;  // "SIGTERM", "server 0 (pid 7 on hostb) was stopped by SIGTERM"; or ""
   // Of what took part, beside Sluice itself: {"backend": "cpu (oneDNN 2.6.3, AVX-512)", ...}.

@@ -19,6 +19,7 @@
 #include "launch/signals.h"
 #include "nn/lowering.h"
 #include "show/job_view.h"
+#include "train/chance_level.h"
 #include "train/evaluation.h"
 #include "train/fits.h"
 #include "train/inference.h"
@@ -201,6 +202,15 @@ std::string evaluation_device(const JobConfig& config, Cluster cluster) {
   return cluster == Cluster::kLocal ? config.device : "auto";
 }
 
+show::Strides strides_of(const JobConfig& config) {
+  const algorithm::Gain gain = algorithm_of(config).gain();
+  const LearningRate rate = effective_optimizer(config).learning_rate;
+  show::Strides strides{
+      .gain = gain.of(config.workers), .bounded = gain.bounded, .workers = config.workers};
+  if (rate.schedule.empty()) strides.learning_rate = rate.number;
+  return strides;
+}
+
 Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, const Dataset& dataset,
                                    std::stop_token stop) {
   const JobConfig& config = job.config;
@@ -226,7 +236,8 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   options.model = model.name();
   SLUICE_RETURN_IF_ERROR(core::check_limits(config.workers + config.servers));
   SLUICE_ASSIGN_OR_RETURN(auto made, make_cluster(job));
-  const Measures measures(model, nn::lower(model, nn::parse_tasks(tasks)));
+  const backend::Graph graph = nn::lower(model, nn::parse_tasks(tasks));
+  const Measures measures(model, graph);
   show::JobView view(world,
                      {.epochs = config.epochs,
                       .records = records->info().records,
@@ -237,7 +248,9 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
                       .metrics_of =
                           [measures](const wire::EpochMetrics& sums) {
                             return measures.of(sums.samples, sums.loss_sum, sums.counters);
-                          }},
+                          },
+                      .chance = chance_level(graph, *records, options.training.class_weight),
+                      .strides = strides_of(config)},
                      validation ? validate_on(validation, job, model, tasks) : nullptr);
   Watchers watchers(view, made.get());
   transport::GrpcTransport transport;
@@ -293,7 +306,7 @@ Result<JobOutcome> run_distributed(const DistributedJob& job, Model& model, cons
   model.impl().training = {effective_optimizer(config), objective.loss,    objective.losses,
                            objective.loss_weights,      objective.metrics, {}};
   model.impl().preprocessing = data::preprocessing_of(dataset.records()->info());
-  return JobOutcome{std::move(*result), std::move(history)};
+  return JobOutcome{std::move(*result), std::move(history), view.divergence()};
 }
 
 }  // namespace sluice::train

@@ -3,11 +3,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "driver/driver.h"
+#include "show/divergence.h"
 #include "sluice/dataset.h"
 #include "sluice/model.h"
 #include "train/job_config.h"
@@ -41,7 +43,11 @@ struct DistributedJob {
 struct JobOutcome {
   driver::JobResult result;
   std::vector<EpochHistory> history;
+  std::optional<show::Divergence> divergence;  // as the network was in the last epoch
 };
+
+// Why such a job may go too far; see show/divergence.h.
+show::Strides strides_of(const JobConfig& config);
 
 // Runs the job; returns when it has ended. On success `model` has the trained weights, of a job
 // that was stopped those that it had got to (JobResult::stopped). Throws std::invalid_argument or

@@ -10,6 +10,7 @@
 #include "show/progress_view.h"
 #include "sluice/dataset.h"
 #include "sluice/model.h"
+#include "train/chance_level.h"
 #include "train/evaluation.h"
 #include "train/fits.h"
 #include "train/inference.h"
@@ -38,6 +39,14 @@ backend::ReplicaOptions replica_options(const FitOptions& options, const Model& 
   result.optimizer = optimizer_of(options, model);
   result.undecayed = nn::undecayed_ranges(model, *result.optimizer);
   return result;
+}
+
+// In one process nothing but the learning rate is to blame.
+show::Strides strides_of(const OptimizerSpec& optimizer) {
+  const LearningRate& rate = optimizer.learning_rate;
+  show::Strides strides;
+  if (rate.schedule.empty()) strides.learning_rate = rate.number;
+  return strides;
 }
 
 // A device is not waited for more often than the bar is drawn.
@@ -114,6 +123,10 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
   }
   show::ProgressView view(show::ProgressView::style_for(options.verbose), options.epochs,
                           training->info().records, now());
+  show::DivergenceWatch watch(
+      train::chance_level(graph, *training,
+                          train::class_weights(options.class_weight, training->info())),
+      strides_of(*compiled.optimizer));
   std::vector<EpochHistory> history;
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto begin = now();
@@ -123,7 +136,9 @@ std::vector<EpochHistory> Model::fit(const Dataset& dataset, const FitOptions& a
     entry.train = measures.of(sums);
     if (evaluator) entry.validation = evaluator->evaluate(replica->parameters(), *validation);
     entry.seconds = core::to_seconds(now() - begin);
+    entry.died = watch.is_dead(epoch + 1, entry.train);
     view.epoch_end(epoch, entry.train, entry.validation, now());
+    if (const auto died = watch.ended(epoch + 1, entry.train)) view.warn(died->line());
     history.push_back(std::move(entry));
   }
   replica->adopt_averages();

@@ -84,8 +84,13 @@ TrainingReport Trainer::train(Model& model, const Dataset& dataset) const {
   }
   if (!outcome.ok()) throw RuntimeError(outcome.status().message());
   const driver::JobResult& result = outcome->result;
-  return {result.training_time_s, result.server_updates, result.samples_trained,
-          result.staleness_mean,  result.staleness_max,  std::move(outcome->history)};
+  return {result.training_time_s,
+          result.server_updates,
+          result.samples_trained,
+          result.staleness_mean,
+          result.staleness_max,
+          std::move(outcome->history),
+          outcome->divergence ? outcome->divergence->line() : ""};
 }
 
 }  // namespace sluice

@@ -84,6 +84,26 @@ TEST_F(LocalTrainingTest, TrainsToTheStatedAccuracyAndReportsExactCounts) {
   EXPECT_EQ(r["workers"].size(), 3u);
   EXPECT_EQ(r["config"]["batch_size"], 16);
   EXPECT_GE(r["staleness"]["max"].get<int>(), 1);
+  EXPECT_FALSE(r.contains("died"));
+  EXPECT_THAT(process.output(), Not(HasSubstr("warning: ")));
+}
+
+TEST_F(LocalTrainingTest, ANetworkThatHasDiedIsSaidWithCauseAndRemedyHereAndInTheReport) {
+  Process process(train(3, {"--trainer", "downpour", "--no-bound-gain", "--learning-rate", "0.5",
+                            "--verbose", "0", "--history", digits().path() + "/history.jsonl"}));
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  EXPECT_THAT(process.output(),
+              testing::AllOf(HasSubstr("warning: "), HasSubstr("no better than guessing"),
+                             HasSubstr("3 workers move the servers 3 times as far"),
+                             HasSubstr("leave out --no-bound-gain")));
+  const json r = report();
+  expect_exact_counts(r, 3);
+  ASSERT_TRUE(r.contains("died")) << r["history"];
+  EXPECT_NEAR(r["died"]["loss_of_guessing"].get<double>(), 2.3, 0.01);
+  EXPECT_EQ(r["history"].back()["died"], true);
+  std::ifstream history(digits().path() + "/history.jsonl");
+  const std::string lines((std::istreambuf_iterator<char>(history)), {});
+  EXPECT_THAT(lines, HasSubstr("\"died\":true"));
 }
 
 // With a momentum of 1 averages stay what the first push had made, which is not much: that is the

@@ -152,6 +152,23 @@ TEST_F(JobViewTest, WhoComesFromElsewhereAndGoesBeforeTheEndIsShownWithTheTime) 
                             "the queue\n"));
 }
 
+TEST_F(JobViewTest, ANetworkThatHasDiedIsSaidOnceToThoseWhoAskForNothingToo) {
+  ShownJob job{.epochs = 4, .records = kRecords, .parameters = kParameters, .verbose = 0};
+  job.metrics_of = [](const wire::EpochMetrics& sums) {
+    return Metrics{sums.loss_sum / static_cast<double>(sums.samples), 0.11};
+  };
+  job.chance = ChanceLevel{2.3, 0.1};
+  JobView view(world_, job, nullptr);
+  for (const auto& [number, loss] : {std::pair{0, 1.5}, {1, 2.31}, {2, 2.32}}) {
+    happens(view, driver::EpochEnded{{number, kRecords, loss * kRecords, {}}});
+  }
+  EXPECT_EQ(stderr_.text(),
+            "warning: the network has died: the loss of epoch 2 is 2.3100, no better than "
+            "guessing (2.3000); try a smaller learning rate\n");
+  ASSERT_TRUE(view.divergence());
+  EXPECT_EQ(view.divergence()->epoch, 2);
+}
+
 // The first epoch's speed is not that of waiting for members.
 TEST_F(JobViewTest, AnEpochsTimeBeginsWithTheFirstLease) {
   const auto view = make_view(world_, 1);

@@ -54,6 +54,22 @@ TEST(ReportTest, JsonHasEveryFigure) {
   }
 }
 
+TEST(ReportTest, ANetworkThatHasDiedIsInItWithCauseAndRemedy) {
+  JobReport report = sample_report();
+  EXPECT_FALSE(nlohmann::json::parse(to_json(report)).contains("died"));
+  report.history[1].died = true;
+  report.divergence = Divergence{2, 2.31, ChanceLevel{2.30, 0.11}, "it has died", "train less"};
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["died"]["epoch"], 2);
+  EXPECT_EQ(json["died"]["loss"], 2.31);
+  EXPECT_EQ(json["died"]["loss_of_guessing"], 2.30);
+  EXPECT_EQ(json["died"]["what"], "it has died");
+  EXPECT_EQ(json["died"]["remedy"], "train less");
+  EXPECT_FALSE(json["history"][0].contains("died"));
+  EXPECT_EQ(json["history"][1]["died"], true);
+  EXPECT_THAT(to_text(report), HasSubstr("warning: it has died; train less\n"));
+}
+
 TEST(ReportTest, WhatPeopleChangedIsInIt) {
   JobReport report = sample_report();
   EXPECT_FALSE(nlohmann::json::parse(to_json(report)).contains("changes"));
