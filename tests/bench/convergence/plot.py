@@ -4,9 +4,10 @@ import math
 import runs
 
 WIDTH, HEIGHT = 800, 360  # of a chart
-LEFT, RIGHT, TOP, BOTTOM = 64, 190, 44, 44
+LEFT, RIGHT, TOP, BOTTOM = 64, 210, 44, 44
 FLOOR, CEILING = 0.90, 1.0  # of the accuracies; what is below is drawn at the floor, with its value
-TITLES = {runs.CNN: "MNIST, convolutional network", runs.MLP: "MNIST, 1 M-parameter MLP"}
+TITLES = {runs.CNN: "Test accuracy: MNIST, convolutional network",
+          runs.MLP: "Test accuracy: MNIST, 1 M-parameter MLP"}
 # Told apart with all common kinds of colour blindness (Okabe and Ito, 2008).
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9"]
 FONT = 'font-family="Helvetica, Arial, sans-serif"'

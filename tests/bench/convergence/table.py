@@ -111,7 +111,7 @@ def published(results, seeds):
         ["run", "trainer", "model", "B", "W", "M", "passes", "time then", "accuracy then",
          "updates then", *OURS], rows)
     text += f"Rows whose default is more than {BELOW} below the published accuracy: "
-    text += "none.\n" if not behind else f"{len(behind)} of {len(rows)}.\n\n"
+    text += f"none of {len(rows)}.\n" if not behind else f"{len(behind)} of {len(rows)}.\n\n"
     text += "".join(f"* {line}\n" for line in behind)
     return text + (_wrapped(f"\nNot measured yet: {', '.join(missing)}.") + "\n\n"
                    if missing else "\n")
