@@ -193,6 +193,13 @@ class Experimental final : public Trainer {
       : Trainer("experimental", std::move(options)) {}
 };
 
+// Rounds: workers train for an epoch each, then all go on from the mean of their weights. `window`
+// must be 0. Dist-Keras: distkeras.trainers.AveragingTrainer.
+class Averaging final : public Trainer {
+ public:
+  explicit Averaging(TrainerOptions options = {}) : Trainer("averaging", std::move(options)) {}
+};
+
 // One worker, as fit() trains: centre = theta. Dist-Keras: distkeras.trainers.SingleTrainer.
 class Single final : public Trainer {
  public:
@@ -204,6 +211,15 @@ class Single final : public Trainer {
     options.workers = 1;
     return options;
   }
+};
+
+// A worker pushes what a window changed; the servers add it block by block, to some blocks while
+// other workers' pushes are added to others. No block is torn and no push lost, but a worker may be
+// given blocks of which some have a push and some have not. Without use_ema. Recht et al., 2011
+// (arXiv:1106.5730). Elephas: mode="hogwild".
+class Hogwild final : public Trainer {
+ public:
+  explicit Hogwild(TrainerOptions options = {}) : Trainer("hogwild", std::move(options)) {}
 };
 
 // AsyncSgd with gradients corrected for what others changed meanwhile:

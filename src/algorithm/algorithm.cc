@@ -15,18 +15,19 @@
 namespace sluice::algorithm {
 
 // Each in the file of its name.
-extern const Algorithm kAdag, kAeasgd, kAsyncDiLoCo, kAsyncSgd, kDcAsgd, kDiLoCo, kDownpour,
-    kDynSgd, kEamsgd, kExperimental, kFedBuff, kFedOpt, kLocalSgd, kSingle, kSlowMo, kSynchronous;
+extern const Algorithm kAdag, kAeasgd, kAsyncDiLoCo, kAsyncSgd, kAveraging, kDcAsgd, kDiLoCo,
+    kDownpour, kDynSgd, kEamsgd, kExperimental, kFedBuff, kFedOpt, kHogwild, kLocalSgd, kSingle,
+    kSlowMo, kSynchronous;
 
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 // As people are shown them: Dist-Keras' first.
-const Algorithm* const kAlgorithms[] = {&kAdag,    &kDownpour,     &kDynSgd,   &kAeasgd,
-                                        &kEamsgd,  &kExperimental, &kSingle,   &kAsyncSgd,
-                                        &kDcAsgd,  &kSynchronous,  &kLocalSgd, &kFedOpt,
-                                        &kFedBuff, &kSlowMo,       &kDiLoCo,   &kAsyncDiLoCo};
+const Algorithm* const kAlgorithms[] = {
+    &kAdag,      &kDownpour, &kDynSgd,   &kAeasgd,  &kEamsgd, &kExperimental,
+    &kAveraging, &kSingle,   &kAsyncSgd, &kHogwild, &kDcAsgd, &kSynchronous,
+    &kLocalSgd,  &kFedOpt,   &kFedBuff,  &kSlowMo,  &kDiLoCo, &kAsyncDiLoCo};
 
 Json as_json(const Choice& choice) {
   Json json = {{"name", choice.algorithm->name}};
@@ -147,6 +148,12 @@ std::string Choice::to_json() const { return as_json(*this).dump(); }
 std::string Choice::to_update_rule(const OptimizerSpec& optimizer,
                                    const std::vector<optim::ParameterRange>& untrained,
                                    const std::vector<optim::ParameterRange>& undecayed) const {
+  if (algorithm->steps_in_place && optimizer.use_ema) {
+    throw std::invalid_argument(
+        fmt::format("optimizer: use_ema: {} has no moment at which the averages and the values are "
+                    "of the same pushes; choose another trainer",
+                    algorithm->name));
+  }
   Json json = as_json(*this);
   json["optimizer"] = optimizer;
   json["untrained"] = ranges_json(untrained);

@@ -35,6 +35,8 @@ struct Algorithm {
   bool answers_with_old = false;
   // The rule wants PushContext::base: a snapshot is kept for each worker.
   bool keeps_bases = false;
+  // Pushes step the servers' values where they lie, several at once. The rule keeps nothing.
+  bool steps_in_place = false;
   int most_workers = 0;  // 0: any number
   // By default; nullptr: the job's. Of algorithms that want another than others.
   const char* optimizer = nullptr;

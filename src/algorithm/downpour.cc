@@ -5,7 +5,8 @@
 //   server   theta~ += delta
 //   gain     M
 //
-// Elephas' asynchronous mode is this with a window of one mini-batch (frequency="batch").
+// Elephas' asynchronous mode is this, but pushes after every window: its frequency="batch" is
+// --window 1, its "epoch" a window of as many mini-batches as a partition has.
 // Dist-Keras: distkeras.trainers.DOWNPOUR.
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
@@ -17,8 +18,8 @@ namespace {
 class DownpourWorker final : public WorkerRule {
  public:
   using WorkerRule::WorkerRule;
-  int64_t push_end(int64_t sequence) const override {
-    return sequence == 0 ? 0 : sequence * window() - 1;
+  int64_t push_end(int64_t sequence, int64_t epoch_steps) const override {
+    return sequence == 0 ? 0 : sequence * window(epoch_steps) - 1;
   }
 };
 

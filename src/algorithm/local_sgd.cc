@@ -8,7 +8,7 @@
 //
 // All workers of a round start from the same theta~, so that adding the mean change is the mean of
 // the weights. Windows are as long at every worker (but for a partition's last), which keeps the
-// mean unbiased. Elephas' synchronous mode is this with one round in all.
+// mean unbiased.
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
 #include "algorithm/window_options.h"
@@ -16,17 +16,6 @@
 
 namespace sluice::algorithm {
 namespace {
-
-class LocalSgdRule final : public RoundRule {
- public:
-  using RoundRule::RoundRule;
-
- protected:
-  double weight_of(const PushContext& context) const override { return context.steps; }
-  void step(std::span<const float> old_values, std::span<float> result, size_t) override {
-    for (size_t i = 0; i < result.size(); ++i) result[i] += old_values[i];
-  }
-};
 
 constexpr OptionSpec kOptions[] = {window_option(25)};
 
@@ -38,8 +27,8 @@ extern constinit const Algorithm kLocalSgd{
     .options = kOptions,
     .rounds = true,
     .worker = make_change_worker,
-    .server = [](const Options&, const OptimizerSpec&, const Shard& shard)
-        -> std::unique_ptr<UpdateRule> { return std::make_unique<LocalSgdRule>(shard); },
+    .server = [](const Options&, const OptimizerSpec&,
+                 const Shard& shard) { return make_mean_change_rule(shard); },
 };
 
 }  // namespace sluice::algorithm

@@ -49,6 +49,17 @@ class AddRule final : public UpdateRule {
   const Gain gain_;
 };
 
+class MeanChangeRule final : public RoundRule {
+ public:
+  using RoundRule::RoundRule;
+
+ protected:
+  double weight_of(const PushContext& context) const override { return context.steps; }
+  void step(std::span<const float> old_values, std::span<float> result, size_t) override {
+    for (size_t i = 0; i < result.size(); ++i) result[i] += old_values[i];
+  }
+};
+
 class RuleWithState final : public UpdateRule {
  public:
   RuleWithState(std::unique_ptr<UpdateRule> rule, std::vector<optim::ParameterRange> untrained,
@@ -112,6 +123,10 @@ void add_scaled(std::span<const float> a, std::span<const float> b, float factor
   } else {
     add_product(a.data(), b.data(), factor, sum.data(), sum.size());
   }
+}
+
+std::unique_ptr<UpdateRule> make_mean_change_rule(const Shard& shard) {
+  return std::make_unique<MeanChangeRule>(shard);
 }
 
 std::unique_ptr<UpdateRule> make_add_rule(Gain gain) { return std::make_unique<AddRule>(gain); }

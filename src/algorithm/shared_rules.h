@@ -79,4 +79,8 @@ class RoundRule : public MeanRule {
   }
 };
 
+// theta' = theta + mean of the round's changes, each weighted by its mini-batches: the mean of the
+// workers' weights, as all began from theta.
+std::unique_ptr<UpdateRule> make_mean_change_rule(const Shard& shard);
+
 }  // namespace sluice::algorithm

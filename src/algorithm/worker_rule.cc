@@ -4,11 +4,11 @@
 
 namespace sluice::algorithm {
 
-int64_t WorkerRule::pushes(int64_t steps) const {
-  int64_t due = steps / window_;  // push_end grows by one window a push
-  while (push_end(due + 1) <= steps) ++due;
-  while (push_end(due) > steps) --due;
-  return due + (push_end(due) < steps ? 1 : 0);
+int64_t WorkerRule::pushes(int64_t steps, int64_t epoch_steps) const {
+  int64_t due = steps / window(epoch_steps);  // push_end grows by one window a push
+  while (push_end(due + 1, epoch_steps) <= steps) ++due;
+  while (push_end(due, epoch_steps) > steps) --due;
+  return due + (push_end(due, epoch_steps) < steps ? 1 : 0);
 }
 
 float mean_over(int64_t steps) { return 1.0f / static_cast<float>(std::max<int64_t>(steps, 1)); }

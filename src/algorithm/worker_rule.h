@@ -20,16 +20,21 @@ enum class Adoption {
 
 class WorkerRule {
  public:
-  // `window`: mini-batches between two exchanges, at least 1.
+  // A window as long as an epoch of the partition.
+  static constexpr int64_t kEpoch = 0;
+
+  // `window`: mini-batches between two exchanges, at least 1, or kEpoch.
   explicit WorkerRule(int64_t window) : window_(window) {}
   virtual ~WorkerRule() = default;
 
-  // How many steps are trained when push `sequence` (from 1) is due, not counting the end of the
-  // partition. push_end(0) is 0.
-  virtual int64_t push_end(int64_t sequence) const { return sequence * window_; }
+  // How many steps are trained when push `sequence` (from 1) of a partition with `epoch_steps`
+  // steps in an epoch is due, not counting the partition's end. That of push 0 is 0.
+  virtual int64_t push_end(int64_t sequence, int64_t epoch_steps) const {
+    return sequence * window(epoch_steps);
+  }
   // Pushes of a partition of `steps` steps: every due one, and one more for steps behind the last
   // of them, so that no sample is left out.
-  int64_t pushes(int64_t steps) const;
+  int64_t pushes(int64_t steps, int64_t epoch_steps) const;
 
   virtual Contribution contribution() const { return Contribution::kChange; }
   // What a change or a sum of gradients of `steps` steps is multiplied by when it is pushed.
@@ -39,7 +44,9 @@ class WorkerRule {
   virtual float pull_rate() const { return 0; }
 
   bool trains_locally() const { return contribution() != Contribution::kGradient; }
-  int64_t window() const { return window_; }
+  int64_t window(int64_t epoch_steps) const {
+    return window_ != kEpoch ? window_ : epoch_steps > 1 ? epoch_steps : 1;
+  }
 
  private:
   int64_t window_;

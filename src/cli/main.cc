@@ -85,7 +85,7 @@ void wait_passively(char** argv) {
 // gRPC's, which would then be read as standard input. This one can be neither read nor written.
 // Runs before the libraries' initialization, which opens files already: not through the C library's
 // functions, which sanitizers replace and have not set up by then.
-[[gnu::no_sanitize("address", "thread", "undefined")]] void keep_standard_numbers() {
+__attribute__((no_sanitize("address", "thread", "undefined"))) void keep_standard_numbers() {
   for (int standard = STDIN_FILENO; standard <= STDERR_FILENO; ++standard) {
     if (::syscall(SYS_fcntl, standard, F_GETFD) >= 0) continue;
     (void)::syscall(SYS_openat, AT_FDCWD, "/dev/null", O_PATH | O_CLOEXEC, 0);

@@ -45,6 +45,7 @@ class BatchPlan {
             Shuffle shuffle);
 
   int64_t steps() const { return steps_per_epoch_ * epochs_; }
+  int64_t steps_per_epoch() const { return steps_per_epoch_; }
   int epoch_of(int64_t step) const { return static_cast<int>(step / steps_per_epoch_); }
   int64_t batch_size(int64_t step) const;
   // Indices into the partition of the records of a batch; valid until the next call. Cheap while

@@ -28,7 +28,7 @@ CoordinatorOptions bounded(CoordinatorOptions options) {
 
 std::shared_ptr<const PushPlan> single_pushes(size_t partitions) {
   const std::vector<int64_t> ones(partitions, 1);
-  return std::make_shared<PushPlan>(ones, ones, 1, [](int64_t push) { return push; });
+  return std::make_shared<PushPlan>(ones, ones, 1, [](int64_t push, int64_t) { return push; });
 }
 
 }  // namespace

@@ -51,7 +51,9 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   }
   const std::shared_ptr rule = training.trainer.worker_rule();
   result.plan = std::make_shared<PushPlan>(options.pushes, std::move(epoch_steps), training.epochs,
-                                           [rule](int64_t push) { return rule->push_end(push); });
+                                           [rule](int64_t push, int64_t steps_of_an_epoch) {
+                                             return rule->push_end(push, steps_of_an_epoch);
+                                           });
   return result;
 }
 

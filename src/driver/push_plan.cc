@@ -26,7 +26,8 @@ PushPlan::PushPlan(std::vector<int64_t> pushes, std::vector<int64_t> epoch_steps
 
 int64_t PushPlan::steps_before(int64_t partition, int64_t push) const {
   const int64_t all = epoch_steps(partition) * epochs_;
-  return push > pushes(partition) ? all : std::min(push_end_(push - 1), all);
+  return push > pushes(partition) ? all
+                                  : std::min(push_end_(push - 1, epoch_steps(partition)), all);
 }
 
 int64_t PushPlan::push_at(int64_t partition, int64_t step, int64_t first, int64_t last) const {

@@ -14,7 +14,7 @@ namespace sluice::driver {
 class PushPlan {
  public:
   // As algorithm::WorkerRule::push_end(): never falls.
-  using PushEnd = std::function<int64_t(int64_t)>;
+  using PushEnd = std::function<int64_t(int64_t push, int64_t epoch_steps)>;
 
   // By partition: how many pushes its training takes, and how many steps an epoch of it has.
   PushPlan(std::vector<int64_t> pushes, std::vector<int64_t> epoch_steps, int epochs,

@@ -11,9 +11,10 @@
 namespace sluice::server {
 namespace {
 
-// 8 KiB each of old values, update and result stay in a first-level cache of 32 KiB together, and
-// then the result with its old and new averages; blocks of 32 KiB were a third slower.
-constexpr size_t kBlock = 2048;
+// 2048 floats: 8 KiB each of old values, update and result stay in a first-level cache of 32 KiB
+// together, and then the result with its old and new averages; blocks of 32 KiB were a third
+// slower.
+constexpr size_t kBlock = LiveValues::kBlock;
 
 }  // namespace
 
@@ -79,9 +80,27 @@ Result<wire::PullReply> ShardStore::pull_averages() const {
 }
 
 Result<ShardStore::Snapshot> ShardStore::snapshot() const {
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  if (snapshot_.values.owner && live_) {
+    lock.unlock();
+    return copied();
+  }
   if (snapshot_.values.owner) return snapshot_;
   return failed_precondition(fmt::format("shard {}: no values assigned yet", shard_.index));
+}
+
+// Its version is that of a moment before the first block was copied, so that no push in it counts
+// as missing.
+Result<ShardStore::Snapshot> ShardStore::copied() const {
+  Snapshot copy;
+  {
+    std::lock_guard lock(mutex_);
+    copy.version = machine_.values_version();
+  }
+  const auto buffer = pool_->take();
+  live_->copy_to(buffer->span().first(shard_.size));
+  copy.values = payload_of(buffer);
+  return copy;
 }
 
 ShardStore::Report ShardStore::report() const {
@@ -104,7 +123,7 @@ std::vector<wire::LedgerReply::PartitionCount> ShardStore::partitions() const {
 void ShardStore::take(Call call) {
   const Result<bool> its_turn = guarded("hold", [&]() -> Result<bool> {
     std::lock_guard lock(mutex_);
-    return turns_.arrive(call);
+    return turns_.arrive(call, beside(call));
   });
   if (!its_turn.ok()) {
     std::visit([&](auto& refused) { refused.reply(its_turn.status()); }, call);
@@ -116,14 +135,23 @@ void ShardStore::take(Call call) {
 // Serves the call, whose turn it is, and then those that are held. If this could throw, the shard
 // would be left with a turn that nobody ends.
 void ShardStore::serve_turns(Call call) noexcept {
-  for (std::optional<Call> next = std::move(call); next; next = finish_turn()) {
+  for (std::optional<Call> next = std::move(call); next;) {
+    const auto its_beside = beside(*next);
     std::visit([this](auto& its) { serve(its); }, *next);
+    next = finish_turn(its_beside);
   }
 }
 
-std::optional<ShardStore::Call> ShardStore::finish_turn() {
+std::optional<ShardStore::Call> ShardStore::finish_turn(Turns<Call>::Beside beside) {
   std::lock_guard lock(mutex_);
-  return turns_.finish();
+  return turns_.finish(beside);
+}
+
+// Pushes of one partition follow one another, or a repetition could be taken for the first time.
+Turns<ShardStore::Call>::Beside ShardStore::beside(const Call& call) const {
+  const auto* push = std::get_if<Push>(&call);
+  if (push == nullptr || algorithm_ == nullptr || !algorithm_->steps_in_place) return std::nullopt;
+  return push->header.id.partition;
 }
 
 void ShardStore::serve(Assign& call) {
@@ -133,19 +161,18 @@ void ShardStore::serve(Assign& call) {
 }
 
 void ShardStore::serve(Push& call) {
-  Result<Answer> answer = guarded("exchange", [&]() -> Result<Answer> {
-    {
-      std::lock_guard lock(mutex_);
-      held_.reserve(held_.size() + 1);
-    }
-    return push_now(call.header, call.update);
+  std::list<Answer> answer;  // its place is made first: nothing may fail once the push is counted
+  const Status status = guarded("exchange", [&]() -> Status {
+    answer.emplace_back();
+    SLUICE_ASSIGN_OR_RETURN(answer.front(), push_now(call));
+    return ok_status();
   });
   call.update = {};
-  if (!answer.ok()) return call.reply(answer.status());
-  answer->reply = std::move(call.reply);
+  if (!status.ok()) return call.reply(status);
+  answer.front().reply = std::move(call.reply);
   {
     std::lock_guard lock(mutex_);
-    held_.push_back(*std::move(answer));  // there is room
+    held_.splice(held_.end(), answer);
   }
   answer_held();
 }
@@ -179,25 +206,26 @@ void ShardStore::serve(SetGate& call) {
 // Answers whoever need not wait any more, outside of the lock. Takes no memory: nobody could be
 // told that there is none.
 void ShardStore::answer_held() noexcept {
-  while (std::optional<Answer> answer = take_ready()) {
-    answer->reply(guarded("exchange", [&] { return reply_to(*answer); }));
+  std::list<Answer> ready;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto next = held_.begin(); next != held_.end();) {
+      const auto one = next++;
+      if (machine_.may_answer(one->member, one->clock)) ready.splice(ready.end(), held_, one);
+    }
+  }
+  for (Answer& answer : ready) {
+    answer.reply(guarded("exchange", [&] { return reply_to(answer); }));
   }
 }
 
-std::optional<ShardStore::Answer> ShardStore::take_ready() {
-  std::lock_guard lock(mutex_);
-  const auto ready = std::find_if(held_.begin(), held_.end(), [this](const Answer& one) {
-    return machine_.may_answer(one.member, one.clock);
-  });
-  if (ready == held_.end()) return std::nullopt;
-  std::optional<Answer> answer = std::move(*ready);
-  held_.erase(ready);
-  return answer;
-}
-
 Result<wire::ExchangeReply> ShardStore::reply_to(const Answer& answer) {
+  Snapshot copy;
+  if (live_) {
+    SLUICE_ASSIGN_OR_RETURN(copy, copied());
+  }
   std::lock_guard lock(mutex_);
-  const Snapshot& now = snapshot_;
+  const Snapshot& now = copy.values.owner ? copy : snapshot_;
   const Snapshot& given = answer.given ? *answer.given : now;
   const bool keeps =
       algorithm_ != nullptr && (algorithm_->keeps_bases || algorithm_->answers_with_old);
@@ -223,6 +251,10 @@ Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
   auto buffer = pool_->take();
   PayloadReader(values).copy(buffer->span().first(shard_.size));
   Snapshot next{.values = payload_of(std::move(buffer))};
+  if (algorithm_ != nullptr && algorithm_->steps_in_place) {
+    if (!live_) live_ = std::make_unique<LiveValues>(shard_.size);
+    live_->assign(values);
+  }
   if (rule_.average) next.averages = next.values;
   // What was there before may be freed here: after the lock.
   std::lock_guard lock(mutex_);
@@ -231,8 +263,8 @@ Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
   return ok_status();
 }
 
-Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
-                                                const wire::ReceivedPayload& update) {
+Result<ShardStore::Answer> ShardStore::push_now(const Push& call) {
+  const auto& [header, update, reply] = call;
   using Kind = ShardMachine::PushAction::Kind;
   ShardMachine::PushAction action;
   Snapshot now;
@@ -258,6 +290,7 @@ Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
     SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
     return answer;
   }
+  if (live_) return push_in_place(call, action.context, std::move(answer));
   if (with_old) answer.given = now;
   action.context.base = base.values;
 
@@ -271,6 +304,19 @@ Result<ShardStore::Answer> ShardStore::push_now(const wire::PushHeader& header,
     next->version = machine_.values_version();
     std::swap(snapshot_, *next);
   }
+  update_seconds_ += core::to_seconds(end - start);
+  return answer;
+}
+
+// While others do the same.
+Result<ShardStore::Answer> ShardStore::push_in_place(const Push& call,
+                                                     const algorithm::PushContext& context,
+                                                     Answer answer) {
+  const core::TimePoint start = world_.now();
+  live_->apply(*rule_.update, call.update, context);
+  const core::TimePoint end = world_.now();
+  std::lock_guard lock(mutex_);
+  machine_.applied(call.header, context, /*published=*/true, end);
   update_seconds_ += core::to_seconds(end - start);
   return answer;
 }

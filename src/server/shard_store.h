@@ -7,6 +7,9 @@
 // shares the snapshot: without copying, never torn, and without waiting for a push that is being
 // applied. A push that fails, for whatever reason, has changed nothing.
 //
+// Of an algorithm that steps in place (Hogwild) pushes of different partitions change the values at
+// the same time, block by block (live_values.h), and whoever pulls gets a copy.
+//
 // Pushes, fences and assignments are decided one at a time, in the order in which they came
 // (shard_machine.h), so that a fence's answer includes the push that was being applied. No thread
 // waits for its turn: a call that comes during another's turn is held with its message and its
@@ -20,6 +23,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -32,6 +36,7 @@
 #include "core/reply.h"
 #include "core/world.h"
 #include "server/buffer_pool.h"
+#include "server/live_values.h"
 #include "server/shard_machine.h"
 #include "server/turns.h"
 #include "sluice/status.h"
@@ -124,20 +129,24 @@ class ShardStore {
 
   void take(Call call);
   void serve_turns(Call call) noexcept;
-  std::optional<Call> finish_turn();
+  std::optional<Call> finish_turn(Turns<Call>::Beside beside);
+  Turns<Call>::Beside beside(const Call& call) const;
   // At the call's turn.
   void serve(Assign& call);
   void serve(Push& call);
   void serve(Fence& call);
   void serve(SetGate& call);
   Status assign_now(const wire::ReceivedPayload& values);
-  Result<Answer> push_now(const wire::PushHeader& header, const wire::ReceivedPayload& update);
+  Result<Answer> push_now(const Push& call);
+  Result<Answer> push_in_place(const Push& call, const algorithm::PushContext& context,
+                               Answer answer);
   Status end_round(bool flush);
   void answer_held() noexcept;
-  std::optional<Answer> take_ready();
   Result<wire::ExchangeReply> reply_to(const Answer& answer);
   wire::Payload base_of(const wire::PushHeader& header) const;
   Result<Snapshot> snapshot() const;
+  // Takes a copy of the values that are stepped in place.
+  Result<Snapshot> copied() const;
   wire::Payload payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const;
   std::optional<Snapshot> updated(const Snapshot& old, const wire::ReceivedPayload& update,
                                   const algorithm::PushContext& context);
@@ -155,7 +164,8 @@ class ShardStore {
   Turns<Call> turns_;
   ShardMachine machine_;
   Snapshot snapshot_;  // changed by the call whose turn it is
-  std::vector<Answer> held_;
+  std::unique_ptr<LiveValues> live_;  // instead, where the algorithm steps in place
+  std::list<Answer> held_;
   std::map<int, Given> given_;  // by worker, of algorithms that ask for it
   double update_seconds_ = 0;
 };

@@ -132,7 +132,7 @@ size_t ledger_bytes(const TrainingSpec& spec) {
 
 // Where an epoch of a partition is one mini-batch, each of a window is of another.
 size_t push_header_bytes(const TrainingSpec& spec) {
-  const int64_t epochs = std::min<int64_t>(spec.trainer.worker_rule()->window(), spec.epochs);
+  const int64_t epochs = std::min<int64_t>(spec.trainer.worker_rule()->window(1), spec.epochs);
   return metrics_bytes(spec, epochs) + kOtherBytes;
 }
 

@@ -16,6 +16,7 @@ class PartitionBatches final : public data::BatchSource {
       : data_(std::move(data)), plan_(plan) {}
 
   int64_t batches() const override { return plan_.steps(); }
+  int64_t batches_per_epoch() const { return plan_.steps_per_epoch(); }
   int64_t size(int64_t batch) const override { return plan_.batch_size(batch); }
   int epoch_of(int64_t batch) const override { return plan_.epoch_of(batch); }
   void fill(int64_t batch, data::TargetForm form, std::span<float> x, std::span<float> y) override {

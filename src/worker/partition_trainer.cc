@@ -133,7 +133,7 @@ void PartitionTrainer::begin(const wire::Lease& lease, PartitionData data) {
                              spec_.seed,
                              spec_.shuffle ? data::Shuffle::kEachEpoch : data::Shuffle::kNone);
   run.batches.emplace(std::move(data), plan);
-  run.last = std::min(lease.last, rule_->pushes(run.batches->batches()));
+  run.last = std::min(lease.last, rule_->pushes(run.batches->batches(), epoch_steps()));
   run.id = {lease.partition, lease.incarnation, lease.next_sequence - 1};
   // Nothing of a window that was cut short goes into the next, nor does its centre or update travel
   // any more.
@@ -180,6 +180,8 @@ void PartitionTrainer::pulled() {
 // A worker that comes while others train begins where they are, and is not waited for before.
 void PartitionTrainer::catch_up() { clock_ = std::max(clock_, run_->client.clock()); }
 
+int64_t PartitionTrainer::epoch_steps() const { return run_->batches->batches_per_epoch(); }
+
 // What the answer to a push does to the replica, when nothing else is under way.
 backend::OwnUpdate PartitionTrainer::own_update() const {
   const bool pulls = rule_->adoption() == algorithm::Adoption::kPullTowards;
@@ -195,8 +197,8 @@ void PartitionTrainer::next_window() {
   if (run.id.sequence >= run.last || run.draining) return wind_up();
   if (stays_paused()) return;
   const int64_t sequence = ++run.id.sequence;
-  run.step = rule_->push_end(sequence - 1);
-  run.end = std::min(rule_->push_end(sequence), run.batches->batches());
+  run.step = rule_->push_end(sequence - 1, epoch_steps());
+  run.end = std::min(rule_->push_end(sequence, epoch_steps()), run.batches->batches());
   run.push = {};
   run.push.header.id = run.id;
   run.push.header.worker = worker_;

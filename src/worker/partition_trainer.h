@@ -67,6 +67,7 @@ class PartitionTrainer {
 
   void begin(const wire::Lease& lease, PartitionData data);
   void pulled();
+  int64_t epoch_steps() const;
   void next_window();
   void set_rate_of_window();
   bool stays_paused();

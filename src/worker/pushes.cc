@@ -12,7 +12,7 @@ std::vector<int64_t> pushes_by_partition(const wire::TrainingSpec& spec) {
   for (int64_t p = 0; p < spec.partitions; ++p) {
     const data::BatchPlan plan(p, partitioning.size(p), spec.batch_size, spec.epochs, spec.seed,
                                data::Shuffle::kNone);
-    pushes.push_back(rule->pushes(plan.steps()));
+    pushes.push_back(rule->pushes(plan.steps(), plan.steps_per_epoch()));
   }
   return pushes;
 }

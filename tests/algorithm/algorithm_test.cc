@@ -27,7 +27,8 @@ TEST(AlgorithmTest, EveryOneSaysWhatItIsAndMakesBothHalves) {
   for (const Algorithm* algorithm : algorithms()) {
     const Choice choice(algorithm->name);
     EXPECT_STRNE(algorithm->summary, "");
-    EXPECT_EQ(choice.worker_rule()->window(), choice.options.whole("window"));
+    const int64_t window = choice.options.has("window") ? choice.options.whole("window") : 7;
+    EXPECT_EQ(choice.worker_rule()->window(/*epoch_steps=*/7), window);
     EXPECT_NE(algorithm->server(choice.options, OptimizerSpec("adam"), {16}), nullptr);
     for (const OptionSpec& option : algorithm->options) {
       EXPECT_STRNE(option.help, "");

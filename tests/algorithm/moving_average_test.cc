@@ -1,6 +1,6 @@
 #include "algorithm/moving_average.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <cmath>
 #include <vector>
@@ -93,13 +93,23 @@ TEST(MovingAverageTest, TheAverageOfWhatIsNotTrainedIsTheValue) {
   }
 }
 
-TEST(MovingAverageTest, IsKeptForEveryTrainerAndOnlyWithUseEma) {
+TEST(MovingAverageTest, IsKeptForEveryTrainerThatCanAndOnlyWithUseEma) {
   for (const std::string& trainer : algorithm_names()) {
+    if (find_algorithm(trainer).steps_in_place) continue;
     const auto rule_of = [&](const OptimizerSpec& optimizer) {
       return make_shard_rule(Choice(trainer).to_update_rule(optimizer, {{3, 4}}), 8);
     };
     EXPECT_TRUE(rule_of("adam(use_ema=true)").average.has_value()) << trainer;
     EXPECT_FALSE(rule_of("adam").average.has_value()) << trainer;
+  }
+}
+
+TEST(MovingAverageTest, WhereValuesAreSteppedInPlaceItIsRefused) {
+  try {
+    Choice("hogwild").to_update_rule("adam(use_ema=true)");
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("use_ema: hogwild has no moment"));
   }
 }
 

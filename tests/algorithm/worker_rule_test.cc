@@ -5,14 +5,16 @@
 namespace sluice::algorithm {
 namespace {
 
+constexpr int64_t kEpochSteps = 9;  // which most rules do not ask for
+
 std::unique_ptr<WorkerRule> make(const std::string& trainer, int64_t window) {
   return Choice(trainer).set("window", window).worker_rule();
 }
 
 TEST(WorkerRuleTest, AdagPushesAfterEveryWindowAndDividesByIt) {
   const auto rule = make("adag", 4);
-  EXPECT_EQ(rule->push_end(1), 4);
-  EXPECT_EQ(rule->push_end(2), 8);
+  EXPECT_EQ(rule->push_end(1, kEpochSteps), 4);
+  EXPECT_EQ(rule->push_end(2, kEpochSteps), 8);
   EXPECT_EQ(rule->update_scale(4), 0.25f);
 }
 
@@ -23,9 +25,9 @@ TEST(WorkerRuleTest, AdagDividesAShorterLastWindowByItsOwnSteps) {
 
 TEST(WorkerRuleTest, DownpourPushesTheWholeDeltaOneStepBeforeTheWindowIsFull) {
   const auto rule = make("downpour", 4);
-  EXPECT_EQ(rule->push_end(0), 0);
-  EXPECT_EQ(rule->push_end(1), 3);
-  EXPECT_EQ(rule->push_end(2), 7);
+  EXPECT_EQ(rule->push_end(0, kEpochSteps), 0);
+  EXPECT_EQ(rule->push_end(1, kEpochSteps), 3);
+  EXPECT_EQ(rule->push_end(2, kEpochSteps), 7);
   EXPECT_EQ(rule->update_scale(3), 1.0f);
   EXPECT_EQ(make("adag", 1)->update_scale(0), 1.0f) << "an empty window is no division by zero";
 }
@@ -33,17 +35,27 @@ TEST(WorkerRuleTest, DownpourPushesTheWholeDeltaOneStepBeforeTheWindowIsFull) {
 // Dist-Keras: floor(T / W) commits for T steps; here the tail is pushed too.
 TEST(WorkerRuleTest, PushesAreTheDueOnesAndOneForTheTail) {
   const auto adag = make("adag", 5);
-  EXPECT_EQ(adag->pushes(0), 0);
-  EXPECT_EQ(adag->pushes(4), 1);
-  EXPECT_EQ(adag->pushes(5), 1);
-  EXPECT_EQ(adag->pushes(6), 2);
-  EXPECT_EQ(adag->pushes(6250), 1250) << "a third of the MNIST job's 3,750";
+  EXPECT_EQ(adag->pushes(0, kEpochSteps), 0);
+  EXPECT_EQ(adag->pushes(4, kEpochSteps), 1);
+  EXPECT_EQ(adag->pushes(5, kEpochSteps), 1);
+  EXPECT_EQ(adag->pushes(6, kEpochSteps), 2);
+  EXPECT_EQ(adag->pushes(6250, kEpochSteps), 1250) << "a third of the MNIST job's 3,750";
   const auto downpour = make("downpour", 5);
-  EXPECT_EQ(downpour->pushes(3), 1);
-  EXPECT_EQ(downpour->pushes(4), 1);
-  EXPECT_EQ(downpour->pushes(9), 2);
-  EXPECT_EQ(downpour->pushes(10), 3);
-  EXPECT_EQ(make("downpour", 1)->pushes(3), 4) << "the first push of window 1 is empty";
+  EXPECT_EQ(downpour->pushes(3, kEpochSteps), 1);
+  EXPECT_EQ(downpour->pushes(4, kEpochSteps), 1);
+  EXPECT_EQ(downpour->pushes(9, kEpochSteps), 2);
+  EXPECT_EQ(downpour->pushes(10, kEpochSteps), 3);
+  EXPECT_EQ(make("downpour", 1)->pushes(3, kEpochSteps), 4)
+      << "the first push of window 1 is empty";
+}
+
+TEST(WorkerRuleTest, AveragingPushesOnceAnEpochOfWhateverLength) {
+  const auto rule = Choice("averaging").worker_rule();
+  EXPECT_EQ(rule->push_end(1, 9), 9);
+  EXPECT_EQ(rule->push_end(2, 9), 18);
+  EXPECT_EQ(rule->push_end(2, 1), 2);
+  EXPECT_EQ(rule->pushes(3 * 9, 9), 3);
+  EXPECT_EQ(rule->pushes(0, 0), 0) << "a partition without records";
 }
 
 TEST(WorkerRuleTest, DeltaRulesTrainLocally) {

@@ -122,7 +122,7 @@ class RandomJob {
     // Ten steps an epoch, windows of four.
     options.plan = std::make_shared<PushPlan>(std::vector<int64_t>(kPartitions, 8),
                                               std::vector<int64_t>(kPartitions, 10), 3,
-                                              [](int64_t push) { return 4 * push; });
+                                              [](int64_t push, int64_t) { return 4 * push; });
     options.stall_timeout = 40s;
     options.idle_timeout = 60s;
     return options;

@@ -24,7 +24,7 @@ class CoordinatorSharesTest : public CoordinatorFixture {
   static CoordinatorOptions with_plan(CoordinatorOptions options) {
     options.plan = std::make_shared<PushPlan>(std::vector<int64_t>(3, 300),
                                               std::vector<int64_t>(3, 100 * kSteps), 3,
-                                              [](int64_t push) { return push * kSteps; });
+                                              [](int64_t push, int64_t) { return push * kSteps; });
     return options;
   }
   void SetUp() override {

@@ -17,7 +17,7 @@ constexpr int64_t kA = 71, kB = 72;  // members
 // Two partitions of two epochs of four pushes.
 class LeaseTableTest : public testing::Test {
  protected:
-  const PushPlan plan{{8, 8}, {4, 4}, 2, [](int64_t push) { return push; }};
+  const PushPlan plan{{8, 8}, {4, 4}, 2, [](int64_t push, int64_t) { return push; }};
   LeaseTable table{plan};
 };
 
@@ -103,7 +103,7 @@ TEST(LeaseTablePropertyTest, EveryPushIsTrainedHeldOrFree) {
     const auto below = [&](int64_t n) {
       return static_cast<int64_t>(chance.below(static_cast<uint64_t>(n)));
     };
-    const PushPlan plan({9, 14}, {10, 15}, 3, [](int64_t push) { return 3 * push + 1; });
+    const PushPlan plan({9, 14}, {10, 15}, 3, [](int64_t push, int64_t) { return 3 * push + 1; });
     LeaseTable table(plan);
     std::map<Key, Interval> held;
     int64_t trained = 0;

@@ -10,7 +10,7 @@ namespace {
 // Two partitions of 10 and one of 9 steps an epoch, three epochs, windows of four.
 class PushPlanTest : public testing::Test {
  protected:
-  const PushPlan plan{{8, 8, 7}, {10, 10, 9}, 3, [](int64_t push) { return 4 * push; }};
+  const PushPlan plan{{8, 8, 7}, {10, 10, 9}, 3, [](int64_t push, int64_t) { return 4 * push; }};
 };
 
 TEST_F(PushPlanTest, APushBelongsToTheEpochInWhichItsWindowBegins) {
@@ -47,7 +47,7 @@ TEST_F(PushPlanTest, AStepBelongsToAPush) {
 }
 
 TEST(LongWindowTest, EpochsMayHaveNoWindow) {
-  const PushPlan plan({2}, {3}, 5, [](int64_t push) { return 10 * push; });
+  const PushPlan plan({2}, {3}, 5, [](int64_t push, int64_t) { return 10 * push; });
   EXPECT_EQ(plan.epoch_of(0, 1), 0);
   EXPECT_EQ(plan.epoch_of(0, 2), 3);
   for (const int epoch : {0, 1, 2}) EXPECT_EQ(plan.epoch_end(0, epoch), 1) << epoch;
@@ -63,8 +63,10 @@ TEST(DownpourTest, PushesAreCountedAsItsRuleSays) {
     trainer = "downpour";
     trainer.set("window", window);
     const std::shared_ptr rule = trainer.worker_rule();
-    const int64_t pushes = rule->pushes(4 * 7);
-    const PushPlan plan({pushes}, {7}, 4, [rule](int64_t push) { return rule->push_end(push); });
+    const int64_t pushes = rule->pushes(4 * 7, 7);
+    const PushPlan plan({pushes}, {7}, 4, [rule](int64_t push, int64_t epoch_steps) {
+      return rule->push_end(push, epoch_steps);
+    });
     int64_t all = 0;
     for (int epoch = 0; epoch < 4; ++epoch) all += plan.pushes_of_epoch(epoch);
     EXPECT_EQ(all, pushes) << window;

@@ -42,11 +42,38 @@ TEST(TurnsTest, NobodyGetsInBetweenTwoTurns) {
   ASSERT_TRUE(turns.arrive(first));
   ASSERT_FALSE(turns.arrive(second));
   EXPECT_EQ(**turns.finish(), 2);
-  EXPECT_TRUE(turns.taken());
+  EXPECT_EQ(turns.taken(), 1u);
   EXPECT_FALSE(turns.arrive(third)) << "the second has its turn";
   EXPECT_EQ(**turns.finish(), 3);
   EXPECT_FALSE(turns.finish());
-  EXPECT_FALSE(turns.taken());
+  EXPECT_EQ(turns.taken(), 0u);
+}
+
+TEST(TurnsTest, CallsOfDifferentNumbersHaveTheirTurnsBesideOneAnother) {
+  Turns<Call> turns;
+  Call first = call(1), second = call(2), again = call(3);
+  EXPECT_TRUE(turns.arrive(first, 7));
+  EXPECT_TRUE(turns.arrive(second, 8));
+  EXPECT_FALSE(turns.arrive(again, 7)) << "one of 7 has its turn";
+  EXPECT_FALSE(turns.finish(8));
+  EXPECT_EQ(**turns.finish(7), 3);
+  EXPECT_FALSE(turns.finish(7));
+  EXPECT_EQ(turns.taken(), 0u);
+}
+
+TEST(TurnsTest, OneThatWantsToBeAloneWaitsForAllBeforeItAndHoldsAllBehindIt) {
+  Turns<Call> turns;
+  Call first = call(1), second = call(2), alone = call(3), late = call(4), later = call(5);
+  ASSERT_TRUE(turns.arrive(first, 7));
+  ASSERT_TRUE(turns.arrive(second, 8));
+  EXPECT_FALSE(turns.arrive(alone));
+  EXPECT_FALSE(turns.arrive(late, 9));
+  EXPECT_FALSE(turns.arrive(later, 10));
+  EXPECT_FALSE(turns.finish(7)) << "8 has its turn still";
+  EXPECT_EQ(**turns.finish(8), 3);
+  EXPECT_EQ(**turns.finish(), 4);
+  EXPECT_EQ(**turns.finish(9), 5);
+  EXPECT_FALSE(turns.finish(10));
 }
 
 }  // namespace
