@@ -323,6 +323,7 @@ show::JobReport report_of(const train::JobConfig& config, const Model& model, co
 // A network may also have died in the last epoch, of which the mean loss says little.
 void say_if_dead(const train::JobConfig& config, const Model& model, const Dataset& test,
                  show::JobReport& report) {
+  if (report.result.samples_trained < show::kFewToJudgeBy) return;
   const data::Records& records = *test.records();
   const auto tasks = train::tasks_of(model, records.info(), train::objective_of(config));
   show::DivergenceWatch watch(

@@ -16,7 +16,6 @@ constexpr double kAccuracyMargin = 0.05;
 // Where no accuracy tells, initial outputs may be far off for long, and better with every epoch; a
 // dead network's come as near to the best as they can.
 constexpr double kNear = 0.02;
-constexpr int64_t kFewRecords = 1000;
 constexpr double kLargestGain = 2;  // that is known to do no harm; see algorithm/gain.h
 
 }  // namespace
@@ -24,7 +23,7 @@ constexpr double kLargestGain = 2;  // that is known to do no harm; see algorith
 bool DivergenceWatch::is_dead(int epoch, const Metrics& metrics) const {
   if (!std::isfinite(metrics.loss)) return true;
   if (!chance_ || metrics.loss < chance_->loss * (1 - kLossMargin)) return false;
-  if (epoch == 1 && chance_->records < kFewRecords) return false;
+  if (epoch > 0 && epoch * chance_->records < kFewToJudgeBy) return false;
   if (std::isnan(metrics.accuracy)) {
     return has_learned_ || (epoch != 1 && metrics.loss <= chance_->loss * (1 + kNear));
   }

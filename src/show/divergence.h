@@ -14,6 +14,9 @@
 
 namespace sluice::show {
 
+// Records that a network has to be trained with, over all epochs, before it can be called dead.
+inline constexpr int64_t kFewToJudgeBy = 1000;
+
 // What the best outputs come to that are the same for every record.
 struct ChanceLevel {
   double loss = 0;
@@ -49,9 +52,9 @@ class DivergenceWatch {
 
   // Of an epoch, from 1, or with 0 of a test. Whether the network is dead. An epoch's loss is the
   // mean over its steps, of the first ones that of the initial weights too: so the accuracy has to
-  // be that of guessing as well, and the first epoch has to have 1,000 records at least, or it is
-  // too short to judge by; without an accuracy, the network has to have been better than guessing
-  // before, or be within 2 % of it, from the second epoch on.
+  // be that of guessing as well, and kFewToJudgeBy records have to be behind it; without an
+  // accuracy, the network has to have been better than guessing before, or be within 2 % of it,
+  // from the second epoch on.
   bool is_dead(int epoch, const Metrics& metrics) const;
   // Is told of all epochs in order, and then, perhaps, of the test. What there is to say: once,
   // and again where the network had recovered.
