@@ -25,6 +25,7 @@ constexpr Verb kVerbs[] = {
     {"stop", "", 0, "ends the job; with --save or --report what was learned is saved"},
     {"pause", "", 0, "each worker pushes the window that it is at, and waits then"},
     {"resume", "", 0, "goes on"},
+    {"scale", "workers=N", 1, "starts workers, or lets the last ones leave, of a local job"},
     {"set", "KNOB VALUE", 2, "changes one of these while the job runs"},
 };
 
@@ -48,7 +49,7 @@ int run(const CtlFlags& flags) {
   const Verb* verb = words.empty() ? nullptr : find_verb(words.front());
   if (verb == nullptr) {
     throw std::invalid_argument(
-        fmt::format("ctl: expected stop, pause, resume or set{}; see sluice ctl --help",
+        fmt::format("ctl: expected stop, pause, resume, scale or set{}; see sluice ctl --help",
                     words.empty() ? "" : fmt::format(", got \"{}\"", words.front())));
   }
   words.erase(words.begin());
@@ -94,12 +95,13 @@ Command add_ctl_command(CLI::App& app) {
                    "the driver's: HOST:PORT or unix:/path; none: of your job on this machine")
       ->type_name("[ADDRESS]");
   command->add_option("verb", flags->words, describe_verbs())
-      ->type_name("stop|pause|resume|set")
+      ->type_name("stop|pause|resume|scale|set")
       ->expected(0, 8)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->footer(
       "Examples:\n"
       "  sluice ctl set learning-rate 0.0005\n"
+      "  sluice ctl scale workers=5\n"
       "  sluice ctl hosta:7070 pause           of a job elsewhere\n"
       "\n"
       "Exit status: " +

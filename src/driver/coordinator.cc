@@ -15,6 +15,8 @@ namespace {
 // Something happens at least so often, so that it shows when the driver was suspended.
 constexpr core::Duration kPulse = std::chrono::seconds(1);
 constexpr core::Duration kShortestPulse = std::chrono::milliseconds(10);
+// More than any job has, and few enough to be added up.
+constexpr int kMostWorkers = 1 << 16;
 
 // So that they can be added to the time.
 CoordinatorOptions bounded(CoordinatorOptions options) {
@@ -35,6 +37,7 @@ std::shared_ptr<const PushPlan> single_pushes(size_t partitions) {
 
 Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
     : options_(bounded(std::move(options))),
+      workers_wanted_(options_.workers),
       // Different in every job: members of a driver that was here before must not pass for ours.
       next_member_(static_cast<int64_t>(options_.job >> 2) + 1),
       plan_(options_.plan ? options_.plan : single_pushes(options_.partition_records.size())),
@@ -43,7 +46,7 @@ Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
       pulse_(std::clamp<core::Duration>(options_.lease_timeout / 4, kShortestPulse, kPulse)),
       last_event_(now),
       due_(now) {
-  gate_.max_staleness = options_.max_staleness;
+  gate_.max_staleness = knobs_.max_staleness = options_.max_staleness;
 }
 
 bool Coordinator::servers_ready() const { return live(Role::kServer) == options_.servers; }
@@ -55,7 +58,7 @@ void Coordinator::start_training(wire::ShardMap shard_map, TimePoint now) {
   idle_since_ = now;
   epoch_began_ = now;
   gather_until_ = now + options_.gather;
-  gathering_ = now < gather_until_ && live(Role::kWorker) < options_.workers;
+  gathering_ = now < gather_until_ && live(Role::kWorker) < workers_wanted_;
   happened(TrainingStarted{}, now);
   plan(now);
   say_waits(now);
@@ -123,15 +126,32 @@ TimePoint Coordinator::next_event_of(const Member& member, TimePoint now) const 
   return at;
 }
 
-Status Coordinator::scale(int workers, TimePoint now) {
+Status Coordinator::may_have(int64_t workers) const {
   if (over() || !draining_.empty()) return failed_precondition("the job is ending");
-  const int least = std::max(options_.min_workers, 1);
-  if (workers < least || (options_.max_workers > 0 && workers > options_.max_workers)) {
-    const std::string most =
-        options_.max_workers > 0 ? fmt::format(" to {}", options_.max_workers) : " or more";
-    return invalid_argument(fmt::format("expected {}{} workers, got {}", least, most, workers));
+  if (workers < options_.min_workers) {
+    return invalid_argument(fmt::format("expected at least {} worker(s), by --min-workers, got {}",
+                                        options_.min_workers, workers));
   }
-  happened(WorkersWanted{workers}, now);
+  const bool by_flag = options_.max_workers > 0 &&
+                       (options_.most_workers == 0 || options_.max_workers < options_.most_workers);
+  const int most = by_flag ? options_.max_workers : options_.most_workers;
+  if (workers > (most > 0 ? most : kMostWorkers)) {
+    return invalid_argument(fmt::format("expected at most {} worker(s){}, got {}",
+                                        most > 0 ? most : kMostWorkers,
+                                        by_flag    ? ", by --max-workers"
+                                        : most > 0 ? ", by the trainer"
+                                                   : "",
+                                        workers));
+  }
+  return ok_status();
+}
+
+Status Coordinator::scale(int64_t workers, TimePoint now) {
+  SLUICE_RETURN_IF_ERROR(may_have(workers));
+  workers_wanted_ = static_cast<int>(workers);
+  if (live(Role::kWorker) >= workers_wanted_) gathering_ = false;
+  happened(WorkersWanted{workers_wanted_}, now);
+  say_waits(now);
   return ok_status();
 }
 
@@ -139,6 +159,10 @@ void Coordinator::set_knobs(const wire::Knobs& knobs, TimePoint now) {
   excuse(now);
   const bool resumed = knobs_.paused && !knobs.paused;
   knobs_ = knobs;
+  if (gate_.max_staleness != knobs.max_staleness) {
+    gate_.max_staleness = knobs.max_staleness;
+    ++gate_.generation;
+  }
   for (auto& [id, member] : members_) {
     if (!member.alive || member.name.role != Role::kWorker) continue;
     news_.insert(id);

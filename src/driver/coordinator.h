@@ -34,6 +34,7 @@ struct CoordinatorOptions {
   int64_t max_staleness = -1;  // as wire::Gate's
   // Fewer: no lease is granted. More than `max_workers` are refused; 0: nobody is.
   int min_workers = 1, max_workers = 0;
+  int most_workers = 0;  // that the algorithm takes; 0: any number
   std::vector<int64_t> partition_records;
   std::shared_ptr<const PushPlan> plan;  // null: each partition is one push
   std::string job_spec;  // handed to whoever joins
@@ -84,9 +85,13 @@ class Coordinator {
   void tick(core::TimePoint now);
   // When tick() is to be called, at the latest. Events before that may put it off.
   core::TimePoint next_event() const;
-  // So many workers are wanted from now on; whoever starts workers hears of it as an event.
-  // INVALID_ARGUMENT: fewer than min_workers, or more than max_workers.
-  Status scale(int workers, core::TimePoint now);
+  // INVALID_ARGUMENT: fewer than min_workers, or more than max_workers or the algorithm takes.
+  // FAILED_PRECONDITION: the job is ending.
+  Status may_have(int64_t workers) const;
+  // So many workers are wanted from now on; whoever starts workers hears of it as an event. Errors:
+  // those of may_have().
+  Status scale(int64_t workers, core::TimePoint now);
+  int workers_wanted() const { return workers_wanted_; }
   // The job is about to be stopped: workers are told to end what they push and to leave, and no
   // partition is given to anybody any more.
   void drain(const std::string& reason, core::TimePoint now);
@@ -163,6 +168,8 @@ class Coordinator {
   wire::JoinReply welcome(const Member& member) const;
   Member* find_server(int index);
   const Member* find_server(int index) const;
+
+  // coordinator_ends.cc: how a membership ends.
   core::Duration timeout_of(const Member& member) const;
   void expire(Member& member, core::TimePoint now);
   void end_membership(Member& member, MemberEnded::How how, const std::string& fate,
@@ -214,13 +221,16 @@ class Coordinator {
   // coordinator_status.cc: what is told to those who ask.
   std::string phase_text() const;
   std::string state_of(const Member& member, core::TimePoint now) const;
+  void add_lease(JobStatus& status, const Member& member, core::TimePoint now) const;
 
   const CoordinatorOptions options_;
+  int workers_wanted_;  // 0: not known
   Phase phase_ = Phase::kWaitingForServers;
   bool closed_ = false;
   bool gathering_ = false;  // the first leases wait for more workers, until gather_until_
   core::TimePoint gather_until_{};
   wire::Gate gate_;
+  bool anybody_granted_ = false;
   std::string draining_;  // why the workers leave; empty: they do not
   std::string abort_reason_;
   wire::ShardMap shard_map_;

@@ -71,7 +71,7 @@ wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval
   member.last_progress = now;
   ++member.leases;
   // Who is there before anybody trains is waited for from the first window on.
-  const bool first = gate_.generation == 0;
+  const bool first = !std::exchange(anybody_granted_, true);
   for (const auto& [id, other] : members_) {
     if (first && other.alive && other.name.role == wire::Role::kWorker) begin_training(other, 0);
   }

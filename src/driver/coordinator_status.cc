@@ -44,10 +44,26 @@ std::string Coordinator::state_of(const Member& member, TimePoint now) const {
   return member.partition >= 0 ? "training" : "idle";
 }
 
+// Of its own pushes: others of the partition may be another worker's.
+void Coordinator::add_lease(JobStatus& status, const Member& member, TimePoint now) const {
+  const auto interval = leases_.find(member.lease);
+  if (!interval) return;
+  const int64_t first = member.begun ? member.first_push : interval->first;
+  const int64_t steps = plan_->steps(member.partition, first, interval->last);
+  const int64_t step = member.step - plan_->steps_before(member.partition, first);
+  status.leases.push_back({.partition = member.partition,
+                           .worker = member.name.index,
+                           .first_push = first,
+                           .last_push = interval->last,
+                           .step = std::clamp<int64_t>(step, 0, steps),
+                           .steps = steps,
+                           .held_s = ago(member.leased, now)});
+}
+
 void Coordinator::add_status(JobStatus& status, TimePoint now) const {
   status.job.phase = phase_text();
   status.job.servers = options_.servers;
-  status.job.workers = options_.workers;
+  status.job.workers = workers_wanted_;
   const WaitsFor waits = waits_for(now);
   if (!waits.whom.empty()) {
     status.waits = {waits.whom, waits.whom == said_ ? ago(said_since_, now) : 0,
@@ -73,11 +89,7 @@ void Coordinator::add_status(JobStatus& status, TimePoint now) const {
                               .gpu = member.gpu,
                               .peak_memory_bytes = member.peak_memory_bytes});
     if (member.partition < 0) continue;
-    status.leases.push_back({.partition = member.partition,
-                             .worker = member.name.index,
-                             .first_push = member.first_push,
-                             .step = member.step,
-                             .held_s = ago(member.leased, now)});
+    add_lease(status, member, now);
   }
   // Not in the order in which they joined: people look for numbers.
   std::ranges::sort(status.members, {}, [](const JobStatus::Member& member) {

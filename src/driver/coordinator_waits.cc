@@ -55,7 +55,7 @@ WaitsFor Coordinator::missing_members() const {
     return absent <= 0 ? std::string() : fmt::format("{} of {} {}", absent, all, name);
   };
   const std::string servers = missing(Role::kServer, options_.servers, "parameter server(s)");
-  const std::string workers = missing(Role::kWorker, options_.workers, "worker(s)");
+  const std::string workers = missing(Role::kWorker, workers_wanted_, "worker(s)");
   const char* both = servers.empty() || workers.empty() ? "" : " and ";
   WaitsFor waits;
   waits.whom = fmt::format("{}{}{} to join", servers, both, workers);
@@ -74,7 +74,7 @@ std::string Coordinator::how_to_start(const std::string& roles) const {
 
 // "worker 2 of 3", where it is known how many there should be.
 std::string Coordinator::name_of(const Member& member) const {
-  const int all = member.name.role == Role::kServer ? options_.servers : options_.workers;
+  const int all = member.name.role == Role::kServer ? options_.servers : workers_wanted_;
   const std::string name = fmt::format("{} {}", to_text(member.name.role), member.name.index);
   return all > 1 && member.name.index < all ? fmt::format("{} of {}", name, all) : name;
 }

@@ -44,6 +44,7 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   result.idle_timeout = options.idle_timeout;
   result.min_workers = options.min_workers;
   result.max_workers = options.max_workers;
+  result.most_workers = training.trainer.algorithm->most_workers;
   std::vector<int64_t> epoch_steps;
   for (int64_t p = 0; p < partitioning.partitions(); ++p) {
     result.partition_records.push_back(partitioning.size(p));
@@ -84,6 +85,7 @@ Driver::Driver(core::World& world, wire::Transport& transport, DriverOptions opt
       record_server_(world, records_, partitioning_),
       coordinator_(coordinator_options(options_, job_, partitioning_, shard_map_), world.now()),
       parameters_(std::make_shared<core::AlignedBuffer>(parameters.size())),
+      gain_watch_(options_.training.trainer.gain(), options_.workers),
       alarm_(strand_),
       poll_alarm_(strand_) {
   std::copy(parameters.begin(), parameters.end(), parameters_->span().begin());
@@ -127,16 +129,6 @@ void Driver::abort(const std::string& reason) {
   });
 }
 
-void Driver::scale(int workers, core::Reply<Status> reply) {
-  strand_->post([this, workers, reply = std::move(reply)]() mutable {
-    reply(options_.starts_workers
-              ? coordinator_.scale(workers, world_.now())
-              : failed_precondition("the workers of this job are started elsewhere: start or stop "
-                                    "them there"));
-    changed();
-  });
-}
-
 void Driver::process_ended(int64_t pid, const std::string& fate) {
   strand_->post([this, pid, fate] {
     coordinator_.process_ended(world_.process().host, pid, fate, world_.now());
@@ -162,6 +154,7 @@ void Driver::on_time() {
 void Driver::changed() {
   advance();
   tell_gate();
+  look_at_gain();
   answer_held();
   publish();
   if (may_end()) all_left();
@@ -182,6 +175,7 @@ void Driver::publish() {
 void Driver::set_alarm() {
   core::TimePoint at = std::min({coordinator_.next_event(), next_release(), drained_by_, stop_by_});
   if (stage_ == Stage::kEnding) at = std::min(at, leave_by_);
+  if (stage_ == Stage::kTraining) at = std::min(at, gain_watch_.next());
   if (at == core::TimePoint::max() || stage_ == Stage::kNotStarted) return alarm_.clear();
   if (alarm_.is_set() && alarm_set_for_ <= at) return;  // too early does no harm
   alarm_set_for_ = at;
@@ -395,6 +389,10 @@ JobResult Driver::job_result() {
   for (const auto& [at, change] : changes_) {
     result.changes.push_back(
         {core::to_seconds(at - begin), change.knob, change.from, change.to, change.by});
+  }
+  for (const auto& [at, change] : gains_) {
+    result.gains.push_back(
+        {core::to_seconds(at - begin), change.workers, change.gain, change.scale});
   }
   return result;
 }

@@ -22,6 +22,7 @@
 #include "data/partition.h"
 #include "data/records.h"
 #include "driver/coordinator.h"
+#include "driver/gain_watch.h"
 #include "driver/grant_machine.h"
 #include "driver/held_calls.h"
 #include "driver/job_event.h"
@@ -72,10 +73,6 @@ class Driver final : public wire::ControlService {
   // told the reason.
   void stop(const std::string& reason);
   void abort(const std::string& reason);
-  // From now on so many workers are wanted, as an event says to whoever starts them.
-  // FAILED_PRECONDITION: nobody here does, or the job is ending. INVALID_ARGUMENT: fewer or more
-  // than the job may have.
-  void scale(int workers, core::Reply<Status> reply);
   // A process that the caller had started has ended; see Coordinator.
   void process_ended(int64_t pid, const std::string& fate);
   // Where members that are missing are to be sent, for people: "hosta:7070".
@@ -170,6 +167,7 @@ class Driver final : public wire::ControlService {
   // driver_gate.cc: servers hear who trains. On the strand.
   void tell_gate();
   void told_gate(size_t server, int64_t generation, const Status& status);
+  void look_at_gain();
   void flush(const std::function<void()>& done);
 
   // driver_progress.cc: ledgers read and reported. On the strand.
@@ -178,19 +176,24 @@ class Driver final : public wire::ControlService {
   void report_progress();
   void report_epochs();
   void take_ledger(size_t server, wire::LedgerReply ledger);
-
-  // driver_status.cc: answers to people. On the strand.
-  JobStatus job_status() const;
-  void add_lengths(JobStatus& status) const;
-  void add_ledgers(JobStatus& status) const;
   int64_t updates() const;
   double pushed_bytes() const;
+
+  // driver_status.cc: what people ask. On the strand.
+  JobStatus job_status() const;
+  void add_ledgers(JobStatus& status) const;
+  void add_gate(JobStatus& status) const;
+  void add_gain(JobStatus& status) const;
+
+  // driver_commands.cc: what people want changed. On the strand.
   Result<std::string> obey(const wire::CommandRequest& request);
   Result<std::string> obey_stop(const std::string& by, bool ends);
   Result<std::string> obey_set(const std::string& name, const std::string& value,
                                const std::string& by);
   Result<std::string> obey_pause(bool paused, const std::string& by);
+  Result<std::string> obey_scale(const std::string& workers, const std::string& by);
   void turn(wire::Knobs wanted, JobChanged change);
+  void tell(JobChanged change);
 
   core::World& world_;
   wire::Transport& transport_;
@@ -236,6 +239,8 @@ class Driver final : public wire::ControlService {
   size_t epochs_reported_ = 0;
   RateMeter<3> rates_{std::chrono::seconds(5)};  // samples, updates, bytes that were pushed
   std::vector<std::pair<core::TimePoint, JobChanged>> changes_;
+  std::vector<std::pair<core::TimePoint, GainChanged>> gains_;
+  GainWatch gain_watch_;
   core::TimePoint last_epoch_end_{};               // or when the first lease was granted
   std::optional<core::TimePoint> training_since_;  // when the first lease was granted
   core::Duration training_time_{};

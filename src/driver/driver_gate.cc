@@ -1,4 +1,5 @@
 // How servers hear who trains at the moment: with the fence of a grant, or by a call of its own.
+// And people, where it changes how pushes are scaled.
 #include <utility>
 
 #include "core/log.h"
@@ -30,6 +31,17 @@ void Driver::told_gate(size_t server, int64_t generation, const Status& status) 
   if (status.ok() || gates_told_[server] != generation) return;
   SLUICE_LOG(debug, "a server has not heard who trains: {}", status.message());
   gates_told_[server] = 0;
+}
+
+// Servers scale pushes by the same trainees.
+void Driver::look_at_gain() {
+  if (stage_ != Stage::kTraining) return;
+  const core::TimePoint now = world_.now();
+  const auto changed =
+      gain_watch_.trained_by(static_cast<int>(coordinator_.gate().trainees.size()), now);
+  if (!changed) return;
+  gains_.emplace_back(now, *changed);
+  observer_.on_event({now, *changed});
 }
 
 // What servers keep for a round or a buffer becomes part of their values. A server that does not

@@ -82,4 +82,24 @@ void Driver::report_epochs() {
   }
 }
 
+int64_t Driver::updates() const {
+  for (const auto& shard : ledgers_.front().shards) {
+    if (shard.shard == wire::ShardMap::kLedgerShard) return shard.version;
+  }
+  return 0;
+}
+
+// Floats that were applied, of all shards.
+double Driver::pushed_bytes() const {
+  double bytes = 0;
+  for (const wire::LedgerReply& ledger : ledgers_) {
+    for (const auto& shard : ledger.shards) {
+      if (shard.shard < 0 || shard.shard >= shard_map_.size()) continue;
+      bytes += static_cast<double>(shard.version) *
+               static_cast<double>(shard_map_[shard.shard].size * sizeof(float));
+    }
+  }
+  return bytes;
+}
+
 }  // namespace sluice::driver

@@ -1,10 +1,11 @@
-// Driver's answers to people: how the job is getting on, and what they want changed.
-#include <fmt/core.h>
+// Driver's answers to people who ask how the job is getting on.
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "core/check.h"
 #include "core/version.h"
 #include "driver/driver.h"
 #include "driver/job_status.h"
@@ -33,9 +34,21 @@ JobStatus::Server status_of(const wire::LedgerReply& ledger) {
   return server;
 }
 
-}  // namespace
+// "worker 3": those that others wait for.
+std::string slowest_of(const JobStatus::Gate& gate) {
+  const bool held = std::ranges::any_of(
+      gate.workers, [](const auto& worker) { return worker.answer_held_s >= 0; });
+  if (!held) return "";
+  std::vector<int64_t> slowest;
+  for (const JobStatus::Gate::Worker& worker : gate.workers) {
+    const bool waited_for = worker.windows >= 0 && worker.windows <= gate.floor;
+    if (waited_for && worker.answer_held_s < 0) slowest.push_back(worker.worker);
+  }
+  if (slowest.empty()) return "";
+  return fmt::format("{} {}", slowest.size() == 1 ? "worker" : "workers", fmt::join(slowest, ", "));
+}
 
-// --- Status ---
+}  // namespace
 
 void Driver::status(const wire::StatusRequest&, core::Reply<Result<wire::StatusReply>> reply) {
   strand_->post([this, reply = std::move(reply)]() mutable {
@@ -66,8 +79,9 @@ JobStatus Driver::job_status() const {
   job.total_samples = job.records * job.epochs;
   for (const int64_t pushes : options_.pushes) job.total_updates += pushes;
   coordinator_.add_status(status, now);
-  add_lengths(status);
   add_ledgers(status);
+  add_gate(status);
+  add_gain(status);
   for (const Knob& knob : knobs()) {
     status.knobs.push_back({knob.name, knob.now(training, coordinator_.knobs()), knob.help});
   }
@@ -76,16 +90,6 @@ JobStatus Driver::job_status() const {
         {change.knob, change.from, change.to, change.by, core::to_seconds(now - at)});
   }
   return status;
-}
-
-// What a lease is of, which the coordinator does not know.
-void Driver::add_lengths(JobStatus& status) const {
-  const wire::TrainingSpec& training = options_.training;
-  for (JobStatus::Lease& lease : status.leases) {
-    lease.pushes = options_.pushes[static_cast<size_t>(lease.partition)];
-    const int64_t records = partitioning_.size(lease.partition);
-    lease.steps = training.epochs * ((records + training.batch_size - 1) / training.batch_size);
-  }
 }
 
 void Driver::add_ledgers(JobStatus& status) const {
@@ -107,103 +111,40 @@ void Driver::add_ledgers(JobStatus& status) const {
   status.rates = {rates_.seconds(), rates[0], rates[1], rates[2]};
 }
 
-int64_t Driver::updates() const {
-  for (const auto& shard : ledgers_.front().shards) {
-    if (shard.shard == wire::ShardMap::kLedgerShard) return shard.version;
+// As the server of the ledger shard knows it; how long answers have been held, as all do.
+void Driver::add_gate(JobStatus& status) const {
+  const algorithm::Choice& trainer = options_.training.trainer;
+  JobStatus::Gate& gate = status.gate;
+  gate.max_staleness = coordinator_.knobs().max_staleness;
+  gate.rounds = trainer.algorithm->rounds;
+  if (trainer.options.has("backup_workers")) {
+    gate.backup_workers = trainer.options.whole("backup_workers");
   }
-  return 0;
-}
-
-// Floats that were applied, of all shards.
-double Driver::pushed_bytes() const {
-  double bytes = 0;
-  for (const wire::LedgerReply& ledger : ledgers_) {
-    for (const auto& shard : ledger.shards) {
-      if (shard.shard < 0 || shard.shard >= shard_map_.size()) continue;
-      bytes += static_cast<double>(shard.version) *
-               static_cast<double>(shard_map_[shard.shard].size * sizeof(float));
+  if (ledgers_.empty()) return;
+  const wire::LedgerReply& ledger = ledgers_.front();
+  gate.floor = ledger.floor;
+  for (const auto& shard : ledger.shards) {
+    if (shard.shard == wire::ShardMap::kLedgerShard) gate.superseded = shard.superseded;
+  }
+  for (const auto& trainee : ledger.trainees) {
+    gate.workers.push_back({trainee.worker, trainee.clock, trainee.held_s});
+  }
+  std::ranges::sort(gate.workers, {}, &JobStatus::Gate::Worker::worker);
+  for (const wire::LedgerReply& other : ledgers_) {
+    for (const auto& trainee : other.trainees) {
+      const auto known =
+          std::ranges::find(gate.workers, trainee.worker, &JobStatus::Gate::Worker::worker);
+      if (known == gate.workers.end()) continue;
+      known->answer_held_s = std::max(known->answer_held_s, trainee.held_s);
     }
   }
-  return bytes;
+  gate.slowest = slowest_of(gate);
 }
 
-// --- Commands ---
-
-void Driver::command(const wire::CommandRequest& request,
-                     core::Reply<Result<wire::CommandReply>> reply) {
-  strand_->post([this, request, reply = std::move(reply)]() mutable {
-    const Result<std::string> said = obey(request);
-    reply(said.ok() ? Result<wire::CommandReply>(wire::CommandReply{*said}) : said.status());
-    changed();
-  });
-}
-
-Result<std::string> Driver::obey(const wire::CommandRequest& request) {
-  const auto& arguments = request.arguments;
-  const std::string by = "sluice ctl (" + core::to_text(request.process) + ")";
-  const size_t expected = request.verb == "set" ? 2 : 0;
-  if (request.verb != "stop" && request.verb != "pause" && request.verb != "resume" &&
-      request.verb != "set") {
-    return invalid_argument(fmt::format(
-        "\"{}\" is nothing that this driver does: it can stop, pause, resume, set", request.verb));
-  }
-  if (arguments.size() != expected) {
-    return invalid_argument(fmt::format("{}: expected {} argument(s), got {}", request.verb,
-                                        expected, arguments.size()));
-  }
-  const bool ends = stage_ == Stage::kCollecting || stage_ == Stage::kEnding ||
-                    stage_ == Stage::kEnded || coordinator_.over();
-  if (request.verb == "stop") return obey_stop(by, ends);
-  if (ends || !stopping_.empty()) {
-    return failed_precondition("the job is about to end: nothing is changed any more");
-  }
-  if (request.verb == "set") return obey_set(arguments[0], arguments[1], by);
-  return obey_pause(request.verb == "pause", by);
-}
-
-Result<std::string> Driver::obey_stop(const std::string& by, bool ends) {
-  if (ends) return std::string("the job is about to end by itself");
-  const std::string reason = "the driver was stopped by " + by;
-  if (may_keep()) {
-    stop_and_keep(reason);
-    return std::string("stopping: the workers end what they push, and what was learned is saved");
-  }
-  fail(cancelled(reason));
-  return std::string(options_.keep_when_stopped
-                         ? "stopping: nothing was learned yet"
-                         : "stopping: the job was started without --save and --report");
-}
-
-Result<std::string> Driver::obey_set(const std::string& name, const std::string& value,
-                                     const std::string& by) {
-  SLUICE_ASSIGN_OR_RETURN(const Knob* knob, find_knob(name));
-  wire::Knobs wanted = coordinator_.knobs();
-  const std::string before = knob->now(options_.training, wanted);
-  SLUICE_RETURN_IF_ERROR(knob->set(options_.training, value, wanted));
-  const std::string after = knob->now(options_.training, wanted);
-  if (after == before) return fmt::format("{} is {} already", name, before);
-  turn(wanted, {name, before, after, by});
-  return fmt::format("{}: {}, before {}; in force at each worker within one window", name, after,
-                     before);
-}
-
-Result<std::string> Driver::obey_pause(bool paused, const std::string& by) {
-  wire::Knobs wanted = coordinator_.knobs();
-  if (wanted.paused == paused) {
-    return std::string(paused ? "the job is paused already" : "the job is not paused");
-  }
-  wanted.paused = paused;
-  turn(wanted, {kPaused, paused ? "no" : "yes", paused ? "yes" : "no", by});
-  return std::string(paused ? "paused: each worker pushes the window that it is at, and waits then"
-                            : "resumed");
-}
-
-void Driver::turn(wire::Knobs wanted, JobChanged change) {
-  ++wanted.revision;
-  const core::TimePoint now = world_.now();
-  coordinator_.set_knobs(wanted, now);
-  changes_.emplace_back(now, change);
-  observer_.on_event({now, std::move(change)});
+void Driver::add_gain(JobStatus& status) const {
+  const algorithm::Gain gain = options_.training.trainer.gain();
+  const auto workers = static_cast<int>(coordinator_.gate().trainees.size());
+  status.gain = {gain.per_worker, workers, gain.of(workers), gain.bounded, gain.scale(workers)};
 }
 
 }  // namespace sluice::driver

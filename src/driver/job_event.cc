@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/count_text.h"
+
 namespace sluice::driver {
 namespace {
 
@@ -52,6 +54,7 @@ struct ToText {
   std::string operator()(const WorkersWanted& e) const {
     return fmt::format("from now on {} worker(s) are wanted", e.workers);
   }
+  std::string operator()(const GainChanged& e) const { return driver::to_text(e); }
   std::string operator()(const WaitsFor& e) const { return driver::to_text(e, at); }
   std::string operator()(const JobChanged& e) const {
     const std::string text = driver::to_text(e);
@@ -81,6 +84,17 @@ std::string to_text(const JobChanged& change) {
     return fmt::format("{} by {}", change.to == "yes" ? "paused" : "resumed", change.by);
   }
   return fmt::format("{}: {}, before {}, by {}", change.knob, change.to, change.from, change.by);
+}
+
+std::string to_text(const GainChanged& change) {
+  const bool scaled = change.scale < 1;
+  return fmt::format(
+      "gain: {} {} the servers {:.1f} times as far at once as one worker's step; pushes are {}",
+      core::counted(change.workers, "worker", "workers"),
+      scaled                ? "would move"
+      : change.workers == 1 ? "moves"
+                            : "move",
+      change.gain, scaled ? fmt::format("scaled by {:.3g}", change.scale) : "not scaled");
 }
 
 std::string to_text(const WaitsFor& waits, core::TimePoint now) {

@@ -95,6 +95,16 @@ struct WorkersWanted {
   int workers = 0;
 };
 
+// Workers have come or gone, and with them the scale of pushes has changed (algorithm/gain.h).
+struct GainChanged {
+  int workers = 0;   // that train now
+  double gain = 0;   // of so many
+  double scale = 1;  // of pushes
+};
+// "gain: 30 workers would move the servers 6.0 times as far at once as one worker's step; pushes
+// are scaled by 0.167".
+std::string to_text(const GainChanged& change);
+
 // For whom the job waits has changed; an empty `whom`: it goes on.
 struct WaitsFor {
   std::string whom;
@@ -157,8 +167,8 @@ struct JobEnding {
 struct JobEvent {
   core::TimePoint at;
   std::variant<MemberJoined, ServerFound, JoinRefused, MemberEnded, LeaseGranted, LeaseFinished,
-               LeaseCut, Straggler, WorkersWanted, WaitsFor, JobChanged, TrainingStarted, Progress,
-               EpochEnded, JobStopping, JobEnding>
+               LeaseCut, Straggler, WorkersWanted, GainChanged, WaitsFor, JobChanged,
+               TrainingStarted, Progress, EpochEnded, JobStopping, JobEnding>
       what;
 };
 

@@ -40,6 +40,13 @@ struct ChangeReport {
   std::string knob, from, to, by;
 };
 
+// Workers came or went, and with them the scale of pushes changed.
+struct GainReport {
+  double at_s = 0;  // after the first lease
+  int workers = 0;  // that trained from then on
+  double gain = 0, scale = 1;
+};
+
 struct JobResult {
   // Why the job ended before all was trained; empty: all was. The parameters are as they were then.
   std::string stopped;
@@ -57,6 +64,7 @@ struct JobResult {
   std::vector<WorkerReport> workers;
   std::vector<ServerReport> servers;
   std::vector<ChangeReport> changes;
+  std::vector<GainReport> gains;
   core::AlignedBuffer parameters;  // the final values
   core::AlignedBuffer averages;    // of them, where the job's optimizer has use_ema; else empty
 

@@ -24,6 +24,8 @@ void fields(S& s, Visit visit) {
     visit("waits", s.waits);
     visit("members", s.members);
     visit("leases", s.leases);
+    visit("gate", s.gate);
+    visit("gain", s.gain);
     visit("servers", s.servers);
     visit("rates", s.rates);
     visit("epochs", s.epochs);
@@ -76,10 +78,28 @@ void fields(S& s, Visit visit) {
     visit("partition", s.partition);
     visit("worker", s.worker);
     visit("first_push", s.first_push);
-    visit("pushes", s.pushes);
+    visit("last_push", s.last_push);
     visit("step", s.step);
     visit("steps", s.steps);
     visit("held_s", s.held_s);
+  } else if constexpr (std::is_same_v<Fields, JobStatus::Gate>) {
+    visit("max_staleness", s.max_staleness);
+    visit("rounds", s.rounds);
+    visit("backup_workers", s.backup_workers);
+    visit("floor", s.floor);
+    visit("slowest", s.slowest);
+    visit("superseded", s.superseded);
+    visit("workers", s.workers);
+  } else if constexpr (std::is_same_v<Fields, JobStatus::Gate::Worker>) {
+    visit("worker", s.worker);
+    visit("windows", s.windows);
+    visit("answer_held_s", s.answer_held_s);
+  } else if constexpr (std::is_same_v<Fields, JobStatus::Gain>) {
+    visit("per_worker", s.per_worker);
+    visit("workers", s.workers);
+    visit("value", s.value);
+    visit("bounded", s.bounded);
+    visit("scale", s.scale);
   } else if constexpr (std::is_same_v<Fields, JobStatus::Server>) {
     visit("server", s.server);
     visit("address", s.address);
@@ -154,7 +174,11 @@ void read(const Json& json, T& value) {
   if constexpr (std::is_same_v<T, double>) {
     value = json.is_null() ? std::nan("") : json.get<double>();  // JSON has no NaN
   } else if constexpr (kIsPlain<T>) {
-    if constexpr (std::is_arithmetic_v<T>) expect(json.is_number_integer(), "a whole number");
+    if constexpr (std::is_same_v<T, bool>) {
+      expect(json.is_boolean(), "true or false");
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      expect(json.is_number_integer(), "a whole number");
+    }
     json.get_to(value);
   } else if constexpr (kIsList<T>) {
     expect(json.is_array(), "a list");

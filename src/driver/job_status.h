@@ -60,15 +60,37 @@ struct JobStatus {
     std::string gpu{};          // workers: the UUID of the one it was given
     int64_t peak_memory_bytes = 0;
   };
-  // The right of a worker to train a partition.
+  // The right of a worker to train an interval of a partition's pushes.
   struct Lease {
     int64_t partition = 0;
     int64_t worker = 0;
-    int64_t first_push = 0;  // of the lease
-    int64_t pushes = 0;      // of the partition
-    int64_t step = 0;        // trained of the partition, pushed or not
-    int64_t steps = 0;       // of the partition
+    int64_t first_push = 0, last_push = 0;  // the interval
+    int64_t step = 0;                       // trained of it, pushed or not
+    int64_t steps = 0;                      // that it has
     double held_s = 0;
+  };
+  // Who waits for whom at the servers; see server/gate.h.
+  struct Gate {
+    struct Worker {
+      int64_t worker = 0;
+      int64_t windows = -1;       // that it has pushed; -1: none yet, and nobody waits for it
+      double answer_held_s = -1;  // for how long its answer has been held; -1: it is not
+    };
+    int64_t max_staleness = -1;   // windows that one may be ahead of the slowest; -1: any number
+    bool rounds = false;          // pushes are collected, and answered when all have pushed
+    int64_t backup_workers = 0;   // that a round does not wait for
+    int64_t floor = 0;            // windows of the slowest that is waited for
+    std::string slowest;          // "worker 3": for whom answers are held; empty: none are
+    int64_t superseded = 0;       // updates that came when their round had ended
+    std::vector<Worker> workers;  // that train at the moment
+  };
+  // How far the workers move the servers at once; see algorithm/gain.h.
+  struct Gain {
+    double per_worker = 0;  // 0: never above 1, whatever the workers
+    int64_t workers = 0;    // M, that train at the moment
+    double value = 0;       // per_worker M
+    bool bounded = true;    // false: the rule as published
+    double scale = 1;       // of pushes, in force
   };
   // A server's shards, as its ledger was last read.
   struct Server {
@@ -109,6 +131,8 @@ struct JobStatus {
   Wait waits;
   std::vector<Member> members;
   std::vector<Lease> leases;
+  Gate gate;
+  Gain gain;
   std::vector<Server> servers;
   Rates rates;
   std::vector<Epoch> epochs;

@@ -35,12 +35,48 @@ Status set_learning_rate(const wire::TrainingSpec& job, const std::string& value
   return ok_status();
 }
 
+// --- max-staleness ---
+
+constexpr const char* kNoBound = "none";
+
+std::string max_staleness_now(const wire::TrainingSpec& job, const wire::Knobs& knobs) {
+  if (job.trainer.algorithm->rounds) return "0 (rounds)";
+  return knobs.max_staleness < 0 ? kNoBound : fmt::format("{}", knobs.max_staleness);
+}
+
+Status set_max_staleness(const wire::TrainingSpec& job, const std::string& value,
+                         wire::Knobs& knobs) {
+  if (job.trainer.algorithm->rounds) {
+    return failed_precondition(
+        fmt::format("max-staleness: {} trains in rounds, all workers of which wait for each other",
+                    job.trainer.name()));
+  }
+  int64_t windows = -1;
+  const char* end = value.data() + value.size();
+  const auto [stopped, error] = std::from_chars(value.data(), end, windows);
+  const bool is_number = error == std::errc() && stopped == end && windows >= 0;
+  if (!is_number && value != kNoBound) {
+    return invalid_argument(fmt::format(
+        "max-staleness: expected a whole number of windows, 0 or more, or none, got \"{}\"",
+        value));
+  }
+  knobs.max_staleness = is_number ? windows : -1;
+  return ok_status();
+}
+
 constexpr Knob kKnobs[] = {
     {.name = "learning-rate",
      .value = "NUMBER",
      .help = "of the job's optimizer, at each worker within one window",
+     .in_force = "at each worker within one window",
      .now = learning_rate_now,
      .set = set_learning_rate},
+    {.name = "max-staleness",
+     .value = "WINDOWS|none",
+     .help = "how many windows a worker may be ahead of the slowest, at the servers at once",
+     .in_force = "at the servers at once",
+     .now = max_staleness_now,
+     .set = set_max_staleness},
 };
 
 // --- What stays as it is ---
@@ -58,7 +94,6 @@ constexpr Fixed kFixed[] = {
     {"shuffle", kCounts},
     {"parallelism-factor", kCounts},
     {"dataset", kCounts},
-    {"workers", "partitions are cut for as many; more may join at any time, as sluice worker"},
     {"servers", "the parameters are spread over them"},
     {"shards", "the parameters are cut into them"},
     {"model", "its parameters are what is trained"},
@@ -83,6 +118,9 @@ std::span<const Knob> knobs() { return kKnobs; }
 Result<const Knob*> find_knob(std::string_view name) {
   for (const Knob& knob : kKnobs) {
     if (knob.name == name) return &knob;
+  }
+  if (name == "workers") {
+    return invalid_argument("workers are asked for with: sluice ctl scale workers=N");
   }
   for (const Fixed& fixed : kFixed) {
     if (fixed.name != name) continue;

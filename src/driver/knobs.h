@@ -18,6 +18,7 @@ struct Knob {
   const char* name;   // "learning-rate"
   const char* value;  // what stands behind it: "NUMBER"
   const char* help;
+  const char* in_force;  // when a change is: "at each worker within one window"
   // As it is in force, for people.
   std::string (*now)(const wire::TrainingSpec& job, const wire::Knobs& knobs);
   // Sets it in `knobs`. INVALID_ARGUMENT: not such a value; FAILED_PRECONDITION: this job has none.

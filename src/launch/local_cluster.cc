@@ -153,6 +153,7 @@ Status LocalCluster::start_all() {
     role.index = i;
     SLUICE_RETURN_IF_ERROR(start_child("server", role).status());
   }
+  wanted_ = options_.workers;
   for (int i = 0; i < options_.workers; ++i) SLUICE_RETURN_IF_ERROR(start_worker(i));
   return ok_status();
 }
@@ -191,13 +192,17 @@ void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
 }
 
 void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
-  const bool replaced = !refused_.contains(ended.pid) && !leaving_.contains(ended.pid);
-  if (restarts_ < options_.max_restarts && replaced) {
+  const bool refused = refused_.erase(ended.pid) > 0;
+  if (leaving_.erase(ended.pid) > 0) {
+    start_missing();
+  } else if (restarts_ < options_.max_restarts && !refused) {
     ++restarts_;
     SLUICE_LOG(warn, "starting worker {} again ({} of at most {} restarts)", index, restarts_,
                options_.max_restarts);
     const Status started = start_worker(index);
     if (!started.ok()) SLUICE_LOG(error, "{}", started.message());
+  } else {
+    --wanted_;
   }
   if (workers_.empty()) {
     driver_->abort(fmt::format("every worker is gone; the last one, worker {} (pid {}), {}", index,
@@ -218,21 +223,28 @@ void LocalCluster::on_event(const driver::JobEvent& event) {
 
 void LocalCluster::scale(int workers) {
   if (ending_ || stop_.stop_requested()) return;
+  wanted_ = workers;
   std::map<int, pid_t> staying;  // by index
-  std::set<int> taken;
   for (const auto& [pid, index] : workers_) {
-    taken.insert(index);
     if (!leaving_.contains(pid)) staying.emplace(index, pid);
   }
-  for (; std::ssize(staying) > workers; staying.erase(std::prev(staying.end()))) {
+  for (; std::ssize(staying) > wanted_; staying.erase(std::prev(staying.end()))) {
     leaving_.insert(staying.rbegin()->second);
     children_.terminate(staying.rbegin()->second);
   }
-  for (int index = 0, missing = workers - static_cast<int>(staying.size()); missing > 0; ++index) {
+  start_missing();
+}
+
+// Not before those that leave are gone, in whose place they come: the job may not have more.
+void LocalCluster::start_missing() {
+  std::set<int> taken;
+  for (const auto& [pid, index] : workers_) taken.insert(index);
+  for (int index = 0; std::ssize(workers_) < wanted_; ++index) {
     if (taken.contains(index)) continue;
-    --missing;
-    const Status started = start_worker(index);
-    if (!started.ok()) SLUICE_LOG(error, "{}", started.message());
+    if (const Status started = start_worker(index); !started.ok()) {
+      SLUICE_LOG(error, "{}", started.message());
+      wanted_ = static_cast<int>(workers_.size());
+    }
   }
 }
 
@@ -240,7 +252,8 @@ void LocalCluster::member_ended(const driver::MemberEnded& ended) {
   const auto pid = static_cast<pid_t>(ended.who.process.pid);
   if (!workers_.contains(pid)) return;
   if (ended.how == driver::MemberEnded::How::kRefused) refused_.insert(pid);
-  if (ended.how == driver::MemberEnded::How::kDrained) leaving_.insert(pid);
+  // Where it was not asked to by us, somebody wants one worker less.
+  if (ended.how == driver::MemberEnded::How::kDrained && leaving_.insert(pid).second) --wanted_;
   if (ended.how == driver::MemberEnded::How::kStuck) children_.kill(pid);
 }
 

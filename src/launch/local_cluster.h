@@ -64,6 +64,7 @@ class LocalCluster {
   void worker_ended(int index, const ChildProcesses::Ended& ended);
   void member_ended(const driver::MemberEnded& ended);
   void scale(int workers);
+  void start_missing();
 
   const LocalClusterOptions options_;
   const std::string directory_;
@@ -72,6 +73,7 @@ class LocalCluster {
   std::string driver_address_;
   driver::Driver* driver_ = nullptr;
   std::stop_token stop_;
+  int wanted_ = 0;                // workers; those that nobody replaces are not
   std::map<pid_t, int> workers_;  // running, with their index
   std::set<pid_t> refused_;       // another of their kind would be too
   std::set<pid_t> leaving_;       // asked to make room: they are not replaced

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <vector>
 
 namespace sluice::server {
 
@@ -62,6 +61,15 @@ bool Gate::may_answer(int64_t member, int64_t clock) const {
   if (!trainees_.contains(member)) return true;  // it trains no more
   if (rounds_) return clock <= floor_ && !round_is_complete();
   return gate_.max_staleness < 0 || clock - floor_ <= gate_.max_staleness;
+}
+
+std::vector<wire::LedgerReply::Trainee> Gate::report() const {
+  std::vector<wire::LedgerReply::Trainee> result;
+  result.reserve(trainees_.size());
+  for (const auto& [member, trainee] : trainees_) {
+    result.push_back({.worker = trainee.worker, .clock = trainee.clock});
+  }
+  return result;
 }
 
 std::string Gate::slowest() const {

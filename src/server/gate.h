@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "wire/parameters.h"
 
@@ -46,6 +47,8 @@ class Gate {
   bool may_answer(int64_t member, int64_t clock) const;
   int64_t floor() const { return floor_; }
   int trainees() const { return static_cast<int>(trainees_.size()); }
+  // How far each trainee is; that no answer to it is held.
+  std::vector<wire::LedgerReply::Trainee> report() const;
   // Those that answers are held for: "worker 3", "workers 1, 2, 5 and 4 others"; empty: nobody.
   std::string slowest() const;
 

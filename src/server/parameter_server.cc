@@ -53,6 +53,16 @@ Status check(const wire::Gate& gate) {
                                       gate.trainees.size(), gate.max_staleness));
 }
 
+// Of the first shard; how long an answer has been held, of all.
+void add(const std::vector<wire::LedgerReply::Trainee>& more,
+         std::vector<wire::LedgerReply::Trainee>& all) {
+  if (all.empty()) all = more;
+  for (const auto& one : more) {
+    const auto known = std::ranges::find(all, one.worker, &wire::LedgerReply::Trainee::worker);
+    if (known != all.end()) known->held_s = std::max(known->held_s, one.held_s);
+  }
+}
+
 Status check(const wire::CreateRequest& request) {
   SLUICE_RETURN_IF_ERROR(request.shard_map.validate());
   if (request.shard_map.owned_by(request.server).empty()) {
@@ -187,7 +197,9 @@ void ParameterServer::ledger(const wire::LedgerRequest& request,
       result.update_seconds += report.update_seconds;
       totals.merge(report.totals);
       if (request.partitions) partitions.add(shard->partitions());
+      add(shard->trainees(), result.trainees);
     }
+    result.floor = job->shards.begin()->second->floor();
     result.epochs = totals.epochs();
     const core::TimePoint now = world_.now();
     for (const core::TimePoint counted : totals.counted_at()) {

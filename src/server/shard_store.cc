@@ -119,6 +119,25 @@ std::vector<wire::LedgerReply::PartitionCount> ShardStore::partitions() const {
   return result;
 }
 
+std::vector<wire::LedgerReply::Trainee> ShardStore::trainees() const {
+  const core::TimePoint now = world_.now();
+  std::lock_guard lock(mutex_);
+  std::vector<wire::LedgerReply::Trainee> result = machine_.gate().report();
+  for (const Answer& held : held_) {
+    if (machine_.may_answer(held.member, held.clock)) continue;  // in a moment
+    for (wire::LedgerReply::Trainee& trainee : result) {
+      if (trainee.worker != held.worker) continue;
+      trainee.held_s = std::max({trainee.held_s, core::to_seconds(now - held.since), 0.0});
+    }
+  }
+  return result;
+}
+
+int64_t ShardStore::floor() const {
+  std::lock_guard lock(mutex_);
+  return machine_.gate().floor();
+}
+
 // Serves the call, or holds it until it is its turn.
 void ShardStore::take(Call call) {
   const Result<bool> its_turn = guarded("hold", [&]() -> Result<bool> {
@@ -269,8 +288,11 @@ Result<ShardStore::Answer> ShardStore::push_now(const Push& call) {
   ShardMachine::PushAction action;
   Snapshot now;
   wire::Payload base;
-  Answer answer{
-      .id = header.id, .member = header.member, .clock = header.clock, .worker = header.worker};
+  Answer answer{.id = header.id,
+                .member = header.member,
+                .clock = header.clock,
+                .worker = header.worker,
+                .since = world_.now()};
   const bool with_old = algorithm_ != nullptr && algorithm_->answers_with_old;
   {
     std::lock_guard lock(mutex_);

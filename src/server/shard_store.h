@@ -81,6 +81,9 @@ class ShardStore {
   Report report() const;
   // Of the partitions that the shard has heard of, in order.
   std::vector<wire::LedgerReply::PartitionCount> partitions() const;
+  // Who trains, how far each is, and for how long an answer to it has been held.
+  std::vector<wire::LedgerReply::Trainee> trainees() const;
+  int64_t floor() const;  // the gate's
   // Whom answers are held for; empty: none are held.
   std::string waiting_for() const;
 
@@ -117,6 +120,7 @@ class ShardStore {
     int64_t member = 0;
     int64_t clock = 0;
     int worker = 0;
+    core::TimePoint since{};  // when the push was counted
     bool duplicate = false;
     std::optional<Snapshot> given{};  // else the values when it is answered
     core::Reply<Result<wire::ExchangeReply>> reply{};

@@ -63,7 +63,8 @@ class JobView::Show {
   void operator()(const driver::LeaseFinished&) { daily(); }
   void operator()(const driver::LeaseCut&) { daily(); }
   void operator()(const driver::Straggler&) { say(); }
-  void operator()(const driver::WorkersWanted&) { say(); }
+  void operator()(const driver::WorkersWanted&) { daily(); }
+  void operator()(const driver::GainChanged&) { say(); }
   void operator()(const driver::TrainingStarted&) { daily(); }
   void operator()(const driver::JobStopping&) { daily(); }
   void operator()(const driver::JobEnding&) {

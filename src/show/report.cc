@@ -153,6 +153,17 @@ Json divergence_json(const Divergence& divergence) {
   return json;
 }
 
+Json gains_json(const driver::JobResult& result) {
+  Json gains = Json::array();
+  for (const driver::GainReport& change : result.gains) {
+    gains.push_back({{"at_s", change.at_s},
+                     {"workers", change.workers},
+                     {"gain", change.gain},
+                     {"scale", change.scale}});
+  }
+  return gains;
+}
+
 double samples_per_second(const driver::JobResult& result) {
   return static_cast<double>(result.samples_trained) / std::max(result.training_time_s, 1e-9);
 }
@@ -182,6 +193,7 @@ std::string to_json(const JobReport& report) {
   json["driver"] = {{"peak_memory_bytes", core::peak_memory_bytes()}};
   json["history"] = history_json(report.history);
   if (!result.changes.empty()) json["changes"] = changes_json(result);
+  if (!result.gains.empty()) json["gains"] = gains_json(result);
   json["config"] = core::parse_plain_json(report.config_json);
   json["model"] = core::parse_plain_json(report.model_json);
   json["versions"] = {{"sluice", core::version()}};

@@ -8,27 +8,16 @@
 #include <vector>
 
 #include "core/count_text.h"
-#include "core/printable.h"
 #include "core/process_info.h"
 #include "driver/job_event.h"
 #include "show/progress_view.h"
-#include "show/text_table.h"
+#include "show/status_tables.h"
 
 namespace sluice::show {
 namespace {
 
 using core::with_separators;
 using driver::JobStatus;
-
-// "0.4 s", "12 s", "1:02:03".
-std::string time_text(double seconds) {
-  if (seconds < 0) return "-";
-  if (seconds < 10) return fmt::format("{:.1f} s", seconds);
-  return seconds < 100 ? fmt::format("{:.0f} s", seconds) : format_seconds(seconds);
-}
-
-// What names of others' making may hold must not reach the terminal as it is.
-std::string name_text(const std::string& text) { return core::printable(text); }
 
 std::string job_lines(const JobStatus& status) {
   const JobStatus::Job& job = status.job;
@@ -68,6 +57,42 @@ std::string epoch_lines(const JobStatus& status) {
   return text;
 }
 
+// Nothing where nobody waits for anybody.
+std::string gate_line(const JobStatus& status) {
+  const JobStatus::Gate& gate = status.gate;
+  std::string text;
+  if (gate.rounds) {
+    text = "in rounds";
+    if (gate.backup_workers > 0) {
+      text += fmt::format(", which do not wait for the last {}", gate.backup_workers);
+    }
+  } else if (gate.max_staleness >= 0) {
+    text = core::counted(gate.max_staleness, "window", "windows") + " ahead of the slowest at most";
+  } else {
+    return "";
+  }
+  if (!gate.slowest.empty()) {
+    double longest = 0;
+    for (const auto& worker : gate.workers) longest = std::max(longest, worker.answer_held_s);
+    text += fmt::format("; answers are held, for up to {}, until {} has pushed window {}",
+                        time_text(longest), name_text(gate.slowest), gate.floor + 1);
+  }
+  if (gate.superseded > 0) {
+    text += "; " + core::counted(gate.superseded, "update", "updates") +
+            " came too late for a round, and did not count";
+  }
+  return text + "\n";
+}
+
+// As a job's first lines, where there is something to say.
+std::string gain_line(const JobStatus& status) {
+  const JobStatus::Gain& gain = status.gain;
+  if (gain.value <= 1) return "";
+  const std::string text =
+      to_text(driver::GainChanged{static_cast<int>(gain.workers), gain.value, gain.scale});
+  return text + (gain.bounded ? "\n" : ", as published\n");
+}
+
 std::string wait_line(const JobStatus& status) {
   const JobStatus::Wait& wait = status.waits;
   if (wait.whom.empty()) return "";
@@ -76,96 +101,6 @@ std::string wait_line(const JobStatus& status) {
     text += fmt::format(" (given up in {})", time_text(wait.given_up_in_s));
   if (!wait.advice.empty()) text += "; " + name_text(wait.advice);
   return text + "\n";
-}
-
-std::string where(const JobStatus::Member& member) {
-  std::string text = fmt::format("{} on {}", member.pid, name_text(member.host));
-  return member.container.empty() ? text : text + ", " + name_text(member.container);
-}
-
-std::string memory(const JobStatus::Member& member) {
-  return member.peak_memory_bytes > 0 ? fmt::format("{} MB", member.peak_memory_bytes >> 20) : "-";
-}
-
-void add_what_it_waits_for(const JobStatus::Member& member, TextTable& table) {
-  if (member.waiting_for.empty() || member.state == "paused") return;
-  table.add_below(
-      fmt::format("waits {} for {}", time_text(member.waiting_s), name_text(member.waiting_for)));
-}
-
-std::string server_table(const JobStatus& status) {
-  using enum TextTable::Align;
-  TextTable table({{"SERVER"},
-                   {"PID"},
-                   {"STATE"},
-                   {"SEEN", kRight},
-                   {"SHARDS", kRight},
-                   {"VERSION", kRight},
-                   {"STALENESS", kRight},
-                   {"MEMORY", kRight}});
-  bool any = false;
-  for (const JobStatus::Member& member : status.members) {
-    if (member.role != "server") continue;
-    any = true;
-    std::vector<std::string> row = {std::to_string(member.index),
-                                    where(member),
-                                    member.state,
-                                    time_text(member.heard_s),
-                                    "-",
-                                    "-",
-                                    "-",
-                                    memory(member)};
-    std::string counts;
-    for (const JobStatus::Server& server : status.servers) {
-      if (server.server != member.index) continue;
-      row[4] = std::to_string(server.shards);
-      row[5] = with_separators(server.version_max);
-      row[6] = fmt::format("{:.2f}, max {}", server.staleness_mean, server.staleness_max);
-      if (server.duplicates > 0) {
-        counts = core::counted(server.duplicates, "push came again", "pushes came again");
-      }
-      if (server.fenced > 0) {
-        counts += (counts.empty() ? "" : ", ") +
-                  core::counted(server.fenced, "push of a lost lease was refused",
-                                "pushes of lost leases were refused");
-      }
-    }
-    table.add(std::move(row));
-    if (!counts.empty()) table.add_below(counts);
-    add_what_it_waits_for(member, table);
-  }
-  return any ? table.text() : "";
-}
-
-const JobStatus::Lease* lease_of(const JobStatus& status, int64_t worker) {
-  const auto found = std::ranges::find(status.leases, worker, &JobStatus::Lease::worker);
-  return found == status.leases.end() ? nullptr : &*found;
-}
-
-std::string worker_table(const JobStatus& status) {
-  using enum TextTable::Align;
-  TextTable table({{"WORKER"},
-                   {"PID"},
-                   {"STATE"},
-                   {"SEEN", kRight},
-                   {"GOT ON", kRight},
-                   {"PARTITION", kRight},
-                   {"STEP", kRight},
-                   {"HELD", kRight},
-                   {"MEMORY", kRight}});
-  bool any = false;
-  for (const JobStatus::Member& member : status.members) {
-    if (member.role != "worker") continue;
-    any = true;
-    const JobStatus::Lease* lease = lease_of(status, member.index);
-    table.add({std::to_string(member.index), where(member), member.state, time_text(member.heard_s),
-               time_text(member.progress_s),
-               lease == nullptr ? "-" : std::to_string(lease->partition),
-               lease == nullptr ? "-" : fmt::format("{}/{}", lease->step, lease->steps),
-               lease == nullptr ? "-" : time_text(lease->held_s), memory(member)});
-    add_what_it_waits_for(member, table);
-  }
-  return any ? table.text() : "";
 }
 
 std::string knob_lines(const JobStatus& status) {
@@ -190,7 +125,8 @@ size_t last_blank(const std::string& line, size_t columns) {
 }  // namespace
 
 std::string to_text(const JobStatus& status) {
-  std::string text = job_lines(status) + epoch_lines(status) + wait_line(status);
+  std::string text = job_lines(status) + epoch_lines(status) + gain_line(status) +
+                     gate_line(status) + wait_line(status);
   for (const std::string& part : {server_table(status), worker_table(status), knob_lines(status)}) {
     if (!part.empty()) text += "\n" + part;
   }

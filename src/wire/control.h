@@ -87,6 +87,7 @@ struct Knobs {
   int64_t revision = 0;                  // grows with every change
   bool paused = false;                   // no worker begins another window
   std::optional<float> learning_rate{};  // instead of the optimizer's
+  int64_t max_staleness = -1;            // as Gate's, by which servers hold answers
 
   friend bool operator==(const Knobs&, const Knobs&) = default;
 };
@@ -165,7 +166,7 @@ struct StatusReply {
   std::string json;  // driver/job_status.h
 };
 struct CommandRequest {
-  std::string verb;                    // "set"; see driver/commands.cc
+  std::string verb;                    // "set"; see driver/driver_commands.cc
   std::vector<std::string> arguments;  // "learning-rate", "0.001"
   core::ProcessFacts process{};        // whoever asks, for people: host and pid
 };

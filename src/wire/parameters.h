@@ -209,6 +209,15 @@ struct LedgerReply {
     friend bool operator==(const PartitionCount&, const PartitionCount&) = default;
   };
   std::vector<PartitionCount> partitions;
+  // Who trains at the moment, as the first of the shards knows it (server/gate.h).
+  struct Trainee {
+    int worker = 0;
+    int64_t clock = -1;  // windows that it has pushed; -1: none yet, and nobody waits for it
+    double held_s = -1;  // for how long an answer to it has been held, by any shard; -1: none is
+    friend bool operator==(const Trainee&, const Trainee&) = default;
+  };
+  std::vector<Trainee> trainees;
+  int64_t floor = 0;              // the clock of the slowest that is waited for
   int64_t peak_memory_bytes = 0;  // of the server's process
   double update_seconds = 0;      // time spent applying updates, all shards
 };

@@ -288,9 +288,18 @@ TEST_F(CoordinatorSharesTest, ScalingIsAnEventWithinBounds) {
   const auto wanted = of_kind<WorkersWanted>(job.take_events());
   ASSERT_EQ(wanted.size(), 1u);
   EXPECT_EQ(wanted[0].workers, 5);
-  EXPECT_EQ(job.scale(6, t), invalid_argument("expected 2 to 5 workers, got 6"));
-  EXPECT_EQ(job.scale(1, t), invalid_argument("expected 2 to 5 workers, got 1"));
-  EXPECT_EQ(coordinator.scale(0, t), invalid_argument("expected 1 or more workers, got 0"));
+  EXPECT_EQ(job.scale(6, t),
+            invalid_argument("expected at most 5 worker(s), by --max-workers, got 6"));
+  EXPECT_EQ(job.scale(1, t),
+            invalid_argument("expected at least 2 worker(s), by --min-workers, got 1"));
+  EXPECT_EQ(coordinator.scale(0, t).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(coordinator.scale(int64_t{1} << 40, t).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(job.workers_wanted(), 5);
+  bounded.max_workers = 0;
+  bounded.min_workers = 1;
+  bounded.most_workers = 1;
+  EXPECT_EQ(Coordinator(bounded, t).scale(2, t),
+            invalid_argument("expected at most 1 worker(s), by the trainer, got 2"));
   job.abort("over", t);
   EXPECT_EQ(job.scale(3, t).code(), StatusCode::kFailedPrecondition);
 }

@@ -62,7 +62,10 @@ TEST_F(CoordinatorStatusTest, MembersAndLeasesAreTold) {
   ASSERT_EQ(now.leases.size(), 1u);
   EXPECT_EQ(now.leases[0].partition, lease.partition);
   EXPECT_EQ(now.leases[0].worker, 0);
-  EXPECT_EQ(now.leases[0].step, 7);
+  EXPECT_EQ(now.leases[0].first_push, 1);
+  EXPECT_EQ(now.leases[0].last_push, 1);
+  EXPECT_EQ(now.leases[0].step, 1) << "of one: no more than the lease has";
+  EXPECT_EQ(now.leases[0].steps, 1);
   EXPECT_EQ(now.leases[0].held_s, 2.5);
 }
 
@@ -100,6 +103,26 @@ TEST_F(CoordinatorStatusTest, WorkersAreToldOfChangesUntilTheyHaveThemAndServers
   EXPECT_EQ(beat(request).knobs, std::nullopt);
   EXPECT_EQ(beat(heartbeat_of(join(wire::Role::kWorker, 11))).knobs, knobs)
       << "one that comes later";
+}
+
+TEST_F(CoordinatorStatusTest, ABoundOfTheStalenessIsANewGate) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10), b = join(wire::Role::kWorker, 11);
+  wire::Knobs knobs;
+  knobs.revision = 1;
+  knobs.max_staleness = 4;
+  coordinator.set_knobs(knobs, t);
+  EXPECT_EQ(coordinator.gate().max_staleness, 4);
+  const int64_t generation = coordinator.gate().generation;
+  EXPECT_GT(generation, 0);
+  knobs.learning_rate = 0.5f;
+  coordinator.set_knobs(knobs, t);
+  EXPECT_EQ(coordinator.gate().generation, generation) << "servers need not hear of it";
+  (void)train(a);
+  ASSERT_EQ(coordinator.gate().trainees.size(), 2u) << "set before anybody trained or not";
+  for (const auto& trainee : coordinator.gate().trainees) EXPECT_EQ(trainee.clock, 0);
+  (void)train(b);
+  EXPECT_EQ(coordinator.gate().max_staleness, 4);
 }
 
 TEST_F(CoordinatorStatusTest, WhilePausedNobodyIsGivenWorkNorGivenUp) {

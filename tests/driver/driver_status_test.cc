@@ -72,7 +72,8 @@ TEST_F(DriverStatusTest, TellsLeasesShardsRatesAndEpochs) {
   EXPECT_EQ(now.job.samples, 18);
   EXPECT_EQ(now.job.updates, 4);
   ASSERT_EQ(now.leases.size(), 1u);
-  EXPECT_EQ(now.leases[0].pushes, options.pushes[static_cast<size_t>(lease.partition)]);
+  EXPECT_EQ(now.leases[0].first_push, 1);
+  EXPECT_EQ(now.leases[0].last_push, lease.last);
   EXPECT_EQ(now.leases[0].steps, 4) << "two epochs of four records in batches of two";
   ASSERT_EQ(now.servers.size(), 2u);
   EXPECT_EQ(now.servers[1].address, "server 1");
@@ -109,6 +110,98 @@ TEST_F(DriverStatusTest, AKnobIsSetToldKeptAndShown) {
   ASSERT_TRUE(ended.ok()) << ended.status();
   ASSERT_EQ(ended->changes.size(), 1u);
   EXPECT_EQ(ended->changes[0].to, "0.5");
+}
+
+TEST_F(DriverStatusTest, AStalenessThatIsSetReachesTheServersAtOnce) {
+  start();
+  const int64_t worker = join_worker();
+  (void)acquire(worker);
+  const size_t before = servers[1].told().gates.size();
+  EXPECT_EQ(*command("set", {"max-staleness", "4"}),
+            "max-staleness: 4, before none; in force at the servers at once");
+  for (const FakeServer& server : servers) {
+    const auto gates = server.told().gates;
+    ASSERT_EQ(gates.size(), before + 1);
+    EXPECT_EQ(gates.back().gate.max_staleness, 4);
+    EXPECT_EQ(gates.back().gate.trainees.size(), 1u);
+  }
+  EXPECT_EQ(status().gate.max_staleness, 4);
+  EXPECT_EQ(*command("set", {"max-staleness", "none"}),
+            "max-staleness: none, before 4; in force at the servers at once");
+  EXPECT_EQ(servers[0].told().gates.back().gate.max_staleness, -1);
+}
+
+TEST_F(DriverStatusTest, TellsWhoWaitsForWhomAtTheServersAndTheGain) {
+  options.training.trainer = "downpour";
+  options.training.trainer.set("window", int64_t{1});
+  options.max_staleness = 0;
+  options.workers = 1;
+  start();
+  for (int i = 0; i < kServers; ++i) {
+    wire::LedgerReply ledger = complete_ledger(i);
+    ledger.shards[0].superseded = 3;
+    ledger.floor = 7;
+    ledger.trainees = {{.worker = 1, .clock = 8}, {.worker = 0, .clock = 7}, {.worker = 2}};
+    if (i == 1) ledger.trainees[0].held_s = 2.5;
+    servers[i].answer_ledger(ledger);
+  }
+  const int64_t a = join_worker(10), b = join_worker(11);
+  (void)acquire(a);
+  (void)acquire(b);
+  live_for(2s, {{server_members[0], server_members[1], a, b}});
+  const JobStatus now = status();
+  EXPECT_EQ(now.gate.max_staleness, 0);
+  EXPECT_FALSE(now.gate.rounds);
+  EXPECT_EQ(now.gate.floor, 7);
+  EXPECT_EQ(now.gate.superseded, 3);
+  EXPECT_EQ(now.gate.slowest, "worker 0");
+  ASSERT_EQ(now.gate.workers.size(), 3u);
+  EXPECT_EQ(now.gate.workers[0].windows, 7);
+  EXPECT_EQ(now.gate.workers[0].answer_held_s, -1);
+  EXPECT_EQ(now.gate.workers[1].answer_held_s, 2.5) << "at another server";
+  EXPECT_EQ(now.gate.workers[2].windows, -1);
+  EXPECT_EQ(now.gain.workers, 2);
+  EXPECT_EQ(now.gain.value, 2);
+  EXPECT_EQ(now.gain.scale, 0.5);
+  EXPECT_TRUE(now.gain.bounded);
+  const auto changes = observer.all<GainChanged>();
+  ASSERT_EQ(changes.size(), 1u) << "two train where one was asked for";
+  EXPECT_EQ(changes[0].workers, 2);
+}
+
+TEST_F(DriverStatusTest, WorkersAreScaledWhereTheyAreStartedHere) {
+  start();
+  EXPECT_THAT(command("scale", {"workers=2"}).status().message(),
+              HasSubstr("are started elsewhere: start more there with sluice worker, or send some "
+                        "SIGTERM"));
+  EXPECT_TRUE(observer.all<WorkersWanted>().empty());
+}
+
+TEST_F(DriverStatusTest, ScalingIsToldToTheLauncherKeptAndShown) {
+  options.starts_workers = true;
+  options.workers = 2;
+  options.max_workers = 4;
+  start();
+  EXPECT_EQ(*command("scale", {"workers=4"}), "workers: 4, before 2; the others are started");
+  ASSERT_EQ(observer.all<WorkersWanted>().size(), 1u);
+  EXPECT_EQ(observer.all<WorkersWanted>()[0].workers, 4);
+  EXPECT_EQ(to_text(observer.all<JobChanged>().back()),
+            "workers: 4, before 2, by sluice ctl (pid 9 on hosta)");
+  EXPECT_EQ(status().job.workers, 4);
+  EXPECT_EQ(status().changes.back().knob, "workers");
+  EXPECT_EQ(*command("scale", {"workers=4"}), "workers are 4 already");
+  EXPECT_EQ(*command("scale", {"workers=1"}),
+            "workers: 1, before 4; the last ones end what they push, and leave");
+  EXPECT_EQ(command("scale", {"workers=5"}).status(),
+            invalid_argument("scale: expected at most 4 worker(s), by --max-workers, got 5"));
+  EXPECT_EQ(command("scale", {"workers=0"}).status(),
+            invalid_argument("scale: expected at least 1 worker(s), by --min-workers, got 0"));
+  for (const char* wrong : {"", "5", "workers", "workers=", "workers=x", "workers=2x", "work=3",
+                            "workers=99999999999999999999"}) {
+    EXPECT_EQ(command("scale", {wrong}).status().message(),
+              std::string("scale: expected workers=N, got \"") + wrong + "\"");
+  }
+  EXPECT_EQ(observer.all<WorkersWanted>().size(), 2u);
 }
 
 TEST_F(DriverStatusTest, WhatMakesNoSenseIsRefusedAndChangesNothing) {

@@ -27,6 +27,7 @@ class FakeServer final : public wire::ParameterService {
     std::vector<wire::CreateRequest> created;
     std::map<int, std::vector<float>> assigned;  // by shard
     std::vector<wire::FenceRequest> fences;
+    std::vector<wire::GateRequest> gates;
     std::vector<bool> ledgers;  // whether the partitions were asked for
   };
 
@@ -135,7 +136,11 @@ class FakeServer final : public wire::ParameterService {
   void ping(uint64_t, core::Reply<Result<wire::PingReply>> reply) override {
     answer(ServerCall::kPing, std::move(reply), [] { return Result(wire::PingReply{}); });
   }
-  void set_gate(const wire::GateRequest&, core::Reply<Status> reply) override {
+  void set_gate(const wire::GateRequest& request, core::Reply<Status> reply) override {
+    {
+      std::lock_guard lock(mutex_);
+      told_.gates.push_back(request);
+    }
     reply(ok_status());
   }
 

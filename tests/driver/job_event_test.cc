@@ -57,6 +57,12 @@ TEST(JobEventTest, WhoIsSlow) {
   EXPECT_EQ(text_of(Straggler{kWorker, 1, 2.5, 0}),
             "worker 2 (pid 4711 on hosta) is 2.5 times slower than the others");
   EXPECT_EQ(text_of(WorkersWanted{5}), "from now on 5 worker(s) are wanted");
+  EXPECT_EQ(text_of(GainChanged{30, 6, 1.0 / 6}),
+            "gain: 30 workers would move the servers 6.0 times as far at once as one worker's "
+            "step; pushes are scaled by 0.167");
+  EXPECT_EQ(text_of(GainChanged{1, 1, 1}),
+            "gain: 1 worker moves the servers 1.0 times as far at once as one worker's step; "
+            "pushes are not scaled");
 }
 
 TEST(JobEventTest, WhomTheJobWaitsFor) {

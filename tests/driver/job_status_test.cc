@@ -19,7 +19,10 @@ JobStatus sample() {
   status.job.training_s = 1.2345678;
   status.waits = {"worker 1", 10, 20, "start it"};
   status.members = {{.role = "worker", .index = 1, .host = "hosta", .pid = 7, .state = "silent"}};
-  status.leases = {{.partition = 2, .worker = 1, .first_push = 3, .pushes = 9}};
+  status.leases = {{.partition = 2, .worker = 1, .first_push = 3, .last_push = 9}};
+  status.gate.rounds = true;
+  status.gate.workers = {{.worker = 1, .windows = 17, .answer_held_s = 0.5}};
+  status.gain = {0.2, 30, 6, true, 0.166666};
   status.servers = {{.server = 0, .address = "a:1", .shards = 2, .staleness_mean = 1.5}};
   status.rates = {5, 1000.25, 12, 1e9};
   status.epochs = {{1, 600, 600, 0.25}, {2, 10, 600, std::nan("")}};
@@ -44,6 +47,9 @@ TEST(JobStatusTest, NamesAreThoseOfTheFields) {
   EXPECT_EQ(json["waits"]["whom"], "worker 1");
   EXPECT_EQ(json["members"][0]["state"], "silent");
   EXPECT_EQ(json["leases"][0]["first_push"], 3);
+  EXPECT_EQ(json["gate"]["rounds"], true);
+  EXPECT_EQ(json["gate"]["workers"][0]["windows"], 17);
+  EXPECT_EQ(json["gain"]["scale"], 0.167);
   EXPECT_EQ(json["servers"][0]["staleness_mean"], 1.5);
   EXPECT_EQ(json["rates"]["samples_per_s"], 1000.25);
   EXPECT_TRUE(json["epochs"][1]["loss"].is_null()) << "JSON has no NaN";
@@ -60,8 +66,9 @@ TEST(JobStatusTest, OneOfAnotherVersionIsReadAsFarAsItIsKnown) {
 }
 
 TEST(JobStatusTest, WhatIsNoStatusIsRefused) {
-  for (const char* text : {"", "[]", "{}", "7", R"({"job": 7})", R"({"job": {"epochs": "x"}})",
-                           R"({"job": {}, "members": [7]})"}) {
+  for (const char* text :
+       {"", "[]", "{}", "7", R"({"job": 7})", R"({"job": {"epochs": "x"}})",
+        R"({"job": {}, "members": [7]})", R"({"job": {}, "gate": {"rounds": 1}})"}) {
     EXPECT_EQ(parse_job_status(text).status().code(), StatusCode::kInvalidArgument) << text;
   }
 }

@@ -78,6 +78,11 @@ class StatusTest : public testing::Test {
     ADD_FAILURE() << "it has not come to that: " << status.dump(2);
     return status;
   }
+  static size_t count_workers(const json& s) {
+    size_t workers = 0;
+    for (const json& member : s["members"]) workers += member["role"] == "worker" ? 1 : 0;
+    return workers;
+  }
   static pid_t a_worker(const Process& process) {
     for (const pid_t pid : process.children()) {
       const auto arguments = command_line(pid);
@@ -109,6 +114,7 @@ TEST_F(StatusTest, WithoutAJobOneLineSaysSo) {
                                              {"ctl"},
                                              {"ctl", "dance"},
                                              {"ctl", "pause", "now"},
+                                             {"ctl", "scale"},
                                              {"ctl", "set", "learning-rate"}}) {
     const Ran refused = sluice(wrong);
     EXPECT_EQ(refused.status, 2) << refused.output;
@@ -186,6 +192,77 @@ TEST_F(StatusTest, AWorkerThatIsStoppedIsNamedWhileItIs) {
   expect_exact_counts(report(), 12);
 }
 
+TEST_F(StatusTest, ABoundOfTheStalenessThatIsLiftedLetsOthersGoOnWithoutWhoHasStopped) {
+  Process process(train(12, {"--lease-timeout", "120", "--max-staleness", "0"}));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/12", 120s)) << process.output();
+  (void)wait_until([](const json& s) { return s["job"]["updates"] > 10; });
+  const pid_t sleeper = a_worker(process);
+  ASSERT_GT(sleeper, 0);
+  kill(sleeper, SIGSTOP);
+  const json blocked = wait_until([](const json& s) {
+    int held = 0;
+    for (const json& worker : s["gate"]["workers"]) held += worker["answer_held_s"] > 1 ? 1 : 0;
+    return held == 2;
+  });
+  int64_t its = -1;
+  for (const json& member : blocked["members"]) {
+    if (member["pid"] == sleeper) its = member["index"];
+  }
+  EXPECT_EQ(blocked["gate"]["slowest"], "worker " + std::to_string(its));
+  EXPECT_EQ(blocked["gate"]["max_staleness"], 0);
+  EXPECT_THAT(sluice({"status"}).output,
+              ContainsRegex("0 windows ahead of the slowest at most; answers are held, for up to "
+                            "[0-9.]+ s, until worker " +
+                            std::to_string(its) + " has pushed window [0-9]+\n"));
+  const int64_t updates = status_of_the_job()["job"]["updates"];
+  EXPECT_EQ(status_of_the_job()["job"]["updates"], updates) << "nobody goes on";
+
+  const Ran set = sluice({"ctl", "set", "max-staleness", "none"});
+  EXPECT_EQ(set.status, 0);
+  EXPECT_EQ(set.output, "max-staleness: none, before 0; in force at the servers at once\n");
+  (void)wait_until([&](const json& s) { return s["job"]["updates"] > updates + 10; });
+  kill(sleeper, SIGCONT);
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  expect_exact_counts(report(), 12);
+  EXPECT_EQ(report()["changes"][0]["to"], "none");
+  EXPECT_GT(report()["staleness"]["max"], 10);
+}
+
+TEST_F(StatusTest, WorkersAreScaledUpAndDownAndEverySampleCounts) {
+  constexpr int kEpochs = 20;
+  Process process(train(kEpochs, {"--workers", "2", "--max-workers", "4", "--trainer", "downpour",
+                                  "--threads-per-worker", "1"}));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/20", 120s)) << process.output();
+  const Ran many = sluice({"ctl", "scale", "workers=5"});
+  EXPECT_EQ(many.status, 2);
+  EXPECT_EQ(many.output, "sluice: scale: expected at most 4 worker(s), by --max-workers, got 5\n");
+  const Ran four = sluice({"ctl", "scale", "workers=4"});
+  EXPECT_EQ(four.status, 0);
+  EXPECT_EQ(four.output, "workers: 4, before 2; the others are started\n");
+  const json grown = wait_until([](const json& s) { return s["leases"].size() == 4; });
+  EXPECT_EQ(grown["job"]["workers"], 4);
+  EXPECT_EQ(grown["gain"]["scale"], 0.25);
+  ASSERT_TRUE(process.wait_for_output("gain: 4 workers would move the servers 4.0 times", 30s))
+      << process.output();
+  const Ran one = sluice({"ctl", "scale", "workers=1"});
+  EXPECT_EQ(one.status, 0);
+  EXPECT_EQ(one.output, "workers: 1, before 4; the last ones end what they push, and leave\n");
+  const json shrunk = wait_until([](const json& s) { return count_workers(s) == 1; });
+  EXPECT_EQ(shrunk["gain"]["scale"], 1);
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  EXPECT_THAT(process.output(), HasSubstr("workers: 4, before 2, by sluice ctl (pid "));
+  EXPECT_THAT(process.output(), HasSubstr("workers: 1, before 4, by sluice ctl (pid "));
+  const json r = report();
+  EXPECT_EQ(r["samples_trained"], kEpochs * kRecords);
+  const int64_t steps = kEpochs * ((kRecords / 2 + 15) / 16);
+  // DOWNPOUR's first window has a step less than the others.
+  EXPECT_EQ(r["server_updates"], 2 * ((steps + 1 + 4) / 5));
+  EXPECT_EQ(r["changes"].size(), 2u);
+  EXPECT_EQ(r["workers"].size(), 4u);
+  ASSERT_GE(r["gains"].size(), 1u);
+  EXPECT_EQ(r["gains"][0]["workers"], 4);
+}
+
 TEST_F(StatusTest, StopSavesWhatWasLearned) {
   const std::string model = digits().path() + "/stopped.sluice";
   Process process(train(100000, {"--save", model, "--window", "1"}));
@@ -226,6 +303,10 @@ TEST_F(StatusTest, OfSeveralJobsOneIsChosenByItsAddress) {
   one.signal(SIGKILL);
   EXPECT_EQ(one.wait(20s), 128 + SIGKILL);
   EXPECT_EQ(sluice({"status"}).status, 0);
+  const Ran scaled = sluice({"ctl", "scale", "workers=2"});
+  EXPECT_EQ(scaled.status, 1);
+  EXPECT_THAT(scaled.output,
+              HasSubstr("start more there with sluice worker, or send some SIGTERM"));
   EXPECT_EQ(sluice({"ctl", "stop"}).status, 0);
   EXPECT_EQ(other.wait(30s), 1) << other.output();
 }

@@ -38,6 +38,11 @@ TEST_F(GateTest, AWorkerIsAtMostSoManyWindowsAheadOfTheSlowest) {
   gate.count(push(0), 3);
   EXPECT_FALSE(gate.may_answer(push(0), 3));
   EXPECT_EQ(gate.slowest(), "worker 1");
+  const auto report = gate.report();
+  ASSERT_EQ(report.size(), 2u);
+  EXPECT_EQ(report[0].clock, 3);
+  EXPECT_EQ(report[1].worker, 1);
+  EXPECT_EQ(report[1].clock, 0);
   gate.count(push(1), 1);
   EXPECT_TRUE(gate.may_answer(push(0), 3));
 }

@@ -300,6 +300,35 @@ TEST_F(ShardStoreTest, TheTimeThatUpdatesTakeIsTheWorlds) {
   EXPECT_EQ(store_.report().update_seconds, 2);
 }
 
+TEST_F(ShardStoreTest, WhatIsHeldIsToldAndLetGoWhenTheBoundIsRaised) {
+  const auto set = [this](int64_t generation, int64_t max_staleness) {
+    wire::GateRequest request;
+    request.gate = {generation, {{10, 0, 0}, {11, 1, 0}}, max_staleness};
+    return await_status([&](auto reply) { store_.set_gate(request, std::move(reply)); });
+  };
+  ASSERT_TRUE(set(1, /*max_staleness=*/0).ok());
+  EXPECT_EQ(store_.trainees(), (std::vector<wire::LedgerReply::Trainee>{{0, 0, -1}, {1, 0, -1}}));
+  wire::PushHeader header = push_of(0, 1, 1);
+  header.member = 11;
+  header.worker = 1;
+  header.clock = 1;
+  int answers = 0;
+  store_.exchange(header, whole(ones_), [&](const Result<wire::ExchangeReply>& reply) {
+    EXPECT_TRUE(reply.ok());
+    ++answers;
+  });
+  EXPECT_EQ(answers, 0);
+  const auto trainees = store_.trainees();
+  ASSERT_EQ(trainees.size(), 2u);
+  EXPECT_EQ(trainees[0], (wire::LedgerReply::Trainee{0, 0, -1}));
+  EXPECT_EQ(trainees[1].clock, 1);
+  EXPECT_GT(trainees[1].held_s, 0);
+  EXPECT_EQ(store_.floor(), 0);
+  ASSERT_TRUE(set(2, /*max_staleness=*/1).ok());
+  EXPECT_EQ(answers, 1);
+  EXPECT_EQ(store_.trainees()[1].held_s, -1);
+}
+
 TEST_F(ShardStoreTest, TheMessageIsLetGoBeforeTheAnswer) {
   wire::ReceivedPayload update = whole(ones_);
   const std::weak_ptr<const void> bytes = update.owner;

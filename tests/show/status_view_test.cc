@@ -63,7 +63,13 @@ JobStatus sample() {
                      .duplicates = 1,
                      .staleness_mean = 1.954,
                      .staleness_max = 5}};
-  status.leases = {{.partition = 2, .worker = 0, .step = 1210, .steps = 6250, .held_s = 58}};
+  status.leases = {{.partition = 2,
+                    .worker = 0,
+                    .first_push = 1,
+                    .last_push = 250,
+                    .step = 1210,
+                    .steps = 1250,
+                    .held_s = 58}};
   status.knobs = {{"learning-rate", "0.001", "help"}};
   return status;
 }
@@ -81,9 +87,9 @@ SERVER  PID            STATE     SEEN  SHARDS  VERSION    STALENESS  MEMORY
 0       4712 on hosta  serving  0.3 s       2    1,141  1.95, max 5  160 MB
   1 push came again
 
-WORKER  PID            STATE      SEEN  GOT ON  PARTITION       STEP  HELD  MEMORY
-0       4713 on hosta  training  0.2 s   0.1 s          2  1210/6250  58 s  150 MB
-1       17 on hostb    waiting    12 s    12 s          -          -     -       -
+WORKER  PID            STATE      SEEN  GOT ON     LEASE       STEP  HELD  MEMORY
+0       4713 on hosta  training  0.2 s   0.1 s  2: 1-250  1210/1250  58 s  150 MB
+1       17 on hostb    waiting    12 s    12 s         -          -     -       -
   waits 11 s for server 0 at hosta:7071
 
 learning-rate 0.001
@@ -100,6 +106,40 @@ TEST(StatusViewTest, WhoIsWaitedForAndWhatWasChangedIsTold) {
                               "(given up in 20 s); start it\n"));
   EXPECT_THAT(text, HasSubstr("\n4.0 s ago learning-rate: 0.001, before 0.01, by sluice ctl (pid 9 "
                               "on a)\n6:40 ago paused by sluice ctl (pid 9 on a)\n"));
+}
+
+TEST(StatusViewTest, WhoHoldsWhomBackAndTheGainAreTold) {
+  JobStatus status = sample();
+  status.gain = {1, 30, 30, true, 1.0 / 30};
+  status.gate.max_staleness = 2;
+  status.gate.floor = 17;
+  status.gate.workers = {{0, 20, 4.25}, {1, 17, -1}, {2, -1, -1}};
+  status.gate.slowest = "worker 1";
+  const std::string text = to_text(status);
+  EXPECT_THAT(text, HasSubstr("\ngain: 30 workers would move the servers 30.0 times as far at once "
+                              "as one worker's step; pushes are scaled by 0.0333\n"
+                              "2 windows ahead of the slowest at most; answers are held, for up to "
+                              "4.2 s, until worker 1 has pushed window 18\n"));
+  EXPECT_THAT(text, HasSubstr("MEMORY          AHEAD\n"));
+  EXPECT_THAT(text, HasSubstr("150 MB  3, held 4.2 s\n"));
+  EXPECT_THAT(text, HasSubstr("       -              0\n"));
+}
+
+TEST(StatusViewTest, RoundsAreTold) {
+  JobStatus status = sample();
+  status.gate.rounds = true;
+  status.gate.backup_workers = 1;
+  status.gate.superseded = 4;
+  status.gain = {0, 3, 0, true, 1};
+  const std::string text = to_text(status);
+  EXPECT_THAT(text, HasSubstr("\nin rounds, which do not wait for the last 1; 4 updates came too "
+                              "late for a round, and did not count\n"));
+  EXPECT_THAT(text, Not(HasSubstr("gain:")));
+  status.gain = {1, 3, 3, false, 1};
+  EXPECT_THAT(to_text(status),
+              HasSubstr("gain: 3 workers move the servers 3.0 times as far at once "
+                        "as one worker's step; pushes are not scaled, as "
+                        "published\n"));
 }
 
 TEST(StatusViewTest, AJobThatHasNothingYetIsShownToo) {

@@ -201,7 +201,8 @@ void Scenario::draw_triggers() {
 }
 
 // People pause two of three jobs for some seconds, once or twice, and change the learning rate of
-// all. Drawn apart from everything else.
+// all, and twice how far workers may be apart, where they wait for one another. Drawn apart from
+// everything else.
 void Scenario::plan_commands() {
   core::Rng chance(job_.seed, {2026});
   const auto draw = [&chance](int most_s) {
@@ -215,6 +216,13 @@ void Scenario::plan_commands() {
     simulation_.after(at, nullptr, [this] { command("resume"); });
   }
   simulation_.after(draw(5), nullptr, [this] { command("set", {"learning-rate", "0.5"}); });
+  for (int changes = max_staleness_of(job_) >= 0 ? 2 : 0; changes > 0; --changes) {
+    const uint64_t windows = chance.below(5);
+    const std::string bound = windows == 4 ? "none" : std::to_string(windows);
+    simulation_.after(draw(8), nullptr, [this, bound] {
+      command("set", {"max-staleness", bound});
+    });
+  }
 }
 
 void Scenario::command(const std::string& verb, const std::vector<std::string>& arguments) {

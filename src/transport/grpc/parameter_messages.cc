@@ -3,22 +3,6 @@
 namespace sluice::transport {
 namespace {
 
-void write(const wire::EpochMetrics& from, v1::EpochMetrics* to) {
-  to->set_epoch(from.epoch);
-  to->set_samples(from.samples);
-  to->set_loss_sum(from.loss_sum);
-  to->mutable_counters()->Assign(from.counters.begin(), from.counters.end());
-  to->set_superseded(from.superseded);
-}
-
-wire::EpochMetrics from_proto(const v1::EpochMetrics& metrics) {
-  return {metrics.epoch(),
-          metrics.samples(),
-          metrics.loss_sum(),
-          {metrics.counters().begin(), metrics.counters().end()},
-          metrics.superseded()};
-}
-
 v1::Gate to_proto(const wire::Gate& gate) {
   v1::Gate message;
   message.set_generation(gate.generation);
@@ -40,27 +24,6 @@ wire::Gate from_proto(const v1::Gate& message) {
   }
   gate.max_staleness = message.max_staleness();
   return gate;
-}
-
-void write(const wire::LedgerReply::ShardCount& from, v1::LedgerReply::ShardCount* to) {
-  to->set_shard(from.shard);
-  to->set_version(from.version);
-  to->set_duplicates(from.duplicates);
-  to->set_fenced(from.fenced);
-  to->set_staleness_sum(from.staleness_sum);
-  to->set_staleness_max(from.staleness_max);
-  to->set_superseded(from.superseded);
-}
-
-void write(const wire::WorkerCount& from, v1::LedgerReply::WorkerCount* to) {
-  to->set_worker(from.worker);
-  to->set_pushes(from.pushes);
-  to->set_samples(from.samples);
-}
-
-void write(const wire::LedgerReply::PartitionCount& from, v1::LedgerReply::PartitionCount* to) {
-  to->set_partition(from.partition);
-  to->set_pushes(from.pushes);
 }
 
 }  // namespace
@@ -122,7 +85,9 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
   message.set_learning_rate(header.learning_rate);
   message.set_clock(header.clock);
   message.set_member(header.member);
-  for (const wire::EpochMetrics& metrics : header.metrics) write(metrics, message.add_metrics());
+  for (const wire::EpochMetrics& metrics : header.metrics) {
+    *message.add_metrics() = to_proto(metrics);
+  }
   if (header.optimizer_rate) message.set_optimizer_rate(*header.optimizer_rate);
   return message;
 }
@@ -213,47 +178,5 @@ v1::PingReply to_proto(const wire::PingReply& reply) {
 }
 
 wire::PingReply from_proto(const v1::PingReply& reply) { return {reply.waiting_for()}; }
-
-v1::LedgerRequest to_proto(const wire::LedgerRequest& request) {
-  v1::LedgerRequest message;
-  message.set_job(request.job);
-  message.set_partitions(request.partitions);
-  return message;
-}
-
-wire::LedgerRequest from_proto(const v1::LedgerRequest& request) {
-  return {request.job(), request.partitions()};
-}
-
-v1::LedgerReply to_proto(const wire::LedgerReply& reply) {
-  v1::LedgerReply message;
-  for (const auto& shard : reply.shards) write(shard, message.add_shards());
-  for (const auto& epoch : reply.epochs) write(epoch, message.add_epochs());
-  for (const auto& worker : reply.workers) write(worker, message.add_workers());
-  for (const auto& partition : reply.partitions) write(partition, message.add_partitions());
-  message.set_peak_memory_bytes(reply.peak_memory_bytes);
-  message.set_update_seconds(reply.update_seconds);
-  message.mutable_epoch_ages()->Assign(reply.epoch_ages_s.begin(), reply.epoch_ages_s.end());
-  return message;
-}
-
-wire::LedgerReply from_proto(const v1::LedgerReply& reply) {
-  wire::LedgerReply result;
-  for (const auto& shard : reply.shards()) {
-    result.shards.push_back({shard.shard(), shard.version(), shard.duplicates(), shard.fenced(),
-                             shard.staleness_sum(), shard.staleness_max(), shard.superseded()});
-  }
-  for (const auto& epoch : reply.epochs()) result.epochs.push_back(from_proto(epoch));
-  for (const auto& worker : reply.workers()) {
-    result.workers.push_back({worker.worker(), worker.pushes(), worker.samples()});
-  }
-  for (const auto& partition : reply.partitions()) {
-    result.partitions.push_back({partition.partition(), partition.pushes()});
-  }
-  result.peak_memory_bytes = reply.peak_memory_bytes();
-  result.update_seconds = reply.update_seconds();
-  result.epoch_ages_s.assign(reply.epoch_ages().begin(), reply.epoch_ages().end());
-  return result;
-}
 
 }  // namespace sluice::transport

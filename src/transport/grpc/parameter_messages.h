@@ -26,6 +26,9 @@ wire::CreateRequest from_proto(const v1::CreateRequest& request);
 v1::AssignHeader to_proto(const wire::AssignRequest& request);
 wire::AssignRequest from_proto(const v1::AssignHeader& header);
 
+v1::EpochMetrics to_proto(const wire::EpochMetrics& metrics);
+wire::EpochMetrics from_proto(const v1::EpochMetrics& metrics);
+
 v1::PushHeader to_proto(const wire::PushHeader& header);
 wire::PushHeader from_proto(const v1::PushHeader& header);
 

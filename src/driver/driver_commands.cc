@@ -1,0 +1,139 @@
+// What people want changed while the job runs.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "core/process_info.h"
+#include "driver/driver.h"
+#include "driver/knobs.h"
+
+namespace sluice::driver {
+namespace {
+
+struct Verb {
+  std::string_view name;
+  size_t arguments;  // how many
+};
+constexpr Verb kVerbs[] = {
+    {"stop", 0}, {"pause", 0}, {"resume", 0}, {"set", 2}, {"scale", 1},
+};
+constexpr const char* kWorkersAre = "workers=";
+
+}  // namespace
+
+void Driver::command(const wire::CommandRequest& request,
+                     core::Reply<Result<wire::CommandReply>> reply) {
+  strand_->post([this, request, reply = std::move(reply)]() mutable {
+    const Result<std::string> said = obey(request);
+    reply(said.ok() ? Result<wire::CommandReply>(wire::CommandReply{*said}) : said.status());
+    changed();
+  });
+}
+
+Result<std::string> Driver::obey(const wire::CommandRequest& request) {
+  const auto& arguments = request.arguments;
+  const std::string by = "sluice ctl (" + core::to_text(request.process) + ")";
+  const auto verb = std::ranges::find(kVerbs, request.verb, &Verb::name);
+  if (verb == std::end(kVerbs)) {
+    return invalid_argument(fmt::format(
+        "\"{}\" is nothing that this driver does: it can stop, pause, resume, set, scale",
+        request.verb));
+  }
+  if (arguments.size() != verb->arguments) {
+    return invalid_argument(fmt::format("{}: expected {} argument(s), got {}", request.verb,
+                                        verb->arguments, arguments.size()));
+  }
+  const bool ends = stage_ == Stage::kCollecting || stage_ == Stage::kEnding ||
+                    stage_ == Stage::kEnded || coordinator_.over();
+  if (request.verb == "stop") return obey_stop(by, ends);
+  if (ends || !stopping_.empty()) {
+    return failed_precondition("the job is about to end: nothing is changed any more");
+  }
+  if (request.verb == "set") return obey_set(arguments[0], arguments[1], by);
+  if (request.verb == "scale") return obey_scale(arguments[0], by);
+  return obey_pause(request.verb == "pause", by);
+}
+
+Result<std::string> Driver::obey_stop(const std::string& by, bool ends) {
+  if (ends) return std::string("the job is about to end by itself");
+  const std::string reason = "the driver was stopped by " + by;
+  if (may_keep()) {
+    stop_and_keep(reason);
+    return std::string("stopping: the workers end what they push, and what was learned is saved");
+  }
+  fail(cancelled(reason));
+  return std::string(options_.keep_when_stopped
+                         ? "stopping: nothing was learned yet"
+                         : "stopping: the job was started without --save and --report");
+}
+
+Result<std::string> Driver::obey_set(const std::string& name, const std::string& value,
+                                     const std::string& by) {
+  SLUICE_ASSIGN_OR_RETURN(const Knob* knob, find_knob(name));
+  wire::Knobs wanted = coordinator_.knobs();
+  const std::string before = knob->now(options_.training, wanted);
+  SLUICE_RETURN_IF_ERROR(knob->set(options_.training, value, wanted));
+  const std::string after = knob->now(options_.training, wanted);
+  if (after == before) return fmt::format("{} is {} already", name, before);
+  turn(wanted, {name, before, after, by});
+  return fmt::format("{}: {}, before {}; in force {}", name, after, before, knob->in_force);
+}
+
+Result<std::string> Driver::obey_pause(bool paused, const std::string& by) {
+  wire::Knobs wanted = coordinator_.knobs();
+  if (wanted.paused == paused) {
+    return std::string(paused ? "the job is paused already" : "the job is not paused");
+  }
+  wanted.paused = paused;
+  turn(wanted, {kPaused, paused ? "no" : "yes", paused ? "yes" : "no", by});
+  return std::string(paused ? "paused: each worker pushes the window that it is at, and waits then"
+                            : "resumed");
+}
+
+// What is asked for must be possible by all that is known: whoever starts the workers only says on
+// the job's screen what has failed.
+Result<std::string> Driver::obey_scale(const std::string& argument, const std::string& by) {
+  if (!options_.starts_workers) {
+    return failed_precondition(
+        "the workers of this job are started elsewhere: start more there with sluice worker, or "
+        "send some SIGTERM, at which they make room");
+  }
+  int64_t workers = 0;
+  const std::string_view number = std::string_view(argument).substr(
+      std::min(std::string_view(kWorkersAre).size(), argument.size()));
+  const auto [stopped, error] =
+      std::from_chars(number.data(), number.data() + number.size(), workers);
+  if (!argument.starts_with(kWorkersAre) || error != std::errc() ||
+      stopped != number.data() + number.size()) {
+    return invalid_argument(fmt::format("scale: expected workers=N, got \"{}\"", argument));
+  }
+  const int before = coordinator_.workers_wanted();
+  if (workers == before) return fmt::format("workers are {} already", before);
+  SLUICE_RETURN_IF_ERROR(coordinator_.may_have(workers).with_context("scale"));
+  if (workers > before) {
+    const int members = static_cast<int>(workers) + options_.servers;
+    SLUICE_RETURN_IF_ERROR(core::check_limits(members).with_context("scale"));
+  }
+  SLUICE_RETURN_IF_ERROR(coordinator_.scale(workers, world_.now()).with_context("scale"));
+  tell({"workers", fmt::format("{}", before), fmt::format("{}", workers), by});
+  return fmt::format(
+      "workers: {}, before {}; {}", workers, before,
+      workers > before ? "the others are started" : "the last ones end what they push, and leave");
+}
+
+void Driver::turn(wire::Knobs wanted, JobChanged change) {
+  ++wanted.revision;
+  coordinator_.set_knobs(wanted, world_.now());
+  tell(std::move(change));
+}
+
+void Driver::tell(JobChanged change) {
+  const core::TimePoint now = world_.now();
+  changes_.emplace_back(now, change);
+  observer_.on_event({now, std::move(change)});
+}
+
+}  // namespace sluice::driver
