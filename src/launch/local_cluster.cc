@@ -1,125 +1,31 @@
 #include "launch/local_cluster.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <future>
 #include <utility>
 
 #include "core/log.h"
 #include "core/real_world.h"
-#include "launch/signals.h"
 
 namespace sluice::launch {
-namespace {
 
-namespace fs = std::filesystem;
-
-constexpr const char* kPrefix = "sluice-";
-constexpr const char* kLock = "/in-use";
-
-// The lock goes with the process that holds it, however that ends. It is taken before the file has
-// its name: a folder with a lock that is free belongs to nobody any more.
-int lock_folder(const std::string& folder) {
-  const std::string unnamed = folder + kLock + ".new";
-  const int fd = ::open(unnamed.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd >= 0 && ::flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-      ::rename(unnamed.c_str(), (folder + kLock).c_str()) == 0) {
-    return fd;
-  }
-  if (fd >= 0) ::close(fd);
-  return -1;
-}
-
-bool is_left_over(const std::string& folder) {
-  struct stat info {};
-  if (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) {
-    return false;
-  }
-  const int fd = ::open((folder + kLock).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return false;
-  const bool free = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
-  ::close(fd);
-  return free;
-}
-
-void remove_left_over_folders(const std::string& place) {
-  std::error_code ignored;  // to be tidy is no reason to fail
-  for (fs::directory_iterator entry(place, ignored), end; entry != end; entry.increment(ignored)) {
-    if (!entry->path().filename().string().starts_with(kPrefix)) continue;
-    if (is_left_over(entry->path())) fs::remove_all(entry->path(), ignored);
-  }
-}
-
-Result<std::string> make_folder(const std::string& place) {
-  constexpr size_t kLongestSocket = sizeof(sockaddr_un::sun_path) - 1;
-  std::string directory = place + "/" + kPrefix + "XXXXXX";
-  if (directory.size() + std::string_view("/server-9999").size() > kLongestSocket) {
-    return unavailable(place + ": its name is too long");
-  }
-  if (mkdtemp(directory.data()) == nullptr) return unavailable(place + ": " + std::strerror(errno));
-  return directory;
-}
-
-}  // namespace
-
-std::vector<std::string> socket_places() {
-  std::vector<std::string> places = {"/tmp"};
-  for (const char* name : {"TMPDIR", "XDG_RUNTIME_DIR"}) {
-    const char* place = std::getenv(name);
-    // Absolute: children may be looked for from elsewhere.
-    if (place != nullptr && place[0] == '/') places.emplace_back(place);
-  }
-  return places;
-}
-
-LocalCluster::LocalCluster(LocalClusterOptions options, std::string directory, int lock)
+LocalCluster::LocalCluster(LocalClusterOptions options, SocketFolder folder)
     : options_(std::move(options)),
-      directory_(std::move(directory)),
-      lock_(lock),
+      folder_(std::move(folder)),
       strand_(core::real_world().make_strand("cluster")),
       children_([this](const ChildProcesses::Ended& ended) {
         strand_->post([this, ended] { child_ended(ended); });
       }) {}
 
 Result<std::unique_ptr<LocalCluster>> LocalCluster::create(LocalClusterOptions options) {
-  std::string directory, wrong;
-  for (const std::string& place : options.places) {
-    remove_left_over_folders(place);
-    const Result<std::string> made = make_folder(place);
-    if (made.ok()) {
-      directory = *made;
-      break;
-    }
-    wrong += (wrong.empty() ? "" : "; ") + made.status().message();
-  }
-  if (directory.empty()) {
-    return unavailable(
-        fmt::format("no place for a folder of sockets: {}; set TMPDIR to a folder with a short "
-                    "name that can be written",
-                    wrong));
-  }
-  remove_at_end(directory);
-  const int lock = lock_folder(directory);
-  return std::unique_ptr<LocalCluster>(
-      new LocalCluster(std::move(options), std::move(directory), lock));
+  SLUICE_ASSIGN_OR_RETURN(SocketFolder folder, make_socket_folder(options.places));
+  return std::unique_ptr<LocalCluster>(new LocalCluster(std::move(options), std::move(folder)));
 }
 
 LocalCluster::~LocalCluster() {
   stop(std::chrono::milliseconds(500));
   strand_->close();
-  std::error_code ignored;  // nobody is left to be told
-  fs::remove_all(directory_, ignored);
-  forget_at_end(directory_);
-  if (lock_ >= 0) ::close(lock_);
 }
 
 void LocalCluster::terminate() {
@@ -149,7 +55,7 @@ Status LocalCluster::start_all() {
   for (int i = 0; i < options_.servers; ++i) {
     RoleOptions role;
     role.driver = driver_address_;
-    role.listen = fmt::format("unix:{}/server-{}", directory_, i);
+    role.listen = fmt::format("unix:{}/server-{}", folder_.path(), i);
     role.index = i;
     SLUICE_RETURN_IF_ERROR(start_child("server", role).status());
   }

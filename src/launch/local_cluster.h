@@ -12,13 +12,10 @@
 #include "driver/driver.h"
 #include "launch/child_processes.h"
 #include "launch/roles.h"
+#include "launch/socket_folder.h"
 #include "sluice/status.h"
 
 namespace sluice::launch {
-
-// /tmp, then $TMPDIR and $XDG_RUNTIME_DIR: a socket's path may have no more than 107 characters,
-// and /tmp is the shortest.
-std::vector<std::string> socket_places();
 
 struct LocalClusterOptions {
   std::string program = "sluice";  // argv[0] of the children
@@ -40,7 +37,7 @@ class LocalCluster {
   ~LocalCluster();
 
   // Where the driver should listen.
-  std::string driver_address() const { return "unix:" + directory_ + "/driver"; }
+  std::string driver_address() const { return "unix:" + folder_.path() + "/driver"; }
 
   // Starts the children, and tells `driver`, which outlives the cluster's last child, when one has
   // ended; dead workers are replaced, unless a stop was requested, and the job is aborted when
@@ -55,7 +52,7 @@ class LocalCluster {
   void stop(core::Duration grace);
 
  private:
-  LocalCluster(LocalClusterOptions options, std::string directory, int lock);
+  LocalCluster(LocalClusterOptions options, SocketFolder folder);
   // On the strand:
   Status start_all();
   Result<pid_t> start_child(const std::string& role, const RoleOptions& options);
@@ -67,8 +64,7 @@ class LocalCluster {
   void start_missing();
 
   const LocalClusterOptions options_;
-  const std::string directory_;
-  const int lock_;  // an open file; locked, it says that the folder is in use; or -1
+  const SocketFolder folder_;
   const std::shared_ptr<core::Strand> strand_;
   std::string driver_address_;
   driver::Driver* driver_ = nullptr;

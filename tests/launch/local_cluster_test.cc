@@ -206,6 +206,21 @@ TEST_F(LocalClusterTest, WorkersComeAndGoAsTheyAreWanted) {
   EXPECT_FALSE(over());
 }
 
+TEST_F(LocalClusterTest, OthersComeWhenThoseThatLeaveAreGone) {
+  const auto cluster = make(0, 4, 5);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "0123"; })) << starts();
+  for (const int workers : {1, 4}) {
+    cluster->on_event({core::real_world().now(), driver::WorkersWanted{workers}});
+  }
+  size_t most = 0;
+  EXPECT_TRUE(wait_until([&] {
+    most = std::max(most, running().size());
+    return starts() == "0112233" && running().size() == 4;
+  })) << starts();
+  EXPECT_LE(most, 4u);
+}
+
 TEST_F(LocalClusterTest, AWorkerThatMadeRoomIsNotReplaced) {
   const auto cluster = make(0, 1, 5);
   start(*cluster, "none ends");

@@ -84,6 +84,15 @@ TEST(ReportTest, WhatPeopleChangedIsInIt) {
   EXPECT_EQ(change["by"], "sluice ctl (pid 9 on a)");
 }
 
+TEST(ReportTest, ChangesOfTheGainAreInIt) {
+  JobReport report = sample_report();
+  EXPECT_FALSE(nlohmann::json::parse(to_json(report)).contains("gains"));
+  report.result.gains = {{12.5, 4, 2, 0.5}};
+  const auto json = nlohmann::json::parse(to_json(report));
+  EXPECT_EQ(json["gains"],
+            nlohmann::json::parse(R"([{"at_s": 12.5, "workers": 4, "gain": 2, "scale": 0.5}])"));
+}
+
 TEST(ReportTest, EveryMetricIsInIt) {
   JobReport report = sample_report();
   report.test->values = {{"auc", 0.98765}};
