@@ -56,6 +56,7 @@ void Member::act(MembershipMachine::Actions actions) {
   if (actions.lost) request_.attempt = world_.unique_number();
   if (actions.lost) knobs_ = 0;  // another driver counts anew
   if (actions.knobs) knobs_ = actions.knobs->revision;
+  if (actions.lost && events_.before_rejoin) events_.before_rejoin();
   if (actions.join) send_join(*actions.join);
   if (actions.heartbeat) send_heartbeat(*actions.heartbeat);
   if (actions.leave) send_leave(*actions.leave);

@@ -36,6 +36,9 @@ struct MemberEvents {
   std::function<void(const wire::JoinReply&, const wire::TrainingSpec&)> on_joined;
   // The driver does not know this member any more, which joins again. Its lease may be another's.
   std::function<void()> on_lost;
+  // The same, before the driver can have heard of the member again, and call it. Must leave the
+  // member alone.
+  std::function<void()> before_rejoin{};
   std::function<void()> on_lease_lost;
   // The lease that is held ends with this push now, earlier than before.
   std::function<void(int64_t last)> on_lease_cut{};

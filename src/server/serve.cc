@@ -72,10 +72,8 @@ void Server::listen_and_join() {
   events.on_joined = [this](const wire::JoinReply& joined, const wire::TrainingSpec& spec) {
     serve(joined, spec);
   };
-  events.on_lost = [this] {
-    parameters_.expect_another_job();
-    listen_anew();
-  };
+  events.before_rejoin = [this] { parameters_.expect_another_job(); };
+  events.on_lost = [this] { listen_anew(); };
   events.on_lease_lost = [] {};
   events.on_end = [this](Status why) { end(std::move(why)); };
   member_.emplace(world_, strand_, transport_.connect_control(options_.driver), std::move(request),

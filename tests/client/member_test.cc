@@ -49,6 +49,7 @@ class MemberTest : public testing::Test {
   std::string spec_;
   int64_t last_member_ = 4;
   std::vector<std::string> events_;
+  size_t joins_before_ = 0;
   std::optional<Status> end_;
   std::optional<Member> member_{
       std::in_place,
@@ -63,6 +64,7 @@ class MemberTest : public testing::Test {
                 events_.push_back("joined as " + std::to_string(reply.member));
               },
           .on_lost = [this] { events_.emplace_back("lost"); },
+          .before_rejoin = [this] { joins_before_ = driver_->joins.requests.size(); },
           .on_lease_lost = [this] { events_.emplace_back("lease lost"); },
           .on_lease_cut =
               [this](int64_t last) { events_.push_back("cut at " + std::to_string(last)); },
@@ -194,6 +196,7 @@ TEST_F(MemberTest, AnUnknownMemberJoinsAgainAsANewOne) {
   member_->hold({2, 3, 1, 100});
   beat(not_found("member 5"));
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lost", "joined as 6"));
+  EXPECT_EQ(joins_before_, 1u) << "told before the driver could hear of it again";
   EXPECT_EQ(last_heartbeat().member, 6);
   EXPECT_EQ(last_heartbeat().partition, -1) << "what it held is another's";
   const auto& joins = driver_->joins.requests;

@@ -71,11 +71,11 @@ TEST(DivergenceWatchTest, ALossThatIsNoNumberIsSaidWhateverIsKnown) {
 // Where no accuracy tells, outputs that are far off may be on their way.
 TEST(DivergenceWatchTest, OfNumbersItIsDeadThatStaysWithTheirMeanOrGoesBackToIt) {
   const double none = std::nan("");
-  DivergenceWatch stays(ChanceLevel{4.0, 1.0}, {});
+  DivergenceWatch stays(ChanceLevel{4.0, 1.0, 1000}, {});
   EXPECT_FALSE(stays.ended(1, {90, none}));
   EXPECT_FALSE(stays.ended(2, {20, none}));
   EXPECT_TRUE(stays.ended(3, {4.01, none}));
-  DivergenceWatch goes(ChanceLevel{4.0, 1.0}, {});
+  DivergenceWatch goes(ChanceLevel{4.0, 1.0, 1000}, {});
   EXPECT_FALSE(goes.ended(1, {3, none}));
   EXPECT_TRUE(goes.ended(2, {90, none}));
 }

@@ -157,7 +157,7 @@ TEST_F(JobViewTest, ANetworkThatHasDiedIsSaidOnceToThoseWhoAskForNothingToo) {
   job.metrics_of = [](const wire::EpochMetrics& sums) {
     return Metrics{sums.loss_sum / static_cast<double>(sums.samples), 0.11};
   };
-  job.chance = ChanceLevel{2.3, 0.1};
+  job.chance = ChanceLevel{2.3, 0.1, 1000};
   JobView view(world_, job, nullptr);
   for (const auto& [number, loss] : {std::pair{0, 1.5}, {1, 2.31}, {2, 2.32}}) {
     happens(view, driver::EpochEnded{{number, kRecords, loss * kRecords, {}}});
