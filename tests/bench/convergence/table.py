@@ -15,8 +15,8 @@ window, M: workers.
 *Default* keeps what M workers add at once at one worker's step (*The gain* in
 [architecture.md](architecture.md)), *published rule* does not (`--no-bound-gain`; one seed; its
 gain is in brackets; where it is 1 or below both are the same, and the cell is empty).
-Times are of this machine, on which all M workers share the cores: they say nothing of how training
-scales.
+Times are of this machine, on which all M workers share the cores, with other work beside: they say
+nothing of how training scales.
 
 `./dev bench convergence` makes every run below with five seeds, which takes hours on two cores, and
 goes on where it was interrupted: `--seeds N`, `--only TRAINER`, `--quick`; `--write` only writes
