@@ -5,10 +5,10 @@
 //            the mini-batches of worker i's epoch, n their sum
 //   gain     1
 //
-// local_sgd with the longest window that there is. Partitions are as large as one another but for a
-// sample, so that the n_i say nothing where an epoch is one lease. Dist-Keras'
-// distkeras.trainers.AveragingTrainer means the plain mean, but never zeroes its sum: of weights
-// that are 1 at both of two workers it makes 1, 1.5, 1.75, ...
+// local_sgd whose window is an epoch. Partitions are as large as one another but for a sample, so
+// that this is nearly the plain mean, which Dist-Keras' distkeras.trainers.AveragingTrainer means.
+// That never zeroes its sum: of weights that are 1 at both of two workers it makes 1, 1.5, 1.75,
+// ...
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
 

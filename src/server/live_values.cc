@@ -4,8 +4,10 @@
 
 namespace sluice::server {
 
-LiveValues::LiveValues(size_t size)
-    : size_(size), values_(size), locks_(new std::mutex[(size + kBlock - 1) / kBlock]) {}
+LiveValues::LiveValues(size_t size, const wire::ReceivedPayload& values)
+    : size_(size), values_(size), locks_(new std::mutex[(size + kBlock - 1) / kBlock]) {
+  PayloadReader(values).copy(values_.span().first(size_));
+}
 
 // Calls f(offset, n) with the block's lock held.
 template <typename F>
@@ -14,15 +16,6 @@ void LiveValues::for_each_block(F f) const {
     std::lock_guard lock(locks_[offset / kBlock]);
     f(offset, std::min(kBlock, size_ - offset));
   }
-}
-
-void LiveValues::assign(const wire::ReceivedPayload& values) {
-  PayloadReader reader(values);
-  alignas(64) float scratch[kBlock];
-  for_each_block([&](size_t offset, size_t n) {
-    const std::span<const float> block = reader.next({scratch, n});
-    std::copy(block.begin(), block.end(), values_.data() + offset);
-  });
 }
 
 void LiveValues::apply(algorithm::UpdateRule& rule, const wire::ReceivedPayload& update,

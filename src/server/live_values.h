@@ -21,9 +21,8 @@ class LiveValues {
  public:
   static constexpr size_t kBlock = 2048;  // floats; see shard_store.cc
 
-  explicit LiveValues(size_t size);
+  LiveValues(size_t size, const wire::ReceivedPayload& values);
 
-  void assign(const wire::ReceivedPayload& values);
   // Lets the rule, which keeps nothing of its own, step block after block.
   void apply(algorithm::UpdateRule& rule, const wire::ReceivedPayload& update,
              const algorithm::PushContext& context);

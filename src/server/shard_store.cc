@@ -80,25 +80,28 @@ Result<wire::PullReply> ShardStore::pull_averages() const {
 }
 
 Result<ShardStore::Snapshot> ShardStore::snapshot() const {
-  std::unique_lock lock(mutex_);
-  if (snapshot_.values.owner && live_) {
-    lock.unlock();
-    return copied();
+  {
+    std::lock_guard lock(mutex_);
+    if (snapshot_.values.owner) return snapshot_;
+    if (!live_) {
+      return failed_precondition(fmt::format("shard {}: no values assigned yet", shard_.index));
+    }
   }
-  if (snapshot_.values.owner) return snapshot_;
-  return failed_precondition(fmt::format("shard {}: no values assigned yet", shard_.index));
+  return copied();
 }
 
 // Its version is that of a moment before the first block was copied, so that no push in it counts
 // as missing.
 Result<ShardStore::Snapshot> ShardStore::copied() const {
   Snapshot copy;
+  std::shared_ptr<const LiveValues> live;  // until the first push others may be assigned
   {
     std::lock_guard lock(mutex_);
     copy.version = machine_.values_version();
+    live = live_;
   }
   const auto buffer = pool_->take();
-  live_->copy_to(buffer->span().first(shard_.size));
+  live->copy_to(buffer->span().first(shard_.size));
   copy.values = payload_of(buffer);
   return copy;
 }
@@ -169,7 +172,7 @@ std::optional<ShardStore::Call> ShardStore::finish_turn(Turns<Call>::Beside besi
 // Pushes of one partition follow one another, or a repetition could be taken for the first time.
 Turns<ShardStore::Call>::Beside ShardStore::beside(const Call& call) const {
   const auto* push = std::get_if<Push>(&call);
-  if (push == nullptr || algorithm_ == nullptr || !algorithm_->steps_in_place) return std::nullopt;
+  if (push == nullptr || !steps_in_place()) return std::nullopt;
   return push->header.id.partition;
 }
 
@@ -267,13 +270,16 @@ Status ShardStore::assign_now(const wire::ReceivedPayload& values) {
     SLUICE_RETURN_IF_ERROR(machine_.assign(values.bytes()));
   }
   if (!rule_.update) rule_ = make_rule_(shard_.size);
+  if (steps_in_place()) {
+    auto live = std::make_shared<LiveValues>(shard_.size, values);
+    std::lock_guard lock(mutex_);
+    machine_.assigned();
+    std::swap(live_, live);
+    return ok_status();
+  }
   auto buffer = pool_->take();
   PayloadReader(values).copy(buffer->span().first(shard_.size));
   Snapshot next{.values = payload_of(std::move(buffer))};
-  if (algorithm_ != nullptr && algorithm_->steps_in_place) {
-    if (!live_) live_ = std::make_unique<LiveValues>(shard_.size);
-    live_->assign(values);
-  }
   if (rule_.average) next.averages = next.values;
   // What was there before may be freed here: after the lock.
   std::lock_guard lock(mutex_);

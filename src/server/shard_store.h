@@ -135,6 +135,7 @@ class ShardStore {
   void serve_turns(Call call) noexcept;
   std::optional<Call> finish_turn(Turns<Call>::Beside beside);
   Turns<Call>::Beside beside(const Call& call) const;
+  bool steps_in_place() const { return algorithm_ != nullptr && algorithm_->steps_in_place; }
   // At the call's turn.
   void serve(Assign& call);
   void serve(Push& call);
@@ -168,7 +169,7 @@ class ShardStore {
   Turns<Call> turns_;
   ShardMachine machine_;
   Snapshot snapshot_;  // changed by the call whose turn it is
-  std::unique_ptr<LiveValues> live_;  // instead, where the algorithm steps in place
+  std::shared_ptr<LiveValues> live_;  // instead, where the algorithm steps in place
   std::list<Answer> held_;
   std::map<int, Given> given_;  // by worker, of algorithms that ask for it
   double update_seconds_ = 0;

@@ -100,6 +100,17 @@ TEST_F(HogwildTest, OfRepetitionsAtTheSameTimeOneIsAdded) {
   EXPECT_EQ(store_.pull()->values.values[kSize - 1], 20.0f);
 }
 
+TEST_F(HogwildTest, UntilTheFirstPushValuesMayBeAssignedAgain) {
+  const auto before = store_.pull();
+  EXPECT_TRUE(await_status([&](auto reply) { store_.assign(all(5), std::move(reply)); }).ok());
+  EXPECT_EQ(before->values.values[0], 0.0f);
+  EXPECT_EQ(store_.pull()->values.values[kSize - 1], 5.0f);
+  ASSERT_TRUE(push(0, 1, 1, 1).ok());
+  EXPECT_EQ(await_status([&](auto reply) { store_.assign(all(7), std::move(reply)); }).code(),
+            StatusCode::kAlreadyExists);
+  EXPECT_EQ(store_.pull()->values.values[0], 6.0f);
+}
+
 // What a fence answers is applied, whole, and nothing behind it is.
 TEST_F(HogwildTest, AFenceSaysWhichPushesAreIn) {
   std::vector<std::thread> pushers;
