@@ -10,6 +10,7 @@
 //   regularizers.h, constraints.h    L2(), MaxNorm(), ...   what weights are held to
 //   metrics.h     Metrics                                 what is measured besides the loss
 //   trainer.h     init(), Adag, Downpour, AsyncSgd        training in several processes
+//   algorithm.h   Algorithm, register_algorithm()         trainers of the program's own
 //   inputs.h      read_inputs(), read_picture()           files that a model is used on
 //   preprocessing.h  Preprocessing                        what a dataset did to records
 //   errors.h      ShapeError, RuntimeError                what is thrown
@@ -20,6 +21,7 @@
 // It includes the standard library and nothing else, and takes C++20. examples/ has whole programs.
 #pragma once
 
+#include "sluice/algorithm.h"
 #include "sluice/constraints.h"
 #include "sluice/dataset.h"
 #include "sluice/errors.h"

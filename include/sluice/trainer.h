@@ -18,9 +18,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "sluice/algorithm/options.h"
 #include "sluice/dataset.h"
 #include "sluice/losses.h"
 #include "sluice/model.h"
@@ -28,10 +31,10 @@
 
 namespace sluice {
 
-// Call it first in main(), after register_layer() and before anything else. In a process that
-// train() has started as a server or worker it does that role's work and exits; otherwise it
-// returns at once. A program that calls train() without it would start itself over and over, so
-// train() throws std::logic_error then.
+// Call it first in main(), after register_layer() and register_algorithm() and before anything
+// else. In a process that train() has started as a server or worker it does that role's work and
+// exits; otherwise it returns at once. A program that calls train() without it would start itself
+// over and over, so train() throws std::logic_error then.
 //
 // Workers wait for their threads without spinning. Where a program's own fit() and evaluate() share
 // the cores with others, start it with OMP_WAIT_POLICY=passive, which OpenMP reads when it is
@@ -60,8 +63,12 @@ struct TrainerOptions {
   bool shuffle = true;   // once before the dataset is cut, and each partition for every epoch
   bool overlap = false;  // train the next window while an exchange is under way
   // What an algorithm has beside the fields here, by its flag's name with underscores:
-  // {"moving_rate", 0.25} for --moving-rate. `sluice help train` lists them.
-  std::map<std::string, double> hyperparameters{};
+  // {"moving_rate", 0.25} for --moving-rate, {"backup_workers", 1}, {"bound_gain", false},
+  // {"server_optimizer", "yogi"}. `sluice help train` lists them.
+  std::map<std::string, algorithm::OptionValue> hyperparameters{};
+  // Windows that a worker may be ahead of the slowest: servers hold its answer until that one has
+  // caught up. 0: all wait for one another after each window. Not for trainers with rounds.
+  std::optional<int> max_staleness{};
   uint64_t seed = 0;           // of partitioning and shuffling
   int parallelism_factor = 1;  // partitions per worker
   int servers = 1;             // parameter servers
@@ -91,8 +98,9 @@ struct TrainingReport {
   std::string died{};
 };
 
-// What all trainers share; a program uses one of the classes below. A trainer holds options only:
-// it may train any number of models, one job after the other.
+// What all trainers share; a program uses one of the classes below, or this one with the name of an
+// algorithm of its own (sluice/algorithm.h). A trainer holds options only: it may train any number
+// of models, one job after the other.
 //
 // train() starts from the model's weights, blocks until the job has ended, and throws
 // std::invalid_argument for options that make no sense, ShapeError for records that the model
@@ -198,6 +206,28 @@ class Experimental final : public Trainer {
 class Averaging final : public Trainer {
  public:
   explicit Averaging(TrainerOptions options = {}) : Trainer("averaging", std::move(options)) {}
+};
+
+// As many models as there are partitions (workers times parallelism_factor), each trained on one of
+// them, whose mean is the result:
+//
+//   y(x) = (y_1(x) + ... + y_P(x)) / P
+//
+//   const Ensemble trainer({.workers = 3});
+//   Model model = trainer.combine(one);    // three of them, and the mean of their outputs
+//   trainer.train(model, data.train);
+//
+// train() refuses any other model. Without use_ema. Dist-Keras: distkeras.trainers.EnsembleTrainer,
+// which returns the models in a list.
+class Ensemble final : public Trainer {
+ public:
+  explicit Ensemble(TrainerOptions options = {}) : Trainer("ensemble", std::move(options)) {}
+
+  // The models are layers "model_1" and so on of what this returns. The first begins with the
+  // model's weights, the others with such as its initializers draw. Throws ShapeError for a model
+  // that is not built or of which memory does not hold so many, std::invalid_argument for one of
+  // several outputs, and for options with other than 1 to 32 partitions.
+  Model combine(const Model& model) const;
 };
 
 // One worker, as fit() trains: centre = theta. Dist-Keras: distkeras.trainers.SingleTrainer.

@@ -4,11 +4,16 @@
 
 #include <algorithm>
 #include <cctype>
+#include <deque>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 
+#include "algorithm/options_json.h"
+#include "algorithm/shared_rules.h"
 #include "core/json_depth.h"
 #include "optim/optimizer_json.h"
 
@@ -16,18 +21,59 @@ namespace sluice::algorithm {
 
 // Each in the file of its name.
 extern const Algorithm kAdag, kAeasgd, kAsyncDiLoCo, kAsyncSgd, kAveraging, kDcAsgd, kDiLoCo,
-    kDownpour, kDynSgd, kEamsgd, kExperimental, kFedBuff, kFedOpt, kHogwild, kLocalSgd, kSingle,
-    kSlowMo, kSynchronous;
+    kDownpour, kDynSgd, kEamsgd, kEnsemble, kExperimental, kFedBuff, kFedOpt, kHogwild, kLocalSgd,
+    kSingle, kSlowMo, kSynchronous;
 
 namespace {
 
 using Json = nlohmann::ordered_json;
 
 // As people are shown them: Dist-Keras' first.
-const Algorithm* const kAlgorithms[] = {
-    &kAdag,      &kDownpour, &kDynSgd,   &kAeasgd,  &kEamsgd, &kExperimental,
-    &kAveraging, &kSingle,   &kAsyncSgd, &kHogwild, &kDcAsgd, &kSynchronous,
-    &kLocalSgd,  &kFedOpt,   &kFedBuff,  &kSlowMo,  &kDiLoCo, &kAsyncDiLoCo};
+constexpr const Algorithm* kAlgorithms[] = {
+    &kAdag,     &kDownpour, &kDynSgd,   &kAeasgd,  &kEamsgd,     &kExperimental, &kAveraging,
+    &kEnsemble, &kSingle,   &kAsyncSgd, &kHogwild, &kDcAsgd,     &kSynchronous,  &kLocalSgd,
+    &kFedOpt,   &kFedBuff,  &kSlowMo,   &kDiLoCo,  &kAsyncDiLoCo};
+
+// What a program has registered.
+struct Registry {
+  std::mutex mutex;
+  std::deque<Algorithm> added;  // stay where they are
+};
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+// Whether it may stand in JSON beside other keys, and in a flag.
+bool is_name(const char* name) {
+  if (name == nullptr || *name == 0) return false;
+  const std::string_view text = name;
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+// What is wrong with an algorithm; empty: nothing.
+std::string check(const Algorithm& algorithm) {
+  if (!is_name(algorithm.name)) return "expected a name of a to z, 0 to 9 and \"_\"";
+  if (algorithm.summary == nullptr) return "has no summary";
+  if (algorithm.worker == nullptr) return "has no worker's half";
+  if (algorithm.server == nullptr) return "has no server's half";
+  // What else stands where options do: see Choice.
+  std::set<std::string_view> taken = {"name", "optimizer", "untrained", "undecayed"};
+  for (const OptionSpec& option : algorithm.options) {
+    if (!is_name(option.name)) {
+      return "an option's name: expected one of a to z, 0 to 9 and \"_\"";
+    }
+    if (!taken.insert(option.name).second) {
+      return fmt::format("option \"{}\": the name is taken; choose another", option.name);
+    }
+    if (const char* wrong = option.check(option.fallback)) {
+      return fmt::format("option \"{}\": its own default will not do: {}", option.name, wrong);
+    }
+  }
+  return "";
+}
 
 Json as_json(const Choice& choice) {
   Json json = {{"name", choice.algorithm->name}};
@@ -56,14 +102,14 @@ Choice choice_from(Json json) {
   return choice;
 }
 
-Json ranges_json(const std::vector<optim::ParameterRange>& ranges) {
+Json ranges_json(const std::vector<ParameterRange>& ranges) {
   Json json = Json::array();
   for (const auto& [offset, size] : ranges) json.push_back({offset, size});
   return json;
 }
 
 // Takes the ranges of this name out of the rule.
-std::vector<optim::ParameterRange> take_ranges(Json& rule, const char* name) {
+std::vector<ParameterRange> take_ranges(Json& rule, const char* name) {
   const Json json = rule.value(name, Json::array());
   rule.erase(name);
   constexpr uint64_t kMost = uint64_t{1} << 40;  // floats; sums stay far from overflowing
@@ -72,7 +118,7 @@ std::vector<optim::ParameterRange> take_ranges(Json& rule, const char* name) {
         "update rule: \"{}\": expected ranges [offset, size] in order and apart", name));
   };
   if (!json.is_array()) fail();
-  std::vector<optim::ParameterRange> ranges;
+  std::vector<ParameterRange> ranges;
   for (const Json& range : json) {
     if (!range.is_array() || range.size() != 2 || !range[0].is_number_unsigned() ||
         !range[1].is_number_unsigned()) {
@@ -88,7 +134,31 @@ std::vector<optim::ParameterRange> take_ranges(Json& rule, const char* name) {
 
 }  // namespace
 
-std::span<const Algorithm* const> algorithms() { return kAlgorithms; }
+void register_algorithm(const Algorithm& algorithm) {
+  std::string wrong = check(algorithm);
+  std::lock_guard lock(registry().mutex);
+  const auto has_its_name = [&](const Algorithm& other) {
+    return std::string_view(other.name) == algorithm.name;
+  };
+  if (wrong.empty() &&
+      (std::any_of(std::begin(kAlgorithms), std::end(kAlgorithms),
+                   [&](const Algorithm* other) { return has_its_name(*other); }) ||
+       std::any_of(registry().added.begin(), registry().added.end(), has_its_name))) {
+    wrong = "there is an algorithm of this name; choose another";
+  }
+  if (!wrong.empty()) {
+    throw std::invalid_argument(
+        fmt::format("register_algorithm(\"{}\"): {}", algorithm.name ? algorithm.name : "", wrong));
+  }
+  registry().added.push_back(algorithm);
+}
+
+std::vector<const Algorithm*> algorithms() {
+  std::vector<const Algorithm*> all(std::begin(kAlgorithms), std::end(kAlgorithms));
+  std::lock_guard lock(registry().mutex);
+  for (const Algorithm& algorithm : registry().added) all.push_back(&algorithm);
+  return all;
+}
 
 std::string normalized_name(std::string name) {
   for (char& c : name) {
@@ -100,7 +170,7 @@ std::string normalized_name(std::string name) {
 const Algorithm& find_algorithm(const std::string& name) {
   const std::string wanted = normalized_name(name);
   std::string known;
-  for (const Algorithm* algorithm : kAlgorithms) {
+  for (const Algorithm* algorithm : algorithms()) {
     if (wanted == algorithm->name) return *algorithm;
     known += (known.empty() ? "" : ", ") + std::string(algorithm->name);
   }
@@ -109,13 +179,13 @@ const Algorithm& find_algorithm(const std::string& name) {
 
 std::vector<std::string> algorithm_names() {
   std::vector<std::string> names;
-  for (const Algorithm* algorithm : kAlgorithms) names.emplace_back(algorithm->name);
+  for (const Algorithm* algorithm : algorithms()) names.emplace_back(algorithm->name);
   return names;
 }
 
 std::vector<SharedOption> all_options() {
   std::vector<SharedOption> all;
-  for (const Algorithm* algorithm : kAlgorithms) {
+  for (const Algorithm* algorithm : algorithms()) {
     for (const OptionSpec& spec : algorithm->options) {
       const auto known = std::find_if(all.begin(), all.end(), [&](const SharedOption& option) {
         return std::string_view(option.spec.name) == spec.name;
@@ -146,12 +216,12 @@ double Choice::rate_scale(int workers) const {
 std::string Choice::to_json() const { return as_json(*this).dump(); }
 
 std::string Choice::to_update_rule(const OptimizerSpec& optimizer,
-                                   const std::vector<optim::ParameterRange>& untrained,
-                                   const std::vector<optim::ParameterRange>& undecayed) const {
-  if (algorithm->steps_in_place && optimizer.use_ema) {
+                                   const std::vector<ParameterRange>& untrained,
+                                   const std::vector<ParameterRange>& undecayed) const {
+  if ((algorithm->steps_in_place || algorithm->own_parameters) && optimizer.use_ema) {
     throw std::invalid_argument(
-        fmt::format("optimizer: use_ema: {} has no moment at which the averages and the values are "
-                    "of the same pushes; choose another trainer",
+        fmt::format("optimizer: use_ema: with {} the servers keep no averages; choose another "
+                    "trainer",
                     algorithm->name));
   }
   Json json = as_json(*this);
@@ -170,7 +240,7 @@ ShardRule make_shard_rule(const std::string& text, size_t shard_size, size_t sha
   }
   OptimizerSpec optimizer = json["optimizer"].get<OptimizerSpec>();
   json.erase("optimizer");
-  std::vector<optim::ParameterRange> untrained = take_ranges(json, "untrained");
+  std::vector<ParameterRange> untrained = take_ranges(json, "untrained");
   Shard shard{shard_size};
   const auto add = [&](size_t at, size_t n) { shard.undecayed.push_back({at, n}); };
   optim::for_each_piece(

@@ -1,59 +1,25 @@
-// An algorithm of asynchronous training: what workers push and when, and what servers do with it.
+// The algorithms that there are (sluice/algorithm.h), by name, and one with its options.
 //
-// One file per algorithm holds both halves and its options; `kAlgorithms` in algorithm.cc lists
-// them. To add one: a source in this folder, and a line there. To add a hyperparameter to one: its
-// file alone.
+// One file per algorithm holds both halves and its options; algorithm.cc lists them. To add one: a
+// source in this folder, and a line there. To add a hyperparameter to one: its file alone.
 //
-// Letters: W window, t steps trained of a partition (counted over all its epochs, never reset),
-// theta the replica's parameters, theta~ the servers' (the centre).
+// Letters, in all of them: W window, t steps trained of a partition (counted over all its epochs,
+// never reset), theta the replica's parameters, theta~ the servers' (the centre).
 #pragma once
 
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "algorithm/gain.h"
 #include "algorithm/moving_average.h"
-#include "algorithm/options.h"
-#include "algorithm/update_rule.h"
-#include "algorithm/worker_rule.h"
+#include "sluice/algorithm.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::algorithm {
 
-struct Algorithm {
-  const char* name;     // "adag", as --trainer has it; words are joined by "_"
-  const char* summary;  // half a sentence for people
-  std::span<const OptionSpec> options;
-
-  // Pushes are collected until all workers of a round have made theirs, and answered then.
-  bool rounds = false;
-  // A push is answered with the values that it was applied to, not with those that came of it.
-  bool answers_with_old = false;
-  // The rule wants PushContext::base: a snapshot is kept for each worker.
-  bool keeps_bases = false;
-  // Pushes step the servers' values where they lie, several at once. The rule keeps nothing.
-  bool steps_in_place = false;
-  int most_workers = 0;  // 0: any number
-  // By default; nullptr: the job's. Of algorithms that want another than others.
-  const char* optimizer = nullptr;
-  // What the workers step with, of the job's optimizer. Throws std::invalid_argument for one that
-  // will not do. nullptr: the job's.
-  OptimizerSpec (*worker_optimizer)(const Options& options, OptimizerSpec optimizer) = nullptr;
-  // nullptr: never above 1.
-  Gain (*gain)(const Options& options) = nullptr;
-
-  // The worker's half.
-  std::unique_ptr<WorkerRule> (*worker)(const Options& options);
-  // The server's half. `optimizer`: the job's, without use_ema, which is ShardRule's.
-  std::unique_ptr<UpdateRule> (*server)(const Options& options, const OptimizerSpec& optimizer,
-                                        const Shard& shard);
-};
-
-std::span<const Algorithm* const> algorithms();
+// As people are shown them, those that a program has registered last.
+std::vector<const Algorithm*> algorithms();
 // In any letter case, with "-" or "_": "dc-asgd". Throws std::invalid_argument, with the names that
 // there are, for one that there is not.
 const Algorithm& find_algorithm(const std::string& name);
@@ -102,8 +68,8 @@ struct Choice {
   // For CreateRequest::update_rule. `untrained` and, of what weight decay leaves out, `undecayed`
   // are in order and apart.
   std::string to_update_rule(const OptimizerSpec& optimizer,
-                             const std::vector<optim::ParameterRange>& untrained = {},
-                             const std::vector<optim::ParameterRange>& undecayed = {}) const;
+                             const std::vector<ParameterRange>& untrained = {},
+                             const std::vector<ParameterRange>& undecayed = {}) const;
   // Throws std::invalid_argument.
   static Choice from_json(const std::string& text);
 

@@ -6,8 +6,8 @@
 //   gain     M, in steps of the optimizer
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
-#include "algorithm/window_options.h"
 #include "algorithm/worker_rules.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 namespace {

@@ -10,7 +10,7 @@
 // Dist-Keras: distkeras.trainers.DOWNPOUR.
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
-#include "algorithm/window_options.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 namespace {

@@ -7,8 +7,8 @@
 // Dist-Keras: distkeras.trainers.DynSGD, whose num_updates - last_update + 1 is tau + 1.
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
-#include "algorithm/window_options.h"
 #include "algorithm/worker_rules.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 namespace {

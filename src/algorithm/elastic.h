@@ -11,7 +11,7 @@
 #pragma once
 
 #include "algorithm/algorithm.h"
-#include "algorithm/window_options.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 

@@ -11,9 +11,9 @@
 // taken over), d = 1. Dist-Keras: distkeras.trainers.Experimental.
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
-#include "algorithm/window_options.h"
 #include "algorithm/worker_rules.h"
 #include "core/simd.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 namespace {

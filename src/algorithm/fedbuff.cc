@@ -14,6 +14,7 @@
 #include "algorithm/outer_options.h"
 #include "algorithm/shared_rules.h"
 #include "algorithm/worker_rules.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 namespace {

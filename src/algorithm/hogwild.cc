@@ -12,8 +12,8 @@
 // a dense model has nothing of them, and is as well off with downpour.
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
-#include "algorithm/window_options.h"
 #include "algorithm/worker_rules.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 namespace {

@@ -11,8 +11,8 @@
 // mean unbiased.
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
-#include "algorithm/window_options.h"
 #include "algorithm/worker_rules.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 namespace {

@@ -16,8 +16,8 @@ const OptimizerSpec& valid(const OptimizerSpec& optimizer) {
 
 }  // namespace
 
-MovingAverage::MovingAverage(const OptimizerSpec& optimizer,
-                             std::vector<optim::ParameterRange> untrained, size_t shard_offset)
+MovingAverage::MovingAverage(const OptimizerSpec& optimizer, std::vector<ParameterRange> untrained,
+                             size_t shard_offset)
     : optimizer_(valid(optimizer)), untrained_(std::move(untrained)), shard_offset_(shard_offset) {}
 
 void MovingAverage::begin(const PushContext& context) noexcept {

@@ -14,8 +14,8 @@
 #include <span>
 #include <vector>
 
-#include "algorithm/update_rule.h"
 #include "optim/rules.h"
+#include "sluice/algorithm/update_rule.h"
 #include "sluice/optimizers.h"
 
 namespace sluice::algorithm {
@@ -24,7 +24,7 @@ class MovingAverage {
  public:
   // `untrained` and `shard_offset` as for make_rule_with_state(). Throws std::invalid_argument for
   // an optimizer that makes no sense.
-  MovingAverage(const OptimizerSpec& optimizer, std::vector<optim::ParameterRange> untrained,
+  MovingAverage(const OptimizerSpec& optimizer, std::vector<ParameterRange> untrained,
                 size_t shard_offset);
 
   // Once per push, before apply() is called for its blocks.
@@ -36,7 +36,7 @@ class MovingAverage {
 
  private:
   OptimizerSpec optimizer_;
-  std::vector<optim::ParameterRange> untrained_;
+  std::vector<ParameterRange> untrained_;
   size_t shard_offset_;
   optim::StepFactors factors_;  // of the push that was begun
 };

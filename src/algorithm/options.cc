@@ -1,9 +1,9 @@
-#include "algorithm/options.h"
-
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+
+#include "algorithm/options_json.h"
 
 namespace sluice::algorithm {
 namespace {

@@ -1,7 +1,7 @@
 // Options of algorithms whose servers step on what windows changed.
 #pragma once
 
-#include "algorithm/window_options.h"
+#include "sluice/algorithm/shared_options.h"
 
 namespace sluice::algorithm {
 

@@ -35,6 +35,15 @@ SLUICE_SIMD void shorten(const float* __restrict old_values, float factor, float
   for (size_t i = 0; i < n; ++i) result[i] = old_values[i] + factor * (result[i] - old_values[i]);
 }
 
+class ReplaceRule final : public UpdateRule {
+ public:
+  bool begin(const PushContext&) override { return true; }
+  void apply(std::span<const float>, std::span<const float> update, std::span<float> result, size_t,
+             const PushContext&) override {
+    std::copy(update.begin(), update.end(), result.begin());
+  }
+};
+
 class AddRule final : public UpdateRule {
  public:
   explicit AddRule(Gain gain) : gain_(gain) {}
@@ -62,7 +71,7 @@ class MeanChangeRule final : public RoundRule {
 
 class RuleWithState final : public UpdateRule {
  public:
-  RuleWithState(std::unique_ptr<UpdateRule> rule, std::vector<optim::ParameterRange> untrained,
+  RuleWithState(std::unique_ptr<UpdateRule> rule, std::vector<ParameterRange> untrained,
                 const Shard& shard, size_t shard_offset)
       : rule_(std::move(rule)),
         untrained_(std::move(untrained)),
@@ -108,7 +117,7 @@ class RuleWithState final : public UpdateRule {
   }
 
   const std::unique_ptr<UpdateRule> rule_;
-  const std::vector<optim::ParameterRange> untrained_;
+  const std::vector<ParameterRange> untrained_;
   const size_t shard_size_;
   const size_t shard_offset_;
   core::AlignedBuffer kept_;  // of pushes of which nothing has come yet
@@ -128,6 +137,8 @@ void add_scaled(std::span<const float> a, std::span<const float> b, float factor
 std::unique_ptr<UpdateRule> make_mean_change_rule(const Shard& shard) {
   return std::make_unique<MeanChangeRule>(shard);
 }
+
+std::unique_ptr<UpdateRule> make_replace_rule() { return std::make_unique<ReplaceRule>(); }
 
 std::unique_ptr<UpdateRule> make_add_rule(Gain gain) { return std::make_unique<AddRule>(gain); }
 
@@ -191,7 +202,7 @@ void MeanRule::apply(std::span<const float> old_values, std::span<const float> u
 }
 
 std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
-                                                 std::vector<optim::ParameterRange> untrained,
+                                                 std::vector<ParameterRange> untrained,
                                                  const Shard& shard, size_t shard_offset) {
   return std::make_unique<RuleWithState>(std::move(rule), std::move(untrained), shard,
                                          shard_offset);

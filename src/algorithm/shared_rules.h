@@ -3,10 +3,10 @@
 
 #include <memory>
 
-#include "algorithm/gain.h"
-#include "algorithm/update_rule.h"
 #include "core/aligned_buffer.h"
 #include "optim/optimizer.h"
+#include "sluice/algorithm/gain.h"
+#include "sluice/algorithm/update_rule.h"
 
 namespace sluice::algorithm {
 
@@ -16,6 +16,9 @@ void add_scaled(std::span<const float> a, std::span<const float> b, float factor
 
 // theta' = theta + s update: for weight deltas, and for whatever a worker has scaled already.
 std::unique_ptr<UpdateRule> make_add_rule(Gain gain);
+
+// theta' = update: for weights.
+std::unique_ptr<UpdateRule> make_replace_rule();
 
 // One step of an optimizer per push, `update` being a mean gradient (Li et al., 2014):
 //
@@ -78,6 +81,14 @@ class RoundRule : public MeanRule {
     return context.closes;
   }
 };
+
+// `rule` for what is trained, and theta' = theta + update / workers for the rest, which no
+// optimizer steps: state of the model's layers, and what is frozen. Every algorithm treats state so
+// (see PartitionTrainer). `untrained`, in order and apart, counts from the parameters' start,
+// `shard_offset` being where the shard's begin.
+std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
+                                                 std::vector<ParameterRange> untrained,
+                                                 const Shard& shard, size_t shard_offset);
 
 // theta' = theta + mean of the round's changes, each weighted by its mini-batches: the mean of the
 // workers' weights, as all began from theta.

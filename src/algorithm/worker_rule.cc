@@ -1,4 +1,4 @@
-#include "algorithm/worker_rule.h"
+#include "sluice/algorithm/worker_rule.h"
 
 #include <algorithm>
 

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "algorithm/options.h"
-#include "algorithm/worker_rule.h"
+#include "sluice/algorithm/options.h"
+#include "sluice/algorithm/worker_rule.h"
 
 namespace sluice::algorithm {
 
@@ -12,6 +12,8 @@ namespace sluice::algorithm {
 std::unique_ptr<WorkerRule> make_change_worker(const Options& options);
 // After every W-th step (theta - anchor) / W; a last, shorter window is divided by its own length.
 std::unique_ptr<WorkerRule> make_mean_change_worker(const Options& options);
+// After every W-th step theta.
+std::unique_ptr<WorkerRule> make_weights_worker(const Options& options);
 // After every W-th step the mean of the window's gradients, all at the anchor.
 std::unique_ptr<WorkerRule> make_gradient_worker(const Options& options);
 

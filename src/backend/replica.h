@@ -52,7 +52,7 @@ struct ReplicaOptions {
   // and the parameters do not change.
   std::optional<OptimizerSpec> optimizer{};
   // Parameters that its weight decay leaves out, whole ones, in order and apart.
-  std::vector<optim::ParameterRange> undecayed{};
+  std::vector<ParameterRange> undecayed{};
   // Without an optimizer: clips the gradients that start_update() writes.
   optim::NormClip update_clip{};
 };

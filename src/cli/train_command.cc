@@ -40,6 +40,7 @@
 #include "train/builtin_models.h"
 #include "train/chance_level.h"
 #include "train/distributed_job.h"
+#include "train/ensemble.h"
 #include "train/inference.h"
 #include "train/tasks.h"
 #include "transport/grpc/grpc_transport.h"
@@ -258,8 +259,8 @@ std::string text_of_objective(const train::JobConfig& config,
       adopted.empty() ? "none of these" : fmt::format("{}", fmt::join(adopted, ", ")));
 }
 
-// How far the workers move the servers at once (algorithm/gain.h); empty: as far as one does, or
-// less, by the algorithm's own rule.
+// How far the workers move the servers at once (sluice/algorithm/gain.h); empty: as far as one
+// does, or less, by the algorithm's own rule.
 std::string text_of_gain(const train::JobConfig& config) {
   const algorithm::Choice choice = train::algorithm_of(config);
   const double gain = choice.gain().of(config.workers);
@@ -444,6 +445,9 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   Model model = make_model(config);
   outputs.check_apart_from(model.impl().other_files);
   const std::set<std::string> adopted = train::adopt_training(model, given_fields(flags), config);
+  if (train::algorithm_of(config).algorithm->own_parameters) {
+    model = train::combine(model, int64_t{config.workers} * config.parallelism_factor, config.seed);
+  }
   outputs.check_room_for(model);
   const TrainTest data = load_job_data(config, given_fields(flags), adopted, model);
   outputs.check_apart_from(files_of(data));

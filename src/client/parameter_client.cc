@@ -38,9 +38,9 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     }
   }
 
-  void start(Kind kind, wire::PushHeader header, std::shared_ptr<const core::AlignedBuffer> update,
-             std::span<float> into, std::span<const int64_t> base_versions,
-             core::Reply<Status> done) {
+  void start(Kind kind, wire::PushHeader header, const wire::ShardMap::Part& part,
+             std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into,
+             std::span<const int64_t> base_versions, core::Reply<Status> done) {
     bring([&](TimePoint now) {
       SLUICE_CHECK(!done_) << "an exchange is under way";
       kind_ = kind;
@@ -48,6 +48,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       header_.job = job_;
       metrics_ = std::move(header_.metrics);
       header_.metrics.clear();
+      part_ = part;
       update_ = std::move(update);
       into_ = into;
       base_versions_.assign(base_versions.begin(), base_versions.end());
@@ -125,7 +126,10 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
                               self->answered(index, status, {});
                             });
     }
-    const auto into = into_.subspan(shard.offset, shard.size);
+    const bool in_part = part_.has(call.shard);
+    if (!in_part && kind_ != Kind::kExchange) return answered(call.shard, ok_status(), {});
+    const auto into =
+        in_part ? into_.subspan(shard.offset - part_.offset, shard.size) : std::span<float>();
     core::Reply<Result<PulledVersion>> reply(
         [self = shared_from_this(), index = call.shard](const Result<PulledVersion>& result) {
           self->answered(index, result.status(), result.ok() ? *result : PulledVersion());
@@ -139,11 +143,12 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     header.shard = call.shard;
     header.base_version = base_versions_[static_cast<size_t>(call.shard)];
     if (call.shard == wire::ShardMap::kLedgerShard) header.metrics = metrics_;
-    channel.exchange(header, part_of_update(shard), into, options, std::move(reply));
+    channel.exchange(header, in_part ? part_of_update(shard) : wire::Payload(), into, options,
+                     std::move(reply));
   }
 
   wire::Payload part_of_update(const wire::Shard& shard) const {
-    return {update_, update_->span().subspan(shard.offset, shard.size)};
+    return {update_, update_->span().subspan(shard.offset - part_.offset, shard.size)};
   }
 
   void answered(int shard, const Status& status, const PulledVersion& pulled) {
@@ -186,6 +191,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   Kind kind_ = Kind::kPull;
   wire::PushHeader header_;
   std::vector<wire::EpochMetrics> metrics_;            // of the ledger shard's message
+  wire::ShardMap::Part part_;
   std::shared_ptr<const core::AlignedBuffer> update_;  // or what is assigned
   std::span<float> into_;
   std::vector<int64_t> base_versions_;  // by shard
@@ -214,34 +220,37 @@ ParameterClient::~ParameterClient() { exchanges_->close(); }
 const wire::ShardMap& ParameterClient::shard_map() const { return exchanges_->shard_map_; }
 
 void ParameterClient::pull(std::span<float> into, core::Reply<Status> done) {
-  pull_for(-1, into, std::move(done));
+  pull_for(-1, shard_map().whole(), into, std::move(done));
 }
 
-void ParameterClient::pull_for(int worker, std::span<float> into, core::Reply<Status> done) {
+void ParameterClient::pull_for(int worker, const wire::ShardMap::Part& part, std::span<float> into,
+                               core::Reply<Status> done) {
   wire::PushHeader header;
   header.worker = worker;
-  exchanges_->start(Kind::kPull, header, nullptr, into, {}, std::move(done));
+  exchanges_->start(Kind::kPull, header, part, nullptr, into, {}, std::move(done));
 }
 
 void ParameterClient::pull_averages(std::span<float> into, core::Reply<Status> done) {
   wire::PushHeader header;
   header.worker = -1;
-  exchanges_->start(Kind::kPullAverages, header, nullptr, into, {}, std::move(done));
+  exchanges_->start(Kind::kPullAverages, header, shard_map().whole(), nullptr, into, {},
+                    std::move(done));
 }
 
-void ParameterClient::exchange(const wire::PushHeader& header,
+void ParameterClient::exchange(const wire::PushHeader& header, const wire::ShardMap::Part& part,
                                std::shared_ptr<const core::AlignedBuffer> update,
                                std::span<float> into, std::span<const int64_t> base_versions,
                                core::Reply<Status> done) {
   exchanges_->start(
-      Kind::kExchange, header, std::move(update), into,
+      Kind::kExchange, header, part, std::move(update), into,
       base_versions.empty() ? std::span<const int64_t>(exchanges_->versions_) : base_versions,
       std::move(done));
 }
 
 void ParameterClient::assign(std::shared_ptr<const core::AlignedBuffer> values,
                              core::Reply<Status> done) {
-  exchanges_->start(Kind::kAssign, {}, std::move(values), {}, {}, std::move(done));
+  exchanges_->start(Kind::kAssign, {}, shard_map().whole(), std::move(values), {}, {},
+                    std::move(done));
 }
 
 const std::vector<int64_t>& ParameterClient::versions() const { return exchanges_->versions_; }

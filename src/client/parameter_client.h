@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/exchange_machine.h"
@@ -36,17 +37,26 @@ class ParameterClient {
   // CANCELLED, stop() was called; UNAVAILABLE with the name of a server that was silent for too
   // long; or what a server said. `into` belongs to the client until then.
   void pull(std::span<float> into, core::Reply<Status> done);
-  // Likewise, for a worker that begins a window with them.
-  void pull_for(int worker, std::span<float> into, core::Reply<Status> done);
+  // Likewise, for a worker that begins a window with them; of `part` alone, which `into` is as
+  // large as.
+  void pull_for(int worker, const wire::ShardMap::Part& part, std::span<float> into,
+                core::Reply<Status> done);
   // Likewise the averages of all parameters, of a job that keeps them (use_ema).
   void pull_averages(std::span<float> into, core::Reply<Status> done);
   // Pushes `update` and pulls the result into `into`. `header` needs neither job nor shard nor base
   // version. `base_versions`, by shard: of the parameters that the update was computed from; empty:
-  // versions(). Answers as pull(), and ABORTED: fenced off, the lease is gone. Both buffers belong
-  // to the client until then; the update, until the transport lets go of it.
+  // versions(). Both buffers are of `part`: shards outside of it are told of the push, and have
+  // nothing of it. Answers as pull(), and ABORTED: fenced off, the lease is gone. Both buffers
+  // belong to the client until then; the update, until the transport lets go of it.
+  void exchange(const wire::PushHeader& header, const wire::ShardMap::Part& part,
+                std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into,
+                std::span<const int64_t> base_versions, core::Reply<Status> done);
+  // The same, of all shards.
   void exchange(const wire::PushHeader& header, std::shared_ptr<const core::AlignedBuffer> update,
                 std::span<float> into, std::span<const int64_t> base_versions,
-                core::Reply<Status> done);
+                core::Reply<Status> done) {
+    exchange(header, shard_map().whole(), std::move(update), into, base_versions, std::move(done));
+  }
   // Sets all parameters before the first push. Answers as pull(). `values` as `update` above.
   void assign(std::shared_ptr<const core::AlignedBuffer> values, core::Reply<Status> done);
   // The versions that were last pulled, by shard. Not while a call is under way.

@@ -35,6 +35,7 @@ struct CoordinatorOptions {
   // Fewer: no lease is granted. More than `max_workers` are refused; 0: nobody is.
   int min_workers = 1, max_workers = 0;
   int most_workers = 0;  // that the algorithm takes; 0: any number
+  bool divides = true;   // a partition may be trained by several; else each lease is all of it
   std::vector<int64_t> partition_records;
   std::shared_ptr<const PushPlan> plan;  // null: each partition is one push
   std::string job_spec;  // handed to whoever joins

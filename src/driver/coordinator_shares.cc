@@ -33,6 +33,9 @@ bool is_live_worker(const Member& member) {
 // A part of what others hold of an epoch before the first one that is free: there is no barrier,
 // but what is begun first should end first.
 std::optional<Interval> Coordinator::choose(Member& member, TimePoint now) {
+  if (!options_.divides) {
+    return leases_.any_free() ? std::optional(next_free(member)) : std::nullopt;
+  }
   const int free_epoch = leases_.any_free() ? leases_.free_epoch() : plan_->epochs();
   if (const auto cut = worth_taking(member, free_epoch, now)) {
     leases_.cut(cut->holder->lease, cut->back.first);

@@ -45,6 +45,7 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   result.min_workers = options.min_workers;
   result.max_workers = options.max_workers;
   result.most_workers = training.trainer.algorithm->most_workers;
+  result.divides = !training.trainer.algorithm->own_parameters;
   std::vector<int64_t> epoch_steps;
   for (int64_t p = 0; p < partitioning.partitions(); ++p) {
     result.partition_records.push_back(partitioning.size(p));
@@ -56,6 +57,14 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
                                              return rule->push_end(push, steps_of_an_epoch);
                                            });
   return result;
+}
+
+wire::ShardMap shard_map_of(const DriverOptions& options, size_t parameters) {
+  if (!options.training.trainer.algorithm->own_parameters) {
+    return wire::ShardMap::even(parameters, options.shards, options.servers);
+  }
+  return wire::ShardMap::in_parts(parameters, options.training.partitions, options.shards,
+                                  options.servers);
 }
 
 DriverOptions checked(DriverOptions options) {
@@ -79,7 +88,7 @@ Driver::Driver(core::World& world, wire::Transport& transport, DriverOptions opt
       records_(std::move(records)),
       partitioning_(records_->info().records, options_.training.partitions, options_.training.seed,
                     shuffle_of(options_.training)),
-      shard_map_(wire::ShardMap::even(parameters.size(), options_.shards, options_.servers)),
+      shard_map_(shard_map_of(options_, parameters.size())),
       strand_(world.make_strand("driver")),
       started_(world.now()),
       record_server_(world, records_, partitioning_),

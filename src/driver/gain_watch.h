@@ -1,5 +1,5 @@
 // When people are told that workers who came or went have changed the scale of pushes
-// (algorithm/gain.h).
+// (sluice/algorithm/gain.h).
 //
 // A job's first lines tell it for the workers that were asked for. While these come, nothing is
 // said; after that, a scale that has been another for a second.

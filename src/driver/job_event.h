@@ -95,7 +95,8 @@ struct WorkersWanted {
   int workers = 0;
 };
 
-// Workers have come or gone, and with them the scale of pushes has changed (algorithm/gain.h).
+// Workers have come or gone, and with them the scale of pushes has changed
+// (sluice/algorithm/gain.h).
 struct GainChanged {
   int workers = 0;   // that train now
   double gain = 0;   // of so many

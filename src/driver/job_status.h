@@ -84,7 +84,7 @@ struct JobStatus {
     int64_t superseded = 0;       // updates that came when their round had ended
     std::vector<Worker> workers;  // that train at the moment
   };
-  // How far the workers move the servers at once; see algorithm/gain.h.
+  // How far the workers move the servers at once; see sluice/algorithm/gain.h.
   struct Gain {
     double per_worker = 0;  // 0: never above 1, whatever the workers
     int64_t workers = 0;    // M, that train at the moment

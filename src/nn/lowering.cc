@@ -47,9 +47,8 @@ bool is_trained(const Model& model, const core::Variable& variable) {
   return variable.trainable && is_unfrozen(model, variable.name);
 }
 
-std::vector<optim::ParameterRange> undecayed_ranges(const Model& model,
-                                                    const OptimizerSpec& optimizer) {
-  std::vector<optim::ParameterRange> ranges;
+std::vector<ParameterRange> undecayed_ranges(const Model& model, const OptimizerSpec& optimizer) {
+  std::vector<ParameterRange> ranges;
   const auto& variables = model.parameters().layout().variables();
   for (const std::string& name : optimizer.exclude_from_weight_decay) {
     OptimizerSpec alone;

@@ -39,7 +39,6 @@ bool is_trained(const Model& model, const core::Variable& variable);
 
 // What the optimizer's exclude_from_weight_decay names, in order and apart. Throws
 // std::invalid_argument for a name that is none of the model's.
-std::vector<optim::ParameterRange> undecayed_ranges(const Model& model,
-                                                    const OptimizerSpec& optimizer);
+std::vector<ParameterRange> undecayed_ranges(const Model& model, const OptimizerSpec& optimizer);
 
 }  // namespace sluice::nn

@@ -1,18 +1,13 @@
-// Pieces of the parameters, and blocks that are cut where they begin and end.
+// Lists of pieces of the parameters, and blocks that are cut where they begin and end.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <vector>
 
+#include "sluice/parameter_range.h"
+
 namespace sluice::optim {
-
-struct ParameterRange {
-  size_t offset = 0;  // in floats
-  size_t size = 0;
-
-  bool operator==(const ParameterRange&) const = default;
-};
 
 // With the floats [offset, offset + size) behind, joined to the last where they touch. They come in
 // order.

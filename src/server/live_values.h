@@ -11,9 +11,9 @@
 #include <mutex>
 #include <span>
 
-#include "algorithm/update_rule.h"
 #include "core/aligned_buffer.h"
 #include "server/payload_reader.h"
+#include "sluice/algorithm/update_rule.h"
 
 namespace sluice::server {
 

@@ -71,11 +71,12 @@ Status check(const wire::CreateRequest& request) {
   }
   SLUICE_RETURN_IF_ERROR(check_pushes(request.pushes));
   try {
-    (void)algorithm::make_shard_rule(request.update_rule, 0);
+    const algorithm::ShardRule rule = algorithm::make_shard_rule(request.update_rule, 0);
+    if (!rule.algorithm->own_parameters) return ok_status();
+    return request.shard_map.validate_parts(std::ssize(request.pushes));
   } catch (const std::invalid_argument& error) {
     return invalid_argument(error.what());
   }
-  return ok_status();
 }
 
 }  // namespace
@@ -85,13 +86,16 @@ struct ParameterServer::Job {
     const std::vector<int> owned = request.shard_map.owned_by(request.server);
     const auto pool = make_pool(request, owned);
     const algorithm::ShardRule rule = algorithm::make_shard_rule(request.update_rule, 0);
+    const bool in_parts = rule.algorithm->own_parameters;
     for (const int index : owned) {
+      const int64_t owner =
+          in_parts ? request.shard_map.part_of(index, std::ssize(request.pushes)) : -1;
       const auto make_rule = [this, offset = request.shard_map[index].offset](size_t shard_size) {
         return algorithm::make_shard_rule(request.update_rule, shard_size, offset);
       };
       shards.emplace(
           index, std::make_unique<ShardStore>(request.shard_map[index], request.pushes, make_rule,
-                                              pool, world, rule.algorithm, rule.backups));
+                                              pool, world, rule.algorithm, rule.backups, owner));
     }
   }
 

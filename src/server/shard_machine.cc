@@ -24,9 +24,11 @@ bool is_incarnation(int64_t incarnation) {
 
 }  // namespace
 
-ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes, Gate gate)
+ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes, Gate gate,
+                           int64_t owner)
     : shard_(shard),
       pushes_(pushes),
+      owner_(owner),
       ledger_(pushes),
       gate_(std::move(gate)),
       all_pushes_(std::accumulate(pushes.begin(), pushes.end(), int64_t{0})) {
@@ -34,7 +36,7 @@ ShardMachine::ShardMachine(const wire::Shard& shard, std::span<const int64_t> pu
 }
 
 Status ShardMachine::assign(size_t bytes) const {
-  SLUICE_RETURN_IF_ERROR(check_size("values", bytes));
+  SLUICE_RETURN_IF_ERROR(check_size("values", bytes, shard_.size * sizeof(float)));
   if (count_.version == 0) return ok_status();
   return {StatusCode::kAlreadyExists,
           fmt::format("{}: has had {} pushes, values can be assigned only before the first", who(),
@@ -69,11 +71,14 @@ Result<ShardMachine::PushAction> ShardMachine::push(const wire::PushHeader& head
 algorithm::PushContext ShardMachine::context_of(const wire::PushHeader& header) const {
   algorithm::PushContext context;
   context.version = count_.version;
-  context.staleness = std::max<int64_t>(values_version_ - header.base_version, 0);
+  context.has_update = has_update(header.id.partition);
+  if (context.has_update) {
+    context.staleness = std::max<int64_t>(values_version_ - header.base_version, 0);
+  }
   context.steps = header.steps;
   context.worker = header.worker;
   context.steps_before = steps_;
-  context.workers = std::max(gate_.trainees(), 1);
+  context.workers = owner_ < 0 ? std::max(gate_.trainees(), 1) : 1;
   context.learning_rate = header.learning_rate;
   context.optimizer_rate = header.optimizer_rate;
   context.closes = gate_.would_end_round(header.member, header.clock);
@@ -94,7 +99,7 @@ void ShardMachine::applied(const wire::PushHeader& header, const algorithm::Push
   count_.staleness_sum += static_cast<double>(context.staleness);
   count_.staleness_max = std::max(count_.staleness_max, context.staleness);
   count(header);
-  ++kept_;
+  if (context.has_update) ++kept_;
   if (context.closes) gate_.end_round();
   if (!published) return;
   values_version_ = count_.version;
@@ -142,8 +147,9 @@ Result<int64_t> ShardMachine::fence(const wire::FenceRequest& request) {
 }
 
 Status ShardMachine::check(const wire::PushHeader& header, size_t bytes) const {
-  SLUICE_RETURN_IF_ERROR(check_size("an update", bytes));
   SLUICE_RETURN_IF_ERROR(check_identity(header.id));
+  const size_t expected = has_update(header.id.partition) ? shard_.size * sizeof(float) : 0;
+  SLUICE_RETURN_IF_ERROR(check_size("an update", bytes, expected));
   if (header.base_version < 0 || header.base_version > count_.version) {
     return invalid_argument(
         fmt::format("{}: a push that started from version {}, the shard is at version {}", who(),
@@ -152,10 +158,10 @@ Status ShardMachine::check(const wire::PushHeader& header, size_t bytes) const {
   return check_metrics(header);
 }
 
-Status ShardMachine::check_size(const char* what, size_t bytes) const {
-  if (bytes == shard_.size * sizeof(float)) return ok_status();
-  return invalid_argument(fmt::format("{}: expected {} of {} bytes, got {}", who(), what,
-                                      shard_.size * sizeof(float), bytes));
+Status ShardMachine::check_size(const char* what, size_t bytes, size_t expected) const {
+  if (bytes == expected) return ok_status();
+  return invalid_argument(
+      fmt::format("{}: expected {} of {} bytes, got {}", who(), what, expected, bytes));
 }
 
 Status ShardMachine::check_identity(const wire::PushIdentity& id) const {

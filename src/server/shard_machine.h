@@ -21,10 +21,10 @@
 #include <span>
 #include <string>
 
-#include "algorithm/update_rule.h"
 #include "server/gate.h"
 #include "server/push_ledger.h"
 #include "server/training_totals.h"
+#include "sluice/algorithm/update_rule.h"
 #include "sluice/status.h"
 #include "wire/parameters.h"
 
@@ -32,15 +32,21 @@ namespace sluice::server {
 
 class ShardMachine {
  public:
-  // `pushes`: how many each partition will have; outlives the machine.
+  // `pushes`: how many each partition will have; outlives the machine. `owner`: the only partition
+  // whose pushes have an update for the shard, those of others being counted and nothing else; -1:
+  // all have.
   ShardMachine(const wire::Shard& shard, std::span<const int64_t> pushes,
-               Gate gate = {/*rounds=*/false, /*backups=*/0});
+               Gate gate = {/*rounds=*/false, /*backups=*/0}, int64_t owner = -1);
 
   // Values of so many bytes are to be assigned, which assigned() then says has been done.
   // INVALID_ARGUMENT: not the shard's size. ALREADY_EXISTS: there has been a push.
   Status assign(size_t bytes) const;
   void assigned() noexcept { assigned_ = true; }
 
+  // Whether a push of the partition has an update for the shard, and is answered with values.
+  bool has_update(int64_t partition) const { return owner_ < 0 || partition == owner_; }
+
+  // Of kApply, PushContext::has_update says whether there is anything for the rule.
   struct PushAction {
     enum class Kind { kApply, kDuplicate, kSuperseded } kind = Kind::kApply;
     algorithm::PushContext context;
@@ -77,7 +83,7 @@ class ShardMachine {
 
  private:
   Status check(const wire::PushHeader& header, size_t bytes) const;
-  Status check_size(const char* what, size_t bytes) const;
+  Status check_size(const char* what, size_t bytes, size_t expected) const;
   Status check_identity(const wire::PushIdentity& id) const;
   Status check_metrics(const wire::PushHeader& header) const;
   Status refuse(PushDecision decision, const wire::PushIdentity& id);
@@ -88,6 +94,7 @@ class ShardMachine {
 
   const wire::Shard shard_;
   const std::span<const int64_t> pushes_;
+  const int64_t owner_;
 
   bool assigned_ = false;
   PushLedger ledger_;

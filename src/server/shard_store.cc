@@ -21,13 +21,13 @@ constexpr size_t kBlock = LiveValues::kBlock;
 ShardStore::ShardStore(const wire::Shard& shard, std::span<const int64_t> pushes,
                        MakeRule make_rule, std::shared_ptr<BufferPool> pool,
                        const core::World& world, const algorithm::Algorithm* algorithm,
-                       int64_t backups)
+                       int64_t backups, int64_t owner)
     : shard_(shard),
       make_rule_(std::move(make_rule)),
       pool_(std::move(pool)),
       world_(world),
       algorithm_(algorithm),
-      machine_(shard, pushes, {algorithm != nullptr && algorithm->rounds, backups}) {}
+      machine_(shard, pushes, {algorithm != nullptr && algorithm->rounds, backups}, owner) {}
 
 ShardStore::~ShardStore() {
   for (Answer& answer : held_) {
@@ -249,6 +249,10 @@ Result<wire::ExchangeReply> ShardStore::reply_to(const Answer& answer) {
   std::lock_guard lock(mutex_);
   const Snapshot& now = copy.values.owner ? copy : snapshot_;
   const Snapshot& given = answer.given ? *answer.given : now;
+  if (!machine_.has_update(answer.id.partition)) {
+    return wire::ExchangeReply{{now.version, answer.duplicate},
+                               {now.version, {}, machine_.gate().floor()}};
+  }
   const bool keeps =
       algorithm_ != nullptr && (algorithm_->keeps_bases || algorithm_->answers_with_old);
   if (keeps) given_[answer.worker] = {answer.id, given};
@@ -316,6 +320,11 @@ Result<ShardStore::Answer> ShardStore::push_now(const Push& call) {
   answer.duplicate = action.kind == Kind::kDuplicate;
   if (action.kind != Kind::kApply) {
     SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
+    return answer;
+  }
+  if (!action.context.has_update) {
+    std::lock_guard lock(mutex_);
+    machine_.applied(header, action.context, /*published=*/false, world_.now());
     return answer;
   }
   if (live_) return push_in_place(call, action.context, std::move(answer));

@@ -51,10 +51,11 @@ class ShardStore {
   // Takes no memory for values, and makes no rule, before the first assign(). The pool's buffers
   // are at least as large as the shard. `world`, and `pushes` by partition, outlive the store.
   // `algorithm`: whose rule it is; nullptr: nobody's, as of one without rounds. `backups`: workers
-  // that a round does not wait for.
+  // that a round does not wait for. `owner`: as ShardMachine's.
   ShardStore(const wire::Shard& shard, std::span<const int64_t> pushes, MakeRule make_rule,
              std::shared_ptr<BufferPool> pool, const core::World& world,
-             const algorithm::Algorithm* algorithm = nullptr, int64_t backups = 0);
+             const algorithm::Algorithm* algorithm = nullptr, int64_t backups = 0,
+             int64_t owner = -1);
 
   void assign(wire::ReceivedPayload values, core::Reply<Status> reply);
 

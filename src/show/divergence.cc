@@ -16,7 +16,7 @@ constexpr double kAccuracyMargin = 0.05;
 // Where no accuracy tells, initial outputs may be far off for long, and better with every epoch; a
 // dead network's come as near to the best as they can.
 constexpr double kNear = 0.02;
-constexpr double kLargestGain = 2;  // that is known to do no harm; see algorithm/gain.h
+constexpr double kLargestGain = 2;  // that is known to do no harm; see sluice/algorithm/gain.h
 
 }  // namespace
 

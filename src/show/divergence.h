@@ -36,7 +36,7 @@ struct Divergence {
 
 // Why a job may have gone too far.
 struct Strides {
-  // How far its workers move the servers at once, as published; see algorithm/gain.h.
+  // How far its workers move the servers at once, as published; see sluice/algorithm/gain.h.
   double gain = 1;
   bool bounded = true;  // and not more than one worker would
   int workers = 1;

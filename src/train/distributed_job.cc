@@ -20,6 +20,7 @@
 #include "nn/lowering.h"
 #include "show/job_view.h"
 #include "train/chance_level.h"
+#include "train/ensemble.h"
 #include "train/evaluation.h"
 #include "train/fits.h"
 #include "train/inference.h"
@@ -96,7 +97,11 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
                                              const data::Records& records) {
   driver::DriverOptions options;
   wire::TrainingSpec& training = options.training;
-  training.model = model.to_json();
+  training.trainer = algorithm_of(config);
+  training.partitions = int64_t{config.workers} * config.parallelism_factor;
+  training.model = training.trainer.algorithm->own_parameters
+                       ? one_of(model, training.partitions).to_json()
+                       : model.to_json();
   training.losses.clear();
   training.loss_weights.clear();
   training.metrics.clear();
@@ -108,17 +113,14 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.class_weight = class_weights(config.class_weight, records.info());
   training.sample_weights = !records.targets().weights.empty();
   training.optimizer = effective_optimizer(config);
-  training.trainer = algorithm_of(config);
   check_constraints(training, model);
   // Of the largest partition at most: a worker's buffers are as large as this says.
-  const int64_t partitions = int64_t{config.workers} * config.parallelism_factor;
-  training.batch_size =
-      std::min(config.batch_size, (records.info().records + partitions - 1) / partitions);
+  const int64_t largest = (records.info().records + training.partitions - 1) / training.partitions;
+  training.batch_size = std::min(config.batch_size, largest);
   training.epochs = config.epochs;
   training.seed = config.seed;
   training.shuffle = config.shuffle;
   training.records = records.info().records;
-  training.partitions = partitions;
   training.workers = config.workers;
   training.counters = count_counters(model, tasks);
   SLUICE_ASSIGN_OR_RETURN(training.dataset, data::describe(records));

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "algorithm/options_json.h"
 #include "backend/replica.h"
 #include "core/cores.h"
 #include "core/json_text.h"

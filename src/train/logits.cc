@@ -18,9 +18,12 @@ struct End {
   bool is_last;  // nothing comes behind it that moves or selects
 };
 End end_of(const backend::Graph& graph, backend::ValueId value) {
-  // What only moves or selects outputs leaves probabilities what they are.
+  // What only moves or selects outputs, or takes their mean, leaves probabilities what they are; of
+  // several that a mean is of, the first one is looked at.
   const auto keeps = [](const backend::Op& op) {
-    return std::holds_alternative<backend::ReshapeOp>(op.kind) ||
+    const auto* merge = std::get_if<backend::MergeOp>(&op.kind);
+    return (merge != nullptr && merge->kind == backend::MergeOp::Kind::kAverage) ||
+           std::holds_alternative<backend::ReshapeOp>(op.kind) ||
            std::holds_alternative<backend::NoiseOp>(op.kind) ||
            std::holds_alternative<backend::RearrangeOp>(op.kind) ||
            std::holds_alternative<backend::Pool2DOp>(op.kind);

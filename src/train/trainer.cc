@@ -10,6 +10,7 @@
 #include "launch/signals.h"
 #include "sluice/errors.h"
 #include "train/distributed_job.h"
+#include "train/ensemble.h"
 #include "train/validate.h"
 
 namespace sluice {
@@ -35,6 +36,13 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   if (options.window > 0) config.trainer_options["window"] = int64_t{options.window};
   if (options.overlap) config.trainer_options["overlap"] = true;
   for (const auto& [name, value] : options.hyperparameters) config.trainer_options[name] = value;
+  if (options.max_staleness) {
+    config.max_staleness = *options.max_staleness;
+    if (config.max_staleness < 0) {  // which JobConfig takes for none
+      throw std::invalid_argument(
+          fmt::format("max_staleness: expected at least 0, got {}", config.max_staleness));
+    }
+  }
   config.epochs = options.epochs;
   config.seed = options.seed;
   config.shuffle = options.shuffle;
@@ -91,6 +99,11 @@ TrainingReport Trainer::train(Model& model, const Dataset& dataset) const {
           result.staleness_max,
           std::move(outcome->history),
           outcome->divergence ? outcome->divergence->line() : ""};
+}
+
+Model Ensemble::combine(const Model& model) const {
+  const int64_t models = int64_t{options().workers} * options().parallelism_factor;
+  return train::combine(model, models, options().seed);
 }
 
 }  // namespace sluice

@@ -50,6 +50,62 @@ ShardMap ShardMap::even(size_t parameters, int shards, int servers) {
   return ShardMap(std::move(result));
 }
 
+ShardMap ShardMap::in_parts(size_t parameters, int64_t parts, int shards, int servers) {
+  if (parts < 1 || parts > kMostShards || servers < 1 || servers > kMostShards) {
+    throw std::invalid_argument(
+        fmt::format("{} parts of the parameters on {} servers make no sense", parts, servers));
+  }
+  const auto n = static_cast<int>(parts);
+  const size_t size = parameters / static_cast<size_t>(n);
+  if (size * static_cast<size_t>(n) != parameters) {
+    throw std::invalid_argument(fmt::format("{} parameters are not {} equal parts", parameters, n));
+  }
+  if (shards < 0 || shards % n != 0) {
+    throw std::invalid_argument(fmt::format(
+        "expected a multiple of {}, the number of models that the job trains, got {}", n, shards));
+  }
+  int each = shards / n;
+  if (shards == 0) {
+    const size_t least = std::max<size_t>((size + kDefaultShardSize - 1) / kDefaultShardSize, 1);
+    each = std::max(static_cast<int>(std::min<size_t>(least, kMostShards)), (servers + n - 1) / n);
+  }
+  const int64_t all = int64_t{each} * n;
+  if (all < servers || all > kMostShards) {
+    throw std::invalid_argument(
+        fmt::format("{} shards for each of {} parts do not fit {} servers: expected at least one "
+                    "for each server and at most {} in all",
+                    each, parts, servers, kMostShards));
+  }
+  const ShardMap one = even(size, each, 1);
+  std::vector<Shard> result;
+  for (int64_t i = 0; i < all; ++i) {
+    const Shard& shard = one[static_cast<int>(i % each)];
+    result.push_back({static_cast<int>(i), static_cast<size_t>(i / each) * size + shard.offset,
+                      shard.size, static_cast<int>(i * servers / all)});
+  }
+  return ShardMap(std::move(result));
+}
+
+ShardMap::Part ShardMap::part(int64_t index, int64_t parts) const {
+  const auto each = static_cast<int>(size() / parts);
+  const size_t floats = parameters() / static_cast<size_t>(parts);
+  return {static_cast<int>(index) * each, each, static_cast<size_t>(index) * floats, floats};
+}
+
+Status ShardMap::validate_parts(int64_t parts) const {
+  const auto fails = [&] {
+    return invalid_argument(
+        fmt::format("the shard map's {} shards are not of {} equal parts", size(), parts));
+  };
+  if (parts < 1 || parts > size() || size() % parts != 0) return fails();
+  if (parameters() % static_cast<size_t>(parts) != 0) return fails();
+  for (int64_t p = 0; p < parts; ++p) {
+    const Part its = part(p, parts);
+    if ((*this)[its.first].offset != its.offset) return fails();
+  }
+  return ok_status();
+}
+
 Status ShardMap::validate() const {
   if (shards_.empty()) return invalid_argument("the shard map is empty");
   if (shards_.size() > static_cast<size_t>(kMostShards)) {

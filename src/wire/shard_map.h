@@ -42,6 +42,10 @@ class ShardMap {
   // shards than servers, more shards than parameters, or too many of either.
   static ShardMap even(size_t parameters, int shards, int servers);
 
+  // The same for each of `parts` equal parts of the parameters, one behind the other, so that no
+  // shard is of two of them. Throws also when there are not as many shards, or floats, in each.
+  static ShardMap in_parts(size_t parameters, int64_t parts, int shards, int servers);
+
   // INVALID_ARGUMENT unless the shards are numbered in order, contiguous from 0, none empty, small
   // enough for one message each (4 GiB), not too many, and on no more servers than there are
   // shards. For maps that came over the network.
@@ -53,6 +57,20 @@ class ShardMap {
   int servers() const;        // one more than the largest server index, of a valid map
   size_t parameters() const;  // floats in all
   std::vector<int> owned_by(int server) const;
+
+  // Some of the shards, in order and without gaps.
+  struct Part {
+    int first = 0, shards = 0;    // indices
+    size_t offset = 0, size = 0;  // floats
+    bool has(int shard) const { return shard >= first && shard < first + shards; }
+  };
+  Part whole() const { return {0, size(), 0, parameters()}; }
+  // Of as many parts as in_parts() was told.
+  Part part(int64_t index, int64_t parts) const;
+  // Which of them the shard is of.
+  int64_t part_of(int shard, int64_t parts) const { return shard / (size() / parts); }
+  // INVALID_ARGUMENT unless in_parts() makes such a map.
+  Status validate_parts(int64_t parts) const;
 
   friend bool operator==(const ShardMap&, const ShardMap&) = default;
 

@@ -77,6 +77,7 @@ struct PartitionTrainer::Run {
   core::Lifetime lifetime{};
 
   std::optional<PartitionBatches> batches{};
+  wire::ShardMap::Part part{};   // of the servers' parameters, which is trained
   wire::PushIdentity id{};       // of the window that is being trained
   int64_t last = 0;              // push of the lease
   int64_t sent = 0;              // the push of the last exchange
@@ -141,7 +142,14 @@ void PartitionTrainer::begin(const wire::Lease& lease, PartitionData data) {
   (void)replica_->take_metrics();
   run.pulling = true;
   run.exchange = Run::Exchange::kUnderWay;
-  run.client.pull_for(worker_, pulled_->span(), answer_to(&PartitionTrainer::pulled));
+  run.part = part_of(lease.partition);
+  run.client.pull_for(worker_, run.part, pulled_->span(), answer_to(&PartitionTrainer::pulled));
+}
+
+wire::ShardMap::Part PartitionTrainer::part_of(int64_t partition) const {
+  const wire::ShardMap& map = run_->client.shard_map();
+  return spec_.trainer.algorithm->own_parameters ? map.part(partition, spec_.partitions)
+                                                 : map.whole();
 }
 
 // `method` runs on the strand when the client has answered OK.
@@ -301,8 +309,8 @@ void PartitionTrainer::send(Push& push) {
   }
   run_->exchange = Run::Exchange::kUnderWay;
   run_->sent = push.header.id.sequence;
-  run_->client.exchange(push.header, std::move(push.update), pulled_->span(), push.base_versions,
-                        answer_to(&PartitionTrainer::answered));
+  run_->client.exchange(push.header, run_->part, std::move(push.update), pulled_->span(),
+                        push.base_versions, answer_to(&PartitionTrainer::answered));
 }
 
 void PartitionTrainer::send_unsent() {

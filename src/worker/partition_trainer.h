@@ -9,13 +9,13 @@
 #include <optional>
 #include <vector>
 
-#include "algorithm/worker_rule.h"
 #include "backend/replica.h"
 #include "client/parameter_client.h"
 #include "core/aligned_buffer.h"
 #include "core/unique_function.h"
 #include "core/world.h"
 #include "data/partition.h"
+#include "sluice/algorithm/worker_rule.h"
 #include "wire/control.h"
 #include "wire/training_spec.h"
 #include "worker/partition_batches.h"
@@ -67,6 +67,7 @@ class PartitionTrainer {
 
   void begin(const wire::Lease& lease, PartitionData data);
   void pulled();
+  wire::ShardMap::Part part_of(int64_t partition) const;
   int64_t epoch_steps() const;
   void next_window();
   void set_rate_of_window();
@@ -106,7 +107,7 @@ class PartitionTrainer {
   std::unique_ptr<backend::Replica> replica_;
   bool has_adopted_ = false;     // the replica's parameters come from the servers
   int64_t steps_ = 0;            // of the replica
-  const double rate_scale_;      // for so many workers, at first (algorithm/gain.h)
+  const double rate_scale_;      // for so many workers, at first (sluice/algorithm/gain.h)
   std::optional<float> rate_{};  // of the window, where it is not the replica's own
   int64_t clock_ = 0;            // windows that it has pushed, or that others had when it came
   std::unique_ptr<Run> run_;     // the training that is under way

@@ -60,6 +60,8 @@ void Session::set_knobs(const wire::Knobs& knobs) {
 void Session::open(const wire::AcquireReply& granted, Done done) {
   if (Status shared = share_cores(granted.threads); !shared.ok()) return done(std::move(shared));
   if (Status fits = check(granted); !fits.ok()) return done(std::move(fits));
+  Status fresh = forget_other_models(granted.lease.partition);
+  if (!fresh.ok()) return done(std::move(fresh));
   connect(granted);
   lease_ = granted.lease;
   if (data_ && data_of_ == lease_.partition) return done(ok_status());
@@ -100,11 +102,30 @@ Status Session::check(const wire::AcquireReply& granted) const {
     return invalid_argument(fmt::format("{} puts shards on {} servers, and names {}", who,
                                         map.servers(), granted.servers.size()));
   }
-  if (map.parameters() != trainer_->parameter_size()) {
+  const bool in_parts = spec_.trainer.algorithm->own_parameters;
+  if (in_parts) {
+    if (const Status valid = map.validate_parts(spec_.partitions); !valid.ok()) {
+      return valid.with_context(who);
+    }
+  }
+  const size_t expected = in_parts ? map.part(0, spec_.partitions).size : map.parameters();
+  if (expected != trainer_->parameter_size()) {
     return invalid_argument(fmt::format("{} has shards of {} parameters, the model has {}", who,
-                                        map.parameters(), trainer_->parameter_size()));
+                                        expected, trainer_->parameter_size()));
   }
   return ok_status();
+}
+
+// Where each partition has a model of its own, nothing of one's training goes into another's.
+Status Session::forget_other_models(int64_t partition) {
+  const int64_t before = std::exchange(trained_for_, partition);
+  if (!spec_.trainer.algorithm->own_parameters || before < 0 || before == partition) {
+    return ok_status();
+  }
+  return caught([this] {
+    make_trainer();
+    return ok_status();
+  });
 }
 
 void Session::connect(const wire::AcquireReply& granted) {

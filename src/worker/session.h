@@ -67,6 +67,7 @@ class Session {
   void make_trainer();
   Status share_cores(int share);
   Status check(const wire::AcquireReply& granted) const;
+  Status forget_other_models(int64_t partition);
   void connect(const wire::AcquireReply& granted);
 
   const SessionParts parts_;
@@ -75,6 +76,7 @@ class Session {
   const std::string device_;
   const bool shares_cores_;  // neither job nor environment states a number of threads
   bool trained_ = false;
+  int64_t trained_for_ = -1;  // the partition of the last lease
   wire::Knobs knobs_;
 
   std::shared_ptr<backend::Backend> backend_;

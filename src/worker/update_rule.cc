@@ -8,7 +8,7 @@
 namespace sluice::worker {
 
 std::string update_rule_of(const wire::TrainingSpec& spec, const Model& model) {
-  std::vector<optim::ParameterRange> untrained;
+  std::vector<ParameterRange> untrained;
   for (const core::Variable& variable : model.parameters().layout().variables()) {
     if (nn::is_trained(model, variable)) continue;
     optim::add_range(untrained, variable.offset, variable.size());

@@ -5,6 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "algorithm/options_json.h"
+#include "algorithm/shared_rules.h"
+#include "algorithm/worker_rules.h"
+
 namespace sluice::algorithm {
 namespace {
 
@@ -91,6 +95,50 @@ TEST(AlgorithmTest, OptionsOfAllAlgorithmsAreListedOnce) {
     declared += algorithm->options.size();
   }
   EXPECT_EQ(listed, declared);
+}
+
+// What a program might register: a worker's half of ADAG, a server that adds.
+Algorithm of_a_program(const char* name, std::span<const OptionSpec> options) {
+  return {.name = name,
+          .summary = "adds",
+          .options = options,
+          .worker = make_mean_change_worker,
+          .server = [](const Options&, const OptimizerSpec&, const Shard&) {
+            return make_add_rule({});
+          }};
+}
+
+TEST(RegisterAlgorithmTest, OfAProgramIsFoundAndCrossesTheWire) {
+  static constexpr OptionSpec kOptions[] = {window_option(4), {"damping", 0.5, "of what is old"}};
+  register_algorithm(of_a_program("of_a_program", kOptions));
+  Choice choice("of-a-program");
+  choice.set("damping", 0.25);
+  EXPECT_EQ(choice.worker_rule()->window(100), 4);
+  EXPECT_EQ(Choice::from_json(choice.to_json()), choice);
+  EXPECT_EQ(make_shard_rule(choice.to_update_rule("sgd"), 8).algorithm, choice.algorithm);
+  EXPECT_EQ(algorithms().back(), choice.algorithm);
+}
+
+TEST(RegisterAlgorithmTest, WhatMakesNoSenseIsRefused) {
+  const auto refused = [](const Algorithm& algorithm) {
+    const size_t before = algorithms().size();
+    const std::string message = message_of([&] { register_algorithm(algorithm); });
+    EXPECT_EQ(algorithms().size(), before);
+    return message;
+  };
+  EXPECT_EQ(refused(of_a_program("adag", {})),
+            "register_algorithm(\"adag\"): there is an algorithm of this name; choose another");
+  EXPECT_THAT(refused(of_a_program("My Rule", {})), HasSubstr("expected a name of a to z"));
+  EXPECT_THAT(refused(of_a_program(nullptr, {})), HasSubstr("expected a name of a to z"));
+  Algorithm half = of_a_program("half", {});
+  half.server = nullptr;
+  EXPECT_THAT(refused(half), HasSubstr("has no server's half"));
+  static constexpr OptionSpec kTwice[] = {window_option(), window_option()};
+  EXPECT_THAT(refused(of_a_program("twice", kTwice)), HasSubstr("\"window\": the name is taken"));
+  static constexpr OptionSpec kTaken[] = {{"optimizer", Word("sgd"), "the job's already"}};
+  EXPECT_THAT(refused(of_a_program("taken", kTaken)), HasSubstr("the name is taken"));
+  static constexpr OptionSpec kWrong[] = {window_option(0)};
+  EXPECT_THAT(refused(of_a_program("wrong", kWrong)), HasSubstr("its own default will not do"));
 }
 
 constexpr OptionSpec kOwn[] = {{"alpha", 0.5, "how far to pull"}, {"rounds", int64_t{3}, "of it"}};

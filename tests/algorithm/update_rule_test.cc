@@ -1,4 +1,4 @@
-#include "algorithm/update_rule.h"
+#include "sluice/algorithm/update_rule.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -363,5 +363,25 @@ TEST(ParameterClientThreadsTest, AnswersAndStopsMayComeFromAnywhere) {
   EXPECT_GT(ended_well, 0);
 }
 
+// The shards of other parts are told of a push, and have nothing of it.
+TEST_F(ParameterClientTest, PushesAndPullsOnePart) {
+  const ShardMap map = ShardMap::in_parts(96, 3, 0, 1);
+  make(map);
+  values_.assign(32, 0);
+  const ShardMap::Part part = map.part(1, 3);
+  client_->pull_for(2, part, values_, [this](Status status) { end_ = std::move(status); });
+  ASSERT_TRUE(wait().ok());
+  EXPECT_EQ(values_, std::vector<float>(32, 2));
+  EXPECT_THAT(client_->versions(), ElementsAre(0, 1, 0));
+  end_.reset();
+  client_->exchange({}, part, update(0.5f), values_, client_->versions(),
+                    [this](Status status) { end_ = std::move(status); });
+  ASSERT_TRUE(wait().ok());
+  ASSERT_EQ(channel().seen.size(), 3u);
+  for (const auto& call : channel().seen) {
+    EXPECT_EQ(call.update, std::vector<float>(call.header.shard == 1 ? 32 : 0, 0.5f));
+  }
+}
+
 }  // namespace
 }  // namespace sluice::client

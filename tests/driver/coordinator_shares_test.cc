@@ -17,7 +17,8 @@ using Interval = std::tuple<int64_t, int64_t, int64_t>;  // partition, first and
 // Three partitions of three epochs of 100 pushes of five steps each.
 class CoordinatorSharesTest : public CoordinatorFixture {
  protected:
-  CoordinatorSharesTest() : CoordinatorFixture(with_plan(options())) {}
+  explicit CoordinatorSharesTest(CoordinatorOptions with = options())
+      : CoordinatorFixture(with_plan(std::move(with))) {}
 
   static constexpr int64_t kSteps = 5;
 
@@ -302,6 +303,32 @@ TEST_F(CoordinatorSharesTest, ScalingIsAnEventWithinBounds) {
             invalid_argument("expected at most 1 worker(s), by the trainer, got 2"));
   job.abort("over", t);
   EXPECT_EQ(job.scale(3, t).code(), StatusCode::kFailedPrecondition);
+}
+
+// Where each partition has parameters of its own.
+class UndividedLeasesTest : public CoordinatorSharesTest {
+ protected:
+  static CoordinatorOptions undivided(CoordinatorOptions options) {
+    options.divides = false;
+    return options;
+  }
+  UndividedLeasesTest() : CoordinatorSharesTest(undivided(options())) {}
+};
+
+TEST_F(UndividedLeasesTest, ALeaseIsAllThatIsLeftOfAPartition) {
+  EXPECT_EQ(take(0), Interval(0, 1, 300));
+  EXPECT_EQ(take(1), Interval(1, 1, 300));
+  EXPECT_EQ(take(2), Interval(2, 1, 300));
+  for (int second = 1; second <= 30; ++second) {
+    advance(1s);
+    trains(0, 10 * second);
+    trains(1, 10 * second);
+    trains(2, second);
+    beat(heartbeat_of(server));
+  }
+  finishes(0);
+  EXPECT_NE(acquire(workers[0]).kind, Granted::kGranted) << "nothing is taken from the slow one";
+  EXPECT_EQ(trains(2, 31), 300);
 }
 
 }  // namespace

@@ -48,6 +48,8 @@ cmake --build "$work/build"
 loads_library "$work/build/custom_layer"
 "$work/build/custom_layer" | tee "$work/output"
 grep -q 'Accuracy: 0\.[6-9].* after 2[0-9][0-9] updates' "$work/output"
+"$work/build/custom_trainer" | tee "$work/output"
+grep -q "Accuracy: 0\.[6-9].* after 2[0-9][0-9] updates" "$work/output"
 "$work/build/two_outputs" | tee "$work/output"
 grep -q 'Accuracy of the quarter: 0\.9.*, error of the brightness: 0\.[0-3]' "$work/output"
 

@@ -20,6 +20,12 @@ using testing_support::DigitsFolder;
 using testing_support::Process;
 using json = nlohmann::json;
 
+#if defined(SLUICE_SANITIZED)
+constexpr int64_t kRecords = 1000;  // each takes ten times as long
+#else
+constexpr int64_t kRecords = 3000;
+#endif
+
 const std::string kSluice = SLUICE_BINARY_DIR "/bin/sluice";
 
 // A driver and a server; workers come later.
@@ -91,7 +97,7 @@ class ElasticTest : public testing::Test {
 };
 
 TEST_F(ElasticTest, WorkersJoinMakeRoomDieAndFreezeAndEverySampleCountsOnce) {
-  begin(3000, 20, 2, {"--lease-timeout", "2"});
+  begin(kRecords, 20, 2, {"--lease-timeout", "2"});
   const auto first = worker(), second = worker();
   ASSERT_TRUE(says("Epoch 1/20")) << driver_->output();
 

@@ -33,12 +33,12 @@ OptimizerSpec spec_of(const Json& json) {
 Json written(const OptimizerSpec& spec) { return Json::parse(nlohmann::ordered_json(spec).dump()); }
 
 // Whose names are "kernel" and "bias".
-std::vector<optim::ParameterRange> undecayed(const Json& golden, const Variables& variables) {
+std::vector<ParameterRange> undecayed(const Json& golden, const Variables& variables) {
   OptimizerSpec spec;
   spec.exclude_from_weight_decay =
       golden.value("exclude_from_weight_decay", std::vector<std::string>());
   const size_t kernel = variables[0].size();
-  std::vector<optim::ParameterRange> ranges;
+  std::vector<ParameterRange> ranges;
   if (optim::is_undecayed(spec, "layer/kernel")) optim::add_range(ranges, 0, kernel);
   if (optim::is_undecayed(spec, "layer/bias")) {
     optim::add_range(ranges, kernel, variables[1].size());

@@ -46,7 +46,7 @@ const std::map<std::string, std::string> kPublicHeaders = {
     {"cplusplus.h", "core"},   {"learning_rate.h", "optim"}, {"regularizers.h", "nn"},
     {"constraints.h", "nn"},   {"activations.h", "nn"},      {"initializers.h", "nn"},
     {"config.h", "nn"},        {"metrics.h", "nn"},          {"preprocessing.h", "core"},
-    {"inputs.h", "train"},
+    {"inputs.h", "train"},     {"algorithm.h", "algorithm"}, {"parameter_range.h", "core"},
 };
 
 // Libraries that may be included in one place only, a folder or a file.
@@ -150,6 +150,7 @@ std::vector<fs::path> sources_below(const std::string& folder) {
 // The folder of src/ that an include names, or "" for what is not ours.
 std::string folder_of(const std::string& include) {
   if (include.rfind("sluice/layers/", 0) == 0) return "nn";
+  if (include.rfind("sluice/algorithm/", 0) == 0) return "algorithm";
   if (include.rfind("sluice/", 0) == 0) {
     const auto it = kPublicHeaders.find(include.substr(7));
     return it == kPublicHeaders.end() ? "unknown public header" : it->second;

@@ -470,8 +470,8 @@ TEST_F(ShardStoreTest, WithoutUseEmaThereAreNoAverages) {
 class AveragingShardStoreTest : public ShardStoreTest {
  protected:
   AveragingShardStoreTest() {
-    average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f}),
-                     std::vector<optim::ParameterRange>{}, 0);
+    average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f}), std::vector<ParameterRange>{},
+                     0);
   }
   static wire::PushHeader push_of_steps(int64_t sequence, int32_t steps) {
     wire::PushHeader header = push_of(0, 1, sequence);
@@ -515,7 +515,7 @@ TEST_F(AveragingShardStoreTest, DuplicatesAndWhatFailsAreInNoAverage) {
 
 TEST_F(AveragingShardStoreTest, WhereValuesBecomeTheirAveragesWorkersGetThem) {
   average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f, .ema_overwrite_frequency = 2}),
-                   std::vector<optim::ParameterRange>{}, 0);
+                   std::vector<ParameterRange>{}, 0);
   ShardStore store(
       {0, 0, kSize, 0}, pushes_,
       [this](size_t) {
@@ -593,6 +593,42 @@ TEST_F(ShardStoreTest, ManyThreadsPushAndFenceAndEveryPushCountsOnce) {
   EXPECT_EQ(value_at(0), 101.0f);
   EXPECT_EQ(value_at(kSize - 1), 101.0f);
   for (const auto& count : store_.partitions()) EXPECT_EQ(count.pushes, 50);
+}
+
+// Of parameters that one partition has to itself.
+TEST(OwnedShardStoreTest, PushesOfOthersAreCountedAndHaveNoUpdate) {
+  const std::vector<int64_t> pushes = {5, 5};
+  const algorithm::Choice choice("ensemble");
+  const auto make_rule = [&](size_t size) {
+    return algorithm::make_shard_rule(choice.to_update_rule("sgd"), size);
+  };
+  ShardStore store({0, 0, 4, 0}, pushes, make_rule, std::make_shared<BufferPool>(4, 4),
+                   core::real_world(), choice.algorithm, 0, /*owner=*/1);
+  ASSERT_TRUE(await_status([&](auto reply) {
+                store.assign(whole({1, 2, 3, 4}), std::move(reply));
+              }).ok());
+  const auto push = [&](const wire::PushHeader& header, std::vector<float> update) {
+    return await_result<wire::ExchangeReply>(
+        [&](auto reply) { store.exchange(header, whole(std::move(update)), std::move(reply)); });
+  };
+  const auto of_another = push(push_of(0, 1, 1), {});
+  ASSERT_TRUE(of_another.ok()) << of_another.status();
+  EXPECT_TRUE(of_another->pull.values.values.empty());
+  EXPECT_EQ(store.report().count.version, 1);
+  EXPECT_EQ(store.pull()->values.values[3], 4);
+  EXPECT_EQ(push(push_of(0, 1, 2), {9, 9, 9, 9}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(push(push_of(1, 1, 1), {}).status().code(), StatusCode::kInvalidArgument);
+
+  const auto own = push(push_of(1, 1, 1), {5, 6, 7, 8});
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(own->pull.values.values[3], 8);
+  EXPECT_TRUE(push(push_of(0, 1, 1), {})->push.duplicate);
+  EXPECT_EQ(store.report().count.version, 2);
+  EXPECT_EQ(store.report().count.staleness_sum, 0) << "others change nothing here";
+  // Whatever is kept is applied before a job is stopped: nothing is.
+  ASSERT_TRUE(
+      await_status([&](auto reply) { store.set_gate({.flush = true}, std::move(reply)); }).ok());
+  EXPECT_EQ(store.pull()->values.values[0], 5);
 }
 
 }  // namespace

@@ -39,6 +39,20 @@ TEST(LogitsTest, CrossentropiesWarnOfOutputsThatAreNoProbabilities) {
   EXPECT_EQ(warning(sparse, logits, Activation("softmax"), Flatten()), "");
 }
 
+TEST(LogitsTest, AMeanOfProbabilitiesIsOne) {
+  const auto warning = [](const char* activation) {
+    const Input x({4});
+    const DenseOptions dense{.units = 3, .activation = activation};
+    const Model model(x, Average()({Dense(dense)(x), Dense(dense)(x)}));
+    testing::internal::CaptureStderr();
+    warn_of_logits(model, task_of(SparseCategoricalCrossentropy{}));
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(warning("softmax"), "");
+  EXPECT_THAT(warning("linear"),
+              HasSubstr("ends in linear: add Activation(\"softmax\") behind it"));
+}
+
 TEST(LogitsTest, EachLossSaysWhatItTakes) {
   const auto warning = [](const LossSpec& loss, const char* activation) {
     Sequential model;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 namespace sluice::wire {
@@ -99,6 +100,44 @@ TEST(ShardMapTest, MapsOfTooManyShardsOrParametersAreFoundOut) {
   EXPECT_EQ(map_of(kMostShards + 1, 16).validate().code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(map_of(2048, kMostParameters / 2048).validate().ok());
   EXPECT_EQ(map_of(2049, kMostParameters / 2048).validate().code(), StatusCode::kInvalidArgument);
+}
+
+TEST(ShardMapTest, NoShardIsOfTwoParts) {
+  const ShardMap map = ShardMap::in_parts(3 * 100, 3, 0, 2);
+  ASSERT_EQ(map.size(), 3);
+  EXPECT_EQ(map.parameters(), 300u);
+  EXPECT_EQ(map[1].offset, 100u);
+  EXPECT_EQ(map.owned_by(0), (std::vector<int>{0, 1}));
+  EXPECT_TRUE(map.validate().ok() && map.validate_parts(3).ok());
+
+  const ShardMap cut = ShardMap::in_parts(2 * 100, 2, 6, 1);
+  const ShardMap::Part second = cut.part(1, 2);
+  EXPECT_EQ(std::pair(second.first, second.shards), std::pair(3, 3));
+  EXPECT_EQ(std::pair(second.offset, second.size), std::pair(size_t{100}, size_t{100}));
+  EXPECT_EQ(cut[3].offset, 100u);
+  EXPECT_EQ(cut[2].offset + cut[2].size, 100u);
+  EXPECT_EQ(cut.part_of(2, 2), 0);
+  EXPECT_EQ(cut.part_of(3, 2), 1);
+  EXPECT_FALSE(second.has(2) || second.has(6));
+  EXPECT_TRUE(second.has(3) && second.has(5));
+}
+
+TEST(ShardMapTest, EachServerHasAShardThoughThereAreFewerParts) {
+  const ShardMap map = ShardMap::in_parts(2 * 1000, 2, 0, 3);
+  EXPECT_EQ(map.size(), 4);
+  EXPECT_EQ(map.servers(), 3);
+}
+
+TEST(ShardMapTest, PartsThatAreNotEqualAreFoundOut) {
+  EXPECT_THROW((void)ShardMap::in_parts(100, 3, 0, 1), std::invalid_argument);
+  EXPECT_THROW((void)ShardMap::in_parts(300, 3, 4, 1), std::invalid_argument);
+  EXPECT_THROW((void)ShardMap::in_parts(300, 0, 0, 1), std::invalid_argument);
+  EXPECT_THROW((void)ShardMap::in_parts(300, 3, 3, 4), std::invalid_argument);
+  EXPECT_THROW((void)ShardMap::in_parts(3 * (size_t{1} << 40), 3, 0, 1), std::invalid_argument);
+  const ShardMap uneven({{0, 0, 40, 0}, {1, 40, 60, 0}});
+  EXPECT_FALSE(uneven.validate_parts(2).ok());
+  EXPECT_FALSE(ShardMap::even(160, 5, 1).validate_parts(2).ok());
+  EXPECT_FALSE(ShardMap::even(160, 5, 1).validate_parts(0).ok());
 }
 
 }  // namespace

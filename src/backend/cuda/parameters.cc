@@ -110,7 +110,7 @@ Parameters::Parameters(const Graph& graph, Places places, const ReplicaOptions& 
   arena_.slots.erase(arena_.slots.begin());
 }
 
-void Parameters::prepare_decay(const std::vector<optim::ParameterRange>& undecayed,
+void Parameters::prepare_decay(const std::vector<ParameterRange>& undecayed,
                                const Context& context) {
   if (undecayed.empty()) return;
   std::vector<uint8_t> blocks(size() / kArenaBlock);

@@ -66,7 +66,7 @@ class Parameters {
              const Context& context);
 
   void prepare_clip(const Context& context);
-  void prepare_decay(const std::vector<optim::ParameterRange>& undecayed, const Context& context);
+  void prepare_decay(const std::vector<ParameterRange>& undecayed, const Context& context);
   void prepare_rules(const std::vector<WeightRule>& rules, const Context& context);
   DeviceRules rules() const;
   size_t place(const ParameterSlice& slice) const;

@@ -3,12 +3,13 @@
 and the plot of docs/convergence.md.
 
     python convergence.py SLUICE RESULTS DOCUMENT [--seeds N] [--only TRAINER]
-                          [--quick] [--write]
+                          [--parallel N] [--device DEVICE] [--quick] [--write]
 
 Results are kept in the folder RESULTS, a file for each run: what was interrupted goes on. Files of
 another build are not told apart: remove them to measure it.
 """
 import argparse
+import os
 import pathlib
 import sys
 
@@ -45,12 +46,18 @@ def parse_arguments():
     parser.add_argument("document", type=pathlib.Path)
     parser.add_argument("--seeds", type=int, default=5, help="runs of each row (5)")
     parser.add_argument("--only", metavar="TRAINER", help="run what this trainer needs")
+    parser.add_argument("--parallel", type=int, default=1, metavar="N",
+                        help="so many at a time, each on its share of the cores (1)")
+    parser.add_argument("--device", default="cpu", help="of the workers (cpu)")
     parser.add_argument("--quick", action="store_true",
                         help="a seed of the published runs with three workers and one pass, into "
                              "RESULTS-quick.md")
     parser.add_argument("--write", action="store_true",
                         help="run nothing, write what has been measured")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if not 1 <= arguments.parallel <= len(os.sched_getaffinity(0)):
+        parser.error(f"--parallel: expected 1 to {len(os.sched_getaffinity(0))}, the cores here")
+    return arguments
 
 
 def main():
@@ -63,9 +70,9 @@ def main():
         quick = {job for job, _ in runs.PUBLISHED if job.workers == 3 and job.epochs == 1}
         all_runs = [run for run in all_runs if run[0] in quick and run[1] == 1]
         arguments.document = arguments.results.with_name("convergence-quick.md")
-    results = kept.Results(arguments.sluice, arguments.results)
+    results = kept.Results(arguments.sluice, arguments.results, arguments.device)
     failed = 0 if arguments.write else kept.make_all(
-        results, all_runs, lambda line: print(line, flush=True))
+        results, all_runs, arguments.parallel, lambda line: print(line, flush=True))
     charts = plot.draw(results)
     picture = arguments.document.with_suffix(".svg")
     if charts:

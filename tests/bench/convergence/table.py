@@ -1,6 +1,5 @@
 """docs/convergence.md from the results."""
 import datetime
-import pathlib
 import textwrap
 
 import runs
@@ -9,14 +8,14 @@ BELOW = 0.003  # as far as the default may stay behind a published accuracy
 
 HEAD = """# Accuracy: the published runs, every trainer, many workers
 
-Written by `./dev bench convergence` on {when}, on {machine}.
+Written by `./dev bench convergence` on {when}.
 MNIST, test accuracy, mean ± standard deviation over the seeds that were run. B: batch size, W:
 window, M: workers.
 *Default* keeps what M workers add at once at one worker's step (*The gain* in
 [architecture.md](architecture.md)), *published rule* does not (`--no-bound-gain`; one seed; its
 gain is in brackets; where it is 1 or below both are the same, and the cell is empty).
-Times are of this machine, on which all M workers share the cores, with other work beside: they say
-nothing of how training scales.
+Runs were made on {machines}.
+All M workers of a run share what it had: times say nothing of how training scales.
 
 `./dev bench convergence` makes every run below with five seeds, which takes hours on two cores, and
 goes on where it was interrupted: `--seeds N`, `--only TRAINER`, `--quick`; `--write` only writes
@@ -153,17 +152,8 @@ def many(results, seeds):
                    if missing else "")
 
 
-def _machine():
-    cpu = next((line.split(":", 1)[1].strip()
-                for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), "an unknown processor")
-    cores = len([line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                 if line.startswith("processor")])
-    return f"{cpu}, {cores} cores"
-
-
 def document(results, trainers, seeds, picture):
-    head = HEAD.format(when=datetime.date.today().isoformat(), machine=_machine())
+    head = HEAD.format(when=datetime.date.today().isoformat(), machines=results.machines())
     text = head + published(results, seeds) + others(results, trainers, seeds)
     text += many(results, seeds)
     if picture:

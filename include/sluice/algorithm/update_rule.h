@@ -12,13 +12,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "optim/parameter_ranges.h"
-#include "sluice/optimizers.h"
+#include "sluice/cplusplus.h"
+#include "sluice/parameter_range.h"
 
 namespace sluice::algorithm {
 
@@ -59,16 +58,9 @@ class UpdateRule {
 
 // A shard of the parameters.
 struct Shard {
-  size_t size = 0;                                 // in floats
-  std::vector<optim::ParameterRange> undecayed{};  // from its start, as of an Optimizer
+  size_t size = 0;  // in floats
+  // From its start, in order and apart: what weight decay leaves out (see sluice/optimizers.h).
+  std::vector<ParameterRange> undecayed{};
 };
-
-// `rule` for what is trained, and theta' = theta + update / workers for the rest, which no
-// optimizer steps: state of the model's layers, and what is frozen. Every algorithm treats state so
-// (see PartitionTrainer). `untrained`, in order and apart, counts from the parameters' start,
-// `shard_offset` being where the shard's begin.
-std::unique_ptr<UpdateRule> make_rule_with_state(std::unique_ptr<UpdateRule> rule,
-                                                 std::vector<optim::ParameterRange> untrained,
-                                                 const Shard& shard, size_t shard_offset);
 
 }  // namespace sluice::algorithm

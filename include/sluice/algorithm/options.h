@@ -1,17 +1,23 @@
 // The hyperparameters of an algorithm: described once, in the algorithm's own file.
 //
-// From a description come the command's flag, the name in a config file, the default, the check,
-// the help and the message about a wrong value.
+//   constexpr OptionSpec kOptions[] = {
+//       window_option(5),
+//       {"damping", 0.2, "how much less an old push counts", check_not_negative}};
+//
+// From a description come the command's flag, the name in a config file and in
+// TrainerOptions::hyperparameters, the default, the check, the help and the message about a wrong
+// value.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+
+#include "sluice/cplusplus.h"
 
 namespace sluice::algorithm {
 
@@ -19,6 +25,7 @@ namespace sluice::algorithm {
 class Word {
  public:
   constexpr Word() = default;
+  constexpr Word(const char* text) : Word(std::string_view(text)) {}  // NOLINT: likewise
   constexpr Word(std::string_view text) {  // NOLINT: meant to be implicit
     size_t n = 0;
     for (const char c : text.substr(0, text_.size())) text_[n++] = c;
@@ -34,11 +41,13 @@ class Word {
   std::array<char, 24> text_{};
 };
 
+// What an option may be: a flag, a whole number, a real one or a name. The type of its default is
+// the option's.
 using OptionValue = std::variant<bool, int64_t, double, Word>;
 
 struct OptionSpec {
   const char* name;      // with underscores: "window"
-  OptionValue fallback;  // the default; its type is the option's
+  OptionValue fallback;  // the default
   const char* help;      // half a sentence
   // What is wrong with a value of the right type: "expected at least 1 mini-batch"; null: nothing.
   const char* (*check)(const OptionValue& value) = [](const OptionValue&) -> const
@@ -48,10 +57,12 @@ struct OptionSpec {
 // "true or false", "a whole number", "a number" or "a name".
 const char* expected_type(const OptionValue& value);
 
-// Values by name; what is not set has its default.
+// Values by name; what is not set has its default. An algorithm is given those of its own
+// descriptions, with the values that the job asks for, each of which has been checked.
 class Options {
  public:
   Options() = default;
+  // `specs` must stay as they are.
   explicit Options(std::span<const OptionSpec> specs) : specs_(specs) {}
 
   std::span<const OptionSpec> specs() const { return specs_; }
@@ -59,6 +70,8 @@ class Options {
   // of another type, or one that check() refuses. A whole number will do for a real one.
   void set(const std::string& name, const OptionValue& value);
 
+  // The value of an option, or its default. All throw std::invalid_argument for an option that
+  // there is not, and std::bad_variant_access for one of another type than is asked for.
   bool has(const std::string& name) const { return find(name) != nullptr; }
   OptionValue get(const std::string& name) const;
   bool flag(const std::string& name) const { return std::get<bool>(get(name)); }
@@ -76,12 +89,5 @@ class Options {
   std::span<const OptionSpec> specs_;
   std::map<std::string, OptionValue> values_;
 };
-
-// {"window": 5, "overlap": false}, every option.
-nlohmann::ordered_json to_json(const Options& options);
-// Sets what `json`, an object, names. Throws as set().
-void from_json(const nlohmann::ordered_json& json, Options& options);
-// The value that a JSON value stands for. Throws std::invalid_argument, naming the option.
-OptionValue option_from_json(const std::string& name, const nlohmann::ordered_json& json);
 
 }  // namespace sluice::algorithm

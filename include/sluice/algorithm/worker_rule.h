@@ -1,7 +1,11 @@
-// The worker's half of an algorithm: when to push, and what.
+// The worker's half of an algorithm: when to push, and what. It says so and does nothing itself:
+// the worker's loop trains a window of mini-batches, pushes, and goes on from the answer. An object
+// belongs to one worker, and is asked by one thread at a time.
 #pragma once
 
 #include <cstdint>
+
+#include "sluice/cplusplus.h"
 
 namespace sluice::algorithm {
 
@@ -36,13 +40,16 @@ class WorkerRule {
   // of them, so that no sample is left out.
   int64_t pushes(int64_t steps, int64_t epoch_steps) const;
 
+  // What is pushed, and what it is multiplied by.
   virtual Contribution contribution() const { return Contribution::kChange; }
   // What a change or a sum of gradients of `steps` steps is multiplied by when it is pushed.
   virtual float update_scale(int64_t /*steps*/) const { return 1; }
 
+  // What is done with the answer; pull_rate() is from 0 (nothing) to 1 (kReplace).
   virtual Adoption adoption() const { return Adoption::kReplace; }
   virtual float pull_rate() const { return 0; }
 
+  // Whether the replica's own optimizer steps.
   bool trains_locally() const { return contribution() != Contribution::kGradient; }
   int64_t window(int64_t epoch_steps) const {
     return window_ != kEpoch ? window_ : epoch_steps > 1 ? epoch_steps : 1;

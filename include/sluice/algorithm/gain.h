@@ -30,8 +30,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "algorithm/options.h"
-#include "algorithm/update_rule.h"
+#include "sluice/algorithm/update_rule.h"
 
 namespace sluice::algorithm {
 
@@ -49,15 +48,5 @@ struct Gain {
   }
   double scale(const PushContext& context) const { return scale(context.workers); }
 };
-
-// Of algorithms whose workers step.
-constexpr OptionSpec scale_rate_option() {
-  return {"scale_rate", true, "where pushes are scaled down, let the workers make larger steps"};
-}
-
-constexpr OptionSpec bound_gain_option() {
-  return {"bound_gain", true,
-          "scale pushes down where so many workers would move the servers too far at once"};
-}
 
 }  // namespace sluice::algorithm

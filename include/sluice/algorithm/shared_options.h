@@ -1,12 +1,17 @@
-// Options that several algorithms have.
+// Options that several algorithms have, and checks of values. What a job does with an option of one
+// of these names, it does for every algorithm that has it: "overlap" lets the worker go on,
+// "scale_rate" and "bound_gain" are about the gain (sluice/algorithm/gain.h). "window" and all
+// others are the algorithm's affair: its own two halves read them.
 #pragma once
 
-#include "algorithm/options.h"
+#include "sluice/algorithm/options.h"
 
 namespace sluice::algorithm {
 
+// Of mini-batches in a window, and of pushes in a buffer.
 inline constexpr int64_t kMostSteps = int64_t{1} << 30;
 
+// W, mini-batches: at least 1. `fallback`: the algorithm's default.
 constexpr OptionSpec window_option(int64_t fallback = 5) {
   return {"window", fallback, "mini-batches between two exchanges with the servers",
           [](const OptionValue& value) -> const char* {
@@ -16,14 +21,29 @@ constexpr OptionSpec window_option(int64_t fallback = 5) {
           }};
 }
 
+// The next window is trained while the push of the last one is under way: its answer is taken over
+// a window later, so that staleness grows by one window and no time is lost.
 constexpr OptionSpec overlap_option() {
   return {"overlap", false, "train the next window while an exchange is under way"};
 }
 
-// Checks of real numbers.
+// For algorithms that say how far their pushes move the servers; see sluice/algorithm/gain.h.
+constexpr OptionSpec bound_gain_option() {
+  return {"bound_gain", true,
+          "scale pushes down where so many workers would move the servers too far at once"};
+}
+
+// Of those, for the ones whose workers step.
+constexpr OptionSpec scale_rate_option() {
+  return {"scale_rate", true, "where pushes are scaled down, let the workers make larger steps"};
+}
+
+// Checks of real numbers, for OptionSpec::check: what is wrong with a value, null for nothing.
+// (0, infinity)
 inline const char* check_positive(const OptionValue& value) {
   return std::get<double>(value) > 0 ? nullptr : "expected a number above 0";
 }
+// [0, infinity)
 inline const char* check_not_negative(const OptionValue& value) {
   return std::get<double>(value) >= 0 ? nullptr : "expected 0 or more";
 }
