@@ -48,8 +48,8 @@ struct Algorithm {
   // by several threads at a time, and the rule keeps nothing. Not with use_ema.
   bool steps_in_place = false;
   // Each partition has parameters of its own: of P partitions, the p-th has the p-th of P equal
-  // parts, which one worker at a time trains, and no push of another partition reaches them. Not
-  // with use_ema.
+  // parts, which one worker at a time trains, and no push of another partition reaches them: see
+  // Ensemble, whose combine() makes such models. Not with rounds, steps_in_place or use_ema.
   bool own_parameters = false;
   int most_workers = 0;  // 0: any number
   // By default; nullptr: the job's. Of algorithms that want another than others.
@@ -71,9 +71,9 @@ struct Algorithm {
 // Makes an algorithm known to this program under its name. Call it before init(), so that the
 // processes which train() starts know it too. What `algorithm` points to (texts, options) must stay
 // as it is until the program ends. Throws std::invalid_argument for a name that is taken or has
-// other characters than a to z, 0 to 9 and "_", a half that is missing, or an option that makes no
-// sense: without a name of such characters, given twice, or with a default that its own check
-// refuses. May be called by several threads.
+// other characters than a to z, 0 to 9 and "_", a half that is missing, properties that do not go
+// together, or an option that makes no sense: without a name of such characters, given twice, or
+// with a default that its own check refuses. May be called by several threads.
 void register_algorithm(const Algorithm& algorithm);
 
 }  // namespace sluice::algorithm

@@ -59,6 +59,9 @@ std::string check(const Algorithm& algorithm) {
   if (algorithm.summary == nullptr) return "has no summary";
   if (algorithm.worker == nullptr) return "has no worker's half";
   if (algorithm.server == nullptr) return "has no server's half";
+  if (algorithm.own_parameters && (algorithm.rounds || algorithm.steps_in_place)) {
+    return "own_parameters goes with neither rounds nor steps_in_place";
+  }
   // What else stands where options do: see Choice.
   std::set<std::string_view> taken = {"name", "optimizer", "untrained", "undecayed"};
   for (const OptionSpec& option : algorithm.options) {

@@ -21,7 +21,7 @@ std::string problem_of(const OptimizerSpec& optimizer, const Model& model,
   try {
     spec.trainer = algorithm_of(config);
     optim::validate(optimizer);
-    (void)worker::update_rule_of(spec, model);
+    (void)worker::update_rule_of(spec, model, model);
     return "";
   } catch (const std::invalid_argument& error) {
     return error.what();

@@ -99,9 +99,9 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   wire::TrainingSpec& training = options.training;
   training.trainer = algorithm_of(config);
   training.partitions = int64_t{config.workers} * config.parallelism_factor;
-  training.model = training.trainer.algorithm->own_parameters
-                       ? one_of(model, training.partitions).to_json()
-                       : model.to_json();
+  const bool in_parts = training.trainer.algorithm->own_parameters;
+  const Model of_a_worker = in_parts ? one_of(model, training.partitions) : model;
+  training.model = of_a_worker.to_json();
   training.losses.clear();
   training.loss_weights.clear();
   training.metrics.clear();
@@ -139,7 +139,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   options.pushes = blaming(config.parallelism_factor > 1 ? "parallelism_factor" : "workers",
                            [&] { return worker::pushes_by_partition(training); });
   options.update_rule =
-      blaming("optimizer", [&] { return worker::update_rule_of(training, model); });
+      blaming("optimizer", [&] { return worker::update_rule_of(training, model, of_a_worker); });
   options.servers = config.servers;
   options.workers = config.workers;
   options.min_workers = config.min_workers;

@@ -133,6 +133,9 @@ TEST(RegisterAlgorithmTest, WhatMakesNoSenseIsRefused) {
   Algorithm half = of_a_program("half", {});
   half.server = nullptr;
   EXPECT_THAT(refused(half), HasSubstr("has no server's half"));
+  Algorithm both = of_a_program("both", {});
+  both.own_parameters = both.rounds = true;
+  EXPECT_THAT(refused(both), HasSubstr("own_parameters goes with neither"));
   static constexpr OptionSpec kTwice[] = {window_option(), window_option()};
   EXPECT_THAT(refused(of_a_program("twice", kTwice)), HasSubstr("\"window\": the name is taken"));
   static constexpr OptionSpec kTaken[] = {{"optimizer", Word("sgd"), "the job's already"}};

@@ -14,8 +14,7 @@ window, M: workers.
 *Default* keeps what M workers add at once at one worker's step (*The gain* in
 [architecture.md](architecture.md)), *published rule* does not (`--no-bound-gain`; one seed; its
 gain is in brackets; where it is 1 or below both are the same, and the cell is empty).
-Runs were made on {machines}.
-All M workers of a run share what it had: times say nothing of how training scales.
+{machines}
 
 `./dev bench convergence` makes every run below with five seeds, which takes hours on two cores, and
 goes on where it was interrupted: `--seeds N`, `--only TRAINER`, `--quick`; `--write` only writes
@@ -153,7 +152,9 @@ def many(results, seeds):
 
 
 def document(results, trainers, seeds, picture):
-    head = HEAD.format(when=datetime.date.today().isoformat(), machines=results.machines())
+    head = HEAD.format(when=datetime.date.today().isoformat(), machines=textwrap.fill(
+        f"Runs were made on {results.machines()}. All M workers of a run share what it had: times "
+        "say nothing of how training scales.", 100))
     text = head + published(results, seeds) + others(results, trainers, seeds)
     text += many(results, seeds)
     if picture:
