@@ -81,8 +81,8 @@ algorithm::PushContext ShardMachine::context_of(const wire::PushHeader& header) 
   context.workers = owner_ < 0 ? std::max(gate_.trainees(), 1) : 1;
   context.learning_rate = header.learning_rate;
   context.optimizer_rate = header.optimizer_rate;
-  context.closes = gate_.would_end_round(header.member, header.clock);
   context.last = count_.version + 1 == all_pushes_;
+  context.closes = gate_.would_end_round(header.member, header.clock);
   return context;
 }
 
@@ -90,7 +90,6 @@ void ShardMachine::count(const wire::PushHeader& header) noexcept {
   ledger_.record(header.id);
   gate_.count(header.member, header.clock);
   ++count_.version;
-  steps_ += header.steps;
 }
 
 void ShardMachine::applied(const wire::PushHeader& header, const algorithm::PushContext& context,
@@ -99,6 +98,7 @@ void ShardMachine::applied(const wire::PushHeader& header, const algorithm::Push
   count_.staleness_sum += static_cast<double>(context.staleness);
   count_.staleness_max = std::max(count_.staleness_max, context.staleness);
   count(header);
+  steps_ += header.steps;
   if (context.has_update) ++kept_;
   if (context.closes) gate_.end_round();
   if (!published) return;

@@ -104,7 +104,7 @@ class ShardMachine {
   int64_t all_pushes_ = 0;  // that the job has
   int64_t values_version_ = 0;
   int64_t kept_ = 0;   // pushes that no values have come of yet
-  int64_t steps_ = 0;  // of the pushes that were counted
+  int64_t steps_ = 0;  // of the pushes that were applied
 };
 
 }  // namespace sluice::server

@@ -222,6 +222,43 @@ TEST(UnassignedShardMachineTest, TakesNoPushesButFences) {
   EXPECT_EQ(*machine.fence({.partition = 0, .incarnation = 1, .first = 1, .last = 1}), 0);
 }
 
+// --- Rounds, with one backup worker: members 10, 11 and 12 train. ---
+
+class RoundsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    machine_.assigned();
+    machine_.set_gate({.generation = 1, .trainees = {{10, 0, 0}, {11, 1, 0}, {12, 2, 0}}});
+  }
+  static wire::PushHeader push_by(int64_t member, int64_t sequence) {
+    wire::PushHeader header = push_of(member - 10, 1, sequence);
+    header.member = member;
+    header.worker = static_cast<int>(member - 10);
+    header.steps = 4;
+    header.clock = sequence;
+    return header;
+  }
+  ShardMachine::PushAction push(const wire::PushHeader& header) {
+    const auto action = machine_.push(header, kBytes);
+    EXPECT_TRUE(action.ok()) << action.status();
+    if (action->kind == Kind::kApply) {
+      machine_.applied(header, action->context, action->context.closes, {});
+    }
+    return *action;
+  }
+
+  const std::vector<int64_t> pushes_{2, 2, 2};
+  ShardMachine machine_{{0, 0, kBytes / 4, 0}, pushes_, Gate(/*rounds=*/true, /*backups=*/1)};
+};
+
+// Averages move by the mini-batches that were applied, and by no others.
+TEST_F(RoundsTest, WhatIsSupersededBringsNoMiniBatches) {
+  push(push_by(10, 1));
+  EXPECT_TRUE(push(push_by(11, 1)).context.closes);
+  EXPECT_EQ(push(push_by(12, 1)).kind, Kind::kSuperseded);
+  EXPECT_EQ(machine_.push(push_by(10, 2), kBytes)->context.steps_before, 4 + 4);
+}
+
 // Anything that workers, old and new, may send in any order, while pushes are being applied and
 // sometimes fail to be. The model is what docs/architecture.md promises.
 class RandomEvents {

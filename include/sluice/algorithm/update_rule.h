@@ -28,7 +28,7 @@ struct PushContext {
   int64_t staleness = 0;
   int32_t steps = 0;  // mini-batches that the update sums up
   int worker = 0;
-  int64_t steps_before = 0;  // of the pushes that the shard had counted
+  int64_t steps_before = 0;  // of the pushes that the shard had applied
 
   int workers = 1;           // that train at the moment
   double learning_rate = 0;  // of the worker's last step; 0: not known
