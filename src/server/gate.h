@@ -34,6 +34,7 @@ class Gate {
   // One that is not newer than another is ignored.
   void set(const wire::Gate& gate);
 
+  bool has_rounds() const { return rounds_; }
   bool is_superseded(int64_t member, int64_t clock) const;
   // Whether the round ends with the push, which has not been counted yet.
   bool would_end_round(int64_t member, int64_t clock) const;

@@ -82,7 +82,8 @@ algorithm::PushContext ShardMachine::context_of(const wire::PushHeader& header) 
   context.learning_rate = header.learning_rate;
   context.optimizer_rate = header.optimizer_rate;
   context.last = count_.version + 1 == all_pushes_;
-  context.closes = gate_.would_end_round(header.member, header.clock);
+  context.closes =
+      gate_.would_end_round(header.member, header.clock) || (context.last && gate_.has_rounds());
   return context;
 }
 
@@ -107,7 +108,9 @@ void ShardMachine::applied(const wire::PushHeader& header, const algorithm::Push
 }
 
 std::optional<algorithm::PushContext> ShardMachine::round_to_end(bool flush) {
-  if (!gate_.round_is_complete() && !flush) return std::nullopt;
+  // Nobody would end a round that has the job's last pushes.
+  const bool ends = gate_.round_is_complete() || count_.version == all_pushes_;
+  if (!ends && !flush) return std::nullopt;
   if (kept_ == 0) {
     // All who pushed to it brought what their predecessors had brought.
     gate_.end_round();

@@ -259,6 +259,33 @@ TEST_F(RoundsTest, WhatIsSupersededBringsNoMiniBatches) {
   EXPECT_EQ(machine_.push(push_by(10, 2), kBytes)->context.steps_before, 4 + 4);
 }
 
+// Those who are waited for may have gone, and the driver may have nothing more to tell.
+TEST_F(RoundsTest, TheJobsLastPushEndsTheLastRound) {
+  for (const int64_t member : {10, 11, 12}) push(push_by(member, 1));
+  for (const int64_t member : {10, 11}) push(push_by(member, 2));
+  machine_.set_gate({.generation = 2, .trainees = {{13, 3, 2}, {14, 4, 2}, {15, 5, 2}}});
+  wire::PushHeader last = push_by(12, 2);
+  last.member = 13;
+  last.clock = 3;
+  EXPECT_TRUE(push(last).context.closes);
+  EXPECT_EQ(machine_.values_version(), 6);
+}
+
+TEST_F(RoundsTest, AlsoALastPushThatIsSuperseded) {
+  for (const int64_t member : {10, 11, 12}) push(push_by(member, 1));
+  machine_.set_gate(
+      {.generation = 2, .trainees = {{10, 0, 0}, {12, 2, 0}, {13, 3, 1}, {14, 4, 1}}});
+  push(push_by(10, 2));
+  wire::PushHeader others = push_by(11, 2);
+  others.member = 13;
+  EXPECT_FALSE(push(others).context.closes);
+  EXPECT_FALSE(machine_.round_to_end(/*flush=*/false));
+  wire::PushHeader late = push_by(12, 2);
+  late.clock = 1;
+  EXPECT_EQ(push(late).kind, Kind::kSuperseded);
+  EXPECT_TRUE(machine_.round_to_end(/*flush=*/false));
+}
+
 // Anything that workers, old and new, may send in any order, while pushes are being applied and
 // sometimes fail to be. The model is what docs/architecture.md promises.
 class RandomEvents {
