@@ -173,6 +173,9 @@ void PartitionTrainer::adopt(backend::OwnUpdate own) {
 
 void PartitionTrainer::pulled() {
   run_->pulling = false;
+  // In rounds a window whose lease was lost before its push was answered is of the round that is
+  // still open, and so is the next.
+  if (spec_.trainer.algorithm->rounds) clock_ = run_->client.clock();
   catch_up();
   run_->exchange = Run::Exchange::kNone;
   if (rule_->adoption() == algorithm::Adoption::kPullTowards && has_adopted_) {

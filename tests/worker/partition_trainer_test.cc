@@ -40,6 +40,7 @@ class RecordingServer final : public wire::ParameterService {
     const std::span<const std::byte> bytes = update.pieces.front();  // inproc: one piece
     std::vector<float> values(bytes.size() / sizeof(float));
     std::memcpy(values.data(), bytes.data(), bytes.size());
+    arrived_clocks.push_back(header.clock);
     server_.exchange(header, std::move(update),
                      [this, header, values = std::move(values),
                       reply = std::move(reply)](Result<wire::ExchangeReply> answer) mutable {
@@ -74,7 +75,8 @@ class RecordingServer final : public wire::ParameterService {
 
   std::vector<wire::PushHeader> headers;  // of exchanges that were applied
   std::vector<std::vector<float>> updates;
-  bool mute = false;  // applies, and does not answer
+  std::vector<int64_t> arrived_clocks;  // of all exchanges
+  bool mute = false;                    // applies, and does not answer
   std::vector<core::Reply<Result<wire::ExchangeReply>>> held;
 
  private:
@@ -111,8 +113,8 @@ class Job {
         std::vector<std::string>{"server"}, client::ExchangeOptions{}, [](const std::string&) {});
   }
 
-  PartitionTrainer trainer(int worker = 0) {
-    return {spec_, **backend::open_backend({.name = "cpu"}), worker, strand};
+  PartitionTrainer trainer(int worker = 0, int64_t member = 0) {
+    return {spec_, **backend::open_backend({.name = "cpu"}), worker, strand, member};
   }
 
   // As a lease of `incarnation` that owes the pushes from `sequence` on.
@@ -637,6 +639,30 @@ TEST(PartitionTrainerTest, CancelEndsAWaitForAServerOnceTheBuffersAreFree) {
   EXPECT_THAT(job.ended, ElementsAre(cancelled("stopped")));
   job.server.mute = false;
   EXPECT_TRUE(job.train(trainer, 2, 2).ok()) << "it can be used again";
+}
+
+// Else it would be two rounds ahead of who is waited for, and its push one round old.
+TEST(PartitionTrainerTest, InRoundsAWindowAfterALostLeaseIsOfTheRoundThatIsOpen) {
+  Sequential model;
+  model.add(Input({2})).add(Dense({.units = 2, .activation = "softmax"}));
+  wire::TrainingSpec spec = spec_of(model, "local_sgd", 1);
+  spec.batch_size = 4;
+  Job job(ten_records(), spec, {0.5f, -0.5f, 0.25f, 1, 0, 0.125f});
+  EXPECT_TRUE(await_status([&](auto reply) {
+                wire::GateRequest request{.job = kJob};
+                request.gate = {.generation = 1, .trainees = {{10, 0, 0}, {11, 1, 0}}};
+                job.server.set_gate(request, std::move(reply));
+              }).ok());
+  PartitionTrainer trainer = job.trainer(/*worker=*/0, /*member=*/10);
+  for (const int64_t lease : {1, 2}) {
+    job.start(trainer, lease, /*sequence=*/lease);
+    job.world.advance(1s);
+    EXPECT_TRUE(job.ended.empty()) << "its push is held";
+    EXPECT_EQ(job.last_applied(), lease);
+    trainer.cancel();
+    job.world.run();
+  }
+  EXPECT_EQ(job.server.arrived_clocks, (std::vector<int64_t>{1, 1}));
 }
 
 TEST(PartitionTrainerTest, DestroyedItIsSilent) {
