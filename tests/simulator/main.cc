@@ -53,26 +53,23 @@ int run_one(uint64_t seed) {
 }
 
 int run_many(uint64_t first, uint64_t count) {
-  FaultCounts faults;
-  int64_t events = 0, failed = 0, late = 0, slow = 0, cut = 0;
-  double seconds = 0;
+  Outcome all;
+  int64_t failed = 0;
   for (uint64_t seed = first; seed < first + count; ++seed) {
     const Outcome outcome = run_scenario(seed, /*print=*/false);
-    faults += outcome.faults;
-    events += outcome.events;
-    seconds += outcome.simulated_s;
-    late += outcome.late_joins;
-    slow += outcome.slow_workers;
-    cut += outcome.leases_cut;
+    all += outcome;
     failed += report(outcome);
   }
   std::printf("%llu schedules, %lld events, %.0f simulated hours: %lld failed\n",
-              static_cast<unsigned long long>(count), static_cast<long long>(events),
-              seconds / 3600, static_cast<long long>(failed));
+              static_cast<unsigned long long>(count), static_cast<long long>(all.events),
+              all.simulated_s / 3600, static_cast<long long>(failed));
   std::printf("%lld workers came late, %lld were slow, %lld leases were cut\n",
-              static_cast<long long>(late), static_cast<long long>(slow),
-              static_cast<long long>(cut));
-  print(faults);
+              static_cast<long long>(all.late_joins), static_cast<long long>(all.slow_workers),
+              static_cast<long long>(all.leases_cut));
+  std::printf("%lld jobs in rounds, %lld of them with backup workers: %lld pushes superseded\n",
+              static_cast<long long>(all.rounds), static_cast<long long>(all.backups),
+              static_cast<long long>(all.superseded));
+  print(all.faults);
   if (failed > 0) std::printf("run one again with its history: ./dev simulate --seed S\n");
   return failed == 0 ? 0 : 1;
 }

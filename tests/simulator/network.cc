@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 namespace sluice::simulator {
 namespace {
@@ -144,20 +145,12 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "Exchange", header.id.partition, options,
         [header, payload = on_the_wire(update), address = address(), &network = network_](
             Network::Listening& to, core::Reply<Result<wire::ExchangeReply>> answer) {
-          to.parameters->exchange(header, payload,
-                                  [header, address, &network, answer = std::move(answer)](
-                                      Result<wire::ExchangeReply> result) mutable {
-                                    if (result.ok()) {
-                                      network.on_exchange({address, header, !result->push.duplicate,
-                                                           false, result->pull.values.values});
-                                    }
-                                    answer(std::move(result));
-                                  });
+          arrive(network, address, *to.parameters, header, payload, std::move(answer));
         },
-        [into, header, address = address(), &network = network_,
+        [into, header, &network = network_,
          reply = std::move(reply)](Result<wire::ExchangeReply> result) mutable {
           if (!result.ok()) return reply(result.status());
-          network.on_exchange({address, header, false, true});
+          network.watcher->on_acknowledged(header);
           take(result->pull, into);
           reply(PulledVersion{result->push, result->pull.version, result->pull.clock});
         });
@@ -204,11 +197,13 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "Fence", request.partition, options,
         [request, address = address(), &network = network_](
             Network::Listening& to, core::Reply<Result<wire::FenceReply>> answer) {
+          network.watcher->on_gate(address, request.gate);
           to.parameters->fence(request, [request, address, &network, answer = std::move(answer)](
                                             Result<wire::FenceReply> result) mutable {
-            if (result.ok()) network.on_fence(address, request);
+            if (result.ok()) network.watcher->on_fence(address, request);
             answer(std::move(result));
           });
+          network.watcher->on_settled(address);
         },
         std::move(reply));
   }
@@ -237,8 +232,11 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
                 core::Reply<Status> reply) override {
     channel_.call<Status>(
         "SetGate", -1, options,
-        [request](Network::Listening& to, core::Reply<Status> answer) {
+        [request, address = address(), &network = network_](Network::Listening& to,
+                                                            core::Reply<Status> answer) {
+          network.watcher->on_gate(address, request.gate);
           to.parameters->set_gate(request, std::move(answer));
+          network.watcher->on_settled(address);
         },
         std::move(reply));
   }
@@ -247,6 +245,21 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
   const std::string& address() const override { return channel_.address(); }
 
  private:
+  static void arrive(Network& network, const std::string& address, wire::ParameterService& server,
+                     const wire::PushHeader& header, const wire::ReceivedPayload& payload,
+                     core::Reply<Result<wire::ExchangeReply>> answer) {
+    const int64_t call = network.next_arrival();
+    server.exchange(
+        header, payload,
+        [call, &network, answer = std::move(answer)](Result<wire::ExchangeReply> result) mutable {
+          network.watcher->on_answer(call, result);
+          answer(std::move(result));
+        });
+    std::vector<float> update(payload.bytes() / sizeof(float));
+    std::memcpy(update.data(), payload.pieces.front().data(), payload.bytes());
+    network.watcher->on_push(address, {call, header, update, network.became(server, header)});
+    network.watcher->on_settled(address);
+  }
   static void take(const wire::PullReply& pulled, std::span<float> into) {
     std::memcpy(into.data(), pulled.values.values.data(), into.size_bytes());
   }
@@ -388,6 +401,22 @@ Network::Listening* Network::find(const std::string& address) {
   const auto it = listening_.find(address);
   const bool there = it != listening_.end() && it->second.serving && it->second.process->alive();
   return there ? &it->second : nullptr;
+}
+
+ServerWatcher::Became Network::became(wire::ParameterService& server,
+                                      const wire::PushHeader& header) {
+  using Became = ServerWatcher::Became;
+  wire::LedgerReply::ShardCount now;
+  server.ledger({header.job, false}, [&](const Result<wire::LedgerReply>& ledger) {
+    if (!ledger.ok()) return;
+    for (const auto& shard : ledger->shards) {
+      if (shard.shard == header.shard) now = shard;
+    }
+  });
+  const auto before = std::exchange(counts_[header.shard], now);
+  if (now.superseded > before.superseded) return Became::kSuperseded;
+  if (now.version > before.version) return Became::kApplied;
+  return now.duplicates > before.duplicates ? Became::kDuplicate : Became::kRefused;
 }
 
 void Network::cut(const std::string& from, const std::string& to, TimePoint until) {

@@ -45,13 +45,28 @@ struct NetworkOptions {
   double repeated = 0.02;
 };
 
-// What the checker wants to see of every exchange.
-struct ExchangeSeen {
-  std::string server;  // address
-  wire::PushHeader header;
-  bool applied = false;  // for the first time
-  bool answered = false;
-  std::span<const float> values{};  // of the shard after that push, when it is applied
+// Somebody who looks on at the servers' doors. Pushes and gates are seen when they arrive, and
+// answers when they leave. All of one message come together: first what it was, then the answers
+// that it set free, then on_settled().
+class ServerWatcher {
+ public:
+  virtual ~ServerWatcher() = default;
+
+  enum class Became { kApplied, kSuperseded, kDuplicate, kRefused };
+  struct Push {
+    int64_t call = 0;  // a number for each arrival
+    const wire::PushHeader& header;
+    std::span<const float> update;
+    Became became = Became::kRefused;  // by what the server's ledger says before and after
+  };
+  virtual void on_push(const std::string& server, const Push& push) = 0;
+  virtual void on_answer(int64_t call, const Result<wire::ExchangeReply>& answer) = 0;
+  virtual void on_gate(const std::string& server, const wire::Gate& gate) = 0;
+  // It has been answered with OK.
+  virtual void on_fence(const std::string& server, const wire::FenceRequest& fence) = 0;
+  virtual void on_settled(const std::string& server) = 0;
+  // A worker has been told that its push is applied.
+  virtual void on_acknowledged(const wire::PushHeader& header) = 0;
 };
 
 class Network {
@@ -69,9 +84,7 @@ class Network {
 
   // Which phase a message belongs to: the scenario knows, by the method and who is meant.
   std::function<Phase(const char* method, int64_t partition)> phase_of;
-  std::function<void(const ExchangeSeen&)> on_exchange;
-  // A server has answered a fence with OK.
-  std::function<void(const std::string& server, const wire::FenceRequest&)> on_fence;
+  ServerWatcher* watcher = nullptr;
   // Before a message is sent.
   std::function<void(const char* method, int64_t partition, const std::string& from,
                      const std::string& to)>
@@ -98,6 +111,9 @@ class Network {
   Listening* find(const std::string& address);
   std::map<std::string, Listening>& listening() { return listening_; }
   Simulation& simulation() { return simulation_; }
+  int64_t next_arrival() { return ++last_arrival_number_; }
+  // What the server has made of a push, which has just arrived.
+  ServerWatcher::Became became(wire::ParameterService& server, const wire::PushHeader& header);
 
  private:
   core::Duration delay_of(const Message& message, Phase phase);
@@ -109,6 +125,8 @@ class Network {
   std::map<std::string, Listening> listening_;  // by address
   std::map<std::pair<std::string, std::string>, core::TimePoint> cuts_;
   std::map<std::pair<std::string, std::string>, core::TimePoint> last_arrival_;
+  int64_t last_arrival_number_ = 0;
+  std::map<int, wire::LedgerReply::ShardCount> counts_;  // by shard, after the last push
   FaultCounts faults_;
 };
 

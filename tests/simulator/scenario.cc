@@ -1,6 +1,7 @@
 #include "tests/simulator/scenario.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "sluice/layers.h"
 #include "sluice/model.h"
 #include "tests/simulator/checker.h"
+#include "tests/simulator/toy_algorithms.h"
 #include "tests/simulator/toy_backend.h"
 #include "worker/pushes.h"
 #include "worker/worker.h"
@@ -56,15 +58,26 @@ const Dataset& dataset() {
   return records;
 }
 
-// In half of the jobs without averages, of which the checker knows the order of the answers only,
-// workers wait for one another; without a draw of its own.
+// Drawn from the job's seed, so that nothing else is drawn otherwise: two jobs of five train in
+// rounds, two of three of these with backup workers.
+bool has_rounds(uint64_t seed) { return seed / 16 % 5 < 2; }
+int64_t backups_of(uint64_t seed) { return static_cast<int64_t>(seed / 128 % 3); }
+static_assert(kWorkers > 2, "a round must wait for somebody");
+
+// In half of the other jobs without averages workers wait for one another.
 int64_t max_staleness_of(const wire::TrainingSpec& job) {
+  if (job.trainer.algorithm->rounds) return -1;
   return job.seed % 4 == 1 ? static_cast<int64_t>(job.seed / 4 % 4) : -1;
 }
 
-std::optional<double> ema_momentum_of(const OptimizerSpec& optimizer) {
-  if (!optimizer.use_ema) return std::nullopt;
-  return static_cast<double>(optimizer.ema_momentum);
+Rules rules_of(const wire::TrainingSpec& job) {
+  Rules rules;
+  rules.rounds = job.trainer.algorithm->rounds;
+  if (rules.rounds) rules.backups = job.trainer.options.whole("backup_workers");
+  const std::vector<int64_t> pushes = worker::pushes_by_partition(job);
+  rules.pushes = std::accumulate(pushes.begin(), pushes.end(), int64_t{0});
+  if (job.optimizer.use_ema) rules.ema_momentum = static_cast<double>(job.optimizer.ema_momentum);
+  return rules;
 }
 
 // What goes wrong with a process, and when: with the n-th message of a kind that it has to do with.
@@ -143,21 +156,18 @@ class Scenario {
   std::vector<std::unique_ptr<RunningServer>> servers_;
   std::vector<std::unique_ptr<RunningWorker>> workers_;  // by index
   std::vector<std::unique_ptr<RunningWorker>> dead_;     // destroyed outside their own tasks
-  int64_t late_joins_ = 0, slow_workers_ = 0;
+  int64_t late_joins_ = 0, slow_workers_ = 0, refusals_ = 0;
 };
 
 Scenario::Scenario(uint64_t seed, bool print)
     : simulation_(seed),
       network_(simulation_, {}),
       job_(draw_job()),
-      checker_(simulation_, {worker::pushes_by_partition(job_), kShards, kRecords, job_.epochs, 1,
-                             ema_momentum_of(job_.optimizer), max_staleness_of(job_) >= 0}) {
+      checker_(simulation_, {worker::pushes_by_partition(job_), kShards, kRecords, job_.epochs,
+                             rules_of(job_)}) {
   if (print) simulation_.print_history();
   network_.phase_of = [this](const char* method, int64_t p) { return phase_of(method, p); };
-  network_.on_exchange = [this](const ExchangeSeen& seen) { checker_.on_exchange(seen); };
-  network_.on_fence = [this](const std::string& server, const wire::FenceRequest& fence) {
-    checker_.on_fence(server, fence);
-  };
+  network_.watcher = &checker_.pushes();
   network_.on_message = [this](const char* method, int64_t partition, const std::string& from,
                                const std::string& to) { on_message(method, partition, from, to); };
   draw_triggers();
@@ -168,13 +178,20 @@ wire::TrainingSpec Scenario::draw_job() {
   wire::TrainingSpec job;
   job.model = model_json();
   job.losses = {"mse"};
-  job.trainer = "downpour";  // pushes what a window changed, unscaled: whole numbers stay whole
-  job.trainer.set("bound_gain", false);
-  job.trainer.set("window", static_cast<int64_t>(1 + chance.below(3)));
-  job.trainer.set("overlap", simulation_.happens(0.3));
+  const auto window = static_cast<int64_t>(1 + chance.below(3));
+  const bool overlap = simulation_.happens(0.3);
   job.batch_size = static_cast<int64_t>(1 + chance.below(2));
   job.epochs = static_cast<int>(2 + chance.below(4));
   job.seed = chance.next();
+  if (has_rounds(job.seed)) {
+    job.trainer = kSumOfRounds;
+    job.trainer.set("backup_workers", backups_of(job.seed));
+  } else {
+    job.trainer = "downpour";  // pushes what a window changed, unscaled: whole numbers stay whole
+    job.trainer.set("bound_gain", false);
+    job.trainer.set("overlap", overlap);
+  }
+  job.trainer.set("window", window);
   // In every second job, and without a draw of its own.
   if (job.seed % 2 == 0) job.optimizer = SGD({.use_ema = true, .ema_momentum = 0.75f});
   job.dataset = *data::describe(*dataset().records());
@@ -201,8 +218,8 @@ void Scenario::draw_triggers() {
 }
 
 // People pause two of three jobs for some seconds, once or twice, and change the learning rate of
-// all, and twice how far workers may be apart, where they wait for one another. Drawn apart from
-// everything else.
+// all, and twice how far workers may be apart, where they wait for one another; in rounds they are
+// refused. Drawn apart from everything else.
 void Scenario::plan_commands() {
   core::Rng chance(job_.seed, {2026});
   const auto draw = [&chance](int most_s) {
@@ -216,7 +233,8 @@ void Scenario::plan_commands() {
     simulation_.after(at, nullptr, [this] { command("resume"); });
   }
   simulation_.after(draw(5), nullptr, [this] { command("set", {"learning-rate", "0.5"}); });
-  for (int changes = max_staleness_of(job_) >= 0 ? 2 : 0; changes > 0; --changes) {
+  const bool rounds = job_.trainer.algorithm->rounds;
+  for (int changes = rounds || max_staleness_of(job_) >= 0 ? 2 : 0; changes > 0; --changes) {
     const uint64_t windows = chance.below(5);
     const std::string bound = windows == 4 ? "none" : std::to_string(windows);
     simulation_.after(draw(8), nullptr, [this, bound] {
@@ -228,7 +246,14 @@ void Scenario::plan_commands() {
 void Scenario::command(const std::string& verb, const std::vector<std::string>& arguments) {
   if (result_) return;
   simulation_.record("people: " + verb);
-  driver_->role->command({verb, arguments, {}}, [](const Result<wire::CommandReply>&) {});
+  const bool refused =
+      job_.trainer.algorithm->rounds && !arguments.empty() && arguments.front() == "max-staleness";
+  driver_->role->command(
+      {verb, arguments, {}}, [this, refused](const Result<wire::CommandReply>& reply) {
+        if (!refused) return;
+        ++refusals_;
+        if (reply.ok()) checker_.violation("max-staleness was set in a job that trains in rounds");
+      });
 }
 
 void Scenario::start_later(std::function<void()> start) {
@@ -466,6 +491,10 @@ Outcome Scenario::run() {
   outcome.late_joins = late_joins_;
   outcome.slow_workers = slow_workers_;
   outcome.leases_cut = checker_.leases_cut();
+  outcome.rounds = rules_of(job_).rounds ? 1 : 0;
+  outcome.backups = rules_of(job_).backups > 0 ? 1 : 0;
+  outcome.superseded = checker_.pushes().superseded();
+  outcome.refusals = refusals_;
   // Listeners before the services behind them, and members before their driver.
   dead_.clear();
   workers_.clear();
@@ -477,7 +506,22 @@ Outcome Scenario::run() {
 
 }  // namespace
 
+Outcome& Outcome::operator+=(const Outcome& other) {
+  events += other.events;
+  simulated_s += other.simulated_s;
+  faults += other.faults;
+  late_joins += other.late_joins;
+  slow_workers += other.slow_workers;
+  leases_cut += other.leases_cut;
+  rounds += other.rounds;
+  backups += other.backups;
+  superseded += other.superseded;
+  refusals += other.refusals;
+  return *this;
+}
+
 Outcome run_scenario(uint64_t seed, bool print) {
+  register_toy_algorithms();
   Outcome outcome = Scenario(seed, print).run();
   outcome.seed = seed;
   return outcome;

@@ -20,19 +20,20 @@ TEST_F(SimulatorTest, NoScheduleLosesDoublesOrHangs) {
 #else
   constexpr uint64_t kSeeds = 2000;
 #endif
-  FaultCounts faults;
-  int64_t cut = 0;
+  Outcome all;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     const Outcome outcome = run_scenario(seed, false);
-    faults += outcome.faults;
-    cut += outcome.leases_cut;
+    all += outcome;
     EXPECT_THAT(outcome.violations, testing::IsEmpty()) << "./dev simulate --seed " << seed;
   }
-  EXPECT_GT(cut, 0) << "nobody was helped";
+  EXPECT_GT(all.leases_cut, 0) << "nobody was helped";
+  EXPECT_GT(all.rounds, all.backups);
+  EXPECT_GT(all.superseded, 0);
+  EXPECT_GT(all.refusals, 0);
 #ifndef SLUICE_SANITIZED
   for (int fault = 0; fault < kFaults; ++fault) {
     for (int phase = 0; phase < kPhases; ++phase) {
-      EXPECT_GT(faults.at(static_cast<Fault>(fault), static_cast<Phase>(phase)), 0)
+      EXPECT_GT(all.faults.at(static_cast<Fault>(fault), static_cast<Phase>(phase)), 0)
           << to_string(static_cast<Fault>(fault)) << " while "
           << to_string(static_cast<Phase>(phase));
     }
