@@ -272,10 +272,11 @@ std::string text_of_gain(const train::JobConfig& config) {
                             : "as published (--bound-gain: scaled down to 1)");
   const double scale = choice.rate_scale(config.workers);
   if (scale == 1) return text;
-  return text + fmt::format(
-                    "Learning rate: {:.1f} times the optimizer's for so many workers, "
-                    "falling to it until the end (--no-scale-rate: not)\n",
-                    scale);
+  return text +
+         fmt::format(
+             "Learning rate: {:.1f} times the optimizer's at first, for so many workers, and "
+             "{:.1f} times in the end (--no-scale-rate: as it is)\n",
+             scale, algorithm::Gain::falling(scale, 1));
 }
 
 void announce(const train::JobConfig& config, const std::set<std::string>& adopted,

@@ -228,7 +228,7 @@ void PartitionTrainer::set_rate_of_window() {
                                           : optim::rate_at(spec_.optimizer.learning_rate, steps_);
   const double done =
       static_cast<double>(run_->step) / static_cast<double>(run_->batches->batches());
-  rate_ = static_cast<float>(own * (rate_scale_ + (1 - rate_scale_) * done));
+  rate_ = static_cast<float>(own * algorithm::Gain::falling(rate_scale_, done));
   replica_->set_learning_rate(*rate_);
 }
 

@@ -68,6 +68,9 @@ TEST(AlgorithmTest, TheRateGrowsWithTheGainAndAtMostAsTheRootOfTheWorkers) {
   EXPECT_EQ(Choice("dynsgd").rate_scale(30), 1);
   EXPECT_EQ(Choice(adag).set("scale_rate", false).rate_scale(100), 1);
   EXPECT_EQ(Choice(adag).set("bound_gain", false).rate_scale(100), 1);
+  EXPECT_EQ(Gain::falling(1, 0.5), 1);
+  EXPECT_EQ(Gain::falling(2, 0), 2);
+  EXPECT_EQ(Gain::falling(2, 1), 0.5);
 }
 
 TEST(AlgorithmTest, OptionsSayWhatIsWrong) {

@@ -498,16 +498,16 @@ TEST(PartitionTrainerTest, AnotherLearningRateIsInForceFromTheNextStepOn) {
   EXPECT_EQ(job.server.headers.back().optimizer_rate, std::nullopt) << "only the worker steps";
 }
 
-// Of four workers: twice the rate at first, then 5/3 and 4/3 of it, of whatever is in force.
-TEST(PartitionTrainerTest, OfManyWorkersTheRateIsLargerAndFallsToItsOwn) {
+// Of four workers: twice the rate at first, then 11/6 and 4/3 of it, of whatever is in force.
+TEST(PartitionTrainerTest, OfManyWorkersTheRateIsLargerAndFalls) {
   Job job = halving_job(false, "adag", 4);
   PartitionTrainer trainer = job.trainer();
   trainer.set_knobs({.revision = 1, .learning_rate = 0.1875f});
   ASSERT_TRUE(job.train(trainer, 1, 1).ok());
-  // 8 (1 - 3/4) = 2; 2 (1 - 5/8) = 3/4; 3/4 (1 - 1/2) = 3/8
-  EXPECT_THAT(flat(job.server.updates), ElementsAre(-6, -1.25, -0.375));
+  // 8 (1 - 3/4) = 2; 2 (1 - 11/16) = 5/8; 5/8 (1 - 1/2) = 5/16
+  EXPECT_THAT(flat(job.server.updates), ElementsAre(-6, -1.375, -0.3125));
   ASSERT_EQ(job.server.headers.size(), 3u);
-  EXPECT_FLOAT_EQ(job.server.headers[1].learning_rate, 0.3125);
+  EXPECT_FLOAT_EQ(job.server.headers[1].learning_rate, 0.34375);
 }
 
 TEST(PartitionTrainerTest, AServersOptimizerHasAnotherLearningRateFromThePush) {
