@@ -94,7 +94,7 @@ inline LocalJobResult run_local_job(wire::Transport& transport, const LocalJobOp
   core::World& world = core::real_world();
   driver::DriverOptions driver_options;
   driver_options.training = options.training;
-  driver_options.update_rule = worker::update_rule_of(options.training, model);
+  driver_options.update_rule = worker::update_rule_of(options.training, model, model);
   driver_options.pushes = worker::pushes_by_partition(options.training);
   driver_options.servers = options.servers;
   driver_options.shards = options.shards;
