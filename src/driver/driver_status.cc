@@ -19,7 +19,7 @@ JobStatus::Server status_of(const wire::LedgerReply& ledger) {
   server.shards = std::ssize(ledger.shards);
   server.update_seconds = ledger.update_seconds;
   double staleness = 0;
-  int64_t versions = 0;
+  int64_t applied = 0;
   for (const auto& shard : ledger.shards) {
     const bool first = &shard == &ledger.shards.front();
     server.version_min = first ? shard.version : std::min(server.version_min, shard.version);
@@ -28,9 +28,9 @@ JobStatus::Server status_of(const wire::LedgerReply& ledger) {
     server.fenced += shard.fenced;
     server.staleness_max = std::max(server.staleness_max, shard.staleness_max);
     staleness += shard.staleness_sum;
-    versions += shard.version;
+    applied += shard.version - shard.superseded;
   }
-  if (versions > 0) server.staleness_mean = staleness / static_cast<double>(versions);
+  if (applied > 0) server.staleness_mean = staleness / static_cast<double>(applied);
   return server;
 }
 

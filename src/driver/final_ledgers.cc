@@ -83,7 +83,7 @@ JobResult result_of(const std::vector<wire::LedgerReply>& ledgers) {
       }
       result.staleness_max = std::max(result.staleness_max, shard.staleness_max);
       staleness += shard.staleness_sum;
-      applied += shard.version;
+      applied += shard.version - shard.superseded;
     }
   }
   result.server_updates = std::max<int64_t>(fewest, 0);
