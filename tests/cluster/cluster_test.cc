@@ -7,6 +7,7 @@
 
 #include "tests/support/local_job.h"
 #include "tests/support/optimizers.h"
+#include "train/ensemble.h"
 #include "transport/grpc/grpc_transport.h"
 #include "transport/inproc/inproc_transport.h"
 
@@ -508,6 +509,47 @@ TEST(ClusterServersTest, ShardsAreSpreadOverSeveralServers) {
   EXPECT_EQ(result.job->servers[0].shards, 2);
   EXPECT_EQ(result.job->servers[1].shards, 2);
   EXPECT_EQ(result.job->server_updates, expected_updates(120, options));
+}
+
+// One worker that trains three models one after the other leaves what three do who train one each:
+// nothing of one goes into another, the optimizer's slots neither. And the first of them, alone, is
+// what fit() makes of it.
+TEST(ClusterEnsembleTest, EachModelIsTrainedByItselfWhoeverTrainsIt) {
+  const Sequential one = small_model();
+  const Dataset dataset = small_dataset(150);
+  const Model combined = train::combine(one, 3, /*seed=*/9);
+  const auto trained_by = [&](const char* kind, int workers, int shards, const Model& model,
+                              int64_t partitions) {
+    auto options = small_job(one, dataset, workers, shards);
+    set_addresses(kind, options);
+    options.training.trainer = "ensemble";
+    options.training.trainer.set("window", int64_t{3});
+    options.training.partitions = partitions;
+    options.training.seed = 5;
+    options.servers = shards > 1 ? 2 : 1;
+    const auto transport = make_transport(kind);
+    driver::JobObserver observer;
+    const auto result = run_local_job(*transport, options, model, dataset, observer);
+    EXPECT_TRUE(result.job.ok()) << result.job.status();
+    EXPECT_EQ(result.job->server_updates, expected_updates(150, options));
+    EXPECT_EQ(result.job->samples_trained, 300);
+    const auto parameters = result.job->parameters.span();
+    return std::vector<float>(parameters.begin(), parameters.end());
+  };
+  const auto all = trained_by("inproc", 3, 3, combined, 3);
+  EXPECT_EQ(all, trained_by("inproc", 1, 6, combined, 3));
+  EXPECT_EQ(all, trained_by("grpc", 2, 3, combined, 3));
+
+  Sequential local = small_model();
+  local.fit(dataset, {.batch_size = 4,
+                      .epochs = 2,
+                      .optimizer = Adam({.learning_rate = 0.01f}),
+                      .seed = 5,
+                      .threads = 1,
+                      .verbose = 0});
+  const auto expected = local.parameters().values();
+  EXPECT_EQ(trained_by("inproc", 1, 1, train::combine(one, 1, 9), 1),
+            std::vector<float>(expected.begin(), expected.end()));
 }
 
 }  // namespace
