@@ -69,6 +69,8 @@ int run_many(uint64_t first, uint64_t count) {
   std::printf("%lld jobs in rounds, %lld of them with backup workers: %lld pushes superseded\n",
               static_cast<long long>(all.rounds), static_cast<long long>(all.backups),
               static_cast<long long>(all.superseded));
+  std::printf("%lld jobs with parameters of their own for each partition\n",
+              static_cast<long long>(all.own_parameters));
   print(all.faults);
   if (failed > 0) std::printf("run one again with its history: ./dev simulate --seed S\n");
   return failed == 0 ? 0 : 1;

@@ -23,6 +23,12 @@ struct Expected {
   int64_t records = 0;
   int epochs = 0;
   Rules rules;
+  bool own_parameters = false;  // of each partition, as many shards of its own
+
+  // Whether a push of the partition has an update for the shard.
+  bool has_update(int shard, int64_t partition) const {
+    return !own_parameters || shard / (shards / std::ssize(pushes)) == partition;
+  }
 };
 
 class PushChecker final : public ServerWatcher {

@@ -61,6 +61,8 @@ const Dataset& dataset() {
 // Drawn from the job's seed, so that nothing else is drawn otherwise: two jobs of five train in
 // rounds, two of three of these with backup workers.
 bool has_rounds(uint64_t seed) { return seed / 16 % 5 < 2; }
+// One of five has parameters of its own for each partition.
+bool has_own_parameters(uint64_t seed) { return seed / 16 % 5 == 2; }
 int64_t backups_of(uint64_t seed) { return static_cast<int64_t>(seed / 128 % 3); }
 static_assert(kWorkers > 2, "a round must wait for somebody");
 
@@ -68,6 +70,11 @@ static_assert(kWorkers > 2, "a round must wait for somebody");
 int64_t max_staleness_of(const wire::TrainingSpec& job) {
   if (job.trainer.algorithm->rounds) return -1;
   return job.seed % 4 == 1 ? static_cast<int64_t>(job.seed / 4 % 4) : -1;
+}
+
+int shards_of(const wire::TrainingSpec& job) {
+  return job.trainer.algorithm->own_parameters ? kShards * static_cast<int>(job.partitions)
+                                               : kShards;
 }
 
 Rules rules_of(const wire::TrainingSpec& job) {
@@ -163,8 +170,8 @@ Scenario::Scenario(uint64_t seed, bool print)
     : simulation_(seed),
       network_(simulation_, {}),
       job_(draw_job()),
-      checker_(simulation_, {worker::pushes_by_partition(job_), kShards, kRecords, job_.epochs,
-                             rules_of(job_)}) {
+      checker_(simulation_, {worker::pushes_by_partition(job_), shards_of(job_), kRecords,
+                             job_.epochs, rules_of(job_), job_.trainer.algorithm->own_parameters}) {
   if (print) simulation_.print_history();
   network_.phase_of = [this](const char* method, int64_t p) { return phase_of(method, p); };
   network_.watcher = &checker_.pushes();
@@ -186,6 +193,8 @@ wire::TrainingSpec Scenario::draw_job() {
   if (has_rounds(job.seed)) {
     job.trainer = kSumOfRounds;
     job.trainer.set("backup_workers", backups_of(job.seed));
+  } else if (has_own_parameters(job.seed)) {
+    job.trainer = kSumOfOwn;
   } else {
     job.trainer = "downpour";  // pushes what a window changed, unscaled: whole numbers stay whole
     job.trainer.set("bound_gain", false);
@@ -193,7 +202,9 @@ wire::TrainingSpec Scenario::draw_job() {
   }
   job.trainer.set("window", window);
   // In every second job, and without a draw of its own.
-  if (job.seed % 2 == 0) job.optimizer = SGD({.use_ema = true, .ema_momentum = 0.75f});
+  const bool may_average = !job.trainer.algorithm->own_parameters;
+  if (job.seed % 2 == 0 && may_average)
+    job.optimizer = SGD({.use_ema = true, .ema_momentum = 0.75f});
   job.dataset = *data::describe(*dataset().records());
   job.records = kRecords;
   job.partitions = static_cast<int64_t>(2 + chance.below(4));
@@ -269,10 +280,10 @@ void Scenario::start_driver() {
   options.max_staleness = max_staleness_of(job_);
   options.pushes = worker::pushes_by_partition(job_);
   options.servers = kServers;
-  options.shards = kShards;
+  options.shards = shards_of(job_);
   options.lease_timeout = seconds(3);
   options.stall_timeout = seconds(8);
-  const std::vector<float> initial(kParameters);
+  const std::vector<float> initial(static_cast<size_t>(shards_of(job_)) * kPlaces);
   driver_->role.emplace(driver_->world, *driver_->transport, options, dataset().records(), initial,
                         observer_);
   listener_ = *driver_->transport->listen("driver:1", &*driver_->role);
@@ -493,6 +504,7 @@ Outcome Scenario::run() {
   outcome.leases_cut = checker_.leases_cut();
   outcome.rounds = rules_of(job_).rounds ? 1 : 0;
   outcome.backups = rules_of(job_).backups > 0 ? 1 : 0;
+  outcome.own_parameters = job_.trainer.algorithm->own_parameters ? 1 : 0;
   outcome.superseded = checker_.pushes().superseded();
   outcome.refusals = refusals_;
   // Listeners before the services behind them, and members before their driver.
@@ -515,6 +527,7 @@ Outcome& Outcome::operator+=(const Outcome& other) {
   leases_cut += other.leases_cut;
   rounds += other.rounds;
   backups += other.backups;
+  own_parameters += other.own_parameters;
   superseded += other.superseded;
   refusals += other.refusals;
   return *this;

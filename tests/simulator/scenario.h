@@ -23,6 +23,7 @@ struct Outcome {
   FaultCounts faults;
   int64_t late_joins = 0, slow_workers = 0, leases_cut = 0;
   int64_t rounds = 0, backups = 0;            // 1: the job has some
+  int64_t own_parameters = 0;                 // 1: of each partition
   int64_t superseded = 0;                     // pushes, of all shards
   int64_t refusals = 0;                       // of what cannot be set in rounds
   Outcome& operator+=(const Outcome& other);  // all that can be added up

@@ -25,10 +25,12 @@ bool ShardModel::must_supersede(const wire::PushHeader& header) const {
 }
 
 void ShardModel::apply(const wire::PushHeader& header, std::span<const float> update) {
-  for (size_t i = 0; i < kept_.size(); ++i) kept_[i] += update[i];
   ++applied_;
-  ++kept_pushes_;
-  kept_steps_ += header.steps;
+  if (!update.empty()) {
+    for (size_t i = 0; i < kept_.size(); ++i) kept_[i] += update[i];
+    ++kept_pushes_;
+    kept_steps_ += header.steps;
+  }
   advance(header);
 }
 

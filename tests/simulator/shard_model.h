@@ -27,6 +27,7 @@ class ShardModel {
   void set_gate(const wire::Gate& gate);
   // Whether a push that is counted now must be dropped.
   bool must_supersede(const wire::PushHeader& header) const;
+  // `update`: empty where the push has none for the shard.
   void apply(const wire::PushHeader& header, std::span<const float> update);
   void supersede(const wire::PushHeader& header);
   void repeat(const wire::PushHeader& header);

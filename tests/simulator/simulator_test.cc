@@ -29,6 +29,7 @@ TEST_F(SimulatorTest, NoScheduleLosesDoublesOrHangs) {
   EXPECT_GT(all.leases_cut, 0) << "nobody was helped";
   EXPECT_GT(all.rounds, all.backups);
   EXPECT_GT(all.superseded, 0);
+  EXPECT_GT(all.own_parameters, 0);
   EXPECT_GT(all.refusals, 0);
 #ifndef SLUICE_SANITIZED
   for (int fault = 0; fault < kFaults; ++fault) {

@@ -32,6 +32,18 @@ constexpr algorithm::OptionSpec kOptions[] = {
     algorithm::window_option(),
     {"backup_workers", int64_t{0}, "workers that a round does not wait for"}};
 
+constexpr algorithm::OptionSpec kOwnOptions[] = {algorithm::window_option()};
+
+constinit const algorithm::Algorithm kOwnAlgorithm{
+    .name = kSumOfOwn,
+    .summary = "adds what a partition has changed to its own parameters",
+    .options = kOwnOptions,
+    .own_parameters = true,
+    .worker = algorithm::make_change_worker,
+    .server = [](const algorithm::Options&, const OptimizerSpec&,
+                 const algorithm::Shard&) { return algorithm::make_add_rule({}); },
+};
+
 constinit const algorithm::Algorithm kAlgorithm{
     .name = kSumOfRounds,
     .summary = "adds what all workers of a round have changed",
@@ -49,6 +61,7 @@ constinit const algorithm::Algorithm kAlgorithm{
 void register_toy_algorithms() {
   static const bool once = [] {
     algorithm::register_algorithm(kAlgorithm);
+    algorithm::register_algorithm(kOwnAlgorithm);
     return true;
   }();
   (void)once;
