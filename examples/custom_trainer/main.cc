@@ -17,7 +17,7 @@ using namespace sluice::algorithm;
 class MeanChange final : public WorkerRule {
  public:
   using WorkerRule::WorkerRule;
-  float update_scale(int64_t steps) const override { return 1 / static_cast<float>(steps); }
+  float update_scale(int64_t steps) const override { return mean_over(steps); }
 };
 
 class DampedByAge final : public UpdateRule {

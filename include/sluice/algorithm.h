@@ -44,8 +44,8 @@ struct Algorithm {
   bool answers_with_old = false;
   // The rule wants PushContext::base: a snapshot is kept for each worker.
   bool keeps_bases = false;
-  // Pushes step the servers' values where they lie, several at once: begin() and apply() are called
-  // by several threads at a time, and the rule keeps nothing. Not with use_ema.
+  // Pushes step the servers' values where they lie, several at once: of the rule apply() alone is
+  // called, by several threads at a time; it keeps nothing, and does not throw. Not with use_ema.
   bool steps_in_place = false;
   // Each partition has parameters of its own: of P partitions, the p-th has the p-th of P equal
   // parts, which one worker at a time trains, and no push of another partition reaches them: see

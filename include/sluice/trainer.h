@@ -86,7 +86,9 @@ struct TrainerOptions {
 struct TrainingReport {
   double training_time_s = 0;   // from the start of the servers to the last update
   int64_t server_updates = 0;   // pushes that the servers have applied, each counted once
-  int64_t samples_trained = 0;  // records times epochs, exactly
+  // Records times epochs, exactly; with backup workers, without those of updates that came too late
+  // for their round, which were dropped.
+  int64_t samples_trained = 0;
   // Of a push: the pushes of others that were applied between its worker's last pull and it.
   double staleness_mean = 0;
   int64_t staleness_max = 0;
@@ -223,8 +225,9 @@ class Ensemble final : public Trainer {
  public:
   explicit Ensemble(TrainerOptions options = {}) : Trainer("ensemble", std::move(options)) {}
 
-  // The models are layers "model_1" and so on of what this returns. The first begins with the
-  // model's weights, the others with such as its initializers draw. Throws ShapeError for a model
+  // The models are layers "model_1" and so on of what this returns. All begin with the model's
+  // weights if these were trained or come from a file. If they are as they were drawn, the others
+  // than the first begin with such as its initializers draw. Throws ShapeError for a model
   // that is not built or of which memory does not hold so many, std::invalid_argument for one of
   // several outputs, and for options with other than 1 to 32 partitions.
   Model combine(const Model& model) const;

@@ -28,6 +28,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// More than any job has workers.
+constexpr int64_t kMostBackups = int64_t{1} << 20;
+
 // As people are shown them: Dist-Keras' first.
 constexpr const Algorithm* kAlgorithms[] = {
     &kAdag,     &kDownpour, &kDynSgd,   &kAeasgd,  &kEamsgd,     &kExperimental, &kAveraging,
@@ -53,6 +56,14 @@ bool is_name(const char* name) {
   });
 }
 
+// The type of an option that jobs themselves act on, in any algorithm that has one of this name;
+// nullptr: the algorithm's own affair.
+const char* expected_by_jobs(std::string_view name) {
+  if (name == "backup_workers") return expected_type(int64_t{});
+  if (name == "overlap" || name == "scale_rate") return expected_type(bool{});
+  return nullptr;
+}
+
 // What is wrong with an algorithm; empty: nothing.
 std::string check(const Algorithm& algorithm) {
   if (!is_name(algorithm.name)) return "expected a name of a to z, 0 to 9 and \"_\"";
@@ -62,6 +73,10 @@ std::string check(const Algorithm& algorithm) {
   if (algorithm.own_parameters && (algorithm.rounds || algorithm.steps_in_place)) {
     return "own_parameters goes with neither rounds nor steps_in_place";
   }
+  if (algorithm.steps_in_place &&
+      (algorithm.rounds || algorithm.answers_with_old || algorithm.keeps_bases)) {
+    return "steps_in_place goes with none of rounds, answers_with_old and keeps_bases";
+  }
   // What else stands where options do: see Choice.
   std::set<std::string_view> taken = {"name", "optimizer", "untrained", "undecayed"};
   for (const OptionSpec& option : algorithm.options) {
@@ -70,6 +85,10 @@ std::string check(const Algorithm& algorithm) {
     }
     if (!taken.insert(option.name).second) {
       return fmt::format("option \"{}\": the name is taken; choose another", option.name);
+    }
+    if (const char* type = expected_by_jobs(option.name);
+        type != nullptr && std::string_view(type) != expected_type(option.fallback)) {
+      return fmt::format("option \"{}\": jobs read it, and expect {}", option.name, type);
     }
     if (const char* wrong = option.check(option.fallback)) {
       return fmt::format("option \"{}\": its own default will not do: {}", option.name, wrong);
@@ -177,7 +196,9 @@ const Algorithm& find_algorithm(const std::string& name) {
     if (wanted == algorithm->name) return *algorithm;
     known += (known.empty() ? "" : ", ") + std::string(algorithm->name);
   }
-  throw std::invalid_argument(fmt::format("unknown trainer \"{}\": use one of {}", name, known));
+  throw std::invalid_argument(fmt::format(
+      "unknown trainer \"{}\": use one of {}; a program registers its own before init()", name,
+      known));
 }
 
 std::vector<std::string> algorithm_names() {
@@ -251,10 +272,16 @@ ShardRule make_shard_rule(const std::string& text, size_t shard_size, size_t sha
   const Choice choice = choice_from(std::move(json));
   ShardRule rule;
   rule.algorithm = choice.algorithm;
-  if (choice.options.has("backup_workers")) rule.backups = choice.options.whole("backup_workers");
+  if (choice.options.has("backup_workers")) {
+    rule.backups = std::min(choice.options.whole("backup_workers"), kMostBackups);
+  }
   if (optimizer.use_ema) rule.average.emplace(optimizer, untrained, shard_offset);
   optimizer.use_ema = false;
   rule.update = choice.algorithm->server(choice.options, optimizer, shard);
+  if (!rule.update) {
+    throw std::invalid_argument(
+        fmt::format("the algorithm {} makes no server's half", choice.name()));
+  }
   if (!untrained.empty()) {
     rule.update =
         make_rule_with_state(std::move(rule.update), std::move(untrained), shard, shard_offset);

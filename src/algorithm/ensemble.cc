@@ -7,9 +7,10 @@
 //   gain     1
 //
 // y(x) = (y_1(x) + ... + y_P(x)) / P, an Average layer (Hansen & Salamon, 1990, "Neural network
-// ensembles"). The models begin from weights of their own, and see different records: their errors
-// differ, and the mean's is below theirs on average (Krogh & Vedelsby, 1995). Each sees a P-th of
-// the records, so that a few large partitions are better than many small ones.
+// ensembles"). The models begin from weights of their own, unless these had been trained before,
+// and see different records: their errors differ, and the mean's is below theirs on average (Krogh
+// & Vedelsby, 1995). Each sees a P-th of the records, so that a few large partitions are better
+// than many small ones.
 //
 // Dist-Keras: distkeras.trainers.EnsembleTrainer, which hands out the models in a list, all begun
 // from the same weights.

@@ -20,15 +20,23 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Whether what an output has comes out of this function.
+// Whether a value comes out of this function, or is the mean of such as do.
+bool comes_of(const backend::Graph& graph, backend::ValueId value, backend::Activation::Kind kind) {
+  const auto op = std::ranges::find(graph.ops, value, &backend::Op::output);
+  if (op == graph.ops.end()) return false;
+  if (const auto* merge = std::get_if<backend::MergeOp>(&op->kind)) {
+    return merge->kind == backend::MergeOp::Kind::kAverage &&
+           std::ranges::all_of(op->inputs, [&](const backend::ValueId input) {
+             return comes_of(graph, input, kind);
+           });
+  }
+  const auto* activation = std::get_if<backend::ActivationOp>(&op->kind);
+  return activation != nullptr && activation->activation.kind == kind;
+}
+
 bool ends_in(const Model& model, backend::Activation::Kind kind) {
   const backend::Graph graph = nn::lower(model, LossSpec(MeanSquaredError{}));
-  for (const backend::Op& op : graph.ops) {
-    if (op.output != graph.outputs.front().value) continue;
-    const auto* activation = std::get_if<backend::ActivationOp>(&op.kind);
-    return activation != nullptr && activation->activation.kind == kind;
-  }
-  return false;
+  return comes_of(graph, graph.outputs.front().value, kind);
 }
 
 // Whether it is written as it comes, with nobody to replace it.

@@ -239,6 +239,19 @@ Model make_model(const train::JobConfig& config) {
   }
 }
 
+// A model of as many as there are partitions. One that is such already goes on.
+void make_ensemble(const train::JobConfig& config, Model& model) {
+  const int64_t count = int64_t{config.workers} * config.parallelism_factor;
+  if (train::is_combined(model, count)) return;
+  const int64_t has = std::ssize(model.layers()) - 1;
+  if (has > 1 && train::is_combined(model, has)) {
+    throw train::InvalidField("workers", fmt::format("\"{}\" is an ensemble of {} models, and goes "
+                                                     "on with one partition for each, got {}",
+                                                     model.name(), has, count));
+  }
+  model = train::combine(model, count, config.seed);
+}
+
 // The status. Without the trained model, the figures are better than nothing.
 int save_model(const Model& model, Outputs& outputs) {
   try {
@@ -446,9 +459,7 @@ int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) 
   Model model = make_model(config);
   outputs.check_apart_from(model.impl().other_files);
   const std::set<std::string> adopted = train::adopt_training(model, given_fields(flags), config);
-  if (train::algorithm_of(config).algorithm->own_parameters) {
-    model = train::combine(model, int64_t{config.workers} * config.parallelism_factor, config.seed);
-  }
+  if (train::algorithm_of(config).algorithm->own_parameters) make_ensemble(config, model);
   outputs.check_room_for(model);
   const TrainTest data = load_job_data(config, given_fields(flags), adopted, model);
   outputs.check_apart_from(files_of(data));

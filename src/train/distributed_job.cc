@@ -99,6 +99,10 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   wire::TrainingSpec& training = options.training;
   training.trainer = algorithm_of(config);
   training.partitions = int64_t{config.workers} * config.parallelism_factor;
+  if (training.trainer.worker_rule() == nullptr) {  // of a program's own algorithm
+    throw std::invalid_argument(
+        fmt::format("the algorithm {} makes no worker's half", training.trainer.name()));
+  }
   const bool in_parts = training.trainer.algorithm->own_parameters;
   const Model of_a_worker = in_parts ? one_of(model, training.partitions) : model;
   training.model = of_a_worker.to_json();

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,6 +39,20 @@ bool is_the(int64_t p, const Model& model, const Model& first, const core::Param
   return true;
 }
 
+// Whether nobody has trained the weights, nor read them from a file.
+bool are_as_drawn(const Model& model) {
+  Model drawn = model;
+  drawn.initialize(model.impl().seed);
+  return std::ranges::equal(drawn.parameters().values(), model.parameters().values());
+}
+
+// The name, unless an input has it: then with as many "_" as it takes.
+std::string free_name(std::string name, const Model::Impl& impl) {
+  const auto is_taken = [&](const auto& input) { return input.name == name; };
+  while (std::ranges::any_of(impl.inputs, is_taken)) name += "_";
+  return name;
+}
+
 }  // namespace
 
 Model combine(const Model& model, int64_t count, uint64_t seed) {
@@ -52,34 +65,39 @@ Model combine(const Model& model, int64_t count, uint64_t seed) {
   std::vector<SymbolicTensor> inputs, outputs;
   const Model::Impl& impl = model.impl();
   for (const auto& input : impl.inputs) inputs.push_back(Input(input.shape, {.name = input.name}));
+  const bool draws = are_as_drawn(model);
   for (int64_t i = 0; i < count; ++i) {
-    Model copy = renamed(model, fmt::format("model_{}", i + 1));
-    if (i > 0) copy.initialize(core::Rng(seed, {static_cast<uint64_t>(i)}).next());
+    Model copy = renamed(model, free_name(fmt::format("model_{}", i + 1), impl));
+    if (i > 0 && draws) copy.initialize(core::Rng(seed, {static_cast<uint64_t>(i)}).next());
     outputs.push_back(copy(inputs));
   }
-  Model combined(inputs, {count == 1 ? outputs.front() : Average()(outputs)},
+  const Average mean({.name = free_name("average", impl)});
+  Model combined(inputs, {count == 1 ? outputs.front() : mean(outputs)},
                  model.name() + "_ensemble");
   combined.set_preprocessing(model.preprocessing());
   combined.impl().training = impl.training;
   return combined;
 }
 
+bool is_combined(const Model& model, int64_t count) {
+  const auto& layers = model.layers();
+  const core::ParameterLayout& all = model.parameters().layout();
+  if (count < 1 || std::ssize(layers) != count + (count > 1 ? 1 : 0)) return false;
+  if (count > 1 && layers.back()->class_name() != "Average") return false;
+  const Model* first = nullptr;
+  for (int64_t p = 0; p < count; ++p) {
+    const auto* nested = dynamic_cast<const nn::NestedModel*>(layers[static_cast<size_t>(p)].get());
+    if (nested == nullptr) return false;
+    if (first == nullptr) first = &nested->model();
+    if (!is_the(p, nested->model(), *first, all)) return false;
+  }
+  return all.size() == static_cast<size_t>(count) * first->count_params();
+}
+
 Model one_of(const Model& combined, int64_t count) {
-  const auto& layers = combined.layers();
-  const core::ParameterLayout& all = combined.parameters().layout();
-  std::vector<const Model*> models;
-  for (const auto& layer : layers) {
-    const auto* nested = dynamic_cast<const nn::NestedModel*>(layer.get());
-    if (nested != nullptr) models.push_back(&nested->model());
+  if (is_combined(combined, count)) {
+    return dynamic_cast<const nn::NestedModel&>(*combined.layers().front()).model();
   }
-  bool fits = count > 0 && std::ssize(models) == count &&
-              std::ssize(layers) == count + (count > 1 ? 1 : 0) &&
-              (count == 1 || layers.back()->class_name() == "Average") &&
-              all.size() == static_cast<size_t>(count) * models.front()->count_params();
-  for (int64_t p = 0; fits && p < count; ++p) {
-    fits = is_the(p, *models[static_cast<size_t>(p)], *models.front(), all);
-  }
-  if (fits) return *models.front();
   throw InvalidField("model", fmt::format("\"{}\" is not the mean of {} models, one for each "
                                           "partition, as Ensemble::combine() makes it",
                                           combined.name(), count));

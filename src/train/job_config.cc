@@ -391,6 +391,15 @@ void validate(const JobConfig& config) {
                        fmt::format("{} trains in rounds, all workers of which wait for each other",
                                    choice.name()));
   }
+  if (choice.options.has("backup_workers")) {
+    const int64_t backups = choice.options.whole("backup_workers");
+    if (backups > 0 && backups >= config.workers) {
+      throw InvalidField("backup_workers",
+                         fmt::format("a round waits for the other workers: expected less than the "
+                                     "{} worker(s) of the job, got {}",
+                                     config.workers, backups));
+    }
+  }
   if (config.min_workers > config.workers) {
     throw InvalidField("min_workers", fmt::format("expected at most the {} worker(s) of the job, "
                                                   "got {}",

@@ -139,6 +139,12 @@ TEST(RegisterAlgorithmTest, WhatMakesNoSenseIsRefused) {
   Algorithm both = of_a_program("both", {});
   both.own_parameters = both.rounds = true;
   EXPECT_THAT(refused(both), HasSubstr("own_parameters goes with neither"));
+  Algorithm in_place = of_a_program("in_place", {});
+  in_place.steps_in_place = in_place.keeps_bases = true;
+  EXPECT_THAT(refused(in_place), HasSubstr("steps_in_place goes with none of"));
+  static constexpr OptionSpec kBackups[] = {{"backup_workers", 0.5, "as a share"}};
+  EXPECT_THAT(refused(of_a_program("backups", kBackups)),
+              HasSubstr("\"backup_workers\": jobs read it, and expect a whole number"));
   static constexpr OptionSpec kTwice[] = {window_option(), window_option()};
   EXPECT_THAT(refused(of_a_program("twice", kTwice)), HasSubstr("\"window\": the name is taken"));
   static constexpr OptionSpec kTaken[] = {{"optimizer", Word("sgd"), "the job's already"}};

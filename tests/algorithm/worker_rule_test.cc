@@ -81,5 +81,17 @@ TEST(WorkerRuleTest, UnknownTrainerListsTheKnownOnes) {
   EXPECT_THROW(make("adag", 0), std::invalid_argument);
 }
 
+// Of a program's own, which could not be counted otherwise.
+TEST(WorkerRuleTest, PushesThatDoNotRiseAreRefused) {
+  struct Stuck final : WorkerRule {
+    explicit Stuck(int64_t at) : WorkerRule(5), at_(at) {}
+    int64_t push_end(int64_t, int64_t) const override { return at_; }
+    int64_t at_;
+  };
+  EXPECT_THROW((void)Stuck(0).pushes(100, 100), std::invalid_argument);
+  EXPECT_THROW((void)Stuck(-3).pushes(100, 100), std::invalid_argument);
+  EXPECT_THROW((void)Stuck(1000).pushes(100, 100), std::invalid_argument);
+}
+
 }  // namespace
 }  // namespace sluice::algorithm

@@ -42,6 +42,28 @@ TEST(EnsembleTest, GivesTheMeanOfItsModels) {
   EXPECT_THAT(combined.predict(x), Pointwise(FloatNear(1e-6f), mean));
 }
 
+// Frozen layers among them.
+TEST(EnsembleTest, WeightsThatWereTrainedAreKeptByAll) {
+  Model one = small();
+  one.set_weights("dense/bias", std::vector<float>{1, 2, 3, 4});
+  const std::vector<float> x = {1, -2, 3};
+  const Model combined = combine(one, 3, 7);
+  EXPECT_THAT(combined.predict(x), Pointwise(FloatNear(1e-6f), one.predict(x)));
+  EXPECT_EQ(combined.get_weights("model_3/dense/bias"), one.get_weights("dense/bias"));
+}
+
+// Names that the parts would have may be an input's.
+TEST(EnsembleTest, NoTwoLayersHaveOneName) {
+  Sequential one;
+  one.add(Input({3}, {.name = "model_2"})).add(Dense({.units = 2}));
+  const Model combined = combine(one, 2, 7);
+  EXPECT_TRUE(is_combined(combined, 2));
+  EXPECT_EQ(Model::from_json(combined.to_json()).count_params(), combined.count_params());
+  Sequential other;
+  other.add(Input({3}, {.name = "average"})).add(Dense({.units = 2}));
+  EXPECT_EQ(Model::from_json(combine(other, 2, 7).to_json()).input_names()[0], "average");
+}
+
 TEST(EnsembleTest, AModelAloneIsItsOwnMean) {
   const Model combined = combine(small(), 1, 7);
   EXPECT_EQ(combined.predict(std::vector<float>{1, 2, 3}),

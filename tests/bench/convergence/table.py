@@ -13,7 +13,8 @@ MNIST, test accuracy, mean ± standard deviation over the seeds that were run. B
 window, M: workers.
 *Default* keeps what M workers add at once at one worker's step (*The gain* in
 [architecture.md](architecture.md)), *published rule* does not (`--no-bound-gain`; one seed; its
-gain is in brackets; where it is 1 or below both are the same, and the cell is empty).
+gain is in brackets; where it is 1 or below both are the same, and the cell is empty; *open*: not
+measured yet).
 {machines}
 
 `./dev bench convergence` makes every run below with five seeds, which takes hours on two cores, and
@@ -81,9 +82,14 @@ def _ours(results, job, seeds):
         return None
     cells = [ours.seeds, f"{ours.seconds:.0f} s", f"**{ours.accuracy_text()}**",
              _range(ours.updates), f"{ours.staleness:.1f} / {ours.most_stale}"]
-    rule = results.summary(job, seeds, True) if job.has_published_rule() else None
-    cells.append(f"{rule.accuracy_text()} ({job.gain():.3g})" if rule else "")
-    return cells
+    return [*cells, _published_rule(results, job, seeds)]
+
+
+def _published_rule(results, job, seeds):
+    if not job.has_published_rule():
+        return ""
+    rule = results.summary(job, seeds, True)
+    return f"{rule.accuracy_text() if rule else 'open'} ({job.gain():.3g})"
 
 
 OURS = ["seeds", "time", "default", "updates", "staleness, mean / most", "published rule"]
@@ -138,10 +144,9 @@ def many(results, seeds):
             missing.append(jobs[0].trainer)
             continue
         few, most = cells
-        rule = results.summary(jobs[-1], seeds, True) if jobs[-1].has_published_rule() else None
         rows.append([f"`{jobs[0].trainer}`", f"{few.seeds} / {most.seeds}", few.accuracy_text(),
                      f"**{most.accuracy_text()}**", f"{few.accuracy - most.accuracy:.4f}",
-                     f"{rule.accuracy_text()} ({jobs[-1].gain():.3g})" if rule else ""])
+                     _published_rule(results, jobs[-1], seeds)])
     head = ["trainer", "seeds, of 3 / 30", "3 workers", "30 workers", "lost",
             "30 workers, published rule"]
     if not rows:
