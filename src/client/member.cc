@@ -123,7 +123,7 @@ void Member::send_heartbeat(core::Duration timeout) {
                 holds_ && lease_.partition == partition && lease_.incarnation == incarnation;
             const bool cut = held && reply.ok() && reply->last > 0 && reply->last < lease_.last;
             if (cut) lease_.last = reply->last;  // before the next heartbeat is sent
-            act(machine_.heartbeat_answered(reply, held, cut, world_.now()));
+            act(machine_.heartbeat_answered(reply, {held, cut, holds_ && !held}, world_.now()));
           }));
 }
 

@@ -80,8 +80,8 @@ Actions MembershipMachine::send_heartbeat(TimePoint now) {
   return actions;
 }
 
-Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>& reply, bool held,
-                                              bool cut, TimePoint now) {
+Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>& reply,
+                                              const Asked& asked, TimePoint now) {
   asked_ = false;
   if (state_ != State::kMember) return {};
   Actions actions;
@@ -97,15 +97,16 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
     using Kind = wire::HeartbeatReply::Kind;
     if (reply->kind == Kind::kDone) return leave(ok_status());
     if (reply->kind == Kind::kAbort) return leave(cancelled(reply->reason));
-    actions.lease_lost = reply->kind == Kind::kLeaseLost && held;
+    actions.lease_lost = reply->kind == Kind::kLeaseLost && asked.held;
     if (reply->kind == Kind::kDrain) actions.drain = reply->reason;
-    if (cut) actions.lease_cut = reply->last;
+    if (asked.cut) actions.lease_cut = reply->last;
     actions.knobs = reply->knobs;
   }
   // A driver that answers at once, or a network that fails at once, must not be asked all the time.
-  // News of knobs come no more often than people turn them, and the next must not be late.
+  // News of knobs come no more often than people turn them, and the next must not be late. News of
+  // the lease that is held now go to a heartbeat that is about it.
   actions.wake = std::max(now, asked_at_ + core::bounded(times_.interval));
-  if (*actions.wake > now && !cut && !actions.knobs) return actions;
+  if (*actions.wake > now && !asked.cut && !asked.other && !actions.knobs) return actions;
   Actions next = send_heartbeat(now);
   next.say = std::move(actions.say);
   next.lease_lost = actions.lease_lost;

@@ -65,9 +65,13 @@ class MembershipMachine {
 
   Actions start(core::TimePoint now);
   Actions join_answered(const Result<Joined>& reply, core::TimePoint now);
-  // `held`: whether the request was about the lease that is held now. `cut`: which the reply ends
-  // earlier.
-  Actions heartbeat_answered(const Result<wire::HeartbeatReply>& reply, bool held, bool cut,
+  // What an answered heartbeat was about, seen from now.
+  struct Asked {
+    bool held = false;   // the lease that is held now
+    bool cut = false;    // which the reply ends earlier
+    bool other = false;  // another lease than is held now, or none
+  };
+  Actions heartbeat_answered(const Result<wire::HeartbeatReply>& reply, const Asked& asked,
                              core::TimePoint now);
   Actions time(core::TimePoint now);
   // Another call was answered with `why`: the driver does not know this member.

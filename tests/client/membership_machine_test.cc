@@ -18,7 +18,7 @@ class MembershipMachineTest : public testing::Test {
     (void)machine_.join_answered(joined_, now_);
   }
   Actions beat(const Result<wire::HeartbeatReply>& reply, bool held = false, bool cut = false) {
-    return machine_.heartbeat_answered(reply, held, cut, now_);
+    return machine_.heartbeat_answered(reply, {held, cut}, now_);
   }
   static wire::HeartbeatReply of_kind(Kind kind, const std::string& reason = "") {
     return {kind, reason};
@@ -40,6 +40,17 @@ TEST_F(MembershipMachineTest, ALeaseThatIsCutIsToldAndTheNextNewsAreWaitedForAtO
   EXPECT_EQ(actions.lease_cut, 7);
   EXPECT_TRUE(actions.heartbeat.has_value());
   EXPECT_EQ(beat(wire::HeartbeatReply{}, true).lease_cut, 0);
+}
+
+// It is the answer to a heartbeat of the lease before, which has no news of this one.
+TEST_F(MembershipMachineTest, WhoHoldsAnotherLeaseThanItAskedAboutAsksAtOnce) {
+  join();
+  EXPECT_FALSE(beat(wire::HeartbeatReply{}, true).heartbeat.has_value());
+  now_ += 1s;
+  (void)machine_.time(now_);
+  const Actions actions =
+      machine_.heartbeat_answered(wire::HeartbeatReply{}, {.other = true}, now_);
+  EXPECT_TRUE(actions.heartbeat.has_value());
 }
 
 // --- Joining ---
