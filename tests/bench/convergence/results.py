@@ -67,7 +67,8 @@ class Results:
 
     def machines(self):
         """What the runs were made on, in words."""
-        found = {json.loads(path.read_text())["machine"] for path in self.folder.glob("*.json")}
+        found = {json.loads(path.read_text()).get("machine", "a machine without a name")
+                 for path in self.folder.glob("*.json")}
         return ", or on ".join(sorted(found)) or "no machine yet"
 
     def summary(self, job, seeds, published_rule=False):
