@@ -37,10 +37,10 @@ constexpr const Algorithm* kAlgorithms[] = {
     &kEnsemble, &kSingle,   &kAsyncSgd, &kHogwild, &kDcAsgd,     &kSynchronous,  &kLocalSgd,
     &kFedOpt,   &kFedBuff,  &kSlowMo,   &kDiLoCo,  &kAsyncDiLoCo};
 
-// What a program has registered.
 struct Registry {
   std::mutex mutex;
-  std::deque<Algorithm> added;  // stay where they are
+  std::vector<const Algorithm*> all{std::begin(kAlgorithms), std::end(kAlgorithms)};
+  std::deque<Algorithm> added;  // by a program; they stay where they are
 };
 Registry& registry() {
   static Registry instance;
@@ -159,27 +159,22 @@ std::vector<ParameterRange> take_ranges(Json& rule, const char* name) {
 void register_algorithm(const Algorithm& algorithm) {
   std::string wrong = check(algorithm);
   std::lock_guard lock(registry().mutex);
-  const auto has_its_name = [&](const Algorithm& other) {
-    return std::string_view(other.name) == algorithm.name;
+  const auto has_its_name = [&](const Algorithm* other) {
+    return std::string_view(other->name) == algorithm.name;
   };
-  if (wrong.empty() &&
-      (std::any_of(std::begin(kAlgorithms), std::end(kAlgorithms),
-                   [&](const Algorithm* other) { return has_its_name(*other); }) ||
-       std::any_of(registry().added.begin(), registry().added.end(), has_its_name))) {
+  if (wrong.empty() && std::ranges::any_of(registry().all, has_its_name)) {
     wrong = "there is an algorithm of this name; choose another";
   }
   if (!wrong.empty()) {
     throw std::invalid_argument(
         fmt::format("register_algorithm(\"{}\"): {}", algorithm.name ? algorithm.name : "", wrong));
   }
-  registry().added.push_back(algorithm);
+  registry().all.push_back(&registry().added.emplace_back(algorithm));
 }
 
 std::vector<const Algorithm*> algorithms() {
-  std::vector<const Algorithm*> all(std::begin(kAlgorithms), std::end(kAlgorithms));
   std::lock_guard lock(registry().mutex);
-  for (const Algorithm& algorithm : registry().added) all.push_back(&algorithm);
-  return all;
+  return registry().all;
 }
 
 std::string normalized_name(std::string name) {
@@ -273,7 +268,7 @@ ShardRule make_shard_rule(const std::string& text, size_t shard_size, size_t sha
   ShardRule rule;
   rule.algorithm = choice.algorithm;
   if (choice.options.has("backup_workers")) {
-    rule.backups = std::min(choice.options.whole("backup_workers"), kMostBackups);
+    rule.backups = std::clamp(choice.options.whole("backup_workers"), int64_t{0}, kMostBackups);
   }
   if (optimizer.use_ema) rule.average.emplace(optimizer, untrained, shard_offset);
   optimizer.use_ema = false;

@@ -7,7 +7,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "client/exchange_machine.h"
@@ -51,12 +50,6 @@ class ParameterClient {
   void exchange(const wire::PushHeader& header, const wire::ShardMap::Part& part,
                 std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into,
                 std::span<const int64_t> base_versions, core::Reply<Status> done);
-  // The same, of all shards.
-  void exchange(const wire::PushHeader& header, std::shared_ptr<const core::AlignedBuffer> update,
-                std::span<float> into, std::span<const int64_t> base_versions,
-                core::Reply<Status> done) {
-    exchange(header, shard_map().whole(), std::move(update), into, base_versions, std::move(done));
-  }
   // Sets all parameters before the first push. Answers as pull(). `values` as `update` above.
   void assign(std::shared_ptr<const core::AlignedBuffer> values, core::Reply<Status> done);
   // The versions that were last pulled, by shard. Not while a call is under way.

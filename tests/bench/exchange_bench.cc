@@ -71,7 +71,8 @@ class ExchangeClient {
     wire::PushHeader header;
     header.id = {0, 1, ++sequence_};
     check(await_status([&](auto reply) {
-      client_->exchange(header, update_, values_.span(), {}, std::move(reply));
+      client_->exchange(header, client_->shard_map().whole(), update_, values_.span(), {},
+                        std::move(reply));
     }));
   }
 

@@ -40,7 +40,7 @@ class ParameterClientTest : public testing::Test {
   void start_exchange(const wire::PushHeader& header = {}, float value = 1,
                       std::span<const int64_t> base_versions = {}) {
     end_.reset();
-    client_->exchange(header, update(value), values_, base_versions,
+    client_->exchange(header, client_->shard_map().whole(), update(value), values_, base_versions,
                       [this](Status status) { end_ = std::move(status); });
   }
   Status wait(core::Duration most = 1h) {
@@ -227,7 +227,7 @@ TEST_F(ParameterClientTest, TheNextExchangeMayBeginInTheAnswerToThisOne) {
   std::function<void(Status)> next = [&](const Status& status) {
     EXPECT_TRUE(status.ok());
     if (++exchanges == 1000) return;
-    client_->exchange({}, update(1), values_, {}, next);
+    client_->exchange({}, client_->shard_map().whole(), update(1), values_, {}, next);
   };
   client_->pull(values_, next);
   EXPECT_EQ(exchanges, 1000);
@@ -349,8 +349,9 @@ TEST(ParameterClientThreadsTest, AnswersAndStopsMayComeFromAnywhere) {
       }
     });
     for (int i = 0; i < 20; ++i) {
-      const Status status = await_status(
-          [&](auto reply) { client.exchange({}, update, values, {}, std::move(reply)); });
+      const Status status = await_status([&](auto reply) {
+        client.exchange({}, client.shard_map().whole(), update, values, {}, std::move(reply));
+      });
       EXPECT_TRUE(status.ok() || status.code() == StatusCode::kCancelled) << status;
       ended_well += status.ok() ? 1 : 0;
       values[0] = 0;  // the buffer is the test's again

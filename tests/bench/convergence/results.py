@@ -110,9 +110,12 @@ def make_all(results, runs, parallel=1, say=print):
         nonlocal done, failed
         with lock:
             share = shares.pop()
-        said = results.make(*run, share)
+        try:
+            said = results.make(*run, share)
+        finally:
+            with lock:
+                shares.append(share)
         with lock:
-            shares.append(share)
             done += 1
             failed += said.startswith("failed")
             left = (time.monotonic() - began) / done * (len(missing) - done)
@@ -120,8 +123,12 @@ def make_all(results, runs, parallel=1, say=print):
             say(f"{done}/{len(missing)} {job.name(*which)}: {said}; {left / 60:.0f} min left")
 
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
-        for one in [pool.submit(make, run) for run in missing]:
-            one.result()
+        try:
+            for one in [pool.submit(make, run) for run in missing]:
+                one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # nobody waits for what has not begun
+            raise
     return failed
 
 
