@@ -20,6 +20,13 @@ void write(Json& json, const T& value) {
 }
 void write(Json& json, const Word& value) { json = value.view(); }
 
+template <typename T>
+T value_of(const Options& options, const std::string& name) {
+  const OptionValue value = options.get(name);
+  if (const T* asked_for = std::get_if<T>(&value)) return *asked_for;
+  wrong(name, fmt::format("the option is {}, not {}", expected_type(value), expected_type(T{})));
+}
+
 }  // namespace
 
 const char* expected_type(const OptionValue& value) {
@@ -55,6 +62,13 @@ OptionValue Options::get(const std::string& name) const {
   const OptionSpec* spec = find(name);
   if (spec == nullptr) wrong(name, "the algorithm has no such option");
   return spec->fallback;
+}
+
+bool Options::flag(const std::string& name) const { return value_of<bool>(*this, name); }
+int64_t Options::whole(const std::string& name) const { return value_of<int64_t>(*this, name); }
+double Options::real(const std::string& name) const { return value_of<double>(*this, name); }
+std::string Options::word(const std::string& name) const {
+  return std::string(value_of<Word>(*this, name).view());
 }
 
 bool operator==(const Options& a, const Options& b) {

@@ -56,11 +56,14 @@ std::string usage(const CLI::App& app, const std::string& name) {
   return text + "\n";
 }
 
-// "  COMMAND      what it does", which stays as it is where there is room. Else what it does has a
-// line of its own, and the command goes on behind a backslash, as shells read it.
+// "  COMMAND      what it does", which stays as it is where there is room. Else what it does goes
+// on below where it begins, if that is near; or it has a line of its own, and the command goes on
+// behind a backslash, as shells read it.
 std::string example(const std::string& line, size_t width) {
   if (line.size() <= width) return line;
   const size_t gap = line.find("   ", line.find_first_not_of(' '));
+  const size_t what = gap == std::string::npos ? gap : line.find_first_not_of(' ', gap);
+  if (what < kColumn) return line.substr(0, what) + wrapped(line.substr(what), what, width, what);
   std::string text = "  " + wrapped(line.substr(0, gap), 6, width - 2, 2);
   for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 3)) {
     text.insert(at, " \\");

@@ -150,7 +150,8 @@ void Driver::leave(const wire::LeaveRequest& request, core::Reply<Status> reply)
         member->second.name.role == wire::Role::kServer) {
       leaving_.push_back({request, std::move(reply)});
       stop_and_keep(
-          fmt::format("{} was {}", member->second.name.to_string(), request.status.message()));
+          fmt::format("{} was {}", member->second.name.to_string(), request.status.message()),
+          kKeeping);
       return changed();
     }
     // First the event, then the answer: a launcher must know why before the process is gone.

@@ -148,11 +148,15 @@ Status Coordinator::may_have(int64_t workers) const {
 
 Status Coordinator::scale(int64_t workers, TimePoint now) {
   SLUICE_RETURN_IF_ERROR(may_have(workers));
-  workers_wanted_ = static_cast<int>(workers);
-  if (live(Role::kWorker) >= workers_wanted_) gathering_ = false;
+  set_workers_wanted(static_cast<int>(workers), now);
   happened(WorkersWanted{workers_wanted_}, now);
-  say_waits(now);
   return ok_status();
+}
+
+void Coordinator::set_workers_wanted(int workers, TimePoint now) {
+  workers_wanted_ = workers;
+  if (live(Role::kWorker) >= workers_wanted_) gathering_ = false;
+  say_waits(now);
 }
 
 void Coordinator::set_knobs(const wire::Knobs& knobs, TimePoint now) {

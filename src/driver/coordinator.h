@@ -93,6 +93,8 @@ class Coordinator {
   // those of may_have().
   Status scale(int64_t workers, core::TimePoint now);
   int workers_wanted() const { return workers_wanted_; }
+  // So many there will be, says whoever starts them: nobody else is waited for.
+  void set_workers_wanted(int workers, core::TimePoint now);
   // The job is about to be stopped: workers are told to end what they push and to leave, and no
   // partition is given to anybody any more.
   void drain(const std::string& reason, core::TimePoint now);
@@ -207,6 +209,7 @@ class Coordinator {
   WaitsFor waits_for(core::TimePoint now) const;
   WaitsFor missing_members() const;
   WaitsFor members_waited_for() const;
+  core::TimePoint given_up_at(const Member& member) const;
   std::string name_of(const Member& member) const;
   std::string how_to_start(const std::string& roles) const;
   std::string whom_idle_workers_wait_for() const;

@@ -96,16 +96,21 @@ WaitsFor Coordinator::members_waited_for() const {
     }
     waits.whom += fmt::format("{}{}, which {}", waits.whom.empty() ? "" : "; ", name_of(member),
                               member.named_because);
-    if (named > 1) continue;
+    // Of those that are given up at some time, the first; they are what the others wait for.
+    const TimePoint until = given_up_at(member);
+    if (named > 1 && (waits.until || until == TimePoint::max())) continue;
     waits.seen = member.last_heard;
     waits.where = core::to_text(member.name.process);
-    if (member.last_heard + kSilent <= last_event_) {
-      waits.until = member.last_heard + timeout_of(member);
-    } else if (member.waiting_for.empty() && may_stall(member)) {
-      waits.until = member.last_progress + options_.stall_timeout;
-    }
+    if (until != TimePoint::max()) waits.until = until;
   }
   return waits;
+}
+
+// Of a member that is silent or stands still; never: of one that itself waits for somebody.
+TimePoint Coordinator::given_up_at(const Member& member) const {
+  if (member.last_heard + kSilent <= last_event_) return member.last_heard + timeout_of(member);
+  const bool stands = member.waiting_for.empty() && may_stall(member);
+  return stands ? member.last_progress + options_.stall_timeout : TimePoint::max();
 }
 
 std::string Coordinator::whom_idle_workers_wait_for() const {

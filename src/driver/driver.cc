@@ -14,8 +14,6 @@ namespace {
 // How long members may take to leave: when everything is trained, and when a person may be waiting.
 constexpr core::Duration kLeaving = std::chrono::seconds(5);
 constexpr core::Duration kLeavingSoon = std::chrono::milliseconds(1500);
-// How long a job that is stopped may take until its parameters are read.
-constexpr core::Duration kKeeping = std::chrono::seconds(5);
 // Of it, how long workers may take to end their pushes (LeaseMachine::kDrainTime and the way).
 constexpr core::Duration kDraining = std::chrono::milliseconds(1500);
 
@@ -122,7 +120,7 @@ void Driver::start(core::UniqueFunction<void(Result<JobResult>)> done) {
 void Driver::stop(const std::string& reason) {
   strand_->post([this, reason] {
     if (may_keep()) {
-      stop_and_keep(reason);
+      stop_and_keep(reason, kKeeping);
     } else {
       fail(cancelled(reason));
     }
@@ -141,6 +139,13 @@ void Driver::abort(const std::string& reason) {
 void Driver::process_ended(int64_t pid, const std::string& fate) {
   strand_->post([this, pid, fate] {
     coordinator_.process_ended(world_.process().host, pid, fate, world_.now());
+    changed();
+  });
+}
+
+void Driver::workers_wanted(int workers) {
+  strand_->post([this, workers] {
+    coordinator_.set_workers_wanted(workers, world_.now());
     changed();
   });
 }
@@ -272,10 +277,13 @@ bool Driver::may_keep() const {
 
 // First the workers end what they push, so that each push is in all shards or in none. Then the
 // parameters are read, and then everybody is told: the servers are needed until then.
-void Driver::stop_and_keep(const std::string& reason) {
-  if (!stopping_.empty()) return;
+void Driver::stop_and_keep(const std::string& reason, core::Duration within) {
+  if (!stopping_.empty()) {  // somebody else may have less patience
+    stop_by_ = std::min(stop_by_, world_.now() + within);
+    return;
+  }
   stopping_ = reason;
-  stop_by_ = world_.now() + kKeeping;
+  stop_by_ = world_.now() + within;
   if (stage_ == Stage::kCollecting) return;
   drained_by_ = world_.now() + kDraining;
   coordinator_.drain(reason, world_.now());

@@ -54,6 +54,11 @@ struct DriverOptions {
   std::string dataset{}, model{};  // by name, for people
 };
 
+// How long a job that is stopped may take until its parameters are read: by a signal, after which
+// whoever sent it may kill (Docker after 10 s), and by a command.
+inline constexpr core::Duration kKeeping = std::chrono::seconds(5);
+inline constexpr core::Duration kKeepingPatiently = std::chrono::seconds(60);
+
 class Driver final : public wire::ControlService {
  public:
   // `records`: the training set. `parameters`: the initial values. Throws std::invalid_argument for
@@ -75,6 +80,8 @@ class Driver final : public wire::ControlService {
   void abort(const std::string& reason);
   // A process that the caller had started has ended; see Coordinator.
   void process_ended(int64_t pid, const std::string& fate);
+  // So many workers the caller keeps running; see Coordinator.
+  void workers_wanted(int workers);
   // Where members that are missing are to be sent, for people: "hosta:7070".
   void listens_at(const std::string& address);
   // Reads the parameters as they are now, while the job trains.
@@ -148,7 +155,7 @@ class Driver final : public wire::ControlService {
   void end(Result<JobResult> result);
   bool may_end() const;
   void all_left();
-  void stop_and_keep(const std::string& reason);
+  void stop_and_keep(const std::string& reason, core::Duration within);
   bool is_drained() const;
   void keep();
   void end_keeping();

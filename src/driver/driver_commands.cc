@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/cores.h"
 #include "core/process_info.h"
 #include "driver/driver.h"
 #include "driver/knobs.h"
@@ -21,6 +22,8 @@ constexpr Verb kVerbs[] = {
     {"stop", 0}, {"pause", 0}, {"resume", 0}, {"set", 2}, {"scale", 1},
 };
 constexpr const char* kWorkersAre = "workers=";
+// More are a slip of the finger: they would only wait for one another.
+constexpr int kMostPerCore = 64;
 
 }  // namespace
 
@@ -61,7 +64,7 @@ Result<std::string> Driver::obey_stop(const std::string& by, bool ends) {
   if (ends) return std::string("the job is about to end by itself");
   const std::string reason = "the driver was stopped by " + by;
   if (may_keep()) {
-    stop_and_keep(reason);
+    stop_and_keep(reason, kKeepingPatiently);
     return std::string("stopping: the workers end what they push, and what was learned is saved");
   }
   fail(cancelled(reason));
@@ -111,13 +114,27 @@ Result<std::string> Driver::obey_scale(const std::string& argument, const std::s
     return invalid_argument(fmt::format("scale: expected workers=N, got \"{}\"", argument));
   }
   const int before = coordinator_.workers_wanted();
-  if (workers == before) return fmt::format("workers are {} already", before);
+  const int missing = before - coordinator_.live(wire::Role::kWorker);
+  if (workers == before && missing <= 0) return fmt::format("workers are {} already", before);
   SLUICE_RETURN_IF_ERROR(coordinator_.may_have(workers).with_context("scale"));
   if (workers > before) {
+    const int most = std::max(options_.workers, kMostPerCore * core::available_cores());
+    if (options_.max_workers == 0 && workers > most) {
+      return invalid_argument(fmt::format(
+          "scale: expected at most {} worker(s), {} for each core of this machine, got {}; start "
+          "the job with --max-workers {} if you mean it",
+          most, kMostPerCore, workers, workers));
+    }
     const int members = static_cast<int>(workers) + options_.servers;
     SLUICE_RETURN_IF_ERROR(core::check_limits(members).with_context("scale"));
   }
   SLUICE_RETURN_IF_ERROR(coordinator_.scale(workers, world_.now()).with_context("scale"));
+  if (workers == before) {
+    return fmt::format(
+        "workers are {} already, of which {} {} missing: whoever has been given up is started "
+        "again, others are on their way",
+        before, missing, missing == 1 ? "is" : "are");
+  }
   tell({"workers", fmt::format("{}", before), fmt::format("{}", workers), by});
   return fmt::format(
       "workers: {}, before {}; {}", workers, before,

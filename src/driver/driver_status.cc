@@ -79,6 +79,8 @@ JobStatus Driver::job_status() const {
   job.total_samples = job.records * job.epochs;
   for (const int64_t pushes : options_.pushes) job.total_updates += pushes;
   coordinator_.add_status(status, now);
+  // What people have stopped has not failed.
+  if (job.phase == "failed" && failure_.code() == StatusCode::kCancelled) job.phase = "stopped";
   add_ledgers(status);
   add_gate(status);
   add_gain(status);

@@ -110,9 +110,11 @@ std::string to_text(const GainChanged& change);
 struct WaitsFor {
   std::string whom;
   core::TimePoint since{};                 // when that began
-  std::optional<core::TimePoint> until{};  // when it is given up
-  std::optional<core::TimePoint> seen{};   // when the first that is named was last heard of
-  std::string where{};                     // that one's process
+  // Of the first that is named and is given up at some time, or else of the first: when that is,
+  // when it was last heard of, and its process.
+  std::optional<core::TimePoint> until{};
+  std::optional<core::TimePoint> seen{};
+  std::string where{};
   std::string advice{};                    // what people can do
 };
 // "waiting 10 s for worker 2 of 3, which has not been heard of for some seconds (last seen 12 s

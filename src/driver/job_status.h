@@ -16,7 +16,7 @@ struct JobStatus {
   struct Job {
     std::string number;  // what its members name it by
     // "waiting for servers", "training", "paused", "stopping", "reading the result", "done",
-    // "failed"
+    // "failed", "stopped"
     std::string phase;
     std::string dataset, model, trainer, optimizer;  // by name; empty: not known
     std::string host;                                // the driver's

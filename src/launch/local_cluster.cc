@@ -10,6 +10,12 @@
 
 namespace sluice::launch {
 
+namespace {
+
+pid_t pid_of(const driver::MemberName& member) { return static_cast<pid_t>(member.process.pid); }
+
+}  // namespace
+
 LocalCluster::LocalCluster(LocalClusterOptions options, SocketFolder folder)
     : options_(std::move(options)),
       folder_(std::move(folder)),
@@ -92,6 +98,7 @@ void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
   }
   const int index = it->second;
   workers_.erase(it);
+  unheard_.erase(ended.pid);
   // While the job goes on, exit status 0 is a death like any other: something in the program has
   // called exit(). Whoever the same signal has ended is not to be replaced.
   if (!ending_ && !stop_.stop_requested()) worker_ended(index, ended);
@@ -99,6 +106,7 @@ void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
 
 void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
   const bool refused = refused_.erase(ended.pid) > 0;
+  const auto said = last_words_.extract(ended.pid);
   if (leaving_.erase(ended.pid) > 0) {
     start_missing();
   } else if (restarts_ < options_.max_restarts && !refused) {
@@ -108,11 +116,11 @@ void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
     const Status started = start_worker(index);
     if (!started.ok()) SLUICE_LOG(error, "{}", started.message());
   } else {
-    --wanted_;
+    want(wanted_ - 1);
   }
   if (workers_.empty()) {
     driver_->abort(fmt::format("every worker is gone; the last one, worker {} (pid {}), {}", index,
-                               ended.pid, ended.fate));
+                               ended.pid, said.empty() ? ended.fate : said.mapped()));
   }
 }
 
@@ -120,6 +128,8 @@ void LocalCluster::on_event(const driver::JobEvent& event) {
   if (std::holds_alternative<driver::JobEnding>(event.what) ||
       std::holds_alternative<driver::JobStopping>(event.what)) {
     strand_->post([this] { ending_ = true; });
+  } else if (const auto* joined = std::get_if<driver::MemberJoined>(&event.what)) {
+    strand_->post([this, pid = pid_of(joined->who)] { unheard_.erase(pid); });
   } else if (const auto* ended = std::get_if<driver::MemberEnded>(&event.what)) {
     strand_->post([this, ended = *ended] { member_ended(ended); });
   } else if (const auto* wanted = std::get_if<driver::WorkersWanted>(&event.what)) {
@@ -129,7 +139,11 @@ void LocalCluster::on_event(const driver::JobEvent& event) {
 
 void LocalCluster::scale(int workers) {
   if (ending_ || stop_.stop_requested()) return;
-  wanted_ = workers;
+  want(workers);
+  for (const pid_t pid : std::exchange(unheard_, {})) {  // another comes in its place
+    leaving_.insert(pid);
+    children_.kill(pid);
+  }
   std::map<int, pid_t> staying;  // by index
   for (const auto& [pid, index] : workers_) {
     if (!leaving_.contains(pid)) staying.emplace(index, pid);
@@ -141,6 +155,12 @@ void LocalCluster::scale(int workers) {
   start_missing();
 }
 
+// What there shall be is known here: a worker that nobody replaces is not waited for.
+void LocalCluster::want(int workers) {
+  wanted_ = workers;
+  driver_->workers_wanted(workers);
+}
+
 // Not before those that leave are gone, in whose place they come: the job may not have more.
 void LocalCluster::start_missing() {
   std::set<int> taken;
@@ -149,17 +169,24 @@ void LocalCluster::start_missing() {
     if (taken.contains(index)) continue;
     if (const Status started = start_worker(index); !started.ok()) {
       SLUICE_LOG(error, "{}", started.message());
-      wanted_ = static_cast<int>(workers_.size());
+      want(static_cast<int>(workers_.size()));
     }
   }
 }
 
 void LocalCluster::member_ended(const driver::MemberEnded& ended) {
-  const auto pid = static_cast<pid_t>(ended.who.process.pid);
+  const pid_t pid = pid_of(ended.who);
   if (!workers_.contains(pid)) return;
+  if (ended.how == driver::MemberEnded::How::kUnheard) unheard_.insert(pid);
   if (ended.how == driver::MemberEnded::How::kRefused) refused_.insert(pid);
+  if (ended.how == driver::MemberEnded::How::kRefused ||
+      ended.how == driver::MemberEnded::How::kGaveUp) {
+    last_words_[pid] = ended.fate;
+  }
   // Where it was not asked to by us, somebody wants one worker less.
-  if (ended.how == driver::MemberEnded::How::kDrained && leaving_.insert(pid).second) --wanted_;
+  if (ended.how == driver::MemberEnded::How::kDrained && leaving_.insert(pid).second) {
+    want(wanted_ - 1);
+  }
   if (ended.how == driver::MemberEnded::How::kStuck) children_.kill(pid);
 }
 

@@ -44,7 +44,8 @@ class LocalCluster {
   // nobody is left to do the work. Returns when all have been started, or one could not be.
   Status start(const std::string& driver_address, driver::Driver& driver, std::stop_token stop);
   // What happens in the job: nobody is replaced when it ends, whoever is stuck is killed; when more
-  // workers are wanted, they are started, and when fewer are, the last ones are asked to make room.
+  // workers are wanted, they are started, also for those that the job has given up, and when fewer
+  // are, the last ones are asked to make room. The driver is told how many there shall be.
   void on_event(const driver::JobEvent& event);
   // Asks the children to end; stop() waits for that, and kills them after `grace`. Nobody is
   // replaced any more.
@@ -61,6 +62,7 @@ class LocalCluster {
   void worker_ended(int index, const ChildProcesses::Ended& ended);
   void member_ended(const driver::MemberEnded& ended);
   void scale(int workers);
+  void want(int workers);
   void start_missing();
 
   const LocalClusterOptions options_;
@@ -73,6 +75,8 @@ class LocalCluster {
   std::map<pid_t, int> workers_;  // running, with their index
   std::set<pid_t> refused_;       // another of their kind would be too
   std::set<pid_t> leaving_;       // asked to make room: they are not replaced
+  std::set<pid_t> unheard_;       // run, but the job has given them up
+  std::map<pid_t, std::string> last_words_;  // "gave up: ..." of those that are about to end
   int restarts_ = 0;
   bool ending_ = false;
   ChildProcesses children_;

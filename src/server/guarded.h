@@ -20,6 +20,8 @@ auto guarded(const char* what, Call call) -> decltype(call()) {
                   std::string(what) + ": the server is out of memory");
   } catch (const std::exception& error) {
     return internal_error(std::string(what) + ": " + error.what());
+  } catch (...) {  // a program's own rule may throw anything
+    return internal_error(std::string(what) + ": something was thrown that is no std::exception");
   }
 }
 

@@ -6,9 +6,11 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -422,11 +424,25 @@ static std::string of_others(const std::string& name, const std::string& trainer
   return "no trainer has such an option";
 }
 
+// What somebody may have meant by this trainer's name: one that it has elsewhere, without the
+// "Trainer" of Dist-Keras' classes, or misspelt.
+static std::string trainer_meant(std::string name, const std::vector<std::string>& names) {
+  static const std::map<std::string, std::string> kElsewhere = {
+      {"fedavg", "local_sgd"}, {"fed_avg", "local_sgd"}, {"easgd", "aeasgd"},
+      {"fedadam", "fedopt"},   {"fedyogi", "fedopt"},    {"fedadagrad", "fedopt"},
+      {"sync", "synchronous"}, {"async", "async_sgd"}};
+  constexpr std::string_view kTrainer = "trainer";
+  if (name.ends_with(kTrainer)) name.resize(name.size() - kTrainer.size());
+  if (name.ends_with("_")) name.pop_back();
+  if (const auto known = kElsewhere.find(name); known != kElsewhere.end()) return known->second;
+  return core::nearest(name, names);
+}
+
 algorithm::Choice algorithm_of(const JobConfig& config) {
   const auto names = algorithm::algorithm_names();
   const std::string lower = algorithm::normalized_name(config.trainer);
   if (std::find(names.begin(), names.end(), lower) == names.end()) {
-    const std::string meant = core::nearest(lower, names);
+    const std::string meant = trainer_meant(lower, names);
     throw InvalidField(
         "trainer", fmt::format("unknown trainer \"{}\": {}", config.trainer,
                                meant.empty() ? fmt::format("use one of {}", fmt::join(names, ", "))

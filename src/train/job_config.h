@@ -198,7 +198,8 @@ void visit_fields(Config& c, Visit visit) {
         [](const int& n) { return at_least<1>(n, "1"); });
   visit("max_staleness", c.max_staleness,
         Help{kCluster, "WINDOWS",
-             "how many windows a worker may be ahead of the slowest; 0: none; -1: any number"},
+             "how many windows a worker may be ahead of the slowest; 0: it is never ahead; "
+             "-1: without a bound (sluice ctl set max-staleness none)"},
         [](const int& n) { return at_least<-1>(n, "-1"); });
   visit("shards", c.shards,
         Help{kCluster, "NUMBER", "pieces of the parameters; 0: as few as keep each within 4 MiB"},

@@ -24,6 +24,8 @@ Status caught(F&& f) {
     return invalid_argument(error.what());
   } catch (const std::exception& error) {
     return internal_error(error.what());
+  } catch (...) {
+    return internal_error("something was thrown that is no std::exception");
   }
 }
 

@@ -163,6 +163,8 @@ TEST(OptionsTest, ANumberMayBeWholeWhereARealOneIsMeant) {
   EXPECT_EQ(options.whole("rounds"), 4);
   EXPECT_EQ(to_json(options).dump(), R"({"alpha":2.0,"rounds":4})");
   EXPECT_EQ(message_of([&] { options.set("rounds", 4.5); }), "rounds: expected a whole number");
+  EXPECT_EQ(message_of([&] { (void)options.real("rounds"); }),
+            "rounds: the option is a whole number, not a number");
 }
 
 }  // namespace

@@ -16,6 +16,12 @@ TEST(SuggestionTest, NothingIsSuggestedForWhatResemblesNothing) {
   EXPECT_EQ(nearest("x", {"save", "seed"}), "");
 }
 
+TEST(SuggestionTest, LettersThatChangedPlacesAreOneMistake) {
+  EXPECT_EQ(nearest("adga", {"dynsgd", "adag", "single"}), "adag");
+  EXPECT_EQ(nearest("rnu", {"run"}), "run");
+  EXPECT_EQ(nearest("unr", {"run"}), "") << "two of them";
+}
+
 // Nearly every name of a letter or two is two letters away from "-h".
 TEST(SuggestionTest, ShortNamesResembleOnlyThemselves) {
   const std::vector<std::string> flags = {"-h", "--help", "--epochs", "--shards", "--shuffle"};

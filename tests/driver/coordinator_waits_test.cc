@@ -181,6 +181,25 @@ TEST_F(CoordinatorWaitsTest, WhoeverWaitsForAServerThatIsSilentIsNotNamedBesideI
                                    "server 0, which has not been heard of for some seconds"));
 }
 
+// Worker 0 comes first, but it is worker 1 that all of it hangs on.
+TEST_F(CoordinatorWaitsTest, WhoeverIsGivenUpIsWhereTheDeadlineComesFrom) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10), b = join(wire::Role::kWorker, 11);
+  auto waiting = heartbeat_of(a, train(a));
+  waiting.waiting_for = "the answer of server 0, held until worker 1 has pushed";
+  beat(b, train(b));
+  const core::TimePoint heard = t;
+  coordinator.take_events();
+  advance(4s, {waiting});
+  const auto waits = of_kind<WaitsFor>(coordinator.take_events());
+  ASSERT_FALSE(waits.empty());
+  EXPECT_THAT(waits.back().whom, testing::StartsWith("worker 0, which waits for the answer"));
+  EXPECT_THAT(waits.back().whom, HasSubstr("worker 1, which has not been heard of"));
+  EXPECT_EQ(waits.back().where, "pid 11 on hosta");
+  EXPECT_EQ(waits.back().seen, heard);
+  EXPECT_EQ(waits.back().until, heard + options().lease_timeout);
+}
+
 TEST_F(CoordinatorWaitsTest, WhoeverHasNothingToDoIsNotStuck) {
   start();
   std::vector<std::pair<int64_t, wire::Lease>> holders;

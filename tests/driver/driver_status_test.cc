@@ -10,6 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 
 class DriverStatusTest : public DriverFixture {
  protected:
@@ -189,7 +190,6 @@ TEST_F(DriverStatusTest, ScalingIsToldToTheLauncherKeptAndShown) {
             "workers: 4, before 2, by sluice ctl (pid 9 on hosta)");
   EXPECT_EQ(status().job.workers, 4);
   EXPECT_EQ(status().changes.back().knob, "workers");
-  EXPECT_EQ(*command("scale", {"workers=4"}), "workers are 4 already");
   EXPECT_EQ(*command("scale", {"workers=1"}),
             "workers: 1, before 4; the last ones end what they push, and leave");
   EXPECT_EQ(command("scale", {"workers=5"}).status(),
@@ -202,6 +202,25 @@ TEST_F(DriverStatusTest, ScalingIsToldToTheLauncherKeptAndShown) {
               std::string("scale: expected workers=N, got \"") + wrong + "\"");
   }
   EXPECT_EQ(observer.all<WorkersWanted>().size(), 2u);
+}
+
+// Whoever starts them says how many there are; as many again brings back those that are missing.
+TEST_F(DriverStatusTest, WorkersThatAreGoneMayBeAskedForAgain) {
+  options.starts_workers = true;
+  options.workers = 2;
+  start();
+  join_worker();
+  driver->workers_wanted(1);
+  EXPECT_EQ(*command("scale", {"workers=1"}), "workers are 1 already");
+  EXPECT_EQ(*command("scale", {"workers=2"}), "workers: 2, before 1; the others are started");
+  EXPECT_EQ(*command("scale", {"workers=2"}),
+            "workers are 2 already, of which 1 is missing: whoever has been given up is started "
+            "again, others are on their way");
+  EXPECT_EQ(observer.all<WorkersWanted>().size(), 2u);
+  EXPECT_THAT(command("scale", {"workers=60000"}).status().message(),
+              MatchesRegex("scale: expected at most [0-9]+ worker.s., 64 for each core of this "
+                           "machine, got 60000; start the job with --max-workers 60000 if you "
+                           "mean it"));
 }
 
 TEST_F(DriverStatusTest, WhatMakesNoSenseIsRefusedAndChangesNothing) {
@@ -254,7 +273,7 @@ TEST_F(DriverStatusTest, StopEndsAJobThatKeepsNothing) {
   start();
   EXPECT_EQ(*command("stop"), "stopping: the job was started without --save and --report");
   EXPECT_EQ(*command("stop"), "the job is about to end by itself");
-  EXPECT_EQ(status().job.phase, "failed");
+  EXPECT_EQ(status().job.phase, "stopped");
   const auto& ended = end();
   EXPECT_EQ(ended.status(), cancelled("the driver was stopped by sluice ctl (pid 9 on hosta)"));
 }

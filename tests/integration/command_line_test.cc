@@ -72,6 +72,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"NegativeWindow", {"--window", "-3"}, "--window: expected at least 1"},
         Mistake{"UnknownTrainer", {"--trainer", "spark"}, "use one of adag, downpour, dynsgd"},
         Mistake{"MisspeltTrainer", {"--trainer", "DOWNPOURS"}, "did you mean downpour?"},
+        Mistake{"TrainerOfDistKeras", {"--trainer", "EnsembleTrainer"}, "did you mean ensemble?"},
+        Mistake{"TrainerOfAnotherName", {"--trainer", "FedAvg"}, "did you mean local_sgd?"},
         Mistake{"OptionOfAnotherTrainer",
                 {"--trainer", "adag", "--moving-rate", "0.3"},
                 "adag has no such option; these trainers do: aeasgd, eamsgd"},

@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "algorithm/algorithm.h"
 #include "tests/support/process.h"
 
 namespace sluice {
@@ -55,6 +56,16 @@ TEST(HelpTest, IsThereUnderEveryName) {
 TEST(HelpTest, ListsEveryCommand) {
   const std::string help = told({"--help"});
   for (const std::string& command : kCommands) EXPECT_THAT(help, HasSubstr("\n  " + command + " "));
+}
+
+TEST(HelpTest, SaysWhatEachTrainerDoes) {
+  const std::string help = told({"help", "train"});
+  const size_t at = help.find("\nTrainers; begin with adag.");
+  ASSERT_NE(at, std::string::npos) << help;
+  for (const algorithm::Algorithm* algorithm : algorithm::algorithms()) {
+    EXPECT_NE(help.find(std::string("\n  ") + algorithm->name + " ", at), std::string::npos)
+        << algorithm->name;
+  }
 }
 
 TEST(HelpTest, IsEnoughToGetGoing) {

@@ -14,6 +14,7 @@
 #include <future>
 #include <iostream>
 
+#include "driver/job_status.h"
 #include "tests/support/local_job.h"
 #include "tests/support/process.h"
 #include "tests/support/update_rules.h"
@@ -117,10 +118,10 @@ class LocalClusterTest : public testing::Test {
   bool over() { return end_.wait_for(0s) == std::future_status::ready; }
   std::string abort_reason() { return end_.get().message(); }
   // As the driver does, of the only process that runs.
-  static driver::JobEvent ended(driver::MemberEnded::How how) {
+  static driver::JobEvent ended(driver::MemberEnded::How how, const std::string& fate = "") {
     core::ProcessFacts process = core::real_world().process();
     process.pid = running().front();
-    return {core::real_world().now(), driver::MemberEnded{{.process = process}, how, "", -1}};
+    return {core::real_world().now(), driver::MemberEnded{{.process = process}, how, fate, -1}};
   }
 
   // What happens in the job is for the cluster too.
@@ -321,6 +322,58 @@ TEST_F(LocalClusterTest, AWorkerThatIsOnlyUnheardIsLeftAlone) {
   cluster->on_event(ended(driver::MemberEnded::How::kLeft));
   usleep(50000);
   EXPECT_THAT(running(), testing::ElementsAre(sleeper));
+}
+
+TEST_F(LocalClusterTest, WhatTheLastWorkerGaveUpForIsWhatTheJobEndsWith) {
+  const auto cluster = make(0, 1, 0);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  cluster->on_event(ended(driver::MemberEnded::How::kGaveUp, "gave up: exchange: no such rule"));
+  kill(running().front(), SIGKILL);
+  EXPECT_THAT(abort_reason(),
+              testing::MatchesRegex("every worker is gone; the last one, worker 0 .pid [0-9]+., "
+                                    "gave up: exchange: no such rule"));
+}
+
+// It is left alone until somebody asks for as many as there were; not if it is back by then.
+TEST_F(LocalClusterTest, WhoeverWasGivenUpIsReplacedWhenScaled) {
+  const auto cluster = make(0, 1, 0);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  const pid_t sleeper = running().front();
+  const driver::JobEvent unheard = ended(driver::MemberEnded::How::kUnheard);
+  const driver::JobEvent wanted{core::real_world().now(), driver::WorkersWanted{1}};
+  cluster->on_event(unheard);
+  const auto& who = std::get<driver::MemberEnded>(unheard.what).who;
+  cluster->on_event({core::real_world().now(), driver::MemberJoined{who, ""}});
+  cluster->on_event(wanted);
+  usleep(50000);
+  EXPECT_THAT(running(), testing::ElementsAre(sleeper));
+  kill(sleeper, SIGSTOP);
+  cluster->on_event(unheard);
+  cluster->on_event(wanted);
+  ASSERT_TRUE(wait_until([&] { return starts() == "00"; }));
+  EXPECT_NE(running().front(), sleeper);
+  EXPECT_FALSE(over());
+}
+
+TEST_F(LocalClusterTest, TheDriverKnowsHowManyWorkersAreKeptRunning) {
+  const auto cluster = make(0, 3, 0);
+  start(*cluster, "none ends");
+  ASSERT_TRUE(wait_until([&] { return starts() == "012"; }));
+  const auto workers = [&] {
+    std::promise<int> answer;
+    driver_->status({}, [&](const Result<wire::StatusReply>& reply) {
+      answer.set_value(driver::parse_job_status(reply->json)->job.workers);
+    });
+    return answer.get_future().get();
+  };
+  kill(running().front(), SIGKILL);  // nobody replaces it
+  EXPECT_TRUE(wait_until([&] { return workers() == 2; }));
+  cluster->on_event(ended(driver::MemberEnded::How::kDrained));
+  EXPECT_TRUE(wait_until([&] { return workers() == 1; }));
+  cluster->on_event({core::real_world().now(), driver::WorkersWanted{4}});
+  EXPECT_TRUE(wait_until([&] { return workers() == 4; }));
 }
 
 // What one cannot do, another of its kind could not either.

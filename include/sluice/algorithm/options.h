@@ -25,8 +25,9 @@ namespace sluice::algorithm {
 class Word {
  public:
   constexpr Word() = default;
-  constexpr Word(const char* text) : Word(std::string_view(text)) {}  // NOLINT: likewise
-  constexpr Word(std::string_view text) {  // NOLINT: meant to be implicit
+  constexpr Word(const char* text)
+      : Word(std::string_view(text)) {}    // NOLINT: meant to be implicit
+  constexpr Word(std::string_view text) {  // NOLINT: likewise
     size_t n = 0;
     for (const char c : text.substr(0, text_.size())) text_[n++] = c;
   }
@@ -71,15 +72,13 @@ class Options {
   void set(const std::string& name, const OptionValue& value);
 
   // The value of an option, or its default. All throw std::invalid_argument for an option that
-  // there is not, and std::bad_variant_access for one of another type than is asked for.
+  // there is not, and for one of another type than is asked for.
   bool has(const std::string& name) const { return find(name) != nullptr; }
   OptionValue get(const std::string& name) const;
-  bool flag(const std::string& name) const { return std::get<bool>(get(name)); }
-  int64_t whole(const std::string& name) const { return std::get<int64_t>(get(name)); }
-  double real(const std::string& name) const { return std::get<double>(get(name)); }
-  std::string word(const std::string& name) const {
-    return std::string(std::get<Word>(get(name)).view());
-  }
+  bool flag(const std::string& name) const;
+  int64_t whole(const std::string& name) const;
+  double real(const std::string& name) const;
+  std::string word(const std::string& name) const;
 
   friend bool operator==(const Options& a, const Options& b);
 

@@ -21,6 +21,7 @@
 
 namespace sluice::algorithm {
 
+// What is known of a push as it is applied to a shard.
 struct PushContext {
   int64_t version = 0;  // pushes that the shard had counted before this one
   // Pushes of others, in the values that this one is applied to, since those that its window began
