@@ -43,6 +43,7 @@ ExchangeMachine::Actions ExchangeMachine::start(TimePoint now) {
   SLUICE_CHECK(idle()) << "an exchange is under way";
   running_ = true;
   said_ = Said::kNothing;
+  suspension_ = {};
   for (Server& server : servers_) {
     server.last_heard = now;
     server.last_failure = ok_status();
@@ -58,10 +59,17 @@ ExchangeMachine::Actions ExchangeMachine::start(TimePoint now) {
   return actions;
 }
 
+// First of all in every event of an exchange.
+void ExchangeMachine::excuse(TimePoint now) {
+  if (!suspension_.is_over(now)) return;
+  for (Server& server : servers_) server.last_heard = now;
+}
+
 ExchangeMachine::Actions ExchangeMachine::answered(int index, const Status& status, TimePoint now) {
   Shard& shard = shards_[static_cast<size_t>(index)];
   Server& server = server_of(index);
   SLUICE_CHECK(shard.state == State::kInFlight) << "shard " << index << " was not asked for";
+  excuse(now);
   std::erase(server.in_flight, index);
   --in_flight_;
   Actions actions;
@@ -82,6 +90,7 @@ ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status
   server.pinging = false;
   Actions actions;
   if (!running_) return actions;
+  excuse(now);
   if (status.ok()) {
     server.last_heard = now;
     hold(server, held_for, actions);
@@ -104,7 +113,9 @@ void ExchangeMachine::hold(Server& server, const std::string& held_for, Actions&
 
 ExchangeMachine::Actions ExchangeMachine::time(TimePoint now) {
   Actions actions;
-  if (running_) advance(now, actions);
+  if (!running_) return actions;
+  excuse(now);
+  advance(now, actions);
   return actions;
 }
 
@@ -184,6 +195,7 @@ void ExchangeMachine::advance(TimePoint now, Actions& actions) {
   if (unfinished_ == 0) return finish(ok_status(), actions);
   start_queued(now, actions);
   actions.wake = next_event();
+  if (actions.wake) suspension_.expect(*actions.wake);
 }
 
 void ExchangeMachine::requeue_due(TimePoint now) {

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "client/retry_machine.h"
+#include "client/suspension.h"
 #include "core/clock.h"
 #include "core/rng.h"
 #include "sluice/status.h"
@@ -98,6 +99,7 @@ class ExchangeMachine {
   void retry(int shard, core::TimePoint now);
   void fail(Status status, Actions& actions);
   void hold(Server& server, const std::string& held_for, Actions& actions);
+  void excuse(core::TimePoint now);
   // Adds the actions that follow from the present state.
   void advance(core::TimePoint now, Actions& actions);
   void start_queued(core::TimePoint now, Actions& actions);
@@ -118,6 +120,7 @@ class ExchangeMachine {
   std::set<std::pair<core::TimePoint, int>> waiting_;  // shards to be repeated, and when
   int unfinished_ = 0;                                 // shards
   int in_flight_ = 0;
+  Suspension suspension_;
   bool running_ = false;
   std::optional<Status> failure_;  // what the exchange ends with when nothing is in flight
   enum class Said { kNothing, kOverdue, kHeld, kFailed } said_ = Said::kNothing;

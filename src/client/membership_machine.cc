@@ -71,12 +71,18 @@ Actions MembershipMachine::join_answered(const Result<Joined>& reply, TimePoint 
   return end(why.code() == StatusCode::kCancelled ? Ending::kAborted : Ending::kRefused, why);
 }
 
+// First of all in every event of a member.
+void MembershipMachine::excuse(TimePoint now) {
+  if (suspension_.is_over(now)) last_answer_ = now;
+}
+
 Actions MembershipMachine::send_heartbeat(TimePoint now) {
   asked_ = true;
   asked_at_ = now;
   Actions actions;
   // Well below any lease: a call that hangs must leave time for another.
   actions.heartbeat = core::bounded(times_.interval) * 5 / 2;
+  suspension_.expect(now + *actions.heartbeat);
   return actions;
 }
 
@@ -84,6 +90,7 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
                                               const Asked& asked, TimePoint now) {
   asked_ = false;
   if (state_ != State::kMember) return {};
+  excuse(now);
   Actions actions;
   if (!reply.ok()) {
     if (reply.status().code() == StatusCode::kNotFound) return unknown(reply.status(), now);
@@ -106,6 +113,7 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
   // News of knobs come no more often than people turn them, and the next must not be late. News of
   // the lease that is held now go to a heartbeat that is about it.
   actions.wake = std::max(now, asked_at_ + core::bounded(times_.interval));
+  suspension_.expect(*actions.wake);
   if (*actions.wake > now && !asked.cut && !asked.other && !actions.knobs) return actions;
   Actions next = send_heartbeat(now);
   next.say = std::move(actions.say);
@@ -119,6 +127,7 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
 Actions MembershipMachine::time(TimePoint now) {
   if (state_ == State::kJoining && !joins_) return ask_to_join(now);
   if (state_ == State::kMember && !asked_ && now >= asked_at_ + core::bounded(times_.interval)) {
+    excuse(now);
     return send_heartbeat(now);
   }
   return {};

@@ -84,6 +84,7 @@ class MembershipMachine {
  private:
   enum class State { kIdle, kJoining, kMember, kLeaving, kEnded };
 
+  void excuse(core::TimePoint now);
   Actions ask_to_join(core::TimePoint now);
   Actions send_heartbeat(core::TimePoint now);
   Actions end(Ending ending, Status why);
@@ -100,6 +101,7 @@ class MembershipMachine {
   bool asked_ = false;  // a heartbeat is under way
   core::TimePoint asked_at_{};
   core::TimePoint last_answer_{};
+  Suspension suspension_;
   core::TimePoint last_said_{};
   Status why_;  // this leaves
 };

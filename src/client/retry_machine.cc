@@ -37,15 +37,22 @@ core::Duration Backoff::after(int attempt, core::Rng& chance) const {
 }
 
 // One message that is lost without a word must not cost all of the time.
-core::Duration RetryMachine::timeout(core::TimePoint now) const {
+core::Duration RetryMachine::timeout(core::TimePoint now) {
+  if (suspension_.is_over(now)) since_ = now;
   const core::Duration most = std::min(options_.give_up_after / 5, options_.longest_attempt);
-  return std::clamp(options_.give_up_after - silence(now), std::min(kShortestAttempt, most), most);
+  const core::Duration left = options_.give_up_after - silence(now);
+  const core::Duration timeout = std::clamp(left, std::min(kShortestAttempt, most), most);
+  suspension_.expect(now + core::bounded(timeout));
+  return timeout;
 }
 
 std::optional<core::TimePoint> RetryMachine::after(const Status& failed, core::TimePoint now) {
+  if (suspension_.is_over(now)) since_ = now;
   if (!may_pass(failed.code()) || silence(now) >= options_.give_up_after) return std::nullopt;
   const core::TimePoint end = since_ + core::bounded(options_.give_up_after);
-  return std::min(now + options_.backoff.after(++failures_, chance_), end);
+  const core::TimePoint again = std::min(now + options_.backoff.after(++failures_, chance_), end);
+  suspension_.expect(again);
+  return again;
 }
 
 std::string who_failed(const std::string& whom, const Status& failed) {

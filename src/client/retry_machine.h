@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "client/suspension.h"
 #include "core/clock.h"
 #include "core/rng.h"
 #include "sluice/status.h"
@@ -39,8 +40,9 @@ class RetryMachine {
   RetryMachine(const RetryOptions& options, core::TimePoint now, uint64_t seed)
       : options_(options), since_(now), chance_(seed) {}
 
-  // How long the next attempt may take: what is left of the time, but at most a fifth of all of it.
-  core::Duration timeout(core::TimePoint now) const;
+  // The next attempt begins now. How long it may take: what is left of the time, but at most a
+  // fifth of all of it.
+  core::Duration timeout(core::TimePoint now);
   // When to make the next attempt; none: give up, either because `failed` will not pass, or because
   // the peer has been silent for too long.
   std::optional<core::TimePoint> after(const Status& failed, core::TimePoint now);
@@ -50,7 +52,8 @@ class RetryMachine {
 
  private:
   const RetryOptions options_;
-  const core::TimePoint since_;  // of the silence: the first attempt
+  core::TimePoint since_;  // when the silence began: at the first attempt
+  Suspension suspension_;
   core::Rng chance_;
   int failures_ = 0;
 };

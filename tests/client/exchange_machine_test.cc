@@ -41,9 +41,20 @@ class ExchangeMachineTest : public testing::Test {
   void pong(int server, const Status& status = ok_status()) {
     take(machine_->ponged(server, status, now_));
   }
+  // The machine is woken whenever it wants to be, and what it asks for is gathered.
   void wait(core::Duration time) {
-    now_ += time;
-    take(machine_->time(now_));
+    const core::TimePoint until = now_ + time;
+    std::vector<int> calls, pings;
+    const auto wake_at = [&](core::TimePoint at) {
+      now_ = at;
+      take(machine_->time(at));
+      calls.insert(calls.end(), calls_.begin(), calls_.end());
+      pings.insert(pings.end(), pings_.begin(), pings_.end());
+    };
+    while (wake_ && *wake_<until&& * wake_> now_) wake_at(*wake_);
+    wake_at(until);
+    calls_ = std::move(calls);
+    pings_ = std::move(pings);
   }
   void wait_for_wake() {
     ASSERT_TRUE(wake_.has_value());
@@ -216,6 +227,23 @@ TEST_F(ExchangeMachineTest, SilenceIsCountedFromTheLastAnswerAndForEachServer) {
   answer(1, cancelled("cut"));
   answer(2, cancelled("cut"));
   EXPECT_THAT(end_->message(), HasSubstr("server at host:1 has not answered for 30 s"));
+}
+
+// Ctrl-Z, and minutes later fg: its connections may be gone, and the server has not woken up yet.
+TEST_F(ExchangeMachineTest, TimeInWhichThisProcessWasStoppedIsNotTheServers) {
+  make(1);
+  start();
+  wait(1s);
+  now_ += 10min;
+  answer(0, unavailable("connection reset"));
+  EXPECT_FALSE(end_.has_value());
+  wait(30s - 1ns);
+  EXPECT_FALSE(cut_);
+  EXPECT_THAT(calls_, ElementsAre(0));
+  wait(1ns);
+  EXPECT_TRUE(cut_);
+  answer(0, cancelled("cut"));
+  EXPECT_EQ(end_->code(), StatusCode::kUnavailable);
 }
 
 TEST_F(ExchangeMachineTest, AServerThatHasDoneItsPartMayBeSilent) {

@@ -166,6 +166,25 @@ TEST_F(MembershipMachineTest, ASilentDriverIsGivenUpByName) {
   EXPECT_EQ(actions.ending, Ending::kNoDriver);
 }
 
+// The driver may have been stopped with it, and wake up a little later.
+TEST_F(MembershipMachineTest, TimeInWhichThisProcessWasStoppedIsNotTheDrivers) {
+  join();
+  now_ += 10min;
+  Actions actions = beat(unavailable("connection reset"));
+  EXPECT_FALSE(actions.end.has_value());
+  ASSERT_TRUE(actions.heartbeat.has_value() || actions.wake.has_value());
+  now_ += 10min;  // and once more, before the next is sent
+  (void)machine_.time(now_);
+  now_ += 2500ms;
+  actions = beat(deadline_exceeded("late"));
+  EXPECT_FALSE(actions.end.has_value());
+  for (int i = 0; i < 20 && !actions.end; ++i) {
+    now_ += 2500ms;
+    actions = beat(deadline_exceeded("late"));
+  }
+  EXPECT_TRUE(actions.end.has_value()) << "the driver's own silence counts";
+}
+
 TEST_F(MembershipMachineTest, ALeaseIsLostOnlyIfTheAnswerIsAboutTheOneThatIsHeld) {
   join();
   EXPECT_TRUE(beat(of_kind(Kind::kLeaseLost), true).lease_lost);

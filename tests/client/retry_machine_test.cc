@@ -45,6 +45,19 @@ TEST(RetryMachineTest, SilenceOfThirtySecondsEndsAtThirtySeconds) {
   EXPECT_FALSE(retry.after(unavailable("refused"), kStart + 30s).has_value());
 }
 
+TEST(RetryMachineTest, TimeInWhichThisProcessWasStoppedIsNotThePeers) {
+  RetryMachine retry = machine({.give_up_after = 30s});
+  const core::TimePoint late = kStart + retry.timeout(kStart) + 10min;
+  const auto again = retry.after(unavailable("reset"), late);
+  ASSERT_TRUE(again.has_value());
+  EXPECT_EQ(retry.silence(late), 0s);
+  const core::TimePoint later = *again + 10min;
+  EXPECT_EQ(retry.timeout(later), 6s) << "nor in the pause before it";
+  EXPECT_EQ(retry.silence(later), 0s);
+  EXPECT_TRUE(retry.after(unavailable("reset"), later + 6s).has_value());
+  EXPECT_EQ(retry.silence(later + 6s), 6s);
+}
+
 TEST(RetryMachineTest, AnAttemptTakesNoMoreThanAFifthOfAllNorWhatIsLeftNorTheLongest) {
   EXPECT_EQ(machine({.give_up_after = 30s}).timeout(kStart), 6s);
   EXPECT_EQ(machine({.give_up_after = 30s}).timeout(kStart + 15s), 6s);

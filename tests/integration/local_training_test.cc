@@ -168,6 +168,22 @@ TEST_F(LocalTrainingTest, PausedWorkerLosesItsLeaseAndIsFencedOffWhenItWakesUp) 
   expect_exact_counts(report(), 12);
 }
 
+// Ctrl-Z, and later fg: nobody has been silent, though whoever wakes up first hears of nobody.
+TEST_F(LocalTrainingTest, AJobThatWasStoppedAsAWholeGoesOnWhoeverOfItWakesUpFirst) {
+  Process process(train(12, {"--peer-timeout", "2", "--lease-timeout", "2"}));
+  ASSERT_TRUE(process.wait_for_output("Epoch 1/12", 120s)) << process.output();
+  const std::vector<pid_t> members = process.children();
+  process.signal(SIGSTOP);
+  for (const pid_t member : members) kill(member, SIGSTOP);
+  usleep(6000000);
+  for (const pid_t member : members) kill(member, SIGCONT);
+  usleep(500000);
+  process.signal(SIGCONT);
+  ASSERT_EQ(process.wait(240s), 0) << process.output();
+  EXPECT_THAT(process.output(), Not(HasSubstr("starting worker ")));
+  expect_exact_counts(report(), 12);
+}
+
 TEST_F(LocalTrainingTest, DeadServerEndsTheJobWithItsName) {
   Process process(train(50));
   ASSERT_TRUE(process.wait_for_output("Epoch 1/50", 120s)) << process.output();
