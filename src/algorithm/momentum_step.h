@@ -9,6 +9,9 @@ namespace sluice::algorithm {
 // m = momentum m + change;   out = theta + rate (change + momentum m)
 //
 // As PyTorch's SGD(nesterov=True): theta is stored at the look-ahead point. `out` may be `change`.
+// What is not finite in `change` stays in m, and in theta, for ever. Nothing here looks for it:
+// with or without momentum it has reached the centre that all workers go on from, and the job says
+// in one line that its network has died (show/divergence.h).
 void nesterov_step(float rate, float momentum, const float* theta, const float* change, float* m,
                    float* out, size_t n);
 

@@ -12,7 +12,7 @@
 namespace sluice::cli {
 namespace {
 
-struct Flags {
+struct ConvertFlags {
   ModelFlags model;
   std::string to;
 };
@@ -35,7 +35,7 @@ std::string what_is_lost(const formats::ModelFile& from, formats::Format to) {
   return ", which has no place for the optimizer's state";
 }
 
-int convert(const Flags& flags) {
+int convert(const ConvertFlags& flags) {
   const formats::ModelFile from = read_model(flags.model);
   // As --save of a job.
   formats::ModelOutput output(flags.to == "-" ? "/dev/stdout" : flags.to);
@@ -57,7 +57,7 @@ int convert(const Flags& flags) {
 }  // namespace
 
 Command add_convert_command(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ConvertFlags>();
   CLI::App* command = app.add_subcommand("convert", "Writes a model in another format");
   add_model_file(*command, flags->model);
   command

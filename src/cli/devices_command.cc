@@ -41,7 +41,7 @@ void list_gpus(backend::CudaPlugin& plugin, const std::vector<backend::GpuInfo>&
   }
 }
 
-int run() {
+int list_devices() {
   const auto cpu = backend::open_backend({.name = "cpu"});
   const std::string name = (*cpu)->name();  // "cpu (oneDNN 2.6.3, AVX-512)"
   const core::UsableCores cores = core::usable_cores();
@@ -72,7 +72,7 @@ Command add_devices_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("devices", "Lists what this machine can train on, and what is missing");
   command->footer(fmt::format("Exit status: {}.", kExitStatus));
-  return {command, run};
+  return {command, list_devices};
 }
 
 }  // namespace sluice::cli

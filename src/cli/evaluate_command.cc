@@ -25,7 +25,7 @@ namespace {
 constexpr const char* kMatrix = "confusion_matrix";
 constexpr int kMostClasses = 256;  // that a confusion matrix has
 
-struct Flags {
+struct EvaluateFlags {
   ModelFlags model;
   std::string dataset, data_dir, target, ignored, sample_weights;
   std::string loss, metrics;
@@ -35,7 +35,7 @@ struct Flags {
   bool json = false;
 };
 
-std::optional<LossSpec> loss_of(const Flags& flags, const Model& model) {
+std::optional<LossSpec> loss_of(const EvaluateFlags& flags, const Model& model) {
   if (!flags.loss.empty()) return LossSpec(flags.loss);
   if (model.impl().training) return model.impl().training->loss;
   return std::nullopt;
@@ -51,7 +51,7 @@ data::RecordsInfo described(const Model& model, bool numbers) {
   return info;
 }
 
-data::LoadOptions load_options(const Flags& flags, bool numbers) {
+data::LoadOptions load_options(const EvaluateFlags& flags, bool numbers) {
   data::LoadOptions options;
   if (!flags.target.empty()) options.csv.target = flags.target;
   options.csv.ignored = train::split_at_commas(flags.ignored);
@@ -61,7 +61,7 @@ data::LoadOptions load_options(const Flags& flags, bool numbers) {
 }
 
 // Images are multiplied by what the model was trained with, whatever the dataset's own habit.
-Dataset load(const Flags& flags, const Model& model, bool numbers) {
+Dataset load(const EvaluateFlags& flags, const Model& model, bool numbers) {
   data::RecordsInfo like = described(model, numbers);
   if (!flags.target.empty()) like.table.target = flags.target;
   like.table.weights = flags.sample_weights;
@@ -89,7 +89,8 @@ Dataset load(const Flags& flags, const Model& model, bool numbers) {
 }
 
 // With a matrix of what was taken for what, where there are classes.
-std::vector<std::string> metrics_of(const Flags& flags, const Model& model, const Dataset& data) {
+std::vector<std::string> metrics_of(const EvaluateFlags& flags, const Model& model,
+                                    const Dataset& data) {
   std::vector<std::string> metrics = {"accuracy"};
   if (!flags.metrics.empty()) {
     metrics = nn::split_metrics(flags.metrics);
@@ -104,7 +105,7 @@ std::vector<std::string> metrics_of(const Flags& flags, const Model& model, cons
   return metrics;
 }
 
-int evaluate(const Flags& flags) {
+int evaluate(const EvaluateFlags& flags) {
   const formats::ModelFile file = read_model(flags.model);
   require_weights(file, flags.model);
   const Model& model = file.model;
@@ -140,7 +141,7 @@ int evaluate(const Flags& flags) {
 }  // namespace
 
 Command add_evaluate_command(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EvaluateFlags>();
   CLI::App* command = app.add_subcommand("evaluate", "Measures a model on a dataset");
   add_model_file(*command, flags->model);
   const auto text = [&](const char* name, std::string& field, const char* type, const char* help) {

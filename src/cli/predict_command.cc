@@ -24,7 +24,7 @@
 namespace sluice::cli {
 namespace {
 
-struct Flags {
+struct PredictFlags {
   ModelFlags model;
   std::vector<std::string> inputs;
   std::string target, ignored;
@@ -42,7 +42,7 @@ std::string place_of(const std::string& output) { return output == "-" ? "/dev/s
 // Predicts and tells.
 class Predictor {
  public:
-  Predictor(const Flags& flags, const Model& model)
+  Predictor(const PredictFlags& flags, const Model& model)
       : flags_(flags), model_(model), names_(names_of_outputs(model)) {
     options_.batch_size = flags.batch_size;
     options_.threads = flags.threads;
@@ -91,7 +91,7 @@ class Predictor {
   Status finish() { return file_ ? file_->write() : ok_status(); }
 
  private:
-  const Flags& flags_;
+  const PredictFlags& flags_;
   const Model& model_;
   const OutputNames names_;
   PredictOptions options_;
@@ -102,7 +102,7 @@ class Predictor {
   bool always_numbered_ = false;
 };
 
-data::InputFormat format_of(const Flags& flags, const Model& model, size_t input) {
+data::InputFormat format_of(const PredictFlags& flags, const Model& model, size_t input) {
   return {.shape = model.input_shapes()[input],
           .preprocessing = model.preprocessing(),
           .target = flags.target,
@@ -116,7 +116,8 @@ Status check_is_there(const std::string& input) {
 
 using Kinds = std::vector<data::InputKind>;
 
-Status predict_each(const Flags& flags, const Model& model, Predictor& predictor, Kinds& kinds) {
+Status predict_each(const PredictFlags& flags, const Model& model, Predictor& predictor,
+                    Kinds& kinds) {
   for (const std::string& input : flags.inputs) SLUICE_RETURN_IF_ERROR(check_is_there(input));
   for (const std::string& input : flags.inputs) {
     predictor.begin_input(input);
@@ -146,7 +147,8 @@ Result<size_t> input_named(const std::string& input, const std::vector<std::stri
 }
 
 // NAME=FILE for each input of the model.
-Status predict_several(const Flags& flags, const Model& model, Predictor& predictor, Kinds& kinds) {
+Status predict_several(const PredictFlags& flags, const Model& model, Predictor& predictor,
+                       Kinds& kinds) {
   const std::vector<std::string> names = model.input_names();
   std::vector<std::string> files(names.size());
   for (const std::string& input : flags.inputs) {
@@ -171,7 +173,7 @@ Status predict_several(const Flags& flags, const Model& model, Predictor& predic
 }
 
 // A flag that does nothing says so.
-void warn_of_idle_flags(const Flags& flags, const Kinds& kinds) {
+void warn_of_idle_flags(const PredictFlags& flags, const Kinds& kinds) {
   const auto all_of = [&](auto is_deaf) { return std::ranges::all_of(kinds, is_deaf); };
   std::vector<std::string> idle;
   if (!flags.model.scale.empty() &&
@@ -194,7 +196,7 @@ bool is_wrong_input(const Status& status) {
 }
 
 // The command's own files, whatever stands before an input's name.
-std::vector<std::string> files_read(const Flags& flags) {
+std::vector<std::string> files_read(const PredictFlags& flags) {
   std::vector<std::string> files = {flags.model.weights};
   if (!train::is_builtin_model(flags.model.file)) files.push_back(flags.model.file);
   for (const std::string& input : flags.inputs) {
@@ -204,7 +206,7 @@ std::vector<std::string> files_read(const Flags& flags) {
   return files;
 }
 
-int predict(const Flags& flags) {
+int predict(const PredictFlags& flags) {
   if (flags.top < 1) throw std::invalid_argument("--top: expected at least 1 class");
   const formats::ModelFile file = read_model(flags.model);
   require_weights(file, flags.model);
@@ -227,7 +229,7 @@ int predict(const Flags& flags) {
 }  // namespace
 
 Command add_predict_command(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<PredictFlags>();
   CLI::App* command = app.add_subcommand("predict", "Tells what a model makes of files");
   add_model_file(*command, flags->model);
   command

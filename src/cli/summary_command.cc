@@ -21,7 +21,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Flags {
+struct SummaryFlags {
   ModelFlags model;
   bool json = false;
 };
@@ -149,7 +149,7 @@ Json json_of(const formats::ModelFile& file, const std::string& format) {
   return json;
 }
 
-int summarize(const Flags& flags) {
+int summarize(const SummaryFlags& flags) {
   const formats::ModelFile file = read_model(flags.model);
   const std::string format = format_of(file, flags.model);
   const std::string text =
@@ -161,7 +161,7 @@ int summarize(const Flags& flags) {
 }  // namespace
 
 Command add_summary_command(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<SummaryFlags>();
   CLI::App* command = app.add_subcommand(
       "summary", "Tells what is in a model's file: layers, parameters, work, training, classes");
   add_model_file(*command, flags->model);

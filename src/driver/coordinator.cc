@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "driver/placement.h"
+
 namespace sluice::driver {
 
 using core::TimePoint;
@@ -15,8 +17,6 @@ namespace {
 // Something happens at least so often, so that it shows when the driver was suspended.
 constexpr core::Duration kPulse = std::chrono::seconds(1);
 constexpr core::Duration kShortestPulse = std::chrono::milliseconds(10);
-// More than any job has, and few enough to be added up.
-constexpr int kMostWorkers = 1 << 16;
 
 // So that they can be added to the time.
 CoordinatorOptions bounded(CoordinatorOptions options) {

@@ -9,9 +9,6 @@ using wire::Role;
 
 namespace {
 
-// A worker's index asked for beyond it is a mistake.
-constexpr int kMostWorkers = 1 << 16;
-
 int lowest_free(const std::set<int>& taken) {
   int number = 0;
   while (taken.contains(number)) ++number;

@@ -13,6 +13,10 @@
 
 namespace sluice::driver {
 
+// More than any job has, and few enough to be added up. An index that is asked for beyond it is a
+// mistake.
+inline constexpr int kMostWorkers = 1 << 16;
+
 // `preferred` if the role has such an index and no member has it, else the lowest that is free.
 int free_index(const Members& members, wire::Role role, int preferred, int servers);
 

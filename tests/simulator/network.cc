@@ -256,12 +256,14 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
           answer(std::move(result));
         });
     std::vector<float> update(payload.bytes() / sizeof(float));
-    std::memcpy(update.data(), payload.pieces.front().data(), payload.bytes());
+    if (!update.empty()) {
+      std::memcpy(update.data(), payload.pieces.front().data(), payload.bytes());
+    }
     network.watcher->on_push(address, {call, header, update, network.became(server, header)});
     network.watcher->on_settled(address);
   }
   static void take(const wire::PullReply& pulled, std::span<float> into) {
-    std::memcpy(into.data(), pulled.values.values.data(), into.size_bytes());
+    std::ranges::copy(pulled.values.values, into.begin());
   }
 
   Network& network_;

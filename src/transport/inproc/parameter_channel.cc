@@ -1,7 +1,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "transport/inproc/call.h"
 #include "transport/inproc/channels.h"
@@ -34,7 +33,7 @@ Result<PulledVersion> hand_over(const wire::PullReply& pulled, const wire::PushR
     return data_loss(fmt::format("{} has {} floats in the shard, {} were asked for", name,
                                  pulled.values.values.size(), into.size()));
   }
-  std::memcpy(into.data(), pulled.values.values.data(), into.size_bytes());
+  std::ranges::copy(pulled.values.values, into.begin());
   return PulledVersion{push, pulled.version, pulled.clock};
 }
 
