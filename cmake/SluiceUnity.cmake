@@ -1,9 +1,10 @@
 # Several sources of a folder in one translation unit, which read the headers that they share once.
 #
 # For builds that are made from nothing more often than they are changed: the sanitized ones
-# (CMakePresets.json). The plain build compiles each source alone, and so finds includes that are
-# missing. docs/building.md has the figures.
-option(SLUICE_UNITY "Compile up to eight sources of a folder at once" OFF)
+# (CMakePresets.json), and the tests of continuous integration. Otherwise each source is compiled
+# alone, which finds includes that are missing. docs/building.md has the figures.
+set(SLUICE_UNITY OFF CACHE STRING
+    "Compile up to eight sources of a folder at once: OFF, TESTS (those of tests only) or ON")
 
 # These use a name in their unnamed namespace that another source of their folder uses too. Whoever
 # adds a source that does ("redefinition of ...", "... is ambiguous") gives one of both another
@@ -65,6 +66,11 @@ set(SLUICE_APART_TARGETS
 # sluice_unity(TARGET): for a target of this folder, whose sources are named from it.
 function(sluice_unity target)
   if(NOT SLUICE_UNITY OR target IN_LIST SLUICE_APART_TARGETS)
+    return()
+  endif()
+  set(tests ${PROJECT_SOURCE_DIR}/tests)
+  cmake_path(IS_PREFIX tests ${CMAKE_CURRENT_SOURCE_DIR} is_test)
+  if(SLUICE_UNITY STREQUAL "TESTS" AND NOT is_test)
     return()
   endif()
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)

@@ -25,9 +25,8 @@ namespace sluice::algorithm {
 class Word {
  public:
   constexpr Word() = default;
-  constexpr Word(const char* text)
-      : Word(std::string_view(text)) {}    // NOLINT: meant to be implicit
-  constexpr Word(std::string_view text) {  // NOLINT: likewise
+  constexpr Word(const char* text) : Word(std::string_view(text)) {}  // NOLINT: implicit
+  constexpr Word(std::string_view text) {                             // NOLINT: likewise
     size_t n = 0;
     for (const char c : text.substr(0, text_.size())) text_[n++] = c;
   }
