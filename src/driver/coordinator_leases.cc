@@ -31,6 +31,7 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
   Member* member = hear(request.job, request.member, now);
   if (member == nullptr) return unknown_member();
   member->last_progress = now;
+  member->asked = true;
   // It may ask although it holds a lease: the answer to its last call was lost.
   if (phase_ == Phase::kTraining) requeue(*member);
   wire::AcquireReply reply;

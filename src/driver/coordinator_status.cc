@@ -41,6 +41,7 @@ std::string Coordinator::state_of(const Member& member, TimePoint now) const {
   if (!paused && !member.waiting_for.empty())
     return worker && member.partition < 0 ? "idle" : "waiting";
   if (!worker) return "serving";
+  if (!member.asked) return "starting";
   return member.partition >= 0 ? "training" : "idle";
 }
 

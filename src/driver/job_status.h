@@ -49,7 +49,8 @@ struct JobStatus {
     int64_t pid = 0;
     std::string container{};  // or pod; empty: none, or not known
     std::string address{};    // servers: where they are reached
-    // "training", "waiting", "paused", "idle" (workers without a lease), "serving", "silent"
+    // "training", "waiting", "paused", "idle" (workers without a lease), "starting" (that
+    // have not asked for one yet), "serving", "silent"
     std::string state{};
     double joined_s = 0;
     double heard_s = 0;

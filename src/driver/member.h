@@ -32,6 +32,7 @@ struct Member {
   bool alive = true;
   bool doubted = false;  // its successor may have joined, and nothing was heard of it since
   std::optional<MemberEnded> end;
+  bool asked = false;      // for a lease: until then it gets ready
   int64_t partition = -1;  // the lease it holds; -1: none
   LeaseTable::Key lease;   // likewise
   bool begun = false;      // its lease is fenced: it trains

@@ -58,7 +58,7 @@ TEST_F(CoordinatorStatusTest, MembersAndLeasesAreTold) {
   EXPECT_EQ(now.members[1].heard_s, 0.5);
   EXPECT_EQ(now.members[1].progress_s, 0.5);
   EXPECT_EQ(now.members[1].peak_memory_bytes, 1 << 20);
-  EXPECT_THAT(states(), ElementsAre("server serving", "worker training", "worker idle"));
+  EXPECT_THAT(states(), ElementsAre("server serving", "worker training", "worker starting"));
   ASSERT_EQ(now.leases.size(), 1u);
   EXPECT_EQ(now.leases[0].partition, lease.partition);
   EXPECT_EQ(now.leases[0].worker, 0);
