@@ -3,8 +3,8 @@ import math
 
 import runs
 
-WIDTH, HEIGHT = 800, 360  # of a chart
-LEFT, RIGHT, TOP, BOTTOM = 64, 210, 44, 44
+WIDTH, HEIGHT = 830, 360  # of a chart
+LEFT, RIGHT, TOP, BOTTOM = 64, 240, 44, 44
 FLOOR, CEILING = 0.90, 1.0  # of the accuracies; what is below is drawn at the floor, with its value
 TITLES = {runs.CNN: "Test accuracy: MNIST, convolutional network",
           runs.MLP: "Test accuracy: MNIST, 1 M-parameter MLP"}
