@@ -182,8 +182,7 @@ std::string help_of(const algorithm::SharedOption& option) {
 std::string describe_trainers() {
   std::string text =
       "Trainers; begin with adag. Over a slow network local_sgd, slowmo and diloco exchange once "
-      "in "
-      "25 to 50 mini-batches, and were as accurate:\n";
+      "in 25 to 50 mini-batches, and were as accurate:\n";
   for (const algorithm::Algorithm* algorithm : algorithm::algorithms()) {
     text += fmt::format("  {:<13}   {}\n", algorithm->name, algorithm->summary);
   }
