@@ -40,13 +40,10 @@ if(SLUICE_SANITIZE)
 endif()
 if(PROJECT_IS_TOP_LEVEL)  # links thirty programs in a tenth of the time
   include(CheckLinkerFlag)
-  foreach(linker mold lld)
-    check_linker_flag(CXX -fuse-ld=${linker} SLUICE_HAS_${linker})
-    if(SLUICE_HAS_${linker})
-      target_link_options(sluice_options INTERFACE -fuse-ld=${linker})
-      break()
-    endif()
-  endforeach()
+  check_linker_flag(CXX -fuse-ld=lld SLUICE_HAS_lld)
+  if(SLUICE_HAS_lld)
+    target_link_options(sluice_options INTERFACE -fuse-ld=lld)
+  endif()
 endif()
 target_include_directories(sluice_options INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
