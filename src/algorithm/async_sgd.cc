@@ -3,7 +3,8 @@
 //   worker   after every W-th step pushes the mean gradient of the window's mini-batches, all taken
 //            at the same parameters
 //   server   one step of the job's optimizer, whose slots are the shard's
-//   gain     M, in steps of the optimizer
+//   gain     M, in steps of the optimizer; bounded, the optimizer's rate falls with each push from
+//            sqrt(M) times its own (gain.h, OptimizerRule)
 #include "algorithm/algorithm.h"
 #include "algorithm/shared_rules.h"
 #include "algorithm/worker_rules.h"
@@ -12,7 +13,8 @@
 namespace sluice::algorithm {
 namespace {
 
-constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option()};
+constexpr OptionSpec kOptions[] = {window_option(), overlap_option(), bound_gain_option(),
+                                   scale_rate_option()};
 
 Gain gain(const Options& options) { return {1, options.flag("bound_gain")}; }
 

@@ -5,7 +5,7 @@
 //   server   one step of the job's optimizer on g + lambda g^2 (theta~ - a), elementwise: the
 //            gradient that the worker would have found at theta~, to first order, with g^2 for the
 //            Hessian's diagonal
-//   gain     M, in steps of the optimizer
+//   gain     M, in steps of the optimizer, bounded as async_sgd's
 //
 // `a` is the snapshot that the server has handed out; where it is not known (the first push after a
 // lease was taken over) the gradient is taken as it is.
@@ -47,7 +47,7 @@ class DcAsgdRule final : public OptimizerRule {
 };
 
 constexpr OptionSpec kOptions[] = {
-    window_option(), bound_gain_option(),
+    window_option(), bound_gain_option(), scale_rate_option(),
     OptionSpec{"lambda", 0.04, "how strongly a gradient's delay is made up for",
                check_not_negative}};
 

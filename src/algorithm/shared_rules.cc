@@ -156,7 +156,7 @@ void OptimizerRule::apply(std::span<const float> old_values, std::span<const flo
                           std::span<float> result, size_t offset, const PushContext& context) {
   std::memcpy(result.data(), old_values.data(), old_values.size_bytes());
   optimizer_.apply_range(offset, result, update);
-  const double scale = gain_.scale(context);
+  const double scale = std::min(1.0, gain_.scale(context) * context.rate_scale);
   if (scale == 1) return;
   shorten(old_values.data(), static_cast<float>(scale), result.data(), result.size());
 }

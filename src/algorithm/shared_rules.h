@@ -22,8 +22,10 @@ std::unique_ptr<UpdateRule> make_replace_rule();
 
 // One step of an optimizer per push, `update` being a mean gradient (Li et al., 2014):
 //
-//   theta' = theta + s (step(theta, update) - theta)
+//   theta' = theta + min(1, s r) (step(theta, update) - theta)
 //
+// r is what comes with the push (PushContext::rate_scale): as large as the workers that the job was
+// told of make it, which need not be there. So the product never is above 1.
 // The optimizer's slots live here, at the shard, and count one iteration per step.
 class OptimizerRule : public UpdateRule {
  public:

@@ -81,6 +81,7 @@ algorithm::PushContext ShardMachine::context_of(const wire::PushHeader& header) 
   context.workers = owner_ < 0 ? std::max(gate_.trainees(), 1) : 1;
   context.learning_rate = header.learning_rate;
   context.optimizer_rate = header.optimizer_rate;
+  context.rate_scale = header.rate_scale;
   context.last = count_.version + 1 == all_pushes_;
   context.closes =
       gate_.would_end_round(header.member, header.clock) || (context.last && gate_.has_rounds());
@@ -188,10 +189,11 @@ Status ShardMachine::check_metrics(const wire::PushHeader& header) const {
         fmt::format("{}: a push of {} steps by worker {}, its window {}, makes no sense", who(),
                     header.steps, header.worker, header.clock));
   }
-  if (header.optimizer_rate &&
-      !(std::isfinite(*header.optimizer_rate) && *header.optimizer_rate >= 0)) {
-    return invalid_argument(fmt::format("{}: a push with learning rate {} makes no sense", who(),
-                                        *header.optimizer_rate));
+  for (const double rate :
+       {static_cast<double>(header.optimizer_rate.value_or(0)), header.rate_scale}) {
+    if (std::isfinite(rate) && rate >= 0) continue;
+    return invalid_argument(
+        fmt::format("{}: a push with learning rate {} makes no sense", who(), rate));
   }
   for (const wire::EpochMetrics& metrics : header.metrics) {
     if (makes_sense(metrics)) continue;

@@ -88,6 +88,7 @@ struct PushHeader {
   // Of the optimizer at the servers, when it was changed while the job runs: so it is in force for
   // all shards of a push, or for none.
   std::optional<float> optimizer_rate{};
+  double rate_scale = 1;  // what its rate is multiplied by for this push (sluice/algorithm/gain.h)
 };
 
 struct PushReply {

@@ -224,11 +224,16 @@ void PartitionTrainer::next_window() {
 // until the end.
 void PartitionTrainer::set_rate_of_window() {
   if (rate_scale_ == 1) return;
+  Run& run = *run_;
+  const double done = static_cast<double>(run.step) / static_cast<double>(run.batches->batches());
+  const double scale = algorithm::Gain::falling(rate_scale_, done);
+  if (!rule_->trains_locally()) {
+    run.push.header.rate_scale = scale;
+    return;
+  }
   const double own = knobs_.learning_rate ? static_cast<double>(*knobs_.learning_rate)
                                           : optim::rate_at(spec_.optimizer.learning_rate, steps_);
-  const double done =
-      static_cast<double>(run_->step) / static_cast<double>(run_->batches->batches());
-  rate_ = static_cast<float>(own * algorithm::Gain::falling(rate_scale_, done));
+  rate_ = static_cast<float>(own * scale);
   replica_->set_learning_rate(*rate_);
 }
 

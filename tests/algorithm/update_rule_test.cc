@@ -6,6 +6,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/support/update_rules.h"
@@ -73,6 +74,22 @@ TEST(UpdateRuleTest, OptimizerStepsWithTheRateOfThePushThatHasOneAndKeepsIt) {
   rule->apply(std::vector<float>{8}, std::vector<float>{1}, result, 0, context);
   EXPECT_EQ(result, std::vector<float>{7.75f});
   EXPECT_EQ(apply_once(*rule, {8}, {1}), std::vector<float>{7.75f});
+}
+
+// Of four workers a fourth of the step, times what comes with the push: never more than the step.
+TEST(UpdateRuleTest, OptimizerStepsAsFarAsManyWorkersAndThePushSay) {
+  for (const auto& [workers, rate_scale, expected] :
+       {std::tuple{4, 1.0, 7.875f}, {4, 2.0, 7.75f}, {4, 0.5, 7.9375f}, {1, 2.0, 7.5f}}) {
+    const auto rule = make_update_rule(
+        R"({"name": "async_sgd", "optimizer": {"name": "sgd", "learning_rate": 0.5}})", 1);
+    PushContext context;
+    context.workers = workers;
+    context.rate_scale = rate_scale;
+    rule->begin(context);
+    std::vector<float> result(1);
+    rule->apply(std::vector<float>{8}, std::vector<float>{1}, result, 0, context);
+    EXPECT_EQ(result, std::vector<float>{expected}) << workers << ", " << rate_scale;
+  }
 }
 
 // Adam's first step is lr * g / (|g| + epsilon'), whatever the gradient's size: about lr each. A

@@ -189,6 +189,10 @@ TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
   for (const float rate : {-1.0f, std::nanf(""), std::numeric_limits<float>::infinity()}) {
     header.optimizer_rate = rate;
     EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << rate;
+    header.optimizer_rate = {};
+    header.rate_scale = rate;
+    EXPECT_EQ(refusal(header), StatusCode::kInvalidArgument) << rate;
+    header.rate_scale = 1;
   }
   expect_untouched();
 }

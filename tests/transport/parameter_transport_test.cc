@@ -225,6 +225,9 @@ TEST_P(ParameterTransportTest, APushMayHaveALearningRateThatMakesSense) {
   };
   EXPECT_EQ(pushed(-1).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(pushed(std::nanf("")).code(), StatusCode::kInvalidArgument);
+  header.rate_scale = -2;
+  EXPECT_EQ(pushed(0.25f).code(), StatusCode::kInvalidArgument);
+  header.rate_scale = 2;
   EXPECT_TRUE(pushed(0.25f).ok());
 }
 

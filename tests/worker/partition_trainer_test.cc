@@ -510,6 +510,16 @@ TEST(PartitionTrainerTest, OfManyWorkersTheRateIsLargerAndFalls) {
   EXPECT_FLOAT_EQ(job.server.headers[1].learning_rate, 0.34375);
 }
 
+TEST(PartitionTrainerTest, OfManyWorkersAServersOptimizerHasALargerRateThatFallsFromThePushes) {
+  Job job = halving_job(false, "async_sgd", 4);
+  PartitionTrainer trainer = job.trainer();
+  ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+  ASSERT_EQ(job.server.headers.size(), 3u);
+  EXPECT_DOUBLE_EQ(job.server.headers[0].rate_scale, 2);
+  EXPECT_DOUBLE_EQ(job.server.headers[1].rate_scale, 2 - 1.5 / 9);
+  EXPECT_DOUBLE_EQ(job.server.headers[2].rate_scale, 2 - 1.5 * 4 / 9);
+}
+
 TEST(PartitionTrainerTest, AServersOptimizerHasAnotherLearningRateFromThePush) {
   Job job = halving_job(false, "async_sgd");
   PartitionTrainer trainer = job.trainer();

@@ -13,8 +13,9 @@
 //
 // The rule as published has s = 1: --no-bound-gain.
 //
-// What is taken from the pushes comes back as larger steps of the workers, each of which sees where
-// they lead: where workers step, their learning rate is multiplied in each window by
+// What is taken from the pushes comes back as larger steps, of the workers, each of which sees
+// where they lead, or else of the servers' optimizer: for each window, or its push, the learning
+// rate is multiplied by
 //
 //   c - (c - 1/c) p^2,   c = max(1, min(gain(M), sqrt(M))) (--no-scale-rate: 1)
 //
@@ -28,6 +29,10 @@
 // a straight line, 0.971 as above. Multiplying the pushes instead, which is a gain of 2 or 3, with
 // warm-up or without, or momentum at the servers, gained nothing: all of them go on in directions
 // that no worker has tried.
+// Where the servers step there is no other way: async_sgd, five mini-batches a window, two passes,
+// one run each, without and with: MNIST's CNN with 3 workers 0.982 and 0.986, with 10 0.959 and
+// 0.975, with 30 0.868 and 0.932 (0.890 with a constant c, after a warm-up), the MLP with 30 0.751
+// and 0.891.
 #pragma once
 
 #include <algorithm>
@@ -45,7 +50,7 @@ struct Gain {
   double of(int workers) const { return per_worker * workers; }
   // s
   double scale(int workers) const { return bounded && of(workers) > 1 ? 1 / of(workers) : 1; }
-  // c, where workers step
+  // c
   double rate_scale(int workers) const {
     return bounded ? std::max(1.0, std::min(of(workers), std::sqrt(workers))) : 1;
   }

@@ -33,9 +33,9 @@ constexpr OptionSpec bound_gain_option() {
           "scale pushes down where so many workers would move the servers too far at once"};
 }
 
-// Of those, for the ones whose workers step.
+// For the same ones: whoever steps, workers or servers, has the larger rate.
 constexpr OptionSpec scale_rate_option() {
-  return {"scale_rate", true, "where pushes are scaled down, let the workers make larger steps"};
+  return {"scale_rate", true, "where pushes are scaled down, make larger steps, less in the end"};
 }
 
 // Checks of real numbers, for OptionSpec::check: what is wrong with a value, null for nothing.

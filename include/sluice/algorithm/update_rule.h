@@ -41,6 +41,8 @@ struct PushContext {
   std::span<const float> base{};
   // Of a server's optimizer, from this push on, when it was changed while the job runs.
   std::optional<float> optimizer_rate{};
+  // What that optimizer's rate is multiplied by for this push (see gain.h).
+  double rate_scale = 1;
 };
 
 class UpdateRule {

@@ -89,6 +89,7 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
     *message.add_metrics() = to_proto(metrics);
   }
   if (header.optimizer_rate) message.set_optimizer_rate(*header.optimizer_rate);
+  if (header.rate_scale != 1) message.set_rate_scale(header.rate_scale);
   return message;
 }
 
@@ -107,6 +108,7 @@ wire::PushHeader from_proto(const v1::PushHeader& header) {
     result.metrics.push_back(from_proto(metrics));
   }
   if (header.has_optimizer_rate()) result.optimizer_rate = header.optimizer_rate();
+  if (header.has_rate_scale()) result.rate_scale = header.rate_scale();
   return result;
 }
 
