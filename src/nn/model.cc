@@ -219,6 +219,12 @@ void Model::Impl::name_and_append(std::unique_ptr<Layer> layer) {
                       is_sequential ? "Sequential" : "Model", name, layer->name()));
     }
   }
+  for (const InputValue& input : inputs) {
+    if (input.name != layer->name()) continue;
+    throw std::invalid_argument(
+        fmt::format("{} \"{}\": an input and a layer named \"{}\"; give one of them another name",
+                    is_sequential ? "Sequential" : "Model", name, layer->name()));
+  }
   layers.push_back(std::move(layer));
 }
 

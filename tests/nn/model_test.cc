@@ -442,6 +442,8 @@ TEST(ModelTest, ItBeginsWithItsInputAndWithNoOther) {
   const Dense named({.units = 4, .name = "same"}), again({.units = 4, .name = "same"});
   EXPECT_EQ(message_of([&] { Model(input, again(named(input)), "m"); }),
             "Model \"m\": two layers named \"same\"; give one of them another name");
+  EXPECT_EQ(message_of([&] { Model(other, Dense({.units = 4, .name = "other"})(other), "m"); }),
+            "Model \"m\": an input and a layer named \"other\"; give one of them another name");
 }
 
 TEST(ModelTest, AChainMayBeLong) {

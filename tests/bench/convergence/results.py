@@ -83,7 +83,7 @@ class Summary:
         self.seeds = len(reports)
         self.accuracies = [report["test_accuracy"] for report in reports]
         self.accuracy = statistics.mean(self.accuracies)
-        self.seconds = statistics.mean(report["training_time_s"] for report in reports)
+        self.seconds = statistics.median(report["training_time_s"] for report in reports)
         self.updates = [report["server_updates"] for report in reports]
         self.staleness = statistics.mean(report["staleness"]["mean"] for report in reports)
         self.most_stale = max(report["staleness"]["max"] for report in reports)

@@ -9,12 +9,11 @@ BELOW = 0.003  # as far as the default may stay behind a published accuracy
 HEAD = """# Accuracy: the published runs, every trainer, many workers
 
 Written by `./dev bench convergence` on {when}.
-MNIST, test accuracy, mean ± standard deviation over the seeds that were run. B: batch size, W:
-window, M: workers.
+MNIST, test accuracy, mean ± standard deviation over the seeds that were run; of times the median.
+B: batch size, W: window, M: workers.
 *Default* keeps what M workers add at once at one worker's step (*The gain* in
 [architecture.md](architecture.md)), *published rule* does not (`--no-bound-gain`; one seed; its
-gain is in brackets; where it is 1 or below both are the same, and the cell is empty; *open*: not
-measured yet).
+gain is in brackets; where it is 1 or below both are the same, and the cell is empty).
 {machines}
 
 `./dev bench convergence` makes every run below with five seeds, which takes hours on two cores, and
@@ -89,7 +88,7 @@ def _published_rule(results, job, seeds):
     if not job.has_published_rule():
         return ""
     rule = results.summary(job, seeds, True)
-    return f"{rule.accuracy_text() if rule else 'open'} ({job.gain():.3g})"
+    return f"{rule.accuracy_text() if rule else 'not run'} ({job.gain():.3g})"
 
 
 OURS = ["seeds", "time", "default", "updates", "staleness, mean / most", "published rule"]
