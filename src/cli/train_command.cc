@@ -462,10 +462,21 @@ int print_config(const JobFlags& flags) {
   return 0;
 }
 
-int run_job(const JobFlags& flags, train::Cluster cluster, const char* program) {
+// The trainer by its own name, with no more workers than it takes where nobody asked for any.
+void settle_trainer(JobFlags& flags) {
+  const algorithm::Choice choice = train::algorithm_of(flags.config);
+  flags.config.trainer = choice.name();
+  const int most = choice.algorithm->most_workers;
+  if (most > 0 && !given_fields(flags).contains("workers")) {
+    flags.config.workers = std::min(flags.config.workers, most);
+  }
+}
+
+int run_job(JobFlags flags, train::Cluster cluster, const char* program) {
   const auto started = core::steady_now();
   log::set_level(flags.log_level);
   log::set_role("driver");
+  settle_trainer(flags);
   train::validate(flags.config);
   if (flags.print_config) return print_config(flags);
   train::JobConfig config = with_standard_output(flags.config);

@@ -93,9 +93,10 @@ ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status
   excuse(now);
   if (status.ok()) {
     server.last_heard = now;
-    hold(server, held_for, actions);
+    hold(index, held_for, actions);
   } else if (may_pass(status.code())) {
     server.last_failure = status;
+    server.held_for.clear();                             // it may be the server now
   } else if (status.code() != StatusCode::kCancelled) {  // cut with an exchange that has ended
     fail(status, actions);                               // it works for another job
   }
@@ -103,10 +104,12 @@ ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status
   return actions;
 }
 
-void ExchangeMachine::hold(Server& server, const std::string& held_for, Actions& actions) {
-  if (server.held_for == held_for) return;
-  server.held_for = held_for;
-  if (held_for.empty() || said_ == Said::kFailed) return;
+// Another server's failure is the worse news.
+void ExchangeMachine::hold(int index, const std::string& held_for, Actions& actions) {
+  Server& server = servers_[static_cast<size_t>(index)];
+  const bool is_news = std::exchange(server.held_for, held_for) != held_for;
+  if (held_for.empty()) return;
+  if (said_ == Said::kFailed ? failed_server_ != index : !is_news) return;
   said_ = Said::kHeld;
   say(held_for + ", which is behind", actions);
 }
@@ -152,8 +155,11 @@ void ExchangeMachine::failed(int index, const Status& status, TimePoint now, Act
     }
   }
   retry(index, now);
-  if (said_ != Said::kFailed) {
+  // A call whose answer is held may run out of time without anything being wrong with the server.
+  const bool is_held = status.code() == StatusCode::kDeadlineExceeded && !server.held_for.empty();
+  if (said_ != Said::kFailed && !is_held) {
     said_ = Said::kFailed;
+    failed_server_ = shard_map_[index].server;
     say(who_failed("server at " + addresses_[static_cast<size_t>(shard_map_[index].server)],
                    status),
         actions);

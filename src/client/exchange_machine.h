@@ -98,7 +98,7 @@ class ExchangeMachine {
   void failed(int shard, const Status& status, core::TimePoint now, Actions& actions);
   void retry(int shard, core::TimePoint now);
   void fail(Status status, Actions& actions);
-  void hold(Server& server, const std::string& held_for, Actions& actions);
+  void hold(int server, const std::string& held_for, Actions& actions);
   void excuse(core::TimePoint now);
   // Adds the actions that follow from the present state.
   void advance(core::TimePoint now, Actions& actions);
@@ -124,6 +124,7 @@ class ExchangeMachine {
   bool running_ = false;
   std::optional<Status> failure_;  // what the exchange ends with when nothing is in flight
   enum class Said { kNothing, kOverdue, kHeld, kFailed } said_ = Said::kNothing;
+  int failed_server_ = -1;  // whose failure was said
 };
 
 }  // namespace sluice::client

@@ -162,6 +162,7 @@ void Coordinator::set_workers_wanted(int workers, TimePoint now) {
 void Coordinator::set_knobs(const wire::Knobs& knobs, TimePoint now) {
   excuse(now);
   const bool resumed = knobs_.paused && !knobs.paused;
+  if (!knobs_.paused && knobs.paused) paused_since_ = now;
   knobs_ = knobs;
   if (gate_.max_staleness != knobs.max_staleness) {
     gate_.max_staleness = knobs.max_staleness;
@@ -170,7 +171,10 @@ void Coordinator::set_knobs(const wire::Knobs& knobs, TimePoint now) {
   for (auto& [id, member] : members_) {
     if (!member.alive || member.name.role != Role::kWorker) continue;
     news_.insert(id);
-    if (resumed) member.last_progress = now;
+    if (resumed) {
+      member.last_progress = now;
+      member.pace.held(paused_since_, now);
+    }
     look_at(member, now);
   }
   if (resumed) idle_since_ = now;

@@ -76,6 +76,8 @@ class Coordinator {
   // What to answer at once; kContinue: there is no news, and the answer may be kept back.
   Result<wire::HeartbeatReply> heartbeat(const wire::HeartbeatRequest& request,
                                          core::TimePoint now);
+  // A server has held answers to these workers for so long: their pace is not their own.
+  void answers_held(const std::vector<wire::LedgerReply::Trainee>& trainees, core::TimePoint now);
   Status finish(const wire::FinishRequest& request, core::TimePoint now);
   Status leave(const wire::LeaveRequest& request, core::TimePoint now);
   // The launcher saw a process of its own end, on this host. `fate`: "was killed by signal 9".
@@ -256,6 +258,7 @@ class Coordinator {
   std::string said_;     // whom the last WaitsFor named
   core::TimePoint said_since_;
   wire::Knobs knobs_;
+  core::TimePoint paused_since_{};
   std::string address_;  // the driver's, where others reach it; empty: not known
   std::vector<JobEvent> events_;
   std::set<int64_t> news_;

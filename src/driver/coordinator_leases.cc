@@ -182,11 +182,25 @@ Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest
     member->step = request.step;
     const auto its = leases_.find(member->lease);
     const int64_t all = plan_->steps_before(its->partition, its->last + 1);
+    if (knobs_.paused) member->pace.held(paused_since_, now);
     member->pace.heard(std::clamp<int64_t>(request.step, 0, all), now);
     if (request.step > 0) anybody_trained_ = true;
   }
   happened_to(*member, now);
   return reply;
+}
+
+void Coordinator::answers_held(const std::vector<wire::LedgerReply::Trainee>& trainees,
+                               TimePoint now) {
+  constexpr double kMost = 3600;  // the figures come from the network
+  for (const wire::LedgerReply::Trainee& trainee : trainees) {
+    if (!(trainee.held_s > 0)) continue;
+    for (auto& [id, member] : members_) {
+      const bool is_it = member.alive && member.name.role == wire::Role::kWorker &&
+                         member.name.index == trainee.worker;
+      if (is_it) member.pace.held(now - core::from_seconds(std::min(trainee.held_s, kMost)), now);
+    }
+  }
 }
 
 wire::HeartbeatReply Coordinator::answer(const Member& member,

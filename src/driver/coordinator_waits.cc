@@ -32,7 +32,7 @@ WaitsFor Coordinator::waits_for(TimePoint now) const {
                                            : fmt::format("{} of {} worker(s) to join",
                                                          options_.min_workers - live(Role::kWorker),
                                                          options_.min_workers);
-    waits.until = idle_until();
+    if (is_idle()) waits.until = idle_until();
     waits.advice = how_to_start("worker");
     return waits;
   }
@@ -80,15 +80,21 @@ std::string Coordinator::name_of(const Member& member) const {
 }
 
 // While a silent server is named, workers that wait for a server are not: the cause is the same.
+// Likewise who waits for a worker: not the victims are named, but whom they wait for.
 WaitsFor Coordinator::members_waited_for() const {
   const bool server_named = std::any_of(members_.begin(), members_.end(), [](const auto& m) {
     return m.second.alive && m.second.name.role == Role::kServer && !m.second.named_because.empty();
   });
   WaitsFor waits;
   int named = 0;
+  std::string behind;
   for (const auto& [id, member] : members_) {
     if (!member.alive || member.named_because.empty()) continue;
     const bool worker = member.name.role == Role::kWorker;
+    if (worker && member.waiting_for.starts_with("worker")) {
+      behind = member.waiting_for;
+      continue;
+    }
     if (server_named && worker && !member.waiting_for.empty()) continue;
     if (++named > kMostNamed) {
       waits.whom += "; and others";
@@ -103,6 +109,7 @@ WaitsFor Coordinator::members_waited_for() const {
     waits.where = core::to_text(member.name.process);
     if (until != TimePoint::max()) waits.until = until;
   }
+  if (named == 0) waits.whom = behind;
   return waits;
 }
 

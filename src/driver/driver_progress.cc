@@ -63,6 +63,7 @@ void Driver::report_progress() {
 }
 
 void Driver::take_ledger(size_t server, wire::LedgerReply ledger) {
+  coordinator_.answers_held(ledger.trainees, world_.now());
   ledgers_[server] = std::move(ledger);
   if (server == 0) epochs_read_at_ = world_.now();  // the server of the ledger shard
 }

@@ -15,6 +15,7 @@ class Pace {
   void begin(int64_t step, core::TimePoint now) {
     begun_at_ = step_ = step;
     heard_ = moved_ = now;
+    held_ = {};
     trains_ = true;
   }
   // So many are by now. Until the first step it reads data, which is no measure of its speed.
@@ -22,14 +23,22 @@ class Pace {
     if (!trains_) return;
     if (step <= begun_at_) {
       heard_ = now;
+      held_ = {};
       return;
     }
     const int64_t done = std::max<int64_t>(step - step_, 0);
-    time_ += now - std::exchange(heard_, now);
+    const core::Duration since = now - std::exchange(heard_, now);
+    time_ += std::max(since - std::exchange(held_, {}), core::Duration{});
     steps_ += done;
     step_ = std::max(step_, step);
     if (done > 0) moved_ = now;
     if (steps_ > 0 && (time_ >= kMeasured || speed_ <= 0)) measure();
+  }
+  // Since then others have kept it from training, which says nothing of its speed.
+  void held(core::TimePoint since, core::TimePoint now) {
+    const core::TimePoint from = std::max({since, heard_, held_to_});
+    if (now > from) held_ += now - from;
+    held_to_ = moved_ = now;
   }
   void end() { trains_ = false; }
 
@@ -58,7 +67,8 @@ class Pace {
 
   bool trains_ = false;
   int64_t begun_at_ = 0, step_ = 0;
-  core::TimePoint heard_{}, moved_{};
+  core::TimePoint heard_{}, moved_{}, held_to_{};
+  core::Duration held_{};  // since it was last heard of
   core::Duration time_{};  // since it was last measured
   int64_t steps_ = 0;
   double speed_ = 0;

@@ -74,8 +74,10 @@ std::string gate_line(const JobStatus& status) {
   if (!gate.slowest.empty()) {
     double longest = 0;
     for (const auto& worker : gate.workers) longest = std::max(longest, worker.answer_held_s);
-    text += fmt::format("; answers are held, for up to {}, until {} has pushed window {}",
-                        time_text(longest), name_text(gate.slowest), gate.floor + 1);
+    const bool several = gate.slowest.starts_with("workers");
+    text += fmt::format("; answers are held, for up to {}, until {} {} pushed window {}",
+                        time_text(longest), name_text(gate.slowest), several ? "have" : "has",
+                        gate.floor + 1);
   }
   if (gate.superseded > 0) {
     text += "; " + core::counted(gate.superseded, "update", "updates") +

@@ -38,8 +38,8 @@ class ExchangeMachineTest : public testing::Test {
   void answer(int shard, const Status& status = ok_status()) {
     take(machine_->answered(shard, status, now_));
   }
-  void pong(int server, const Status& status = ok_status()) {
-    take(machine_->ponged(server, status, now_));
+  void pong(int server, const Status& status = ok_status(), const std::string& held_for = {}) {
+    take(machine_->ponged(server, status, now_, held_for));
   }
   // The machine is woken whenever it wants to be, and what it asks for is gathered.
   void wait(core::Duration time) {
@@ -488,6 +488,34 @@ TEST_F(ExchangeMachineTest, SaysOnceWhyACallIsRepeatedAndThatTheWaitIsOverHoweve
   }
   answer(0, {StatusCode::kAborted, "fenced"});
   EXPECT_THAT(said_, ElementsAre("server at host:0: gone", ""));
+}
+
+// The server answers pings and holds the answer: nothing is wrong with it, for however long.
+TEST_F(ExchangeMachineTest, WhomAnAnswerIsHeldForIsNamedWhateverBecomesOfTheCall) {
+  make(1);
+  start();
+  wait(2s);
+  pong(0, ok_status(), "worker 1");
+  wait(8s);
+  answer(0, {StatusCode::kDeadlineExceeded, "did not answer within 10 s"});
+  wait(2s);
+  pong(0, ok_status(), "worker 1");
+  wait(2s);
+  pong(0, ok_status(), "workers 1, 2");
+  answer(0);
+  EXPECT_THAT(said_, ElementsAre("server at host:0, which has not answered yet",
+                                 "worker 1, which is behind", "workers 1, 2, which is behind", ""));
+}
+
+TEST_F(ExchangeMachineTest, AServerThatFailedAndHoldsAnswersNowIsBlamedNoMore) {
+  make(2, 2);
+  start();
+  answer(0, unavailable("gone"));
+  wait(2s);
+  pong(1, ok_status(), "worker 1");
+  EXPECT_THAT(said_, ElementsAre("server at host:0: gone")) << "the worse news";
+  pong(0, ok_status(), "worker 1");
+  EXPECT_THAT(said_, ElementsAre("server at host:0: gone", "worker 1, which is behind"));
 }
 
 // --- Many shards ---

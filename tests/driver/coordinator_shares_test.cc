@@ -149,6 +149,41 @@ TEST_F(CoordinatorSharesTest, TheStragglerIsNamedOnceAnEpoch) {
   EXPECT_EQ(coordinator.members().at(workers[2]).given, 89);
 }
 
+// Nine tenths of each second answers to it were held, for somebody else.
+TEST_F(CoordinatorSharesTest, WhoWasKeptFromTrainingIsNoStraggler) {
+  for (size_t worker = 0; worker < 3; ++worker) take(worker);
+  for (int second = 1; second <= 10; ++second) {
+    advance(1s);
+    coordinator.answers_held({{.worker = 2, .clock = 1, .held_s = 0.9}}, t);
+    for (const size_t worker : {0, 1}) trains(worker, 10 * second);
+    trains(2, second);
+    beat(heartbeat_of(server));
+  }
+  for (const size_t worker : {0, 1, 2}) finishes(worker);
+  EXPECT_EQ(coordinator.leases().epoch(), 1);
+  EXPECT_THAT(of_kind<Straggler>(coordinator.take_events()), IsEmpty());
+}
+
+TEST_F(CoordinatorSharesTest, APauseSaysNothingOfAWorkersSpeed) {
+  for (size_t worker = 0; worker < 3; ++worker) take(worker);
+  for (int second = 1; second <= 5; ++second) {
+    advance(1s);
+    for (size_t worker = 0; worker < 3; ++worker) trains(worker, 10 * second);
+    beat(heartbeat_of(server));
+  }
+  coordinator.set_knobs({.revision = 1, .paused = true}, t);
+  for (int second = 0; second < 20; ++second) {
+    advance(1s);
+    for (size_t worker = 0; worker < 3; ++worker) trains(worker, 50);
+    beat(heartbeat_of(server));
+  }
+  coordinator.set_knobs({.revision = 2}, t);
+  advance(2500ms);  // nothing was heard of them yet
+  EXPECT_GT(coordinator.members().at(workers[0]).pace.steps_per_second(t), 0.3);
+  trains(0, 75);
+  EXPECT_NEAR(coordinator.members().at(workers[0]).pace.steps_per_second(t), 50, 3);
+}
+
 // A job must not pay for a lease an epoch when epochs are over at once.
 TEST_F(CoordinatorSharesTest, ShortEpochsAreLeasedTogether) {
   for (size_t worker = 0; worker < 3; ++worker) take(worker);

@@ -74,6 +74,37 @@ TEST_F(CoordinatorWaitsTest, OfSeveralItIsSaidHowManyThereShouldBe) {
   EXPECT_EQ(waits.back().whom, "worker 0 of 3, which waits for server 0 at hosta:7001");
 }
 
+TEST_F(CoordinatorWaitsTest, NotTheVictimsAreNamedButWhomTheyWaitFor) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10), b = join(wire::Role::kWorker, 11);
+  auto victim = heartbeat_of(a, train(a));
+  const auto lease = train(b);
+  beat(b, lease);
+  coordinator.take_events();
+  victim.waiting_for = "worker 1, which is behind";
+  beat(victim);
+  EXPECT_THAT(waits(), ElementsAre("worker 1, which is behind"));
+  advance(3s, {victim, heartbeat_of(server)});
+  EXPECT_THAT(waits(), ElementsAre("worker 1, which has not been heard of for some seconds"));
+}
+
+// One is missing while another still trains: the time that a job waits has not begun.
+TEST_F(CoordinatorWaitsTest, AWaitThatIsNotLimitedYetHasNoEnd) {
+  auto two = options();
+  two.min_workers = 2;
+  Coordinator job(two, t);
+  (void)job.join(join_request(wire::Role::kServer, 1), t);
+  job.start_training(wire::ShardMap::even(100, 1, 1), t);
+  const auto a = job.join(join_request(wire::Role::kWorker, 10), t);
+  const auto b = job.join(join_request(wire::Role::kWorker, 11), t);
+  (void)job.acquire({options().job, a->member}, t);
+  (void)job.leave({options().job, b->member, ok_status()}, t);
+  const auto waits = of_kind<WaitsFor>(job.take_events());
+  ASSERT_FALSE(waits.empty());
+  EXPECT_EQ(waits.back().whom, "1 of 2 worker(s) to join");
+  EXPECT_EQ(waits.back().until, std::nullopt);
+}
+
 TEST_F(CoordinatorWaitsTest, ASilentMemberIsNamedBeforeItIsGivenUp) {
   start();
   const int64_t a = join(wire::Role::kWorker, 10);

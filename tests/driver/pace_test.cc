@@ -62,6 +62,19 @@ TEST_F(PaceTest, WhoStandsStillIsSlow) {
   EXPECT_DOUBLE_EQ(speed(), 50) << "it has nothing to do";
 }
 
+// What the servers tell of one wait, several times, counts once.
+TEST_F(PaceTest, TimeInWhichOthersKeptItFromTrainingDoesNotCount) {
+  pace.begin(0, t);
+  pace.heard(50, t += 1s);
+  for (const auto so_far : {200ms, 400ms, 4400ms}) pace.held(t + 500ms, t + 500ms + so_far);
+  EXPECT_DOUBLE_EQ(pace.steps_per_second(t + 4900ms), 50) << "it does not stand still by itself";
+  pace.heard(75, t += 4900ms);  // half a second of training
+  EXPECT_DOUBLE_EQ(speed(), 50);
+  pace.held(t - 10s, t);  // which was before it was heard of
+  pace.heard(125, t += 1s);
+  EXPECT_DOUBLE_EQ(speed(), 50);
+}
+
 TEST_F(PaceTest, StepsThatGoBackAreNone) {
   pace.begin(10, t);
   pace.heard(60, t += 1s);

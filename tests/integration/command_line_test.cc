@@ -293,6 +293,18 @@ TEST(CommandLineTest, PrintedConfigHasOneLearningRate) {
   EXPECT_EQ(config["learning_rate"], 0);
 }
 
+TEST(CommandLineTest, ATrainerIsPrintedByItsOwnNameWithAsManyWorkersAsItTakes) {
+  const auto config_of = [](const std::string& trainer) {
+    const Outcome run = sluice_command({"train", "--trainer", trainer, "--print-config"});
+    EXPECT_EQ(run.status, 0) << run.output;
+    return nlohmann::json::parse(run.output);
+  };
+  EXPECT_EQ(config_of("Dc-ASGD")["trainer"], "dc_asgd");
+  EXPECT_EQ(config_of("dc_asgd")["workers"], 3);
+  EXPECT_EQ(config_of("single")["workers"], 1);
+  EXPECT_EQ(sluice_command({"train", "--trainer", "single", "--workers", "3"}).status, 2);
+}
+
 TEST(CommandLineTest, ServersThatStepRefuseConstraintsOfWeights) {
   const std::string model = digits().path() + "/constrained.json";
   write_file(model, R"({"class_name": "Sequential", "config": {"name": "m", "layers": [
