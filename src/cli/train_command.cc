@@ -588,7 +588,7 @@ int run_job(JobFlags flags, train::Cluster cluster, const char* program) {
 Command make_command(CLI::App* command, train::Cluster cluster, const char* program) {
   const auto flags = add_job_flags(*command);
   return {command, [flags, cluster, program, command] {
-            for (const char* field : {"loss", "optimizer", "metrics", "target"}) {
+            for (const char* field : {"loss", "optimizer", "metrics", "target", "workers"}) {
               if (command->count(flag_name(field)) > 0) flags->on_command_line.insert(field);
             }
             try {
