@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "driver/coordinator.h"
@@ -193,13 +194,15 @@ Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest
 void Coordinator::answers_held(const std::vector<wire::LedgerReply::Trainee>& trainees,
                                TimePoint now) {
   constexpr double kMost = 3600;  // the figures come from the network
+  std::map<int, double> held;     // seconds, by worker
   for (const wire::LedgerReply::Trainee& trainee : trainees) {
-    if (!(trainee.held_s > 0)) continue;
-    for (auto& [id, member] : members_) {
-      const bool is_it = member.alive && member.name.role == wire::Role::kWorker &&
-                         member.name.index == trainee.worker;
-      if (is_it) member.pace.held(now - core::from_seconds(std::min(trainee.held_s, kMost)), now);
-    }
+    if (trainee.held_s > 0) held[trainee.worker] = std::min(trainee.held_s, kMost);
+  }
+  if (held.empty()) return;
+  for (auto& [id, member] : members_) {
+    if (!member.alive || member.name.role != wire::Role::kWorker) continue;
+    const auto its = held.find(member.name.index);
+    if (its != held.end()) member.pace.held(now - core::from_seconds(its->second), now);
   }
 }
 

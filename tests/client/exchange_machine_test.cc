@@ -503,8 +503,9 @@ TEST_F(ExchangeMachineTest, WhomAnAnswerIsHeldForIsNamedWhateverBecomesOfTheCall
   wait(2s);
   pong(0, ok_status(), "workers 1, 2");
   answer(0);
-  EXPECT_THAT(said_, ElementsAre("server at host:0, which has not answered yet",
-                                 "worker 1, which is behind", "workers 1, 2, which is behind", ""));
+  EXPECT_THAT(said_,
+              ElementsAre("server at host:0, which has not answered yet",
+                          "worker 1, which is behind", "workers 1, 2, which are behind", ""));
 }
 
 TEST_F(ExchangeMachineTest, AServerThatFailedAndHoldsAnswersNowIsBlamedNoMore) {
