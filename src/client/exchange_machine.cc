@@ -9,6 +9,7 @@
 namespace sluice::client {
 
 using core::TimePoint;
+using wire::PushStep;
 
 namespace {
 
@@ -23,23 +24,16 @@ void keep_earlier(std::optional<TimePoint>& at, TimePoint other) {
 
 }  // namespace
 
-ExchangeMachine::ExchangeMachine(wire::ShardMap shard_map, std::vector<std::string> servers,
-                                 const ExchangeOptions& options, uint64_t seed)
-    : shard_map_(std::move(shard_map)),
-      addresses_(std::move(servers)),
+ExchangeMachine::ExchangeMachine(std::vector<std::string> servers, const ExchangeOptions& options,
+                                 uint64_t seed)
+    : addresses_(std::move(servers)),
       options_(options),
       chance_(seed),
-      shards_(static_cast<size_t>(shard_map_.size())),
       servers_(addresses_.size()) {
   SLUICE_CHECK(options.calls_per_server > 0);
-  SLUICE_CHECK(shard_map_.servers() <= static_cast<int>(servers_.size()));
 }
 
-ExchangeMachine::Server& ExchangeMachine::server_of(int shard) {
-  return servers_[static_cast<size_t>(shard_map_[shard].server)];
-}
-
-ExchangeMachine::Actions ExchangeMachine::start(TimePoint now) {
+ExchangeMachine::Actions ExchangeMachine::start(Kind kind, std::vector<Unit> units, TimePoint now) {
   SLUICE_CHECK(idle()) << "an exchange is under way";
   running_ = true;
   said_ = Said::kNothing;
@@ -49,14 +43,28 @@ ExchangeMachine::Actions ExchangeMachine::start(TimePoint now) {
     server.last_failure = ok_status();
     server.held_for.clear();
   }
-  for (const wire::Shard& shard : shard_map_.shards()) {
-    shards_[static_cast<size_t>(shard.index)] = {.state = State::kQueued};
-    server_of(shard.index).queued.push_back(shard.index);
+  units_.clear();
+  const bool in_steps = kind != Kind::kOnce && units.size() > 1;
+  for (const Unit& unit : units) {
+    SLUICE_CHECK(unit.server >= 0 && unit.server < std::ssize(servers_));
+    units_.push_back({unit, in_steps ? PushStep::kStage : PushStep::kApply});
+    queue(static_cast<int>(units_.size()) - 1);
   }
-  unfinished_ = shard_map_.size();
+  unfinished_ = unstaged_ = static_cast<int>(units_.size());
+  decider_ = -1;
+  if (kind == Kind::kDecidedPush && in_steps && servers_.size() > 1) {
+    decider_ = unfinished_++;
+    units_.push_back({{wire::ShardMap::kLedgerServer, {0, 0}}, PushStep::kCommit, State::kStaged});
+  }
   Actions actions;
   advance(now, actions);
   return actions;
+}
+
+void ExchangeMachine::queue(int unit) {
+  its(unit).state = State::kQueued;
+  Server& server = server_of(unit);
+  (its(unit).step == PushStep::kCommit ? server.to_commit : server.to_stage).push_back(unit);
 }
 
 // First of all in every event of an exchange.
@@ -66,22 +74,50 @@ void ExchangeMachine::excuse(TimePoint now) {
 }
 
 ExchangeMachine::Actions ExchangeMachine::answered(int index, const Status& status, TimePoint now) {
-  Shard& shard = shards_[static_cast<size_t>(index)];
   Server& server = server_of(index);
-  SLUICE_CHECK(shard.state == State::kInFlight) << "shard " << index << " was not asked for";
+  SLUICE_CHECK(its(index).state == State::kInFlight) << "unit " << index << " was not asked for";
   excuse(now);
   std::erase(server.in_flight, index);
+  if (its(index).step == PushStep::kCommit) --server.committing;
   --in_flight_;
   Actions actions;
   if (status.ok()) {
     server.last_heard = now;
-    shard.state = State::kDone;
-    --unfinished_;
+    succeeded(index);
   } else {
     failed(index, status, now, actions);
   }
   advance(now, actions);
   return actions;
+}
+
+void ExchangeMachine::succeeded(int index) {
+  Its& unit = its(index);
+  unit.exhausted_since = {};
+  if (unit.step != PushStep::kStage) {
+    unit.state = State::kDone;
+    --unfinished_;
+    if (index == decider_) commit_staged();
+    return;
+  }
+  unit.step = PushStep::kCommit;
+  unit.state = State::kStaged;
+  unit.attempts = 0;
+  --unstaged_;
+  if (failure_) return;
+  if (servers_.size() == 1) {
+    queue(index);
+  } else if (unstaged_ == 0 && decider_ >= 0) {
+    queue(decider_);
+  } else if (unstaged_ == 0) {
+    commit_staged();
+  }
+}
+
+void ExchangeMachine::commit_staged() {
+  for (size_t i = 0; i < units_.size() && !failure_; ++i) {
+    if (units_[i].state == State::kStaged) queue(static_cast<int>(i));
+  }
 }
 
 ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status, TimePoint now,
@@ -132,26 +168,26 @@ ExchangeMachine::Actions ExchangeMachine::stop(TimePoint now) {
 }
 
 void ExchangeMachine::failed(int index, const Status& status, TimePoint now, Actions& actions) {
-  Shard& shard = shards_[static_cast<size_t>(index)];
+  Its& unit = its(index);
   Server& server = server_of(index);
   if (failure_) {
-    shard.state = State::kDone;
+    unit.state = State::kDone;
     return;
   }
   if (!may_pass(status.code())) {
-    shard.state = State::kDone;
+    unit.state = State::kDone;
     return fail(status, actions);
   }
   server.last_failure = status;
-  const bool lives = server.last_heard > shard.issued_at;
+  const bool lives = server.last_heard > unit.issued_at;
   if (status.code() == StatusCode::kDeadlineExceeded && lives) {
-    server.stretch = std::max(server.stretch, std::min(shard.stretch + 1, kMostStretch));
+    server.stretch = std::max(server.stretch, std::min(unit.stretch + 1, kMostStretch));
   }
   if (status.code() == StatusCode::kResourceExhausted) {
     server.last_heard = now;
-    if (shard.exhausted_since == TimePoint{}) shard.exhausted_since = now;
-    if (now - shard.exhausted_since >= options_.give_up_after) {
-      shard.state = State::kDone;
+    if (unit.exhausted_since == TimePoint{}) unit.exhausted_since = now;
+    if (now - unit.exhausted_since >= options_.give_up_after) {
+      unit.state = State::kDone;
       return fail(status, actions);
     }
   }
@@ -160,17 +196,15 @@ void ExchangeMachine::failed(int index, const Status& status, TimePoint now, Act
   const bool is_held = status.code() == StatusCode::kDeadlineExceeded && !server.held_for.empty();
   if (said_ != Said::kFailed && !is_held) {
     said_ = Said::kFailed;
-    failed_server_ = shard_map_[index].server;
-    say(who_failed("server at " + addresses_[static_cast<size_t>(shard_map_[index].server)],
-                   status),
+    failed_server_ = unit.unit.server;
+    say(who_failed("server at " + addresses_[static_cast<size_t>(failed_server_)], status),
         actions);
   }
 }
 
 void ExchangeMachine::retry(int index, TimePoint now) {
-  Shard& shard = shards_[static_cast<size_t>(index)];
-  shard.state = State::kWaiting;
-  waiting_.emplace(now + options_.backoff.after(shard.attempts, chance_), index);
+  its(index).state = State::kWaiting;
+  waiting_.emplace(now + options_.backoff.after(its(index).attempts, chance_), index);
   ++server_of(index).waiting;
 }
 
@@ -185,7 +219,8 @@ void ExchangeMachine::fail(Status status, Actions& actions) {
 void ExchangeMachine::drop_what_waits() {
   waiting_.clear();
   for (Server& server : servers_) {
-    server.queued.clear();
+    server.to_stage.clear();
+    server.to_commit.clear();
     server.waiting = 0;
   }
 }
@@ -209,37 +244,45 @@ void ExchangeMachine::requeue_due(TimePoint now) {
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     const int index = waiting_.begin()->second;
     waiting_.erase(waiting_.begin());
-    shards_[static_cast<size_t>(index)].state = State::kQueued;
-    Server& server = server_of(index);
-    server.queued.push_back(index);
-    --server.waiting;
+    queue(index);
+    --server_of(index).waiting;
   }
 }
 
 void ExchangeMachine::start_queued(TimePoint now, Actions& actions) {
   for (Server& server : servers_) {
-    const auto may_start = [&] {
-      return !server.held_for.empty() ||
-             static_cast<int>(server.in_flight.size()) < options_.calls_per_server;
+    const auto in_flight = [&] { return static_cast<int>(server.in_flight.size()); };
+    const auto may_start = [&](int others) {
+      return !server.held_for.empty() || others < options_.calls_per_server;
     };
-    while (!server.queued.empty() && may_start()) {
-      const int index = server.queued.front();
-      server.queued.pop_front();
-      server.in_flight.push_back(index);
-      ++in_flight_;
-      Shard& shard = shards_[static_cast<size_t>(index)];
-      shard.state = State::kInFlight;
-      shard.issued_at = now;
-      shard.stretch = server.stretch;
-      ++shard.attempts;
-      const auto timeout = std::min(options_.call_timeout, options_.give_up_after);
-      actions.calls.push_back({index, timeout * (1 << server.stretch)});
+    // Commits that the server holds must not keep it from getting the rest.
+    while (!server.to_stage.empty() && may_start(in_flight() - server.committing)) {
+      start(server.to_stage, now, actions);
+    }
+    while (server.to_stage.empty() && !server.to_commit.empty() && may_start(server.committing)) {
+      ++server.committing;
+      start(server.to_commit, now, actions);
     }
   }
 }
 
+void ExchangeMachine::start(std::deque<int>& queued, TimePoint now, Actions& actions) {
+  const int index = queued.front();
+  queued.pop_front();
+  Server& server = server_of(index);
+  server.in_flight.push_back(index);
+  ++in_flight_;
+  Its& unit = its(index);
+  unit.state = State::kInFlight;
+  unit.issued_at = now;
+  unit.stretch = server.stretch;
+  ++unit.attempts;
+  const auto timeout = std::min(options_.call_timeout, options_.give_up_after);
+  actions.calls.push_back({index, unit.unit, unit.step, timeout * (1 << server.stretch)});
+}
+
 TimePoint ExchangeMachine::oldest_call(const Server& server) const {
-  return shards_[static_cast<size_t>(server.in_flight.front())].issued_at;
+  return units_[static_cast<size_t>(server.in_flight.front())].issued_at;
 }
 
 // Looks after a server that has not answered a call yet.

@@ -1,7 +1,12 @@
-// What is decided during an exchange of all shards with their servers: which call starts when,
-// which is repeated, for whom it waits, and when it gives up.
+// What is decided during an exchange with all servers: which call starts when, which is repeated,
+// for whom it waits, and when it gives up.
 //
-// A few calls at a time are under way to each server, so that a shard's deadline does not run while
+// What is exchanged goes in units, a message each. A push of one unit is one call. Of several units
+// each is staged and then committed: with one server a commit may follow as soon as nothing is left
+// to stage, for the server waits for what is under way; with several, none is committed before all
+// servers have everything (wire/parameters.h), which is one round trip more.
+//
+// A few calls at a time are under way to each server, so that a unit's deadline does not run while
 // others occupy the connection; calls whose answers a server holds, because others must get as far
 // first, keep no others from starting. A call that fails in a way that may pass is repeated with
 // the same bytes after a short, growing pause; nothing is applied twice. A server is given up when
@@ -25,7 +30,7 @@
 #include "core/clock.h"
 #include "core/rng.h"
 #include "sluice/status.h"
-#include "wire/shard_map.h"
+#include "wire/parameters.h"
 
 namespace sluice::client {
 
@@ -35,12 +40,24 @@ struct ExchangeOptions {
   core::Duration speak_after = std::chrono::seconds(2);     // of waiting for one call's answer
   Backoff backoff{std::chrono::milliseconds(50), std::chrono::seconds(2)};
   int calls_per_server = 3;  // at once: one is sent, one applied, one answered
+  bool decided_pushes = false;  // ExchangeMachine::Kind::kDecidedPush
 };
 
 class ExchangeMachine {
  public:
+  struct Unit {
+    int server = 0;
+    wire::ShardRange shards{};
+  };
+  enum class Kind {
+    kOnce,         // a call for each unit
+    kPush,         // of which all servers have to have everything before one applies it
+    kDecidedPush,  // likewise, and the ledger server applies it first and says what became of it
+  };
   struct Call {
-    int shard;
+    int index;  // of the unit
+    Unit unit;
+    wire::PushStep step;
     core::Duration timeout;
   };
   struct Ping {
@@ -58,14 +75,17 @@ class ExchangeMachine {
   };
 
   // `servers`: their addresses.
-  ExchangeMachine(wire::ShardMap shard_map, std::vector<std::string> servers,
-                  const ExchangeOptions& options, uint64_t seed);
+  ExchangeMachine(std::vector<std::string> servers, const ExchangeOptions& options, uint64_t seed);
 
   bool idle() const { return !running_; }
 
-  // Begins an exchange of every shard. Only when idle.
-  Actions start(core::TimePoint now);
-  Actions answered(int shard, const Status& status, core::TimePoint now);
+  // Begins an exchange. Only when idle. Of kDecidedPush to several servers there is one unit more,
+  // the last: a commit that asks for no values, which is why its answer is not held.
+  Actions start(Kind kind, std::vector<Unit> units, core::TimePoint now);
+  const Unit& unit(int index) const { return units_[static_cast<size_t>(index)].unit; }
+  // Of its present call, or of the next.
+  wire::PushStep step(int index) const { return units_[static_cast<size_t>(index)].step; }
+  Actions answered(int unit, const Status& status, core::TimePoint now);
   // `held_for`: whom the server holds answers for, "worker 3"; empty: nobody.
   Actions ponged(int server, const Status& status, core::TimePoint now,
                  const std::string& held_for = {});
@@ -74,18 +94,22 @@ class ExchangeMachine {
   Actions stop(core::TimePoint now);
 
  private:
-  enum class State { kDone, kQueued, kInFlight, kWaiting };
-  struct Shard {
-    State state = State::kDone;
+  enum class State { kDone, kStaged, kQueued, kInFlight, kWaiting };
+  struct Its {
+    Unit unit;
+    wire::PushStep step = wire::PushStep::kApply;  // of the present or next call
+    State state = State::kQueued;
     int attempts = 0;
     int stretch = 0;  // of the server, when the call was issued
     core::TimePoint issued_at{};
     core::TimePoint exhausted_since{};  // answered RESOURCE_EXHAUSTED ever since
   };
   struct Server {
-    std::deque<int> queued;      // shards
-    std::vector<int> in_flight;  // shards, the oldest call first
-    int waiting = 0;             // shards to be repeated
+    std::deque<int> to_stage;    // units: to be staged, or done in one call
+    std::deque<int> to_commit;   // units, which start when none is to be staged
+    std::vector<int> in_flight;  // units, the oldest call first
+    int committing = 0;          // of these
+    int waiting = 0;             // units to be repeated
     core::TimePoint last_heard{};
     core::TimePoint last_ping{};
     bool pinging = false;
@@ -94,15 +118,20 @@ class ExchangeMachine {
     int stretch = 0;  // call_timeout is doubled so many times
   };
 
-  Server& server_of(int shard);
-  void failed(int shard, const Status& status, core::TimePoint now, Actions& actions);
-  void retry(int shard, core::TimePoint now);
+  Its& its(int unit) { return units_[static_cast<size_t>(unit)]; }
+  Server& server_of(int unit) { return servers_[static_cast<size_t>(its(unit).unit.server)]; }
+  void queue(int unit);
+  void succeeded(int unit);
+  void commit_staged();
+  void failed(int unit, const Status& status, core::TimePoint now, Actions& actions);
+  void retry(int unit, core::TimePoint now);
   void fail(Status status, Actions& actions);
   void hold(int server, const std::string& held_for, Actions& actions);
   void excuse(core::TimePoint now);
   // Adds the actions that follow from the present state.
   void advance(core::TimePoint now, Actions& actions);
   void start_queued(core::TimePoint now, Actions& actions);
+  void start(std::deque<int>& queued, core::TimePoint now, Actions& actions);
   void requeue_due(core::TimePoint now);
   void drop_what_waits();
   void watch(int server, core::TimePoint now, Actions& actions);
@@ -111,14 +140,15 @@ class ExchangeMachine {
   std::optional<core::TimePoint> next_event() const;
   void finish(Status status, Actions& actions);
 
-  const wire::ShardMap shard_map_;
   const std::vector<std::string> addresses_;
   const ExchangeOptions options_;
   core::Rng chance_;
-  std::vector<Shard> shards_;
+  std::vector<Its> units_;
   std::vector<Server> servers_;
-  std::set<std::pair<core::TimePoint, int>> waiting_;  // shards to be repeated, and when
-  int unfinished_ = 0;                                 // shards
+  std::set<std::pair<core::TimePoint, int>> waiting_;  // units to be repeated, and when
+  int unfinished_ = 0;                                 // units
+  int unstaged_ = 0;                                   // units
+  int decider_ = -1;                                   // unit; -1: none
   int in_flight_ = 0;
   Suspension suspension_;
   bool running_ = false;

@@ -32,7 +32,9 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         timers_(std::move(timers)),
         job_(job),
         waiting_for_(std::move(waiting_for)),
-        machine_(shard_map, servers, options, world.unique_number()) {
+        push_kind_(options.decided_pushes ? ExchangeMachine::Kind::kDecidedPush
+                                          : ExchangeMachine::Kind::kPush),
+        machine_(servers, options, world.unique_number()) {
     for (const std::string& address : servers) {
       channels_.push_back(transport.connect_parameters(address));
     }
@@ -52,8 +54,10 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       update_ = std::move(update);
       into_ = into;
       base_versions_.assign(base_versions.begin(), base_versions.end());
+      superseded_.reset();
       done_ = std::move(done);
-      return machine_.start(now);
+      const bool pushes = kind == Kind::kExchange;
+      return machine_.start(pushes ? push_kind_ : ExchangeMachine::Kind::kOnce, units(pushes), now);
     });
   }
 
@@ -116,46 +120,94 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     if (actions.end) finish(*std::move(actions.end));
   }
 
+  // A message for each shard of the part; and, of a push, for each server that has none of them.
+  std::vector<ExchangeMachine::Unit> units(bool pushes) {
+    std::vector<ExchangeMachine::Unit> result;
+    std::vector<char> has_some(channels_.size());
+    for (int index = part_.first; index < part_.first + part_.shards; ++index) {
+      const int server = shard_map_[index].server;
+      result.push_back({server, {index, 1}});
+      has_some[static_cast<size_t>(server)] = 1;
+    }
+    for (size_t server = 0; server < has_some.size() && pushes; ++server) {
+      if (has_some[server] == 0) result.push_back({static_cast<int>(server), {0, 0}});
+    }
+    const auto first = std::ranges::find(result, int{wire::ShardMap::kLedgerServer},
+                                         &ExchangeMachine::Unit::server);
+    ledger_unit_ = static_cast<int>(first - result.begin());
+    return result;
+  }
+
   void issue(const ExchangeMachine::Call& call) {
-    const wire::Shard& shard = shard_map_[call.shard];
-    wire::ParameterChannel& channel = *channels_[static_cast<size_t>(shard.server)];
+    const auto [server, shards] = call.unit;
+    wire::ParameterChannel& channel = *channels_[static_cast<size_t>(server)];
     const wire::CallOptions options{call.timeout};
     if (kind_ == Kind::kAssign) {
-      return channel.assign({job_, call.shard}, part_of_update(shard), options,
-                            [self = shared_from_this(), index = call.shard](const Status& status) {
+      return channel.assign({job_, shards}, update_of(shards), options,
+                            [self = shared_from_this(), index = call.index](const Status& status) {
                               self->answered(index, status, {});
                             });
     }
-    const bool in_part = part_.has(call.shard);
-    if (!in_part && kind_ != Kind::kExchange) return answered(call.shard, ok_status(), {});
-    const auto into =
-        in_part ? into_.subspan(shard.offset - part_.offset, shard.size) : std::span<float>();
+    const bool gets_values = call.step != wire::PushStep::kStage;
+    const auto into = gets_values ? into_.subspan(offset_of(shards), shard_map_.floats_of(shards))
+                                  : std::span<float>();
     core::Reply<Result<PulledVersion>> reply(
-        [self = shared_from_this(), index = call.shard](const Result<PulledVersion>& result) {
+        [self = shared_from_this(), index = call.index](const Result<PulledVersion>& result) {
           self->answered(index, result.status(), result.ok() ? *result : PulledVersion());
         });
     if (kind_ != Kind::kExchange) {
-      const wire::PullRequest request{job_, call.shard, kind_ == Kind::kPullAverages,
-                                      header_.worker};
+      const wire::PullRequest request{job_, shards, kind_ == Kind::kPullAverages, header_.worker};
       return channel.pull(request, into, options, std::move(reply));
     }
     wire::PushHeader header = header_;
-    header.shard = call.shard;
-    header.base_version = base_versions_[static_cast<size_t>(call.shard)];
-    if (call.shard == wire::ShardMap::kLedgerShard) header.metrics = metrics_;
-    channel.exchange(header, in_part ? part_of_update(shard) : wire::Payload(), into, options,
-                     std::move(reply));
+    header.shards = shards;
+    header.step = call.step;
+    if (call.step == wire::PushStep::kCommit) {
+      header.superseded = superseded();
+      return channel.exchange(header, {}, into, options, std::move(reply));
+    }
+    header.base_version = base_version(shards);
+    if (call.index == ledger_unit_) header.metrics = metrics_;
+    channel.exchange(header, update_of(shards), into, options, std::move(reply));
   }
 
-  wire::Payload part_of_update(const wire::Shard& shard) const {
-    return {update_, update_->span().subspan(shard.offset - part_.offset, shard.size)};
+  std::optional<bool> superseded() {
+    std::lock_guard lock(mutex_);
+    return superseded_;
   }
 
-  void answered(int shard, const Status& status, const PulledVersion& pulled) {
+  // Of the part's floats.
+  size_t offset_of(wire::ShardRange shards) const {
+    return shards.count == 0 ? 0 : shard_map_[shards.first].offset - part_.offset;
+  }
+  wire::Payload update_of(wire::ShardRange shards) const {
+    if (shards.count == 0) return {};
+    return {update_, update_->span().subspan(offset_of(shards), shard_map_.floats_of(shards))};
+  }
+  int64_t base_version(wire::ShardRange shards) const {
+    int64_t oldest = 0;
+    for (int index = shards.first; index < shards.end(); ++index) {
+      const int64_t its = base_versions_[static_cast<size_t>(index)];
+      oldest = index == shards.first ? its : std::min(oldest, its);
+    }
+    return oldest;
+  }
+
+  void answered(int index, const Status& status, const PulledVersion& pulled) {
     bring([&](TimePoint now) {
-      if (status.ok()) versions_[static_cast<size_t>(shard)] = pulled.version;
+      const auto [server, shards] = machine_.unit(index);
+      if (status.ok() && machine_.step(index) != wire::PushStep::kStage) {
+        for (int shard = shards.first; shard < shards.end(); ++shard) {
+          versions_[static_cast<size_t>(shard)] = pulled.version;
+        }
+        const bool decides = kind_ == Kind::kExchange && shards.count == 0 &&
+                             push_kind_ == ExchangeMachine::Kind::kDecidedPush;
+        if (decides && server == wire::ShardMap::kLedgerServer) {
+          superseded_ = pulled.push.superseded;
+        }
+      }
       clock_ = std::max(clock_, pulled.clock);
-      return machine_.answered(shard, status, now);
+      return machine_.answered(index, status, now);
     });
   }
 
@@ -190,13 +242,17 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   // Of the exchange that is under way; written before its first call.
   Kind kind_ = Kind::kPull;
   wire::PushHeader header_;
-  std::vector<wire::EpochMetrics> metrics_;            // of the ledger shard's message
+  std::vector<wire::EpochMetrics> metrics_;  // for the ledger server
+  int ledger_unit_ = 0;                      // whose message has them
   wire::ShardMap::Part part_;
+  std::optional<bool> superseded_;  // what the ledger server decided; guarded by mutex_
   std::shared_ptr<const core::AlignedBuffer> update_;  // or what is assigned
   std::span<float> into_;
   std::vector<int64_t> base_versions_;  // by shard
   core::Reply<Status> done_;
   std::function<void(const std::string&)> waiting_for_;
+
+  const ExchangeMachine::Kind push_kind_;
 
   std::mutex mutex_;
   std::condition_variable ended_;

@@ -1,6 +1,6 @@
 // All shards of the servers as one: the whole parameter vector pulled, exchanged or assigned.
 //
-// Every shard is its own message; ExchangeMachine decides which goes when. One call at a time.
+// Every shard is a message of its own; ExchangeMachine decides which goes when. One call at a time.
 #pragma once
 
 #include <functional>
@@ -42,11 +42,11 @@ class ParameterClient {
                 core::Reply<Status> done);
   // Likewise the averages of all parameters, of a job that keeps them (use_ema).
   void pull_averages(std::span<float> into, core::Reply<Status> done);
-  // Pushes `update` and pulls the result into `into`. `header` needs neither job nor shard nor base
-  // version. `base_versions`, by shard: of the parameters that the update was computed from; empty:
-  // versions(). Both buffers are of `part`: shards outside of it are told of the push, and have
-  // nothing of it. Answers as pull(), and ABORTED: fenced off, the lease is gone. Both buffers
-  // belong to the client until then; the update, until the transport lets go of it.
+  // Pushes `update` and pulls the result into `into`. `header` needs neither job nor shards, step
+  // nor base version. `base_versions`, by shard: of the parameters that the update was computed
+  // from; empty: versions(). Both buffers are of `part`: servers without a shard of it are told of
+  // the push. Answers as pull(), and ABORTED: fenced off, the lease is gone. Both buffers belong to
+  // the client until then; the update, until the transport lets go of it.
   void exchange(const wire::PushHeader& header, const wire::ShardMap::Part& part,
                 std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into,
                 std::span<const int64_t> base_versions, core::Reply<Status> done);

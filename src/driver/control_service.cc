@@ -16,6 +16,7 @@ constexpr core::Duration kFenceCall = std::chrono::seconds(5);
 constexpr core::Duration kHoldAcquire = std::chrono::seconds(1);
 // Before a grant that failed is tried again: a server cannot be reached.
 constexpr core::Duration kRetryGrant = std::chrono::seconds(1);
+constexpr const char* kGivenToAnother = "its turn: the lease was given to another worker meanwhile";
 // More cannot be meant: a member would not notice that its driver is gone.
 constexpr core::Duration kLongestHold = std::chrono::seconds(10);
 
@@ -54,8 +55,8 @@ core::Duration Driver::within_an_attempt(core::Duration time) const {
   return std::min(time, options_.training.driver_timeout / 10);
 }
 
-// A grant is two decisions with a round trip between them: no push under an older lease may be
-// applied once the new holder has been told where to start.
+// A grant is two decisions with a round trip, or two, between them: no push under an older lease
+// may be applied once the new holder has been told where to start.
 void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const wire::Lease lease = answer.lease;
   const int64_t number = ++last_grant_;
@@ -65,46 +66,74 @@ void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const wire::FenceRequest request{
       job_,       lease.partition,    lease.incarnation, lease.next_sequence,
       lease.last, coordinator_.gate()};
-  for (const auto& channel : channels_) {
-    channel->fence(request, {within_an_attempt(kFenceCall)},
-                   lifetime_->on(strand_, [this, number](const Result<wire::FenceReply>& fence) {
-                     fenced(number, fence);
-                   }));
+  for (size_t server = 0; server < channels_.size(); ++server) {
+    channels_[server]->fence(
+        request, {within_an_attempt(kFenceCall)},
+        lifetime_->on(strand_, [this, number, server](const Result<wire::FenceReply>& fence) {
+          const auto it = grants_.find(number);
+          if (it != grants_.end()) go_on(number, it->second.machine.fenced(server, fence));
+        }));
   }
 }
 
-void Driver::fenced(int64_t number, const Result<wire::FenceReply>& reply) {
+// What the worker who had begun it left undone.
+void Driver::commit(int64_t number, const GrantMachine::Commit& commit) {
+  wire::PushHeader header;
+  header.job = job_;
+  header.shards = {0, 0};  // nobody wants values
+  header.member = -1;
+  header.id = commit.id;
+  header.step = wire::PushStep::kCommit;
+  header.superseded = commit.superseded;
+  for (const size_t server : commit.servers) {
+    channels_[server]->exchange(header, {}, {}, {within_an_attempt(kFenceCall)},
+                                lifetime_->on(strand_, [this, number](const auto& answer) {
+                                  const auto it = grants_.find(number);
+                                  if (it != grants_.end())
+                                    go_on(number, it->second.machine.committed(answer.status()));
+                                }));
+  }
+}
+
+void Driver::go_on(int64_t number, const GrantMachine::Next& next) {
+  if (!next.commit && !next.decision) return;
   const auto it = grants_.find(number);
-  if (it == grants_.end()) return;  // decided by another server's answer
-  const auto decision = it->second.machine.fenced(reply);
-  if (!decision) return;
+  const wire::Lease lease = it->second.machine.lease();
+  // What servers say of a lease that was lost meanwhile may be of a later one.
+  const bool lost = !coordinator_.holds(lease);
+  if (next.commit && !lost) return commit(number, *next.commit);
   Grant grant = std::move(it->second);
   grants_.erase(it);
   const core::TimePoint now = world_.now();
   wire::AcquireReply answer;
   answer.retry_after = kRetryGrant;
-  switch (decision->outcome) {
+  GrantMachine::Decision decision{GrantMachine::Outcome::kGranted, lease, ok_status()};
+  if (next.decision) decision = *next.decision;
+  if (lost && decision.outcome == GrantMachine::Outcome::kFailed) {
+    decision.outcome = GrantMachine::Outcome::kGranted;
+  }
+  switch (decision.outcome) {
     case GrantMachine::Outcome::kGranted:
-      if (coordinator_.granted(decision->lease, now)) {
+      if (coordinator_.granted(decision.lease, now)) {
         if (!training_since_) training_since_ = last_epoch_end_ = now;
         answer = std::move(grant.answer);
-        answer.lease = decision->lease;
+        answer.lease = decision.lease;
       } else if (coordinator_.wants_lease(grant.member)) {  // all of this one had been trained
         decide_acquire({{job_, grant.member}, std::move(grant.reply)}, /*may_hold=*/true);
         return changed();
       } else {
-        answer.reason = "its turn: the lease was given to another worker meanwhile";
+        answer.reason = kGivenToAnother;
       }
       break;
     case GrantMachine::Outcome::kWait:
-      answer.reason = decision->why.message();
+      answer.reason = decision.why.message();
       gates_told_.assign(channels_.size(), 0);  // a server may not have heard it
-      coordinator_.not_granted(decision->lease, answer.reason, now);
+      coordinator_.not_granted(decision.lease, answer.reason, now);
       break;
     case GrantMachine::Outcome::kFailed:
-      fail(decision->why);
+      fail(decision.why);
       answer.kind = wire::AcquireReply::Kind::kAbort;
-      answer.reason = decision->why.message();
+      answer.reason = decision.why.message();
       break;
   }
   grant.reply(std::move(answer));

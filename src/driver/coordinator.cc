@@ -162,7 +162,10 @@ void Coordinator::set_workers_wanted(int workers, TimePoint now) {
 void Coordinator::set_knobs(const wire::Knobs& knobs, TimePoint now) {
   excuse(now);
   const bool resumed = knobs_.paused && !knobs.paused;
-  if (!knobs_.paused && knobs.paused) paused_since_ = now;
+  if (!knobs_.paused && knobs.paused) {
+    paused_since_ = now;
+    ungranted_ = {};  // nobody asks for a lease any more
+  }
   knobs_ = knobs;
   if (gate_.max_staleness != knobs.max_staleness) {
     gate_.max_staleness = knobs.max_staleness;

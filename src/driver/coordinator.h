@@ -67,6 +67,8 @@ class Coordinator {
   // With what the servers say of its first push. Whether there is something to train: its holder
   // may have been given up meanwhile, or every push of it had been made.
   bool granted(const wire::Lease& lease, core::TimePoint now);
+  // Whether somebody has it, granted or not.
+  bool holds(const wire::Lease& lease) { return holder_of(lease) != nullptr; }
   // Whether this is a worker without a lease.
   bool wants_lease(int64_t member) const;
   // A server could not be asked, as `why` says. When that has been so for the server timeout, the

@@ -128,7 +128,8 @@ class Driver final : public wire::ControlService {
   core::Duration within_an_attempt(core::Duration time) const;
   void decide_acquire(HeldAcquires::Call call, bool may_hold);
   void begin_grant(HeldAcquires::Call call, wire::AcquireReply answer);
-  void fenced(int64_t grant, const Result<wire::FenceReply>& reply);
+  void commit(int64_t grant, const GrantMachine::Commit& commit);
+  void go_on(int64_t grant, const GrantMachine::Next& next);
   void hold(HeldAcquires::Call call, core::TimePoint until);
   void hold(HeldHeartbeats::Call call, core::TimePoint until);
   void answer_held();

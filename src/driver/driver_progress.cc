@@ -65,7 +65,7 @@ void Driver::report_progress() {
 void Driver::take_ledger(size_t server, wire::LedgerReply ledger) {
   coordinator_.answers_held(ledger.trainees, world_.now());
   ledgers_[server] = std::move(ledger);
-  if (server == 0) epochs_read_at_ = world_.now();  // the server of the ledger shard
+  if (server == wire::ShardMap::kLedgerServer) epochs_read_at_ = world_.now();
 }
 
 // An epoch has ended when its last sample was counted, which is some time before it is read of.
@@ -83,22 +83,14 @@ void Driver::report_epochs() {
   }
 }
 
-int64_t Driver::updates() const {
-  for (const auto& shard : ledgers_.front().shards) {
-    if (shard.shard == wire::ShardMap::kLedgerShard) return shard.version;
-  }
-  return 0;
-}
+int64_t Driver::updates() const { return ledgers_.front().version; }
 
-// Floats that were applied, of all shards.
+// Floats that were applied, of all servers.
 double Driver::pushed_bytes() const {
   double bytes = 0;
-  for (const wire::LedgerReply& ledger : ledgers_) {
-    for (const auto& shard : ledger.shards) {
-      if (shard.shard < 0 || shard.shard >= shard_map_.size()) continue;
-      bytes += static_cast<double>(shard.version) *
-               static_cast<double>(shard_map_[shard.shard].size * sizeof(float));
-    }
+  for (size_t server = 0; server < ledgers_.size(); ++server) {
+    bytes += static_cast<double>(ledgers_[server].version) *
+             static_cast<double>(shard_map_.floats_on(static_cast<int>(server)) * sizeof(float));
   }
   return bytes;
 }

@@ -16,21 +16,14 @@ namespace {
 
 JobStatus::Server status_of(const wire::LedgerReply& ledger) {
   JobStatus::Server server;
-  server.shards = std::ssize(ledger.shards);
+  server.shards = ledger.shards;
+  server.version = ledger.version;
+  server.duplicates = ledger.duplicates;
+  server.fenced = ledger.fenced;
+  server.staleness_max = ledger.staleness_max;
   server.update_seconds = ledger.update_seconds;
-  double staleness = 0;
-  int64_t applied = 0;
-  for (const auto& shard : ledger.shards) {
-    const bool first = &shard == &ledger.shards.front();
-    server.version_min = first ? shard.version : std::min(server.version_min, shard.version);
-    server.version_max = std::max(server.version_max, shard.version);
-    server.duplicates += shard.duplicates;
-    server.fenced += shard.fenced;
-    server.staleness_max = std::max(server.staleness_max, shard.staleness_max);
-    staleness += shard.staleness_sum;
-    applied += shard.version - shard.superseded;
-  }
-  if (applied > 0) server.staleness_mean = staleness / static_cast<double>(applied);
+  const int64_t applied = ledger.version - ledger.superseded;
+  if (applied > 0) server.staleness_mean = ledger.staleness_sum / static_cast<double>(applied);
   return server;
 }
 
@@ -113,7 +106,7 @@ void Driver::add_ledgers(JobStatus& status) const {
   status.rates = {rates_.seconds(), rates[0], rates[1], rates[2]};
 }
 
-// As the server of the ledger shard knows it; how long answers have been held, as all do.
+// As the ledger server knows it; how long answers have been held, as all do.
 void Driver::add_gate(JobStatus& status) const {
   const algorithm::Choice& trainer = options_.training.trainer;
   JobStatus::Gate& gate = status.gate;
@@ -125,9 +118,7 @@ void Driver::add_gate(JobStatus& status) const {
   if (ledgers_.empty()) return;
   const wire::LedgerReply& ledger = ledgers_.front();
   gate.floor = ledger.floor;
-  for (const auto& shard : ledger.shards) {
-    if (shard.shard == wire::ShardMap::kLedgerShard) gate.superseded = shard.superseded;
-  }
+  gate.superseded = ledger.superseded;
   for (const auto& trainee : ledger.trainees) {
     gate.workers.push_back({trainee.worker, trainee.clock, trainee.held_s});
   }

@@ -41,13 +41,13 @@ Status check_ledgers(const std::vector<wire::LedgerReply>& ledgers,
       std::accumulate(expected.pushes.begin(), expected.pushes.end(), int64_t{0});
   for (size_t server = 0; server < ledgers.size(); ++server) {
     const wire::LedgerReply& ledger = ledgers[server];
-    const auto shards = static_cast<int64_t>(ledger.shards.size());
     const auto owned =
         static_cast<int64_t>(expected.shard_map.owned_by(static_cast<int>(server)).size());
-    if (shards != owned) return miscounted("shards of " + addresses[server], shards, owned);
-    for (const auto& shard : ledger.shards) {
-      if (shard.version == pushes) continue;
-      return miscounted(fmt::format("updates of shard {}", shard.shard), shard.version, pushes);
+    if (ledger.shards != owned) {
+      return miscounted("shards of " + addresses[server], ledger.shards, owned);
+    }
+    if (ledger.version != pushes) {
+      return miscounted("updates of " + addresses[server], ledger.version, pushes);
     }
     SLUICE_RETURN_IF_ERROR(check_partitions(ledger, expected.pushes));
   }
@@ -74,17 +74,15 @@ JobResult result_of(const std::vector<wire::LedgerReply>& ledgers) {
   int64_t applied = 0;
   int64_t fewest = -1;
   for (const wire::LedgerReply& ledger : ledgers) {
-    for (const auto& shard : ledger.shards) {
-      fewest = fewest < 0 ? shard.version : std::min(fewest, shard.version);
-      result.duplicate_pushes += shard.duplicates;
-      result.fenced_pushes += shard.fenced;
-      if (shard.shard == wire::ShardMap::kLedgerShard) {
-        result.superseded_updates = shard.superseded;
-      }
-      result.staleness_max = std::max(result.staleness_max, shard.staleness_max);
-      staleness += shard.staleness_sum;
-      applied += shard.version - shard.superseded;
-    }
+    fewest = fewest < 0 ? ledger.version : std::min(fewest, ledger.version);
+    result.duplicate_pushes += ledger.duplicates;
+    result.fenced_pushes += ledger.fenced;
+    result.staleness_max = std::max(result.staleness_max, ledger.staleness_max);
+    staleness += ledger.staleness_sum;
+    applied += ledger.version - ledger.superseded;
+  }
+  if (!ledgers.empty()) {
+    result.superseded_updates = ledgers[wire::ShardMap::kLedgerServer].superseded;
   }
   result.server_updates = std::max<int64_t>(fewest, 0);
   result.staleness_mean = applied == 0 ? 0 : staleness / static_cast<double>(applied);
@@ -96,8 +94,8 @@ void add_members(const std::vector<wire::LedgerReply>& ledgers,
                  JobResult& result) {
   for (size_t server = 0; server < ledgers.size(); ++server) {
     const wire::LedgerReply& ledger = ledgers[server];
-    result.servers.push_back({addresses[server], static_cast<int>(ledger.shards.size()),
-                              ledger.update_seconds, ledger.peak_memory_bytes});
+    result.servers.push_back(
+        {addresses[server], ledger.shards, ledger.update_seconds, ledger.peak_memory_bytes});
   }
   std::map<int, WorkerReport> workers;
   for (const auto& [id, member] : members) {

@@ -104,8 +104,7 @@ void fields(S& s, Visit visit) {
     visit("server", s.server);
     visit("address", s.address);
     visit("shards", s.shards);
-    visit("version_min", s.version_min);
-    visit("version_max", s.version_max);
+    visit("version", s.version);
     visit("duplicates", s.duplicates);
     visit("fenced", s.fenced);
     visit("staleness_mean", s.staleness_mean);

@@ -98,7 +98,7 @@ struct JobStatus {
     int64_t server = 0;
     std::string address{};
     int64_t shards = 0;
-    int64_t version_min = 0, version_max = 0;  // pushes applied, by shard
+    int64_t version = 0;                       // pushes counted
     int64_t duplicates = 0;                    // pushes that came again
     int64_t fenced = 0;                        // pushes refused: the worker had lost its lease
     double staleness_mean = 0;                 // versions, over all applied pushes

@@ -4,8 +4,7 @@
 // comes over the network replaces parameters in training. A Create that comes before the server
 // knows its job is held until it does, for the driver may be faster than its answer to the join.
 //
-// Shards are independent of one another; calls for different shards run in parallel, and no thread
-// waits for another (shard_store.h). Exceptions (out of memory, a rule's) are answered as
+// What becomes of a call is JobStore's. Exceptions (out of memory, a rule's) are answered as
 // RESOURCE_EXHAUSTED or INTERNAL, and then nothing has been applied. Thread-safe.
 #pragma once
 
@@ -20,12 +19,13 @@
 
 namespace sluice::server {
 
-class ShardStore;
+class Crew;
+class JobStore;
 
 class ParameterServer final : public wire::ParameterService {
  public:
-  // `world` outlives the server.
-  explicit ParameterServer(const core::World& world);
+  // `world` outlives the server. `threads`: that apply a push, at most.
+  explicit ParameterServer(core::World& world, int threads = 1);
   // Answers what is held with CANCELLED. No call may be in progress.
   ~ParameterServer() override;
 
@@ -52,7 +52,6 @@ class ParameterServer final : public wire::ParameterService {
   void set_gate(const wire::GateRequest& request, core::Reply<Status> reply) override;
 
  private:
-  struct Job;
   struct HeldCreate {
     wire::CreateRequest request;
     core::Reply<Status> reply;
@@ -61,16 +60,16 @@ class ParameterServer final : public wire::ParameterService {
   Result<bool> hold(const wire::CreateRequest& request, core::Reply<Status>& reply);
   Status make(const wire::CreateRequest& request);
   Status works_for(uint64_t job) const;  // with mutex_
-  Result<std::shared_ptr<Job>> find(uint64_t job) const;
-  // Keeps the shard's job alive, also when the server has gone on to another.
-  Result<std::shared_ptr<ShardStore>> find(uint64_t job, int shard) const;
+  // Whoever has it keeps it alive, also when the server has gone on to another.
+  Result<std::shared_ptr<JobStore>> find(uint64_t job) const;
 
-  const core::World& world_;
+  core::World& world_;
+  const std::unique_ptr<Crew> crew_;
 
   mutable std::mutex mutex_;
   std::optional<uint64_t> serving_;  // the job that the process has joined
   bool expects_another_ = false;
-  std::shared_ptr<Job> job_;         // null until it has been created
+  std::shared_ptr<JobStore> job_;    // null until it has been created
   std::vector<HeldCreate> held_;     // empty from serve_job() on, until another job is expected
 };
 

@@ -1,4 +1,4 @@
-// Which pushes a shard has applied. A partition's pushes are divided into segments, one for each
+// Which pushes a server has counted. A partition's pushes are divided into segments, one for each
 // lease that is or was in force: the incarnation that it listens to, and the last push applied of
 // it. Decides what becomes of a push, so that each is applied exactly once:
 //
@@ -11,7 +11,7 @@
 // need not be told apart any more become one again, so that a table has little more segments than
 // there are leases in force. Whatever comes, there are no more than kMostCuts.
 //
-// Plain decisions without threads or clocks; the shard calls them under its lock.
+// Plain decisions without threads or clocks; the server calls them under its lock.
 #pragma once
 
 #include <cstddef>

@@ -31,7 +31,7 @@ Server::Server(core::World& world, wire::Transport& transport, ServeOptions opti
       options_(std::move(options)),
       on_end_(std::move(on_end)),
       strand_(world.make_strand("server")),
-      parameters_(world) {}
+      parameters_(world, options_.apply_threads) {}
 
 // The strand first: the listener is its.
 Server::~Server() {

@@ -21,6 +21,7 @@ struct ServeOptions {
   std::string advertise;  // the address that others are told; empty: where it listens
   int preferred_index = -1;
   int threads = 1;                                         // of the data plane
+  int apply_threads = 1;                                   // that apply a push, at most
   core::Duration join_timeout = std::chrono::seconds(60);  // for the driver to be there
   // Told where it listens, with the real port, before it joins; not OK: the server ends with that.
   std::function<Status(const std::string& address)> on_listening{};

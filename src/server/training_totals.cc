@@ -30,7 +30,6 @@ void TrainingTotals::count(Epoch& epoch, const wire::EpochMetrics& metrics,
 }
 
 void TrainingTotals::reserve(const wire::PushHeader& header) {
-  if (header.shard != wire::ShardMap::kLedgerShard) return;
   workers_[header.worker].worker = header.worker;
   for (const wire::EpochMetrics& metrics : header.metrics) {
     Epoch& epoch = epochs_[metrics.epoch];
@@ -40,7 +39,6 @@ void TrainingTotals::reserve(const wire::PushHeader& header) {
 }
 
 void TrainingTotals::record(const wire::PushHeader& header, core::TimePoint now) noexcept {
-  if (header.shard != wire::ShardMap::kLedgerShard) return;
   wire::WorkerCount worker{header.worker, 1, 0};
   for (const wire::EpochMetrics& metrics : header.metrics) {
     count(epochs_.at(metrics.epoch), metrics, now);
@@ -50,22 +48,10 @@ void TrainingTotals::record(const wire::PushHeader& header, core::TimePoint now)
 }
 
 void TrainingTotals::record_superseded(const wire::PushHeader& header) noexcept {
-  if (header.shard != wire::ShardMap::kLedgerShard) return;
   for (const wire::EpochMetrics& metrics : header.metrics) {
     epochs_.at(metrics.epoch).sums.superseded += metrics.samples;
   }
   add(workers_.at(header.worker), {header.worker, 1, 0});
-}
-
-void TrainingTotals::merge(const TrainingTotals& other) {
-  for (const auto& [number, epoch] : other.epochs_) {
-    Epoch& own = epochs_.try_emplace(number, Epoch{.sums = {.epoch = number}}).first->second;
-    make_room(own, epoch.sums);
-    count(own, epoch.sums, epoch.counted_at);
-  }
-  for (const auto& [worker, count] : other.workers_) {
-    add(workers_.try_emplace(worker, wire::WorkerCount{.worker = worker}).first->second, count);
-  }
 }
 
 std::vector<wire::EpochMetrics> TrainingTotals::epochs() const {

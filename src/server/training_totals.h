@@ -1,6 +1,6 @@
-// Sums of the metrics that came with pushes, by epoch and by worker. A push is counted with the
-// ledger shard's part, which carries them (wire::ShardMap::kLedgerShard); it may have trained on
-// nothing (DOWNPOUR with a window of 1).
+// Sums of the metrics that came with pushes, by epoch and by worker. They come to one server alone
+// (wire::ShardMap::kLedgerServer); a push may have trained on nothing (DOWNPOUR with a window of
+// 1).
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,6 @@ class TrainingTotals {
   void record(const wire::PushHeader& header, core::TimePoint now) noexcept;
   // Counts the samples of a push that came too late for its round, apart, after reserve().
   void record_superseded(const wire::PushHeader& header) noexcept;
-
-  void merge(const TrainingTotals& other);
 
   // Only what has been counted, in order of epoch or worker.
   std::vector<wire::EpochMetrics> epochs() const;

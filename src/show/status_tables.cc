@@ -83,7 +83,7 @@ std::string server_table(const JobStatus& status) {
     for (const JobStatus::Server& server : status.servers) {
       if (server.server != member.index) continue;
       row[4] = std::to_string(server.shards);
-      row[5] = with_separators(server.version_max);
+      row[5] = with_separators(server.version);
       row[6] = fmt::format("{:.2f}, max {}", server.staleness_mean, server.staleness_max);
       if (server.duplicates > 0) {
         counts = core::counted(server.duplicates, "push came again", "pushes came again");

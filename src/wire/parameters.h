@@ -72,28 +72,41 @@ struct Gate {
   friend bool operator==(const Gate&, const Gate&) = default;
 };
 
+// What a message of a push asks for.
+enum class PushStep {
+  kApply,   // here is a piece; apply the push when all pieces are there, and answer with values
+  kStage,   // here is a piece; keep it
+  kCommit,  // apply what was staged, and answer with values
+};
+
 struct PushHeader {
   uint64_t job = 0;  // a server refuses another job's pushes
-  int shard = 0;
+  // Of the receiver: what the message brings an update for, and is answered with the values of.
+  // None: the push has no update for this server's shards (or nobody wants values).
+  ShardRange shards;
   PushIdentity id;
+  PushStep step = PushStep::kApply;
   int worker = 0;            // who pushes; for the per-worker report only
   int64_t member = 0;        // likewise, for the gate
-  int64_t base_version = 0;  // the shard's version that the worker started from
+  int64_t base_version = 0;  // of the values of `shards` that the worker started from
   int32_t steps = 0;         // mini-batches that the payload sums up
   double learning_rate = 0;  // of the last of them; 0: not known
   int64_t clock = 0;         // of the worker: the windows that it has pushed, with this one
-  // Recorded once with the push it came with. Only the ledger shard's push carries them
-  // (ShardMap::kLedgerShard).
+  // Recorded once with the push they came with. Only messages to ShardMap::kLedgerServer have them.
   std::vector<EpochMetrics> metrics;
   // Of the optimizer at the servers, when it was changed while the job runs: so it is in force for
   // all shards of a push, or for none.
   std::optional<float> optimizer_rate{};
   double rate_scale = 1;  // what its rate is multiplied by for this push (sluice/algorithm/gain.h)
+  // kCommit, of a job with backup workers: what another server has made of the push, which holds
+  // for all of them; absent: the receiver decides.
+  std::optional<bool> superseded{};
 };
 
 struct PushReply {
-  int64_t version = 0;     // of the shard's values, after this push (or now, for a duplicate)
+  int64_t version = 0;     // of the values, after this push (or now, for a duplicate)
   bool duplicate = false;  // this sequence had been applied before
+  bool superseded = false;  // it came when its round had ended, and was dropped
 };
 
 // Floats of a message that came in, in the order of bytes that core/byte_order.h asserts: views of
@@ -109,6 +122,9 @@ struct ReceivedPayload {
   }
 };
 
+// The bytes of `payload` from `offset` on, which it has.
+ReceivedPayload part_of(const ReceivedPayload& payload, size_t offset, size_t bytes);
+
 // Floats of a message that goes out. The transport keeps `owner` alive until the bytes are on the
 // way, which may be after the call has been answered (a deadline, a cancel).
 struct Payload {
@@ -118,15 +134,21 @@ struct Payload {
 
 struct PullRequest {
   uint64_t job = 0;
-  int shard = 0;
+  ShardRange shards;
   bool averages = false;  // instead of the values, of a job that keeps some
   int worker = -1;        // who begins a window with the values; -1: nobody
 };
 
 struct PullReply {
-  int64_t version = 0;
-  Payload values;     // the whole shard
-  int64_t clock = 0;  // the floor of the workers' clocks; see server/gate.h
+  int64_t version = 0;          // of the oldest of the values
+  std::vector<Payload> values;  // one behind another, all that was asked for
+  int64_t clock = 0;            // the floor of the workers' clocks; see server/gate.h
+
+  size_t bytes() const {
+    size_t n = 0;
+    for (const Payload& payload : values) n += payload.values.size_bytes();
+    return n;
+  }
 };
 
 struct ExchangeReply {
@@ -145,7 +167,7 @@ struct CreateRequest {
 
 struct AssignRequest {
   uint64_t job = 0;
-  int shard = 0;
+  ShardRange shards;
 };
 
 // From now on pushes first to last of `partition` are refused under an incarnation below this one.
@@ -157,9 +179,12 @@ struct FenceRequest {
   Gate gate{};  // of which the new holder is part
 };
 struct FenceReply {
-  // The last push of the interval up to which every shard of this server has applied all of it;
-  // first - 1: none.
+  // The last push of the interval up to which the server has applied all of it; first - 1: none.
   int64_t sequence = 0;
+  // Of the push behind it the server has everything, under an older incarnation.
+  bool staged = false;
+  // The push `sequence` was superseded.
+  bool superseded = false;
 };
 
 struct GateRequest {
@@ -176,7 +201,7 @@ struct PingReply {
 
 struct LedgerRequest {
   uint64_t job = 0;
-  bool partitions = false;  // also LedgerReply::partitions, which costs shards x partitions
+  bool partitions = false;  // also LedgerReply::partitions
 };
 
 struct WorkerCount {
@@ -188,46 +213,43 @@ struct WorkerCount {
 
 // What a server has done so far; of the shards it owns.
 struct LedgerReply {
-  struct ShardCount {
-    int shard = 0;
-    int64_t version = 0;       // pushes counted
-    int64_t duplicates = 0;    // pushes answered as duplicates
-    int64_t fenced = 0;        // pushes refused for an old incarnation
-    double staleness_sum = 0;  // over applied pushes: version at apply - base_version
-    int64_t staleness_max = 0;
-    int64_t superseded = 0;  // of `version`: came when their round had ended, and were dropped
-    friend bool operator==(const ShardCount&, const ShardCount&) = default;
-  };
-  std::vector<ShardCount> shards;
-  std::vector<EpochMetrics> epochs;  // of pushes to the ledger shard
+  int shards = 0;
+  int64_t version = 0;       // pushes counted
+  int64_t duplicates = 0;    // messages of pushes that had been counted
+  int64_t fenced = 0;        // messages refused for an old incarnation
+  double staleness_sum = 0;  // over applied pushes: see algorithm::PushContext::staleness
+  int64_t staleness_max = 0;
+  int64_t superseded = 0;  // of `version`: came when their round had ended, and were dropped
+  std::vector<EpochMetrics> epochs;  // of the ledger server
   // Of each of `epochs`, the seconds since its last sample was counted: a time, that is, which the
   // server's clock and the driver's need not agree on.
   std::vector<double> epoch_ages_s;
   std::vector<WorkerCount> workers;  // likewise
   struct PartitionCount {
     int64_t partition = 0;
-    int64_t pushes = 0;  // applied by every shard of this server
+    int64_t pushes = 0;  // counted
     friend bool operator==(const PartitionCount&, const PartitionCount&) = default;
   };
   std::vector<PartitionCount> partitions;
-  // Who trains at the moment, as the first of the shards knows it (server/gate.h).
+  // Who trains at the moment (server/gate.h).
   struct Trainee {
     int worker = 0;
     int64_t clock = -1;  // windows that it has pushed; -1: none yet, and nobody waits for it
-    double held_s = -1;  // for how long an answer to it has been held, by any shard; -1: none is
+    double held_s = -1;  // for how long an answer to it has been held; -1: none is
     friend bool operator==(const Trainee&, const Trainee&) = default;
   };
   std::vector<Trainee> trainees;
   int64_t floor = 0;              // the clock of the slowest that is waited for
   int64_t peak_memory_bytes = 0;  // of the server's process
-  double update_seconds = 0;      // time spent applying updates, all shards
+  double update_seconds = 0;      // time spent applying updates
 };
 
 // A parameter server as its transport sees it. Calls come from several threads at once; none
 // blocks. Each is answered exactly once, now or later, from any thread.
 // INVALID_ARGUMENT: the payload's size is not the shard's, a push that the job does not have, or
 // averages, of which it keeps none.
-// NOT_FOUND: not this server's shard. FAILED_PRECONDITION: another job, or no values assigned yet.
+// NOT_FOUND: not this server's shards. FAILED_PRECONDITION: another job, no values assigned yet, or
+// a commit of what was not staged.
 // ABORTED: fenced off, or a gap in the sequence; the caller must give up its lease. ALREADY_EXISTS:
 // creating a job again in another way, or assigning values after the first push.
 // RESOURCE_EXHAUSTED, INTERNAL: nothing was applied.
@@ -237,10 +259,10 @@ class ParameterService {
 
   // Makes the shards of the job. Idempotent for the same request.
   virtual void create(const CreateRequest& request, core::Reply<Status> reply) = 0;
-  // Sets a shard's values before the first push. Idempotent.
+  // Sets values before the first push. Idempotent.
   virtual void assign(const AssignRequest& request, ReceivedPayload values,
                       core::Reply<Status> reply) = 0;
-  // Applies the update and answers with the new values. Idempotent by identity.
+  // One message of a push. Idempotent by identity.
   virtual void exchange(const PushHeader& header, ReceivedPayload update,
                         core::Reply<Result<ExchangeReply>> reply) = 0;
   virtual void pull(const PullRequest& request, core::Reply<Result<PullReply>> reply) = 0;
@@ -274,7 +296,8 @@ class ParameterChannel {
     int64_t version = 0;
     int64_t clock = 0;
   };
-  // `into` receives the shard's values (its size is the shard's) and stays valid until the answer.
+  // `into` receives the values of the shards (or is empty: none are expected), and stays valid
+  // until the answer.
   virtual void exchange(const PushHeader& header, Payload update, std::span<float> into,
                         const CallOptions& options, core::Reply<Result<PulledVersion>> reply) = 0;
   virtual void pull(const PullRequest& request, std::span<float> into, const CallOptions& options,

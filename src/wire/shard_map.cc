@@ -151,6 +151,18 @@ size_t ShardMap::parameters() const {
   return shards_.empty() ? 0 : shards_.back().offset + shards_.back().size;
 }
 
+size_t ShardMap::floats_of(ShardRange range) const {
+  if (range.count == 0) return 0;
+  const Shard& last = (*this)[range.end() - 1];
+  return last.offset + last.size - (*this)[range.first].offset;
+}
+
+size_t ShardMap::floats_on(int server) const {
+  size_t floats = 0;
+  for (const Shard& shard : shards_) floats += shard.server == server ? shard.size : 0;
+  return floats;
+}
+
 std::vector<int> ShardMap::owned_by(int server) const {
   std::vector<int> owned;
   for (const Shard& shard : shards_) {

@@ -1,9 +1,8 @@
 // How the parameters are cut into shards: by bytes, evenly, never by layer.
 //
-// A shard is the unit of everything on the data plane: one message carries one shard, and each
-// shard has its own version, its own table of applied pushes and its own lock. Shards are kept to a
-// few MiB, so that a push is several messages in flight and a pull never sees a torn value in a
-// shard.
+// A shard is what a message carries, what one core works on at a time, and what moves between
+// servers. Shards are kept to a few MiB, so that a push is several messages in flight. Which pushes
+// are applied is decided by each server for all of its shards at once.
 #pragma once
 
 #include <cstddef>
@@ -22,6 +21,15 @@ struct Shard {
   friend bool operator==(const Shard&, const Shard&) = default;
 };
 
+// Some shards, in order and without gaps.
+struct ShardRange {
+  int first = 0;
+  int count = 1;
+
+  int end() const { return first + count; }
+  friend bool operator==(const ShardRange&, const ShardRange&) = default;
+};
+
 // The most floats in a shard when nobody says how many shards there are: 4 MiB.
 inline constexpr size_t kDefaultShardSize = size_t{1} << 20;
 // The most shards in a map, and floats in them all: 4 TiB.
@@ -30,8 +38,8 @@ inline constexpr size_t kMostParameters = size_t{1} << 40;
 
 class ShardMap {
  public:
-  // The shard whose pushes carry what they trained on, so that it is counted once.
-  static constexpr int kLedgerShard = 0;
+  // The server that is told what pushes trained on, so that it is counted once.
+  static constexpr int kLedgerServer = 0;
 
   ShardMap() = default;
   explicit ShardMap(std::vector<Shard> shards) : shards_(std::move(shards)) {}
@@ -57,6 +65,8 @@ class ShardMap {
   int servers() const;        // one more than the largest server index, of a valid map
   size_t parameters() const;  // floats in all
   std::vector<int> owned_by(int server) const;
+  size_t floats_of(ShardRange range) const;  // of one that the map has
+  size_t floats_on(int server) const;
 
   // Some of the shards, in order and without gaps.
   struct Part {

@@ -134,7 +134,11 @@ void Session::connect(const wire::AcquireReply& granted) {
   client_.reset();
   client_ = std::make_unique<client::ParameterClient>(
       parts_.world, parts_.transport, parts_.timers, joined_.job, granted.shard_map, servers_,
-      client::ExchangeOptions{.give_up_after = spec_.server_timeout},
+      client::ExchangeOptions{
+          .give_up_after = spec_.server_timeout,
+          // Which pushes come too late for a round, one server must say for all.
+          .decided_pushes = spec_.trainer.options.has("backup_workers") &&
+                            spec_.trainer.options.whole("backup_workers") > 0},
       [this](const std::string& whom) {
         if (!whom.empty()) SLUICE_LOG(info, "waiting for a parameter server: {}", whom);
         parts_.waiting_for(whom);

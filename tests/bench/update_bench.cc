@@ -42,33 +42,28 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// A server with one job whose values are all zero, and an update for each shard.
+// A server with one job whose values are all zero, and an update in odd pieces.
 class Updates {
  public:
   Updates(size_t parameters, const std::string& rule)
       : map_(wire::ShardMap::even(parameters, 0, 1)), update_(parameters + 1) {
     server_.serve_job(kJob);
     server_.create({kJob, map_, 0, rule, {int64_t{1} << 40}}, &check);
-    for (const wire::Shard& shard : map_.shards()) {
-      server_.assign({kJob, shard.index}, pieces(shard), &check);
-    }
+    server_.assign({kJob, {0, map_.size()}}, pieces(), &check);
   }
 
   void apply() {
-    ++sequence_;
-    for (const wire::Shard& shard : map_.shards()) {
-      wire::PushHeader header;
-      header.job = kJob;
-      header.shard = shard.index;
-      header.id = {0, 1, sequence_};
-      server_.exchange(header, pieces(shard), &check_exchanged);
-    }
+    wire::PushHeader header;
+    header.job = kJob;
+    header.shards = {0, map_.size()};
+    header.id = {0, 1, ++sequence_};
+    server_.exchange(header, pieces(), &check_exchanged);
   }
 
  private:
   // Of a buffer that outlives the call.
-  wire::ReceivedPayload pieces(const wire::Shard& shard) const {
-    auto rest = std::as_bytes(update_.span()).subspan(shard.offset * 4 + 1, shard.size * 4);
+  wire::ReceivedPayload pieces() const {
+    auto rest = std::as_bytes(update_.span()).subspan(1, map_.parameters() * sizeof(float));
     wire::ReceivedPayload payload;
     for (; !rest.empty(); rest = rest.subspan(payload.pieces.back().size())) {
       payload.pieces.push_back(rest.first(std::min(kPiece, rest.size())));

@@ -18,13 +18,16 @@ class ExchangeMachineTest : public testing::Test {
   void make(int shards, int servers = 1) {
     std::vector<std::string> addresses;
     for (int i = 0; i < servers; ++i) addresses.push_back("host:" + std::to_string(i));
-    machine_.emplace(wire::ShardMap::even(static_cast<size_t>(shards) * 16, shards, servers),
-                     addresses, options_, 1);
+    machine_.emplace(addresses, options_, 1);
+    units_.clear();
+    for (int i = 0; i < shards; ++i) units_.push_back({i * servers / shards, {i, 1}});
   }
   void take(ExchangeMachine::Actions actions) {
     calls_.clear();
+    steps_.clear();
     for (const auto& call : actions.calls) {
-      calls_.push_back(call.shard);
+      calls_.push_back(call.index);
+      steps_.push_back(call.step);
       timeout_ = call.timeout;
     }
     pings_.clear();
@@ -34,7 +37,9 @@ class ExchangeMachineTest : public testing::Test {
     wake_ = actions.wake;
     end_ = actions.end;
   }
-  void start() { take(machine_->start(now_)); }
+  void start(ExchangeMachine::Kind kind = ExchangeMachine::Kind::kOnce) {
+    take(machine_->start(kind, units_, now_));
+  }
   void answer(int shard, const Status& status = ok_status()) {
     take(machine_->answered(shard, status, now_));
   }
@@ -64,9 +69,11 @@ class ExchangeMachineTest : public testing::Test {
 
   ExchangeOptions options_;
   std::optional<ExchangeMachine> machine_;
+  std::vector<ExchangeMachine::Unit> units_;
   const core::TimePoint start_{1h};
   core::TimePoint now_ = start_;
   std::vector<int> calls_, pings_;  // of the last actions
+  std::vector<wire::PushStep> steps_;
   core::Duration timeout_{};        // of the last call
   bool cut_ = false;
   std::vector<std::string> said_;
@@ -113,6 +120,93 @@ TEST_F(ExchangeMachineTest, CanBeUsedAgainAfterAnyEnd) {
   EXPECT_THAT(calls_, ElementsAre(0));
   answer(0);
   EXPECT_EQ(end_, ok_status());
+}
+
+// --- Pushes ---
+
+using Kind = ExchangeMachine::Kind;
+using Step = wire::PushStep;
+
+TEST_F(ExchangeMachineTest, APushOfOneUnitIsOneCall) {
+  make(1);
+  start(Kind::kPush);
+  EXPECT_THAT(steps_, ElementsAre(Step::kApply));
+  answer(0);
+  EXPECT_EQ(end_, ok_status());
+}
+
+// No round trip lies between staging and committing: the server waits for what is under way.
+TEST_F(ExchangeMachineTest, WithOneServerCommitsFollowWhenAllIsUnderWay) {
+  make(4);
+  start(Kind::kPush);
+  EXPECT_THAT(calls_, ElementsAre(0, 1, 2));
+  answer(1);
+  EXPECT_THAT(calls_, ElementsAre(3, 1)) << "0 and 2 have not been answered yet";
+  EXPECT_THAT(steps_, ElementsAre(Step::kStage, Step::kCommit));
+  answer(0);
+  EXPECT_THAT(calls_, ElementsAre(0));
+  answer(3);
+  EXPECT_THAT(calls_, ElementsAre(3));
+  // Held commits keep nothing from being staged again.
+  answer(2, unavailable("broken pipe"));
+  wait_for_wake();
+  EXPECT_THAT(calls_, ElementsAre(2));
+  EXPECT_THAT(steps_, ElementsAre(Step::kStage));
+  answer(2);
+  EXPECT_THAT(calls_, IsEmpty()) << "three commits are under way";
+  answer(1);
+  EXPECT_THAT(calls_, ElementsAre(2));
+  for (const int unit : {0, 2, 3}) answer(unit);
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ExchangeMachineTest, WithSeveralServersNothingIsCommittedBeforeAllIsStaged) {
+  make(3, 3);
+  start(Kind::kPush);
+  EXPECT_THAT(calls_, ElementsAre(0, 1, 2));
+  answer(2);
+  EXPECT_THAT(calls_, IsEmpty());
+  answer(0, unavailable("broken pipe"));
+  wait_for_wake();
+  EXPECT_THAT(calls_, ElementsAre(0));
+  EXPECT_THAT(steps_, ElementsAre(Step::kStage));
+  answer(0);
+  EXPECT_THAT(calls_, IsEmpty());
+  answer(1);
+  EXPECT_THAT(calls_, ElementsAre(0, 1, 2));
+  EXPECT_THAT(steps_, ElementsAre(Step::kCommit, Step::kCommit, Step::kCommit));
+  answer(1, unavailable("broken pipe"));
+  for (const int unit : {0, 2}) answer(unit);
+  wait_for_wake();
+  EXPECT_THAT(calls_, ElementsAre(1));
+  EXPECT_THAT(steps_, ElementsAre(Step::kCommit));
+  answer(1);
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ExchangeMachineTest, WhatBecameOfAPushIsAskedOfOneServerFirst) {
+  make(2, 2);
+  start(Kind::kDecidedPush);
+  answer(0);
+  answer(1);
+  EXPECT_THAT(calls_, ElementsAre(2));
+  EXPECT_THAT(steps_, ElementsAre(Step::kCommit));
+  EXPECT_EQ(machine_->unit(2).server, wire::ShardMap::kLedgerServer);
+  EXPECT_EQ(machine_->unit(2).shards.count, 0);
+  answer(2);
+  EXPECT_THAT(calls_, ElementsAre(0, 1));
+  answer(0);
+  answer(1);
+  EXPECT_EQ(end_, ok_status());
+}
+
+TEST_F(ExchangeMachineTest, APushThatIsGivenUpCommitsNothing) {
+  make(2, 2);
+  start(Kind::kPush);
+  answer(0);
+  answer(1, {StatusCode::kAborted, "fenced"});
+  EXPECT_THAT(calls_, IsEmpty());
+  EXPECT_EQ(end_->code(), StatusCode::kAborted);
 }
 
 // --- Repeating ---
@@ -394,7 +488,7 @@ TEST(ExchangeMachineLinkTest, TenWorkersGetThroughASlowLink) {
   constexpr double kBytes = 4 << 20, kBytesPerSecond = 12.5e6 * 0.9;
   constexpr core::Duration kTick = 50ms;
   struct Call {
-    int shard;
+    int index;
     core::TimePoint deadline;
     double left;
   };
@@ -405,17 +499,19 @@ TEST(ExchangeMachineLinkTest, TenWorkersGetThroughASlowLink) {
     std::optional<Status> end{};
     void take(const ExchangeMachine::Actions& actions, core::TimePoint now) {
       for (const auto& call : actions.calls) {
-        calls.push_back({call.shard, now + call.timeout, kBytes});
+        calls.push_back({call.index, now + call.timeout, kBytes});
       }
       if (!actions.pings.empty()) pong = now + 1s;
       if (actions.end) end = actions.end;
     }
   };
   core::TimePoint now{1h};
+  const std::vector<ExchangeMachine::Unit> units(10);
   std::vector<Worker> workers;
   for (uint64_t i = 0; i < 10; ++i) {
-    workers.push_back({ExchangeMachine(wire::ShardMap::even(160, 10, 1), {"host:1"}, {}, i)});
-    workers.back().take(workers.back().machine.start(now), now);
+    workers.push_back({ExchangeMachine({"host:1"}, {}, i)});
+    workers.back().take(workers.back().machine.start(ExchangeMachine::Kind::kOnce, units, now),
+                        now);
   }
   int expired = 0;
   const auto busy = [](const Worker& w) { return !w.end.has_value(); };
@@ -436,7 +532,7 @@ TEST(ExchangeMachineLinkTest, TenWorkersGetThroughASlowLink) {
                     [&](const Call& call) { return call.left <= 0 || now >= call.deadline; });
       for (const Call& call : over) {
         expired += call.left > 0 ? 1 : 0;
-        w.take(w.machine.answered(call.shard,
+        w.take(w.machine.answered(call.index,
                                   call.left > 0 ? deadline_exceeded("late") : ok_status(), now),
                now);
       }

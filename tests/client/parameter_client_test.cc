@@ -87,12 +87,14 @@ TEST_F(ParameterClientTest, RepeatsAFailedShardWithTheSameIdentityAndBytesOnly) 
   start_exchange(header, 0.25f);
   ASSERT_TRUE(wait().ok());
   const auto& seen = channel().seen;
-  ASSERT_EQ(seen.size(), 4u);  // shard 0 once, shard 1 three times
+  ASSERT_EQ(seen.size(), 6u);  // shard 0 is staged once, shard 1 three times; and two commits
   for (const auto& call : seen) {
+    const bool commits = call.header.step == wire::PushStep::kCommit;
     EXPECT_EQ(call.header.id, header.id);
     EXPECT_EQ(call.header.job, 7u);
-    EXPECT_EQ(call.update, std::vector<float>(32, 0.25f));
-    EXPECT_EQ(call.header.metrics.size(), call.header.shard == 0 ? 1u : 0u);
+    EXPECT_EQ(call.update, std::vector<float>(commits ? 0 : 32, 0.25f));
+    const bool tells = !commits && call.header.shards.first == 0;
+    EXPECT_EQ(call.header.metrics.size(), tells ? 1u : 0u);
   }
   EXPECT_THAT(waits_, ElementsAre("server at scripted: server 0 is gone", ""));
 }
@@ -162,13 +164,15 @@ TEST_F(ParameterClientTest, AFewCallsAreUnderWayAtATime) {
   values_.resize(128);
   make(ShardMap::even(128, 8, 1));
   start_exchange();
-  for (size_t answered = 0; answered < 8; ++answered) {
-    EXPECT_EQ(channel().seen.size(), std::min<size_t>(answered + 3, 8));
+  for (size_t staged = 0; staged < 5; ++staged) {
+    EXPECT_EQ(channel().seen.size(), std::min<size_t>(staged + 3, 8));
     channel().answer_held();
   }
+  while (!channel().held.empty()) channel().answer_held();
   EXPECT_TRUE(wait().ok());
+  EXPECT_EQ(channel().seen.size(), 16u);
   for (size_t shard = 0; shard < 8; ++shard) {
-    EXPECT_EQ(channel().seen[shard].header.shard, static_cast<int>(shard));
+    EXPECT_EQ(channel().seen[shard].header.shards.first, static_cast<int>(shard));
     EXPECT_EQ(values_[shard * 16], static_cast<float>(shard + 1));
   }
 }
@@ -257,11 +261,11 @@ class ThreadedServers final : public wire::Transport {
     }
     void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
                   const wire::CallOptions&, core::Reply<Result<PulledVersion>> reply) override {
-      hold(header.shard, update, into, std::move(reply));
+      hold(header.shards.first, update, into, std::move(reply));
     }
     void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,
               core::Reply<Result<PulledVersion>> reply) override {
-      hold(request.shard, {}, into, std::move(reply));
+      hold(request.shards.first, {}, into, std::move(reply));
     }
     void ping(uint64_t, const wire::CallOptions&,
               core::Reply<Result<wire::PingReply>> reply) override {
@@ -364,10 +368,11 @@ TEST(ParameterClientThreadsTest, AnswersAndStopsMayComeFromAnywhere) {
   EXPECT_GT(ended_well, 0);
 }
 
-// The shards of other parts are told of a push, and have nothing of it.
+// Servers without a shard of the part are told of the push.
 TEST_F(ParameterClientTest, PushesAndPullsOnePart) {
-  const ShardMap map = ShardMap::in_parts(96, 3, 0, 1);
-  make(map);
+  const ShardMap map({{0, 0, 32, 0}, {1, 32, 32, 1}, {2, 64, 32, 2}});
+  client_.emplace(world_, transport_, world_.make_strand("timers"), 7, map,
+                  std::vector<std::string>(3, "scripted"), options_, [](const std::string&) {});
   values_.assign(32, 0);
   const ShardMap::Part part = map.part(1, 3);
   client_->pull_for(2, part, values_, [this](Status status) { end_ = std::move(status); });
@@ -375,12 +380,37 @@ TEST_F(ParameterClientTest, PushesAndPullsOnePart) {
   EXPECT_EQ(values_, std::vector<float>(32, 2));
   EXPECT_THAT(client_->versions(), ElementsAre(0, 1, 0));
   end_.reset();
-  client_->exchange({}, part, update(0.5f), values_, client_->versions(),
+  wire::PushHeader header;
+  header.metrics = {{0, 16, 1.5, {12}}};
+  client_->exchange(header, part, update(0.5f), values_, client_->versions(),
                     [this](Status status) { end_ = std::move(status); });
   ASSERT_TRUE(wait().ok());
-  ASSERT_EQ(channel().seen.size(), 3u);
-  for (const auto& call : channel().seen) {
-    EXPECT_EQ(call.update, std::vector<float>(call.header.shard == 1 ? 32 : 0, 0.5f));
+  const auto& seen = channel().seen;
+  ASSERT_EQ(seen.size(), 6u) << "staged at three servers, and committed";
+  EXPECT_EQ(seen[0].header.shards.count, 0);
+  EXPECT_EQ(seen[0].header.metrics.size(), 1u) << "the ledger server";
+  EXPECT_EQ(seen[1].header.shards, (wire::ShardRange{1, 1}));
+  EXPECT_EQ(seen[1].update, std::vector<float>(32, 0.5f));
+  EXPECT_EQ(seen[1].header.base_version, 1);
+  EXPECT_TRUE(seen[1].header.metrics.empty());
+  EXPECT_EQ(seen[2].header.shards.count, 0);
+  EXPECT_TRUE(seen[2].header.metrics.empty());
+}
+
+// With backup workers one server says for all whether the push came too late.
+TEST_F(ParameterClientTest, WhatTheLedgerServerDecidedIsToldToTheOthers) {
+  options_.decided_pushes = true;
+  channel().superseded = true;
+  client_.emplace(world_, transport_, world_.make_strand("timers"), 7, ShardMap::even(64, 2, 2),
+                  std::vector<std::string>(2, "scripted"), options_, [](const std::string&) {});
+  start_exchange();
+  ASSERT_TRUE(wait().ok());
+  const auto& seen = channel().seen;
+  ASSERT_EQ(seen.size(), 5u);
+  EXPECT_EQ(seen[2].header.shards.count, 0);
+  EXPECT_EQ(seen[2].header.superseded, std::nullopt);
+  for (const size_t commit : {size_t{3}, size_t{4}}) {
+    EXPECT_EQ(seen[commit].header.superseded, true) << commit;
   }
 }
 

@@ -30,12 +30,12 @@ class ScriptedChannel final : public UnusedChannel {
                 core::Reply<Result<PulledVersion>> reply) override {
     timeout = options.timeout;
     seen.push_back({header, {update.values.begin(), update.values.end()}});
-    answer(header.shard, into, std::move(reply));
+    answer(header.shards.first, into, std::move(reply));
   }
   void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,
             core::Reply<Result<PulledVersion>> reply) override {
     averages_pulled.push_back(request.averages);
-    answer(request.shard, into, std::move(reply));
+    answer(request.shards.first, into, std::move(reply));
   }
   void ping(uint64_t, const wire::CallOptions&,
             core::Reply<Result<wire::PingReply>> reply) override {
@@ -72,6 +72,7 @@ class ScriptedChannel final : public UnusedChannel {
   std::vector<Seen> seen;
   core::Duration timeout{};  // of the last exchange
   int64_t version = 0;
+  bool superseded = false;  // every push is
   int pings = 0, cuts = 0;
   // When true, calls wait here instead.
   bool hold = false;
@@ -98,7 +99,8 @@ class ScriptedChannel final : public UnusedChannel {
     }
     if (!status.ok()) return reply(status);
     std::fill(into.begin(), into.end(), static_cast<float>(shard + 1));
-    reply(PulledVersion{{}, ++version});
+    ++version;
+    reply(PulledVersion{{version, false, superseded}, version});
   }
 
   const std::string address_;

@@ -17,10 +17,9 @@ using Says = wire::HeartbeatReply::Kind;
 
 class AcquireTest : public DriverFixture {};
 
-TEST_F(AcquireTest, ALeaseStartsBehindTheLastPushThatEveryServerHas) {
+TEST_F(AcquireTest, ALeaseStartsBehindTheLastPushThatTheServersHave) {
   start();
-  servers[0].answer_fence(wire::FenceReply{2});
-  servers[1].answer_fence(wire::FenceReply{1});
+  for (FakeServer& server : servers) server.answer_fence(wire::FenceReply{1});
   const auto granted = acquire(join_worker());
   ASSERT_EQ(granted.kind, Kind::kGranted);
   EXPECT_EQ(granted.lease.next_sequence, 2);
@@ -35,6 +34,47 @@ TEST_F(AcquireTest, ALeaseStartsBehindTheLastPushThatEveryServerHas) {
   }
   const auto said = observer.last<LeaseGranted>();
   EXPECT_EQ(said.lease.next_sequence, 2);
+}
+
+// Whoever had the lease died between the two.
+TEST_F(AcquireTest, WhatOneServerHasAppliedAndAnotherHasStagedIsCommittedFirst) {
+  start();
+  servers[0].answer_fence(wire::FenceReply{1});
+  servers[1].answer_fence(wire::FenceReply{0, /*staged=*/true});
+  servers[1].keep_silent(ServerCall::kCommit);
+  const auto granted = ask_for_lease(join_worker());
+  world.run();
+  EXPECT_FALSE(granted.is_there());
+  servers[1].speak();
+  world.run();
+  ASSERT_TRUE(granted.is_there());
+  ASSERT_EQ(granted.get()->kind, Kind::kGranted);
+  EXPECT_EQ(granted.get()->lease.next_sequence, 2);
+  EXPECT_TRUE(servers[0].told().commits.empty());
+  const auto commits = servers[1].told().commits;
+  ASSERT_EQ(commits.size(), 1u);
+  EXPECT_EQ(commits[0].shards.count, 0) << "nobody wants values";
+  EXPECT_EQ(commits[0].id.partition, granted.get()->lease.partition);
+  EXPECT_EQ(commits[0].id.incarnation, granted.get()->lease.incarnation);
+  EXPECT_EQ(commits[0].id.sequence, 1);
+}
+
+TEST_F(AcquireTest, ACommitThatIsNotAnsweredIsTriedAgainWithTheNextGrant) {
+  start();
+  servers[0].answer_fence(wire::FenceReply{1});
+  servers[1].answer_fence(wire::FenceReply{0, /*staged=*/true});
+  servers[1].keep_silent(ServerCall::kCommit);
+  const int64_t worker = join_worker();
+  const auto waiting = ask_for_lease(worker);
+  world.advance(3s);
+  ASSERT_TRUE(waiting.is_there());
+  EXPECT_EQ(waiting.get()->kind, Kind::kWait);
+  servers[1].speak();  // it had been applied all the same
+  servers[1].answer_fence(wire::FenceReply{1});
+  const auto granted = acquire(worker);
+  EXPECT_EQ(granted.kind, Kind::kGranted);
+  EXPECT_EQ(granted.lease.next_sequence, 2);
+  EXPECT_EQ(servers[1].told().commits.size(), 1u);
 }
 
 TEST_F(AcquireTest, WithoutEveryServersFenceNobodyGetsThePartition) {

@@ -104,7 +104,7 @@ TEST_F(DriverEndTest, AJobMayBeDoneWhileItsLedgersAreKept) {
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(finish(worker, acquire(worker).lease).ok());
   const wire::Lease last = acquire(worker).lease;
   wire::LedgerReply early = complete_ledger(1);
-  early.shards[0].version = 7;
+  early.version = 7;
   servers[1].answer_ledger(early);
   servers[1].keep_silent(ServerCall::kLedger);
   driver->stop("stopped by SIGTERM");

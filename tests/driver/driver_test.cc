@@ -109,12 +109,17 @@ TEST_F(DriverTest, TheResultIsWhatTheServersCounted) {
   start();
   const int64_t worker = join_worker();
   wire::LedgerReply first = complete_ledger(0), second = complete_ledger(1);
-  first.shards = {{0, 8, 1, 2, 4.0, 3}, {1, 8, 0, 0, 4.0, 2}};
+  first.duplicates = 1;
+  first.fenced = 2;
+  first.staleness_sum = 4;
+  first.staleness_max = 3;
   first.workers = {{0, 8, 24}};
   first.peak_memory_bytes = 1000;
   first.update_seconds = 0.5;
-  second.shards = {{2, 8, 1, 0, 16.0, 5}, {3, 8, 0, 1, 8.0, 1}};
-  second.workers = {{0, 99, 99}};  // only the ledger shard's server counts what was trained
+  second.duplicates = second.fenced = 1;
+  second.staleness_sum = 12;
+  second.staleness_max = 5;
+  second.workers = {{0, 99, 99}};  // only the ledger server counts what was trained
   second.epochs = {{0, 99, 99, {99}}};
   servers[0].answer_ledger(first);
   servers[1].answer_ledger(second);
@@ -129,7 +134,7 @@ TEST_F(DriverTest, TheResultIsWhatTheServersCounted) {
   EXPECT_EQ(report->server_updates, 8);
   EXPECT_EQ(report->duplicate_pushes, 2);
   EXPECT_EQ(report->fenced_pushes, 3);
-  EXPECT_DOUBLE_EQ(report->staleness_mean, 1.0);  // 32 over 4 x 8 pushes
+  EXPECT_DOUBLE_EQ(report->staleness_mean, 1.0);  // 16 over 2 x 8 pushes
   EXPECT_EQ(report->staleness_max, 5);
   EXPECT_EQ(report->epochs, first.epochs);
   ASSERT_EQ(report->workers.size(), 1u);
@@ -208,7 +213,7 @@ TEST_F(DriverTest, ProgressIsWhatTheServersHave) {
   acquire(worker);
   wire::LedgerReply ledger = complete_ledger(0);
   ledger.epochs = epochs_until(0);
-  ledger.shards[0].version = 3;
+  ledger.version = 3;
   servers[0].answer_ledger(ledger);
   world.advance(200ms);
   const auto progress = observer.last<Progress>();
@@ -359,16 +364,16 @@ TEST_F(DriverTest, NorIsAnEpochThatHasAnothersSamples) {
               HasSubstr("count 13 samples of epoch 0, the job has 12"));
 }
 
-TEST_F(DriverTest, NorIsAShardThatHasAPushTooManyOrTooFew) {
+TEST_F(DriverTest, NorIsAServerThatHasAPushTooManyOrTooFew) {
   wire::LedgerReply second = complete_ledger(1);
-  second.shards[1].version = 9;
+  second.version = 9;
   EXPECT_THAT(status_with(complete_ledger(0), second).message(),
-              HasSubstr("count 9 updates of shard 3, the job has 8"));
+              HasSubstr("count 9 updates of server 1, the job has 8"));
 }
 
 TEST_F(DriverTest, NorIsAShardThatIsMissing) {
   wire::LedgerReply second = complete_ledger(1);
-  second.shards.pop_back();
+  second.shards = 1;
   EXPECT_THAT(status_with(complete_ledger(0), second).message(),
               HasSubstr("count 1 shards of server 1, the job has 2"));
 }
@@ -397,13 +402,13 @@ TEST_F(DriverTest, NorIsAPartitionThatTheJobDoesNotHave) {
 TEST_F(DriverTest, WhatWasMiscountedIsToldToTheMembers) {
   start();
   wire::LedgerReply second = complete_ledger(1);
-  second.shards[1].version = 9;
+  second.version = 9;
   servers[1].answer_ledger(second);
   const auto server = send_heartbeat(server_members[0]);
   train_everything(join_worker());
   ASSERT_TRUE(server.is_there());
   EXPECT_EQ(server.get()->kind, Says::kAbort);
-  EXPECT_THAT(server.get()->reason, HasSubstr("9 updates of shard 3"));
+  EXPECT_THAT(server.get()->reason, HasSubstr("9 updates of server 1"));
 }
 
 // --- In the real world ---
@@ -414,7 +419,8 @@ TEST(DriverThreadsTest, MembersMayCallFromAnyThreadUntilTheDriverGoes) {
   transport::InprocTransport transport;
   FakeServer server;
   wire::LedgerReply ledger;
-  ledger.shards = {{.shard = 0, .version = 3}};
+  ledger.shards = 1;
+  ledger.version = 3;
   ledger.partitions = {{0, 1}, {1, 1}, {2, 1}};
   ledger.epochs = {{0, 3, 1.0, {1}}};
   server.answer_ledger(ledger);

@@ -18,7 +18,7 @@
 
 namespace sluice::driver {
 
-enum class ServerCall { kCreate, kAssign, kPull, kFence, kLedger, kPing };
+enum class ServerCall { kCreate, kAssign, kPull, kFence, kCommit, kLedger, kPing };
 
 // Thread-safe.
 class FakeServer final : public wire::ParameterService {
@@ -27,6 +27,7 @@ class FakeServer final : public wire::ParameterService {
     std::vector<wire::CreateRequest> created;
     std::map<int, std::vector<float>> assigned;  // by shard
     std::vector<wire::FenceRequest> fences;
+    std::vector<wire::PushHeader> commits;
     std::vector<wire::GateRequest> gates;
     std::vector<bool> ledgers;  // whether the partitions were asked for
   };
@@ -64,8 +65,9 @@ class FakeServer final : public wire::ParameterService {
     silent_.insert(kind);
   }
   void keep_silent() {
-    for (const auto kind : {ServerCall::kCreate, ServerCall::kAssign, ServerCall::kPull,
-                            ServerCall::kFence, ServerCall::kLedger, ServerCall::kPing}) {
+    for (const auto kind :
+         {ServerCall::kCreate, ServerCall::kAssign, ServerCall::kPull, ServerCall::kFence,
+          ServerCall::kCommit, ServerCall::kLedger, ServerCall::kPing}) {
       keep_silent(kind);
     }
   }
@@ -95,23 +97,28 @@ class FakeServer final : public wire::ParameterService {
               core::Reply<Status> reply) override {
     {
       std::lock_guard lock(mutex_);
-      std::vector<float>& floats = told_.assigned[request.shard];
+      std::vector<float>& floats = told_.assigned[request.shards.first];
       floats.resize(values.bytes() / sizeof(float));
       std::memcpy(floats.data(), values.pieces.front().data(), values.bytes());
     }
     answer(ServerCall::kAssign, std::move(reply), [] { return ok_status(); });
   }
-  void exchange(const wire::PushHeader&, wire::ReceivedPayload,
+  void exchange(const wire::PushHeader& header, wire::ReceivedPayload,
                 core::Reply<Result<wire::ExchangeReply>> reply) override {
-    ADD_FAILURE() << "the driver does not push";
-    reply(internal_error("the driver does not push"));
+    EXPECT_EQ(header.step, wire::PushStep::kCommit) << "the driver does not push";
+    {
+      std::lock_guard lock(mutex_);
+      told_.commits.push_back(header);
+    }
+    answer(ServerCall::kCommit, std::move(reply),
+           [] { return Result<wire::ExchangeReply>(wire::ExchangeReply{}); });
   }
   void pull(const wire::PullRequest& request, core::Reply<Result<wire::PullReply>> reply) override {
     answer(ServerCall::kPull, std::move(reply), [this, request] {
-      auto floats = told_.assigned.at(request.shard);
+      auto floats = told_.assigned.at(request.shards.first);
       if (request.averages) std::fill(floats.begin(), floats.end(), average_);
       const auto values = std::make_shared<const std::vector<float>>(std::move(floats));
-      return Result<wire::PullReply>(wire::PullReply{1, {values, *values}});
+      return Result<wire::PullReply>(wire::PullReply{1, {{values, *values}}});
     });
   }
   void fence(const wire::FenceRequest& request,

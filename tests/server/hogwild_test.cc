@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/real_world.h"
-#include "server/shard_store.h"
+#include "server/job_store.h"
 #include "tests/support/await.h"
 
 namespace sluice::server {
@@ -27,8 +27,9 @@ wire::ReceivedPayload all(float value) {
 class HogwildTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const Status assigned =
-        await_status([&](auto reply) { store_.assign(all(0), std::move(reply)); });
+    const Status assigned = await_status([&](auto reply) {
+      store_.assign({0, 1}, all(0), std::move(reply));
+    });
     ASSERT_TRUE(assigned.ok()) << assigned;
   }
 
@@ -46,22 +47,22 @@ class HogwildTest : public ::testing::Test {
     }
   }
 
-  const std::vector<int64_t> pushes_ = std::vector<int64_t>(kPushers, kPushes);
+  Result<wire::PullReply> pull() { return store_.pull({.shards = {0, 1}}); }
+
   const algorithm::Choice choice_{"hogwild"};
-  ShardStore store_{
-      {0, 0, kSize, 0},
-      pushes_,
-      [this](size_t size) { return algorithm::make_shard_rule(choice_.to_update_rule({}), size); },
-      std::make_shared<BufferPool>(kSize, 4),
-      core::real_world(),
-      choice_.algorithm};
+  const wire::CreateRequest job_{1, wire::ShardMap({{0, 0, kSize, 0}}), 0,
+                                 choice_.to_update_rule({}),
+                                 std::vector<int64_t>(kPushers, kPushes)};
+  Crew crew_{core::real_world(), 0};
+  JobStore store_{job_, JobRules::of(job_), std::make_shared<BufferPool>(kSize, 4),
+                  core::real_world(), crew_};
 };
 
 // Sums of small whole numbers are exact in any order.
 TEST_F(HogwildTest, EveryPushIsAddedOnceAndBlocksAreWhole) {
   std::atomic<bool> over = false;
   std::thread reader([&] {
-    while (!over) expect_whole_blocks(store_.pull()->values.values);
+    while (!over) expect_whole_blocks(pull()->values[0].values);
   });
   std::vector<std::thread> pushers;
   for (int64_t p = 0; p < kPushers; ++p) {
@@ -69,7 +70,7 @@ TEST_F(HogwildTest, EveryPushIsAddedOnceAndBlocksAreWhole) {
       for (int64_t sequence = 1; sequence <= kPushes; ++sequence) {
         const auto reply = push(p, 1, sequence, static_cast<float>(p + 1));
         ASSERT_TRUE(reply.ok()) << reply.status();
-        expect_whole_blocks(reply->pull.values.values);
+        expect_whole_blocks(reply->pull.values[0].values);
         if (sequence % 10 == 0) {
           EXPECT_TRUE(push(p, 1, sequence, static_cast<float>(p + 1))->push.duplicate);
         }
@@ -79,10 +80,10 @@ TEST_F(HogwildTest, EveryPushIsAddedOnceAndBlocksAreWhole) {
   for (std::thread& pusher : pushers) pusher.join();
   over = true;
   reader.join();
-  const auto pulled = store_.pull();
+  const auto pulled = pull();
   EXPECT_EQ(pulled->version, kPushers * kPushes);
-  for (const float value : pulled->values.values) ASSERT_EQ(value, (1 + 2 + 3 + 4) * kPushes);
-  EXPECT_EQ(store_.report().count.duplicates, kPushers * kPushes / 10);
+  for (const float value : pulled->values[0].values) ASSERT_EQ(value, (1 + 2 + 3 + 4) * kPushes);
+  EXPECT_EQ(store_.ledger(false).duplicates, kPushers * kPushes / 10);
 }
 
 // The same push from several threads at once, as of a worker that is thought dead and its
@@ -97,18 +98,22 @@ TEST_F(HogwildTest, OfRepetitionsAtTheSameTimeOneIsAdded) {
     for (std::thread& pusher : pushers) pusher.join();
     EXPECT_EQ(added, 1);
   }
-  EXPECT_EQ(store_.pull()->values.values[kSize - 1], 20.0f);
+  EXPECT_EQ(pull()->values[0].values[kSize - 1], 20.0f);
 }
 
 TEST_F(HogwildTest, UntilTheFirstPushValuesMayBeAssignedAgain) {
-  const auto before = store_.pull();
-  EXPECT_TRUE(await_status([&](auto reply) { store_.assign(all(5), std::move(reply)); }).ok());
-  EXPECT_EQ(before->values.values[0], 0.0f);
-  EXPECT_EQ(store_.pull()->values.values[kSize - 1], 5.0f);
+  const auto before = pull();
+  EXPECT_TRUE(await_status([&](auto reply) {
+                store_.assign({0, 1}, all(5), std::move(reply));
+              }).ok());
+  EXPECT_EQ(before->values[0].values[0], 0.0f);
+  EXPECT_EQ(pull()->values[0].values[kSize - 1], 5.0f);
   ASSERT_TRUE(push(0, 1, 1, 1).ok());
-  EXPECT_EQ(await_status([&](auto reply) { store_.assign(all(7), std::move(reply)); }).code(),
+  EXPECT_EQ(await_status([&](auto reply) {
+              store_.assign({0, 1}, all(7), std::move(reply));
+            }).code(),
             StatusCode::kAlreadyExists);
-  EXPECT_EQ(store_.pull()->values.values[0], 6.0f);
+  EXPECT_EQ(pull()->values[0].values[0], 6.0f);
 }
 
 // What a fence answers is applied, whole, and nothing behind it is.
@@ -123,15 +128,16 @@ TEST_F(HogwildTest, AFenceSaysWhichPushesAreIn) {
       }
     });
   }
-  const auto fenced = await_result<int64_t>([&](auto reply) {
+  const auto fenced = await_result<wire::FenceReply>([&](auto reply) {
     store_.fence({0, 0, 2, 1, kPushes}, std::move(reply));
   });
   for (std::thread& pusher : pushers) pusher.join();
   ASSERT_TRUE(fenced.ok()) << fenced.status();
-  EXPECT_EQ(*fenced, acknowledged);
-  const auto values = store_.pull();
-  EXPECT_EQ(values->values.values[0], static_cast<float>(*fenced + (kPushers - 1) * kPushes));
-  expect_whole_blocks(values->values.values);
+  EXPECT_EQ(fenced->sequence, acknowledged);
+  const auto values = pull();
+  EXPECT_EQ(values->values[0].values[0],
+            static_cast<float>(fenced->sequence + (kPushers - 1) * kPushes));
+  expect_whole_blocks(values->values[0].values);
 }
 
 }  // namespace

@@ -32,17 +32,17 @@ class UnemployedServerTest : public ::testing::Test {
   }
   Status assign(uint64_t job, int shard) {
     return await_status([&](auto reply) {
-      server().assign({job, shard}, ones(), std::move(reply));
+      server().assign({job, {shard, 1}}, ones(), std::move(reply));
     });
   }
   Result<wire::PullReply> pull(uint64_t job, int shard) {
     return await_result<wire::PullReply>([&](auto reply) {
-      server().pull({job, shard}, std::move(reply));
+      server().pull({job, {shard, 1}}, std::move(reply));
     });
   }
   Result<wire::PullReply> pull_averages(uint64_t job, int shard) {
     return await_result<wire::PullReply>([&](auto reply) {
-      server().pull({job, shard, true}, std::move(reply));
+      server().pull({job, {shard, 1}, true}, std::move(reply));
     });
   }
   Result<wire::FenceReply> fence(const wire::FenceRequest& request) {
@@ -57,18 +57,28 @@ class UnemployedServerTest : public ::testing::Test {
     return await_result<wire::PingReply>([&](auto reply) { server().ping(job, std::move(reply)); })
         .status();
   }
-  Result<wire::PushReply> push(int shard, int64_t partition, int64_t incarnation,
-                               int64_t sequence) {
+  // A message of a push of ones, to one shard or several.
+  Result<wire::PushReply> send(wire::PushStep step, wire::ShardRange shards,
+                               wire::PushIdentity id) {
     wire::PushHeader header;
     header.job = kJob;
-    header.shard = shard;
-    header.id = {partition, incarnation, sequence};
+    header.shards = shards;
+    header.id = id;
+    header.step = step;
     header.steps = 1;
     header.metrics = {{0, 10, 0.5, {9}}};
-    const auto reply = await_result<wire::ExchangeReply>(
-        [&](auto answer) { server().exchange(header, ones(), std::move(answer)); });
+    const std::vector<float> update(static_cast<size_t>(shards.count) * 16, 1);
+    const wire::ReceivedPayload payload{{std::as_bytes(std::span(update))}, {}};
+    const bool brings = step != wire::PushStep::kCommit;
+    const auto reply = await_result<wire::ExchangeReply>([&](auto answer) {
+      server().exchange(header, brings ? payload : wire::ReceivedPayload(), std::move(answer));
+    });
     if (!reply.ok()) return reply.status();
     return reply->push;
+  }
+  // All of it.
+  Result<wire::PushReply> push(int64_t partition, int64_t incarnation, int64_t sequence) {
+    return send(wire::PushStep::kApply, {2, 2}, {partition, incarnation, sequence});
   }
 
   wire::ReceivedPayload ones() const { return {{std::as_bytes(std::span(ones_))}, {}}; }
@@ -90,7 +100,7 @@ class ParameterServerTest : public UnemployedServerTest {
 TEST_F(UnemployedServerTest, RefusesEverythingButACreate) {
   EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(assign(kJob, 2).code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(push(2, 0, 1, 1).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(push(0, 1, 1).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(fence({kJob, 0, 1, 1, 3}).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(ledger({kJob}).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(ping(kJob).code(), StatusCode::kFailedPrecondition);
@@ -140,7 +150,7 @@ TEST_F(ParameterServerTest, BeforeItsShardsAreMadeItIsThereAndHasNothing) {
   EXPECT_EQ(ping(kJob), ok_status());
   EXPECT_EQ(pull(kJob, 2).status().message(), "job 42 has not been created at this server yet");
   EXPECT_EQ(pull(kJob, 2).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(push(2, 0, 1, 1).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(push(0, 1, 1).status().code(), StatusCode::kFailedPrecondition);
 }
 
 TEST_F(ParameterServerTest, AnotherJobIsRefusedByName) {
@@ -168,13 +178,13 @@ TEST_F(ParameterServerTest, AveragesArePulledFromAJobThatKeepsSome) {
       SGD({.use_ema = true, .ema_momentum = 0.5f}), {{32, 2}});
   ASSERT_TRUE(create(averaging).ok());
   for (const int shard : {2, 3}) ASSERT_TRUE(assign(kJob, shard).ok());
-  for (const int64_t sequence : {1, 2}) ASSERT_TRUE(push(2, 0, 1, sequence).ok());
-  EXPECT_THAT(pull(kJob, 2)->values.values, testing::Each(3.0f));
+  for (const int64_t sequence : {1, 2}) ASSERT_TRUE(push(0, 1, sequence).ok());
+  EXPECT_THAT(pull(kJob, 2)->values[0].values, testing::Each(3.0f));
   const auto averages = pull_averages(kJob, 2);
   ASSERT_TRUE(averages.ok()) << averages.status();
-  EXPECT_THAT(averages->values.values.first(2), testing::Each(3.0f));
-  EXPECT_THAT(averages->values.values.subspan(2), testing::Each(2.5f));
-  EXPECT_THAT(pull_averages(kJob, 3)->values.values, testing::Each(1.0f));
+  EXPECT_THAT(averages->values[0].values.first(2), testing::Each(3.0f));
+  EXPECT_THAT(averages->values[0].values.subspan(2), testing::Each(2.5f));
+  EXPECT_THAT(pull_averages(kJob, 3)->values[0].values, testing::Each(2.5f));
 }
 
 TEST_F(ParameterServerTest, AveragesOfAJobThatKeepsNoneAreRefused) {
@@ -184,7 +194,7 @@ TEST_F(ParameterServerTest, AveragesOfAJobThatKeepsNoneAreRefused) {
 
 TEST_F(ParameterServerTest, CreatingTheSameJobAgainKeepsItsValues) {
   create_and_assign();
-  ASSERT_TRUE(push(2, 0, 1, 1).ok());
+  ASSERT_TRUE(push(0, 1, 1).ok());
   ASSERT_TRUE(create(request()).ok());
   EXPECT_EQ(pull(kJob, 2)->version, 1);
 }
@@ -206,7 +216,7 @@ TEST_F(ParameterServerTest, TheSameJobWithOtherPushesIsRefused) {
 // The driver of another job that is told this server's address, or was here before.
 TEST_F(ParameterServerTest, AnotherJobNeverReplacesTheOneInTraining) {
   create_and_assign();
-  ASSERT_TRUE(push(2, 0, 1, 1).ok());
+  ASSERT_TRUE(push(0, 1, 1).ok());
   wire::CreateRequest next = request();
   next.job = 43;
   EXPECT_EQ(create(next).code(), StatusCode::kFailedPrecondition);
@@ -302,55 +312,122 @@ TEST_F(ParameterServerTest, CreatingTakesNoMemoryForValues) {
   EXPECT_LT(ledger({kJob})->peak_memory_bytes, int64_t{1} << 30);
 }
 
-TEST_F(ParameterServerTest, FenceAnswersTheLastSequenceThatEveryShardHas) {
+using wire::PushStep;
+
+// Shards 2 and 3 of a push come in messages of their own, and there is another server.
+TEST_F(ParameterServerTest, APushIsAppliedWhenAllIsThereAndItIsCommitted) {
   create_and_assign();
-  ASSERT_TRUE(push(2, 0, 1, 1).ok());
-  ASSERT_TRUE(push(2, 0, 1, 2).ok());
-  ASSERT_TRUE(push(3, 0, 1, 1).ok());
-  const auto fenced = fence({kJob, 0, 2, 1, 3});
-  ASSERT_TRUE(fenced.ok());
-  EXPECT_EQ(fenced->sequence, 1);
+  ASSERT_TRUE(send(PushStep::kStage, {2, 1}, {0, 1, 1}).ok());
+  EXPECT_EQ(send(PushStep::kCommit, {2, 1}, {0, 1, 1}).status().code(),
+            StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(send(PushStep::kStage, {3, 1}, {0, 1, 1}).ok());
+  EXPECT_EQ(ledger({kJob})->version, 0);
+  EXPECT_THAT(pull(kJob, 2)->values[0].values, testing::Each(1.0f));
+  const auto committed = send(PushStep::kCommit, {2, 1}, {0, 1, 1});
+  ASSERT_TRUE(committed.ok()) << committed.status();
+  EXPECT_EQ(committed->version, 1);
   for (const int shard : {2, 3}) {
-    EXPECT_EQ(push(shard, 0, 1, 3 - (shard - 2)).status().code(), StatusCode::kAborted);
+    EXPECT_THAT(pull(kJob, shard)->values[0].values, testing::Each(2.0f));
   }
-  // The new lease trains on from push 2: shard 2 has it, shard 3 needs it.
-  EXPECT_TRUE(push(2, 0, 2, 2)->duplicate);
-  EXPECT_FALSE(push(3, 0, 2, 2)->duplicate);
+  // The other message's commit, and one of each that was repeated on its way.
+  ASSERT_TRUE(send(PushStep::kCommit, {3, 1}, {0, 1, 1}).ok());
+  EXPECT_TRUE(send(PushStep::kStage, {2, 1}, {0, 1, 1})->duplicate);
+  ASSERT_TRUE(send(PushStep::kCommit, {2, 1}, {0, 1, 1}).ok());
+  EXPECT_EQ(ledger({kJob})->version, 1);
+  EXPECT_THAT(pull(kJob, 2)->values[0].values, testing::Each(2.0f));
 }
 
-TEST_F(ParameterServerTest, LedgerSumsItsShards) {
-  wire::CreateRequest first = request();
-  first.server = 0;  // shards 0 and 1
-  ASSERT_TRUE(create(first).ok());
-  for (const int shard : {0, 1}) ASSERT_TRUE(assign(kJob, shard).ok());
-  ASSERT_TRUE(push(0, 0, 1, 1).ok());
-  ASSERT_TRUE(push(0, 0, 1, 1).ok());
-  ASSERT_TRUE(push(1, 0, 1, 1).ok());
-  ASSERT_TRUE(push(0, 5, 3, 1).ok());
+TEST_F(ParameterServerTest, AnotherLeasesPushReplacesWhatWasStaged) {
+  create_and_assign();
+  ASSERT_TRUE(send(PushStep::kStage, {2, 2}, {0, 1, 1}).ok());
+  ASSERT_FALSE(fence({kJob, 0, 2, 1, 3})->sequence);
+  EXPECT_EQ(send(PushStep::kCommit, {2, 1}, {0, 1, 1}).status().code(), StatusCode::kAborted);
+  ASSERT_TRUE(send(PushStep::kStage, {2, 1}, {0, 2, 1}).ok());
+  EXPECT_FALSE(fence({kJob, 0, 3, 1, 3})->staged) << "shard 3 is missing";
+  EXPECT_EQ(send(PushStep::kStage, {3, 1}, {0, 2, 1}).status().code(), StatusCode::kAborted);
+}
+
+// Another server has applied it before its worker died.
+TEST_F(ParameterServerTest, WhatIsStagedIsCommittedByWhoeverTakesOver) {
+  create_and_assign();
+  ASSERT_TRUE(send(PushStep::kStage, {2, 2}, {0, 1, 1}).ok());
+  const auto fenced = fence({kJob, 0, 2, 1, 3});
+  ASSERT_TRUE(fenced.ok());
+  EXPECT_EQ(fenced->sequence, 0);
+  EXPECT_TRUE(fenced->staged);
+  ASSERT_TRUE(send(PushStep::kCommit, {0, 0}, {0, 2, 1}).ok());
+  EXPECT_THAT(pull(kJob, 3)->values[0].values, testing::Each(2.0f));
+  EXPECT_EQ(ledger({kJob})->workers, (std::vector<wire::WorkerCount>{{0, 1, 10}}));
+  const auto after = fence({kJob, 0, 3, 1, 3});
+  EXPECT_EQ(after->sequence, 1);
+  EXPECT_FALSE(after->staged);
+  EXPECT_TRUE(push(0, 3, 2).ok());
+}
+
+TEST_F(ParameterServerTest, WhatSomebodyElseStagedIsNotCommittedUnderAnOlderLease) {
+  create_and_assign();
+  ASSERT_TRUE(fence({kJob, 0, 2, 1, 3}).ok());
+  ASSERT_TRUE(send(PushStep::kStage, {2, 2}, {0, 2, 1}).ok());
+  EXPECT_EQ(send(PushStep::kCommit, {2, 2}, {0, 1, 1}).status().code(), StatusCode::kAborted);
+  EXPECT_EQ(ledger({kJob})->version, 0);
+}
+
+// A message may be about any run of the server's shards, and about none.
+TEST_F(ParameterServerTest, RangesThatAreNotTheServersAreNotFound) {
+  create_and_assign();
+  using wire::ShardRange;
+  for (const ShardRange range :
+       {ShardRange{1, 1}, ShardRange{1, 2}, ShardRange{2, 3}, ShardRange{3, 2}, ShardRange{4, 1},
+        ShardRange{2, -1}, ShardRange{2, INT32_MAX}, ShardRange{INT32_MAX, INT32_MAX},
+        ShardRange{INT32_MIN, 2}}) {
+    wire::PushHeader header;
+    header.job = kJob;
+    header.shards = range;
+    header.id = {0, 1, 1};
+    const auto reply = await_result<wire::ExchangeReply>(
+        [&](auto answer) { server().exchange(header, ones(), std::move(answer)); });
+    EXPECT_EQ(reply.status().code(), StatusCode::kNotFound) << range.first << " " << range.count;
+    EXPECT_EQ(await_result<wire::PullReply>([&](auto answer) {
+                server().pull({kJob, range}, std::move(answer));
+              })
+                  .status()
+                  .code(),
+              StatusCode::kNotFound);
+    EXPECT_EQ(await_status([&](auto answer) {
+                server().assign({kJob, range}, ones(), std::move(answer));
+              }).code(),
+              StatusCode::kNotFound);
+  }
+}
+
+TEST_F(ParameterServerTest, LedgerSumsUpWhatWasPushed) {
+  create_and_assign();
+  ASSERT_TRUE(push(0, 1, 1).ok());
+  ASSERT_TRUE(push(0, 1, 1).ok());
+  ASSERT_TRUE(push(5, 3, 1).ok());
+  ASSERT_TRUE(send(PushStep::kStage, {2, 1}, {4, 1, 1}).ok());
   const auto report = ledger({kJob, true});
   ASSERT_TRUE(report.ok());
-  ASSERT_EQ(report->shards.size(), 2u);
-  EXPECT_EQ(report->shards[0].shard, 0);
-  EXPECT_EQ(report->shards[0].version, 2);
-  EXPECT_EQ(report->shards[0].duplicates, 1);
-  EXPECT_EQ(report->shards[1].version, 1);
-  // Shard 0 stands for the push: two were applied.
+  EXPECT_EQ(report->shards, 2);
+  EXPECT_EQ(report->version, 2);
+  EXPECT_EQ(report->duplicates, 1);
   EXPECT_EQ(report->epochs, (std::vector<wire::EpochMetrics>{{0, 20, 1.0, {18}}}));
   ASSERT_EQ(report->epoch_ages_s.size(), 1u);
   EXPECT_GE(report->epoch_ages_s[0], 0);
   EXPECT_EQ(report->workers, (std::vector<wire::WorkerCount>{{0, 2, 20}}));
-  ASSERT_EQ(report->partitions.size(), 2u);
+  ASSERT_EQ(report->partitions.size(), 3u);
   EXPECT_EQ(report->partitions[0].pushes, 1);
-  EXPECT_EQ(report->partitions[1].partition, 5);
-  EXPECT_EQ(report->partitions[1].pushes, 0) << "shard 1 has not seen it";
+  EXPECT_EQ(report->partitions[1].partition, 4);
+  EXPECT_EQ(report->partitions[1].pushes, 0) << "there is only a part of it";
+  EXPECT_EQ(report->partitions[2].pushes, 1);
   EXPECT_GT(report->peak_memory_bytes, 0);
 }
 
 TEST_F(ParameterServerTest, LedgerTellsOfPartitionsWhenAsked) {
   create_and_assign();
-  ASSERT_TRUE(push(2, 0, 1, 1).ok());
+  ASSERT_TRUE(push(0, 1, 1).ok());
   EXPECT_TRUE(ledger({kJob})->partitions.empty());
-  EXPECT_EQ(ledger({kJob})->shards.size(), 2u);
+  EXPECT_EQ(ledger({kJob})->shards, 2);
   EXPECT_EQ(ledger({kJob, true})->partitions.size(), 1u);
 }
 
@@ -371,9 +448,9 @@ TEST_F(ParameterServerTest, OptimizerRuleStepsTheValues) {
   spec.learning_rate = 0.25f;
   sgd.update_rule = optimizer_rule_json(spec);
   ASSERT_TRUE(create(sgd).ok());
-  ASSERT_TRUE(assign(kJob, 2).ok());
-  ASSERT_TRUE(push(2, 0, 1, 1).ok());
-  EXPECT_EQ(pull(kJob, 2)->values.values[15], 0.75f);
+  for (const int shard : {2, 3}) ASSERT_TRUE(assign(kJob, shard).ok());
+  ASSERT_TRUE(push(0, 1, 1).ok());
+  EXPECT_EQ(pull(kJob, 2)->values[0].values[15], 0.75f);
 }
 
 }  // namespace

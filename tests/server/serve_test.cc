@@ -191,7 +191,7 @@ TEST_F(ServeTest, ServesUntilTheDriverEndsIt) {
   start();
   ASSERT_NE(network_.listening, nullptr);
   EXPECT_TRUE(create(42).ok());
-  EXPECT_EQ(pull(42)->values.values[3], 4.0f);
+  EXPECT_EQ(pull(42)->values[0].values[3], 4.0f);
   world_.advance(5s);
   EXPECT_EQ(ended_, std::nullopt);
   tell(wire::HeartbeatReply{Kind::kDone, ""});
@@ -264,7 +264,7 @@ TEST_F(ServeTest, JoinsTheNextJobOfADriverThatDoesNotKnowItAnyMore) {
   EXPECT_EQ(network_.served, size_t{4'000'000} + 64 + (1 << 20)) << "the next job's messages";
   EXPECT_EQ(pull(42).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_TRUE(create(43).ok());
-  EXPECT_EQ(pull(43)->values.values[0], 1.0f);
+  EXPECT_EQ(pull(43)->values[0].values[0], 1.0f);
   EXPECT_EQ(ended_, std::nullopt);
   tell(wire::HeartbeatReply{Kind::kDone, ""});
   EXPECT_EQ(ended_, ok_status());

@@ -58,8 +58,7 @@ JobStatus sample() {
                      .waiting_s = 11}};
   status.servers = {{.server = 0,
                      .shards = 2,
-                     .version_min = 1140,
-                     .version_max = 1141,
+                     .version = 1141,
                      .duplicates = 1,
                      .staleness_mean = 1.954,
                      .staleness_max = 5}};

@@ -150,7 +150,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         [into, header, &network = network_,
          reply = std::move(reply)](Result<wire::ExchangeReply> result) mutable {
           if (!result.ok()) return reply(result.status());
-          network.watcher->on_acknowledged(header);
+          if (header.step != wire::PushStep::kStage) network.watcher->on_acknowledged(header);
           take(result->pull, into);
           reply(PulledVersion{result->push, result->pull.version, result->pull.clock});
         });
@@ -174,7 +174,9 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
               core::Reply<Status> reply) override {
     channel_.call<Status>(
         "Create", -1, options,
-        [request](Network::Listening& to, core::Reply<Status> answer) {
+        [request, address = address(), &network = network_](Network::Listening& to,
+                                                            core::Reply<Status> answer) {
+          network.watcher->on_create(address, request);
           to.parameters->create(request, std::move(answer));
         },
         std::move(reply));
@@ -259,11 +261,15 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
     if (!update.empty()) {
       std::memcpy(update.data(), payload.pieces.front().data(), payload.bytes());
     }
-    network.watcher->on_push(address, {call, header, update, network.became(server, header)});
+    network.watcher->on_push(address,
+                             {call, header, update, network.became(address, server, header)});
     network.watcher->on_settled(address);
   }
   static void take(const wire::PullReply& pulled, std::span<float> into) {
-    std::ranges::copy(pulled.values.values, into.begin());
+    for (const wire::Payload& payload : pulled.values) {
+      std::ranges::copy(payload.values, into.begin());
+      into = into.subspan(payload.values.size());
+    }
   }
 
   Network& network_;
@@ -405,20 +411,17 @@ Network::Listening* Network::find(const std::string& address) {
   return there ? &it->second : nullptr;
 }
 
-ServerWatcher::Became Network::became(wire::ParameterService& server,
+ServerWatcher::Became Network::became(const std::string& address, wire::ParameterService& server,
                                       const wire::PushHeader& header) {
   using Became = ServerWatcher::Became;
-  wire::LedgerReply::ShardCount now;
+  wire::LedgerReply now;
   server.ledger({header.job, false}, [&](const Result<wire::LedgerReply>& ledger) {
-    if (!ledger.ok()) return;
-    for (const auto& shard : ledger->shards) {
-      if (shard.shard == header.shard) now = shard;
-    }
+    if (ledger.ok()) now = *ledger;
   });
-  const auto before = std::exchange(counts_[header.shard], now);
+  const auto before = std::exchange(counts_[address], now);
   if (now.superseded > before.superseded) return Became::kSuperseded;
   if (now.version > before.version) return Became::kApplied;
-  return now.duplicates > before.duplicates ? Became::kDuplicate : Became::kRefused;
+  return now.duplicates > before.duplicates ? Became::kDuplicate : Became::kNothing;
 }
 
 void Network::cut(const std::string& from, const std::string& to, TimePoint until) {

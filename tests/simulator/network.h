@@ -45,20 +45,23 @@ struct NetworkOptions {
   double repeated = 0.02;
 };
 
-// Somebody who looks on at the servers' doors. Pushes and gates are seen when they arrive, and
-// answers when they leave. All of one message come together: first what it was, then the answers
-// that it set free, then on_settled().
+// Somebody who looks on at the servers' doors. Messages are seen when they arrive, and answers when
+// they leave. All of one message come together: first what it was, then the answers that it set
+// free, then on_settled().
 class ServerWatcher {
  public:
   virtual ~ServerWatcher() = default;
 
-  enum class Became { kApplied, kSuperseded, kDuplicate, kRefused };
+  // What the server's ledger says of the push before and after one of its messages. Nothing: it
+  // waits for others, or was refused.
+  enum class Became { kApplied, kSuperseded, kDuplicate, kNothing };
   struct Push {
     int64_t call = 0;  // a number for each arrival
     const wire::PushHeader& header;
     std::span<const float> update;
-    Became became = Became::kRefused;  // by what the server's ledger says before and after
+    Became became = Became::kNothing;
   };
+  virtual void on_create(const std::string& server, const wire::CreateRequest& request) = 0;
   virtual void on_push(const std::string& server, const Push& push) = 0;
   virtual void on_answer(int64_t call, const Result<wire::ExchangeReply>& answer) = 0;
   virtual void on_gate(const std::string& server, const wire::Gate& gate) = 0;
@@ -113,7 +116,8 @@ class Network {
   Simulation& simulation() { return simulation_; }
   int64_t next_arrival() { return ++last_arrival_number_; }
   // What the server has made of a push, which has just arrived.
-  ServerWatcher::Became became(wire::ParameterService& server, const wire::PushHeader& header);
+  ServerWatcher::Became became(const std::string& address, wire::ParameterService& server,
+                               const wire::PushHeader& header);
 
  private:
   core::Duration delay_of(const Message& message, Phase phase);
@@ -126,7 +130,7 @@ class Network {
   std::map<std::pair<std::string, std::string>, core::TimePoint> cuts_;
   std::map<std::pair<std::string, std::string>, core::TimePoint> last_arrival_;
   int64_t last_arrival_number_ = 0;
-  std::map<int, wire::LedgerReply::ShardCount> counts_;  // by shard, after the last push
+  std::map<std::string, wire::LedgerReply> counts_;  // by server, after the last push
   FaultCounts faults_;
 };
 

@@ -10,13 +10,13 @@
 namespace sluice::simulator {
 namespace {
 
-std::string name_of(int shard, int64_t partition, int64_t sequence) {
+std::string name_of(const std::string& server, int64_t partition, int64_t sequence) {
   return "push " + std::to_string(sequence) + " of partition " + std::to_string(partition) +
-         " on shard " + std::to_string(shard);
+         " at " + server;
 }
 
-std::string name_of(const wire::PushHeader& header) {
-  return name_of(header.shard, header.id.partition, header.id.sequence);
+std::string name_of(const std::string& server, const wire::PushHeader& header) {
+  return name_of(server, header.id.partition, header.id.sequence);
 }
 
 std::string of(int64_t actual, int64_t right) {
@@ -25,20 +25,19 @@ std::string of(int64_t actual, int64_t right) {
 
 }  // namespace
 
-// It has heard what its server has heard.
-ShardModel& PushChecker::model_of(const std::string& server, int shard) {
-  const auto [model, made] = models_.try_emplace(shard, expected_.rules, kPlaces);
-  if (!made) return model->second;
-  servers_[shard] = server;
-  for (const wire::Gate& gate : gates_[server]) model->second.set_gate(gate);
-  return model->second;
+void PushChecker::on_create(const std::string& server, const wire::CreateRequest& request) {
+  Server& its = servers_[server];
+  its.index = request.server;
+  its.shards = request.shard_map.owned_by(request.server);
+  for (const int shard : its.shards) models_.try_emplace(shard, expected_.rules, kPlaces);
+}
+
+ShardModel& PushChecker::model_of(const std::string& server) {
+  return models_.at(servers_.at(server).shards.front());
 }
 
 void PushChecker::on_gate(const std::string& server, const wire::Gate& gate) {
-  gates_[server].push_back(gate);
-  for (auto& [shard, model] : models_) {
-    if (servers_.at(shard) == server) model.set_gate(gate);
-  }
+  for (const int shard : servers_.at(server).shards) models_.at(shard).set_gate(gate);
 }
 
 void PushChecker::on_fence(const std::string& server, const wire::FenceRequest& fence) {
@@ -50,49 +49,114 @@ void PushChecker::on_fence(const std::string& server, const wire::FenceRequest& 
 
 void PushChecker::on_push(const std::string& server, const Push& push) {
   const wire::PushHeader& header = push.header;
-  ShardModel& model = model_of(server, header.shard);
-  if (push.became == Became::kRefused) return;
-  open_[push.call] = {server, header, push.became == Became::kDuplicate, model.is_late(header)};
-  const Identity id(header.shard, header.id.partition, header.id.sequence);
-  if (push.became == Became::kDuplicate) {
-    if (!counted_.contains(id)) violation_(name_of(header) + " is no duplicate");
-    model.repeat(header);
-  } else {
-    count(server, push, model);
+  const Identity id(server, header.id.partition, header.id.sequence);
+  if (header.step != wire::PushStep::kStage) open_[push.call] = {server, header};
+  const bool commits = header.step == wire::PushStep::kCommit;
+  if (push.became == Became::kDuplicate && !counted_.contains(id)) {
+    violation_(name_of(server, header) + " is no duplicate");
+  }
+  const auto refused = [&](const auto& answer) {
+    return answer.first == push.call && !answer.second.ok();
+  };
+  if (push.became == Became::kNothing || push.became == Became::kDuplicate) {
+    if (std::ranges::any_of(answers_, refused)) return;
+    if (counted_.contains(id) && header.step != wire::PushStep::kStage) {
+      Open& call = open_[push.call];
+      call.counted = true;
+      call.duplicate = !commits;
+      call.late = model_of(server).is_late(header);
+      for (const int shard : servers_.at(server).shards) models_.at(shard).repeat(header);
+      return;
+    }
+  }
+  if (!counted_.contains(id)) bring(server, push);
+  if (push.became != Became::kNothing) count(server, push);
+}
+
+// What a message brings counts once; of another lease's push nothing is left. (A message that was
+// refused may be taken for one that counts: then its push is never applied.)
+void PushChecker::bring(const std::string& server, const Push& push) {
+  const wire::PushHeader& header = push.header;
+  if (header.step == wire::PushStep::kCommit) return;
+  const auto attempt = attempts_.find({header.id.partition, header.id.sequence});
+  const auto fence = fenced_.find({server, header.id.partition, header.id.sequence});
+  if (fence != fenced_.end() && header.id.incarnation < fence->second) return;
+  if (attempt != attempts_.end() && attempt->second != header.id.incarnation) {
+    violation_(name_of(server, header) + " is trained again, a server has applied it");
+  }
+  Staged& staged = staged_[{server, header.id.partition, header.id.sequence}];
+  if (staged.header.id.incarnation > header.id.incarnation) return;
+  if (staged.header.id != header.id) staged = {header, {}};
+  if (!header.metrics.empty()) staged.header.metrics = header.metrics;
+  size_t offset = 0;
+  for (int shard = header.shards.first; shard < header.shards.end(); ++shard) {
+    const auto its = push.update.subspan(offset, kPlaces);
+    staged.updates.try_emplace(shard, its.begin(), its.end());
+    offset += kPlaces;
   }
 }
 
-void PushChecker::count(const std::string& server, const Push& push, ShardModel& model) {
+void PushChecker::count(const std::string& server, const Push& push) {
   counts_();
-  const wire::PushHeader& header = push.header;
-  const std::string name = name_of(header);
+  const Identity id(server, push.header.id.partition, push.header.id.sequence);
+  const std::string name = name_of(server, push.header);
   const bool superseded = push.became == Became::kSuperseded;
-  const Identity id(header.shard, header.id.partition, header.id.sequence);
   const auto [before, first] = counted_.emplace(id, push.became);
   if (!first && (superseded || before->second == Became::kSuperseded)) {
     violation_(name + " was superseded and counted once more");
   } else if (!first) {
     violation_(name + " was applied twice");
   }
+  const auto found = staged_.extract(id);
+  if (found.empty()) return violation_(name + " was applied, and nobody brought it");
+  const Staged& staged = found.mapped();
+  const wire::PushHeader& header = staged.header;
+  ShardModel& model = model_of(server);
   if (superseded && (!expected_.rules.rounds || expected_.rules.backups == 0)) {
     violation_(name + " was superseded, and there are no backup workers");
   }
-  if (superseded != model.must_supersede(header)) {
+  // Of several servers the ledger's decides, and that it has decided is what matters.
+  const bool decides = servers_.size() == 1 || servers_.at(server).index == 0;
+  if (decides && superseded != model.must_supersede(header)) {
     violation_(name + (superseded ? " was superseded in an open round"
                                   : " was applied when its round had ended"));
   }
-  const auto fence = fenced_.find({server, header.id.partition, header.id.sequence});
-  if (fence != fenced_.end() && header.id.incarnation < fence->second) {
-    violation_(name + " was applied under incarnation " + std::to_string(header.id.incarnation) +
-               ", which had been fenced off");
+  for (const auto& [other, its] : servers_) {
+    const auto there = counted_.find({other, header.id.partition, header.id.sequence});
+    if (there == counted_.end() || there->second == push.became) continue;
+    violation_(name + " was superseded there or at " + other + ", and not at both");
   }
-  check_contents(header, push.update);
-  if (superseded) {
-    model.supersede(header);
-  } else {
-    model.apply(header, push.update);
+  const auto fence = fenced_.find(id);
+  if (fence != fenced_.end() && push.header.id.incarnation < fence->second) {
+    violation_(name + " was applied under incarnation " +
+               std::to_string(push.header.id.incarnation) + ", which had been fenced off");
   }
-  if (header.shard != wire::ShardMap::kLedgerShard) return;
+  const int64_t incarnation = header.id.incarnation;
+  const auto attempt =
+      attempts_.emplace(Name(header.id.partition, header.id.sequence), incarnation).first;
+  if (attempt->second != incarnation) {
+    violation_(name + " is of incarnation " + std::to_string(incarnation) +
+               ", another server has applied that of " + std::to_string(attempt->second));
+  }
+  check_contents(server, staged);
+  for (auto& [call, open] : open_) {
+    const bool its = open.server == server && open.header.id.partition == header.id.partition &&
+                     open.header.id.sequence == header.id.sequence;
+    if (!its || open.counted) continue;
+    open.counted = true;
+    open.late = model.is_late(header);
+  }
+  for (const int shard : servers_.at(server).shards) {
+    const auto update = staged.updates.find(shard);
+    if (superseded) {
+      models_.at(shard).supersede(header);
+    } else if (update == staged.updates.end()) {
+      models_.at(shard).apply(header, {});
+    } else {
+      models_.at(shard).apply(header, update->second);
+    }
+  }
+  if (servers_.at(server).index != wire::ShardMap::kLedgerServer) return;
   for (const auto& metrics : header.metrics) {
     Samples& samples = samples_[metrics.epoch];
     (superseded ? samples.superseded : samples.trained) += metrics.samples;
@@ -100,23 +164,29 @@ void PushChecker::count(const std::string& server, const Push& push, ShardModel&
 }
 
 // A push has the same records on every shard, whoever trained it. In rounds nobody who trains can
-// have begun it before some shard's round was the one before. (Who is given up for dead is answered
-// at once, and may be further until it is fenced.)
-void PushChecker::check_contents(const wire::PushHeader& header, std::span<const float> update) {
-  if (expected_.has_update(header.shard, header.id.partition)) {
-    std::vector<float>& known = contents_[{header.id.partition, header.id.sequence}];
-    if (known.empty()) known.assign(update.begin(), update.end());
-    if (!std::equal(known.begin(), known.end(), update.begin(), update.end())) {
-      violation_(name_of(header) + " has other records than before");
+// have begun it before some server's round was the one before. (Who is given up for dead is
+// answered at once, and may be further until it is fenced.)
+void PushChecker::check_contents(const std::string& server, const Staged& staged) {
+  const wire::PushHeader& header = staged.header;
+  for (const int shard : servers_.at(server).shards) {
+    const auto update = staged.updates.find(shard);
+    const bool there = update != staged.updates.end();
+    if (there != expected_.has_update(shard, header.id.partition)) {
+      violation_(name_of(server, header) + (there ? " has too much" : " has nothing") +
+                 " for shard " + std::to_string(shard));
     }
-  } else if (!update.empty()) {
-    violation_(name_of(header) + " has an update for another partition's parameters");
+    if (!there) continue;
+    std::vector<float>& known = contents_[{header.id.partition, header.id.sequence}];
+    if (known.empty()) known = update->second;
+    if (known != update->second) {
+      violation_(name_of(server, header) + " has other records than before");
+    }
   }
-  if (!expected_.rules.rounds || !models_.at(header.shard).trains(header.member)) return;
+  if (!expected_.rules.rounds || !model_of(server).trains(header.member)) return;
   int64_t floor = 0;
   for (const auto& [shard, model] : models_) floor = std::max(floor, model.floor());
   if (header.clock <= floor + 1) return;
-  violation_(name_of(header) + " is of window " + std::to_string(header.clock) +
+  violation_(name_of(server, header) + " is of window " + std::to_string(header.clock) +
              ", the highest floor is " + std::to_string(floor));
 }
 
@@ -130,39 +200,59 @@ void PushChecker::on_settled(const std::string& server) {
     if (!call.empty() && answer.ok()) check_answer(call.mapped(), *answer);
   }
   for (const auto& [number, call] : open_) {
-    if (call.server != server || !models_.at(call.header.shard).may_answer(call.header)) continue;
-    violation_(name_of(call.header) + " should have been answered");
+    if (call.server != server || !call.counted) continue;
+    if (call.header.shards.count > 0 && !model_of(server).may_answer(call.header)) continue;
+    violation_(name_of(server, call.header) + " should have been answered");
   }
 }
 
 void PushChecker::check_answer(const Open& call, const wire::ExchangeReply& answer) {
-  const ShardModel& model = models_.at(call.header.shard);
-  const std::string name = "the answer to " + name_of(call.header);
-  if (!model.may_answer(call.header)) violation_(name + " came too early");
-  if (answer.push.duplicate != call.duplicate) violation_(name + " is wrong about a duplicate");
-  if (answer.pull.version != model.values_version()) {
-    violation_(name + " has version " + of(answer.pull.version, model.values_version()));
+  const ShardModel& model = model_of(call.server);
+  const std::string name = "the answer to " + name_of(call.server, call.header);
+  if (!call.counted) violation_(name + " came before it was applied");
+  if (call.header.shards.count > 0 && !model.may_answer(call.header)) {
+    violation_(name + " came too early");
   }
+  if (answer.push.duplicate != call.duplicate) violation_(name + " is wrong about a duplicate");
   if (answer.pull.clock != model.floor()) {
     violation_(name + " has floor " + of(answer.pull.clock, model.floor()));
   }
-  const bool with_values = expected_.has_update(call.header.shard, call.header.id.partition);
-  const std::vector<float> none;
-  if (!std::ranges::equal(answer.pull.values.values, with_values ? model.values() : none)) {
-    violation_(name + " has other values than the pushes that it should have");
-  }
+  if (call.header.shards.count == 0) return;
+  check_values(call, answer);
   const bool of_round = model.trains(call.header.member) && !call.late && !call.duplicate;
   if (!expected_.rules.rounds || !of_round) return;
-  const auto [version, first] =
-      round_versions_.try_emplace({call.header.shard, call.header.clock}, answer.pull.version);
+  const auto [version, first] = round_versions_.try_emplace(
+      {call.header.shards.first, call.header.clock}, answer.pull.version);
   if (version->second == answer.pull.version) return;
   violation_(name + " has version " + std::to_string(answer.pull.version) +
              ", another of the same round had " + std::to_string(version->second));
 }
 
+void PushChecker::check_values(const Open& call, const wire::ExchangeReply& answer) {
+  const std::string name = "the answer to " + name_of(call.server, call.header);
+  std::vector<float> values, right;
+  for (const wire::Payload& payload : answer.pull.values) {
+    values.insert(values.end(), payload.values.begin(), payload.values.end());
+  }
+  int64_t version = models_.at(call.header.shards.first).values_version();
+  for (int shard = call.header.shards.first; shard < call.header.shards.end(); ++shard) {
+    const ShardModel& its = models_.at(shard);
+    right.insert(right.end(), its.values().begin(), its.values().end());
+    version = std::min(version, its.values_version());
+  }
+  if (values != right) violation_(name + " has other values than the pushes that it should have");
+  if (answer.pull.version != version) {
+    violation_(name + " has version " + of(answer.pull.version, version));
+  }
+}
+
+// By some server, which is told by nobody here.
 void PushChecker::on_acknowledged(const wire::PushHeader& header) {
-  if (counted_.contains({header.shard, header.id.partition, header.id.sequence})) return;
-  violation_(name_of(header) + " was acknowledged and not applied");
+  const auto applied = [&](const auto& server) {
+    return counted_.contains({server.first, header.id.partition, header.id.sequence});
+  };
+  if (std::ranges::any_of(servers_, applied)) return;
+  violation_(name_of("any server", header) + " was acknowledged and not applied");
 }
 
 int64_t PushChecker::superseded() const {
@@ -174,7 +264,7 @@ int64_t PushChecker::superseded() const {
 
 void PushChecker::check_result(const driver::JobResult& result) {
   check_plan();
-  check_values(result);
+  check_final_values(result);
   check_counts(result);
 }
 
@@ -186,16 +276,16 @@ void PushChecker::check_plan() {
   for (size_t p = 0; p < expected_.pushes.size(); ++p) {
     const auto partition = static_cast<int64_t>(p);
     for (int64_t sequence = 1; sequence <= expected_.pushes[p]; ++sequence, ++pushes) {
-      for (int shard = 0; shard < expected_.shards; ++shard) {
-        if (counted_.contains({shard, partition, sequence})) continue;
-        violation_(name_of(shard, partition, sequence) + " was never applied");
+      for (const auto& [server, its] : servers_) {
+        if (counted_.contains({server, partition, sequence})) continue;
+        violation_(name_of(server, partition, sequence) + " was never applied");
       }
       const auto contents = contents_.find({partition, sequence});
       if (contents == contents_.end()) continue;
       for (size_t i = 0; i < planned.size(); ++i) planned[i] += contents->second[i];
     }
   }
-  if (counted_.size() > pushes * static_cast<size_t>(expected_.shards)) {
+  if (counted_.size() > pushes * servers_.size()) {
     violation_("pushes were counted that do not exist");
   }
   for (size_t record = 0; record < planned.size(); ++record) {
@@ -208,15 +298,17 @@ void PushChecker::check_plan() {
 }
 
 // The places of the pushes that were applied, and averages of them in their order.
-void PushChecker::check_values(const driver::JobResult& result) {
+void PushChecker::check_final_values(const driver::JobResult& result) {
   std::vector<float> right(static_cast<size_t>(expected_.shards) * kPlaces);
   for (const auto& [id, became] : counted_) {
-    const auto& [shard, partition, sequence] = id;
-    if (became != Became::kApplied || shard < 0 || shard >= expected_.shards) continue;
-    if (!expected_.has_update(shard, partition)) continue;
+    const auto& [server, partition, sequence] = id;
+    if (became != Became::kApplied) continue;
     const std::vector<float>& contents = contents_[{partition, sequence}];
-    const size_t begin = static_cast<size_t>(shard) * kPlaces;
-    for (size_t i = 0; i < kPlaces; ++i) right[begin + i] += contents[i];
+    for (const int shard : servers_.at(server).shards) {
+      if (!expected_.has_update(shard, partition)) continue;
+      const size_t begin = static_cast<size_t>(shard) * kPlaces;
+      for (size_t i = 0; i < kPlaces; ++i) right[begin + i] += contents[i];
+    }
   }
   const auto values = result.parameters.span();
   if (values.size() != right.size()) return violation_("the result has another size");
@@ -239,17 +331,16 @@ void PushChecker::check_values(const driver::JobResult& result) {
   }
 }
 
-// Totals are the ledger shard's.
+// Totals are the ledger server's.
 void PushChecker::check_counts(const driver::JobResult& result) {
-  const int ledger = wire::ShardMap::kLedgerShard;
   const auto equal = [this](const char* what, int64_t actual, int64_t right) {
     if (actual != right) violation_(std::string(what) + ": " + of(actual, right));
   };
   int64_t updates = 0, superseded_updates = 0;
   Samples of_all, in_places;
   for (const auto& [id, became] : counted_) {
-    const auto& [shard, partition, sequence] = id;
-    if (shard != ledger) continue;
+    const auto& [server, partition, sequence] = id;
+    if (servers_.at(server).index != wire::ShardMap::kLedgerServer) continue;
     ++updates;
     superseded_updates += became == Became::kSuperseded ? 1 : 0;
     int64_t samples = 0;

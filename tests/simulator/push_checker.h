@@ -1,5 +1,8 @@
 // Looks at every push, gate, fence and answer of a simulated job's servers, and says what must not
 // be. Beside each shard a ShardModel goes along.
+//
+// A push is of one attempt everywhere: when a server has applied what somebody staged, the others
+// apply that, or nothing yet; nobody trains it again.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +36,14 @@ struct Expected {
 
 class PushChecker final : public ServerWatcher {
  public:
-  // `counted`: told of each push that a shard has applied or superseded.
+  // `counted`: told of each push that a server has applied or superseded.
   PushChecker(Expected expected, std::function<void(std::string)> violation,
               std::function<void()> counted)
       : expected_(std::move(expected)),
         violation_(std::move(violation)),
         counts_(std::move(counted)) {}
 
+  void on_create(const std::string& server, const wire::CreateRequest& request) override;
   void on_push(const std::string& server, const Push& push) override;
   void on_answer(int64_t call, const Result<wire::ExchangeReply>& answer) override;
   void on_gate(const std::string& server, const wire::Gate& gate) override;
@@ -47,40 +51,55 @@ class PushChecker final : public ServerWatcher {
   void on_settled(const std::string& server) override;
   void on_acknowledged(const wire::PushHeader& header) override;
 
-  int64_t superseded() const;  // pushes, of all shards
+  int64_t superseded() const;  // pushes, of all servers
   void check_result(const driver::JobResult& result);
 
  private:
-  using Identity = std::tuple<int, int64_t, int64_t>;  // shard, partition, sequence
+  using Identity = std::tuple<std::string, int64_t, int64_t>;  // server, partition, sequence
+  using Name = std::pair<int64_t, int64_t>;                    // partition, sequence
+  struct Server {
+    int index = 0;
+    std::vector<int> shards;
+  };
+  // What has been brought of a push, under one incarnation.
+  struct Staged {
+    wire::PushHeader header;  // of the first message, with the metrics of the one that had some
+    std::map<int, std::vector<float>> updates;  // by shard
+  };
   // A call that has not been answered yet.
   struct Open {
     std::string server;
     wire::PushHeader header;
     bool duplicate = false;
-    bool late = false;  // it was, when it came
+    bool late = false;  // it was, when it was counted
+    bool counted = false;
   };
   struct Samples {
     int64_t trained = 0, superseded = 0;
     friend bool operator==(const Samples&, const Samples&) = default;
   };
 
-  ShardModel& model_of(const std::string& server, int shard);
-  void count(const std::string& server, const Push& push, ShardModel& model);
-  void check_contents(const wire::PushHeader& header, std::span<const float> update);
+  // All of a server's shards go on alike.
+  ShardModel& model_of(const std::string& server);
+  void bring(const std::string& server, const Push& push);
+  void count(const std::string& server, const Push& push);
+  void check_contents(const std::string& server, const Staged& staged);
   void check_answer(const Open& call, const wire::ExchangeReply& answer);
+  void check_values(const Open& call, const wire::ExchangeReply& answer);
   void check_plan();
-  void check_values(const driver::JobResult& result);
+  void check_final_values(const driver::JobResult& result);
   void check_counts(const driver::JobResult& result);
 
   const Expected expected_;
   const std::function<void(std::string)> violation_;
   const std::function<void()> counts_;
-  std::map<int, ShardModel> models_;                      // by shard
-  std::map<int, std::string> servers_;                    // of each shard
-  std::map<std::string, std::vector<wire::Gate>> gates_;  // that each server has heard, in order
-  std::map<Identity, Became> counted_;                    // applied or superseded
-  std::map<std::pair<int64_t, int64_t>, std::vector<float>> contents_;  // by partition, sequence
-  std::map<int, Samples> samples_;  // by epoch, as the ledger shard has them
+  std::map<int, ShardModel> models_;       // by shard
+  std::map<std::string, Server> servers_;  // that have been created
+  std::map<Identity, Staged> staged_;      // not counted yet
+  std::map<Identity, Became> counted_;     // applied or superseded
+  std::map<Name, int64_t> attempts_;       // the incarnation under which it was trained
+  std::map<Name, std::vector<float>> contents_;
+  std::map<int, Samples> samples_;  // by epoch, as the ledger server has them
   // (server, partition, sequence): the incarnation below which it has promised not to count it.
   std::map<std::tuple<std::string, int64_t, int64_t>, int64_t> fenced_;
   std::map<int64_t, Open> open_;

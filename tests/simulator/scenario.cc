@@ -25,7 +25,7 @@ using core::TimePoint;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int kServers = 2;
+constexpr int kMostServers = 3;
 constexpr int kWorkers = 3, kLateWorkers = 2;
 constexpr int kShards = 4;
 constexpr int64_t kRecords = 24;
@@ -70,6 +70,11 @@ static_assert(kWorkers > 2, "a round must wait for somebody");
 int64_t max_staleness_of(const wire::TrainingSpec& job) {
   if (job.trainer.algorithm->rounds) return -1;
   return job.seed % 4 == 1 ? static_cast<int64_t>(job.seed / 4 % 4) : -1;
+}
+
+// One, two or three.
+int servers_of(const wire::TrainingSpec& job) {
+  return 1 + static_cast<int>(job.seed / 1024 % kMostServers);
 }
 
 int shards_of(const wire::TrainingSpec& job) {
@@ -279,7 +284,7 @@ void Scenario::start_driver() {
   options.update_rule = job_.trainer.to_update_rule(job_.optimizer);
   options.max_staleness = max_staleness_of(job_);
   options.pushes = worker::pushes_by_partition(job_);
-  options.servers = kServers;
+  options.servers = servers_of(job_);
   options.shards = shards_of(job_);
   options.lease_timeout = seconds(3);
   options.stall_timeout = seconds(8);
@@ -429,9 +434,11 @@ void Scenario::pause(const std::string& victim) {
 // One way or both, between it and one of those that it talks to.
 void Scenario::cut(const std::string& victim) {
   const bool worker = victim.starts_with("worker");
-  const std::string peer = victim == "driver" || (worker && simulation_.happens(0.5))
-                               ? "server" + std::to_string(simulation_.chance().below(kServers))
-                               : "driver";
+  const std::string peer =
+      victim == "driver" || (worker && simulation_.happens(0.5))
+          ? "server" +
+                std::to_string(simulation_.chance().below(static_cast<uint64_t>(servers_of(job_))))
+          : "driver";
   const TimePoint until =
       simulation_.now() + simulation_.between(milliseconds(50), worker ? seconds(8) : seconds(3));
   const uint64_t way = simulation_.chance().below(3);
@@ -470,7 +477,7 @@ Outcome Scenario::run() {
   const TimePoint start = simulation_.now();
   workers_.resize(kWorkers + kLateWorkers);
   start_driver();
-  for (int i = 0; i < kServers; ++i) start_later([this, i] { start_server(i); });
+  for (int i = 0; i < servers_of(job_); ++i) start_later([this, i] { start_server(i); });
   for (int i = 0; i < kWorkers; ++i) start_later([this, i] { start_worker(i); });
   for (int i = 0; i < kLateWorkers; ++i) {
     if (!simulation_.happens(0.4)) continue;

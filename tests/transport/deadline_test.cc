@@ -23,7 +23,7 @@ class DeadlineTest : public ::testing::TestWithParam<TransportKind> {
     channel_ = transport_->connect_parameters(listener_->address());
     const Status created = create(*channel_, adding(kJob, wire::ShardMap::even(parameters, 1, 1)));
     ASSERT_TRUE(created.ok()) << created;
-    ASSERT_TRUE(assign(*channel_, {kJob, 0}, std::vector<float>(parameters, 0)).ok());
+    ASSERT_TRUE(assign(*channel_, {kJob, {0, 1}}, std::vector<float>(parameters, 0)).ok());
     into_.resize(parameters);
   }
 
@@ -44,7 +44,7 @@ TEST_P(DeadlineTest, SlowServerIsReportedInTimeAndTheRetryIsADuplicate) {
     service_.open_gate();
   });
   const wire::Payload update = payload_of(std::vector<float>(1000, 1));
-  const auto late = exchange(*channel_, header_of(kJob, 0, {0, 1, 1}), update, into_,
+  const auto late = exchange(*channel_, header_of(kJob, {0, 1}, {0, 1, 1}), update, into_,
                              {std::chrono::milliseconds(200)});
   EXPECT_EQ(late.status().code(), StatusCode::kDeadlineExceeded) << late.status();
   EXPECT_THAT(late.status().message(), HasSubstr(listener_->address()));
@@ -52,9 +52,9 @@ TEST_P(DeadlineTest, SlowServerIsReportedInTimeAndTheRetryIsADuplicate) {
   opener.join();
 
   // The retry races the first attempt: one of them is applied, and the values say so.
-  const auto retried = exchange(*channel_, header_of(kJob, 0, {0, 1, 1}), update, into_);
+  const auto retried = exchange(*channel_, header_of(kJob, {0, 1}, {0, 1, 1}), update, into_);
   ASSERT_TRUE(retried.ok()) << retried.status();
-  const auto again = exchange(*channel_, header_of(kJob, 0, {0, 1, 1}), update, into_);
+  const auto again = exchange(*channel_, header_of(kJob, {0, 1}, {0, 1, 1}), update, into_);
   ASSERT_TRUE(again.ok());
   EXPECT_TRUE(again->push.duplicate);
   EXPECT_EQ(into_, std::vector<float>(1000, 1));
@@ -67,18 +67,19 @@ TEST_P(DeadlineTest, PushesCutOffAnywhereAreAppliedWholeOrNotAtAll) {
   const wire::Payload update = payload_of(std::vector<float>(kFloats, 1));
   int64_t sequence = 1;
   for (int i = 0; i < 30; ++i) {
-    const auto result = exchange(*channel_, header_of(kJob, 0, {0, 1, sequence}), update, into_,
-                                 {std::chrono::microseconds(500 * i)});
+    const auto result = exchange(*channel_, header_of(kJob, {0, 1}, {0, 1, sequence}), update,
+                                 into_, {std::chrono::microseconds(500 * i)});
     // A worker repeats a push until it is acknowledged; this one tries each twice.
     if (result.ok() || i % 2 == 1) {
-      const auto retried = exchange(*channel_, header_of(kJob, 0, {0, 1, sequence}), update, into_);
+      const auto retried =
+          exchange(*channel_, header_of(kJob, {0, 1}, {0, 1, sequence}), update, into_);
       ASSERT_TRUE(retried.ok()) << retried.status();
       EXPECT_EQ(retried->version, sequence);
       ++sequence;
     }
     ASSERT_EQ(std::count(into_.begin(), into_.end(), into_[0]), static_cast<int64_t>(into_.size()));
   }
-  const auto pulled = pull(*channel_, kJob, 0, into_);
+  const auto pulled = pull(*channel_, kJob, {0, 1}, into_);
   ASSERT_TRUE(pulled.ok());
   EXPECT_EQ(pulled->version, sequence - 1);
   EXPECT_EQ(into_, std::vector<float>(kFloats, static_cast<float>(sequence - 1)));
@@ -91,7 +92,8 @@ TEST_P(DeadlineTest, PayloadIsLetGoAfterTheCallWhateverItsEnd) {
        {core::Duration(std::chrono::seconds(20)), core::Duration(std::chrono::milliseconds(1))}) {
     wire::Payload update = payload_of(std::vector<float>(into_.size(), 1));
     owner = update.owner;
-    (void)exchange(*channel_, header_of(kJob, 0, {0, 1, 1}), std::move(update), into_, {timeout});
+    (void)exchange(*channel_, header_of(kJob, {0, 1}, {0, 1, 1}), std::move(update), into_,
+                   {timeout});
     const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (!owner.expired() && std::chrono::steady_clock::now() < patience) {
       std::this_thread::yield();
@@ -112,7 +114,7 @@ TEST_P(DeadlineTest, ListenerEndsAfterTheCallInProgress) {
   service_.close_gate();
   Result<PulledVersion> result = internal_error("not called");
   std::thread client([&] {
-    result = exchange(*channel_, header_of(kJob, 0, {0, 1, 1}),
+    result = exchange(*channel_, header_of(kJob, {0, 1}, {0, 1, 1}),
                       payload_of(std::vector<float>(1000, 1)), into_);
   });
   service_.wait_for_arrivals(1);

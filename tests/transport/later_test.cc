@@ -275,7 +275,7 @@ class MessageSizeTest : public ::testing::TestWithParam<TransportKind> {
 TEST_P(MessageSizeTest, LargerMessagesAreRefusedAndTheSizesTold) {
   listen(10'000);
   ASSERT_TRUE(create(*channel_, adding(1, wire::ShardMap::even(5000, 1, 1))).ok());
-  const Status status = assign(*channel_, {1, 0}, std::vector<float>(5000));
+  const Status status = assign(*channel_, {1, {0, 1}}, std::vector<float>(5000));
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
   EXPECT_THAT(status.message(), HasSubstr(listener_->address()));
   EXPECT_THAT(status.message(), HasSubstr("10000"));

@@ -35,7 +35,7 @@ class ParameterTransportTest : public ::testing::TestWithParam<std::tuple<Transp
     ASSERT_TRUE(created.ok()) << created;
     for (const wire::Shard& shard : map_.shards()) {
       const Status assigned =
-          assign(*channel_, {kJob, shard.index}, std::vector<float>(shard.size, value));
+          assign(*channel_, {kJob, {shard.index, 1}}, std::vector<float>(shard.size, value));
       ASSERT_TRUE(assigned.ok()) << assigned;
     }
   }
@@ -43,18 +43,21 @@ class ParameterTransportTest : public ::testing::TestWithParam<std::tuple<Transp
   std::vector<float> pull_all() {
     std::vector<float> values(map_.parameters());
     for (const wire::Shard& shard : map_.shards()) {
-      const auto pulled =
-          pull(*channel_, kJob, shard.index, std::span(values).subspan(shard.offset, shard.size));
+      const auto pulled = pull(*channel_, kJob, {shard.index, 1},
+                               std::span(values).subspan(shard.offset, shard.size));
       EXPECT_TRUE(pulled.ok()) << pulled.status();
     }
     return values;
   }
 
-  // Pushes `value` for every float of a shard.
-  Result<PulledVersion> exchange_shard(int shard, const wire::PushIdentity& id, float value,
-                                       std::span<float> into) {
-    return exchange(*channel_, header_of(kJob, shard, id),
-                    payload_of(std::vector<float>(map_[shard].size, value)), into);
+  wire::ShardRange all() const { return {0, map_.size()}; }
+  wire::Payload all_of(float value) const {
+    return payload_of(std::vector<float>(map_.parameters(), value));
+  }
+  // Pushes `value` for every float, all shards in one message.
+  Result<PulledVersion> exchange_all(const wire::PushIdentity& id, float value,
+                                     std::span<float> into) {
+    return exchange(*channel_, header_of(kJob, all(), id), all_of(value), into);
   }
 
   server::ParameterServer server_{core::real_world()};
@@ -69,9 +72,9 @@ TEST_P(ParameterTransportTest, AssignedValuesArePulledBitForBit) {
   for (const wire::Shard& shard : map_.shards()) {
     std::vector<float> values(shard.size);
     std::iota(values.begin(), values.end(), static_cast<float>(shard.offset) + 0.25f);
-    ASSERT_TRUE(assign(*channel_, {kJob, shard.index}, values).ok());
+    ASSERT_TRUE(assign(*channel_, {kJob, {shard.index, 1}}, values).ok());
     std::vector<float> pulled(shard.size);
-    const auto version = pull(*channel_, kJob, shard.index, pulled);
+    const auto version = pull(*channel_, kJob, {shard.index, 1}, pulled);
     ASSERT_TRUE(version.ok()) << version.status();
     EXPECT_EQ(version->version, 0);
     EXPECT_EQ(pulled, values);
@@ -80,25 +83,52 @@ TEST_P(ParameterTransportTest, AssignedValuesArePulledBitForBit) {
 
 TEST_P(ParameterTransportTest, ExchangePushesAndPullsInOneTrip) {
   start_job(kParameters, 1);
+  std::vector<float> into(kParameters);
+  const auto reply = exchange_all({0, 1, 1}, 0.5f, into);
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_EQ(reply->push.version, 1);
+  EXPECT_EQ(reply->version, 1);
+  EXPECT_EQ(into, std::vector<float>(kParameters, 1.5f));
+}
+
+// A message for each shard; whoever commits first may be faster than the last piece.
+TEST_P(ParameterTransportTest, APushMayComeInPieces) {
+  start_job(kParameters, 1);
+  std::vector<float> into(kParameters);
+  const auto send = [&](wire::PushStep step, const wire::Shard& shard) {
+    const bool commits = step == wire::PushStep::kCommit;
+    wire::PushHeader header = header_of(kJob, {shard.index, 1}, {0, 1, 1});
+    header.step = step;
+    const auto part = std::span(into).subspan(shard.offset, shard.size);
+    return std::async(std::launch::async, [=, this] {
+      return exchange(*channel_, header,
+                      commits ? wire::Payload() : payload_of(std::vector<float>(shard.size, 0.5f)),
+                      commits ? part : std::span<float>());
+    });
+  };
+  std::vector<std::future<Result<PulledVersion>>> commits;
   for (const wire::Shard& shard : map_.shards()) {
-    std::vector<float> into(shard.size);
-    const auto reply = exchange_shard(shard.index, {0, 1, 1}, 0.5f, into);
-    ASSERT_TRUE(reply.ok()) << reply.status();
-    EXPECT_EQ(reply->push.version, 1);
-    EXPECT_EQ(reply->version, 1);
-    EXPECT_EQ(into, std::vector<float>(shard.size, 1.5f));
+    commits.push_back(send(wire::PushStep::kCommit, shard));
   }
+  for (const wire::Shard& shard : map_.shards()) {
+    const auto staged = send(wire::PushStep::kStage, shard).get();
+    ASSERT_TRUE(staged.ok()) << staged.status();
+  }
+  for (auto& commit : commits) {
+    const auto committed = commit.get();
+    ASSERT_TRUE(committed.ok()) << committed.status();
+    EXPECT_EQ(committed->version, 1);
+  }
+  EXPECT_EQ(into, std::vector<float>(kParameters, 1.5f));
 }
 
 TEST_P(ParameterTransportTest, DuplicatesAreAppliedOnce) {
   start_job(kParameters, 0);
-  for (const wire::Shard& shard : map_.shards()) {
-    std::vector<float> into(shard.size);
-    for (int attempt = 0; attempt < 3; ++attempt) {
-      const auto reply = exchange_shard(shard.index, {0, 1, 1}, 1, into);
-      ASSERT_TRUE(reply.ok());
-      EXPECT_EQ(reply->push.duplicate, attempt > 0);
-    }
+  std::vector<float> into(kParameters);
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const auto reply = exchange_all({0, 1, 1}, 1, into);
+    ASSERT_TRUE(reply.ok());
+    EXPECT_EQ(reply->push.duplicate, attempt > 0);
   }
   EXPECT_EQ(pull_all(), std::vector<float>(kParameters, 1));
 }
@@ -113,15 +143,12 @@ TEST_P(ParameterTransportTest, ConcurrentPushesAddUpExactly) {
     workers.emplace_back([this, worker] {
       const auto channel = transport_->connect_parameters(listener_->address());
       for (int64_t sequence = 1; sequence <= kPushes; ++sequence) {
-        for (const wire::Shard& shard : map_.shards()) {
-          std::vector<float> into(shard.size);
-          const wire::PushHeader header = header_of(kJob, shard.index, {worker, 1, sequence});
-          const wire::Payload update =
-              payload_of(std::vector<float>(shard.size, static_cast<float>(worker + 1)));
-          for (int attempt = 0; attempt < 2; ++attempt) {  // every push comes twice
-            const auto reply = exchange(*channel, header, update, into);
-            ASSERT_TRUE(reply.ok()) << reply.status();
-          }
+        std::vector<float> into(kParameters);
+        const wire::PushHeader header = header_of(kJob, all(), {worker, 1, sequence});
+        for (int attempt = 0; attempt < 2; ++attempt) {  // every push comes twice
+          const auto reply =
+              exchange(*channel, header, all_of(static_cast<float>(worker + 1)), into);
+          ASSERT_TRUE(reply.ok()) << reply.status();
         }
       }
     });
@@ -130,22 +157,21 @@ TEST_P(ParameterTransportTest, ConcurrentPushesAddUpExactly) {
   EXPECT_EQ(pull_all(), std::vector<float>(kParameters, kPushes * (1 + 2 + 3 + 4)));
   const auto counted = ledger(*channel_, kJob);
   ASSERT_TRUE(counted.ok());
-  for (const auto& shard : counted->shards) {
-    EXPECT_EQ(shard.version, kThreads * kPushes);
-    EXPECT_EQ(shard.duplicates, kThreads * kPushes);
-  }
+  EXPECT_EQ(counted->shards, map_.size());
+  EXPECT_EQ(counted->version, kThreads * kPushes);
+  EXPECT_EQ(counted->duplicates, kThreads * kPushes);
 }
 
 TEST_P(ParameterTransportTest, ManyExchangesInFlightAllComplete) {
   start_job(kParameters, 0);
-  std::vector<float> values(kParameters);
+  constexpr int kPartitions = 8;
+  std::vector<std::vector<float>> values(kPartitions, std::vector<float>(kParameters));
   std::atomic<int> failed = 0;
   std::promise<void> all_done;
-  std::atomic<int> left = map_.size();
-  for (const wire::Shard& shard : map_.shards()) {
-    channel_->exchange(header_of(kJob, shard.index, {0, 1, 1}),
-                       payload_of(std::vector<float>(shard.size, 2)),
-                       std::span(values).subspan(shard.offset, shard.size), kSoon,
+  std::atomic<int> left = kPartitions;
+  for (int64_t partition = 0; partition < kPartitions; ++partition) {
+    channel_->exchange(header_of(kJob, all(), {partition, 1, 1}), all_of(2),
+                       values[static_cast<size_t>(partition)], kSoon,
                        [&](Result<PulledVersion> result) {
                          failed += !result.ok();
                          if (--left == 0) all_done.set_value();
@@ -153,56 +179,55 @@ TEST_P(ParameterTransportTest, ManyExchangesInFlightAllComplete) {
   }
   all_done.get_future().wait();
   EXPECT_EQ(failed, 0);
-  EXPECT_EQ(values, std::vector<float>(kParameters, 2));
+  EXPECT_EQ(pull_all(), std::vector<float>(kParameters, 2 * kPartitions));
 }
 
 TEST_P(ParameterTransportTest, FencedAndGappedPushesAreAborted) {
   start_job(kParameters, 0);
-  std::vector<float> into(map_[0].size);
-  ASSERT_TRUE(exchange_shard(0, {3, 1, 1}, 1, into).ok());
+  std::vector<float> into(kParameters);
+  ASSERT_TRUE(exchange_all({3, 1, 1}, 1, into).ok());
   const auto fenced = await_result<wire::FenceReply>([&](auto reply) {
     channel_->fence({kJob, 3, 2, 1, 4}, kSoon, std::move(reply));
   });
   ASSERT_TRUE(fenced.ok()) << fenced.status();
-  EXPECT_EQ(fenced->sequence, map_.size() == 1 ? 1 : 0);
-  EXPECT_EQ(exchange_shard(0, {3, 1, 2}, 1, into).status(),
+  EXPECT_EQ(fenced->sequence, 1);
+  EXPECT_EQ(exchange_all({3, 1, 2}, 1, into).status(),
             Status(StatusCode::kAborted,
-                   "shard 0: partition 3 has been taken over under incarnation 2; pushes under "
-                   "incarnation 1 are refused"));
-  EXPECT_EQ(exchange_shard(0, {3, 2, 4}, 1, into).status(),
-            Status(StatusCode::kAborted, "shard 0: partition 3 has a gap: push 4 came, 2 is next"));
+                   "partition 3 has been taken over under incarnation 2; pushes under incarnation "
+                   "1 are refused"));
+  EXPECT_EQ(exchange_all({3, 2, 4}, 1, into).status(),
+            Status(StatusCode::kAborted, "partition 3 has a gap: push 4 came, 2 is next"));
   EXPECT_EQ(into[0], 1.0f);
 }
 
 TEST_P(ParameterTransportTest, WrongJobShardAndSizeAreRefused) {
   start_job(kParameters, 0);
-  std::vector<float> into(map_[0].size);
-  EXPECT_EQ(pull(*channel_, 5, 0, into).status().code(), StatusCode::kFailedPrecondition);
-  EXPECT_EQ(pull(*channel_, kJob, 99, into).status().code(), StatusCode::kNotFound);
-  EXPECT_EQ(exchange(*channel_, header_of(kJob, 0, {0, 1, 1}), payload_of({1, 2, 3}), into)
+  std::vector<float> into(kParameters);
+  EXPECT_EQ(pull(*channel_, 5, all(), into).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(pull(*channel_, kJob, {99, 1}, into).status().code(), StatusCode::kNotFound);
+  EXPECT_EQ(exchange(*channel_, header_of(kJob, all(), {0, 1, 1}), payload_of({1, 2, 3}), into)
                 .status()
                 .code(),
             StatusCode::kInvalidArgument);
-  EXPECT_EQ(assign(*channel_, {kJob, 0}, {}).code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(assign(*channel_, {kJob, {0, 1}}, {}).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(pull_all(), std::vector<float>(kParameters, 0));
 }
 
 TEST_P(ParameterTransportTest, ReceivingIntoTheWrongSizeFails) {
   start_job(kParameters, 0);
   std::vector<float> into(10);
-  EXPECT_FALSE(pull(*channel_, kJob, 0, into).ok());
+  EXPECT_FALSE(pull(*channel_, kJob, all(), into).ok());
 }
 
 TEST_P(ParameterTransportTest, MetricsArriveOnceInTheLedger) {
   start_job(kParameters, 0);
-  wire::PushHeader header = header_of(kJob, 0, {0, 1, 1});
+  wire::PushHeader header = header_of(kJob, all(), {0, 1, 1});
   header.worker = 3;
   header.steps = 5;
   header.metrics = {{0, 80, 12.25, {70}}, {1, 16, 0.5, {16}}};
   for (int attempt = 0; attempt < 2; ++attempt) {
-    std::vector<float> into(map_[0].size);
-    const auto pushed =
-        exchange(*channel_, header, payload_of(std::vector<float>(map_[0].size, 1)), into);
+    std::vector<float> into(map_.parameters());
+    const auto pushed = exchange(*channel_, header, all_of(1), into);
     ASSERT_TRUE(pushed.ok()) << pushed.status();
   }
   const auto counted = ledger(*channel_, kJob);
@@ -216,12 +241,11 @@ TEST_P(ParameterTransportTest, MetricsArriveOnceInTheLedger) {
 
 TEST_P(ParameterTransportTest, APushMayHaveALearningRateThatMakesSense) {
   start_job(kParameters, 0);
-  wire::PushHeader header = header_of(kJob, 0, {0, 1, 1});
-  std::vector<float> into(map_[0].size);
+  wire::PushHeader header = header_of(kJob, all(), {0, 1, 1});
+  std::vector<float> into(map_.parameters());
   const auto pushed = [&](float rate) {
     header.optimizer_rate = rate;
-    return exchange(*channel_, header, payload_of(std::vector<float>(map_[0].size, 1)), into)
-        .status();
+    return exchange(*channel_, header, all_of(1), into).status();
   };
   EXPECT_EQ(pushed(-1).code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(pushed(std::nanf("")).code(), StatusCode::kInvalidArgument);
@@ -237,16 +261,16 @@ TEST_P(ParameterTransportTest, PullsDuringPushesAreNeverTorn) {
   std::atomic<bool> done = false;
   std::thread reader([&] {
     const auto channel = transport_->connect_parameters(listener_->address());
-    std::vector<float> into(map_[0].size);
+    std::vector<float> into(map_.parameters());
     while (!done) {
-      const auto pulled = pull(*channel, kJob, 0, into);
+      const auto pulled = pull(*channel, kJob, all(), into);
       ASSERT_TRUE(pulled.ok()) << pulled.status();
       for (const float value : into) ASSERT_EQ(value, static_cast<float>(pulled->version));
     }
   });
-  std::vector<float> into(map_[0].size);
+  std::vector<float> into(map_.parameters());
   for (int64_t sequence = 1; sequence <= 60; ++sequence) {
-    ASSERT_TRUE(exchange_shard(0, {0, 1, sequence}, 1, into).ok());
+    ASSERT_TRUE(exchange_all({0, 1, sequence}, 1, into).ok());
   }
   done = true;
   reader.join();
@@ -258,11 +282,11 @@ TEST_P(ParameterTransportTest, NewListenerOnTheAddressIsFound) {
   listener_.reset();
   auto again = transport_->listen(address, &server_, {});
   ASSERT_TRUE(again.ok()) << again.status();
-  std::vector<float> into(map_[0].size);
+  std::vector<float> into(map_.parameters());
   // The first attempts may still meet the end of the old connection.
-  Result<PulledVersion> pulled = pull(*channel_, kJob, 0, into);
+  Result<PulledVersion> pulled = pull(*channel_, kJob, all(), into);
   while (pulled.status().code() == StatusCode::kUnavailable) {
-    pulled = pull(*channel_, kJob, 0, into);
+    pulled = pull(*channel_, kJob, all(), into);
   }
   EXPECT_TRUE(pulled.ok()) << pulled.status();
 }
@@ -307,8 +331,8 @@ TEST_P(ParameterTransportTest, PingShowsThatTheServerWorksForTheJob) {
 TEST_P(ParameterTransportTest, ShardsOf64MiBPass) {
   const auto per_shard = (size_t{64} << 20) / sizeof(float) + 5;
   start_job(per_shard * static_cast<size_t>(std::min(std::get<1>(GetParam()), 2)), 1);
-  std::vector<float> into(map_[0].size);
-  ASSERT_TRUE(exchange_shard(0, {0, 1, 1}, 1, into).ok());
+  std::vector<float> into(map_.parameters());
+  ASSERT_TRUE(exchange_all({0, 1, 1}, 1, into).ok());
   EXPECT_EQ(std::count(into.begin(), into.end(), 2.0f), static_cast<int64_t>(into.size()));
 }
 

@@ -76,10 +76,11 @@ inline Result<PulledVersion> exchange(wire::ParameterChannel& channel,
   });
 }
 
-inline Result<PulledVersion> pull(wire::ParameterChannel& channel, uint64_t job, int shard,
-                                  std::span<float> into, const wire::CallOptions& options = kSoon) {
+inline Result<PulledVersion> pull(wire::ParameterChannel& channel, uint64_t job,
+                                  wire::ShardRange shards, std::span<float> into,
+                                  const wire::CallOptions& options = kSoon) {
   return await_result<PulledVersion>([&](auto reply) {
-    channel.pull({job, shard}, into, options, std::move(reply));
+    channel.pull({job, shards}, into, options, std::move(reply));
   });
 }
 
@@ -126,10 +127,11 @@ inline wire::CreateRequest adding(uint64_t job, const wire::ShardMap& map) {
   return {job, map, 0, add_rule_json(), std::vector<int64_t>(8, 1'000'000'000)};
 }
 
-inline wire::PushHeader header_of(uint64_t job, int shard, const wire::PushIdentity& id) {
+inline wire::PushHeader header_of(uint64_t job, wire::ShardRange shards,
+                                  const wire::PushIdentity& id) {
   wire::PushHeader header;
   header.job = job;
-  header.shard = shard;
+  header.shards = shards;
   header.id = id;
   return header;
 }

@@ -26,7 +26,7 @@ constexpr uint64_t kJob = 42;
 
 class RecordingServer final : public wire::ParameterService {
  public:
-  explicit RecordingServer(const core::World& world) : server_(world) { server_.serve_job(kJob); }
+  explicit RecordingServer(core::World& world) : server_(world) { server_.serve_job(kJob); }
 
   void create(const wire::CreateRequest& request, core::Reply<Status> reply) override {
     server_.create(request, std::move(reply));
@@ -171,10 +171,10 @@ class Job {
 
   std::vector<float> centre() {
     const auto reply = await_result<wire::PullReply>([&](auto answer) {
-      server.pull({kJob, 0}, std::move(answer));
+      server.pull({kJob, {0, 1}}, std::move(answer));
     });
     EXPECT_TRUE(reply.ok());
-    return {reply->values.values.begin(), reply->values.values.end()};
+    return {reply->values[0].values.begin(), reply->values[0].values.end()};
   }
 
   ManualWorld world;

@@ -37,11 +37,14 @@ namespace {
 }
 
 ::grpc::ByteBuffer to_buffer(const google::protobuf::MessageLite& header,
-                             const wire::Payload& payload) {
-  const ::grpc::Slice slices[] = {
-      ::grpc::Slice(encode_prefix(header.SerializeAsString(), payload.values.size_bytes())),
-      borrowed_slice(payload)};
-  return {slices, 2};
+                             std::span<const wire::Payload> payload) {
+  size_t bytes = 0;
+  for (const wire::Payload& piece : payload) bytes += piece.values.size_bytes();
+  std::vector<::grpc::Slice> slices;
+  slices.reserve(payload.size() + 1);
+  slices.emplace_back(encode_prefix(header.SerializeAsString(), bytes));
+  for (const wire::Payload& piece : payload) slices.push_back(borrowed_slice(piece));
+  return {slices.data(), slices.size()};
 }
 
 bool parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {

@@ -12,9 +12,10 @@ namespace sluice::transport {
 
 ::grpc::ByteBuffer to_buffer(const google::protobuf::MessageLite& message);
 
-// A message of raw_message.h. The payload is not copied; the buffer holds on to its owner.
+// A message of raw_message.h, its payload in pieces. They are not copied; the buffer holds on to
+// their owners.
 ::grpc::ByteBuffer to_buffer(const google::protobuf::MessageLite& header,
-                             const wire::Payload& payload);
+                             std::span<const wire::Payload> payload);
 
 // False: the bytes are no such message. `buffer` is used up.
 bool parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message);

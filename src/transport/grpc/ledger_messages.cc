@@ -4,16 +4,6 @@
 namespace sluice::transport {
 namespace {
 
-void write(const wire::LedgerReply::ShardCount& from, v1::LedgerReply::ShardCount* to) {
-  to->set_shard(from.shard);
-  to->set_version(from.version);
-  to->set_duplicates(from.duplicates);
-  to->set_fenced(from.fenced);
-  to->set_staleness_sum(from.staleness_sum);
-  to->set_staleness_max(from.staleness_max);
-  to->set_superseded(from.superseded);
-}
-
 void write(const wire::WorkerCount& from, v1::LedgerReply::WorkerCount* to) {
   to->set_worker(from.worker);
   to->set_pushes(from.pushes);
@@ -64,7 +54,13 @@ wire::LedgerRequest from_proto(const v1::LedgerRequest& request) {
 
 v1::LedgerReply to_proto(const wire::LedgerReply& reply) {
   v1::LedgerReply message;
-  for (const auto& shard : reply.shards) write(shard, message.add_shards());
+  message.set_shards(reply.shards);
+  message.set_version(reply.version);
+  message.set_duplicates(reply.duplicates);
+  message.set_fenced(reply.fenced);
+  message.set_staleness_sum(reply.staleness_sum);
+  message.set_staleness_max(reply.staleness_max);
+  message.set_superseded(reply.superseded);
   for (const auto& epoch : reply.epochs) *message.add_epochs() = to_proto(epoch);
   for (const auto& worker : reply.workers) write(worker, message.add_workers());
   for (const auto& partition : reply.partitions) write(partition, message.add_partitions());
@@ -78,10 +74,13 @@ v1::LedgerReply to_proto(const wire::LedgerReply& reply) {
 
 wire::LedgerReply from_proto(const v1::LedgerReply& reply) {
   wire::LedgerReply result;
-  for (const auto& shard : reply.shards()) {
-    result.shards.push_back({shard.shard(), shard.version(), shard.duplicates(), shard.fenced(),
-                             shard.staleness_sum(), shard.staleness_max(), shard.superseded()});
-  }
+  result.shards = reply.shards();
+  result.version = reply.version();
+  result.duplicates = reply.duplicates();
+  result.fenced = reply.fenced();
+  result.staleness_sum = reply.staleness_sum();
+  result.staleness_max = reply.staleness_max();
+  result.superseded = reply.superseded();
   for (const auto& epoch : reply.epochs()) result.epochs.push_back(from_proto(epoch));
   for (const auto& worker : reply.workers()) {
     result.workers.push_back({worker.worker(), worker.pushes(), worker.samples()});

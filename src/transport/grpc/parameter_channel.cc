@@ -14,7 +14,7 @@ namespace {
 
 using PulledVersion = wire::ParameterChannel::PulledVersion;
 
-// What an answer may have beside the values of a shard.
+// What an answer may have beside values.
 constexpr size_t kHeaderBytes = size_t{1} << 20;
 // Answers without values, such as a ledger's, and shards of the default size.
 constexpr size_t kUsualAnswer = wire::kDefaultShardSize * sizeof(float) + kHeaderBytes;
@@ -48,8 +48,8 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
   void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
                 const wire::CallOptions& options,
                 core::Reply<Result<PulledVersion>> reply) override {
-    start("/sluice.v1.Parameters/Exchange", to_buffer(to_proto(header), update), into, options,
-          std::move(reply));
+    start("/sluice.v1.Parameters/Exchange", to_buffer(to_proto(header), {&update, 1}), into,
+          options, std::move(reply));
   }
 
   void pull(const wire::PullRequest& request, std::span<float> into,
@@ -65,7 +65,7 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
 
   void assign(const wire::AssignRequest& request, wire::Payload values,
               const wire::CallOptions& options, core::Reply<Status> reply) override {
-    calls_.call("/sluice.v1.Parameters/Assign", to_buffer(to_proto(request), values), options,
+    calls_.call("/sluice.v1.Parameters/Assign", to_buffer(to_proto(request), {&values, 1}), options,
                 std::move(reply));
   }
 
@@ -98,7 +98,7 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
   const std::string& address() const override { return calls_.address(); }
 
  private:
-  // A call that is answered with a shard's values.
+  // A call that is answered with values.
   void start(const char* method, const ::grpc::ByteBuffer& request, std::span<float> into,
              const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) {
     calls_.start(

@@ -26,6 +26,25 @@ wire::Gate from_proto(const v1::Gate& message) {
   return gate;
 }
 
+v1::PushHeader::Step to_proto(wire::PushStep step) {
+  switch (step) {
+    case wire::PushStep::kStage:
+      return v1::PushHeader::STAGE;
+    case wire::PushStep::kCommit:
+      return v1::PushHeader::COMMIT;
+    case wire::PushStep::kApply:
+      break;
+  }
+  return v1::PushHeader::APPLY;
+}
+
+// A number that there is not is refused with the size of the message, at the latest.
+wire::PushStep from_proto(v1::PushHeader::Step step) {
+  if (step == v1::PushHeader::STAGE) return wire::PushStep::kStage;
+  if (step == v1::PushHeader::COMMIT) return wire::PushStep::kCommit;
+  return wire::PushStep::kApply;
+}
+
 }  // namespace
 
 v1::Shard to_proto(const wire::Shard& shard) {
@@ -64,18 +83,21 @@ wire::CreateRequest from_proto(const v1::CreateRequest& request) {
 v1::AssignHeader to_proto(const wire::AssignRequest& request) {
   v1::AssignHeader message;
   message.set_job(request.job);
-  message.set_shard(request.shard);
+  message.set_shard(request.shards.first);
+  message.set_shards(request.shards.count);
   return message;
 }
 
 wire::AssignRequest from_proto(const v1::AssignHeader& header) {
-  return {header.job(), header.shard()};
+  return {header.job(), {header.shard(), header.shards()}};
 }
 
 v1::PushHeader to_proto(const wire::PushHeader& header) {
   v1::PushHeader message;
   message.set_job(header.job);
-  message.set_shard(header.shard);
+  message.set_shard(header.shards.first);
+  message.set_shards(header.shards.count);
+  message.set_step(to_proto(header.step));
   message.set_partition(header.id.partition);
   message.set_incarnation(header.id.incarnation);
   message.set_sequence(header.id.sequence);
@@ -90,13 +112,15 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
   }
   if (header.optimizer_rate) message.set_optimizer_rate(*header.optimizer_rate);
   if (header.rate_scale != 1) message.set_rate_scale(header.rate_scale);
+  if (header.superseded) message.set_superseded(*header.superseded);
   return message;
 }
 
 wire::PushHeader from_proto(const v1::PushHeader& header) {
   wire::PushHeader result;
   result.job = header.job();
-  result.shard = header.shard();
+  result.shards = {header.shard(), header.shards()};
+  result.step = from_proto(header.step());
   result.id = {header.partition(), header.incarnation(), header.sequence()};
   result.worker = header.worker();
   result.base_version = header.base_version();
@@ -109,6 +133,7 @@ wire::PushHeader from_proto(const v1::PushHeader& header) {
   }
   if (header.has_optimizer_rate()) result.optimizer_rate = header.optimizer_rate();
   if (header.has_rate_scale()) result.rate_scale = header.rate_scale();
+  if (header.has_superseded()) result.superseded = header.superseded();
   return result;
 }
 
@@ -116,17 +141,19 @@ v1::PushReply to_proto(const wire::PushReply& reply) {
   v1::PushReply message;
   message.set_version(reply.version);
   message.set_duplicate(reply.duplicate);
+  message.set_superseded(reply.superseded);
   return message;
 }
 
 wire::PushReply from_proto(const v1::PushReply& reply) {
-  return {reply.version(), reply.duplicate()};
+  return {reply.version(), reply.duplicate(), reply.superseded()};
 }
 
 v1::PullRequest to_proto(const wire::PullRequest& request) {
   v1::PullRequest message;
   message.set_job(request.job);
-  message.set_shard(request.shard);
+  message.set_shard(request.shards.first);
+  message.set_shards(request.shards.count);
   message.set_averages(request.averages);
   message.set_worker(request.worker < 0 ? 0 : request.worker + 1);
   return message;
@@ -134,7 +161,7 @@ v1::PullRequest to_proto(const wire::PullRequest& request) {
 
 wire::PullRequest from_proto(const v1::PullRequest& request) {
   const int worker = request.worker() > 0 ? request.worker() - 1 : -1;
-  return {request.job(), request.shard(), request.averages(), worker};
+  return {request.job(), {request.shard(), request.shards()}, request.averages(), worker};
 }
 
 v1::FenceRequest to_proto(const wire::FenceRequest& request) {
@@ -156,10 +183,14 @@ wire::FenceRequest from_proto(const v1::FenceRequest& request) {
 v1::FenceReply to_proto(const wire::FenceReply& reply) {
   v1::FenceReply message;
   message.set_sequence(reply.sequence);
+  message.set_staged(reply.staged);
+  message.set_superseded(reply.superseded);
   return message;
 }
 
-wire::FenceReply from_proto(const v1::FenceReply& reply) { return {reply.sequence()}; }
+wire::FenceReply from_proto(const v1::FenceReply& reply) {
+  return {reply.sequence(), reply.staged(), reply.superseded()};
+}
 
 v1::GateRequest to_proto(const wire::GateRequest& request) {
   v1::GateRequest message;

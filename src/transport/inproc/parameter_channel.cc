@@ -29,11 +29,14 @@ wire::ReceivedPayload received(const wire::Payload& payload,
 
 Result<PulledVersion> hand_over(const wire::PullReply& pulled, const wire::PushReply& push,
                                 std::span<float> into, const std::string& name) {
-  if (pulled.values.values.size() != into.size()) {
-    return data_loss(fmt::format("{} has {} floats in the shard, {} were asked for", name,
-                                 pulled.values.values.size(), into.size()));
+  if (pulled.bytes() != into.size_bytes()) {
+    return data_loss(fmt::format("{} sent {} bytes of values, expected {}", name, pulled.bytes(),
+                                 into.size_bytes()));
   }
-  std::ranges::copy(pulled.values.values, into.begin());
+  for (const wire::Payload& payload : pulled.values) {
+    std::ranges::copy(payload.values, into.begin());
+    into = into.subspan(payload.values.size());
+  }
   return PulledVersion{push, pulled.version, pulled.clock};
 }
 

@@ -50,9 +50,13 @@ std::string bytes_in(const wire::Payload& payload) {
   return {reinterpret_cast<const char*>(payload.values.data()), payload.values.size_bytes()};
 }
 
+grpc::ByteBuffer message_of(const wire::Payload& payload) {
+  return to_buffer(header(), {&payload, 1});
+}
+
 TEST(GrpcByteBuffersTest, PayloadInOddSlicesIsReadWholeAndMayBeMoved) {
   const wire::Payload sent = counted(1001);
-  grpc::ByteBuffer buffer = cut(bytes_of(to_buffer(header(), sent)));
+  grpc::ByteBuffer buffer = cut(bytes_of(message_of(sent)));
   v1::PushHeader read;
   Result<wire::ReceivedPayload> received = parse(buffer, read, "Push");
   ASSERT_TRUE(received.ok()) << received.status();
@@ -72,14 +76,23 @@ TEST(GrpcByteBuffersTest, MessageInOddSlicesIsReadWhole) {
 TEST(GrpcByteBuffersTest, PayloadIsNotCopied) {
   const wire::Payload sent = counted(1001);
   std::vector<grpc::Slice> slices;
-  ASSERT_TRUE(to_buffer(header(), sent).Dump(&slices).ok());
+  ASSERT_TRUE(message_of(sent).Dump(&slices).ok());
   EXPECT_EQ(static_cast<const void*>(slices.back().begin()), sent.values.data());
+}
+
+TEST(GrpcByteBuffersTest, PiecesOfAPayloadFollowOneAnother) {
+  const wire::Payload pieces[] = {counted(7), {}, counted(11)};
+  grpc::ByteBuffer buffer = cut(bytes_of(to_buffer(header(), pieces)));
+  v1::PushHeader read;
+  const auto received = parse(buffer, read, "Push");
+  ASSERT_TRUE(received.ok()) << received.status();
+  EXPECT_EQ(joined(*received), bytes_in(pieces[0]) + bytes_in(pieces[2]));
 }
 
 TEST(GrpcByteBuffersTest, OwnerOfThePayloadIsHeldUntilTheLastBufferIsGone) {
   wire::Payload sent = counted(1001);
   const std::weak_ptr<const void> owner = sent.owner;
-  grpc::ByteBuffer buffer = to_buffer(header(), sent);
+  grpc::ByteBuffer buffer = message_of(sent);
   sent = {};
   EXPECT_FALSE(owner.expired());
   grpc::ByteBuffer copy = buffer;
@@ -90,7 +103,7 @@ TEST(GrpcByteBuffersTest, OwnerOfThePayloadIsHeldUntilTheLastBufferIsGone) {
 }
 
 TEST(GrpcByteBuffersTest, PayloadOfNothingCrosses) {
-  grpc::ByteBuffer buffer = to_buffer(header(), wire::Payload{});
+  grpc::ByteBuffer buffer = message_of({});
   v1::PushHeader read;
   const auto received = parse(buffer, read, "Push");
   ASSERT_TRUE(received.ok()) << received.status();
@@ -106,7 +119,7 @@ TEST(GrpcByteBuffersTest, BufferWithoutAMessageIsRefused) {
 }
 
 TEST(GrpcByteBuffersTest, DamageIsNamedByWhereItIs) {
-  const std::string whole = bytes_of(to_buffer(header(), counted(10)));
+  const std::string whole = bytes_of(message_of(counted(10)));
   v1::PushHeader read;
   grpc::ByteBuffer shorter = cut(whole.substr(0, whole.size() - 1));
   EXPECT_EQ(parse(shorter, read, "Push").status(),

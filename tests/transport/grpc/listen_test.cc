@@ -76,7 +76,7 @@ TEST_F(GrpcListenTest, TextThatIsNoAddressIsRefused) {
   const auto channel = transport_.connect_parameters("nonsense");
   EXPECT_EQ(ledger(*channel, 1).status().code(), StatusCode::kInvalidArgument);
   std::vector<float> into(1);
-  EXPECT_EQ(pull(*channel, 1, 0, into).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(pull(*channel, 1, {0, 1}, into).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(acquire(*transport_.connect_control("nonsense"), 1).status().code(),
             StatusCode::kInvalidArgument);
 }

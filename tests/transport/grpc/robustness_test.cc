@@ -36,7 +36,7 @@ class GrpcRobustnessTest : public ::testing::Test {
     stranger_ = grpc::CreateChannel(listener_->address(), grpc::InsecureChannelCredentials());
     const Status created = create(*channel_, adding(kJob, wire::ShardMap::even(kFloats, 1, 1)));
     ASSERT_TRUE(created.ok()) << created;
-    ASSERT_TRUE(assign(*channel_, {kJob, 0}, std::vector<float>(kFloats, 1)).ok());
+    ASSERT_TRUE(assign(*channel_, {kJob, {0, 1}}, std::vector<float>(kFloats, 1)).ok());
   }
 
   // Sends bytes of our own making.
@@ -54,7 +54,7 @@ class GrpcRobustnessTest : public ::testing::Test {
 
   void expect_untouched() {
     std::vector<float> into(kFloats);
-    const auto pulled = pull(*channel_, kJob, 0, into);
+    const auto pulled = pull(*channel_, kJob, {0, 1}, into);
     ASSERT_TRUE(pulled.ok()) << pulled.status();
     EXPECT_EQ(pulled->version, 0);
     EXPECT_EQ(into, std::vector<float>(kFloats, 1));
@@ -104,7 +104,7 @@ TEST_F(GrpcRobustnessTest, FlippedBitsDoNoHarm) {
     EXPECT_NE(send("Exchange", flipped).error_code(), grpc::UNAVAILABLE);
   }
   std::vector<float> into(kFloats);
-  EXPECT_TRUE(pull(*channel_, kJob, 0, into).ok());
+  EXPECT_TRUE(pull(*channel_, kJob, {0, 1}, into).ok());
   EXPECT_EQ(into, std::vector<float>(kFloats, 1)) << "every update was zero";
 }
 
@@ -146,6 +146,7 @@ TEST_F(GrpcRobustnessTest, AnyProtobufClientCanExchange) {
   const auto stub = v1::Parameters::NewStub(stranger_);
   v1::PushMessage request;
   request.mutable_header()->set_job(kJob);
+  request.mutable_header()->set_shards(1);
   request.mutable_header()->set_sequence(1);
   const std::vector<float> update(kFloats, 0.5f);
   request.set_payload(update.data(), kFloats * sizeof(float));
@@ -166,8 +167,9 @@ TEST_F(GrpcRobustnessTest, ChannelDestroyedWithCallsInFlightEndsThemAll) {
   std::vector<float> into(kFloats);
   std::atomic<int> cancelled = 0;
   for (int i = 0; i < 5; ++i) {
-    channel_->exchange(header_of(kJob, 0, {i, 1, 1}), payload_of(std::vector<float>(kFloats, 0)),
-                       into, kSoon, [&](const Result<PulledVersion>& result) {
+    channel_->exchange(header_of(kJob, {0, 1}, {i, 1, 1}),
+                       payload_of(std::vector<float>(kFloats, 0)), into, kSoon,
+                       [&](const Result<PulledVersion>& result) {
                          cancelled += result.status().code() == StatusCode::kCancelled;
                        });
   }
@@ -180,7 +182,7 @@ TEST_F(GrpcRobustnessTest, ChannelDestroyedWithCallsInFlightEndsThemAll) {
 TEST_F(GrpcRobustnessTest, ChannelMayBeLetGoByItsOwnCallback) {
   std::vector<float> into(kFloats);
   std::promise<void> called;
-  channel_->pull({kJob, 0}, into, kSoon,
+  channel_->pull({kJob, {0, 1}}, into, kSoon,
                  [channel = channel_, &called](const Result<PulledVersion>&) mutable {
                    channel.reset();
                    called.set_value();
@@ -193,7 +195,7 @@ TEST_F(GrpcRobustnessTest, ListenerCutsOffASlowCallWithinASecond) {
   server_.close_gate();
   std::vector<float> into(kFloats);
   Awaited<Result<PulledVersion>> result;
-  channel_->exchange(header_of(kJob, 0, {0, 1, 1}), payload_of(std::vector<float>(kFloats, 0)),
+  channel_->exchange(header_of(kJob, {0, 1}, {0, 1, 1}), payload_of(std::vector<float>(kFloats, 0)),
                      into, kSoon, result.reply());
   server_.wait_for_arrivals(1);
   const auto begin = std::chrono::steady_clock::now();
@@ -230,17 +232,17 @@ TEST_F(GrpcRobustnessTest, AddressThatANameStandsForIsNamedToo) {
 TEST(GrpcAnswerSizeTest, ServerThatSendsMoreThanAShardIsNotReceived) {
   RawServer server([](RawServer::Call& call) {
     const wire::Payload values = payload_of(std::vector<float>(2'000'000));
-    call.answer(bytes_of(to_buffer(v1::ValuesHeader(), values)));
+    call.answer(bytes_of(to_buffer(v1::ValuesHeader(), {&values, 1})));
   });
   const auto channel = GrpcTransport().connect_parameters(server.address());
   std::vector<float> small(10);
-  const Status status = pull(*channel, kJob, 0, small).status();
+  const Status status = pull(*channel, kJob, {0, 1}, small).status();
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status;
   EXPECT_THAT(status.message(),
               HasSubstr("server at " + server.address() + ": a message of 80000"));
   EXPECT_THAT(status.message(), HasSubstr("is larger than the 5242880 that are taken"));
   std::vector<float> whole(2'000'000);
-  EXPECT_TRUE(pull(*channel, kJob, 0, whole).ok()) << "the same from who expects it";
+  EXPECT_TRUE(pull(*channel, kJob, {0, 1}, whole).ok()) << "the same from who expects it";
 }
 
 // A driver that throws, answers at length, or takes its time.

@@ -1,4 +1,4 @@
-#include "server/shard_machine.h"
+#include "server/push_machine.h"
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,9 @@ constexpr size_t kBytes = 64;
 constexpr int64_t kLargest = std::numeric_limits<int64_t>::max();
 constexpr int64_t kSmallest = std::numeric_limits<int64_t>::min();
 
-using Kind = ShardMachine::PushAction::Kind;
+using Became = PushMachine::Became;
+constexpr char kPublished[] = {1};
+constexpr char kKept[] = {0};
 
 // Of all pushes that the fixture's partition 0 or 2 has.
 wire::FenceRequest fence_of(int64_t partition, int64_t incarnation) {
@@ -33,25 +35,34 @@ wire::PushHeader push_of(int64_t partition, int64_t incarnation, int64_t sequenc
   return header;
 }
 
-class ShardMachineTest : public ::testing::Test {
+class PushMachineTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(machine_.assign(kBytes).ok());
-    machine_.assigned();
+    ASSERT_TRUE(machine_.assign({0, 1}, kBytes).ok());
+    machine_.assigned(0);
   }
 
   StatusCode refusal(const wire::PushHeader& header, size_t bytes = kBytes) {
-    return machine_.push(header, bytes).status().code();
+    return machine_.arrive(header, bytes).status().code();
+  }
+  // What its rule is told of a push that has come and is to be applied.
+  algorithm::PushContext context_of(const wire::PushHeader& header) {
+    EXPECT_EQ(machine_.push(header).status(), ok_status());
+    return machine_.context_of(header, 0, header.base_version);
   }
   void apply(const wire::PushHeader& header) {
-    const auto action = machine_.push(header, kBytes);
-    ASSERT_TRUE(action.ok()) << action.status();
-    ASSERT_EQ(action->kind, Kind::kApply);
-    machine_.applied(header, action->context, /*published=*/true, {});
+    const auto counted = machine_.arrive(header, kBytes);
+    ASSERT_TRUE(counted.ok()) << counted.status();
+    ASSERT_FALSE(*counted);
+    ASSERT_EQ(*machine_.push(header), Became::kApply);
+    const algorithm::PushContext context = context_of(header);
+    machine_.applied(header, context.staleness, context.closes, kPublished, {});
   }
   // Nothing has been counted or noted.
   void expect_untouched() {
-    EXPECT_EQ(machine_.count(), wire::LedgerReply::ShardCount{});
+    EXPECT_EQ(machine_.counts().version, 0);
+    EXPECT_EQ(machine_.counts().duplicates + machine_.counts().fenced, 0);
+    EXPECT_EQ(machine_.counts().superseded, 0);
     EXPECT_EQ(machine_.totals().epochs().size(), 0u);
     EXPECT_EQ(machine_.totals().workers().size(), 0u);
     for (const auto& [partition, segments] : machine_.ledger().partitions()) {
@@ -60,69 +71,71 @@ class ShardMachineTest : public ::testing::Test {
   }
 
   const std::vector<int64_t> pushes_{3, 0, 5};
-  ShardMachine machine_{{0, 0, kBytes / 4, 0}, pushes_};
+  PushMachine machine_{{{{0, 0, kBytes / 4, 0}}}, pushes_};
 };
 
-TEST_F(ShardMachineTest, APushIsAppliedWhenTheShellSaysSo) {
+TEST_F(PushMachineTest, APushIsAppliedWhenTheShellSaysSo) {
   const wire::PushHeader header = push_of(0, 1, 1);
-  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kApply);
+  EXPECT_FALSE(*machine_.arrive(header, kBytes));
+  EXPECT_EQ(*machine_.push(header), Became::kApply);
   expect_untouched();
   // The shell failed to apply it, and it comes again.
-  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kApply);
-  machine_.applied(header, {}, /*published=*/true, {});
+  EXPECT_EQ(*machine_.push(header), Became::kApply);
+  machine_.applied(header, 0, false, kPublished, {});
   EXPECT_EQ(machine_.version(), 1);
-  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kDuplicate);
-  EXPECT_EQ(machine_.count().duplicates, 1);
+  EXPECT_TRUE(*machine_.arrive(header, kBytes));
+  EXPECT_EQ(*machine_.push(header), Became::kDuplicate);
+  EXPECT_EQ(machine_.counts().duplicates, 1);
 }
 
-TEST_F(ShardMachineTest, TheRuleHearsHowStaleThePushIs) {
+TEST_F(PushMachineTest, TheRuleHearsHowStaleThePushIs) {
   apply(push_of(0, 1, 1));
   apply(push_of(0, 1, 2));
   wire::PushHeader late = push_of(2, 1, 1);
   late.base_version = 1;
   late.steps = 5;
   late.worker = 7;
-  const auto action = machine_.push(late, kBytes);
-  EXPECT_EQ(action->context.version, 2);
-  EXPECT_EQ(action->context.staleness, 1);
-  EXPECT_EQ(action->context.steps, 5);
-  EXPECT_EQ(action->context.worker, 7);
-  machine_.applied(late, action->context, /*published=*/true, {});
-  EXPECT_EQ(machine_.count().staleness_max, 1);
-  EXPECT_EQ(machine_.count().staleness_sum, 0 + 1 + 1);
+  const algorithm::PushContext context = context_of(late);
+  EXPECT_EQ(context.version, 2);
+  EXPECT_EQ(context.staleness, 1);
+  EXPECT_EQ(context.steps, 5);
+  EXPECT_EQ(context.worker, 7);
+  apply(late);
+  EXPECT_EQ(machine_.counts().staleness_max, 1);
+  EXPECT_EQ(machine_.counts().staleness_sum, 0 + 1 + 1);
 }
 
-TEST_F(ShardMachineTest, TheRuleHearsHowManyMiniBatchesWereAppliedBefore) {
+TEST_F(PushMachineTest, TheRuleHearsHowManyMiniBatchesWereAppliedBefore) {
   wire::PushHeader header = push_of(0, 1, 1);
   header.steps = 4;
   apply(header);
-  EXPECT_EQ(machine_.push(header, kBytes)->kind, Kind::kDuplicate);
+  EXPECT_EQ(*machine_.push(header), Became::kDuplicate);
   header = push_of(0, 1, 2);
   header.steps = 3;
-  EXPECT_EQ(machine_.push(header, kBytes)->context.steps_before, 4) << "and this fails";
-  EXPECT_EQ(machine_.push(header, kBytes)->context.steps_before, 4);
-  machine_.applied(header, {}, /*published=*/true, {});
-  EXPECT_EQ(machine_.push(push_of(2, 1, 1), kBytes)->context.steps_before, 7);
+  EXPECT_EQ(context_of(header).steps_before, 4) << "and this fails";
+  EXPECT_EQ(context_of(header).steps_before, 4);
+  apply(header);
+  EXPECT_EQ(context_of(push_of(2, 1, 1)).steps_before, 7);
 }
 
-TEST_F(ShardMachineTest, FencedAndGapsAreAborted) {
+TEST_F(PushMachineTest, FencedAndGapsAreAborted) {
   EXPECT_EQ(refusal(push_of(0, 1, 2)), StatusCode::kAborted) << "a gap";
   EXPECT_EQ(machine_.fence(fence_of(0, 2)).status(), ok_status());
   EXPECT_EQ(refusal(push_of(0, 1, 1)), StatusCode::kAborted) << "fenced";
-  EXPECT_EQ(machine_.count().fenced, 1);
+  EXPECT_EQ(machine_.counts().fenced, 1);
   EXPECT_EQ(machine_.version(), 0);
 }
 
-TEST_F(ShardMachineTest, AFenceAnswersTheLastSequence) {
-  EXPECT_EQ(*machine_.fence(fence_of(2, 1)), 0);
+TEST_F(PushMachineTest, AFenceAnswersTheLastSequence) {
+  EXPECT_EQ(machine_.fence(fence_of(2, 1))->sequence, 0);
   apply(push_of(2, 1, 1));
   apply(push_of(2, 1, 2));
-  EXPECT_EQ(*machine_.fence(fence_of(2, 2)), 2);
-  EXPECT_EQ(*machine_.fence(fence_of(2, 1)), 2) << "again, late";
+  EXPECT_EQ(machine_.fence(fence_of(2, 2))->sequence, 2);
+  EXPECT_EQ(machine_.fence(fence_of(2, 1))->sequence, 2) << "again, late";
   EXPECT_EQ(refusal(push_of(2, 1, 3)), StatusCode::kAborted);
 }
 
-TEST_F(ShardMachineTest, PushesThatTheJobDoesNotHaveAreRefusedAndCountedNowhere) {
+TEST_F(PushMachineTest, PushesThatTheJobDoesNotHaveAreRefusedAndCountedNowhere) {
   for (const int64_t partition : {int64_t{-1}, int64_t{3}, kLargest, kSmallest}) {
     EXPECT_EQ(refusal(push_of(partition, 1, 1)), StatusCode::kInvalidArgument) << partition;
   }
@@ -137,7 +150,7 @@ TEST_F(ShardMachineTest, PushesThatTheJobDoesNotHaveAreRefusedAndCountedNowhere)
   EXPECT_TRUE(machine_.ledger().partitions().empty());
 }
 
-TEST_F(ShardMachineTest, FencesThatMakeNoSenseAreRefused) {
+TEST_F(PushMachineTest, FencesThatMakeNoSenseAreRefused) {
   for (const int64_t partition : {int64_t{-1}, int64_t{3}, kLargest}) {
     EXPECT_EQ(machine_.fence(fence_of(partition, 1)).status().code(), StatusCode::kInvalidArgument);
   }
@@ -156,7 +169,7 @@ TEST_F(ShardMachineTest, FencesThatMakeNoSenseAreRefused) {
   EXPECT_TRUE(machine_.ledger().partitions().empty());
 }
 
-TEST_F(ShardMachineTest, BaseVersionsThatCannotBeAreRefused) {
+TEST_F(PushMachineTest, BaseVersionsThatCannotBeAreRefused) {
   apply(push_of(0, 1, 1));
   wire::PushHeader header = push_of(0, 1, 2);
   for (const int64_t version : {int64_t{-1}, int64_t{2}, kLargest, kSmallest}) {
@@ -165,10 +178,10 @@ TEST_F(ShardMachineTest, BaseVersionsThatCannotBeAreRefused) {
   }
   header.base_version = 1;
   apply(header);
-  EXPECT_EQ(machine_.count().staleness_max, 0);
+  EXPECT_EQ(machine_.counts().staleness_max, 0);
 }
 
-TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
+TEST_F(PushMachineTest, MetricsThatMakeNoSenseAreRefused) {
   wire::PushHeader header = push_of(0, 1, 1);
   for (const wire::EpochMetrics& metrics :
        {wire::EpochMetrics{-1, 1}, wire::EpochMetrics{kMostEpochs, 1}, wire::EpochMetrics{0, -1},
@@ -198,32 +211,32 @@ TEST_F(ShardMachineTest, MetricsThatMakeNoSenseAreRefused) {
 }
 
 // The loss is shown, whatever it is: Keras' users see "nan" and know what to do.
-TEST_F(ShardMachineTest, ALossThatDivergedIsCounted) {
+TEST_F(PushMachineTest, ALossThatDivergedIsCounted) {
   wire::PushHeader header = push_of(0, 1, 1);
   header.metrics = {{0, 8, std::nan(""), {1}}};
   apply(header);
   EXPECT_TRUE(std::isnan(machine_.totals().epochs().at(0).loss_sum));
 }
 
-TEST_F(ShardMachineTest, WrongSizesAreRefused) {
+TEST_F(PushMachineTest, WrongSizesAreRefused) {
   for (const size_t bytes : {size_t{0}, kBytes - 1, kBytes + 4, SIZE_MAX}) {
     EXPECT_EQ(refusal(push_of(0, 1, 1), bytes), StatusCode::kInvalidArgument) << bytes;
-    EXPECT_EQ(machine_.assign(bytes).code(), StatusCode::kInvalidArgument) << bytes;
+    EXPECT_EQ(machine_.assign({0, 1}, bytes).code(), StatusCode::kInvalidArgument) << bytes;
   }
 }
 
-TEST_F(ShardMachineTest, ValuesAreAssignedBeforeTheFirstPushOnly) {
-  EXPECT_TRUE(machine_.assign(kBytes).ok());
+TEST_F(PushMachineTest, ValuesAreAssignedBeforeTheFirstPushOnly) {
+  EXPECT_TRUE(machine_.assign({0, 1}, kBytes).ok());
   apply(push_of(0, 1, 1));
-  EXPECT_EQ(machine_.assign(kBytes).code(), StatusCode::kAlreadyExists);
+  EXPECT_EQ(machine_.assign({0, 1}, kBytes).code(), StatusCode::kAlreadyExists);
 }
 
-TEST(UnassignedShardMachineTest, TakesNoPushesButFences) {
+TEST(UnassignedPushMachineTest, TakesNoPushesButFences) {
   const std::vector<int64_t> pushes{1};
-  ShardMachine machine({2, 0, kBytes / 4, 0}, pushes);
-  EXPECT_EQ(machine.push(push_of(0, 1, 1), kBytes).status().code(),
+  PushMachine machine({{{0, 0, kBytes / 4, 0}}}, pushes);
+  EXPECT_EQ(machine.arrive(push_of(0, 1, 1), kBytes).status().code(),
             StatusCode::kFailedPrecondition);
-  EXPECT_EQ(*machine.fence({.partition = 0, .incarnation = 1, .first = 1, .last = 1}), 0);
+  EXPECT_EQ(machine.fence({.partition = 0, .incarnation = 1, .first = 1, .last = 1})->sequence, 0);
 }
 
 // --- Rounds, with one backup worker: members 10, 11 and 12 train. ---
@@ -231,7 +244,7 @@ TEST(UnassignedShardMachineTest, TakesNoPushesButFences) {
 class RoundsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    machine_.assigned();
+    machine_.assigned(0);
     machine_.set_gate({.generation = 1, .trainees = {{10, 0, 0}, {11, 1, 0}, {12, 2, 0}}});
   }
   static wire::PushHeader push_by(int64_t member, int64_t sequence) {
@@ -242,25 +255,29 @@ class RoundsTest : public ::testing::Test {
     header.clock = sequence;
     return header;
   }
-  ShardMachine::PushAction push(const wire::PushHeader& header) {
-    const auto action = machine_.push(header, kBytes);
-    EXPECT_TRUE(action.ok()) << action.status();
-    if (action->kind == Kind::kApply) {
-      machine_.applied(header, action->context, action->context.closes, {});
-    }
-    return *action;
+  struct Outcome {
+    Became became = Became::kDuplicate;
+    bool closes = false;
+  };
+  Outcome push(const wire::PushHeader& header) {
+    EXPECT_FALSE(*machine_.arrive(header, kBytes));
+    Outcome outcome{*machine_.push(header)};
+    if (outcome.became != Became::kApply) return outcome;
+    outcome.closes = machine_.context_of(header, 0, 0).closes;
+    machine_.applied(header, 0, outcome.closes, outcome.closes ? kPublished : kKept, {});
+    return outcome;
   }
 
   const std::vector<int64_t> pushes_{2, 2, 2};
-  ShardMachine machine_{{0, 0, kBytes / 4, 0}, pushes_, Gate(/*rounds=*/true, /*backups=*/1)};
+  PushMachine machine_{{{{0, 0, kBytes / 4, 0}}}, pushes_, Gate(/*rounds=*/true, /*backups=*/1)};
 };
 
 // Averages move by the mini-batches that were applied, and by no others.
 TEST_F(RoundsTest, WhatIsSupersededBringsNoMiniBatches) {
   push(push_by(10, 1));
-  EXPECT_TRUE(push(push_by(11, 1)).context.closes);
-  EXPECT_EQ(push(push_by(12, 1)).kind, Kind::kSuperseded);
-  EXPECT_EQ(machine_.push(push_by(10, 2), kBytes)->context.steps_before, 4 + 4);
+  EXPECT_TRUE(push(push_by(11, 1)).closes);
+  EXPECT_EQ(push(push_by(12, 1)).became, Became::kSuperseded);
+  EXPECT_EQ(machine_.context_of(push_by(10, 2), 0, 0).steps_before, 4 + 4);
 }
 
 // Those who are waited for may have gone, and the driver may have nothing more to tell.
@@ -271,8 +288,8 @@ TEST_F(RoundsTest, TheJobsLastPushEndsTheLastRound) {
   wire::PushHeader last = push_by(12, 2);
   last.member = 13;
   last.clock = 3;
-  EXPECT_TRUE(push(last).context.closes);
-  EXPECT_EQ(machine_.values_version(), 6);
+  EXPECT_TRUE(push(last).closes);
+  EXPECT_EQ(machine_.values_version(0), 6);
 }
 
 TEST_F(RoundsTest, AlsoALastPushThatIsSuperseded) {
@@ -282,19 +299,19 @@ TEST_F(RoundsTest, AlsoALastPushThatIsSuperseded) {
   push(push_by(10, 2));
   wire::PushHeader others = push_by(11, 2);
   others.member = 13;
-  EXPECT_FALSE(push(others).context.closes);
-  EXPECT_FALSE(machine_.round_to_end(/*flush=*/false));
+  EXPECT_FALSE(push(others).closes);
+  EXPECT_FALSE(machine_.round_ends(/*flush=*/false));
   wire::PushHeader late = push_by(12, 2);
   late.clock = 1;
-  EXPECT_EQ(push(late).kind, Kind::kSuperseded);
-  EXPECT_TRUE(machine_.round_to_end(/*flush=*/false));
+  EXPECT_EQ(push(late).became, Became::kSuperseded);
+  EXPECT_TRUE(machine_.round_ends(/*flush=*/false));
 }
 
 // Anything that workers, old and new, may send in any order, while pushes are being applied and
 // sometimes fail to be. The model is what docs/architecture.md promises.
 class RandomEvents {
  public:
-  explicit RandomEvents(uint64_t seed) : rng_(seed) { machine_.assigned(); }
+  explicit RandomEvents(uint64_t seed) : rng_(seed) { machine_.assigned(0); }
 
   void run(int events) {
     for (int i = 0; i < events; ++i) {
@@ -361,43 +378,46 @@ class RandomEvents {
   // From the push on, as far as chance wants.
   void fence(const wire::PushIdentity& id) {
     const int64_t first = id.sequence, last = first + below(kPushes);
-    const Result<int64_t> answer = machine_.fence({0, id.partition, id.incarnation, first, last});
+    const auto answer = machine_.fence({0, id.partition, id.incarnation, first, last});
     const bool sensible =
         id.partition < kPartitions && id.incarnation >= 0 && first >= 1 && last <= kPushes;
     ASSERT_EQ(answer.ok(), sensible) << answer.status();
     if (!sensible) return;
     Partition& partition = model_[id.partition];
-    EXPECT_EQ(*answer, partition.applied_until(first, last));
+    const int64_t applied = answer->sequence;
+    EXPECT_EQ(applied, partition.applied_until(first, last));
     for (int64_t push = first; push <= last; ++push) {
       partition.incarnation[push] = std::max(partition.incarnation[push], id.incarnation);
     }
     partition.begins.insert({first, last + 1});
     partition.newest = std::max(partition.newest, id.incarnation);
-    if (*answer == last) return;
-    const auto now = machine_.ledger().segment(id.partition, *answer + 1).incarnation;
+    if (applied == last) return;
+    const auto now = machine_.ledger().segment(id.partition, applied + 1).incarnation;
     if (now > id.incarnation) return;  // a later lease has it, or a push of one was heard of
-    const auto next = machine_.push(push_of(id.partition, id.incarnation, *answer + 1), kBytes);
+    const auto next = machine_.push(push_of(id.partition, id.incarnation, applied + 1));
     ASSERT_TRUE(next.ok()) << next.status();
-    EXPECT_EQ(next->kind, Kind::kApply) << "the new holder goes on where the fence says";
+    EXPECT_EQ(*next, Became::kApply) << "the new holder goes on where the fence says";
   }
 
   bool must_be_applied(const wire::PushHeader& header) {
-    const Result<ShardMachine::PushAction> action = machine_.push(header, kBytes);
+    const Result<bool> counted = machine_.arrive(header, kBytes);
     const wire::PushIdentity& id = header.id;
     const bool in_job = id.partition < kPartitions && id.sequence >= 1 && id.sequence <= kPushes;
     if (!in_job || id.incarnation < 0) {
-      EXPECT_EQ(action.status().code(), StatusCode::kInvalidArgument);
+      EXPECT_EQ(counted.status().code(), StatusCode::kInvalidArgument);
       return false;
     }
     Partition& partition = model_[id.partition];
     const bool applied = partition.applied.contains(id.sequence);
     const bool follows = id.sequence == 1 || partition.begins.contains(id.sequence) ||
                          partition.applied.contains(id.sequence - 1);
-    if (!action.ok()) {
-      EXPECT_EQ(action.status().code(), StatusCode::kAborted);
+    if (!counted.ok()) {
+      EXPECT_EQ(counted.status().code(), StatusCode::kAborted);
+      EXPECT_EQ(machine_.push(header).status().code(), StatusCode::kAborted) << "nor at its turn";
       return false;
     }
-    EXPECT_EQ(action->kind, applied ? Kind::kDuplicate : Kind::kApply);
+    EXPECT_EQ(*counted, applied);
+    EXPECT_EQ(*machine_.push(header), applied ? Became::kDuplicate : Became::kApply);
     if (applied) return false;
     EXPECT_GE(id.incarnation, partition.incarnation[id.sequence]) << "fenced off";
     EXPECT_TRUE(follows) << "out of order";
@@ -407,7 +427,7 @@ class RandomEvents {
   void end_turn() {
     const wire::PushHeader header = *std::exchange(running_, std::nullopt);
     if (below(4) != 0) {  // otherwise the rule threw
-      machine_.applied(header, {}, /*published=*/true, {});
+      machine_.applied(header, 0, false, kPublished, {});
       Partition& partition = model_[header.id.partition];
       partition.applied.insert(header.id.sequence);
       partition.newest = std::max(partition.newest, header.id.incarnation);
@@ -441,7 +461,7 @@ class RandomEvents {
 
   core::Rng rng_;
   const std::vector<int64_t> pushes_ = std::vector<int64_t>(kPartitions, kPushes);
-  ShardMachine machine_{{0, 0, kBytes / 4, 0}, pushes_};
+  PushMachine machine_{{{{0, 0, kBytes / 4, 0}}}, pushes_};
   Turns<Call> turns_;
   std::optional<wire::PushHeader> running_;  // being applied
   std::map<int64_t, Partition> model_;
@@ -449,7 +469,7 @@ class RandomEvents {
   int decided_ = 0;
 };
 
-TEST(ShardMachinePropertyTest, EachPushIsAppliedOnceInOrderAndNoneThatIsFenced) {
+TEST(PushMachinePropertyTest, EachPushIsAppliedOnceInOrderAndNoneThatIsFenced) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE(seed);
     RandomEvents(seed).run(400);

@@ -1,4 +1,4 @@
-#include "server/shard_store.h"
+#include "server/job_store.h"
 
 #include <gtest/gtest.h>
 
@@ -32,6 +32,11 @@ wire::PushHeader push_of(int64_t partition, int64_t incarnation, int64_t sequenc
   wire::PushHeader header;
   header.id = {partition, incarnation, sequence};
   return header;
+}
+
+// One shard.
+wire::CreateRequest job_of(std::vector<int64_t> pushes, size_t size = kSize) {
+  return {1, wire::ShardMap({{0, 0, size, 0}}), 0, "", std::move(pushes)};
 }
 
 // A second passes whenever somebody looks at the clock.
@@ -95,14 +100,18 @@ class FragileRule final : public algorithm::UpdateRule {
   Gate& gate_;
 };
 
-class ShardStoreTest : public ::testing::Test {
+class JobStoreTest : public ::testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(assign(std::vector<float>(kSize, 1)).ok()); }
 
   Status assign(std::vector<float> values) {
-    return await_status(
-        [&](auto reply) { store_.assign(whole(std::move(values)), std::move(reply)); });
+    return await_status([&](auto reply) {
+      store_.assign({0, 1}, whole(std::move(values)), std::move(reply));
+    });
   }
+  Result<wire::PullReply> pull() { return store_.pull({.shards = {0, 1}}); }
+  Result<wire::PullReply> averages() { return store_.pull({.shards = {0, 1}, .averages = true}); }
+  wire::LedgerReply ledger() const { return store_.ledger(/*partitions=*/false); }
   Result<wire::ExchangeReply> push(const wire::PushHeader& header, wire::ReceivedPayload update) {
     return await_result<wire::ExchangeReply>(
         [&](auto reply) { store_.exchange(header, std::move(update), std::move(reply)); });
@@ -110,66 +119,64 @@ class ShardStoreTest : public ::testing::Test {
   Result<wire::ExchangeReply> push(const wire::PushHeader& header) {
     return push(header, whole(ones_));
   }
-  Result<int64_t> fence(int64_t partition, int64_t incarnation) {
-    return await_result<int64_t>([&](auto reply) {
+  Result<wire::FenceReply> fence(int64_t partition, int64_t incarnation) {
+    return await_result<wire::FenceReply>([&](auto reply) {
       store_.fence({0, partition, incarnation, 1, 50}, std::move(reply));
     });
   }
-  float value_at(size_t i) { return store_.pull()->values.values[i]; }
+  float value_at(size_t i) { return pull()->values[0].values[i]; }
 
   std::atomic<FragileRule::Fails> fails_ = FragileRule::Fails::kNever;
   std::optional<algorithm::MovingAverage> average_;  // before values are assigned
   Gate gate_;
   TickingWorld world_;
-  const std::vector<int64_t> pushes_{50, 50, 50, {50}};
   std::shared_ptr<BufferPool> pool_ = std::make_shared<BufferPool>(kSize, 4);
-  ShardStore store_{
-      {0, 0, kSize, 0},
-      pushes_,
-      [this](size_t) {
+  Crew crew_{core::real_world(), 0};
+  const JobRules rules_{
+      [this](const wire::Shard&) {
         return algorithm::ShardRule{std::make_unique<FragileRule>(&fails_, &gate_), average_};
       },
-      pool_,
-      world_};
+      &algorithm::find_algorithm("downpour")};
+  JobStore store_{job_of({50, 50, 50, 50}), rules_, pool_, world_, crew_};
   const std::vector<float> ones_ = std::vector<float>(kSize, 1);
 };
 
-TEST_F(ShardStoreTest, PushAddsAndCountsAVersion) {
+TEST_F(JobStoreTest, PushAddsAndCountsAVersion) {
   const auto reply = push(push_of(0, 1, 1));
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_EQ(reply->push.version, 1);
   EXPECT_FALSE(reply->push.duplicate);
   EXPECT_EQ(reply->pull.version, 1);
   for (size_t i = 0; i < kSize; ++i) {
-    ASSERT_EQ(reply->pull.values.values[i], 2.0f) << i;
+    ASSERT_EQ(reply->pull.values[0].values[i], 2.0f) << i;
   }
 }
 
-TEST_F(ShardStoreTest, PushedAgainIsADuplicateAndChangesNothing) {
+TEST_F(JobStoreTest, PushedAgainIsADuplicateAndChangesNothing) {
   ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
   const auto again = push(push_of(0, 1, 1));
   ASSERT_TRUE(again.ok());
   EXPECT_TRUE(again->push.duplicate);
   EXPECT_EQ(again->push.version, 1);
   EXPECT_EQ(value_at(0), 2.0f);
-  EXPECT_EQ(store_.report().count.duplicates, 1);
+  EXPECT_EQ(ledger().duplicates, 1);
 }
 
-TEST_F(ShardStoreTest, DuplicateUnderANewerIncarnationFencesTheOlder) {
+TEST_F(JobStoreTest, DuplicateUnderANewerIncarnationFencesTheOlder) {
   ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
   ASSERT_TRUE(push(push_of(0, 2, 1)).ok());
   EXPECT_EQ(push(push_of(0, 1, 2)).status().code(), StatusCode::kAborted);
-  EXPECT_EQ(store_.report().count.fenced, 1);
+  EXPECT_EQ(ledger().fenced, 1);
 }
 
-TEST_F(ShardStoreTest, GapIsRefused) {
+TEST_F(JobStoreTest, GapIsRefused) {
   const auto reply = push(push_of(3, 1, 2));
   EXPECT_EQ(reply.status().code(), StatusCode::kAborted);
-  EXPECT_EQ(reply.status().message(), "shard 0: partition 3 has a gap: push 2 came, 1 is next");
+  EXPECT_EQ(reply.status().message(), "partition 3 has a gap: push 2 came, 1 is next");
   EXPECT_EQ(value_at(0), 1.0f);
 }
 
-TEST_F(ShardStoreTest, FailedPushIsNeitherAppliedNorRecorded) {
+TEST_F(JobStoreTest, FailedPushIsNeitherAppliedNorRecorded) {
   wire::PushHeader header = push_of(0, 1, 1);
   header.metrics = {{0, 80, 1.5, {70}}};
   for (const auto fails : {FragileRule::Fails::kAtBegin, FragileRule::Fails::kHalfway}) {
@@ -177,19 +184,19 @@ TEST_F(ShardStoreTest, FailedPushIsNeitherAppliedNorRecorded) {
     const Status status = push(header).status();
     EXPECT_EQ(status.code(), StatusCode::kInternal);
     EXPECT_TRUE(status.message().ends_with(" failed")) << status;
-    EXPECT_EQ(store_.pull()->version, 0);
+    EXPECT_EQ(pull()->version, 0);
     EXPECT_EQ(value_at(0), 1.0f);
-    EXPECT_EQ(store_.report().totals.epochs().size(), 0u);
+    EXPECT_EQ(ledger().epochs.size(), 0u);
   }
   fails_ = FragileRule::Fails::kNever;
   const auto retried = push(header);
   ASSERT_TRUE(retried.ok());
   EXPECT_FALSE(retried->push.duplicate);
   EXPECT_EQ(value_at(kSize - 1), 2.0f);
-  EXPECT_EQ(store_.report().totals.epochs(), (std::vector<wire::EpochMetrics>{{0, 80, 1.5, {70}}}));
+  EXPECT_EQ(ledger().epochs, (std::vector<wire::EpochMetrics>{{0, 80, 1.5, {70}}}));
 }
 
-TEST_F(ShardStoreTest, StalenessIsThePushesAppliedInBetween) {
+TEST_F(JobStoreTest, StalenessIsThePushesAppliedInBetween) {
   ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
   ASSERT_TRUE(push(push_of(0, 1, 2)).ok());
   wire::PushHeader late = push_of(1, 1, 1);
@@ -200,39 +207,39 @@ TEST_F(ShardStoreTest, StalenessIsThePushesAppliedInBetween) {
   EXPECT_EQ(FragileRule::last_context.version, 2);
   EXPECT_EQ(FragileRule::last_context.steps, 5);
   // The second push was stale by one, for it also started from version 0.
-  EXPECT_EQ(store_.report().count.staleness_sum, 3.0);
-  EXPECT_EQ(store_.report().count.staleness_max, 2);
+  EXPECT_EQ(ledger().staleness_sum, 3.0);
+  EXPECT_EQ(ledger().staleness_max, 2);
 }
 
-TEST_F(ShardStoreTest, MetricsAreCountedOncePerPush) {
+TEST_F(JobStoreTest, MetricsAreCountedOncePerPush) {
   wire::PushHeader header = push_of(0, 1, 1);
   header.worker = 7;
   header.metrics = {{0, 48, 2.5, {40}}, {1, 32, 1.0, {30}}};
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(push(header).ok());
-  const auto report = store_.report();
-  EXPECT_EQ(report.totals.epochs(),
+  const wire::LedgerReply report = ledger();
+  EXPECT_EQ(report.epochs,
             (std::vector<wire::EpochMetrics>{{0, 48, 2.5, {40}}, {1, 32, 1.0, {30}}}));
-  EXPECT_EQ(report.totals.workers(), (std::vector<wire::WorkerCount>{{7, 1, 80}}));
+  EXPECT_EQ(report.workers, (std::vector<wire::WorkerCount>{{7, 1, 80}}));
 }
 
-TEST_F(ShardStoreTest, SnapshotsNeverChange) {
-  const auto before = store_.pull();
+TEST_F(JobStoreTest, SnapshotsNeverChange) {
+  const auto before = pull();
   for (int64_t i = 1; i <= 10; ++i) {
     ASSERT_TRUE(push(push_of(0, 1, i)).ok());
   }
   EXPECT_EQ(before->version, 0);
-  EXPECT_TRUE(std::all_of(before->values.values.begin(), before->values.values.end(),
+  EXPECT_TRUE(std::all_of(before->values[0].values.begin(), before->values[0].values.end(),
                           [](float v) { return v == 1.0f; }));
 }
 
-TEST_F(ShardStoreTest, OneWriterNeedsNoMoreThanTwoBuffers) {
+TEST_F(JobStoreTest, OneWriterNeedsNoMoreThanTwoBuffers) {
   for (int64_t i = 1; i <= 10; ++i) {
     ASSERT_TRUE(push(push_of(0, 1, i)).ok());
   }
   EXPECT_EQ(pool_->idle(), 1u);
 }
 
-TEST_F(ShardStoreTest, WrongSizesAreRefused) {
+TEST_F(JobStoreTest, WrongSizesAreRefused) {
   const std::vector<float> short_update(kSize - 1);
   EXPECT_EQ(push(push_of(0, 1, 1), whole(short_update)).status().code(),
             StatusCode::kInvalidArgument);
@@ -241,7 +248,7 @@ TEST_F(ShardStoreTest, WrongSizesAreRefused) {
   EXPECT_EQ(push(push_of(0, 1, 1), odd).status().code(), StatusCode::kInvalidArgument);
 }
 
-TEST_F(ShardStoreTest, SenselessHeadersAreRefused) {
+TEST_F(JobStoreTest, SenselessHeadersAreRefused) {
   for (const auto& header :
        {push_of(-1, 1, 1), push_of(0, -1, 1), push_of(0, 1, 0), push_of(0, 1, INT64_MIN)}) {
     EXPECT_EQ(push(header).status().code(), StatusCode::kInvalidArgument);
@@ -251,7 +258,7 @@ TEST_F(ShardStoreTest, SenselessHeadersAreRefused) {
   EXPECT_EQ(push(header).status().code(), StatusCode::kInvalidArgument);
 }
 
-TEST_F(ShardStoreTest, AssignedAgainBeforeTheFirstPushIsFineAndAfterItIsRefused) {
+TEST_F(JobStoreTest, AssignedAgainBeforeTheFirstPushIsFineAndAfterItIsRefused) {
   ASSERT_TRUE(assign(std::vector<float>(kSize, 5)).ok());
   EXPECT_EQ(value_at(0), 5.0f);
   ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
@@ -259,55 +266,62 @@ TEST_F(ShardStoreTest, AssignedAgainBeforeTheFirstPushIsFineAndAfterItIsRefused)
   EXPECT_EQ(value_at(0), 6.0f);
 }
 
-TEST(UnassignedShardStoreTest, HasNothingToPullOrToPushTo) {
-  const TickingWorld world;
-  const std::vector<int64_t> pushes{1};
-  ShardStore store(
-      {0, 0, 16, {0}}, pushes,
-      [](size_t n) { return algorithm::make_shard_rule(add_rule_json(), n); },
-      std::make_shared<BufferPool>(16, 1), world);
-  EXPECT_EQ(store.pull().status().code(), StatusCode::kFailedPrecondition);
+// Of a job of its own, with the add rule.
+class UnassignedJobStoreTest : public ::testing::Test {
+ protected:
+  Status assign() {
+    return await_status([&](auto reply) {
+      store_.assign({0, 1}, whole(std::vector<float>(16)), std::move(reply));
+    });
+  }
+  Result<wire::PullReply> pull() { return store_.pull({.shards = {0, 1}}); }
+
+  const TickingWorld world_;
+  bool memory_ = true;
+  Crew crew_{core::real_world(), 0};
+  JobStore store_{job_of({1}, 16),
+                  {[this](const wire::Shard& shard) {
+                     if (!memory_) throw std::bad_alloc();
+                     return algorithm::make_shard_rule(add_rule_json(), shard.size);
+                   },
+                   &algorithm::find_algorithm("downpour")},
+                  std::make_shared<BufferPool>(16, 1),
+                  world_,
+                  crew_};
+};
+
+TEST_F(UnassignedJobStoreTest, HasNothingToPullOrToPushTo) {
+  EXPECT_EQ(pull().status().code(), StatusCode::kFailedPrecondition);
   const auto reply = await_result<wire::ExchangeReply>([&](auto answer) {
-    store.exchange(push_of(0, 1, 1), whole(std::vector<float>(16)), std::move(answer));
+    store_.exchange(push_of(0, 1, 1), whole(std::vector<float>(16)), std::move(answer));
   });
   EXPECT_EQ(reply.status().code(), StatusCode::kFailedPrecondition);
 }
 
-TEST(UnassignedShardStoreTest, WithoutMemoryForTheRuleItSaysSoAndGoesOn) {
-  const TickingWorld world;
-  const std::vector<int64_t> pushes{1};
-  bool memory = false;
-  const auto make_rule = [&](size_t n) {
-    if (!memory) throw std::bad_alloc();
-    return algorithm::make_shard_rule(add_rule_json(), n);
-  };
-  ShardStore store({0, 0, 16, {0}}, pushes, make_rule, std::make_shared<BufferPool>(16, 1), world);
-  const auto assign = [&] {
-    return await_status(
-        [&](auto reply) { store.assign(whole(std::vector<float>(16)), std::move(reply)); });
-  };
+TEST_F(UnassignedJobStoreTest, WithoutMemoryForTheRuleItSaysSoAndGoesOn) {
+  memory_ = false;
   EXPECT_EQ(assign().code(), StatusCode::kResourceExhausted);
-  EXPECT_FALSE(store.pull().ok());
-  memory = true;
+  EXPECT_FALSE(pull().ok());
+  memory_ = true;
   EXPECT_TRUE(assign().ok());
-  EXPECT_TRUE(store.pull().ok());
+  EXPECT_TRUE(pull().ok());
 }
 
-TEST_F(ShardStoreTest, TheTimeThatUpdatesTakeIsTheWorlds) {
+TEST_F(JobStoreTest, TheTimeThatUpdatesTakeIsTheWorlds) {
   ASSERT_TRUE(push(push_of(0, 1, 1)).ok());
   ASSERT_TRUE(push(push_of(0, 1, 2)).ok());
   ASSERT_TRUE(push(push_of(0, 1, 2)).ok());  // a duplicate takes none
-  EXPECT_EQ(store_.report().update_seconds, 2);
+  EXPECT_EQ(ledger().update_seconds, 2);
 }
 
-TEST_F(ShardStoreTest, WhatIsHeldIsToldAndLetGoWhenTheBoundIsRaised) {
+TEST_F(JobStoreTest, WhatIsHeldIsToldAndLetGoWhenTheBoundIsRaised) {
   const auto set = [this](int64_t generation, int64_t max_staleness) {
     wire::GateRequest request;
     request.gate = {generation, {{10, 0, 0}, {11, 1, 0}}, max_staleness};
     return await_status([&](auto reply) { store_.set_gate(request, std::move(reply)); });
   };
   ASSERT_TRUE(set(1, /*max_staleness=*/0).ok());
-  EXPECT_EQ(store_.trainees(), (std::vector<wire::LedgerReply::Trainee>{{0, 0, -1}, {1, 0, -1}}));
+  EXPECT_EQ(ledger().trainees, (std::vector<wire::LedgerReply::Trainee>{{0, 0, -1}, {1, 0, -1}}));
   wire::PushHeader header = push_of(0, 1, 1);
   header.member = 11;
   header.worker = 1;
@@ -318,18 +332,18 @@ TEST_F(ShardStoreTest, WhatIsHeldIsToldAndLetGoWhenTheBoundIsRaised) {
     ++answers;
   });
   EXPECT_EQ(answers, 0);
-  const auto trainees = store_.trainees();
+  const auto trainees = ledger().trainees;
   ASSERT_EQ(trainees.size(), 2u);
   EXPECT_EQ(trainees[0], (wire::LedgerReply::Trainee{0, 0, -1}));
   EXPECT_EQ(trainees[1].clock, 1);
   EXPECT_GT(trainees[1].held_s, 0);
-  EXPECT_EQ(store_.floor(), 0);
+  EXPECT_EQ(ledger().floor, 0);
   ASSERT_TRUE(set(2, /*max_staleness=*/1).ok());
   EXPECT_EQ(answers, 1);
-  EXPECT_EQ(store_.trainees()[1].held_s, -1);
+  EXPECT_EQ(ledger().trainees[1].held_s, -1);
 }
 
-TEST_F(ShardStoreTest, TheMessageIsLetGoBeforeTheAnswer) {
+TEST_F(JobStoreTest, TheMessageIsLetGoBeforeTheAnswer) {
   wire::ReceivedPayload update = whole(ones_);
   const std::weak_ptr<const void> bytes = update.owner;
   bool gone = false;
@@ -339,7 +353,7 @@ TEST_F(ShardStoreTest, TheMessageIsLetGoBeforeTheAnswer) {
 }
 
 // One push is being applied by a thread that stands in the rule, and others come.
-class HeldCallsTest : public ShardStoreTest {
+class HeldCallsTest : public JobStoreTest {
  protected:
   void start_a_push() {
     gate_.close();
@@ -371,35 +385,46 @@ class HeldCallsTest : public ShardStoreTest {
 
 TEST_F(HeldCallsTest, AreAnsweredInOrderAfterTheRunningOneAndOnce) {
   start_a_push();
-  hold_a_push("next", push_of(0, 1, 2));
-  hold_a_push("other", push_of(1, 1, 1));
+  hold_a_push("second", push_of(1, 1, 1));
+  hold_a_push("third", push_of(2, 1, 1));
   hold_a_push("again", push_of(0, 1, 1));
-  hold_a_push("gap", push_of(1, 1, 3));
   EXPECT_TRUE(answers_.empty()) << "nobody waited, and nobody was answered";
-  EXPECT_EQ(store_.pull()->version, 0) << "whoever pulls does not wait";
+  hold_a_push("gap", push_of(1, 1, 3));
+  EXPECT_EQ(pull()->version, 0) << "whoever pulls does not wait";
   let_it_go_on();
   EXPECT_EQ(answers_,
-            (std::vector<std::string>{"running", "next", "other", "again", "gap: ABORTED"}));
-  EXPECT_EQ(store_.report().count.version, 3);
-  EXPECT_EQ(store_.report().count.duplicates, 1);
+            (std::vector<std::string>{"gap: ABORTED", "running", "again", "second", "third"}));
+  EXPECT_EQ(ledger().version, 3);
   EXPECT_EQ(value_at(kSize - 1), 4.0f);
 }
 
 TEST_F(HeldCallsTest, AFenceAnswersWithThePushThatWasBeingApplied) {
   start_a_push();
-  Awaited<Result<int64_t>> fenced;
+  Awaited<Result<wire::FenceReply>> fenced;
   store_.fence({0, 0, 2, 1, 50}, fenced.reply());
-  hold_a_push("late", push_of(0, 1, 2));
   EXPECT_FALSE(fenced.is_there_within(std::chrono::seconds(0)));
   let_it_go_on();
-  EXPECT_EQ(*fenced.get(), 1);
+  EXPECT_EQ(fenced.get()->sequence, 1);
+  EXPECT_EQ(answers_, std::vector<std::string>{"running"});
+  EXPECT_EQ(push(push_of(0, 1, 2)).status().code(), StatusCode::kAborted);
+}
+
+// It is there when the fence has its turn, and of no lease any more when it would have its own.
+TEST_F(HeldCallsTest, APushBehindAFenceIsFencedOff) {
+  start_a_push();
+  Awaited<Result<wire::FenceReply>> fenced;
+  store_.fence({0, 1, 2, 1, 50}, fenced.reply());
+  hold_a_push("late", push_of(1, 1, 1));
+  let_it_go_on();
+  EXPECT_EQ(fenced.get()->sequence, 0);
   EXPECT_EQ(answers_, (std::vector<std::string>{"running", "late: ABORTED"}));
+  EXPECT_EQ(ledger().version, 1);
 }
 
 TEST_F(HeldCallsTest, AnAssignmentIsDecidedAfterThePush) {
   start_a_push();
   Awaited<Status> assigned;
-  store_.assign(whole(ones_), assigned.reply());
+  store_.assign({0, 1}, whole(ones_), assigned.reply());
   let_it_go_on();
   EXPECT_EQ(assigned.get().code(), StatusCode::kAlreadyExists);
 }
@@ -433,14 +458,14 @@ TEST_F(HeldCallsTest, AnAnswerThatPushesAgainIsHeld) {
 
 // Every push adds 1 everywhere, so a torn snapshot would hold two different values, and the value
 // tells the version.
-TEST_F(ShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
+TEST_F(JobStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
   std::atomic<bool> done = false;
   std::atomic<int> torn = 0;
   std::thread reader([&] {
     while (!done) {
-      const auto snapshot = store_.pull();
+      const auto snapshot = pull();
       const float expected = 1.0f + static_cast<float>(snapshot->version);
-      for (const float value : snapshot->values.values) torn += value != expected;
+      for (const float value : snapshot->values[0].values) torn += value != expected;
     }
   });
   std::vector<std::thread> writers;
@@ -455,21 +480,21 @@ TEST_F(ShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
   done = true;
   reader.join();
   EXPECT_EQ(torn, 0);
-  EXPECT_EQ(store_.pull()->version, 150);
+  EXPECT_EQ(pull()->version, 150);
   EXPECT_EQ(value_at(kSize - 1), 151.0f);
 }
 
-TEST_F(ShardStoreTest, WithoutUseEmaThereAreNoAverages) {
-  const Status status = store_.pull_averages().status();
+TEST_F(JobStoreTest, WithoutUseEmaThereAreNoAverages) {
+  const Status status = averages().status();
   EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(),
             "shard 0: no averages are kept, use_ema is not set in the job's optimizer");
 }
 
 // Momentum 1/2; every push adds 1 to what was 1.
-class AveragingShardStoreTest : public ShardStoreTest {
+class AveragingJobStoreTest : public JobStoreTest {
  protected:
-  AveragingShardStoreTest() {
+  AveragingJobStoreTest() {
     average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f}), std::vector<ParameterRange>{},
                      0);
   }
@@ -478,34 +503,34 @@ class AveragingShardStoreTest : public ShardStoreTest {
     header.steps = steps;
     return header;
   }
-  float average_at(size_t i) { return store_.pull_averages()->values.values[i]; }
+  float average_at(size_t i) { return averages()->values[0].values[i]; }
 };
 
-TEST_F(AveragingShardStoreTest, AveragesAreTheValuesBeforeTheFirstPush) {
-  const auto averages = store_.pull_averages();
-  ASSERT_TRUE(averages.ok()) << averages.status();
-  EXPECT_EQ(averages->version, 0);
-  EXPECT_EQ(averages->values.values.data(), store_.pull()->values.values.data()) << "shared";
+TEST_F(AveragingJobStoreTest, AveragesAreTheValuesBeforeTheFirstPush) {
+  const auto pulled = averages();
+  ASSERT_TRUE(pulled.ok()) << pulled.status();
+  EXPECT_EQ(pulled->version, 0);
+  EXPECT_EQ(pulled->values[0].values.data(), pull()->values[0].values.data()) << "shared";
 }
 
-TEST_F(AveragingShardStoreTest, APushOfSeveralStepsWeighsAsMuchAsTheyDo) {
+TEST_F(AveragingJobStoreTest, APushOfSeveralStepsWeighsAsMuchAsTheyDo) {
   ASSERT_TRUE(push(push_of_steps(1, 3)).ok());
   EXPECT_EQ(average_at(0), 2) << "the first is all there is";
   ASSERT_TRUE(push(push_of_steps(2, 2)).ok());
-  const auto averages = store_.pull_averages();
-  EXPECT_EQ(averages->version, 2);
-  for (const float average : averages->values.values) {
+  const auto pulled = averages();
+  EXPECT_EQ(pulled->version, 2);
+  for (const float average : pulled->values[0].values) {
     ASSERT_EQ(average, 0.25f * 2 + 0.75f * 3);
   }
   EXPECT_EQ(value_at(0), 3) << "values know nothing of it";
 }
 
-TEST_F(AveragingShardStoreTest, DuplicatesAndWhatFailsAreInNoAverage) {
+TEST_F(AveragingJobStoreTest, DuplicatesAndWhatFailsAreInNoAverage) {
   ASSERT_TRUE(push(push_of_steps(1, 1)).ok());
   ASSERT_TRUE(push(push_of_steps(1, 1)).ok());
   fails_ = FragileRule::Fails::kHalfway;
-  EXPECT_FALSE(push(push_of_steps(2, 7)).ok());
-  EXPECT_EQ(store_.pull_averages()->version, 1);
+  EXPECT_FALSE(push(push_of_steps(2, 1)).ok());
+  EXPECT_EQ(averages()->version, 1);
   EXPECT_EQ(average_at(0), 2);
   fails_ = FragileRule::Fails::kNever;
   ASSERT_TRUE(push(push_of_steps(2, 1)).ok());
@@ -513,33 +538,28 @@ TEST_F(AveragingShardStoreTest, DuplicatesAndWhatFailsAreInNoAverage) {
   EXPECT_EQ(average_at(kSize - 1), 2.5f);
 }
 
-TEST_F(AveragingShardStoreTest, WhereValuesBecomeTheirAveragesWorkersGetThem) {
+TEST_F(AveragingJobStoreTest, WhereValuesBecomeTheirAveragesWorkersGetThem) {
   average_.emplace(SGD({.use_ema = true, .ema_momentum = 0.5f, .ema_overwrite_frequency = 2}),
                    std::vector<ParameterRange>{}, 0);
-  ShardStore store(
-      {0, 0, kSize, 0}, pushes_,
-      [this](size_t) {
-        return algorithm::ShardRule{std::make_unique<FragileRule>(&fails_, &gate_), average_};
-      },
-      pool_, world_);
-  store.assign(whole(ones_), [](const Status& status) { EXPECT_TRUE(status.ok()); });
+  JobStore store(job_of({50}), rules_, pool_, world_, crew_);
+  store.assign({0, 1}, whole(ones_), [](const Status& status) { EXPECT_TRUE(status.ok()); });
   for (int64_t sequence = 1; sequence <= 3; ++sequence) {
     store.exchange(push_of_steps(sequence, 1), whole(ones_),
                    [&](const Result<wire::ExchangeReply>& reply) {
                      const float right[] = {2, 2.5f, 3.5f};
-                     EXPECT_EQ(reply->pull.values.values[kSize - 1], right[sequence - 1]);
+                     EXPECT_EQ(reply->pull.values[0].values[kSize - 1], right[sequence - 1]);
                    });
   }
-  EXPECT_EQ(store.pull_averages()->values.values[0], 3);
+  EXPECT_EQ(store.pull({.shards = {0, 1}, .averages = true})->values[0].values[0], 3);
 }
 
-TEST_F(AveragingShardStoreTest, OneWriterNeedsNoMoreThanFourBuffers) {
+TEST_F(AveragingJobStoreTest, OneWriterNeedsNoMoreThanFourBuffers) {
   for (int64_t i = 1; i <= 10; ++i) ASSERT_TRUE(push(push_of_steps(i, 1)).ok());
   EXPECT_EQ(pool_->idle(), 2u);
 }
 
 // Every average is the same number, and follows from the version.
-TEST_F(AveragingShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
+TEST_F(AveragingJobStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
   std::vector<float> right = {1, 2};
   while (right.size() <= 50) {
     right.push_back(0.5f * right.back() + 0.5f * static_cast<float>(1 + right.size()));
@@ -548,9 +568,9 @@ TEST_F(AveragingShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
   std::atomic<int> torn = 0;
   std::thread reader([&] {
     while (!done) {
-      const auto averages = store_.pull_averages();
-      for (const float average : averages->values.values) {
-        torn += average != right[static_cast<size_t>(averages->version)];
+      const auto pulled = averages();
+      for (const float average : pulled->values[0].values) {
+        torn += average != right[static_cast<size_t>(pulled->version)];
       }
     }
   });
@@ -563,7 +583,7 @@ TEST_F(AveragingShardStoreTest, ConcurrentReadersSeeWholeVersionsOnly) {
 
 // Two threads train each partition, since a lease is taken over again and again: every push comes
 // twice or more, and fences come in between. Each is counted once all the same.
-TEST_F(ShardStoreTest, ManyThreadsPushAndFenceAndEveryPushCountsOnce) {
+TEST_F(JobStoreTest, ManyThreadsPushAndFenceAndEveryPushCountsOnce) {
   constexpr int kPartitions = 2;
   std::atomic<int64_t> incarnations[kPartitions] = {};
   std::atomic<int> applied = 0;
@@ -575,7 +595,7 @@ TEST_F(ShardStoreTest, ManyThreadsPushAndFenceAndEveryPushCountsOnce) {
         ++sequence;
       } else {
         ASSERT_EQ(reply.status().code(), StatusCode::kAborted) << reply.status();
-        sequence = *fence(partition, incarnations[partition]) + 1;
+        sequence = fence(partition, incarnations[partition])->sequence + 1;
       }
     }
   };
@@ -589,46 +609,48 @@ TEST_F(ShardStoreTest, ManyThreadsPushAndFenceAndEveryPushCountsOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(applied, 100);
-  EXPECT_EQ(store_.report().count.version, 100);
+  EXPECT_EQ(ledger().version, 100);
   EXPECT_EQ(value_at(0), 101.0f);
   EXPECT_EQ(value_at(kSize - 1), 101.0f);
-  for (const auto& count : store_.partitions()) EXPECT_EQ(count.pushes, 50);
+  for (const auto& count : store_.ledger(true).partitions) EXPECT_EQ(count.pushes, 50);
 }
 
-// Of parameters that one partition has to itself.
-TEST(OwnedShardStoreTest, PushesOfOthersAreCountedAndHaveNoUpdate) {
-  const std::vector<int64_t> pushes = {5, 5};
+// Two shards, each of parameters that one partition has to itself.
+TEST(OwnedJobStoreTest, PushesOfOthersAreCountedAndHaveNoUpdate) {
   const algorithm::Choice choice("ensemble");
-  const auto make_rule = [&](size_t size) {
-    return algorithm::make_shard_rule(choice.to_update_rule("sgd"), size);
-  };
-  ShardStore store({0, 0, 4, 0}, pushes, make_rule, std::make_shared<BufferPool>(4, 4),
-                   core::real_world(), choice.algorithm, 0, /*owner=*/1);
+  const wire::CreateRequest job{
+      1, wire::ShardMap({{0, 0, 4, 0}, {1, 4, 4, 0}}), 0, choice.to_update_rule("sgd"), {5, 5}};
+  Crew crew(core::real_world(), 0);
+  JobStore store(job, JobRules::of(job), std::make_shared<BufferPool>(4, 4), core::real_world(),
+                 crew);
   ASSERT_TRUE(await_status([&](auto reply) {
-                store.assign(whole({1, 2, 3, 4}), std::move(reply));
+                store.assign({0, 2}, whole({0, 0, 0, 0, 1, 2, 3, 4}), std::move(reply));
               }).ok());
-  const auto push = [&](const wire::PushHeader& header, std::vector<float> update) {
+  const auto push = [&](int64_t partition, int64_t sequence, wire::ShardRange shards,
+                        std::vector<float> update) {
+    wire::PushHeader header = push_of(partition, 1, sequence);
+    header.shards = shards;
     return await_result<wire::ExchangeReply>(
         [&](auto reply) { store.exchange(header, whole(std::move(update)), std::move(reply)); });
   };
-  const auto of_another = push(push_of(0, 1, 1), {});
-  ASSERT_TRUE(of_another.ok()) << of_another.status();
-  EXPECT_TRUE(of_another->pull.values.values.empty());
-  EXPECT_EQ(store.report().count.version, 1);
-  EXPECT_EQ(store.pull()->values.values[3], 4);
-  EXPECT_EQ(push(push_of(0, 1, 2), {9, 9, 9, 9}).status().code(), StatusCode::kInvalidArgument);
-  EXPECT_EQ(push(push_of(1, 1, 1), {}).status().code(), StatusCode::kInvalidArgument);
+  const auto values = [&](int shard) { return store.pull({.shards = {shard, 1}})->values[0]; };
+  const auto first = push(0, 1, {0, 1}, {1, 1, 1, 1});
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(store.ledger(false).version, 1);
+  EXPECT_EQ(values(1).values[3], 4);
+  EXPECT_EQ(push(0, 2, {1, 1}, {9, 9, 9, 9}).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(push(1, 1, {1, 1}, {}).status().code(), StatusCode::kInvalidArgument);
 
-  const auto own = push(push_of(1, 1, 1), {5, 6, 7, 8});
+  const auto own = push(1, 1, {1, 1}, {5, 6, 7, 8});
   ASSERT_TRUE(own.ok()) << own.status();
-  EXPECT_EQ(own->pull.values.values[3], 8);
-  EXPECT_TRUE(push(push_of(0, 1, 1), {})->push.duplicate);
-  EXPECT_EQ(store.report().count.version, 2);
-  EXPECT_EQ(store.report().count.staleness_sum, 0) << "others change nothing here";
+  EXPECT_EQ(own->pull.values[0].values[3], 8);
+  EXPECT_TRUE(push(0, 1, {0, 1}, {1, 1, 1, 1})->push.duplicate);
+  EXPECT_EQ(store.ledger(false).version, 2);
+  EXPECT_EQ(store.ledger(false).staleness_sum, 0) << "others change nothing here";
   // Whatever is kept is applied before a job is stopped: nothing is.
   ASSERT_TRUE(
       await_status([&](auto reply) { store.set_gate({.flush = true}, std::move(reply)); }).ok());
-  EXPECT_EQ(store.pull()->values.values[0], 5);
+  EXPECT_EQ(values(1).values[0], 5);
 }
 
 }  // namespace

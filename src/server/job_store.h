@@ -1,0 +1,174 @@
+// What a server keeps of its job: its shards, and the ledger of their pushes.
+//
+// A push comes in one message or several, each with a piece of it, and is applied as a whole: when
+// all pieces are there and somebody has asked for it (staged_push.h). All shards write their new
+// values first, on as many cores as have time, and then all are published together with the push's
+// entry in the ledger. A push that fails, for whatever reason, has changed nothing; its pieces
+// stay, so that it can be asked for again.
+//
+// Pushes, fences and assignments are decided one at a time, in the order in which they came
+// (push_machine.h), so that a fence's answer includes the push that was being applied. No thread
+// waits for its turn: a call that comes during another's turn is held with its message and its
+// reply, and the thread that ends that turn serves it. Each call is answered exactly once, after
+// its turn and outside of the lock; the buffers of its message are released before. The answer to a
+// push may be held longer, by the gate (gate.h): until others have got as far, or its round ends.
+// Of an algorithm that steps in place pushes of different partitions have their turn at the same
+// time.
+//
+// Errors: those of PushMachine; RESOURCE_EXHAUSTED when memory runs out, INTERNAL when a rule
+// throws. Thread-safe. The caller keeps the store alive until its call returns; for a call that is
+// held, the caller of the one that has its turn does.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "algorithm/algorithm.h"
+#include "core/reply.h"
+#include "core/world.h"
+#include "server/crew.h"
+#include "server/push_machine.h"
+#include "server/shard_values.h"
+#include "server/staged_push.h"
+#include "server/turns.h"
+#include "sluice/status.h"
+#include "wire/parameters.h"
+
+namespace sluice::server {
+
+// What a job's shards do with pushes.
+struct JobRules {
+  // What CreateRequest::update_rule describes. Throws std::invalid_argument for a rule that there
+  // is not.
+  static JobRules of(const wire::CreateRequest& request);
+
+  std::function<algorithm::ShardRule(const wire::Shard& shard)> make;
+  const algorithm::Algorithm* algorithm = nullptr;
+  int64_t backups = 0;  // workers that a round does not wait for
+};
+
+class JobStore {
+ public:
+  // `request` makes sense. The pool's buffers are as large as the largest shard. `world` and `crew`
+  // outlive the store.
+  JobStore(const wire::CreateRequest& request, JobRules rules, std::shared_ptr<BufferPool> pool,
+           const core::World& world, Crew& crew);
+  // Answers what is held.
+  ~JobStore();
+
+  const wire::CreateRequest& request() const { return request_; }
+  size_t shards() const { return shards_.size(); }
+
+  // As wire::ParameterService's, of this job.
+  void assign(wire::ShardRange range, wire::ReceivedPayload values, core::Reply<Status> reply);
+  void exchange(const wire::PushHeader& header, wire::ReceivedPayload update,
+                core::Reply<Result<wire::ExchangeReply>> reply);
+  Result<wire::PullReply> pull(const wire::PullRequest& request);
+  void fence(const wire::FenceRequest& request, core::Reply<Result<wire::FenceReply>> reply);
+  void set_gate(const wire::GateRequest& request, core::Reply<Status> reply);
+  // Without what is the process's.
+  wire::LedgerReply ledger(bool partitions) const;
+  // Whom answers are held for; empty: none are held.
+  std::string waiting_for() const;
+
+ private:
+  using Key = std::pair<int64_t, int64_t>;  // partition, sequence
+  using Snapshot = ShardValues::Snapshot;
+
+  struct Assign {
+    wire::ShardRange range;
+    wire::ReceivedPayload values;
+    core::Reply<Status> reply;
+  };
+  struct Push {  // one of staged_
+    Key key;
+  };
+  struct Repeat {  // of a push that has been counted
+    wire::PushHeader header;
+    PushAnswers answer;
+  };
+  struct Fence {
+    wire::FenceRequest request;
+    core::Reply<Result<wire::FenceReply>> reply;
+  };
+  struct SetGate {
+    wire::GateRequest request;
+    core::Reply<Status> reply;
+  };
+  using Call = std::variant<Assign, Push, Repeat, Fence, SetGate>;
+  // What answers a message at once, or goes on.
+  struct Arrival {
+    std::optional<wire::ExchangeReply> answer{};
+    std::optional<Call> turn{};  // its turn, which it is
+    PushAnswers refused{};       // of a lease that is over
+    StagedPush replaced{};       // freed after the lock
+  };
+
+  bool steps_in_place() const { return algorithm_->steps_in_place; }
+  bool keeps_given() const { return algorithm_->keeps_bases || algorithm_->answers_with_old; }
+
+  // --- Messages of pushes; with the lock (job_store_staging.cc) ---
+  Status arrive(const wire::PushHeader& header, wire::ReceivedPayload& update,
+                core::Reply<Result<wire::ExchangeReply>>& reply, Arrival& arrival);
+  Result<StagedPush*> entry_of(const wire::PushHeader& header, Arrival& arrival);
+  StagedPush new_entry(const wire::PushHeader& header) const;
+  bool take_pieces(const wire::PushHeader& header, size_t place, wire::ReceivedPayload& update,
+                   StagedPush& push);
+  PushAnswers answer_to(const wire::PushHeader& header, size_t place) const;
+  // Those of the interval are of no lease any more. Whether the push `next` is kept complete.
+  bool drop_fenced(const wire::FenceRequest& request, int64_t next, PushAnswers& refused,
+                   std::vector<std::map<Key, StagedPush>::node_type>& dropped);
+
+  // --- Turns ---
+  void take(Call call);
+  void serve_turns(Call call) noexcept;
+  std::optional<Call> finish_turn(Turns<Call>::Beside beside);
+  Turns<Call>::Beside beside(const Call& call) const;
+  void serve(Assign& call);
+  void serve(Push& call);
+  void serve(Repeat& call);
+  void serve(Fence& call);
+  void serve(SetGate& call);
+
+  // --- At a turn, without the lock ---
+  Status assign_now(wire::ShardRange range, const wire::ReceivedPayload& values);
+  Status push_now(StagedPush& push, PushAnswer& outcome);
+  Status step_shards(const StagedPush& push, std::vector<ShardValues::Step>& steps);
+  Status step_in_place(const StagedPush& push, const std::vector<ShardValues::Step>& steps);
+  template <typename Work>
+  void spread(const std::vector<size_t>& places, size_t floats, Work work);
+  Status end_round(bool flush);
+
+  // --- Answers ---
+  void answer_held() noexcept;
+  bool may_answer(const PushAnswer& answer) const;  // with the lock
+  Result<wire::ExchangeReply> reply_to(const PushAnswer& answer);
+  // Of shards from `place` on, as they are.
+  Result<std::vector<Snapshot>> snapshots(size_t place, size_t count) const;
+  void refuse(PushAnswers refused);
+
+  const wire::CreateRequest request_;
+  const JobRules rules_;
+  const algorithm::Algorithm* const algorithm_;
+  const bool alone_;  // there is no other server
+  const core::World& world_;
+  Crew& crew_;
+
+  mutable std::mutex mutex_;  // for decisions; never held during a pass over the values
+  Turns<Call> turns_;
+  std::optional<PushMachine> machine_;  // always there
+  std::vector<ShardValues> shards_;     // by place
+  std::map<Key, StagedPush> staged_;
+  PushAnswers held_;
+  double update_seconds_ = 0;
+};
+
+}  // namespace sluice::server

@@ -1,0 +1,93 @@
+#include "server/shard_values.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "server/payload_reader.h"
+
+namespace sluice::server {
+namespace {
+
+// 2048 floats: 8 KiB each of old values, update and result stay in a first-level cache of 32 KiB
+// together, and then the result with its old and new averages; blocks of 32 KiB were a third
+// slower.
+constexpr size_t kBlock = LiveValues::kBlock;
+
+}  // namespace
+
+ShardValues::Assigned ShardValues::prepare_values(const wire::ReceivedPayload& values,
+                                                  bool in_place) {
+  if (!rule_.update) rule_ = make_rule_(shard_);
+  if (in_place) return {.snapshot = {}, .live = std::make_shared<LiveValues>(shard_.size, values)};
+  auto buffer = pool_->take();
+  PayloadReader(values).copy(buffer->span().first(shard_.size));
+  Assigned assigned{.snapshot = {.values = payload_of(std::move(buffer))}, .live = nullptr};
+  if (rule_.average) assigned.snapshot.averages = assigned.snapshot.values;
+  return assigned;
+}
+
+void ShardValues::assign(Assigned& values) noexcept {
+  std::swap(snapshot_, values.snapshot);
+  std::swap(live_, values.live);
+}
+
+void ShardValues::prepare(Step& step) {
+  step.values = pool_->take();
+  if (rule_.average) step.averages = pool_->take();
+}
+
+void ShardValues::begin(Step& step, const wire::PushIdentity& id) {
+  if (begun_ && begun_->first == id) {
+    step.publishes = begun_->second;
+    return;
+  }
+  step.publishes = rule_.update->begin(step.context);
+  begun_ = {id, step.publishes};
+}
+
+void ShardValues::apply(Step& step, const wire::ReceivedPayload& update) {
+  const algorithm::PushContext& context = step.context;
+  const bool averages = rule_.average && step.publishes;
+  if (averages) {
+    algorithm::PushContext all = context;  // steps since values came of a push
+    all.steps_before = averaged_steps_;
+    all.steps = static_cast<int32_t>(context.steps_before + context.steps - averaged_steps_);
+    rule_.average->begin(all);
+  }
+  PayloadReader reader(update);
+  alignas(64) float scratch[kBlock];
+  for (size_t offset = 0; offset < shard_.size; offset += kBlock) {
+    const size_t n = std::min(kBlock, shard_.size - offset);
+    const std::span<float> block = step.values->span().subspan(offset, n);
+    rule_.update->apply(step.old.values.values.subspan(offset, n),
+                        context.has_update ? reader.next({scratch, n}) : std::span<const float>(),
+                        step.publishes ? block : std::span<float>(), offset, context);
+    if (!averages) continue;
+    rule_.average->apply(block, step.old.averages.values.subspan(offset, n),
+                         step.averages->span().subspan(offset, n), offset);
+  }
+  if (!step.publishes) return;
+  step.next.values = payload_of(std::move(step.values));
+  if (averages) step.next.averages = payload_of(std::move(step.averages));
+}
+
+void ShardValues::publish(Step& step, int64_t version) noexcept {
+  begun_.reset();
+  if (!step.publishes) return;
+  averaged_steps_ = step.context.steps_before + step.context.steps;
+  step.next.version = version;
+  std::swap(snapshot_, step.next);
+}
+
+ShardValues::Snapshot ShardValues::copied(const LiveValues& live, int64_t version) const {
+  const auto buffer = pool_->take();
+  live.copy_to(buffer->span().first(shard_.size));
+  return {.version = version, .values = payload_of(buffer)};
+}
+
+wire::Payload ShardValues::payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const {
+  const std::span<const float> span = buffer->span().first(shard_.size);
+  return {std::move(buffer), span};
+}
+
+}  // namespace sluice::server
