@@ -31,7 +31,8 @@ class DoorTest : public testing::Test {
   void expect_open() { EXPECT_TRUE(visit_to(door_->plate(), std::make_shared<Segments>())); }
 
   const std::shared_ptr<Segments> own_ = std::make_shared<Segments>();
-  std::unique_ptr<Door> door_ = open_door(own_, {.guests = 3, .strangers = 4});
+  std::unique_ptr<Door> door_ =
+      open_door(own_, {.guests = 3, .strangers = 4, .patience = std::chrono::hours(1)});
   const Segment word_ = *Segment::make(kWordSegment);
 };
 

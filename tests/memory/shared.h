@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -51,22 +52,23 @@ inline bool all_are(std::span<const float> values, float value) {
   return std::all_of(values.begin(), values.end(), [value](float v) { return v == value; });
 }
 
-inline size_t entries_of(const std::string& folder) {
-  size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
-  return count;
+inline size_t open_files() {
+  const std::filesystem::directory_iterator files("/proc/self/fd");
+  return static_cast<size_t>(std::distance(begin(files), end(files)));
 }
-inline size_t open_files() { return entries_of("/proc/self/fd"); }
 
-// Segments that are mapped here, of whomever.
-inline size_t mapped_segments() {
+// Lines of a file with `text`.
+inline size_t lines_with(const std::string& text, const std::string& path) {
   size_t count = 0;
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("/memfd:sluice") != std::string::npos) ++count;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.find(text) != std::string::npos) ++count;
   }
   return count;
 }
+
+// Segments that are mapped here, of whomever.
+inline size_t mapped_segments() { return lines_with("/memfd:sluice", "/proc/self/maps"); }
 
 inline core::Descriptor copy_of(int fd) { return core::Descriptor(::dup(fd)); }
 

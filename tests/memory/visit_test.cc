@@ -53,6 +53,7 @@ TEST_F(VisitTest, AnotherUserIsSaidAndLeftOutside) {
   const auto told = told_from({"user", "65533"});
   if (!told) GTEST_SKIP() << "this process may not become another user";
   EXPECT_THAT(*told, HasSubstr("runs as user 0 and this process as 65533"));
+  EXPECT_THAT(*told, HasSubstr("hung up on"));
   EXPECT_EQ(door_->guests(), 0u);
 }
 

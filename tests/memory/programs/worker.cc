@@ -1,8 +1,8 @@
 // A worker for tests of shared memory.
 //
 //   memory_worker_program MACHINE NAME KEY KEY FLOATS        exchanges over standard input
-//   memory_worker_program MACHINE NAME KEY KEY user N        knocks as user N
-//   memory_worker_program MACHINE NAME KEY KEY network       knocks from another network
+//   memory_worker_program MACHINE NAME KEY KEY user N        knocks as user N, and pushes at the
+//   door memory_worker_program MACHINE NAME KEY KEY network       knocks from another network
 //
 // Knocking prints why it failed. Exchanging ends with status 3 where values are not as they should.
 #include <sched.h>
@@ -48,12 +48,25 @@ int knock(const Doorplate& plate) {
   return visit.ok() ? 0 : 1;
 }
 
+// Says hello without having looked whose door it is.
+void push(const Doorplate& plate) {
+  const core::Descriptor socket = connect_to(plate.name);
+  const auto word = Segment::make(kWordSegment);
+  if (!socket.valid() || !word.ok()) return;
+  send(socket.get(), {Kind::kHello, plate.key[0], plate.key[1], 1}, word->fd());
+  pollfd waiting{socket.get(), POLLIN, 0};
+  ::poll(&waiting, 1, 60'000);
+  ::printf("%s\n", receive(socket.get()).ok() ? "let in" : "hung up on");
+}
+
 int run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 5) return 2;
   const Doorplate plate{
       arguments[0], arguments[1], {std::stoull(arguments[2]), std::stoull(arguments[3])}};
   if (arguments[4] == "user") {
-    return ::setuid(static_cast<uid_t>(std::stoul(arguments.at(5)))) == 0 ? knock(plate) : kCannot;
+    if (::setuid(static_cast<uid_t>(std::stoul(arguments.at(5)))) != 0) return kCannot;
+    push(plate);
+    return knock(plate);
   }
   if (arguments[4] == "network") return ::unshare(CLONE_NEWNET) == 0 ? knock(plate) : kCannot;
   const auto segments = std::make_shared<Segments>();
