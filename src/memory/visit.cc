@@ -100,7 +100,7 @@ std::optional<Visit::Call> Visit::begin(std::span<const float> update,
 
 // A server hangs up before it lets go of what it has lent (Guest::leave()).
 Status Visit::answered(uint64_t call) {
-  const Status status = this->status();
+  Status status = this->status();
   if (const auto leases = given()) leases->answered(call);
   return status;
 }
