@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace sluice::core {
 namespace {
@@ -22,6 +23,16 @@ AlignedBuffer::AlignedBuffer(size_t size, size_t alignment) : size_(size) {
   std::memset(data_, 0, rounded);
 }
 
-AlignedBuffer::~AlignedBuffer() { std::free(data_); }
+AlignedBuffer AlignedBuffer::over(std::span<float> memory, std::shared_ptr<void> owner) {
+  AlignedBuffer buffer;
+  buffer.data_ = memory.data();
+  buffer.size_ = memory.size();
+  buffer.owner_ = std::move(owner);
+  return buffer;
+}
+
+AlignedBuffer::~AlignedBuffer() {
+  if (owner_ == nullptr) std::free(data_);
+}
 
 }  // namespace sluice::core

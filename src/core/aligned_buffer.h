@@ -16,6 +16,8 @@ class AlignedBuffer {
   explicit AlignedBuffer(size_t size) : AlignedBuffer(size, kCacheLine) {}
   // Shares no page with anything else, as memory that is locked for a device must not.
   static AlignedBuffer of_whole_pages(size_t size) { return {size, kPage}; }
+  // Memory of somebody else's, as it is, which `owner`, not null, keeps.
+  static AlignedBuffer over(std::span<float> memory, std::shared_ptr<void> owner);
   AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     swap(other);
@@ -38,10 +40,12 @@ class AlignedBuffer {
   void swap(AlignedBuffer& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(owner_, other.owner_);
   }
 
   float* data_ = nullptr;
   size_t size_ = 0;
+  std::shared_ptr<void> owner_;  // of memory that is not ours
 };
 
 }  // namespace sluice::core

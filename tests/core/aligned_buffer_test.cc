@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace sluice::core {
 namespace {
@@ -39,6 +43,21 @@ TEST_P(AlignedBufferSizeTest, OfWholePagesSharesNone) {
 INSTANTIATE_TEST_SUITE_P(Sizes, AlignedBufferSizeTest,
                          testing::Values(0, 1, 15, 16, 17, 1000, (size_t{2} << 20) / 4 - 1,
                                          (size_t{2} << 20) / 4 + 1));
+
+TEST(AlignedBufferTest, OverKeepsTheMemorysOwnerAndFreesNothing) {
+  const auto memory = std::make_shared<std::vector<float>>(8, 2.0f);
+  {
+    AlignedBuffer buffer = AlignedBuffer::over(std::span(*memory).first(5), memory);
+    EXPECT_EQ(buffer.data(), memory->data());
+    EXPECT_EQ(buffer.size(), 5u);
+    EXPECT_EQ(memory.use_count(), 2);
+    AlignedBuffer moved(3);
+    moved = std::move(buffer);
+    EXPECT_EQ(moved[4], 2.0f);
+    EXPECT_EQ(memory.use_count(), 2);
+  }
+  EXPECT_EQ(memory.use_count(), 1);
+}
 
 TEST(AlignedBufferTest, MovingHandsTheMemoryOver) {
   AlignedBuffer first(10);

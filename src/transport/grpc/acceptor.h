@@ -15,11 +15,13 @@
 #include <thread>
 #include <vector>
 
+#include "core/descriptor.h"
 #include "sluice/status.h"
-#include "transport/grpc/descriptor.h"
 #include "transport/grpc/listening_socket.h"
 
 namespace sluice::transport {
+
+using core::Descriptor;
 
 class Acceptor {
  public:

@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "core/descriptor.h"
 #include "sluice/status.h"
-#include "transport/grpc/descriptor.h"
 #include "transport/grpc/socket_address.h"
 
 namespace sluice::transport {
+
+using core::Descriptor;
 
 class ListeningSocket {
  public:

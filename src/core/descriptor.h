@@ -1,11 +1,11 @@
-// Owns a file descriptor. Internal.
+// Owns a file descriptor.
 #pragma once
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace sluice::transport {
+namespace sluice::core {
 
 class Descriptor {
  public:
@@ -28,4 +28,4 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace sluice::transport
+}  // namespace sluice::core
