@@ -199,6 +199,25 @@ std::string update_section(const Settings& settings) {
   return text;
 }
 
+std::string compression_section(const Settings& settings) {
+  const Json json =
+      run(settings.bin + "/sluice_compression_bench --rounds " + (settings.quick ? "3" : "15"),
+          "--json");
+  std::string text =
+      "## Compression against memcpy of the same floats\n\n"
+      "One thread; GB/s of the floats, whatever they become.\n\n"
+      "| compression | floats | bytes a value | encode GB/s | decode GB/s | memcpy GB/s | "
+      "encode / memcpy | decode / memcpy |\n|---|---|---|---|---|---|---|---|\n";
+  for (const Json& r : json["cases"]) {
+    text += format("| %s | %.1f MB | %.3f | %.1f | %.1f | %.1f | **%.2f** | **%.2f** |\n",
+                   r["compression"].get<std::string>().c_str(), r["bytes"].get<double>() * 1e-6,
+                   r["bytes_per_value"].get<double>(), r["encode_gb_per_s"].get<double>(),
+                   r["decode_gb_per_s"].get<double>(), r["memcpy_gb_per_s"].get<double>(),
+                   r["encode_ratio"].get<double>(), r["decode_ratio"].get<double>());
+  }
+  return text;
+}
+
 // Images/s of one replica at batch 16 on all cores, with Adam.
 double replica_speed(const Settings& settings) {
   const Json json = run(settings.bin + "/sluice_replica_bench --rounds 5 --batch 16 --threads " +
@@ -245,8 +264,9 @@ int report(const Settings& settings) {
       "` on " + today() + ", Sluice " + core::version() + ", on " + machine() +
       ".\nThe machine is shared and its speed drifts: read the ratios, which are measured within "
       "one run.\n";
-  for (const auto section : {replica_section, ops_section, precision_section, exchange_section,
-                             update_section, job_section, prediction_section}) {
+  for (const auto section :
+       {replica_section, ops_section, precision_section, exchange_section, update_section,
+        job_section, compression_section, prediction_section}) {
     text += "\n" + section(settings);
   }
   text += "\n" + gpu_section(read_file(settings.output));

@@ -17,6 +17,7 @@ std::span<const Target> targets() {
       {"zip", "a zip archive", run_zip},
       {"keras_file", "Keras' .keras, .h5 and .weights.h5", run_keras_file},
       {"inputs", ".npy, IDX, CSV, JPEG, PNG and lines that a model is used on", run_inputs},
+      {"update", "a push's compressed values, and values to be compressed", run_update},
       {"weights", "a file of sample weights, text or .npy", run_weights},
   };
   return kTargets;

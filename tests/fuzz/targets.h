@@ -28,6 +28,7 @@ void run_idx(std::string_view input);         // two files behind one another; s
 void run_hdf5(std::string_view input);        // an HDF5 file, all of it
 void run_zip(std::string_view input);         // a zip archive
 void run_keras_file(std::string_view input);  // .keras, .h5, .weights.h5, and see there
+void run_update(std::string_view input);      // compressed values of a push; see update.cc
 void run_weights(std::string_view input);     // weights of records; see weights.cc
 
 // Ends the process unless `holds`.

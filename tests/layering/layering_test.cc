@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"core", {}},
     {"memory", {"core"}},
+    {"compression", {"core"}},
     {"optim", {"core"}},
     {"loss", {"core", "optim"}},
     {"algorithm", {"core", "optim"}},
