@@ -172,8 +172,13 @@ class Replica {
   // --- Windows: what a worker exchanges with the servers, computed where the parameters are; for
   // training only ---
 
-  // As large as the parameters; fast to copy to and from the device.
-  virtual std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() = 0;
+  // As large as the parameters; fast to copy to and from the device. Over `memory` of that size,
+  // which shares no page with anything else, where it is given.
+  virtual std::shared_ptr<core::AlignedBuffer> make_exchange_buffer(
+      std::unique_ptr<core::AlignedBuffer> memory) = 0;
+  std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() {
+    return make_exchange_buffer(nullptr);
+  }
   // A window begins: its anchor is the parameters as they are, its gradients sum up from zero.
   virtual void begin_window() = 0;
   // Starts to write what the window's steps have come to, scaled: parameters - anchor, or the

@@ -120,13 +120,15 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     if (actions.end) finish(*std::move(actions.end));
   }
 
-  // A message for each shard of the part; and, of a push, for each server that has none of them.
+  // The messages for each server's shards of the part; of a push, also for one that has none.
   std::vector<ExchangeMachine::Unit> units(bool pushes) {
     std::vector<ExchangeMachine::Unit> result;
-    std::vector<char> has_some(channels_.size());
-    for (int index = part_.first; index < part_.first + part_.shards; ++index) {
-      const int server = shard_map_[index].server;
-      result.push_back({server, {index, 1}});
+    std::vector<char> has_some(channels_.size()), together(channels_.size());
+    for (size_t server = 0; server < channels_.size(); ++server) {
+      together[server] = channels_[server]->shares_memory() ? 1 : 0;
+    }
+    for (const auto& [server, shards] : shard_map_.messages(part_, together)) {
+      result.push_back({server, shards});
       has_some[static_cast<size_t>(server)] = 1;
     }
     for (size_t server = 0; server < has_some.size() && pushes; ++server) {

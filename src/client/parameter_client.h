@@ -1,6 +1,7 @@
 // All shards of the servers as one: the whole parameter vector pulled, exchanged or assigned.
 //
-// Every shard is a message of its own; ExchangeMachine decides which goes when. One call at a time.
+// Every shard is a message of its own, but all that a server has are one where it shares memory
+// with this process. ExchangeMachine decides which goes when. One call at a time.
 #pragma once
 
 #include <functional>

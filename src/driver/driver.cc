@@ -31,9 +31,7 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   result.gather = options.gather;
   result.max_staleness = options.max_staleness;
   wire::TrainingSpec training = options.training;
-  for (const wire::Shard& shard : shard_map.shards()) {
-    training.largest_shard = std::max(training.largest_shard, static_cast<int64_t>(shard.size));
-  }
+  training.largest_message = static_cast<int64_t>(shard_map.largest_message());
   result.job_spec = wire::to_json(training);
   result.lease_timeout = options.lease_timeout;
   result.server_timeout = options.training.server_timeout;

@@ -19,24 +19,29 @@ struct BufferPool::Shelf {
   std::vector<std::unique_ptr<core::AlignedBuffer>> idle;
 };
 
-BufferPool::BufferPool(size_t size, size_t max_idle)
-    : size_(size), shelf_(std::make_shared<Shelf>(max_idle)) {}
+BufferPool::BufferPool(size_t size, size_t max_idle, wire::BufferSource source)
+    : size_(size), source_(std::move(source)), shelf_(std::make_shared<Shelf>(max_idle)) {}
 
 std::shared_ptr<core::AlignedBuffer> BufferPool::take() {
-  std::unique_ptr<core::AlignedBuffer> buffer;
-  {
-    std::lock_guard lock(shelf_->mutex);
-    // The one that came back last: the likeliest to be in the cache.
-    if (!shelf_->idle.empty()) {
-      buffer = std::move(shelf_->idle.back());
-      shelf_->idle.pop_back();
-    }
+  std::unique_ptr<core::AlignedBuffer> buffer = from_shelf();
+  if (!buffer && source_.reclaim) {
+    source_.reclaim();
+    buffer = from_shelf();
   }
-  if (!buffer) buffer = std::make_unique<core::AlignedBuffer>(size_);
+  if (!buffer) buffer = source_.make(size_);
   auto put_back = [shelf = shelf_](core::AlignedBuffer* returned) {
     shelf->put_back(std::unique_ptr<core::AlignedBuffer>(returned));
   };
   return {buffer.release(), std::move(put_back)};
+}
+
+// The one that came back last: the likeliest to be in the cache.
+std::unique_ptr<core::AlignedBuffer> BufferPool::from_shelf() {
+  std::lock_guard lock(shelf_->mutex);
+  if (shelf_->idle.empty()) return nullptr;
+  std::unique_ptr<core::AlignedBuffer> buffer = std::move(shelf_->idle.back());
+  shelf_->idle.pop_back();
+  return buffer;
 }
 
 size_t BufferPool::idle() const {

@@ -9,13 +9,14 @@
 #include <memory>
 
 #include "core/aligned_buffer.h"
+#include "wire/transport.h"
 
 namespace sluice::server {
 
 class BufferPool {
  public:
   // Buffers of `size` floats each.
-  BufferPool(size_t size, size_t max_idle);
+  BufferPool(size_t size, size_t max_idle, wire::BufferSource source = {});
 
   size_t size() const { return size_; }
 
@@ -28,7 +29,10 @@ class BufferPool {
  private:
   struct Shelf;
 
+  std::unique_ptr<core::AlignedBuffer> from_shelf();
+
   const size_t size_;
+  const wire::BufferSource source_;
   const std::shared_ptr<Shelf> shelf_;  // outlives the pool as long as buffers are out
 };
 

@@ -17,14 +17,15 @@
 namespace sluice::server {
 namespace {
 
-std::shared_ptr<BufferPool> make_pool(const wire::CreateRequest& request) {
+std::shared_ptr<BufferPool> make_pool(const wire::CreateRequest& request,
+                                      const wire::BufferSource& buffers) {
   const std::vector<int> owned = request.shard_map.owned_by(request.server);
   size_t largest = 0;
   for (const int index : owned) largest = std::max(largest, request.shard_map[index].size);
   const bool averages = algorithm::make_shard_rule(request.update_rule, 0).average.has_value();
   // Every shard may have a reply under way that holds an earlier version, and one more; and the
   // averages of a push.
-  return std::make_shared<BufferPool>(largest, (averages ? 3 : 2) * owned.size() + 2);
+  return std::make_shared<BufferPool>(largest, (averages ? 3 : 2) * owned.size() + 2, buffers);
 }
 
 Status check_pushes(const std::vector<int64_t>& pushes) {
@@ -75,8 +76,10 @@ bool same_job(const wire::CreateRequest& one, const wire::CreateRequest& other) 
 
 }  // namespace
 
-ParameterServer::ParameterServer(core::World& world, int threads)
-    : world_(world), crew_(std::make_unique<Crew>(world, threads - 1)) {}
+ParameterServer::ParameterServer(core::World& world, int threads, wire::BufferSource buffers)
+    : world_(world),
+      crew_(std::make_unique<Crew>(world, threads - 1)),
+      buffers_(std::move(buffers)) {}
 
 ParameterServer::~ParameterServer() {
   for (HeldCreate& held : held_) held.reply(cancelled("the server ends without having had a job"));
@@ -198,8 +201,8 @@ Status ParameterServer::make(const wire::CreateRequest& request) {
                         request.job)};
   }
   if (job_) return ok_status();
-  job_ = std::make_shared<JobStore>(request, JobRules::of(request), make_pool(request), world_,
-                                    *crew_);
+  job_ = std::make_shared<JobStore>(request, JobRules::of(request), make_pool(request, buffers_),
+                                    world_, *crew_);
   SLUICE_LOG(info, "keeps {} of the job's {} shard(s), of {} parameters in all", job_->shards(),
              request.shard_map.size(), request.shard_map.parameters());
   return ok_status();

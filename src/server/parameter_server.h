@@ -16,6 +16,7 @@
 
 #include "core/world.h"
 #include "wire/parameters.h"
+#include "wire/transport.h"
 
 namespace sluice::server {
 
@@ -24,8 +25,8 @@ class JobStore;
 
 class ParameterServer final : public wire::ParameterService {
  public:
-  // `world` outlives the server. `threads`: that apply a push, at most.
-  explicit ParameterServer(core::World& world, int threads = 1);
+  // `world` outlives the server. `threads`: that apply a push, at most. `buffers`: for values.
+  explicit ParameterServer(core::World& world, int threads = 1, wire::BufferSource buffers = {});
   // Answers what is held with CANCELLED. No call may be in progress.
   ~ParameterServer() override;
 
@@ -65,6 +66,7 @@ class ParameterServer final : public wire::ParameterService {
 
   core::World& world_;
   const std::unique_ptr<Crew> crew_;
+  const wire::BufferSource buffers_;
 
   mutable std::mutex mutex_;
   std::optional<uint64_t> serving_;  // the job that the process has joined

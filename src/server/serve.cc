@@ -31,7 +31,7 @@ Server::Server(core::World& world, wire::Transport& transport, ServeOptions opti
       options_(std::move(options)),
       on_end_(std::move(on_end)),
       strand_(world.make_strand("server")),
-      parameters_(world, options_.apply_threads) {}
+      parameters_(world, options_.apply_threads, transport.buffers()) {}
 
 // The strand first: the listener is its.
 Server::~Server() {
@@ -96,7 +96,7 @@ void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec
   log::set_role(fmt::format("server {}", joined.index));
   SLUICE_LOG(info, "joined the driver at {}", options_.driver);
   parameters_.serve_job(joined.job);
-  const size_t values = static_cast<size_t>(spec.largest_shard) * sizeof(float);
+  const size_t values = static_cast<size_t>(spec.largest_message) * sizeof(float);
   const Status serving = listener_->serve(values + wire::push_header_bytes(spec));
   if (!serving.ok()) member_->leave(serving);
 }

@@ -315,6 +315,10 @@ class ParameterChannel {
   virtual void set_gate(const GateRequest& request, const CallOptions& options,
                         core::Reply<Status> reply) = 0;
 
+  // Whether the server reads updates where they lie, so that one message may be about all shards
+  // that it has.
+  virtual bool shares_memory() { return false; }
+
   // Ends what is under way: each call is answered soon, with CANCELLED unless it just ended.
   virtual void cut() = 0;
 

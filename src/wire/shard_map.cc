@@ -163,6 +163,33 @@ size_t ShardMap::floats_on(int server) const {
   return floats;
 }
 
+std::vector<ShardMap::Message> ShardMap::messages(const Part& part,
+                                                  const std::vector<char>& together) const {
+  std::vector<Message> result;
+  for (int index = part.first; index < part.first + part.shards; ++index) {
+    const int server = (*this)[index].server;
+    if (!result.empty() && result.back().server == server &&
+        together[static_cast<size_t>(server)] != 0) {
+      const ShardRange longer{result.back().shards.first, result.back().shards.count + 1};
+      if (floats_of(longer) <= kMostTogether) {
+        result.back().shards = longer;
+        continue;
+      }
+    }
+    result.push_back({server, {index, 1}});
+  }
+  return result;
+}
+
+size_t ShardMap::largest_message() const {
+  size_t most = 0;
+  const std::vector<char> all(static_cast<size_t>(servers()), 1);
+  for (const Message& message : messages(whole(), all)) {
+    most = std::max(most, floats_of(message.shards));
+  }
+  return most;
+}
+
 std::vector<int> ShardMap::owned_by(int server) const {
   std::vector<int> owned;
   for (const Shard& shard : shards_) {

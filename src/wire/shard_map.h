@@ -35,6 +35,8 @@ inline constexpr size_t kDefaultShardSize = size_t{1} << 20;
 // The most shards in a map, and floats in them all: 4 TiB.
 inline constexpr int kMostShards = 1 << 16;
 inline constexpr size_t kMostParameters = size_t{1} << 40;
+// The most floats of several shards in one message: 256 MiB.
+inline constexpr size_t kMostTogether = size_t{1} << 26;
 
 class ShardMap {
  public:
@@ -59,6 +61,23 @@ class ShardMap {
   // shards. For maps that came over the network.
   Status validate() const;
 
+  // Some of the shards, in order and without gaps.
+  struct Part {
+    int first = 0, shards = 0;    // indices
+    size_t offset = 0, size = 0;  // floats
+    bool has(int shard) const { return shard >= first && shard < first + shards; }
+  };
+
+  // What goes in one message each.
+  struct Message {
+    int server = 0;
+    ShardRange shards{};
+  };
+  // Of the shards of `part`: every one by itself, or, of the servers that `together` says so of, as
+  // many as follow one another and come to no more than kMostTogether.
+  std::vector<Message> messages(const Part& part, const std::vector<char>& together) const;
+  size_t largest_message() const;  // in floats, whoever is said to be together
+
   const std::vector<Shard>& shards() const { return shards_; }
   const Shard& operator[](int index) const { return shards_[static_cast<size_t>(index)]; }
   int size() const { return static_cast<int>(shards_.size()); }
@@ -67,13 +86,6 @@ class ShardMap {
   std::vector<int> owned_by(int server) const;
   size_t floats_of(ShardRange range) const;  // of one that the map has
   size_t floats_on(int server) const;
-
-  // Some of the shards, in order and without gaps.
-  struct Part {
-    int first = 0, shards = 0;    // indices
-    size_t offset = 0, size = 0;  // floats
-    bool has(int shard) const { return shard >= first && shard < first + shards; }
-  };
   Part whole() const { return {0, size(), 0, parameters()}; }
   // Of as many parts as in_parts() was told.
   Part part(int64_t index, int64_t parts) const;

@@ -34,7 +34,7 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("records", spec.records);
   visit("partitions", spec.partitions);
   visit("workers", spec.workers);
-  visit("largest_shard", spec.largest_shard);
+  visit("largest_message", spec.largest_message);
   visit("counters", spec.counters);
   visit("dataset", spec.dataset);
   visit("threads", spec.threads);
@@ -97,9 +97,9 @@ Result<TrainingSpec> parse_training_spec(const std::string& text) {
         "training spec: {} losses, {} loss_weights and {} metrics; an output has one each",
         spec.losses.size(), spec.loss_weights.size(), spec.metrics.size()));
   }
-  if (spec.largest_shard < 0) {
+  if (spec.largest_message < 0) {
     return invalid_argument(fmt::format(
-        "training spec: largest_shard is {}; it counts floats, from 0", spec.largest_shard));
+        "training spec: largest_message is {}; it counts floats, from 0", spec.largest_message));
   }
   if (spec.counters < 0 || spec.counters > static_cast<int64_t>(kMostCounters)) {
     return invalid_argument(fmt::format("training spec: counters is {}; there are 0 to {}",

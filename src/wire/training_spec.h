@@ -32,7 +32,7 @@ struct TrainingSpec {
   int64_t partitions = 0;
   int64_t workers = 1;        // that train at the same time; see worker/partition_trainer.h
   // What a server's messages are bounded by: floats, and the counters of the metrics of an epoch.
-  int64_t largest_shard = 0, counters = 0;
+  int64_t largest_message = 0, counters = 0;
   std::string dataset;  // data::describe(): how to read the records without the driver; or empty
 
   int threads = 1;              // per worker; 0: all cores that it finds

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "core/aligned_buffer.h"
 #include "sluice/status.h"
 #include "wire/control.h"
 #include "wire/parameters.h"
@@ -44,9 +45,22 @@ class Listener {
   virtual Status serve(size_t max_message_bytes) = 0;
 };
 
+// Where buffers come from whose contents are sent. Between processes of one host the transport may
+// let the receiver read them where they are: then what is sent in them is not to be written to
+// before the payload's owner has been let go of. They share no page with anything else.
+struct BufferSource {
+  std::function<std::unique_ptr<core::AlignedBuffer>(size_t floats)> make = [](size_t floats) {
+    return std::make_unique<core::AlignedBuffer>(core::AlignedBuffer::of_whole_pages(floats));
+  };
+  // Before another one is made: others may have done with some. May be empty.
+  std::function<void()> reclaim{};
+};
+
 class Transport {
  public:
   virtual ~Transport() = default;
+
+  virtual BufferSource buffers() { return {}; }
 
   // `service` must outlive the listener. UNAVAILABLE: the address is in use; INVALID_ARGUMENT: it
   // is none, or not this host's. The message says what to do.

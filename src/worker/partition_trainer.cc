@@ -96,7 +96,8 @@ struct PartitionTrainer::Run {
 };
 
 PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend,
-                                   int worker, std::shared_ptr<core::Strand> strand, int64_t member)
+                                   int worker, std::shared_ptr<core::Strand> strand, int64_t member,
+                                   wire::BufferSource buffers)
     : spec_(spec),
       worker_(worker),
       member_(member),
@@ -109,7 +110,9 @@ PartitionTrainer::PartitionTrainer(const wire::TrainingSpec& spec, backend::Back
   give_own_masks(graph, worker);
   replica_ = backend.compile(graph, replica_options(spec, model, *rule_));
   pulled_ = replica_->make_exchange_buffer();
-  updates_.emplace([this] { return replica_->make_exchange_buffer(); });
+  updates_.emplace([this, buffers = std::move(buffers)] {
+    return replica_->make_exchange_buffer(buffers.make(parameter_size()));
+  });
 }
 
 PartitionTrainer::~PartitionTrainer() = default;

@@ -18,6 +18,7 @@
 #include "sluice/algorithm/worker_rule.h"
 #include "wire/control.h"
 #include "wire/training_spec.h"
+#include "wire/transport.h"
 #include "worker/partition_batches.h"
 #include "worker/partition_data.h"
 #include "worker/update_buffers.h"
@@ -29,9 +30,10 @@ namespace sluice::worker {
 class PartitionTrainer {
  public:
   // Compiles the model. Throws ShapeError or std::invalid_argument for a job that makes no sense.
-  // `member`: as which the worker pushes.
+  // `member`: as which the worker pushes. `buffers`: for updates.
   PartitionTrainer(const wire::TrainingSpec& spec, backend::Backend& backend, int worker,
-                   std::shared_ptr<core::Strand> strand, int64_t member = 0);
+                   std::shared_ptr<core::Strand> strand, int64_t member = 0,
+                   wire::BufferSource buffers = {});
   ~PartitionTrainer();
 
   size_t parameter_size() const { return replica_->graph().parameter_size; }

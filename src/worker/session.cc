@@ -44,7 +44,8 @@ Status Session::open_and_compile() {
 }
 
 void Session::make_trainer() {
-  trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand, joined_.member);
+  trainer_.emplace(spec_, *backend_, joined_.index, parts_.strand, joined_.member,
+                   parts_.transport.buffers());
   trainer_->on_pause([this](bool paused) {
     parts_.got_on();
     parts_.waiting_for(paused ? wire::kToBeResumed : "");

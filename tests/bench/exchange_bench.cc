@@ -6,6 +6,9 @@
 // the server, and receives the new values: the echo only sends the bytes there and back, in one
 // message or in as many as there are shards, whichever is faster. Both are measured in turns; the
 // medians are compared. GB/s count the bytes of both directions.
+//
+// Where both processes share memory an exchange is compared with what cannot be left out: the
+// server's update and one copy of the values, in one process.
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -47,11 +51,18 @@ void check(const Status& status) {
   if (!status.ok()) throw std::runtime_error(status.to_string());
 }
 
+transport::GrpcTransport::Sharing sharing(bool shares) {
+  using Sharing = transport::GrpcTransport::Sharing;
+  return shares ? Sharing::kMemory : Sharing::kNothing;
+}
+
 // All parameters of one server, exchanged as a worker does it.
 class ExchangeClient {
  public:
-  ExchangeClient(const std::string& address, size_t parameters, const Options& options)
-      : update_(std::make_shared<core::AlignedBuffer>(parameters)), values_(parameters) {
+  ExchangeClient(const std::string& address, size_t parameters, bool shares, const Options& options)
+      : transport_(sharing(shares)),
+        update_(transport_.buffers().make(parameters)),
+        values_(parameters) {
     const auto map = wire::ShardMap::even(parameters, options.shards, 1);
     const auto channel = transport_.connect_parameters(address);
     const wire::CreateRequest request{kJob, map, 0, add_rule_json(), {kMostPushes}};
@@ -63,6 +74,10 @@ class ExchangeClient {
     client_.emplace(world, transport_, world.make_strand("timers"), kJob, map, std::vector{address},
                     client, nullptr);
     check(await_status([&](auto reply) { client_->assign(update_, std::move(reply)); }));
+    // The first call asks for memory, which is shared from then on.
+    while (shares && !channel->shares_memory()) {
+      check(await_status([&](auto reply) { client_->pull(values_.span(), std::move(reply)); }));
+    }
   }
 
   int shards() const { return client_->shard_map().size(); }
@@ -77,9 +92,9 @@ class ExchangeClient {
   }
 
  private:
+  transport::GrpcTransport transport_;
   const std::shared_ptr<core::AlignedBuffer> update_;
   core::AlignedBuffer values_;
-  transport::GrpcTransport transport_;
   int64_t sequence_ = 0;
   std::optional<client::ParameterClient> client_;
 };
@@ -140,9 +155,9 @@ Measured measure(const std::string& socket, size_t parameters, const Options& op
     return socket == "tcp" ? std::string("127.0.0.1:0")
                            : "unix:/tmp/sluice-bench-" + std::to_string(::getpid()) + kind;
   };
-  const Child server({"--serve", address("server"), std::to_string(options.threads)});
+  const Child server({"--serve", address("server"), std::to_string(options.threads), socket});
   const Child echo_server({"--echo", address("echo")});
-  ExchangeClient client(server.first_line(), parameters, options);
+  ExchangeClient client(server.first_line(), parameters, /*shares=*/false, options);
   const auto echo = connect_echo(echo_server.first_line());
   const core::AlignedBuffer buffer(parameters);
   const auto bytes = std::as_bytes(buffer.span());
@@ -186,18 +201,81 @@ nlohmann::ordered_json report(const std::string& socket, size_t parameters,
           {"rounds", options.rounds}};
 }
 
-void serve(const std::string& address, int threads) {
-  server::ParameterServer server(core::real_world());
+// The update of a server in this process, and a copy of what comes of it.
+class UpdateAndCopy {
+ public:
+  explicit UpdateAndCopy(size_t parameters)
+      : map_(wire::ShardMap::even(parameters, 0, 1)), update_(parameters), values_(parameters) {
+    server_.serve_job(kJob);
+    server_.create({kJob, map_, 0, add_rule_json(), {kMostPushes}}, &check);
+    server_.assign({kJob, {0, map_.size()}}, bytes(), &check);
+  }
+
+  void run() {
+    wire::PushHeader header;
+    header.job = kJob;
+    header.shards = {0, map_.size()};
+    header.id = {0, 1, ++sequence_};
+    server_.exchange(header, bytes(), [this](const Result<wire::ExchangeReply>& reply) {
+      check(reply.status());
+      float* to = values_.data();
+      for (const wire::Payload& payload : reply->pull.values) {
+        std::memcpy(to, payload.values.data(), payload.values.size_bytes());
+        to += payload.values.size();
+      }
+    });
+  }
+
+ private:
+  wire::ReceivedPayload bytes() const { return {{std::as_bytes(update_.span())}, {}}; }
+
+  const wire::ShardMap map_;
+  const core::AlignedBuffer update_;
+  core::AlignedBuffer values_;
+  server::ParameterServer server_{core::real_world()};
+  int64_t sequence_ = 0;
+};
+
+nlohmann::ordered_json report_memory(size_t parameters, const Options& options) {
+  const std::string address = "unix:/tmp/sluice-bench-" + std::to_string(::getpid()) + "memory";
+  const Child server({"--serve", address, std::to_string(options.threads), "memory"});
+  ExchangeClient client(server.first_line(), parameters, /*shares=*/true, options);
+  UpdateAndCopy alone(parameters);
+  const size_t bytes = parameters * sizeof(float);
+  const int times = std::max(8, static_cast<int>((size_t{256} << 20) / bytes));
+  Series exchange(server, times, [&] { client.exchange(); });
+  Series least(server, times, [&] { alone.run(); });
+  for (int round = 0; round <= options.rounds; ++round) {
+    exchange.round();
+    least.round();
+  }
+  const Cost cost = exchange.cost(), floor = least.cost();
+  std::printf(
+      "memory %5.1f MB: exchange %6.3f ms, update and copy in one process %6.3f ms: ratio %.2f   "
+      "CPU ms %.3f, %.3f\n",
+      1e-6 * static_cast<double>(bytes), 1e3 * cost.seconds, 1e3 * floor.seconds,
+      cost.seconds / floor.seconds, 1e3 * cost.cpu_seconds, 1e3 * floor.cpu_seconds);
+  return {{"bytes", bytes},
+          {"exchange_ms", 1e3 * cost.seconds},
+          {"update_and_copy_ms", 1e3 * floor.seconds},
+          {"ratio", cost.seconds / floor.seconds},
+          {"exchange_cpu_ms", 1e3 * cost.cpu_seconds},
+          {"update_and_copy_cpu_ms", 1e3 * floor.cpu_seconds},
+          {"rounds", options.rounds}};
+}
+
+void serve(const std::string& address, int threads, bool shares) {
+  transport::GrpcTransport transport(sharing(shares));
+  server::ParameterServer server(core::real_world(), 1, transport.buffers());
   server.serve_job(kJob);
-  transport::GrpcTransport transport;
   const auto listener = transport.listen(address, &server, {.threads = threads});
   check(listener.status());
   report_and_wait((*listener)->address());
 }
 
 int run(const std::vector<std::string>& arguments) {
-  if (arguments.size() == 3 && arguments[0] == "--serve") {
-    serve(arguments[1], std::stoi(arguments[2]));
+  if (arguments.size() == 4 && arguments[0] == "--serve") {
+    serve(arguments[1], std::stoi(arguments[2]), arguments[3] == "memory");
     return 0;
   }
   if (arguments.size() == 2 && arguments[0] == "--echo") {
@@ -219,9 +297,16 @@ int run(const std::vector<std::string>& arguments) {
       cases.push_back(report(socket, parameters, options));
     }
   }
+  nlohmann::ordered_json memory;
+  for (const size_t parameters : {size_t{1'048'853}, size_t{16'000'000}}) {
+    memory.push_back(report_memory(parameters, options));
+  }
   if (!options.json.empty()) {
-    std::ofstream(options.json)
-        << nlohmann::ordered_json{{"benchmark", "exchange"}, {"cases", cases}}.dump(2) << "\n";
+    std::ofstream(options.json) << nlohmann::ordered_json{{"benchmark", "exchange"},
+                                                          {"cases", cases},
+                                                          {"memory", memory}}
+                                       .dump(2)
+                                << "\n";
   }
   return 0;
 }

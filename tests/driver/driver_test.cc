@@ -101,7 +101,7 @@ TEST_F(DriverTest, MembersAreToldHowLargeShardsAre) {
   start();
   const auto spec = wire::parse_training_spec(job_spec);
   ASSERT_TRUE(spec.ok()) << spec.status();
-  EXPECT_EQ(spec->largest_shard, 16);
+  EXPECT_EQ(spec->largest_message, 32) << "both shards of a server";
   EXPECT_EQ(spec->partitions, 3);
 }
 

@@ -25,7 +25,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"data", {"core"}},
     {"wire", {"core", "optim", "loss", "algorithm"}},
     {"client", {"core", "wire"}},
-    {"transport", {"core", "wire"}},
+    {"transport", {"core", "memory", "wire"}},
     {"server", {"core", "algorithm", "wire", "client"}},
     {"worker", {"core", "optim", "loss", "backend", "nn", "algorithm", "data", "wire", "client"}},
     {"driver", {"core", "data", "wire", "client"}},

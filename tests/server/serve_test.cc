@@ -21,12 +21,12 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using Kind = wire::HeartbeatReply::Kind;
 
-std::string spec_with(int64_t largest_shard, int64_t counters = 0) {
+std::string spec_with(int64_t largest_message, int64_t counters = 0) {
   wire::TrainingSpec spec;
   spec.model = "{}";
   spec.heartbeat_interval = 1s;
   spec.driver_timeout = 30s;
-  spec.largest_shard = largest_shard;
+  spec.largest_message = largest_message;
   spec.counters = counters;
   spec.epochs = 1;
   return to_json(spec);

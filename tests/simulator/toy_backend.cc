@@ -42,7 +42,8 @@ class ToyReplica final : public backend::Replica {
   void parameters_changed() override {}
   std::span<const float> gradients() override { return {}; }
 
-  std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() override {
+  std::shared_ptr<core::AlignedBuffer> make_exchange_buffer(
+      std::unique_ptr<core::AlignedBuffer>) override {
     return std::make_shared<core::AlignedBuffer>(parameters_.size());
   }
   void begin_window() override { anchor_ = parameters_; }

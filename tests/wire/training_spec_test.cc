@@ -26,7 +26,7 @@ TEST(TrainingSpecTest, EveryFieldSurvivesTheWay) {
   spec.records = 1234567890123;
   spec.partitions = 12;
   spec.workers = 4;
-  spec.largest_shard = 1 << 20;
+  spec.largest_message = 1 << 20;
   spec.counters = 500;
   spec.dataset = "{}";
   spec.threads = 3;
@@ -78,11 +78,11 @@ TEST(TrainingSpecTest, DeepNestingIsRefusedInOneLine) {
 // A server would take it for a bound that nothing exceeds.
 TEST(TrainingSpecTest, ANegativeSizeIsRefusedInOneLine) {
   TrainingSpec spec;
-  spec.largest_shard = -1;
+  spec.largest_message = -1;
   const auto result = parse_training_spec(to_json(spec));
   EXPECT_EQ(result.status(),
-            invalid_argument("training spec: largest_shard is -1; it counts floats, from 0"));
-  spec.largest_shard = 0;
+            invalid_argument("training spec: largest_message is -1; it counts floats, from 0"));
+  spec.largest_message = 0;
   for (const int64_t counters : {int64_t{-1}, static_cast<int64_t>(kMostCounters) + 1}) {
     spec.counters = counters;
     EXPECT_EQ(parse_training_spec(to_json(spec)).status().code(), StatusCode::kInvalidArgument);

@@ -141,7 +141,9 @@ std::span<const float> CpuReplica::gradients() {
   return parameters_.gradients();
 }
 
-std::shared_ptr<core::AlignedBuffer> CpuReplica::make_exchange_buffer() {
+std::shared_ptr<core::AlignedBuffer> CpuReplica::make_exchange_buffer(
+    std::unique_ptr<core::AlignedBuffer> memory) {
+  if (memory) return memory;
   return std::make_shared<core::AlignedBuffer>(graph_.parameter_size);
 }
 

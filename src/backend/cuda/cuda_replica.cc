@@ -185,7 +185,9 @@ std::span<const float> CudaReplica::gradients() {
   return read_to_mirror(parameters_.gradients(), gradient_mirror_);
 }
 
-std::shared_ptr<core::AlignedBuffer> CudaReplica::make_exchange_buffer() {
+std::shared_ptr<core::AlignedBuffer> CudaReplica::make_exchange_buffer(
+    std::unique_ptr<core::AlignedBuffer> memory) {
+  if (memory) return make_pinned(device_, std::move(memory));
   return make_pinned(device_, parameters_.keras_size());
 }
 

@@ -34,7 +34,8 @@ class CudaReplica final : public Replica {
   void parameters_changed() override;
   std::span<const float> gradients() override;
 
-  std::shared_ptr<core::AlignedBuffer> make_exchange_buffer() override;
+  std::shared_ptr<core::AlignedBuffer> make_exchange_buffer(
+      std::unique_ptr<core::AlignedBuffer> memory) override;
   void begin_window() override;
   void start_update(const UpdateSpec& spec, std::span<float> update) override;
   bool update_ready() override;

@@ -4,11 +4,16 @@ namespace sluice::backend::cuda {
 
 std::shared_ptr<core::AlignedBuffer> make_pinned(const std::shared_ptr<Device>& device,
                                                  size_t size) {
+  return make_pinned(
+      device, std::make_unique<core::AlignedBuffer>(core::AlignedBuffer::of_whole_pages(size)));
+}
+
+std::shared_ptr<core::AlignedBuffer> make_pinned(const std::shared_ptr<Device>& device,
+                                                 std::unique_ptr<core::AlignedBuffer> buffer) {
   device->use();
-  auto buffer = std::make_unique<core::AlignedBuffer>(core::AlignedBuffer::of_whole_pages(size));
-  if (size > 0) {
+  if (buffer->size() > 0) {
     SLUICE_CHECKED(
-        cudaHostRegister(buffer->data(), size * sizeof(float), cudaHostRegisterPortable));
+        cudaHostRegister(buffer->data(), buffer->size() * sizeof(float), cudaHostRegisterPortable));
   }
   const auto release = [device](core::AlignedBuffer* memory) {
     // Whoever held it last may be any thread; at the end of a process CUDA may be gone already.

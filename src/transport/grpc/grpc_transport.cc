@@ -14,6 +14,7 @@
 #include "transport/grpc/listening_socket.h"
 #include "transport/grpc/parameter_channel.h"
 #include "transport/grpc/parameter_methods.h"
+#include "transport/grpc/shared_memory.h"
 
 namespace sluice::transport {
 namespace {
@@ -47,13 +48,18 @@ void start_grpc() {
 
 }  // namespace
 
-GrpcTransport::GrpcTransport() { start_grpc(); }
+GrpcTransport::GrpcTransport(Sharing sharing)
+    : memory_(std::make_shared<SharedMemory>(sharing == Sharing::kMemory)) {
+  start_grpc();
+}
+
+wire::BufferSource GrpcTransport::buffers() { return memory_->buffers(); }
 
 Result<std::unique_ptr<wire::Listener>> GrpcTransport::listen(const std::string& address,
                                                               wire::ParameterService* service,
                                                               const wire::ListenOptions& options) {
   SLUICE_ASSIGN_OR_RETURN(Listening listening,
-                          listen_for(address, parameter_methods(*service), options));
+                          listen_for(address, parameter_methods(*service, memory_), options));
   std::lock_guard lock(mutex_);
   shared_queue_ = listening.queue;
   return std::move(listening.listener);
@@ -73,9 +79,10 @@ std::shared_ptr<wire::ParameterChannel> GrpcTransport::connect_parameters(
     const std::string& address) {
   std::lock_guard lock(mutex_);
   if (!sharing_.expired()) {
-    return connect_parameter_channel(address, std::make_shared<OperationQueue>());
+    return connect_parameter_channel(address, memory_->server(address),
+                                     std::make_shared<OperationQueue>());
   }
-  auto channel = connect_parameter_channel(address, shared_queue());
+  auto channel = connect_parameter_channel(address, memory_->server(address), shared_queue());
   sharing_ = channel;
   return channel;
 }

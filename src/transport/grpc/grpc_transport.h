@@ -1,8 +1,10 @@
 // The transport between processes: gRPC over TCP or Unix sockets.
 //
-// Tensors move as raw slices, never through protobuf objects: one copy at the receiving end. Calls
-// wait, within their timeout, for a server that is not there yet, and find one that came back
-// within two seconds. gRPC's own log lines appear at log level debug.
+// Tensors move as raw slices, never through protobuf objects: one copy at the receiving end.
+// Between processes of one host that can share memory, which they find out by themselves, they do
+// not move at all: messages say where they are (src/memory). Calls wait, within their timeout, for
+// a server that is not there yet, and find one that came back within two seconds. gRPC's own log
+// lines appear at log level debug.
 //
 // Larger messages are refused before they are received: requests to a driver have at most 512 KiB,
 // its answers 256 MiB, requests to a server what its ListenOptions say, and its answers the shard
@@ -29,10 +31,16 @@
 namespace sluice::transport {
 
 class OperationQueue;
+class SharedMemory;
 
 class GrpcTransport final : public wire::Transport {
  public:
-  GrpcTransport();
+  enum class Sharing { kMemory, kNothing };
+  // kNothing: bytes are sent even to processes that could share memory.
+  explicit GrpcTransport(Sharing sharing = Sharing::kMemory);
+
+  // Where other processes of this host can read them in place.
+  wire::BufferSource buffers() override;
 
   // Addresses: "HOST:PORT" (port 0: any free one), "[IPV6]:PORT", "unix:/path". A listener on a
   // Unix socket removes its file at the end. Plaintext: for networks that are trusted.
@@ -51,6 +59,7 @@ class GrpcTransport final : public wire::Transport {
  private:
   std::shared_ptr<OperationQueue> shared_queue();
 
+  const std::shared_ptr<SharedMemory> memory_;
   std::mutex mutex_;
   std::weak_ptr<OperationQueue> shared_queue_;
   std::weak_ptr<wire::ParameterChannel> sharing_;  // the one that uses it

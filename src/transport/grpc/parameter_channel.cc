@@ -19,14 +19,23 @@ constexpr size_t kHeaderBytes = size_t{1} << 20;
 // Answers without values, such as a ledger's, and shards of the default size.
 constexpr size_t kUsualAnswer = wire::kDefaultShardSize * sizeof(float) + kHeaderBytes;
 
+constexpr core::Duration kDoorCall = std::chrono::seconds(10);
+
 // The one copy at this end.
 Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
-                              const std::string& address) {
+                              SharedServer::Call& shared, const std::string& address) {
   SLUICE_RETURN_IF_ERROR(answer.status());
   v1::ValuesHeader header;
   const Result<wire::ReceivedPayload> received = parse(*answer, header, "the answer");
   if (!received.ok()) {
     return data_loss(fmt::format("server at {}: {}", address, received.status().message()));
+  }
+  const PulledVersion pulled{from_proto(header.push()), header.version(), header.clock()};
+  if (header.places_size() > 0) {
+    if (!shared) return data_loss(fmt::format("server at {} sent no values", address));
+    const Status taken = shared.take(header, into);
+    if (!taken.ok()) return Status(taken.code(), "server at " + address + ": " + taken.message());
+    return pulled;
   }
   if (received->bytes() != into.size_bytes()) {
     return data_loss(fmt::format("server at {} sent {} bytes of values, expected {}", address,
@@ -37,25 +46,33 @@ Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
     std::memcpy(to, piece.data(), piece.size());
     to += piece.size();
   }
-  return PulledVersion{from_proto(header.push()), header.version(), header.clock()};
+  return pulled;
 }
 
 class GrpcParameterChannel final : public wire::ParameterChannel {
  public:
-  GrpcParameterChannel(const std::string& address, std::shared_ptr<OperationQueue> queue)
-      : calls_("server", address, kUsualAnswer, std::move(queue)) {}
+  GrpcParameterChannel(const std::string& address, std::shared_ptr<SharedServer> shared,
+                       std::shared_ptr<OperationQueue> queue)
+      : shared_(std::move(shared)), calls_("server", address, kUsualAnswer, std::move(queue)) {}
 
   void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
                 const wire::CallOptions& options,
                 core::Reply<Result<PulledVersion>> reply) override {
-    start("/sluice.v1.Parameters/Exchange", to_buffer(to_proto(header), {&update, 1}), into,
-          options, std::move(reply));
+    v1::PushHeader message = to_proto(header);
+    SharedServer::Call shared = begin(update, message);
+    // What is staged is read when it is committed: its answer does not say that it has been.
+    const bool kept = header.step == wire::PushStep::kStage;
+    const auto payload = shared ? std::span<const wire::Payload>() : std::span(&update, 1);
+    start("/sluice.v1.Parameters/Exchange", to_buffer(message, payload), into, options,
+          std::move(shared), kept, std::move(reply));
   }
 
   void pull(const wire::PullRequest& request, std::span<float> into,
             const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) override {
-    start("/sluice.v1.Parameters/Pull", to_buffer(to_proto(request)), into, options,
-          std::move(reply));
+    v1::PullRequest message = to_proto(request);
+    SharedServer::Call shared = begin({}, message);
+    start("/sluice.v1.Parameters/Pull", to_buffer(message), into, options, std::move(shared),
+          /*kept=*/false, std::move(reply));
   }
 
   void create(const wire::CreateRequest& request, const wire::CallOptions& options,
@@ -94,28 +111,51 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
     calls_.call("/sluice.v1.Parameters/SetGate", to_proto(request), options, std::move(reply));
   }
 
+  bool shares_memory() override { return shared_->shares(); }
   void cut() override { calls_.cut(); }
   const std::string& address() const override { return calls_.address(); }
 
  private:
-  // A call that is answered with values.
+  // A call that is answered with values. `kept`: the server goes on reading what is lent to it.
   void start(const char* method, const ::grpc::ByteBuffer& request, std::span<float> into,
-             const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) {
-    calls_.start(
-        method, request, into.size_bytes() + kHeaderBytes, options,
-        [address = address(), into, reply = std::move(reply)](AsyncCalls::Answer answer) mutable {
-          reply(receive(std::move(answer), into, address));
-        });
+             const wire::CallOptions& options, SharedServer::Call shared, bool kept,
+             core::Reply<Result<PulledVersion>> reply) {
+    calls_.start(method, request, into.size_bytes() + kHeaderBytes, options,
+                 [address = address(), into, kept, shared = std::move(shared),
+                  reply = std::move(reply)](AsyncCalls::Answer answer) mutable {
+                   auto pulled = receive(std::move(answer), into, shared, address);
+                   // Of an error it is not known whether the server itself has answered.
+                   if (pulled.ok() && !kept) shared.answered();
+                   shared.give_up();
+                   reply(std::move(pulled));
+                 });
   }
 
+  // The first call asks whether memory can be shared; until that is known, bytes are sent.
+  template <typename Message>
+  SharedServer::Call begin(const wire::Payload& update, Message& message) {
+    if (shared_->must_ask()) {
+      calls_.call<v1::DoorReply, v1::DoorReply>(
+          "/sluice.v1.Parameters/Door", v1::DoorRequest(), {kDoorCall},
+          [shared = shared_](const Result<v1::DoorReply>& door) { shared->told(door); },
+          [](const v1::DoorReply& door) { return door; });
+    }
+    v1::SharedCall its;
+    SharedServer::Call call = shared_->begin(update, its);
+    if (call) *message.mutable_shared() = its;
+    return call;
+  }
+
+  const std::shared_ptr<SharedServer> shared_;
   ChannelCalls calls_;
 };
 
 }  // namespace
 
 std::shared_ptr<wire::ParameterChannel> connect_parameter_channel(
-    const std::string& address, std::shared_ptr<OperationQueue> queue) {
-  return std::make_shared<GrpcParameterChannel>(address, std::move(queue));
+    const std::string& address, std::shared_ptr<SharedServer> shared,
+    std::shared_ptr<OperationQueue> queue) {
+  return std::make_shared<GrpcParameterChannel>(address, std::move(shared), std::move(queue));
 }
 
 }  // namespace sluice::transport
