@@ -50,8 +50,8 @@ set(SLUICE_APART
   tests/nn/arguments_test.cc
   tests/nn/initializers_test.cc
   tests/nn/shape_layers_test.cc
-  tests/server/shard_machine_test.cc
-  tests/server/shard_store_test.cc
+  tests/server/job_store_test.cc
+  tests/server/push_machine_test.cc
   tests/show/status_view_test.cc
   tests/train/predict_test.cc
   tests/transport/deadline_test.cc

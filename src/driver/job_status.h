@@ -31,7 +31,7 @@ struct JobStatus {
     double training_s = -1;  // since the first lease
     int64_t samples = 0;     // trained and pushed, over all epochs
     int64_t total_samples = 0;
-    int64_t updates = 0;  // of the ledger shard
+    int64_t updates = 0;  // of the ledger server
     int64_t total_updates = 0;
   };
   // For whom the job waits; nobody: an empty `whom`.

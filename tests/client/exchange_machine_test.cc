@@ -15,6 +15,9 @@ using testing::IsEmpty;
 // A machine, the time, and what it has asked for.
 class ExchangeMachineTest : public testing::Test {
  protected:
+  using Kind = ExchangeMachine::Kind;
+  using Step = wire::PushStep;
+
   void make(int shards, int servers = 1) {
     std::vector<std::string> addresses;
     for (int i = 0; i < servers; ++i) addresses.push_back("host:" + std::to_string(i));
@@ -123,9 +126,6 @@ TEST_F(ExchangeMachineTest, CanBeUsedAgainAfterAnyEnd) {
 }
 
 // --- Pushes ---
-
-using Kind = ExchangeMachine::Kind;
-using Step = wire::PushStep;
 
 TEST_F(ExchangeMachineTest, APushOfOneUnitIsOneCall) {
   make(1);

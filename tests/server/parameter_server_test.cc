@@ -67,8 +67,9 @@ class UnemployedServerTest : public ::testing::Test {
     header.step = step;
     header.steps = 1;
     header.metrics = {{0, 10, 0.5, {9}}};
-    const std::vector<float> update(static_cast<size_t>(shards.count) * 16, 1);
-    const wire::ReceivedPayload payload{{std::as_bytes(std::span(update))}, {}};
+    const auto update =
+        std::make_shared<const std::vector<float>>(static_cast<size_t>(shards.count) * 16, 1.0f);
+    const wire::ReceivedPayload payload{{std::as_bytes(std::span(*update))}, update};
     const bool brings = step != wire::PushStep::kCommit;
     const auto reply = await_result<wire::ExchangeReply>([&](auto answer) {
       server().exchange(header, brings ? payload : wire::ReceivedPayload(), std::move(answer));

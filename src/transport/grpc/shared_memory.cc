@@ -40,7 +40,7 @@ std::unique_ptr<core::AlignedBuffer> SharedMemory::make(size_t floats) {
   {
     std::lock_guard lock(mutex_);
     if (!std::exchange(told_, true)) {
-      SLUICE_LOG(warn, "no memory is shared with other processes: {}", segment.status().message());
+      SLUICE_LOG(info, "no memory is shared with other processes: {}", segment.status().message());
     }
   }
   return wire::BufferSource().make(floats);
