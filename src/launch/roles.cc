@@ -50,6 +50,7 @@ client::MemberEnd run_server_role(const RoleOptions& options, std::stop_token st
   serve.advertise = options.advertise;
   serve.preferred_index = options.index;
   serve.threads = options.threads;
+  serve.apply_threads = core::available_cores();
   serve.join_timeout = core::from_seconds(options.join_timeout_s);
   serve.on_listening = [&options](const std::string& address) {
     return write_port_file(options.port_file, address);

@@ -61,11 +61,8 @@ Result<StagedPush*> JobStore::entry_of(const wire::PushHeader& header, Arrival& 
   if (!known) return &staged_.emplace(key, new_entry(header)).first->second;
   StagedPush& push = it->second;
   if (commits && header.superseded) push.header.superseded = header.superseded;
-  if (push.header.id.incarnation == header.id.incarnation) return &push;
-  if (push.applying) {
-    return unavailable(fmt::format("push {} of partition {} is being applied under another lease",
-                                   key.second, key.first));
-  }
+  // Whatever is being applied will have been when somebody else asks for it.
+  if (push.header.id.incarnation == header.id.incarnation || push.applying) return &push;
   // The lease has been given to somebody else. Either all of the push is here and the driver has
   // found that it is to be applied, or it is trained again.
   if (commits && push.complete()) {

@@ -140,5 +140,45 @@ TEST(ShardMapTest, PartsThatAreNotEqualAreFoundOut) {
   EXPECT_FALSE(ShardMap::even(160, 5, 1).validate_parts(0).ok());
 }
 
+TEST(ShardMapTest, AMessageHasOneShardOrAllThatFollowOneAnotherOnAServer) {
+  const ShardMap map = ShardMap::even(16 * 6, 6, 2);
+  const auto first = [](const ShardMap::Message& message) { return message.shards.first; };
+  const auto apart = map.messages(map.whole(), {0, 0});
+  ASSERT_EQ(apart.size(), 6u);
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_EQ(first(apart[static_cast<size_t>(i)]), i);
+    EXPECT_EQ(apart[static_cast<size_t>(i)].shards.count, 1);
+    EXPECT_EQ(apart[static_cast<size_t>(i)].server, i / 3);
+  }
+  const auto mixed = map.messages(map.whole(), {1, 0});
+  ASSERT_EQ(mixed.size(), 4u);
+  EXPECT_EQ(mixed[0].shards, (ShardRange{0, 3}));
+  EXPECT_EQ(mixed[1].shards, (ShardRange{3, 1}));
+  const auto part = map.messages(map.part(1, 3), {1, 1});  // shards 2 and 3
+  ASSERT_EQ(part.size(), 2u);
+  EXPECT_EQ(part[0].shards, (ShardRange{2, 1}));
+  EXPECT_EQ(part[1].shards, (ShardRange{3, 1}));
+  EXPECT_EQ(map.floats_of({1, 3}), 48u);
+  EXPECT_EQ(map.floats_on(1), 48u);
+  EXPECT_EQ(map.largest_message(), 48u);
+}
+
+TEST(ShardMapTest, ShardsOfOneMessageComeToNoMoreThanIsAllowed) {
+  const ShardMap map = ShardMap::even(kMostTogether * 3 + 16, 0, 1);
+  size_t floats = 0;
+  int next = 0;
+  for (const auto& [server, shards] : map.messages(map.whole(), {1})) {
+    EXPECT_EQ(shards.first, next);
+    next = shards.end();
+    EXPECT_LE(map.floats_of(shards), kMostTogether);
+    floats += map.floats_of(shards);
+  }
+  EXPECT_EQ(floats, map.parameters());
+  EXPECT_LE(map.largest_message(), kMostTogether);
+  // One that is larger goes by itself.
+  const ShardMap large({{0, 0, kMostTogether + 16, 0}, {1, kMostTogether + 16, 16, 0}});
+  EXPECT_EQ(large.messages(large.whole(), {1}).size(), 2u);
+}
+
 }  // namespace
 }  // namespace sluice::wire
