@@ -181,6 +181,15 @@ std::string exchange_section(const Settings& settings) {
                    r["shards"].get<int>(), exchange, same, r["echo_whole_gb_per_s"].get<double>(),
                    exchange / same, r["ratio"].get<double>());
   }
+  text +=
+      "\nBetween processes that share memory, against what cannot be left out: the server's update "
+      "and one copy\nof the values, in one process.\n\n"
+      "| bytes | exchange ms | update and copy ms | ratio |\n|---|---|---|---|\n";
+  for (const Json& r : json["memory"]) {
+    text += format("| %.1f MB | %.3f | %.3f | **%.2f** |\n", r["bytes"].get<double>() * 1e-6,
+                   r["exchange_ms"].get<double>(), r["update_and_copy_ms"].get<double>(),
+                   r["ratio"].get<double>());
+  }
   return text;
 }
 
