@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -9,6 +10,8 @@
 
 namespace sluice::transport {
 namespace {
+
+constexpr size_t kPage = 4096;
 
 memory::Place from_proto(const v1::Place& place) {
   return {place.segment(), place.offset(), place.bytes()};
@@ -31,19 +34,30 @@ wire::BufferSource SharedMemory::buffers() {
 }
 
 std::unique_ptr<core::AlignedBuffer> SharedMemory::make(size_t floats) {
-  const auto segment = segments_->make(floats * sizeof(float));
-  if (segment.ok()) {
-    auto* data = reinterpret_cast<float*>((*segment)->bytes().data());
-    return std::make_unique<core::AlignedBuffer>(
-        core::AlignedBuffer::over({data, floats}, *segment));
-  }
-  {
-    std::lock_guard lock(mutex_);
-    if (!std::exchange(told_, true)) {
-      SLUICE_LOG(info, "no memory is shared with other processes: {}", segment.status().message());
-    }
+  std::lock_guard lock(mutex_);
+  Result<core::AlignedBuffer> buffer = cut(floats);
+  if (buffer.ok()) return std::make_unique<core::AlignedBuffer>(*std::move(buffer));
+  if (!std::exchange(told_, true)) {
+    SLUICE_LOG(info, "no memory is shared with other processes: {}", buffer.status().message());
   }
   return wire::BufferSource().make(floats);
+}
+
+// A segment takes a descriptor for as long as one of its buffers lives, and a large model has
+// hundreds of buffers. So the next segment has room for a quarter of what there is already, and
+// there are few of them. With the lock.
+Result<core::AlignedBuffer> SharedMemory::cut(size_t floats) {
+  const size_t bytes = (floats * sizeof(float) + kPage - 1) / kPage * kPage;
+  if (open_ == nullptr || open_->bytes().size() - used_ < bytes) {
+    SLUICE_ASSIGN_OR_RETURN(auto segment,
+                            segments_->make(std::max({bytes, made_ / 4 / kPage * kPage, kPage})));
+    made_ += segment->bytes().size();
+    open_ = std::move(segment);
+    used_ = 0;
+  }
+  auto* data = reinterpret_cast<float*>(open_->bytes().data() + used_);
+  used_ += bytes;
+  return core::AlignedBuffer::over({data, floats}, open_);
 }
 
 void SharedMemory::reclaim() {

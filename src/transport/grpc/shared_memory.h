@@ -35,6 +35,7 @@ class SharedMemory : public std::enable_shared_from_this<SharedMemory> {
 
  private:
   std::unique_ptr<core::AlignedBuffer> make(size_t floats);
+  Result<core::AlignedBuffer> cut(size_t floats);
   void reclaim();
 
   const bool shares_;
@@ -43,7 +44,10 @@ class SharedMemory : public std::enable_shared_from_this<SharedMemory> {
   std::mutex mutex_;
   std::optional<Result<std::shared_ptr<memory::Door>>> door_;
   std::map<std::string, std::shared_ptr<SharedServer>> servers_;
-  bool told_ = false;  // that segments cannot be had
+  std::shared_ptr<memory::Segment> open_;  // what is left of it is for the next buffers
+  size_t used_ = 0;                        // bytes of it
+  size_t made_ = 0;                        // bytes of all segments
+  bool told_ = false;                      // that segments cannot be had
 };
 
 // --- A server's side: a caller who shares memory, for the time of one call ---

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -125,6 +126,23 @@ TEST_F(SharedMemoryTest, WhereOneSideSharesNothingBytesAreSent) {
       ASSERT_THAT(into_, Each(static_cast<float>(1 + sequence)));
     }
     EXPECT_FALSE(channel_->shares_memory());
+  }
+}
+
+// A segment is a file that the process has open.
+TEST_F(SharedMemoryTest, ManyBuffersAreInFewSegments) {
+  const auto open_files = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+  };
+  const auto before = open_files();
+  std::vector<std::unique_ptr<core::AlignedBuffer>> buffers;
+  for (int i = 0; i < 1000; ++i) {
+    buffers.push_back(workers_->buffers().make(1000 + static_cast<size_t>(i) % 7));
+    std::fill_n(buffers.back()->data(), buffers.back()->size(), static_cast<float>(i));
+  }
+  EXPECT_LT(open_files() - before, 60);
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    ASSERT_THAT(buffers[i]->span(), Each(static_cast<float>(i))) << "none is over another";
   }
 }
 
