@@ -206,11 +206,10 @@ void JobStore::serve(Push& call) {
     std::lock_guard lock(mutex_);
     const auto it = staged_.find(call.key);
     // It may have been fenced off, or another may be in its place, since the turn was asked for.
-    if (it == staged_.end() || it->second.applying || it->second.waiting.empty() ||
-        !it->second.complete()) {
-      return;
-    }
+    if (it == staged_.end() || it->second.applying) return;
     push = &it->second;
+    push->queued = false;
+    if (push->waiting.empty() || !push->complete()) return;
     push->applying = true;  // and it stays where it is
   }
   PushAnswer outcome;
@@ -219,7 +218,7 @@ void JobStore::serve(Push& call) {
   PushAnswers refused;
   {
     std::lock_guard lock(mutex_);
-    push->applying = push->queued = false;
+    push->applying = false;
     if (status.ok()) {
       for (PushAnswer& answer : push->waiting) {
         answer.since = outcome.since;

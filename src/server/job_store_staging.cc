@@ -37,7 +37,7 @@ Status JobStore::arrive(const wire::PushHeader& header, wire::ReceivedPayload& u
   PushAnswers answer;
   if (header.step != wire::PushStep::kStage) answer = answer_to(header, place);
   if (!answer.empty()) answer.front().duplicate = repeated && !push->waiting.empty();
-  if (push->complete() && !push->queued) {
+  if (push->complete() && !push->queued && !push->applying) {
     Call call = Push{{header.id.partition, header.id.sequence}};
     if (turns_.arrive(call, beside(call))) arrival.turn = std::move(call);
     push->queued = true;

@@ -44,7 +44,7 @@ struct StagedPush {
   std::vector<Piece> pieces;  // by place
   // Those who have asked for the push to be applied.
   PushAnswers waiting{};
-  bool queued = false;    // it has its turn, or will have it
+  bool queued = false;    // it will have its turn
   bool applying = false;  // it has its turn: its pieces are being read
 };
 

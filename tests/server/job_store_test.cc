@@ -421,6 +421,35 @@ TEST_F(HeldCallsTest, APushBehindAFenceIsFencedOff) {
   EXPECT_EQ(ledger().version, 1);
 }
 
+// Its worker had committed, too late, what another server has applied: the driver does it.
+TEST_F(HeldCallsTest, WhatWasCommittedBehindAFenceIsCommittedByWhoeverTakesOver) {
+  const wire::CreateRequest one_of_two{
+      1, wire::ShardMap({{0, 0, kSize, 0}, {1, kSize, 16, 1}}), 0, "", {50, 50}};
+  JobStore store(one_of_two, rules_, pool_, world_, crew_);
+  store.assign({0, 1}, whole(ones_), [](const Status& status) { EXPECT_TRUE(status.ok()); });
+  const auto send = [&](wire::PushStep step, wire::PushIdentity id, const std::string& name) {
+    wire::PushHeader header = push_of(id.partition, id.incarnation, id.sequence);
+    header.step = step;
+    if (step == wire::PushStep::kCommit && id.incarnation > 1) header.shards = {0, 0};
+    const bool commits = step == wire::PushStep::kCommit;
+    store.exchange(header, commits ? wire::ReceivedPayload() : whole(ones_),
+                   noting<wire::ExchangeReply>(name));
+  };
+  send(wire::PushStep::kStage, {1, 1, 1}, "staged");
+  gate_.close();
+  thread_ = std::thread([&] { send(wire::PushStep::kApply, {0, 1, 1}, "running"); });
+  gate_.wait_for_somebody();
+  Awaited<Result<wire::FenceReply>> fenced;
+  store.fence({0, 1, 2, 1, 50}, fenced.reply());
+  send(wire::PushStep::kCommit, {1, 1, 1}, "late");
+  let_it_go_on();
+  EXPECT_TRUE(fenced.get()->staged);
+  send(wire::PushStep::kCommit, {1, 2, 1}, "the driver's");
+  EXPECT_EQ(answers_,
+            (std::vector<std::string>{"staged", "running", "late: ABORTED", "the driver's"}));
+  EXPECT_EQ(store.ledger(false).version, 2);
+}
+
 TEST_F(HeldCallsTest, AnAssignmentIsDecidedAfterThePush) {
   start_a_push();
   Awaited<Status> assigned;
