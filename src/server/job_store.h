@@ -141,10 +141,12 @@ class JobStore {
   // --- At a turn, without the lock ---
   Status assign_now(wire::ShardRange range, const wire::ReceivedPayload& values);
   Status push_now(StagedPush& push, PushAnswer& outcome);
-  Status step_shards(const StagedPush& push, std::vector<ShardValues::Step>& steps);
-  Status step_in_place(const StagedPush& push, const std::vector<ShardValues::Step>& steps);
+  // Of the shards at these places.
+  void step_shards(const StagedPush& push, const std::vector<size_t>& places,
+                   std::vector<ShardValues::Step>& steps);
+  // Calls work() with each of them, on the cores that have time.
   template <typename Work>
-  void spread(const std::vector<size_t>& places, size_t floats, Work work);
+  void spread(const std::vector<size_t>& places, Work work);
   Status end_round(bool flush);
 
   // --- Answers ---

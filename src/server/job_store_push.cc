@@ -69,57 +69,42 @@ Status JobStore::push_now(StagedPush& push, PushAnswer& outcome) {
       shards_[i].given()[push.header.worker] = {push.header.id, steps[i].old};
     }
   }
+  std::vector<size_t> places;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    if (push.pieces[i].needed) places.push_back(i);
+  }
   const core::TimePoint start = world_.now();
   if (steps_in_place()) {
     std::ranges::fill(published, char{1});
-    SLUICE_RETURN_IF_ERROR(step_in_place(push, steps));
+    spread(places,
+           [&](size_t i) { shards_[i].apply_in_place(steps[i].context, push.pieces[i].update); });
   } else {
-    SLUICE_RETURN_IF_ERROR(step_shards(push, steps));
-    for (size_t i = 0; i < steps.size(); ++i) published[i] = steps[i].publishes ? 1 : 0;
+    step_shards(push, places, steps);
+    for (const size_t i : places) published[i] = steps[i].publishes ? 1 : 0;
   }
   const core::TimePoint end = world_.now();
   // Old values are let go with `steps`, after the lock.
   std::lock_guard lock(mutex_);
   machine_->applied(push.header, staleness, closes, published, end);
-  for (size_t i = 0; i < shards_.size() && !steps_in_place(); ++i) {
-    if (push.pieces[i].needed) shards_[i].publish(steps[i], machine_->values_version(i));
+  if (!steps_in_place()) {
+    for (const size_t i : places) shards_[i].publish(steps[i], machine_->values_version(i));
   }
   update_seconds_ += core::to_seconds(end - start);
   return ok_status();
 }
 
 // Everything that can fail for want of memory comes before the first rule is told.
-Status JobStore::step_shards(const StagedPush& push, std::vector<ShardValues::Step>& steps) {
-  std::vector<size_t> places;
-  size_t floats = 0;
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    if (!push.pieces[i].needed) continue;
-    places.push_back(i);
-    floats += shards_[i].shard().size;
-    shards_[i].prepare(steps[i]);
-  }
+void JobStore::step_shards(const StagedPush& push, const std::vector<size_t>& places,
+                           std::vector<ShardValues::Step>& steps) {
+  for (const size_t i : places) shards_[i].prepare(steps[i]);
   for (const size_t i : places) shards_[i].begin(steps[i], push.header.id);
-  spread(places, floats, [&](size_t i) { shards_[i].apply(steps[i], push.pieces[i].update); });
-  return ok_status();
+  spread(places, [&](size_t i) { shards_[i].apply(steps[i], push.pieces[i].update); });
 }
 
-Status JobStore::step_in_place(const StagedPush& push,
-                               const std::vector<ShardValues::Step>& steps) {
-  std::vector<size_t> places;
-  size_t floats = 0;
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    if (!push.pieces[i].needed) continue;
-    places.push_back(i);
-    floats += shards_[i].shard().size;
-  }
-  spread(places, floats,
-         [&](size_t i) { shards_[i].apply_in_place(steps[i].context, push.pieces[i].update); });
-  return ok_status();
-}
-
-// Over the cores that have time.
 template <typename Work>
-void JobStore::spread(const std::vector<size_t>& places, size_t floats, Work work) {
+void JobStore::spread(const std::vector<size_t>& places, Work work) {
+  size_t floats = 0;
+  for (const size_t i : places) floats += shards_[i].shard().size;
   if (floats < kWorthHelp) {
     for (const size_t i : places) work(i);
   } else {

@@ -24,10 +24,10 @@
 
 #include "core/descriptor.h"
 #include "memory/door.h"
-#include "memory/segment_pool.h"
 #include "memory/visit.h"
 #include "tests/bench/exchange_child.h"
 #include "tests/bench/measure.h"
+#include "tests/memory/segment_pool.h"
 
 namespace sluice::bench {
 namespace {

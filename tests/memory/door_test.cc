@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "memory/segment_pool.h"
+#include "tests/memory/segment_pool.h"
 #include "tests/memory/shared.h"
 
 namespace sluice::memory {

@@ -6,7 +6,7 @@
 #include <random>
 #include <string>
 
-#include "memory/segment_pool.h"
+#include "tests/memory/segment_pool.h"
 #include "tests/memory/shared.h"
 #include "tests/memory/worker_process.h"
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "memory/segment_pool.h"
+#include "tests/memory/segment_pool.h"
 #include "tests/memory/shared.h"
 
 namespace sluice::memory {

@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "memory/segment_pool.h"
+#include "tests/memory/segment_pool.h"
 #include "tests/memory/shared.h"
 #include "tests/memory/worker_process.h"
 

@@ -59,5 +59,22 @@ TEST(BufferPoolTest, BuffersMayComeBackFromOtherThreads) {
   EXPECT_LE(pool.idle(), 4u);
 }
 
+// Others may have done with a buffer that was lent to them.
+TEST(BufferPoolTest, ReclaimsBeforeItMakesAnother) {
+  std::shared_ptr<core::AlignedBuffer> lent;
+  int made = 0;
+  wire::BufferSource source;
+  source.make = [&](size_t floats) {
+    ++made;
+    return std::make_unique<core::AlignedBuffer>(floats);
+  };
+  source.reclaim = [&] { lent.reset(); };
+  BufferPool pool(10, 4, source);
+  lent = pool.take();
+  const float* const data = lent->data();
+  EXPECT_EQ(pool.take()->data(), data);
+  EXPECT_EQ(made, 1);
+}
+
 }  // namespace
 }  // namespace sluice::server

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <string>
 
-#include "memory/segment_pool.h"
+#include "tests/memory/segment_pool.h"
 #include "tests/memory/shared.h"
 #include "tests/memory/worker_process.h"
 

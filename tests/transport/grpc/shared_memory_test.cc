@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -129,6 +131,24 @@ TEST_F(SharedMemoryTest, WhereOneSideSharesNothingBytesAreSent) {
   }
 }
 
+// As under `ulimit -f`: a segment is a file to the kernel.
+TEST_F(SharedMemoryTest, WhereNoSegmentCanBeHadMemoryIsOrdinary) {
+  wait_until_shared();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit none{4096, before.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+  update_ = workers_->buffers().make(size_t{1} << 22);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)std::signal(SIGXFSZ, handler);
+  fill(2);
+  wire::PushHeader header = header_of(kJob, {0, 2}, {0, 1, 1});
+  const auto reply = exchange(*channel_, header, {update_, update_->span().first(kFloats)}, into_);
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_THAT(into_, Each(3.0f));
+}
+
 // A segment is a file that the process has open.
 TEST_F(SharedMemoryTest, ManyBuffersAreInFewSegments) {
   const auto open_files = [] {
@@ -172,7 +192,28 @@ class LyingCallerTest : public SharedMemoryTest {
     return stub_->Exchange(&context, request, &reply);
   }
 
+  // As a worker that is known, with a segment of its own.
+  void come_in() {
+    v1::DoorReply door;
+    ::grpc::ClientContext context;
+    ASSERT_TRUE(stub_->Door(&context, {}, &door).ok());
+    auto visit =
+        memory::Visit::knock({door.machine(), door.name(), {door.key(), door.key_2()}}, own_, {});
+    ASSERT_TRUE(visit.ok()) << visit.status();
+    visit_ = *std::move(visit);
+    while (!visit_->status().ok()) std::this_thread::yield();
+    segment_ = *own_->make(kFloats * sizeof(float));
+  }
+  std::optional<memory::Visit::Call> begin() {
+    return visit_->begin({reinterpret_cast<const float*>(segment_->bytes().data()), kFloats},
+                         segment_);
+  }
+
   std::unique_ptr<v1::Parameters::Stub> stub_;
+  const std::shared_ptr<memory::Segments> own_ = std::make_shared<memory::Segments>();
+  std::shared_ptr<memory::Segment> segment_;
+  std::unique_ptr<memory::Visit> visit_;
+
   void SetUp() override {
     SharedMemoryTest::SetUp();
     stub_ = v1::Parameters::NewStub(
@@ -193,33 +234,23 @@ TEST_F(LyingCallerTest, TokensOfNobodyAreRefused) {
 
 // A worker that is known, and its segments, wrong by every number.
 TEST_F(LyingCallerTest, PlacesThatAreNotThereAreRefused) {
-  v1::DoorReply door;
-  ::grpc::ClientContext context;
-  ASSERT_TRUE(stub_->Door(&context, {}, &door).ok());
-  const auto own = std::make_shared<memory::Segments>();
-  auto visit =
-      memory::Visit::knock({door.machine(), door.name(), {door.key(), door.key_2()}}, own, {});
-  ASSERT_TRUE(visit.ok()) << visit.status();
-  while (!(*visit)->status().ok()) std::this_thread::yield();
-  const auto segment = *own->make(kFloats * sizeof(float));
-  const std::span<const float> floats(reinterpret_cast<const float*>(segment->bytes().data()),
-                                      kFloats);
+  come_in();
   constexpr uint64_t kBytes = kFloats * sizeof(float);
   for (const auto& [number, offset, bytes] :
        {std::tuple(0, uint64_t{4096}, kBytes), std::tuple(0, UINT64_MAX, kBytes),
         std::tuple(0, uint64_t{0}, UINT64_MAX), std::tuple(0, uint64_t{2}, kBytes),
         std::tuple(99, uint64_t{0}, kBytes), std::tuple(0, uint64_t{0}, uint64_t{16})}) {
-    const auto call = (*visit)->begin(floats, segment);
+    const auto call = begin();
     ASSERT_TRUE(call.has_value());
     v1::SharedCall shared;
-    shared.set_token((*visit)->token());
+    shared.set_token(visit_->token());
     shared.set_call(call->number);
     shared.mutable_payload()->set_segment(call->update.segment + static_cast<uint64_t>(number));
     shared.mutable_payload()->set_offset(call->update.offset + offset);
     shared.mutable_payload()->set_bytes(bytes);
     EXPECT_EQ(say(shared).error_code(), ::grpc::StatusCode::INVALID_ARGUMENT)
         << number << " " << offset << " " << bytes;
-    (*visit)->given_up(call->number);
+    visit_->given_up(call->number);
   }
   ASSERT_TRUE(pull(*channel_, kJob, {0, 2}, into_).ok());
   EXPECT_THAT(into_, Each(1.0f)) << "nothing was applied";
@@ -227,22 +258,12 @@ TEST_F(LyingCallerTest, PlacesThatAreNotThereAreRefused) {
 
 // Calls that were ended, or have not begun: what their number says of memory is not believed.
 TEST_F(LyingCallerTest, NumbersOfCallsThatAreOverAreRefused) {
-  v1::DoorReply door;
-  ::grpc::ClientContext context;
-  ASSERT_TRUE(stub_->Door(&context, {}, &door).ok());
-  const auto own = std::make_shared<memory::Segments>();
-  auto visit =
-      memory::Visit::knock({door.machine(), door.name(), {door.key(), door.key_2()}}, own, {});
-  ASSERT_TRUE(visit.ok()) << visit.status();
-  while (!(*visit)->status().ok()) std::this_thread::yield();
-  const auto segment = *own->make(kFloats * sizeof(float));
-  const std::span<const float> floats(reinterpret_cast<const float*>(segment->bytes().data()),
-                                      kFloats);
-  const auto call = (*visit)->begin(floats, segment);
+  come_in();
+  const auto call = begin();
   ASSERT_TRUE(call.has_value());
-  (*visit)->given_up(call->number);
+  visit_->given_up(call->number);
   v1::SharedCall shared;
-  shared.set_token((*visit)->token());
+  shared.set_token(visit_->token());
   shared.set_call(call->number);
   shared.mutable_payload()->set_segment(call->update.segment);
   shared.mutable_payload()->set_bytes(kFloats * sizeof(float));
