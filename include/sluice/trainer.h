@@ -73,6 +73,10 @@ struct TrainerOptions {
   int parallelism_factor = 1;  // partitions per worker
   int servers = 1;             // parameter servers
   int shards = 0;              // pieces of the parameters; 0: as few as keep each within 4 MiB
+  // How updates, and what comes back for them, are made smaller on their way over a network, none
+  // of which is between processes that share memory: "fp16", "bf16", "int8", "1bit", "topk:0.01".
+  // What that leaves out is kept and sent later, the last of it with a worker's last push.
+  std::string compress_push = "none", compress_pull = "none";
   int threads_per_worker = 0;  // 0: the cores, shared evenly; at most 256
   int verbose = 1;  // 0 silent, 1 progress bar on a terminal, 2 a line for everything; on stderr
   std::string device = "auto";        // a GPU where there is one; "cpu", "cuda", "cuda:1"

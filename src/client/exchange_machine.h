@@ -41,6 +41,8 @@ struct ExchangeOptions {
   Backoff backoff{std::chrono::milliseconds(50), std::chrono::seconds(2)};
   int calls_per_server = 3;  // at once: one is sent, one applied, one answered
   bool decided_pushes = false;  // ExchangeMachine::Kind::kDecidedPush
+  // Of the values of whoever trains, as differences, where they go over a network.
+  compression::Compression pull{};
 };
 
 class ExchangeMachine {

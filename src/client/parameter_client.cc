@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "client/push_encoder.h"
 #include "core/check.h"
 
 namespace sluice::client {
@@ -32,8 +33,11 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         timers_(std::move(timers)),
         job_(job),
         waiting_for_(std::move(waiting_for)),
+        pull_(options.pull),
         push_kind_(options.decided_pushes ? ExchangeMachine::Kind::kDecidedPush
                                           : ExchangeMachine::Kind::kPush),
+        encoder_(shard_map_),
+        held_(static_cast<size_t>(shard_map.size())),
         machine_(servers, options, world.unique_number()) {
     for (const std::string& address : servers) {
       channels_.push_back(transport.connect_parameters(address));
@@ -53,11 +57,18 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       part_ = part;
       update_ = std::move(update);
       into_ = into;
+      if (held_in_ != into.data() || held_part_.offset != part.offset) forget_held();
+      held_in_ = into.data();
+      held_part_ = part;
       base_versions_.assign(base_versions.begin(), base_versions.end());
       superseded_.reset();
+      dropped_ = false;
       done_ = std::move(done);
       const bool pushes = kind == Kind::kExchange;
-      return machine_.start(pushes ? push_kind_ : ExchangeMachine::Kind::kOnce, units(pushes), now);
+      std::vector<ExchangeMachine::Unit> its = units(pushes);
+      if (pushes) encoder_.begin(its.size());
+      return machine_.start(pushes ? push_kind_ : ExchangeMachine::Kind::kOnce, std::move(its),
+                            now);
     });
   }
 
@@ -144,6 +155,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     const auto [server, shards] = call.unit;
     wire::ParameterChannel& channel = *channels_[static_cast<size_t>(server)];
     const wire::CallOptions options{call.timeout};
+    const bool by_memory = channel.shares_memory();
     if (kind_ == Kind::kAssign) {
       return channel.assign({job_, shards}, update_of(shards), options,
                             [self = shared_from_this(), index = call.index](const Status& status) {
@@ -157,21 +169,43 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         [self = shared_from_this(), index = call.index](const Result<PulledVersion>& result) {
           self->answered(index, result.status(), result.ok() ? *result : PulledVersion());
         });
+    const auto wanted = gets_values ? wanted_of(shards, by_memory) : std::nullopt;
     if (kind_ != Kind::kExchange) {
-      const wire::PullRequest request{job_, shards, kind_ == Kind::kPullAverages, header_.worker};
+      const wire::PullRequest request{job_, shards, kind_ == Kind::kPullAverages, header_.worker,
+                                      wanted};
       return channel.pull(request, into, options, std::move(reply));
     }
     wire::PushHeader header = header_;
     header.shards = shards;
     header.step = call.step;
+    header.wanted = wanted;
     if (call.step == wire::PushStep::kCommit) {
+      header.encoding = {};
       header.superseded = superseded();
       return channel.exchange(header, {}, into, options, std::move(reply));
     }
     header.base_version = base_version(shards);
     if (call.index == ledger_unit_) header.metrics = metrics_;
-    channel.exchange(header, update_of(shards), into, options, std::move(reply));
+    const bool encodes = shards.count == 1 && !by_memory;
+    const PushEncoder::Code& update =
+        encoder_.encode(call.index, encodes ? header_.encoding : compression::Compression(), shards,
+                        update_of(shards));
+    header.encoding = update.encoding;
+    channel.exchange(header, update.bytes, into, options, std::move(reply));
   }
+
+  // What a worker holds is known as long as every answer is told how it is to be; then its name is
+  // the last answer's.
+  std::optional<wire::Wanted> wanted_of(wire::ShardRange shards, bool by_memory) {
+    std::lock_guard lock(mutex_);
+    const bool trains = kind_ == Kind::kExchange || (kind_ == Kind::kPull && header_.worker >= 0);
+    if (trains && pull_ != compression::Compression() && shards.count == 1 && !by_memory) {
+      return wire::Wanted{pull_, header_.member, held_[static_cast<size_t>(shards.first)]};
+    }
+    for (int i = shards.first; i < shards.end(); ++i) held_[static_cast<size_t>(i)] = 0;
+    return std::nullopt;
+  }
+  void forget_held() { std::ranges::fill(held_, 0); }
 
   std::optional<bool> superseded() {
     std::lock_guard lock(mutex_);
@@ -201,7 +235,9 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       if (status.ok() && machine_.step(index) != wire::PushStep::kStage) {
         for (int shard = shards.first; shard < shards.end(); ++shard) {
           versions_[static_cast<size_t>(shard)] = pulled.version;
+          held_[static_cast<size_t>(shard)] = pulled.held;
         }
+        dropped_ = dropped_ || pulled.push.superseded;
         const bool decides = kind_ == Kind::kExchange && shards.count == 0 &&
                              push_kind_ == ExchangeMachine::Kind::kDecidedPush;
         if (decides && server == wire::ShardMap::kLedgerServer) {
@@ -216,6 +252,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   // The last touch of the caller's buffers was before this.
   void finish(Status status) {
     update_ = nullptr;
+    if (kind_ == Kind::kExchange) encoder_.end(status.ok() && !dropped_);
     core::Reply<Status> done = std::move(done_);
     done(std::move(status));  // may start the next exchange
   }
@@ -248,13 +285,20 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   int ledger_unit_ = 0;                      // whose message has them
   wire::ShardMap::Part part_;
   std::optional<bool> superseded_;  // what the ledger server decided; guarded by mutex_
+  bool dropped_ = false;            // the push is superseded; guarded by mutex_
   std::shared_ptr<const core::AlignedBuffer> update_;  // or what is assigned
   std::span<float> into_;
   std::vector<int64_t> base_versions_;  // by shard
   core::Reply<Status> done_;
   std::function<void(const std::string&)> waiting_for_;
 
+  const compression::Compression pull_;
   const ExchangeMachine::Kind push_kind_;
+  PushEncoder encoder_;
+  // The names of what the worker holds, by shard, in this buffer and part; guarded by mutex_.
+  std::vector<uint64_t> held_;
+  const float* held_in_ = nullptr;
+  wire::ShardMap::Part held_part_{};
 
   std::mutex mutex_;
   std::condition_variable ended_;
@@ -278,13 +322,14 @@ ParameterClient::~ParameterClient() { exchanges_->close(); }
 const wire::ShardMap& ParameterClient::shard_map() const { return exchanges_->shard_map_; }
 
 void ParameterClient::pull(std::span<float> into, core::Reply<Status> done) {
-  pull_for(-1, shard_map().whole(), into, std::move(done));
+  pull_for(-1, 0, shard_map().whole(), into, std::move(done));
 }
 
-void ParameterClient::pull_for(int worker, const wire::ShardMap::Part& part, std::span<float> into,
-                               core::Reply<Status> done) {
+void ParameterClient::pull_for(int worker, int64_t member, const wire::ShardMap::Part& part,
+                               std::span<float> into, core::Reply<Status> done) {
   wire::PushHeader header;
   header.worker = worker;
+  header.member = member;
   exchanges_->start(Kind::kPull, header, part, nullptr, into, {}, std::move(done));
 }
 

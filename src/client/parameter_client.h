@@ -38,16 +38,18 @@ class ParameterClient {
   // long; or what a server said. `into` belongs to the client until then.
   void pull(std::span<float> into, core::Reply<Status> done);
   // Likewise, for a worker that begins a window with them; of `part` alone, which `into` is as
-  // large as.
-  void pull_for(int worker, const wire::ShardMap::Part& part, std::span<float> into,
+  // large as. What a worker pulls, and what an exchange brings it, may be sent as differences
+  // (ExchangeOptions::pull): nobody else writes to `into` between two calls that have the same one.
+  void pull_for(int worker, int64_t member, const wire::ShardMap::Part& part, std::span<float> into,
                 core::Reply<Status> done);
   // Likewise the averages of all parameters, of a job that keeps them (use_ema).
   void pull_averages(std::span<float> into, core::Reply<Status> done);
-  // Pushes `update` and pulls the result into `into`. `header` needs neither job nor shards, step
-  // nor base version. `base_versions`, by shard: of the parameters that the update was computed
-  // from; empty: versions(). Both buffers are of `part`: servers without a shard of it are told of
-  // the push. Answers as pull(), and ABORTED: fenced off, the lease is gone. Both buffers belong to
-  // the client until then; the update, until the transport lets go of it.
+  // Pushes `update`, encoded as the header says where it goes over a network, and pulls the result
+  // into `into`. `header` needs neither job nor shards, step nor base version. `base_versions`, by
+  // shard: of the parameters that the update was computed from; empty: versions(). Both buffers are
+  // of `part`: servers without a shard of it are told of the push. Answers as pull(), and ABORTED:
+  // fenced off, the lease is gone. Both buffers belong to the client until then; the update, until
+  // the transport lets go of it.
   void exchange(const wire::PushHeader& header, const wire::ShardMap::Part& part,
                 std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into,
                 std::span<const int64_t> base_versions, core::Reply<Status> done);

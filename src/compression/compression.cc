@@ -70,6 +70,12 @@ Result<Compression> Compression::parse(std::string_view text) {
   return wrong(text, core::alternatives(kNames, [](const Name& name) { return name.form; }));
 }
 
+bool Compression::is_valid() const {
+  if (std::ranges::find(kNames, kind, &Name::kind) == std::end(kNames)) return false;
+  if (kind != Kind::kTopK) return fraction == 0;
+  return fraction >= kLeastFraction && fraction <= kMostFraction;
+}
+
 std::string Compression::to_string() const {
   const auto* name = std::ranges::find(kNames, kind, &Name::kind);
   return kind == Kind::kTopK ? fmt::format("{}:{}", name->text, fraction) : name->text;

@@ -58,7 +58,10 @@ struct Compression {
   // INVALID_ARGUMENT: anything else.
   static Result<Compression> parse(std::string_view text);
 
-  // As parse() reads it.
+  // Whether parse() makes such a one.
+  bool is_valid() const;
+
+  // As parse() reads it. Of a valid one.
   std::string to_string() const;
 
   // Of a block of `values`, that topk sends: at least 1. values > 0.

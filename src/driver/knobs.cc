@@ -102,6 +102,8 @@ constexpr Fixed kFixed[] = {
     {"loss", "the workers have compiled it"},
     {"metrics", "their counts are of whole epochs"},
     {"precision", "the workers have compiled it"},
+    {"compress-push", "what the workers have kept back is of that"},
+    {"compress-pull", "what the servers know of the workers is of that"},
     {"device", "the workers have compiled for it"},
 };
 

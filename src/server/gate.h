@@ -47,6 +47,7 @@ class Gate {
   // Whether the push, which has been counted, may be answered.
   bool may_answer(int64_t member, int64_t clock) const;
   int64_t floor() const { return floor_; }
+  bool trains(int64_t member) const { return trainees_.contains(member); }
   int trainees() const { return static_cast<int>(trainees_.size()); }
   // How far each trainee is; that no answer to it is held.
   std::vector<wire::LedgerReply::Trainee> report() const;

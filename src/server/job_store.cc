@@ -73,18 +73,20 @@ void JobStore::set_gate(const wire::GateRequest& request, core::Reply<Status> re
 
 Result<wire::PullReply> JobStore::pull(const wire::PullRequest& request) {
   SLUICE_ASSIGN_OR_RETURN(const size_t place, machine_->place_of(request.shards));
-  SLUICE_ASSIGN_OR_RETURN(const std::vector<Snapshot> now,
+  if (request.wanted) {
+    SLUICE_RETURN_IF_ERROR(PushMachine::check_encoding(request.shards, request.wanted->encoding));
+  }
+  SLUICE_ASSIGN_OR_RETURN(std::vector<Snapshot> now,
                           snapshots(place, static_cast<size_t>(request.shards.count)));
-  wire::PullReply reply;
-  for (const Snapshot& snapshot : now) {
-    if (request.averages && !snapshot.averages.owner) {
+  for (Snapshot& snapshot : now) {
+    if (!request.averages) continue;
+    if (!snapshot.averages.owner) {
       return invalid_argument(to_text(request.shards) +
                               ": no averages are kept, use_ema is not set in the job's optimizer");
     }
-    reply.values.push_back(request.averages ? snapshot.averages : snapshot.values);
-    reply.version =
-        &snapshot == &now.front() ? snapshot.version : std::min(reply.version, snapshot.version);
+    snapshot.values = snapshot.averages;
   }
+  wire::PullReply reply = answer_with(now, place, request.averages ? std::nullopt : request.wanted);
   std::lock_guard lock(mutex_);
   reply.clock = machine_->gate().floor();
   if (request.worker < 0 || request.averages || !algorithm_->keeps_bases) return reply;
@@ -263,7 +265,7 @@ void JobStore::serve(Fence& call) {
   Result<wire::FenceReply> result = guarded("fence", [&]() -> Result<wire::FenceReply> {
     {
       std::lock_guard lock(mutex_);
-      machine_->set_gate(call.request.gate);
+      set_gate(call.request.gate);
     }
     SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
     std::lock_guard lock(mutex_);
@@ -281,7 +283,7 @@ void JobStore::serve(SetGate& call) {
   const Status status = guarded("set_gate", [&] {
     {
       std::lock_guard lock(mutex_);
-      machine_->set_gate(call.request.gate);
+      set_gate(call.request.gate);
     }
     return end_round(call.request.flush);
   });
@@ -315,23 +317,63 @@ bool JobStore::may_answer(const PushAnswer& answer) const {
 Result<wire::ExchangeReply> JobStore::reply_to(const PushAnswer& answer) {
   const auto count = static_cast<size_t>(answer.shards.count);
   SLUICE_ASSIGN_OR_RETURN(std::vector<Snapshot> now, snapshots(answer.place, count));
-  std::lock_guard lock(mutex_);
-  wire::ExchangeReply reply;
-  reply.pull.version = machine_->version();
-  reply.pull.clock = machine_->gate().floor();
-  reply.pull.values.reserve(count);
-  for (size_t i = 0; i < count; ++i) {
-    reply.pull.version = std::min(reply.pull.version, now[i].version);
-    std::map<int, ShardValues::Given>& given = shards_[answer.place + i].given();
-    if (algorithm_->answers_with_old) {
+  if (algorithm_->answers_with_old) {
+    std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < count; ++i) {
+      const std::map<int, ShardValues::Given>& given = shards_[answer.place + i].given();
       const auto before = given.find(answer.worker);
       if (before != given.end() && before->second.id == answer.id) now[i] = before->second.snapshot;
     }
-    reply.pull.values.push_back(now[i].values);
-    if (keeps_given()) given[answer.worker] = {answer.id, std::move(now[i])};
+  }
+  wire::ExchangeReply reply{.push = {}, .pull = answer_with(now, answer.place, answer.wanted)};
+  std::lock_guard lock(mutex_);
+  if (count == 0) reply.pull.version = machine_->version();
+  reply.pull.clock = machine_->gate().floor();
+  for (size_t i = 0; i < count && keeps_given(); ++i) {
+    shards_[answer.place + i].given()[answer.worker] = {answer.id, std::move(now[i])};
   }
   reply.push = {reply.pull.version, answer.duplicate, answer.superseded};
   return reply;
+}
+
+wire::PullReply JobStore::answer_with(std::vector<Snapshot>& values, size_t place,
+                                      const std::optional<wire::Wanted>& wanted) {
+  wire::PullReply reply;
+  for (const Snapshot& snapshot : values) {
+    reply.version =
+        reply.values.empty() ? snapshot.version : std::min(reply.version, snapshot.version);
+    reply.values.push_back(snapshot.values);
+  }
+  const bool encodes = wanted && wanted->encoding != compression::Compression();
+  if (!encodes || values.size() != 1) return reply;
+  const auto holder = [&]() -> HeldValues* {  // nothing is kept of who does not train
+    return machine_->gate().trains(wanted->member) ? &shards_[place].held() : nullptr;
+  };
+  wire::Payload held;
+  {
+    std::lock_guard lock(mutex_);
+    if (HeldValues* const its = holder()) held = its->taken(wanted->member, wanted->holds);
+  }
+  if (held.owner) {
+    auto difference = shards_[place].difference(reply.values.front(), held, wanted->encoding);
+    reply.values.clear();
+    reply.difference = std::move(difference.sent);
+    values.front().values = std::move(difference.held);
+  }
+  std::lock_guard lock(mutex_);
+  if (HeldValues* const its = holder()) {
+    reply.held = ++last_name_;
+    its->given(wanted->member, reply.held, values.front().values);
+  }
+  return reply;
+}
+
+// With the lock.
+void JobStore::set_gate(const wire::Gate& gate) {
+  machine_->set_gate(gate);
+  for (ShardValues& shard : shards_) {
+    shard.held().keep([this](int64_t member) { return machine_->gate().trains(member); });
+  }
 }
 
 void JobStore::refuse(PushAnswers refused) {

@@ -155,6 +155,11 @@ class JobStore {
   Result<wire::ExchangeReply> reply_to(const PushAnswer& answer);
   // Of shards from `place` on, as they are.
   Result<std::vector<Snapshot>> snapshots(size_t place, size_t count) const;
+  // An answer with these values. Where a difference is wanted they are replaced by what the caller
+  // holds when it has taken that.
+  wire::PullReply answer_with(std::vector<Snapshot>& values, size_t place,
+                              const std::optional<wire::Wanted>& wanted);
+  void set_gate(const wire::Gate& gate);
   void refuse(PushAnswers refused);
 
   const wire::CreateRequest request_;
@@ -170,6 +175,7 @@ class JobStore {
   std::vector<ShardValues> shards_;     // by place
   std::map<Key, StagedPush> staged_;
   PushAnswers held_;
+  uint64_t last_name_ = 0;  // of what a caller holds
   double update_seconds_ = 0;
 };
 

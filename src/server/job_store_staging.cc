@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "compression/decoder.h"
 #include "server/job_store.h"
 
 namespace sluice::server {
@@ -12,6 +13,11 @@ Status JobStore::arrive(const wire::PushHeader& header, wire::ReceivedPayload& u
                         core::Reply<Result<wire::ExchangeReply>>& reply, Arrival& arrival) {
   SLUICE_ASSIGN_OR_RETURN(const bool counted, machine_->arrive(header, update.bytes()));
   SLUICE_ASSIGN_OR_RETURN(const size_t place, machine_->place_of(header.shards));
+  if (header.encoding != compression::Compression()) {
+    update.encoding = header.encoding;
+    SLUICE_RETURN_IF_ERROR(
+        compression::validate(header.encoding, shards_[place].shard().size, update.pieces));
+  }
   const auto staged = [&](bool duplicate) {
     return wire::ExchangeReply{{machine_->version(), duplicate},
                                {machine_->version(), {}, machine_->gate().floor()}};
@@ -92,7 +98,7 @@ bool JobStore::take_pieces(const wire::PushHeader& header, size_t place,
   size_t offset = 0;
   bool repeated = header.shards.count > 0;
   for (size_t i = place; i < place + static_cast<size_t>(header.shards.count); ++i) {
-    const size_t bytes = shards_[i].shard().size * sizeof(float);
+    const size_t bytes = compression::encoded_bytes(header.encoding, shards_[i].shard().size);
     StagedPush::Piece& piece = push.pieces[i];
     if (!piece.there) {
       piece.update = wire::part_of(update, offset, bytes);
@@ -112,7 +118,8 @@ PushAnswers JobStore::answer_to(const wire::PushHeader& header, size_t place) co
                     .place = place,
                     .member = header.member,
                     .clock = header.clock,
-                    .worker = header.worker});
+                    .worker = header.worker,
+                    .wanted = header.wanted});
   return answer;
 }
 

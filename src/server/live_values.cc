@@ -6,7 +6,7 @@ namespace sluice::server {
 
 LiveValues::LiveValues(size_t size, const wire::ReceivedPayload& values)
     : size_(size), values_(size), locks_(new std::mutex[(size + kBlock - 1) / kBlock]) {
-  PayloadReader(values).copy(values_.span().first(size_));
+  PayloadReader(values, size).copy(values_.span().first(size_));
 }
 
 // Calls f(offset, n) with the block's lock held.
@@ -20,7 +20,7 @@ void LiveValues::for_each_block(F f) const {
 
 void LiveValues::apply(algorithm::UpdateRule& rule, const wire::ReceivedPayload& update,
                        const algorithm::PushContext& context) {
-  PayloadReader reader(update);
+  PayloadReader reader(update, size_);
   alignas(64) float scratch[kBlock];
   alignas(64) float result[kBlock];
   for_each_block([&](size_t offset, size_t n) {

@@ -19,7 +19,7 @@ namespace sluice::server {
 
 class LiveValues {
  public:
-  static constexpr size_t kBlock = 2048;  // floats; see shard_values.cc
+  static constexpr size_t kBlock = compression::kBlock;  // floats; see shard_values.cc
 
   LiveValues(size_t size, const wire::ReceivedPayload& values);
 

@@ -9,6 +9,7 @@
 namespace sluice::server {
 
 std::span<const float> PayloadReader::next(std::span<float> scratch) {
+  if (decoder_) return decoder_->next(scratch);
   if (!pieces_.empty()) {
     const std::byte* at = pieces_.front().data() + position_;
     const bool aligned = reinterpret_cast<uintptr_t>(at) % alignof(float) == 0;

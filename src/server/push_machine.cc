@@ -197,8 +197,13 @@ Status PushMachine::check(const wire::PushHeader& header, size_t bytes) const {
                                         shards_[place + i].shard.index, header.id.partition));
   }
   const bool brings = header.step != wire::PushStep::kCommit;
-  SLUICE_RETURN_IF_ERROR(
-      check_size("an update", header.shards, bytes, brings ? bytes_of(place, header.shards) : 0));
+  SLUICE_RETURN_IF_ERROR(check_encoding(header.shards, header.encoding));
+  if (header.wanted) SLUICE_RETURN_IF_ERROR(check_encoding(header.shards, header.wanted->encoding));
+  const size_t expected =
+      header.encoding == compression::Compression()
+          ? bytes_of(place, header.shards)
+          : compression::encoded_bytes(header.encoding, shards_[place].shard.size);
+  SLUICE_RETURN_IF_ERROR(check_size("an update", header.shards, bytes, brings ? expected : 0));
   if (brings && (header.base_version < 0 || header.base_version > counts_.version)) {
     return invalid_argument(
         fmt::format("{}: a push that started from version {}, the server is at version {}",
@@ -212,6 +217,13 @@ Status PushMachine::check_size(const char* what, wire::ShardRange range, size_t 
   if (bytes == expected) return ok_status();
   return invalid_argument(
       fmt::format("{}: expected {} of {} bytes, got {}", to_text(range), what, expected, bytes));
+}
+
+Status PushMachine::check_encoding(wire::ShardRange range,
+                                   const compression::Compression& encoding) {
+  if (!encoding.is_valid()) return invalid_argument(to_text(range) + ": in no known encoding");
+  if (encoding == compression::Compression() || range.count == 1) return ok_status();
+  return invalid_argument(to_text(range) + ": only one shard at a time is encoded");
 }
 
 Status PushMachine::check_identity(const wire::PushIdentity& id) const {

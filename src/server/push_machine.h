@@ -75,6 +75,8 @@ class PushMachine {
   // special.
   enum class Became { kApply, kDuplicate, kSuperseded };
   Result<Became> push(const wire::PushHeader& header);
+  // INVALID_ARGUMENT: values of these shards are not encoded so.
+  static Status check_encoding(wire::ShardRange range, const compression::Compression& encoding);
   bool was_superseded(int64_t partition, int64_t sequence) const {
     return superseded_.contains({partition, sequence});
   }

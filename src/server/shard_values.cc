@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
+#include "compression/decoder.h"
+#include "compression/encoder.h"
 #include "server/payload_reader.h"
 
 namespace sluice::server {
@@ -20,7 +23,7 @@ ShardValues::Assigned ShardValues::prepare_values(const wire::ReceivedPayload& v
   if (!rule_.update) rule_ = make_rule_(shard_);
   if (in_place) return {.snapshot = {}, .live = std::make_shared<LiveValues>(shard_.size, values)};
   auto buffer = pool_->take();
-  PayloadReader(values).copy(buffer->span().first(shard_.size));
+  PayloadReader(values, shard_.size).copy(buffer->span().first(shard_.size));
   Assigned assigned{.snapshot = {.values = payload_of(std::move(buffer))}, .live = nullptr};
   if (rule_.average) assigned.snapshot.averages = assigned.snapshot.values;
   return assigned;
@@ -54,7 +57,7 @@ void ShardValues::apply(Step& step, const wire::ReceivedPayload& update) {
     all.steps = static_cast<int32_t>(context.steps_before + context.steps - averaged_steps_);
     rule_.average->begin(all);
   }
-  PayloadReader reader(update);
+  PayloadReader reader(update, shard_.size);
   alignas(64) float scratch[kBlock];
   for (size_t offset = 0; offset < shard_.size; offset += kBlock) {
     const size_t n = std::min(kBlock, shard_.size - offset);
@@ -83,6 +86,32 @@ ShardValues::Snapshot ShardValues::copied(const LiveValues& live, int64_t versio
   const auto buffer = pool_->take();
   live.copy_to(buffer->span().first(shard_.size));
   return {.version = version, .values = payload_of(buffer)};
+}
+
+// The same sums as the worker's, to the bit (wire::take()).
+ShardValues::Difference ShardValues::difference(const wire::Payload& values,
+                                                const wire::Payload& held,
+                                                const compression::Compression& encoding) const {
+  const auto code =
+      std::make_shared<std::vector<std::byte>>(compression::encoded_bytes(encoding, shard_.size));
+  const auto sum = pool_->take();
+  std::span<std::byte> rest(*code);
+  alignas(64) float block[kBlock], residual[kBlock];
+  for (size_t offset = 0; offset < shard_.size; offset += kBlock) {
+    const size_t n = std::min(kBlock, shard_.size - offset);
+    const float* const now = values.values.data() + offset;
+    const float* const before = held.values.data() + offset;
+    for (size_t i = 0; i < n; ++i) block[i] = now[i] - before[i];
+    std::fill_n(residual, n, 0.0f);
+    const auto bytes = rest.first(compression::encoded_bytes(encoding, n));
+    rest = rest.subspan(bytes.size());
+    compression::encode(encoding, {block, n}, {residual, n}, bytes);
+    const std::span<const std::byte> piece = bytes;
+    compression::Decoder(encoding, n, {&piece, 1}).next(block);
+    float* const after = sum->span().data() + offset;
+    for (size_t i = 0; i < n; ++i) after[i] = before[i] + block[i];
+  }
+  return {{encoding, {code, *code}}, payload_of(sum)};
 }
 
 wire::Payload ShardValues::payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const {

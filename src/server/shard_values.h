@@ -18,6 +18,7 @@
 
 #include "algorithm/algorithm.h"
 #include "server/buffer_pool.h"
+#include "server/held_values.h"
 #include "server/live_values.h"
 #include "wire/parameters.h"
 
@@ -81,6 +82,15 @@ class ShardValues {
   Snapshot copied(const LiveValues& live, int64_t version) const;  // on any thread
 
   std::map<int, Given>& given() { return given_; }  // locked; by worker
+  HeldValues& held() { return held_; }              // locked
+
+  // A difference to what a worker holds, and what it holds when it has added that. On any thread.
+  struct Difference {
+    wire::PullReply::Difference sent;
+    wire::Payload held;
+  };
+  Difference difference(const wire::Payload& values, const wire::Payload& held,
+                        const compression::Compression& encoding) const;
 
  private:
   wire::Payload payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const;
@@ -96,6 +106,7 @@ class ShardValues {
   Snapshot snapshot_;
   std::shared_ptr<LiveValues> live_;  // instead, where the algorithm steps in place
   std::map<int, Given> given_;
+  HeldValues held_;
 };
 
 }  // namespace sluice::server

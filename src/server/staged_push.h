@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <list>
+#include <optional>
 #include <vector>
 
 #include "core/clock.h"
@@ -24,6 +25,7 @@ struct PushAnswer {
   core::TimePoint since{};  // when the push was counted
   bool duplicate = false;
   bool superseded = false;
+  std::optional<wire::Wanted> wanted{};
   core::Reply<Result<wire::ExchangeReply>> reply{};
 };
 using PushAnswers = std::list<PushAnswer>;
@@ -31,7 +33,7 @@ using PushAnswers = std::list<PushAnswer>;
 struct StagedPush {
   struct Piece {
     bool needed = false, there = false;
-    wire::ReceivedPayload update{};
+    wire::ReceivedPayload update{};  // validated
     int64_t base_version = 0;
   };
 

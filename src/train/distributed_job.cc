@@ -81,6 +81,22 @@ void check_constraints(const wire::TrainingSpec& training, const Model& model) {
                                           training.trainer.name()));
 }
 
+// Weights are no differences: what would be sent of them later is not what they are then.
+void set_compression(const JobConfig& config, wire::TrainingSpec& training) {
+  using compression::Compression;
+  training.push_compression = *Compression::parse(config.compress_push);
+  training.pull_compression = *Compression::parse(config.compress_pull);
+  const Compression::Kind kind = training.push_compression.kind;
+  const bool is_exact = kind == Compression::Kind::kNone || kind == Compression::Kind::kFp16 ||
+                        kind == Compression::Kind::kBf16;
+  const auto rule = training.trainer.worker_rule();
+  if (is_exact || rule->contribution() != algorithm::Contribution::kWeights) return;
+  throw InvalidField("compress_push",
+                     fmt::format("workers of {} push their weights, of which {} leaves out too "
+                                 "much: use fp16, bf16 or none",
+                                 training.trainer.name(), config.compress_push));
+}
+
 // The numbers that the metrics of a mini-batch come to.
 int64_t count_counters(const Model& model, const std::vector<nn::OutputTask>& tasks) {
   const size_t counters = nn::lower(model, nn::parse_tasks(tasks)).counters();
@@ -134,6 +150,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   training.device = config.device;
   training.gpu_memory_mib = config.gpu_memory;
   training.precision = config.precision;
+  set_compression(config, training);
   training.deterministic = config.deterministic;
   // Of workers and of servers: several before either is given up.
   training.heartbeat_interval =

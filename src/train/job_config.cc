@@ -17,6 +17,7 @@
 
 #include "algorithm/options_json.h"
 #include "backend/replica.h"
+#include "compression/compression.h"
 #include "core/cores.h"
 #include "core/json_text.h"
 #include "core/suggestion.h"
@@ -287,6 +288,10 @@ std::string check_device(const std::string& value) {
 
 std::string check_precision(const std::string& value) {
   return objection("precision", [&] { (void)backend::parse_precision(value); });
+}
+
+std::string check_compression(const std::string& value) {
+  return without_name("compression", compression::Compression::parse(value).status().message());
 }
 
 std::string check_address(const std::string& value) {

@@ -42,6 +42,8 @@ struct JobConfig {
   int max_workers = 0;
   int servers = 1;
   int shards = 0;
+  std::string compress_push = "none";
+  std::string compress_pull = "none";
   int parallelism_factor = 1;
   int max_staleness = -1;  // in windows; -1: none
   int64_t batch_size = 16;
@@ -86,6 +88,7 @@ std::string check_seconds(const double& value);
 std::string check_stall_seconds(const double& value);
 std::string check_device(const std::string& value);
 std::string check_precision(const std::string& value);
+std::string check_compression(const std::string& value);
 std::string check_address(const std::string& value);
 std::string check_threads(const int& value);
 std::string check_gpu_memory(const int64_t& mib);
@@ -204,6 +207,15 @@ void visit_fields(Config& c, Visit visit) {
   visit("shards", c.shards,
         Help{kCluster, "NUMBER", "pieces of the parameters; 0: as few as keep each within 4 MiB"},
         [](const int& n) { return at_least<0>(n, "0 (by size)"); });
+  visit("compress_push", c.compress_push,
+        Help{kCluster, "none|fp16|bf16|int8|1bit|topk:FRACTION",
+             "how updates are made smaller on their way over a network; what that leaves out is "
+             "sent later"},
+        check_compression);
+  visit("compress_pull", c.compress_pull,
+        Help{kCluster, "none|fp16|bf16|int8|1bit|topk:FRACTION",
+             "likewise, what comes back: the difference to what the worker has"},
+        check_compression);
   visit("listen", c.listen,
         Help{kCluster, "ADDRESS", "the driver's: HOST:PORT or unix:/path (`driver`: 0.0.0.0:7070)"},
         check_address);

@@ -31,6 +31,8 @@ train::JobConfig to_config(const std::string& algorithm, const TrainerOptions& o
   config.workers = options.workers;
   config.servers = options.servers;
   config.shards = options.shards;
+  config.compress_push = options.compress_push;
+  config.compress_pull = options.compress_pull;
   config.parallelism_factor = options.parallelism_factor;
   config.batch_size = options.batch_size;
   if (options.window > 0) config.trainer_options["window"] = int64_t{options.window};

@@ -17,8 +17,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "compression/compression.h"
 #include "core/aligned_buffer.h"
 #include "core/byte_order.h"
 #include "core/clock.h"
@@ -79,6 +81,15 @@ enum class PushStep {
   kCommit,  // apply what was staged, and answer with values
 };
 
+// Values are wanted as their difference to what the caller holds: of one shard.
+struct Wanted {
+  compression::Compression encoding{};  // of the difference
+  int64_t member = 0;                   // who asks
+  // PulledVersion::held of the answer that it has taken last; 0: none, and all is sent. So it is
+  // when the server does not know that name.
+  uint64_t holds = 0;
+};
+
 struct PushHeader {
   uint64_t job = 0;  // a server refuses another job's pushes
   // Of the receiver: what the message brings an update for, and is answered with the values of.
@@ -101,6 +112,8 @@ struct PushHeader {
   // kCommit, of a job with backup workers: what another server has made of the push, which holds
   // for all of them; absent: the receiver decides.
   std::optional<bool> superseded{};
+  compression::Compression encoding{};  // of the update: if it is any, of one shard
+  std::optional<Wanted> wanted{};
 };
 
 struct PushReply {
@@ -115,6 +128,7 @@ struct PushReply {
 struct ReceivedPayload {
   std::vector<std::span<const std::byte>> pieces;
   std::shared_ptr<const void> owner;
+  compression::Compression encoding{};  // how they are written
   size_t bytes() const {
     size_t n = 0;
     for (const auto& piece : pieces) n += piece.size();
@@ -125,6 +139,11 @@ struct ReceivedPayload {
 // The bytes of `payload` from `offset` on, which it has.
 ReceivedPayload part_of(const ReceivedPayload& payload, size_t offset, size_t bytes);
 
+// Puts what was received into `into`, or, where it is encoded, adds it to what is there: it is a
+// difference then. INVALID_ARGUMENT, DATA_LOSS: it is none of so many values, and nothing has been
+// changed.
+Status take(const ReceivedPayload& received, std::span<float> into);
+
 // Floats of a message that goes out. The transport keeps `owner` alive until the bytes are on the
 // way, which may be after the call has been answered (a deadline, a cancel).
 struct Payload {
@@ -132,17 +151,42 @@ struct Payload {
   std::span<const float> values;
 };
 
+// Likewise, of floats or of what they have been encoded to.
+struct Bytes {
+  Bytes() = default;
+  Bytes(std::shared_ptr<const void> its_owner, std::span<const std::byte> its_bytes)
+      : owner(std::move(its_owner)), bytes(its_bytes) {}
+  Bytes(const Payload& floats) : owner(floats.owner), bytes(std::as_bytes(floats.values)) {}
+
+  // Of floats that have not been encoded.
+  std::span<const float> floats() const {
+    return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
+  }
+
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> bytes;
+};
+
 struct PullRequest {
   uint64_t job = 0;
   ShardRange shards;
   bool averages = false;  // instead of the values, of a job that keeps some
   int worker = -1;        // who begins a window with the values; -1: nobody
+  std::optional<Wanted> wanted{};
 };
 
 struct PullReply {
   int64_t version = 0;          // of the oldest of the values
   std::vector<Payload> values;  // one behind another, all that was asked for
   int64_t clock = 0;            // the floor of the workers' clocks; see server/gate.h
+  // Of what was wanted as a difference: instead of `values`, unless the server did not know what
+  // the caller holds; and the name of what it holds then.
+  struct Difference {
+    compression::Compression encoding{};
+    Bytes code;
+  };
+  std::optional<Difference> difference{};
+  uint64_t held = 0;
 
   size_t bytes() const {
     size_t n = 0;
@@ -150,6 +194,9 @@ struct PullReply {
     return n;
   }
 };
+
+// As the above, of what need not be sent.
+Status take(const PullReply& pulled, std::span<float> into);
 
 struct ExchangeReply {
   PushReply push;
@@ -295,16 +342,17 @@ class ParameterChannel {
     PushReply push;  // left empty by pull()
     int64_t version = 0;
     int64_t clock = 0;
+    uint64_t held = 0;  // the name of what is in `into` now; 0: it has none
   };
   // `into` receives the values of the shards (or is empty: none are expected), and stays valid
-  // until the answer.
-  virtual void exchange(const PushHeader& header, Payload update, std::span<float> into,
+  // until the answer. Where they are wanted as a difference, it has what the caller holds.
+  virtual void exchange(const PushHeader& header, Bytes update, std::span<float> into,
                         const CallOptions& options, core::Reply<Result<PulledVersion>> reply) = 0;
   virtual void pull(const PullRequest& request, std::span<float> into, const CallOptions& options,
                     core::Reply<Result<PulledVersion>> reply) = 0;
   virtual void create(const CreateRequest& request, const CallOptions& options,
                       core::Reply<Status> reply) = 0;
-  virtual void assign(const AssignRequest& request, Payload values, const CallOptions& options,
+  virtual void assign(const AssignRequest& request, Bytes values, const CallOptions& options,
                       core::Reply<Status> reply) = 0;
   virtual void fence(const FenceRequest& request, const CallOptions& options,
                      core::Reply<Result<FenceReply>> reply) = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "core/json_depth.h"
 #include "core/json_text.h"
@@ -41,6 +42,8 @@ void visit_fields(Spec& spec, Visit visit) {
   visit("device", spec.device);
   visit("gpu_memory_mib", spec.gpu_memory_mib);
   visit("precision", spec.precision);
+  visit("push_compression", spec.push_compression);
+  visit("pull_compression", spec.pull_compression);
   visit("deterministic", spec.deterministic);
   visit("heartbeat_interval_s", spec.heartbeat_interval);
   visit("server_timeout_s", spec.server_timeout);
@@ -52,6 +55,7 @@ void write(Json& json, const T& value) {
   json = value;
 }
 void write(Json& json, const core::Duration& value) { json = core::to_seconds(value); }
+void write(Json& json, const compression::Compression& value) { json = value.to_string(); }
 
 void write(Json& json, const algorithm::Choice& value) {
   json = core::parse_plain_json(value.to_json());
@@ -63,6 +67,11 @@ void read(const Json& json, T& value) {
 }
 void read(const Json& json, algorithm::Choice& value) {
   value = algorithm::Choice::from_json(core::json_text(json));
+}
+void read(const Json& json, compression::Compression& value) {
+  const auto parsed = compression::Compression::parse(json.get<std::string>());
+  if (!parsed.ok()) throw std::invalid_argument(parsed.status().message());
+  value = *parsed;
 }
 void read(const Json& json, core::Duration& value) {
   value = core::from_seconds(json.get<double>());

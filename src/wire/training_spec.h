@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "algorithm/algorithm.h"
+#include "compression/compression.h"
 #include "core/clock.h"
 #include "sluice/losses.h"
 #include "sluice/optimizers.h"
@@ -39,6 +40,8 @@ struct TrainingSpec {
   std::string device = "auto";  // backend::DeviceOptions
   int64_t gpu_memory_mib = 0;   // the most that a worker takes of its GPU; 0: no bound
   std::string precision = "float32";
+  // Of updates and values that go over a network.
+  compression::Compression push_compression{}, pull_compression{};
   bool deterministic = false;
 
   core::Duration heartbeat_interval = std::chrono::seconds(1);

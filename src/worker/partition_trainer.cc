@@ -146,7 +146,8 @@ void PartitionTrainer::begin(const wire::Lease& lease, PartitionData data) {
   run.pulling = true;
   run.exchange = Run::Exchange::kUnderWay;
   run.part = part_of(lease.partition);
-  run.client.pull_for(worker_, run.part, pulled_->span(), answer_to(&PartitionTrainer::pulled));
+  run.client.pull_for(worker_, member_, run.part, pulled_->span(),
+                      answer_to(&PartitionTrainer::pulled));
 }
 
 wire::ShardMap::Part PartitionTrainer::part_of(int64_t partition) const {
@@ -318,10 +319,19 @@ void PartitionTrainer::send(Push& push) {
   for (size_t i = 0; i < versions.size(); ++i) {
     push.base_versions[i] = std::min(push.base_versions[i], versions[i]);
   }
+  if (!leaves_nothing(push)) push.header.encoding = spec_.push_compression;
   run_->exchange = Run::Exchange::kUnderWay;
   run_->sent = push.header.id.sequence;
   run_->client.exchange(push.header, run_->part, std::move(push.update), pulled_->span(),
                         push.base_versions, answer_to(&PartitionTrainer::answered));
+}
+
+// What encoding has kept back goes with the last push of a worker: of one that makes room, and of a
+// lease in the last epoch, behind which there need not be another.
+bool PartitionTrainer::leaves_nothing(const Push& push) const {
+  const int64_t sequence = push.header.id.sequence;
+  const bool is_last = sequence >= run_->last || (run_->draining && sequence == run_->id.sequence);
+  return is_last && (run_->draining || push.last_epoch + 1 >= spec_.epochs);
 }
 
 void PartitionTrainer::send_unsent() {

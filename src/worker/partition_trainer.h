@@ -88,6 +88,7 @@ class PartitionTrainer {
   void end(Status status);
 
   void send(Push& push);
+  bool leaves_nothing(const Push& push) const;
   void adopt(backend::OwnUpdate own);
   backend::OwnUpdate own_update() const;
   void catch_up();

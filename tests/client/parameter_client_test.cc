@@ -259,7 +259,7 @@ class ThreadedServers final : public wire::Transport {
       cut();
       for (auto& strand : strands_) strand->close();
     }
-    void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
+    void exchange(const wire::PushHeader& header, wire::Bytes update, std::span<float> into,
                   const wire::CallOptions&, core::Reply<Result<PulledVersion>> reply) override {
       hold(header.shards.first, update, into, std::move(reply));
     }
@@ -287,11 +287,11 @@ class ThreadedServers final : public wire::Transport {
 
    private:
     struct Held {
-      wire::Payload update;
+      wire::Bytes update;
       std::span<float> into;
       core::Reply<Result<PulledVersion>> reply;
     };
-    void hold(int shard, wire::Payload update, std::span<float> into,
+    void hold(int shard, wire::Bytes update, std::span<float> into,
               core::Reply<Result<PulledVersion>> reply) {
       int id;
       {
@@ -375,7 +375,7 @@ TEST_F(ParameterClientTest, PushesAndPullsOnePart) {
                   std::vector<std::string>(3, "scripted"), options_, [](const std::string&) {});
   values_.assign(32, 0);
   const ShardMap::Part part = map.part(1, 3);
-  client_->pull_for(2, part, values_, [this](Status status) { end_ = std::move(status); });
+  client_->pull_for(2, 1, part, values_, [this](Status status) { end_ = std::move(status); });
   ASSERT_TRUE(wait().ok());
   EXPECT_EQ(values_, std::vector<float>(32, 2));
   EXPECT_THAT(client_->versions(), ElementsAre(0, 1, 0));

@@ -25,11 +25,11 @@ class ScriptedChannel final : public UnusedChannel {
 
   explicit ScriptedChannel(std::string address) : address_(std::move(address)) {}
 
-  void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
+  void exchange(const wire::PushHeader& header, wire::Bytes update, std::span<float> into,
                 const wire::CallOptions& options,
                 core::Reply<Result<PulledVersion>> reply) override {
     timeout = options.timeout;
-    seen.push_back({header, {update.values.begin(), update.values.end()}});
+    seen.push_back({header, {update.floats().begin(), update.floats().end()}});
     answer(header.shards.first, into, std::move(reply));
   }
   void pull(const wire::PullRequest& request, std::span<float> into, const wire::CallOptions&,

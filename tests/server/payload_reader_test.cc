@@ -25,7 +25,7 @@ TEST(PayloadReaderTest, ReadsTheSameFloatsHoweverTheyAreCut) {
   for (const std::vector<size_t>& sizes : std::vector<std::vector<size_t>>{
            {4000}, {1}, {3}, {4}, {5, 7}, {1, 64, 2}, {0, 9}, {399, 1}}) {
     const wire::ReceivedPayload view = cut(values, sizes);
-    PayloadReader blocks(view);
+    PayloadReader blocks(view, 0);
     std::vector<float> read;
     std::vector<float> scratch(64);
     while (read.size() < values.size()) {
@@ -41,7 +41,7 @@ TEST(PayloadReaderTest, ReadsTheSameFloatsHoweverTheyAreCut) {
 TEST(PayloadReaderTest, LendsABlockThatLiesInOnePiece) {
   const std::vector<float> values{1, 2, 3, 4};
   const wire::ReceivedPayload view = cut(values, {16});
-  PayloadReader reader(view);
+  PayloadReader reader(view, 0);
   std::vector<float> scratch(2);
   EXPECT_EQ(reader.next(scratch).data(), values.data());
   EXPECT_EQ(reader.next(scratch).data(), values.data() + 2);
@@ -51,7 +51,7 @@ TEST(PayloadReaderTest, CopiesABlockThatStartsInsideAFloat) {
   alignas(float) const std::byte bytes[9] = {};
   wire::ReceivedPayload view;
   view.pieces = {{bytes + 1, 8}};
-  PayloadReader reader(view);
+  PayloadReader reader(view, 0);
   std::vector<float> scratch(2);
   EXPECT_EQ(reader.next(scratch).data(), scratch.data());
 }

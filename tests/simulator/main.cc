@@ -71,6 +71,8 @@ int run_many(uint64_t first, uint64_t count) {
               static_cast<long long>(all.superseded));
   std::printf("%lld jobs with parameters of their own for each partition\n",
               static_cast<long long>(all.own_parameters));
+  std::printf("%lld updates and %lld answers were compressed\n",
+              static_cast<long long>(all.encoded), static_cast<long long>(all.differences));
   print(all.faults);
   if (failed > 0) std::printf("run one again with its history: ./dev simulate --seed S\n");
   return failed == 0 ? 0 : 1;

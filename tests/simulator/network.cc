@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/simulator/toy_backend.h"
+
 namespace sluice::simulator {
 namespace {
 
@@ -124,9 +126,8 @@ class Channel {
 };
 
 // The bytes are on the wire: what the caller does with its buffer afterwards changes nothing.
-wire::ReceivedPayload on_the_wire(const wire::Payload& payload) {
-  const auto bytes = std::as_bytes(payload.values);
-  auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
+wire::ReceivedPayload on_the_wire(const wire::Bytes& payload) {
+  auto copy = std::make_shared<std::vector<std::byte>>(payload.bytes.begin(), payload.bytes.end());
   wire::ReceivedPayload received;
   received.pieces.emplace_back(*copy);
   received.owner = std::move(copy);
@@ -138,9 +139,10 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
   SimulatedParameterChannel(Network& network, std::shared_ptr<Process> process, std::string address)
       : network_(network), channel_(network, std::move(process), std::move(address)) {}
 
-  void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
+  void exchange(const wire::PushHeader& header, wire::Bytes update, std::span<float> into,
                 const wire::CallOptions& options,
                 core::Reply<Result<PulledVersion>> reply) override {
+    network_.watcher->on_sent(header);
     channel_.call<Result<wire::ExchangeReply>>(
         "Exchange", header.id.partition, options,
         [header, payload = on_the_wire(update), address = address(), &network = network_](
@@ -150,9 +152,13 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         [into, header, &network = network_,
          reply = std::move(reply)](Result<wire::ExchangeReply> result) mutable {
           if (!result.ok()) return reply(result.status());
-          if (header.step != wire::PushStep::kStage) network.watcher->on_acknowledged(header);
-          take(result->pull, into);
-          reply(PulledVersion{result->push, result->pull.version, result->pull.clock});
+          if (header.step != wire::PushStep::kStage) {
+            network.watcher->on_acknowledged(header, result->push);
+          }
+          if (Status taken = wire::take(result->pull, into); !taken.ok()) return reply(taken);
+          network.watcher->on_taken(header.wanted, header.shards, result->pull.held, into);
+          reply(PulledVersion{result->push, result->pull.version, result->pull.clock,
+                              result->pull.held});
         });
   }
 
@@ -160,13 +166,20 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
             const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) override {
     channel_.call<Result<wire::PullReply>>(
         "Pull", -1, options,
-        [request](Network::Listening& to, core::Reply<Result<wire::PullReply>> answer) {
-          to.parameters->pull(request, std::move(answer));
+        [request, &network = network_](Network::Listening& to,
+                                       core::Reply<Result<wire::PullReply>> answer) {
+          to.parameters->pull(request, [request, &network, answer = std::move(answer)](
+                                           Result<wire::PullReply> result) mutable {
+            if (result.ok()) network.watcher->on_pulled(request, *result);
+            answer(std::move(result));
+          });
         },
-        [into, reply = std::move(reply)](Result<wire::PullReply> result) mutable {
+        [into, request, &network = network_,
+         reply = std::move(reply)](Result<wire::PullReply> result) mutable {
           if (!result.ok()) return reply(result.status());
-          take(*result, into);
-          reply(PulledVersion{{}, result->version, result->clock});
+          if (Status taken = wire::take(*result, into); !taken.ok()) return reply(taken);
+          network.watcher->on_taken(request.wanted, request.shards, result->held, into);
+          reply(PulledVersion{{}, result->version, result->clock, result->held});
         });
   }
 
@@ -182,7 +195,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         std::move(reply));
   }
 
-  void assign(const wire::AssignRequest& request, wire::Payload values,
+  void assign(const wire::AssignRequest& request, wire::Bytes values,
               const wire::CallOptions& options, core::Reply<Status> reply) override {
     channel_.call<Status>(
         "Assign", -1, options,
@@ -257,19 +270,14 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
           network.watcher->on_answer(call, result);
           answer(std::move(result));
         });
-    std::vector<float> update(payload.bytes() / sizeof(float));
-    if (!update.empty()) {
-      std::memcpy(update.data(), payload.pieces.front().data(), payload.bytes());
-    }
+    wire::ReceivedPayload received = payload;
+    received.encoding = header.encoding;
+    const bool brings = header.step != wire::PushStep::kCommit;
+    std::vector<float> update(brings ? static_cast<size_t>(header.shards.count) * kPlaces : 0);
+    (void)wire::take(received, update);
     network.watcher->on_push(address,
                              {call, header, update, network.became(address, server, header)});
     network.watcher->on_settled(address);
-  }
-  static void take(const wire::PullReply& pulled, std::span<float> into) {
-    for (const wire::Payload& payload : pulled.values) {
-      std::ranges::copy(payload.values, into.begin());
-      into = into.subspan(payload.values.size());
-    }
   }
 
   Network& network_;

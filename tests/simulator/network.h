@@ -58,7 +58,7 @@ class ServerWatcher {
   struct Push {
     int64_t call = 0;  // a number for each arrival
     const wire::PushHeader& header;
-    std::span<const float> update;
+    std::span<const float> update;  // decoded
     Became became = Became::kNothing;
   };
   virtual void on_create(const std::string& server, const wire::CreateRequest& request) = 0;
@@ -68,8 +68,14 @@ class ServerWatcher {
   // It has been answered with OK.
   virtual void on_fence(const std::string& server, const wire::FenceRequest& fence) = 0;
   virtual void on_settled(const std::string& server) = 0;
-  // A worker has been told that its push is applied.
-  virtual void on_acknowledged(const wire::PushHeader& header) = 0;
+  virtual void on_pulled(const wire::PullRequest& request, const wire::PullReply& answer) = 0;
+
+  // At the workers' side: a message of a push begins to be sent; the worker has been told that the
+  // push is applied; it has, of these shards, this now.
+  virtual void on_sent(const wire::PushHeader& header) = 0;
+  virtual void on_acknowledged(const wire::PushHeader& header, const wire::PushReply& reply) = 0;
+  virtual void on_taken(const std::optional<wire::Wanted>& wanted, wire::ShardRange shards,
+                        uint64_t name, std::span<const float> held) = 0;
 };
 
 class Network {

@@ -86,12 +86,13 @@ void PushChecker::bring(const std::string& server, const Push& push) {
   }
   Staged& staged = staged_[{server, header.id.partition, header.id.sequence}];
   if (staged.header.id.incarnation > header.id.incarnation) return;
-  if (staged.header.id != header.id) staged = {header, {}};
+  if (staged.header.id != header.id) staged = {header, {}, {}};
   if (!header.metrics.empty()) staged.header.metrics = header.metrics;
   size_t offset = 0;
   for (int shard = header.shards.first; shard < header.shards.end(); ++shard) {
     const auto its = push.update.subspan(offset, kPlaces);
     staged.updates.try_emplace(shard, its.begin(), its.end());
+    staged.encodings.try_emplace(shard, header.encoding);
     offset += kPlaces;
   }
 }
@@ -154,6 +155,9 @@ void PushChecker::count(const std::string& server, const Push& push) {
       models_.at(shard).apply(header, {});
     } else {
       models_.at(shard).apply(header, update->second);
+      std::vector<float>& sum = sums_[shard];
+      sum.resize(kPlaces);
+      for (size_t i = 0; i < kPlaces; ++i) sum[i] += update->second[i];
     }
   }
   if (servers_.at(server).index != wire::ShardMap::kLedgerServer) return;
@@ -176,11 +180,14 @@ void PushChecker::check_contents(const std::string& server, const Staged& staged
                  " for shard " + std::to_string(shard));
     }
     if (!there) continue;
+    const std::string wrong =
+        encodings_.check_update(header, shard, staged.encodings.at(shard), update->second);
+    if (!wrong.empty()) violation_(name_of(server, header) + ": " + wrong);
+  }
+  if (const auto* trained = encodings_.contents(header)) {
     std::vector<float>& known = contents_[{header.id.partition, header.id.sequence}];
-    if (known.empty()) known = update->second;
-    if (known != update->second) {
-      violation_(name_of(server, header) + " has other records than before");
-    }
+    if (known.empty()) known = *trained;
+    if (known != *trained) violation_(name_of(server, header) + " has other records than before");
   }
   if (!expected_.rules.rounds || !model_of(server).trains(header.member)) return;
   int64_t floor = 0;
@@ -230,24 +237,44 @@ void PushChecker::check_answer(const Open& call, const wire::ExchangeReply& answ
 
 void PushChecker::check_values(const Open& call, const wire::ExchangeReply& answer) {
   const std::string name = "the answer to " + name_of(call.server, call.header);
-  std::vector<float> values, right;
-  for (const wire::Payload& payload : answer.pull.values) {
-    values.insert(values.end(), payload.values.begin(), payload.values.end());
-  }
+  std::vector<float> right;
   int64_t version = models_.at(call.header.shards.first).values_version();
   for (int shard = call.header.shards.first; shard < call.header.shards.end(); ++shard) {
     const ShardModel& its = models_.at(shard);
     right.insert(right.end(), its.values().begin(), its.values().end());
     version = std::min(version, its.values_version());
   }
-  if (values != right) violation_(name + " has other values than the pushes that it should have");
+  const std::string wrong =
+      encodings_.check_answer(call.header.wanted, call.header.shards.first, right, answer.pull);
+  if (!wrong.empty()) violation_(name + ": " + wrong);
   if (answer.pull.version != version) {
     violation_(name + " has version " + of(answer.pull.version, version));
   }
 }
 
+void PushChecker::on_pulled(const wire::PullRequest& request, const wire::PullReply& answer) {
+  if (request.averages) return;
+  std::vector<float> right;
+  for (int shard = request.shards.first; shard < request.shards.end(); ++shard) {
+    const std::vector<float>& its = models_.at(shard).values();
+    right.insert(right.end(), its.begin(), its.end());
+  }
+  const std::string wrong =
+      encodings_.check_answer(request.wanted, request.shards.first, right, answer);
+  if (!wrong.empty()) {
+    violation_("a pull of shard " + std::to_string(request.shards.first) + ": " + wrong);
+  }
+}
+
+void PushChecker::on_taken(const std::optional<wire::Wanted>& wanted, wire::ShardRange shards,
+                           uint64_t name, std::span<const float> held) {
+  const std::string wrong = encodings_.check_held(wanted, shards.first, name, held);
+  if (!wrong.empty()) violation_("member " + std::to_string(wanted->member) + " " + wrong);
+}
+
 // By some server, which is told by nobody here.
-void PushChecker::on_acknowledged(const wire::PushHeader& header) {
+void PushChecker::on_acknowledged(const wire::PushHeader& header, const wire::PushReply& reply) {
+  encodings_.on_acknowledged(header, reply.superseded);
   const auto applied = [&](const auto& server) {
     return counted_.contains({server.first, header.id.partition, header.id.sequence});
   };
@@ -300,15 +327,8 @@ void PushChecker::check_plan() {
 // The places of the pushes that were applied, and averages of them in their order.
 void PushChecker::check_final_values(const driver::JobResult& result) {
   std::vector<float> right(static_cast<size_t>(expected_.shards) * kPlaces);
-  for (const auto& [id, became] : counted_) {
-    const auto& [server, partition, sequence] = id;
-    if (became != Became::kApplied) continue;
-    const std::vector<float>& contents = contents_[{partition, sequence}];
-    for (const int shard : servers_.at(server).shards) {
-      if (!expected_.has_update(shard, partition)) continue;
-      const size_t begin = static_cast<size_t>(shard) * kPlaces;
-      for (size_t i = 0; i < kPlaces; ++i) right[begin + i] += contents[i];
-    }
+  for (const auto& [shard, sum] : sums_) {
+    std::ranges::copy(sum, right.begin() + static_cast<ptrdiff_t>(shard) * kPlaces);
   }
   const auto values = result.parameters.span();
   if (values.size() != right.size()) return violation_("the result has another size");

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "driver/job_result.h"
+#include "tests/simulator/encoding_model.h"
 #include "tests/simulator/network.h"
 #include "tests/simulator/shard_model.h"
 
@@ -49,8 +50,13 @@ class PushChecker final : public ServerWatcher {
   void on_gate(const std::string& server, const wire::Gate& gate) override;
   void on_fence(const std::string& server, const wire::FenceRequest& fence) override;
   void on_settled(const std::string& server) override;
-  void on_acknowledged(const wire::PushHeader& header) override;
+  void on_pulled(const wire::PullRequest& request, const wire::PullReply& answer) override;
+  void on_sent(const wire::PushHeader& header) override { encodings_.on_sent(header); }
+  void on_acknowledged(const wire::PushHeader& header, const wire::PushReply& reply) override;
+  void on_taken(const std::optional<wire::Wanted>& wanted, wire::ShardRange shards, uint64_t name,
+                std::span<const float> held) override;
 
+  const EncodingModel& encodings() const { return encodings_; }
   int64_t superseded() const;  // pushes, of all servers
   void check_result(const driver::JobResult& result);
 
@@ -65,6 +71,7 @@ class PushChecker final : public ServerWatcher {
   struct Staged {
     wire::PushHeader header;  // of the first message, with the metrics of the one that had some
     std::map<int, std::vector<float>> updates;  // by shard
+    std::map<int, compression::Compression> encodings;
   };
   // A call that has not been answered yet.
   struct Open {
@@ -98,7 +105,9 @@ class PushChecker final : public ServerWatcher {
   std::map<Identity, Staged> staged_;      // not counted yet
   std::map<Identity, Became> counted_;     // applied or superseded
   std::map<Name, int64_t> attempts_;       // the incarnation under which it was trained
+  EncodingModel encodings_;
   std::map<Name, std::vector<float>> contents_;
+  std::map<int, std::vector<float>> sums_;  // of what was applied, by shard
   std::map<int, Samples> samples_;  // by epoch, as the ledger server has them
   // (server, partition, sequence): the incarnation below which it has promised not to count it.
   std::map<std::tuple<std::string, int64_t, int64_t>, int64_t> fenced_;

@@ -66,6 +66,17 @@ bool has_own_parameters(uint64_t seed) { return seed / 16 % 5 == 2; }
 int64_t backups_of(uint64_t seed) { return static_cast<int64_t>(seed / 128 % 3); }
 static_assert(kWorkers > 2, "a round must wait for somebody");
 
+// One of three jobs compresses its pushes, one of two of all what is pulled. Of toy values bf16 and
+// topk are exact: see encoding_model.h.
+compression::Compression push_compression_of(uint64_t seed) {
+  const char* const kinds[] = {"none", "topk:0.1", "bf16"};
+  return *compression::Compression::parse(kinds[seed / 4096 % 3]);
+}
+compression::Compression pull_compression_of(uint64_t seed) {
+  const char* const kinds[] = {"none", "topk:0.1", "none", "topk:0.3"};
+  return *compression::Compression::parse(kinds[seed / 16384 % 4]);
+}
+
 // In half of the other jobs without averages workers wait for one another.
 int64_t max_staleness_of(const wire::TrainingSpec& job) {
   if (job.trainer.algorithm->rounds) return -1;
@@ -206,6 +217,8 @@ wire::TrainingSpec Scenario::draw_job() {
     job.trainer.set("overlap", overlap);
   }
   job.trainer.set("window", window);
+  job.push_compression = push_compression_of(job.seed);
+  job.pull_compression = pull_compression_of(job.seed);
   // In every second job, and without a draw of its own.
   const bool may_average = !job.trainer.algorithm->own_parameters;
   if (job.seed % 2 == 0 && may_average)
@@ -514,6 +527,8 @@ Outcome Scenario::run() {
   outcome.own_parameters = job_.trainer.algorithm->own_parameters ? 1 : 0;
   outcome.superseded = checker_.pushes().superseded();
   outcome.refusals = refusals_;
+  outcome.encoded = checker_.pushes().encodings().encoded();
+  outcome.differences = checker_.pushes().encodings().differences();
   // Listeners before the services behind them, and members before their driver.
   dead_.clear();
   workers_.clear();
@@ -537,6 +552,8 @@ Outcome& Outcome::operator+=(const Outcome& other) {
   own_parameters += other.own_parameters;
   superseded += other.superseded;
   refusals += other.refusals;
+  encoded += other.encoded;
+  differences += other.differences;
   return *this;
 }
 

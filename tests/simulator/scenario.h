@@ -26,6 +26,7 @@ struct Outcome {
   int64_t own_parameters = 0;                 // 1: of each partition
   int64_t superseded = 0;                     // pushes, of all shards
   int64_t refusals = 0;                       // of what cannot be set in rounds
+  int64_t encoded = 0, differences = 0;       // updates, and answers, that were compressed
   Outcome& operator+=(const Outcome& other);  // all that can be added up
 };
 

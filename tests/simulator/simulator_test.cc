@@ -31,6 +31,8 @@ TEST_F(SimulatorTest, NoScheduleLosesDoublesOrHangs) {
   EXPECT_GT(all.superseded, 0);
   EXPECT_GT(all.own_parameters, 0);
   EXPECT_GT(all.refusals, 0);
+  EXPECT_GT(all.encoded, 0);
+  EXPECT_GT(all.differences, 0);
 #ifndef SLUICE_SANITIZED
   for (int fault = 0; fault < kFaults; ++fault) {
     for (int phase = 0; phase < kPhases; ++phase) {

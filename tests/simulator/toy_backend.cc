@@ -30,8 +30,9 @@ class ToyReplica final : public backend::Replica {
       SLUICE_CHECK(place < kPlaces);
       for (size_t at = place; at < parameters_.size(); at += kPlaces) parameters_[at] += 1;
     }
-    const auto samples = static_cast<double>(batch.size);
-    metrics_ += {batch.size, samples, {samples}};
+    std::vector<double> counts(kPlaces);
+    for (const float record : batch.x) ++counts[static_cast<size_t>(record)];
+    metrics_ += {batch.size, static_cast<double>(batch.size), std::move(counts)};
     SimulatedWorld::spend(simulation_.between(times_.shortest_step, times_.longest_step));
   }
   backend::StepMetrics take_metrics() override { return std::exchange(metrics_, {}); }

@@ -11,7 +11,7 @@ class UnusedChannel : public wire::ParameterChannel {
               core::Reply<Status> reply) override {
     reply(ok_status());
   }
-  void assign(const wire::AssignRequest&, wire::Payload, const wire::CallOptions&,
+  void assign(const wire::AssignRequest&, wire::Bytes, const wire::CallOptions&,
               core::Reply<Status> reply) override {
     reply(ok_status());
   }

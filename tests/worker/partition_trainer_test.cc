@@ -212,11 +212,13 @@ Dataset ten_records() {
   return Dataset::from_arrays(x, labels, {2}, 2);
 }
 
-Job ten_record_job(const std::string& trainer, bool overlap = false, int epochs = 2) {
+Job ten_record_job(const std::string& trainer, bool overlap = false, int epochs = 2,
+                   const std::string& compress_push = "none", int window = 4) {
   Sequential model;
   model.add(Input({2})).add(Dense({.units = 2, .activation = "softmax"}));
-  wire::TrainingSpec spec = spec_of(model, trainer, 4);
+  wire::TrainingSpec spec = spec_of(model, trainer, window);
   spec.batch_size = 4;
+  spec.push_compression = *compression::Compression::parse(compress_push);
   spec.epochs = epochs;
   spec.trainer.set("overlap", overlap);
   return {ten_records(), spec, {0.5f, -0.5f, 0.25f, 1, 0, 0.125f}};
@@ -248,6 +250,32 @@ TEST(PartitionTrainerTest, EverySampleIsPushedOnceInItsEpoch) {
     EXPECT_THAT(samples_of(headers[0]), ElementsAre(std::pair(0, 10), std::pair(1, 4)));
     EXPECT_THAT(samples_of(headers[1]), ElementsAre(std::pair(1, 6)));
   }
+}
+
+std::vector<std::string> encodings_of(const Job& job) {
+  std::vector<std::string> encodings;
+  for (const auto& header : job.server.headers) encodings.push_back(header.encoding.to_string());
+  return encodings;
+}
+
+TEST(PartitionTrainerTest, WhatEncodingHasKeptBackGoesWithTheLastPush) {
+  for (const bool overlap : {false, true}) {
+    Job job = ten_record_job("adag", overlap, /*epochs=*/2, "1bit", /*window=*/2);
+    PartitionTrainer trainer = job.trainer();
+    job.last = 1;  // of the first epoch: another lease follows
+    ASSERT_TRUE(job.train(trainer, 1, 1).ok());
+    job.last = 1000;
+    ASSERT_TRUE(job.train(trainer, 2, 2).ok());
+    EXPECT_THAT(encodings_of(job), ElementsAre("1bit", "1bit", "none"));
+  }
+}
+
+TEST(PartitionTrainerTest, WhoMakesRoomKeepsNothingBack) {
+  Job job = ten_record_job("adag", /*overlap=*/false, /*epochs=*/2, "1bit", /*window=*/2);
+  PartitionTrainer trainer = job.trainer();
+  job.after_steps(1, [&] { trainer.drain(); });
+  EXPECT_EQ(job.train(trainer, 1, 1).code(), StatusCode::kCancelled);
+  EXPECT_THAT(encodings_of(job), ElementsAre("none"));
 }
 
 std::vector<float> centre_after_whole_training() {

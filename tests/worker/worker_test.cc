@@ -70,7 +70,7 @@ AcquireReply of_kind(AcquireReply::Kind kind, std::string reason = "") {
 class SilentChannel final : public UnusedChannel {
  public:
   ~SilentChannel() override { cut(); }
-  void exchange(const wire::PushHeader&, wire::Payload, std::span<float>, const wire::CallOptions&,
+  void exchange(const wire::PushHeader&, wire::Bytes, std::span<float>, const wire::CallOptions&,
                 core::Reply<Result<PulledVersion>> reply) override {
     keep([reply = std::move(reply)]() mutable { reply(cancelled("cut")); });
   }

@@ -14,13 +14,13 @@ namespace {
 
 // A slice that is the payload's memory; its owner is let go when gRPC has done with it, which may
 // be after the call is over.
-::grpc::Slice borrowed_slice(const wire::Payload& payload) {
+::grpc::Slice borrowed_slice(const wire::Bytes& payload) {
   using Owner = std::shared_ptr<const void>;
   auto owner = std::make_unique<Owner>(payload.owner);
   hand_over(owner.get());
   // gRPC only reads it.
-  auto* data = const_cast<float*>(payload.values.data());
-  return {data, payload.values.size_bytes(),
+  auto* data = const_cast<std::byte*>(payload.bytes.data());
+  return {data, payload.bytes.size(),
           [](void* held) {
             take_over(held);
             std::unique_ptr<Owner>(static_cast<Owner*>(held));
@@ -37,13 +37,13 @@ namespace {
 }
 
 ::grpc::ByteBuffer to_buffer(const google::protobuf::MessageLite& header,
-                             std::span<const wire::Payload> payload) {
+                             std::span<const wire::Bytes> payload) {
   size_t bytes = 0;
-  for (const wire::Payload& piece : payload) bytes += piece.values.size_bytes();
+  for (const wire::Bytes& piece : payload) bytes += piece.bytes.size();
   std::vector<::grpc::Slice> slices;
   slices.reserve(payload.size() + 1);
   slices.emplace_back(encode_prefix(header.SerializeAsString(), bytes));
-  for (const wire::Payload& piece : payload) slices.push_back(borrowed_slice(piece));
+  for (const wire::Bytes& piece : payload) slices.push_back(borrowed_slice(piece));
   return {slices.data(), slices.size()};
 }
 

@@ -15,7 +15,7 @@ namespace sluice::transport {
 // A message of raw_message.h, its payload in pieces. They are not copied; the buffer holds on to
 // their owners.
 ::grpc::ByteBuffer to_buffer(const google::protobuf::MessageLite& header,
-                             std::span<const wire::Payload> payload);
+                             std::span<const wire::Bytes> payload);
 
 // False: the bytes are no such message. `buffer` is used up.
 bool parse(::grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message);

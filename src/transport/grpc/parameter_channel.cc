@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <cstring>
 #include <utility>
 
 #include "transport/grpc/byte_buffers.h"
@@ -26,26 +25,24 @@ Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
                               SharedServer::Call& shared, const std::string& address) {
   SLUICE_RETURN_IF_ERROR(answer.status());
   v1::ValuesHeader header;
-  const Result<wire::ReceivedPayload> received = parse(*answer, header, "the answer");
+  Result<wire::ReceivedPayload> received = parse(*answer, header, "the answer");
   if (!received.ok()) {
     return data_loss(fmt::format("server at {}: {}", address, received.status().message()));
   }
-  const PulledVersion pulled{from_proto(header.push()), header.version(), header.clock()};
+  const PulledVersion pulled{from_proto(header.push()), header.version(), header.clock(),
+                             header.held()};
   if (header.places_size() > 0) {
     if (!shared) return data_loss(fmt::format("server at {} sent no values", address));
     const Status taken = shared.take(header, into);
     if (!taken.ok()) return Status(taken.code(), "server at " + address + ": " + taken.message());
     return pulled;
   }
-  if (received->bytes() != into.size_bytes()) {
-    return data_loss(fmt::format("server at {} sent {} bytes of values, expected {}", address,
-                                 received->bytes(), into.size_bytes()));
+  received->encoding = from_proto(header.difference());
+  if (!received->encoding.is_valid()) {
+    return data_loss("server at " + address + " sent a difference in no known encoding");
   }
-  auto* to = reinterpret_cast<std::byte*>(into.data());
-  for (const std::span<const std::byte> piece : received->pieces) {
-    std::memcpy(to, piece.data(), piece.size());
-    to += piece.size();
-  }
+  const Status taken = wire::take(*received, into);
+  if (!taken.ok()) return data_loss("server at " + address + " sent " + taken.message());
   return pulled;
 }
 
@@ -55,14 +52,16 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
                        std::shared_ptr<OperationQueue> queue)
       : shared_(std::move(shared)), calls_("server", address, kUsualAnswer, std::move(queue)) {}
 
-  void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
+  void exchange(const wire::PushHeader& header, wire::Bytes update, std::span<float> into,
                 const wire::CallOptions& options,
                 core::Reply<Result<PulledVersion>> reply) override {
     v1::PushHeader message = to_proto(header);
-    SharedServer::Call shared = begin(update, message);
+    const bool is_encoded = header.encoding != compression::Compression();
+    SharedServer::Call shared;
+    if (!is_encoded && !header.wanted) shared = begin(update, message);
     // What is staged is read when it is committed: its answer does not say that it has been.
     const bool kept = header.step == wire::PushStep::kStage;
-    const auto payload = shared ? std::span<const wire::Payload>() : std::span(&update, 1);
+    const auto payload = shared ? std::span<const wire::Bytes>() : std::span(&update, 1);
     start("/sluice.v1.Parameters/Exchange", to_buffer(message, payload), into, options,
           std::move(shared), kept, std::move(reply));
   }
@@ -70,7 +69,8 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
   void pull(const wire::PullRequest& request, std::span<float> into,
             const wire::CallOptions& options, core::Reply<Result<PulledVersion>> reply) override {
     v1::PullRequest message = to_proto(request);
-    SharedServer::Call shared = begin({}, message);
+    SharedServer::Call shared;
+    if (!request.wanted) shared = begin({}, message);
     start("/sluice.v1.Parameters/Pull", to_buffer(message), into, options, std::move(shared),
           /*kept=*/false, std::move(reply));
   }
@@ -80,7 +80,7 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
     calls_.call("/sluice.v1.Parameters/Create", to_proto(request), options, std::move(reply));
   }
 
-  void assign(const wire::AssignRequest& request, wire::Payload values,
+  void assign(const wire::AssignRequest& request, wire::Bytes values,
               const wire::CallOptions& options, core::Reply<Status> reply) override {
     calls_.call("/sluice.v1.Parameters/Assign", to_buffer(to_proto(request), {&values, 1}), options,
                 std::move(reply));
@@ -133,7 +133,7 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
 
   // The first call asks whether memory can be shared; until that is known, bytes are sent.
   template <typename Message>
-  SharedServer::Call begin(const wire::Payload& update, Message& message) {
+  SharedServer::Call begin(const wire::Bytes& update, Message& message) {
     if (shared_->must_ask()) {
       calls_.call<v1::DoorReply, v1::DoorReply>(
           "/sluice.v1.Parameters/Door", v1::DoorRequest(), {kDoorCall},

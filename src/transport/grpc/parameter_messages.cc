@@ -47,6 +47,30 @@ wire::PushStep from_proto(v1::PushHeader::Step step) {
 
 }  // namespace
 
+// A kind that there is not is no valid compression, on either side.
+v1::Encoding to_proto(const compression::Compression& encoding) {
+  v1::Encoding message;
+  message.set_kind(static_cast<v1::Encoding::Kind>(encoding.kind));
+  message.set_fraction(encoding.fraction);
+  return message;
+}
+
+compression::Compression from_proto(const v1::Encoding& encoding) {
+  return {static_cast<compression::Compression::Kind>(encoding.kind()), encoding.fraction()};
+}
+
+v1::Wanted to_proto(const wire::Wanted& wanted) {
+  v1::Wanted message;
+  *message.mutable_encoding() = to_proto(wanted.encoding);
+  message.set_member(wanted.member);
+  message.set_holds(wanted.holds);
+  return message;
+}
+
+wire::Wanted from_proto(const v1::Wanted& wanted) {
+  return {from_proto(wanted.encoding()), wanted.member(), wanted.holds()};
+}
+
 v1::Shard to_proto(const wire::Shard& shard) {
   v1::Shard message;
   message.set_index(shard.index);
@@ -113,6 +137,10 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
   if (header.optimizer_rate) message.set_optimizer_rate(*header.optimizer_rate);
   if (header.rate_scale != 1) message.set_rate_scale(header.rate_scale);
   if (header.superseded) message.set_superseded(*header.superseded);
+  if (header.encoding != compression::Compression()) {
+    *message.mutable_encoding() = to_proto(header.encoding);
+  }
+  if (header.wanted) *message.mutable_wanted() = to_proto(*header.wanted);
   return message;
 }
 
@@ -134,6 +162,8 @@ wire::PushHeader from_proto(const v1::PushHeader& header) {
   if (header.has_optimizer_rate()) result.optimizer_rate = header.optimizer_rate();
   if (header.has_rate_scale()) result.rate_scale = header.rate_scale();
   if (header.has_superseded()) result.superseded = header.superseded();
+  result.encoding = from_proto(header.encoding());
+  if (header.has_wanted()) result.wanted = from_proto(header.wanted());
   return result;
 }
 
@@ -156,12 +186,16 @@ v1::PullRequest to_proto(const wire::PullRequest& request) {
   message.set_shards(request.shards.count);
   message.set_averages(request.averages);
   message.set_worker(request.worker < 0 ? 0 : request.worker + 1);
+  if (request.wanted) *message.mutable_wanted() = to_proto(*request.wanted);
   return message;
 }
 
 wire::PullRequest from_proto(const v1::PullRequest& request) {
   const int worker = request.worker() > 0 ? request.worker() - 1 : -1;
-  return {request.job(), {request.shard(), request.shards()}, request.averages(), worker};
+  wire::PullRequest result{
+      request.job(), {request.shard(), request.shards()}, request.averages(), worker};
+  if (request.has_wanted()) result.wanted = from_proto(request.wanted());
+  return result;
 }
 
 v1::FenceRequest to_proto(const wire::FenceRequest& request) {

@@ -4,10 +4,17 @@
 // whether it makes sense.
 #pragma once
 
+#include "compression/compression.h"
 #include "parameters.pb.h"
 #include "wire/parameters.h"
 
 namespace sluice::transport {
+
+v1::Encoding to_proto(const compression::Compression& encoding);
+compression::Compression from_proto(const v1::Encoding& encoding);
+
+v1::Wanted to_proto(const wire::Wanted& wanted);
+wire::Wanted from_proto(const v1::Wanted& wanted);
 
 v1::Shard to_proto(const wire::Shard& shard);
 wire::Shard from_proto(const v1::Shard& shard);

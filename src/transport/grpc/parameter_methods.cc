@@ -13,8 +13,14 @@ using Reply = Method::Reply;
   header.set_version(values.version);
   header.set_clock(values.clock);
   if (push) *header.mutable_push() = to_proto(*push);
+  header.set_held(values.held);
+  if (values.difference) {
+    *header.mutable_difference() = to_proto(values.difference->encoding);
+    return to_buffer(header, {&values.difference->code, 1});
+  }
   if (caller.lend(values.values, header)) return to_buffer(header, {});
-  return to_buffer(header, values.values);
+  const std::vector<wire::Bytes> pieces(values.values.begin(), values.values.end());
+  return to_buffer(header, pieces);
 }
 
 using Door = std::shared_ptr<memory::Door>;

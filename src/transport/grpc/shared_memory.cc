@@ -182,17 +182,17 @@ std::string SharedServer::path() {
   return status.ok() ? "shared memory" : status.message();
 }
 
-SharedServer::Call SharedServer::begin(const wire::Payload& update, v1::SharedCall& shared) {
+SharedServer::Call SharedServer::begin(const wire::Bytes& update, v1::SharedCall& shared) {
   Call call;
   memory::Visit* const its = visit();
   if (its == nullptr) return call;
-  const auto begun = its->begin(update.values, update.owner);
+  const auto begun = its->begin(update.floats(), update.owner);
   if (!begun) return call;
   call.visit_ = its;
   call.number_ = begun->number;
   shared.set_token(its->token());
   shared.set_call(begun->number);
-  if (!update.values.empty()) write(begun->update, *shared.mutable_payload());
+  if (!update.bytes.empty()) write(begun->update, *shared.mutable_payload());
   return call;
 }
 

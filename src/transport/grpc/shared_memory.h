@@ -115,8 +115,8 @@ class SharedServer {
     memory::Visit* visit_ = nullptr;
     uint64_t number_ = 0;
   };
-  // With, in `shared`, what the message has instead of `update`, which may be empty.
-  Call begin(const wire::Payload& update, v1::SharedCall& shared);
+  // With, in `shared`, what the message has instead of `update`, which may be empty: floats.
+  Call begin(const wire::Bytes& update, v1::SharedCall& shared);
 
  private:
   memory::Visit* visit();

@@ -10,11 +10,10 @@ namespace {
 
 using PulledVersion = wire::ParameterChannel::PulledVersion;
 
-wire::ReceivedPayload received(const wire::Payload& payload,
-                               const std::vector<size_t>& piece_sizes) {
+wire::ReceivedPayload received(const wire::Bytes& payload, const std::vector<size_t>& piece_sizes) {
   wire::ReceivedPayload result;
   result.owner = payload.owner;
-  std::span<const std::byte> rest = std::as_bytes(payload.values);
+  std::span<const std::byte> rest = payload.bytes;
   if (piece_sizes.empty()) {
     result.pieces.push_back(rest);
     return result;
@@ -29,24 +28,18 @@ wire::ReceivedPayload received(const wire::Payload& payload,
 
 Result<PulledVersion> hand_over(const wire::PullReply& pulled, const wire::PushReply& push,
                                 std::span<float> into, const std::string& name) {
-  if (pulled.bytes() != into.size_bytes()) {
-    return data_loss(fmt::format("{} sent {} bytes of values, expected {}", name, pulled.bytes(),
-                                 into.size_bytes()));
-  }
-  for (const wire::Payload& payload : pulled.values) {
-    std::ranges::copy(payload.values, into.begin());
-    into = into.subspan(payload.values.size());
-  }
-  return PulledVersion{push, pulled.version, pulled.clock};
+  const Status taken = wire::take(pulled, into);
+  if (!taken.ok()) return data_loss(name + " sent " + taken.message());
+  return PulledVersion{push, pulled.version, pulled.clock, pulled.held};
 }
 
 // What goes along with a payload does not count.
-Status check_size(const wire::Payload& payload, const InprocService& service,
+Status check_size(const wire::Bytes& payload, const InprocService& service,
                   const std::string& name) {
-  if (payload.values.size_bytes() <= service.max_message_bytes) return ok_status();
+  if (payload.bytes.size() <= service.max_message_bytes) return ok_status();
   return {StatusCode::kResourceExhausted,
           fmt::format("{} takes messages of at most {} bytes, this one has {}", name,
-                      service.max_message_bytes, payload.values.size_bytes())};
+                      service.max_message_bytes, payload.bytes.size())};
 }
 
 class InprocParameterChannel final : public wire::ParameterChannel {
@@ -55,7 +48,7 @@ class InprocParameterChannel final : public wire::ParameterChannel {
                          std::vector<size_t> piece_sizes)
       : piece_sizes_(std::move(piece_sizes)), calls_(std::move(network), name) {}
 
-  void exchange(const wire::PushHeader& header, wire::Payload update, std::span<float> into,
+  void exchange(const wire::PushHeader& header, wire::Bytes update, std::span<float> into,
                 const wire::CallOptions& options,
                 core::Reply<Result<PulledVersion>> reply) override {
     start(options, std::move(reply), update,
@@ -95,7 +88,7 @@ class InprocParameterChannel final : public wire::ParameterChannel {
           });
   }
 
-  void assign(const wire::AssignRequest& request, wire::Payload values,
+  void assign(const wire::AssignRequest& request, wire::Bytes values,
               const wire::CallOptions& options, core::Reply<Status> reply) override {
     start(options, std::move(reply), values,
           [request, values, sizes = piece_sizes_](wire::ParameterService& service,
@@ -144,7 +137,7 @@ class InprocParameterChannel final : public wire::ParameterChannel {
  private:
   template <typename Answer, typename Enter>
   void start(const wire::CallOptions& options, core::Reply<Answer> reply,
-             const wire::Payload& payload, Enter enter) {
+             const wire::Bytes& payload, Enter enter) {
     calls_.start(options, std::move(reply),
                  [payload, name = address(), enter = std::move(enter)](
                      const InprocService& service, InprocAnswer<Answer> answer) mutable {

@@ -231,7 +231,7 @@ TEST_F(GrpcRobustnessTest, AddressThatANameStandsForIsNamedToo) {
 
 TEST(GrpcAnswerSizeTest, ServerThatSendsMoreThanAShardIsNotReceived) {
   RawServer server([](RawServer::Call& call) {
-    const wire::Payload values = payload_of(std::vector<float>(2'000'000));
+    const wire::Bytes values = payload_of(std::vector<float>(2'000'000));
     call.answer(bytes_of(to_buffer(v1::ValuesHeader(), {&values, 1})));
   });
   const auto channel = GrpcTransport().connect_parameters(server.address());
