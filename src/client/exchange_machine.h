@@ -19,6 +19,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +28,7 @@
 
 #include "client/retry_machine.h"
 #include "client/suspension.h"
+#include "client/traffic_meter.h"
 #include "core/clock.h"
 #include "core/rng.h"
 #include "sluice/status.h"
@@ -43,6 +45,7 @@ struct ExchangeOptions {
   bool decided_pushes = false;  // ExchangeMachine::Kind::kDecidedPush
   // Of the values of whoever trains, as differences, where they go over a network.
   compression::Compression pull{};
+  std::shared_ptr<TrafficMeter> traffic{};  // told of each exchange that has ended; null: nobody is
 };
 
 class ExchangeMachine {

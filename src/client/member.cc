@@ -113,6 +113,7 @@ void Member::send_heartbeat(core::Duration timeout) {
   request.peak_memory_bytes = world_.peak_memory_bytes();
   request.hold = interval_;
   request.knobs = knobs_;
+  if (traffic_) request.traffic = traffic_->all();
   driver_->heartbeat(
       request, {timeout},
       lifetime_->on(

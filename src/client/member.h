@@ -9,6 +9,7 @@
 #include <string>
 
 #include "client/membership_machine.h"
+#include "client/traffic_meter.h"
 #include "core/world.h"
 #include "wire/training_spec.h"
 #include "wire/transport.h"
@@ -80,6 +81,8 @@ class Member {
   }
   void got_on() { activity_.fetch_add(1, std::memory_order_relaxed); }
   void set_waiting_for(std::string whom);  // thread-safe
+  // What heartbeats tell of from now on. On its strand.
+  void set_traffic(std::shared_ptr<const TrafficMeter> traffic) { traffic_ = std::move(traffic); }
 
   const wire::JoinReply& joined() const { return joined_; }  // in on_joined and after
   Ending ending() const { return ending_; }                  // in on_end
@@ -104,6 +107,7 @@ class Member {
   Ending ending_ = Ending::kFailed;
   wire::Lease lease_;
   bool holds_ = false;
+  std::shared_ptr<const TrafficMeter> traffic_;  // or null
   bool drained_ = false, told_ = false;  // leave_drained(), and the driver hears of it
   int64_t knobs_ = 0;                    // the revision that on_knobs was told last
   std::atomic<int64_t> step_{0};

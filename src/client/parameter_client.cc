@@ -34,6 +34,8 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         job_(job),
         waiting_for_(std::move(waiting_for)),
         pull_(options.pull),
+        meter_(options.traffic),
+        traffic_(servers.size()),
         push_kind_(options.decided_pushes ? ExchangeMachine::Kind::kDecidedPush
                                           : ExchangeMachine::Kind::kPush),
         encoder_(shard_map_),
@@ -63,6 +65,8 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       base_versions_.assign(base_versions.begin(), base_versions.end());
       superseded_.reset();
       dropped_ = false;
+      began_ = now;
+      for (size_t i = 0; i < traffic_.size(); ++i) traffic_[i] = {.server = static_cast<int>(i)};
       done_ = std::move(done);
       const bool pushes = kind == Kind::kExchange;
       std::vector<ExchangeMachine::Unit> its = units(pushes);
@@ -191,6 +195,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         encoder_.encode(call.index, encodes ? header_.encoding : compression::Compression(), shards,
                         update_of(shards));
     header.encoding = update.encoding;
+    count_sent(server, update.bytes.bytes.size(), shards);
     channel.exchange(header, update.bytes, into, options, std::move(reply));
   }
 
@@ -204,6 +209,13 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     }
     for (int i = shards.first; i < shards.end(); ++i) held_[static_cast<size_t>(i)] = 0;
     return std::nullopt;
+  }
+  void count_sent(int server, size_t bytes, wire::ShardRange shards) {
+    std::lock_guard lock(mutex_);
+    wire::Traffic& its = traffic_[static_cast<size_t>(server)];
+    const size_t whole = shards.count == 0 ? 0 : shard_map_.floats_of(shards) * sizeof(float);
+    its.sent_bytes += static_cast<int64_t>(bytes);
+    its.saved_bytes += static_cast<int64_t>(whole - bytes);
   }
   void forget_held() { std::ranges::fill(held_, 0); }
 
@@ -232,10 +244,20 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   void answered(int index, const Status& status, const PulledVersion& pulled) {
     bring([&](TimePoint now) {
       const auto [server, shards] = machine_.unit(index);
+      if (status.ok()) {
+        wire::Traffic& its = traffic_[static_cast<size_t>(server)];
+        its.seconds = core::to_seconds(now - began_);
+        its.received_bytes += static_cast<int64_t>(pulled.bytes);
+      }
       if (status.ok() && machine_.step(index) != wire::PushStep::kStage) {
         for (int shard = shards.first; shard < shards.end(); ++shard) {
           versions_[static_cast<size_t>(shard)] = pulled.version;
           held_[static_cast<size_t>(shard)] = pulled.held;
+        }
+        if (shards.count > 0 && !into_.empty()) {
+          const size_t whole = shard_map_.floats_of(shards) * sizeof(float);
+          traffic_[static_cast<size_t>(server)].saved_bytes +=
+              static_cast<int64_t>(whole - pulled.bytes);
         }
         dropped_ = dropped_ || pulled.push.superseded;
         const bool decides = kind_ == Kind::kExchange && shards.count == 0 &&
@@ -253,6 +275,13 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   void finish(Status status) {
     update_ = nullptr;
     if (kind_ == Kind::kExchange) encoder_.end(status.ok() && !dropped_);
+    if (meter_ && status.ok() && (kind_ == Kind::kExchange || kind_ == Kind::kPull)) {
+      for (size_t i = 0; i < traffic_.size(); ++i) {
+        traffic_[i].exchanges = 1;
+        traffic_[i].path = channels_[i]->path();
+      }
+      meter_->add(traffic_);
+    }
     core::Reply<Status> done = std::move(done_);
     done(std::move(status));  // may start the next exchange
   }
@@ -293,6 +322,9 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   std::function<void(const std::string&)> waiting_for_;
 
   const compression::Compression pull_;
+  const std::shared_ptr<TrafficMeter> meter_;  // or null
+  std::vector<wire::Traffic> traffic_;         // of this exchange, by server; guarded by mutex_
+  TimePoint began_{};
   const ExchangeMachine::Kind push_kind_;
   PushEncoder encoder_;
   // The names of what the worker holds, by shard, in this buffer and part; guarded by mutex_.

@@ -170,6 +170,7 @@ Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest
   if (member->waiting_for != request.waiting_for) member->waiting_since = now;
   member->waiting_for = request.waiting_for;
   member->peak_memory_bytes = std::max(member->peak_memory_bytes, request.peak_memory_bytes);
+  if (!request.traffic.empty()) member->traffic = request.traffic;
   if (request.activity != member->activity || !request.waiting_for.empty()) {
     member->activity = request.activity;
     member->last_progress = now;
@@ -234,6 +235,7 @@ Status Coordinator::finish(const wire::FinishRequest& request, TimePoint now) {
     return invalid_argument(fmt::format("there is no partition {}", request.partition));
   }
   const LeaseTable::Key lease{request.partition, request.incarnation};
+  if (!request.traffic.empty()) member->traffic = request.traffic;
   if (lease == member->finished) return ok_status();
   const auto interval = leases_.find(lease);
   if (!interval || member->partition < 0 || lease != member->lease) {

@@ -105,6 +105,11 @@ void add_members(const std::vector<wire::LedgerReply>& ledgers,
     report.given += member.given;
     report.times_slower = std::max(report.times_slower, member.times_slower);
     report.peak_memory_bytes = std::max(report.peak_memory_bytes, member.peak_memory_bytes);
+    for (const wire::Traffic& its : member.traffic) {
+      auto known = std::ranges::find(report.traffic, its.server, &wire::Traffic::server);
+      if (known == report.traffic.end()) known = report.traffic.emplace(known);
+      wire::add(*known, its);
+    }
     const core::ProcessFacts& process = member.name.process;
     report.processes.push_back({fmt::format("pid {} on {}", process.pid, process.host),
                                 member.end ? member.end->fate : "still there",

@@ -25,6 +25,7 @@ struct WorkerReport {
   int64_t peak_memory_bytes = 0;
   double times_slower = 1;  // than the others, when it was named for that; see Straggler
   int64_t given = 0;        // pushes of its leases that went to others, since they were slow
+  std::vector<wire::Traffic> traffic{};  // of all its processes, by server
 };
 
 struct ServerReport {

@@ -74,6 +74,16 @@ void fields(S& s, Visit visit) {
     visit("cores", s.cores);
     visit("gpu", s.gpu);
     visit("peak_memory_bytes", s.peak_memory_bytes);
+    visit("traffic", s.traffic);
+  } else if constexpr (std::is_same_v<Fields, JobStatus::Traffic>) {
+    visit("server", s.server);
+    visit("way", s.way);
+    visit("hint", s.hint);
+    visit("exchanges", s.exchanges);
+    visit("seconds", s.seconds);
+    visit("sent_bytes", s.sent_bytes);
+    visit("received_bytes", s.received_bytes);
+    visit("saved_bytes", s.saved_bytes);
   } else if constexpr (std::is_same_v<Fields, JobStatus::Lease>) {
     visit("partition", s.partition);
     visit("worker", s.worker);

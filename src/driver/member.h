@@ -47,7 +47,8 @@ struct Member {
   core::TimePoint waiting_since;  // for the same
   std::string named_because;  // why the job waits for it; empty: it does not
   int64_t peak_memory_bytes = 0;
-  int leases = 0;  // granted so far
+  std::vector<wire::Traffic> traffic;  // workers: with each server, as it said last
+  int leases = 0;                      // granted so far
   int64_t given = 0;           // pushes of its leases that went to others, since they were slow
   int64_t given_in_epoch = 0;  // of them, since the last epoch ended
   double times_slower = 1;     // than the others, when it was named for that

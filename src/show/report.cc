@@ -12,6 +12,7 @@
 #include "core/process_info.h"
 #include "core/version.h"
 #include "show/progress_view.h"
+#include "show/traffic_text.h"
 
 namespace sluice::show {
 namespace {
@@ -56,6 +57,21 @@ Json processes_json(const driver::WorkerReport& worker) {
   return processes;
 }
 
+Json traffic_json(const driver::WorkerReport& worker) {
+  Json servers = Json::array();
+  for (const wire::Traffic& its : worker.traffic) {
+    servers.push_back({{"server", its.server},
+                       {"way", to_string(its.path.way)},
+                       {"hint", its.path.hint},
+                       {"exchanges", its.exchanges},
+                       {"seconds", its.seconds},
+                       {"sent_bytes", its.sent_bytes},
+                       {"received_bytes", its.received_bytes},
+                       {"saved_bytes", its.saved_bytes}});
+  }
+  return servers;
+}
+
 Json workers_json(const driver::JobResult& result) {
   Json workers = Json::array();
   for (const driver::WorkerReport& worker : result.workers) {
@@ -66,6 +82,7 @@ Json workers_json(const driver::JobResult& result) {
                        {"times_slower", worker.times_slower},
                        {"pushes_given", worker.given},
                        {"processes", processes_json(worker)},
+                       {"traffic", traffic_json(worker)},
                        {"peak_memory_bytes", worker.peak_memory_bytes}});
   }
   return workers;
@@ -241,6 +258,7 @@ std::string to_text(const JobReport& report) {
     text += fmt::format("Worker {}: {}, {}, {} lease(s), peak memory {} MB\n", worker.worker,
                         core::counted(worker.updates, "update", "updates"), samples(worker.samples),
                         worker.leases, worker.peak_memory_bytes >> 20);
+    for (const std::string& line : traffic_lines(worker.traffic)) text += "  " + line + "\n";
     text += straggling(worker);
     for (const auto& process : worker.processes) {
       if (!process.left) text += fmt::format("  {}: {}\n", process.name, process.fate);

@@ -10,6 +10,7 @@
 #include "core/printable.h"
 #include "show/progress_view.h"
 #include "show/text_table.h"
+#include "show/traffic_text.h"
 
 namespace sluice::show {
 
@@ -40,6 +41,25 @@ std::string ahead(const JobStatus::Gate& gate, int64_t worker) {
   const std::string windows = std::to_string(std::max<int64_t>(known->windows - gate.floor, 0));
   if (known->answer_held_s < 0) return windows;
   return fmt::format("{}, held {}", windows, time_text(known->answer_held_s));
+}
+
+// A way of another version's is not known here.
+std::vector<wire::Traffic> traffic_of(const JobStatus::Member& member) {
+  std::vector<wire::Traffic> traffic;
+  for (const JobStatus::Traffic& its : member.traffic) {
+    wire::Path::Way way = wire::Path::Way::kTcp;
+    for (const auto one : {wire::Path::Way::kUnixSocket, wire::Path::Way::kSharedMemory}) {
+      if (its.way == to_string(one)) way = one;
+    }
+    traffic.push_back({static_cast<int>(its.server),
+                       {way, its.hint},
+                       its.exchanges,
+                       its.seconds,
+                       its.sent_bytes,
+                       its.received_bytes,
+                       its.saved_bytes});
+  }
+  return traffic;
 }
 
 const JobStatus::Lease* lease_of(const JobStatus& status, int64_t worker) {
@@ -128,6 +148,7 @@ std::string worker_table(const JobStatus& status) {
     if (gated) row.push_back(ahead(status.gate, member.index));
     table.add(std::move(row));
     add_what_it_waits_for(member, table);
+    for (const std::string& line : traffic_lines(traffic_of(member))) table.add_below(line);
   }
   return any ? table.text() : "";
 }

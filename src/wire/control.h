@@ -15,6 +15,7 @@
 #include "sluice/status.h"
 #include "wire/parameters.h"
 #include "wire/shard_map.h"
+#include "wire/traffic.h"
 
 namespace sluice::wire {
 
@@ -109,6 +110,7 @@ struct HeartbeatRequest {
   // How long the driver may keep the answer back for want of news.
   core::Duration hold{};
   int64_t knobs = 0;  // the revision of those that the member has in force
+  std::vector<Traffic> traffic{};  // workers: by server
 };
 
 struct HeartbeatReply {
@@ -131,6 +133,7 @@ struct FinishRequest {
   int64_t member = 0;
   int64_t partition = 0;
   int64_t incarnation = 0;
+  std::vector<Traffic> traffic{};  // as with heartbeats
 };
 
 struct LeaveRequest {

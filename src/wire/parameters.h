@@ -27,6 +27,7 @@
 #include "core/reply.h"
 #include "sluice/status.h"
 #include "wire/shard_map.h"
+#include "wire/traffic.h"
 
 namespace sluice::wire {
 
@@ -343,6 +344,7 @@ class ParameterChannel {
     int64_t version = 0;
     int64_t clock = 0;
     uint64_t held = 0;  // the name of what is in `into` now; 0: it has none
+    size_t bytes = 0;   // that the values have taken
   };
   // `into` receives the values of the shards (or is empty: none are expected), and stays valid
   // until the answer. Where they are wanted as a difference, it has what the caller holds.
@@ -366,6 +368,7 @@ class ParameterChannel {
   // Whether the server reads updates where they lie, so that one message may be about all shards
   // that it has.
   virtual bool shares_memory() { return false; }
+  virtual Path path() { return {}; }
 
   // Ends what is under way: each call is answered soon, with CANCELLED unless it just ended.
   virtual void cut() = 0;

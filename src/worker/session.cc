@@ -140,7 +140,8 @@ void Session::connect(const wire::AcquireReply& granted) {
           // Which pushes come too late for a round, one server must say for all.
           .decided_pushes = spec_.trainer.options.has("backup_workers") &&
                             spec_.trainer.options.whole("backup_workers") > 0,
-          .pull = spec_.pull_compression},
+          .pull = spec_.pull_compression,
+          .traffic = parts_.traffic},
       [this](const std::string& whom) {
         if (!whom.empty()) SLUICE_LOG(info, "waiting for a parameter server: {}", whom);
         parts_.waiting_for(whom);

@@ -35,6 +35,7 @@ struct SessionParts {
   std::function<void()> got_on;                              // something other than a step is done
   std::function<void(int64_t step)> on_step;                 // of the lease
   std::function<void(const std::string& whom)> waiting_for;  // empty: nobody
+  std::shared_ptr<client::TrafficMeter> traffic;             // counts what is exchanged
 };
 
 // Used, and destroyed, on its strand. Each `done` is called once, perhaps at once.

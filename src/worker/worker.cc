@@ -77,6 +77,8 @@ void Worker::joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec
   log::set_role(fmt::format("worker {}", reply.index));
   spec_ = spec;
   knobs_ = {};  // heartbeats tell those of the job
+  traffic_ = std::make_shared<client::TrafficMeter>();
+  member_.set_traffic(traffic_);
   act(machine_.joined());
 }
 
@@ -161,7 +163,8 @@ SessionParts Worker::session_parts() {
           .cores = options_.cores,
           .got_on = [this] { member_.got_on(); },
           .on_step = [this](int64_t step) { member_.set_step(step); },
-          .waiting_for = [this](const std::string& whom) { member_.set_waiting_for(whom); }};
+          .waiting_for = [this](const std::string& whom) { member_.set_waiting_for(whom); },
+          .traffic = traffic_};
 }
 
 // A session of an earlier membership gives its device back before the next one takes it.
@@ -209,7 +212,8 @@ void Worker::train() {
 void Worker::finish() {
   const wire::JoinReply& joined = member_.joined();
   const wire::Lease& lease = machine_.granted().lease;
-  const wire::FinishRequest request{joined.job, joined.member, lease.partition, lease.incarnation};
+  const wire::FinishRequest request{joined.job, joined.member, lease.partition, lease.incarnation,
+                                    traffic_->all()};
   finish_.start(
       "the driver at " + options_.driver, patience(),
       [this, request](const wire::CallOptions& options, core::Reply<Status> reply) {

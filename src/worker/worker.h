@@ -83,6 +83,7 @@ class Worker {
   LeaseMachine machine_;
   wire::TrainingSpec spec_;
   wire::Knobs knobs_;  // in force
+  std::shared_ptr<client::TrafficMeter> traffic_;  // of this membership
   client::PersistentCall<Result<wire::AcquireReply>> acquire_;
   client::PersistentCall<Status> finish_;
   core::Alarm alarm_;

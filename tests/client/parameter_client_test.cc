@@ -119,6 +119,49 @@ TEST_F(ParameterClientTest, SendsTheVersionsThatItIsGiven) {
   EXPECT_EQ(channel().seen[1].header.base_version, -4);
 }
 
+TEST_F(ParameterClientTest, TellsWhatWasExchanged) {
+  options_.traffic = std::make_shared<TrafficMeter>();
+  channel().script[1] = {unavailable("once more")};
+  make();
+  wire::PushHeader header;
+  header.encoding = *compression::Compression::parse("bf16");
+  start_exchange(header);
+  ASSERT_TRUE(wait().ok());
+  start_exchange(header);
+  ASSERT_TRUE(wait().ok());
+  const auto traffic = options_.traffic->all();
+  ASSERT_EQ(traffic.size(), 1u);
+  EXPECT_EQ(traffic[0].exchanges, 2);
+  EXPECT_EQ(traffic[0].sent_bytes, 5 * 32 * 2) << "two shards, one of them once more";
+  EXPECT_EQ(traffic[0].received_bytes, 4 * 32 * 4);
+  EXPECT_EQ(traffic[0].saved_bytes, 5 * 32 * 2);
+  EXPECT_GT(traffic[0].seconds, 0);
+}
+
+TEST_F(ParameterClientTest, SaysWhatItHoldsAsLongAsNobodyElseHasWrittenThere) {
+  options_.pull = *compression::Compression::parse("int8");
+  make();
+  client_->pull_for(0, 9, client_->shard_map().whole(), values_,
+                    [this](Status status) { end_ = std::move(status); });
+  ASSERT_TRUE(wait().ok());
+  start_exchange();
+  ASSERT_TRUE(wait().ok());
+  const auto names = [&] {
+    std::vector<uint64_t> result;
+    for (const auto& call : channel().seen) {
+      if (call.header.wanted) result.push_back(call.header.wanted->holds);
+    }
+    return result;
+  };
+  EXPECT_THAT(names(), ElementsAre(1, 2)) << "as the answers to the pull were called";
+  std::vector<float> elsewhere(64);
+  end_.reset();
+  client_->exchange({}, client_->shard_map().whole(), update(1), elsewhere, {},
+                    [this](Status status) { end_ = std::move(status); });
+  ASSERT_TRUE(wait().ok());
+  EXPECT_THAT(names(), ElementsAre(1, 2, 0, 0));
+}
+
 TEST_F(ParameterClientTest, GivesUpOnAServerThatStaysSilent) {
   channel().always = unavailable("server at scripted does not answer");
   make();

@@ -100,7 +100,8 @@ class ScriptedChannel final : public UnusedChannel {
     if (!status.ok()) return reply(status);
     std::fill(into.begin(), into.end(), static_cast<float>(shard + 1));
     ++version;
-    reply(PulledVersion{{version, false, superseded}, version});
+    const auto name = static_cast<uint64_t>(version);
+    reply(PulledVersion{{version, false, superseded}, version, 0, name, into.size_bytes()});
   }
 
   const std::string address_;

@@ -30,7 +30,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"worker", {"core", "optim", "loss", "backend", "nn", "algorithm", "data", "wire", "client"}},
     {"driver", {"core", "data", "wire", "client"}},
     {"launch", {"core", "client", "transport", "server", "worker", "driver"}},
-    {"show", {"core", "nn", "driver"}},
+    {"show", {"core", "nn", "wire", "driver"}},
     {"train",
      {"core", "compression", "optim", "loss", "algorithm", "backend", "nn", "formats", "data",
       "transport", "worker", "driver", "launch", "show"}},

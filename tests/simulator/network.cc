@@ -158,7 +158,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
           if (Status taken = wire::take(result->pull, into); !taken.ok()) return reply(taken);
           network.watcher->on_taken(header.wanted, header.shards, result->pull.held, into);
           reply(PulledVersion{result->push, result->pull.version, result->pull.clock,
-                              result->pull.held});
+                              result->pull.held, into.size_bytes()});
         });
   }
 
@@ -179,7 +179,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
           if (!result.ok()) return reply(result.status());
           if (Status taken = wire::take(*result, into); !taken.ok()) return reply(taken);
           network.watcher->on_taken(request.wanted, request.shards, result->held, into);
-          reply(PulledVersion{{}, result->version, result->clock, result->held});
+          reply(PulledVersion{{}, result->version, result->clock, result->held, into.size_bytes()});
         });
   }
 

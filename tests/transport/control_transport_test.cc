@@ -185,6 +185,8 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   request.peak_memory_bytes = 1 << 30;
   request.hold = std::chrono::milliseconds(700);
   request.knobs = 3;
+  request.traffic = {{1, {wire::Path::Way::kUnixSocket, "a hint"}, 2, 0.5, 3, 4, 5},
+                     {2, {wire::Path::Way::kSharedMemory, ""}, 1, 0, 0, 0, 0}};
   const auto reply = await_result<wire::HeartbeatReply>(
       [&](auto r) { channel_->heartbeat(request, kSoon, std::move(r)); });
   ASSERT_TRUE(reply.ok()) << reply.status();
@@ -199,6 +201,7 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   EXPECT_EQ(driver_.seen().heartbeat.peak_memory_bytes, 1 << 30);
   EXPECT_EQ(driver_.seen().heartbeat.hold, std::chrono::milliseconds(700));
   EXPECT_EQ(driver_.seen().heartbeat.knobs, 3);
+  EXPECT_EQ(driver_.seen().heartbeat.traffic, request.traffic);
   EXPECT_EQ(reply->kind, wire::HeartbeatReply::Kind::kLeaseLost);
   EXPECT_EQ(reply->reason, "too late");
   EXPECT_EQ(reply->last, 44);

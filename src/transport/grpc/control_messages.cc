@@ -102,6 +102,42 @@ wire::AcquireReply from_proto(const v1::AcquireReply& reply) {
   return result;
 }
 
+namespace {
+
+void add_traffic(const std::vector<wire::Traffic>& traffic,
+                 google::protobuf::RepeatedPtrField<v1::Traffic>* message) {
+  for (const wire::Traffic& its : traffic) {
+    v1::Traffic* to = message->Add();
+    to->set_server(its.server);
+    to->set_way(static_cast<v1::Traffic::Way>(its.path.way));
+    to->set_hint(its.path.hint);
+    to->set_exchanges(its.exchanges);
+    to->set_seconds(its.seconds);
+    to->set_sent_bytes(its.sent_bytes);
+    to->set_received_bytes(its.received_bytes);
+    to->set_saved_bytes(its.saved_bytes);
+  }
+}
+
+// A way that there is not is the one that there always is.
+std::vector<wire::Traffic> traffic_from(
+    const google::protobuf::RepeatedPtrField<v1::Traffic>& message) {
+  std::vector<wire::Traffic> traffic;
+  for (const v1::Traffic& its : message) {
+    const auto way = v1::Traffic::Way_IsValid(its.way()) ? its.way() : v1::Traffic::TCP;
+    traffic.push_back({its.server(),
+                       {static_cast<wire::Path::Way>(way), its.hint()},
+                       its.exchanges(),
+                       its.seconds(),
+                       its.sent_bytes(),
+                       its.received_bytes(),
+                       its.saved_bytes()});
+  }
+  return traffic;
+}
+
+}  // namespace
+
 v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request) {
   v1::HeartbeatRequest message;
   message.set_job(request.job);
@@ -115,6 +151,7 @@ v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request) {
   message.set_peak_memory_bytes(request.peak_memory_bytes);
   message.set_hold_ns(request.hold.count());
   message.set_knobs(request.knobs);
+  add_traffic(request.traffic, message.mutable_traffic());
   return message;
 }
 
@@ -131,6 +168,7 @@ wire::HeartbeatRequest from_proto(const v1::HeartbeatRequest& request) {
   result.peak_memory_bytes = request.peak_memory_bytes();
   result.hold = duration_from(request.hold_ns());
   result.knobs = request.knobs();
+  result.traffic = traffic_from(request.traffic());
   return result;
 }
 
@@ -158,11 +196,13 @@ v1::FinishRequest to_proto(const wire::FinishRequest& request) {
   message.set_member(request.member);
   message.set_partition(request.partition);
   message.set_incarnation(request.incarnation);
+  add_traffic(request.traffic, message.mutable_traffic());
   return message;
 }
 
 wire::FinishRequest from_proto(const v1::FinishRequest& request) {
-  return {request.job(), request.member(), request.partition(), request.incarnation()};
+  return {request.job(), request.member(), request.partition(), request.incarnation(),
+          traffic_from(request.traffic())};
 }
 
 v1::FetchRequest to_proto(const wire::FetchRequest& request) {

@@ -29,14 +29,15 @@ Result<PulledVersion> receive(AsyncCalls::Answer answer, std::span<float> into,
   if (!received.ok()) {
     return data_loss(fmt::format("server at {}: {}", address, received.status().message()));
   }
-  const PulledVersion pulled{from_proto(header.push()), header.version(), header.clock(),
-                             header.held()};
+  PulledVersion pulled{from_proto(header.push()), header.version(), header.clock(), header.held(),
+                       into.size_bytes()};
   if (header.places_size() > 0) {
     if (!shared) return data_loss(fmt::format("server at {} sent no values", address));
     const Status taken = shared.take(header, into);
     if (!taken.ok()) return Status(taken.code(), "server at " + address + ": " + taken.message());
     return pulled;
   }
+  pulled.bytes = received->bytes();
   received->encoding = from_proto(header.difference());
   if (!received->encoding.is_valid()) {
     return data_loss("server at " + address + " sent a difference in no known encoding");
@@ -112,6 +113,7 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
   }
 
   bool shares_memory() override { return shared_->shares(); }
+  wire::Path path() override { return shared_->path(); }
   void cut() override { calls_.cut(); }
   const std::string& address() const override { return calls_.address(); }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/log.h"
+#include "core/process_info.h"
 
 namespace sluice::transport {
 namespace {
@@ -125,12 +126,12 @@ bool SharedCaller::lend(const std::vector<wire::Payload>& values, v1::ValuesHead
 
 v1::DoorReply door_reply(const Result<std::shared_ptr<memory::Door>>& door) {
   v1::DoorReply reply;
+  reply.set_machine(core::boot_id());
   if (!door.ok()) {
     reply.set_why_not(door.status().message());
     return reply;
   }
   const memory::Doorplate& plate = (*door)->plate();
-  reply.set_machine(plate.machine);
   reply.set_name(plate.name);
   reply.set_key(plate.key[0]);
   reply.set_key_2(plate.key[1]);
@@ -151,7 +152,8 @@ void SharedServer::told(const Result<v1::DoorReply>& reply) {
     why_not_ = reply.status();
     return;
   }
-  if (reply->machine().empty()) {
+  one_host_ = reply->machine() == core::boot_id();
+  if (reply->name().empty()) {
     why_not_ = failed_precondition("the server says: " + reply->why_not());
   } else {
     auto visit = memory::Visit::knock(
@@ -172,14 +174,13 @@ bool SharedServer::shares() {
   return its != nullptr && its->status().ok();
 }
 
-std::string SharedServer::path() {
-  memory::Visit* const its = visit();
-  if (its == nullptr) {
-    std::lock_guard lock(mutex_);
-    return why_not_.message();
-  }
-  const Status status = its->status();
-  return status.ok() ? "shared memory" : status.message();
+wire::Path SharedServer::path() {
+  std::lock_guard lock(mutex_);
+  const Status status = visit_ ? visit_->status() : why_not_;
+  if (status.ok()) return {wire::Path::Way::kSharedMemory, ""};
+  const bool is_file = address_.starts_with("unix:");
+  return {is_file ? wire::Path::Way::kUnixSocket : wire::Path::Way::kTcp,
+          one_host_ ? status.message() : ""};
 }
 
 SharedServer::Call SharedServer::begin(const wire::Bytes& update, v1::SharedCall& shared) {

@@ -86,8 +86,7 @@ class SharedServer {
   void told(const Result<v1::DoorReply>& reply);
   // Whether a call would share memory now.
   bool shares();
-  // "shared memory", or why not, for people.
-  std::string path();
+  wire::Path path();
 
   // One call, from its request to the end of its answer. Without a number it sends bytes.
   class Call {
@@ -125,6 +124,7 @@ class SharedServer {
   const std::string address_;
   std::mutex mutex_;
   bool asked_;
+  bool one_host_ = false;  // as the server's answer says
   Status why_not_ = unavailable("the server has not been asked yet");
   std::unique_ptr<memory::Visit> visit_;  // for good
 };

@@ -30,7 +30,8 @@ Result<PulledVersion> hand_over(const wire::PullReply& pulled, const wire::PushR
                                 std::span<float> into, const std::string& name) {
   const Status taken = wire::take(pulled, into);
   if (!taken.ok()) return data_loss(name + " sent " + taken.message());
-  return PulledVersion{push, pulled.version, pulled.clock, pulled.held};
+  const size_t bytes = pulled.difference ? pulled.difference->code.bytes.size() : pulled.bytes();
+  return PulledVersion{push, pulled.version, pulled.clock, pulled.held, bytes};
 }
 
 // What goes along with a payload does not count.
@@ -131,6 +132,7 @@ class InprocParameterChannel final : public wire::ParameterChannel {
           });
   }
 
+  wire::Path path() override { return {wire::Path::Way::kSharedMemory, ""}; }
   void cut() override { calls_.cut(); }
   const std::string& address() const override { return calls_.name(); }
 

@@ -74,7 +74,9 @@ class SharedMemoryTest : public ::testing::Test {
 };
 
 TEST_F(SharedMemoryTest, ExchangesArriveAllTheSame) {
+  EXPECT_EQ(channel_->path(), (wire::Path{wire::Path::Way::kTcp, ""})) << "nothing is known yet";
   wait_until_shared();
+  EXPECT_EQ(channel_->path(), (wire::Path{wire::Path::Way::kSharedMemory, ""}));
   for (int64_t sequence = 1; sequence <= 200; ++sequence) {
     fill(static_cast<float>(sequence));
     const auto reply = send(wire::PushStep::kApply, sequence);
@@ -128,6 +130,10 @@ TEST_F(SharedMemoryTest, WhereOneSideSharesNothingBytesAreSent) {
       ASSERT_THAT(into_, Each(static_cast<float>(1 + sequence)));
     }
     EXPECT_FALSE(channel_->shares_memory());
+    const wire::Path path = channel_->path();
+    EXPECT_EQ(path.way, wire::Path::Way::kTcp);
+    const bool server_will_not = servers == Sharing::kNothing;
+    EXPECT_EQ(path.hint, server_will_not ? "the server says: the server shares no memory" : "");
   }
 }
 
