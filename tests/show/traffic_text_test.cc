@@ -18,7 +18,8 @@ TEST(TrafficTextTest, SaysHowMuchWentWhichWay) {
                               .seconds = 0.25,
                               .sent_bytes = 400 * kMegabyte,
                               .received_bytes = 404 * kMegabyte}}),
-              ElementsAre("shared memory: 400.00 MB sent, 404.00 MB received, 100 exchanges of 2.5 ms"));
+              ElementsAre("shared memory: 400.00 MB sent, 404.00 MB received, "
+                          "100 exchanges of 2.5 ms"));
   EXPECT_THAT(traffic_lines({{.server = 0,
                               .path = {Way::kTcp, ""},
                               .exchanges = 1,

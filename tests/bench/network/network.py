@@ -12,6 +12,7 @@ import argparse
 import json
 import pathlib
 import statistics
+import textwrap
 
 import cluster
 
@@ -73,22 +74,18 @@ def row(results, rate, kind, plain):
             f"{megabytes:,.0f} | {accuracy:.4f} | {reaches} | {lost} |")
 
 
+ABOUT = f"""The MNIST CNN (1,048,853 parameters), ADAG, {EPOCHS} epochs, {WORKERS} workers of one
+thread, batch 16, window 5: 1,500 updates. The driver and one server share a host, each worker has
+its own; hosts are network namespaces of one machine with 2 cores, and every line is shaped in both
+directions (`tc tbf`). *time*: of the training, median over seeds. *faster*: the time without
+compression over it, at the same rate. *MB*: what the server's line has carried both ways.
+*accuracy*: on the test set, mean over seeds; *{GOAL}*: whether it is reached by then; *lost*:
+points of accuracy, against no compression at any rate."""
+
+
 def document(results, rates):
-    lines = [
-        "# Slow networks", "",
-        "Written by `./dev bench network`.", "",
-        f"The MNIST CNN (1,048,853 parameters), ADAG, {EPOCHS} epochs, {WORKERS} workers of one "
-        "thread, batch 16,",
-        "window 5: 1,500 updates. The driver and one server share a host, each worker has its own; "
-        "hosts are",
-        "network namespaces of one machine with 2 cores, and every line is shaped in both "
-        "directions (`tc tbf`).",
-        "*time*: of the training, median over seeds. *faster*: the time without compression over "
-        "it, at the same",
-        "rate. *MB*: what the server's line has carried both ways. *accuracy*: on the test set, "
-        "mean over seeds;",
-        f"*{GOAL}*: whether it is reached by then; *lost*: points of accuracy, against no "
-        "compression at any rate.", ""]
+    lines = ["# Slow networks", "", "Written by `./dev bench network`.", "",
+             textwrap.fill(ABOUT, 100), ""]
     # A faster line changes nothing of what is learned, but for who comes first.
     uncompressed = [run["accuracy"] for rate in rates for run in results.of(rate, KINDS[0])]
     for rate in rates:
