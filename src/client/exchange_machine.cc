@@ -42,7 +42,11 @@ ExchangeMachine::Actions ExchangeMachine::start(Kind kind, std::vector<Unit> uni
     server.last_heard = now;
     server.last_failure = ok_status();
     server.held_for.clear();
+    server.touched = false;
+    server.look = {};
   }
+  touched_.clear();
+  looks_.clear();
   units_.clear();
   const bool in_steps = kind != Kind::kOnce && units.size() > 1;
   for (const Unit& unit : units) {
@@ -65,12 +69,22 @@ void ExchangeMachine::queue(int unit) {
   its(unit).state = State::kQueued;
   Server& server = server_of(unit);
   (its(unit).step == PushStep::kCommit ? server.to_commit : server.to_stage).push_back(unit);
+  touch(its(unit).unit.server);
+}
+
+void ExchangeMachine::touch(int server) {
+  if (!std::exchange(servers_[static_cast<size_t>(server)].touched, true)) {
+    touched_.push_back(server);
+  }
 }
 
 // First of all in every event of an exchange.
 void ExchangeMachine::excuse(TimePoint now) {
   if (!suspension_.is_over(now)) return;
-  for (Server& server : servers_) server.last_heard = now;
+  for (size_t server = 0; server < servers_.size(); ++server) {
+    servers_[server].last_heard = now;
+    touch(static_cast<int>(server));
+  }
 }
 
 ExchangeMachine::Actions ExchangeMachine::answered(int index, const Status& status, TimePoint now) {
@@ -78,6 +92,7 @@ ExchangeMachine::Actions ExchangeMachine::answered(int index, const Status& stat
   SLUICE_CHECK(its(index).state == State::kInFlight) << "unit " << index << " was not asked for";
   excuse(now);
   std::erase(server.in_flight, index);
+  touch(its(index).unit.server);
   if (its(index).step == PushStep::kCommit) --server.committing;
   --in_flight_;
   Actions actions;
@@ -127,6 +142,7 @@ ExchangeMachine::Actions ExchangeMachine::ponged(int index, const Status& status
   Actions actions;
   if (!running_) return actions;
   excuse(now);
+  touch(index);
   if (status.ok()) {
     server.last_heard = now;
     hold(index, held_for, actions);
@@ -227,16 +243,26 @@ void ExchangeMachine::drop_what_waits() {
 
 void ExchangeMachine::advance(TimePoint now, Actions& actions) {
   requeue_due(now);
-  for (size_t server = 0; server < servers_.size() && !failure_; ++server) {
-    watch(static_cast<int>(server), now, actions);
+  while (!looks_.empty() && looks_.begin()->first <= now) {
+    const int server = looks_.begin()->second;
+    looks_.erase(looks_.begin());
+    servers_[static_cast<size_t>(server)].look = {};
+    touch(server);
   }
+  for (size_t i = 0; i < touched_.size() && !failure_; ++i) watch(touched_[i], now, actions);
   if (failure_) {
     if (in_flight_ == 0) finish(*std::exchange(failure_, std::nullopt), actions);
     return;
   }
   if (unfinished_ == 0) return finish(ok_status(), actions);
-  start_queued(now, actions);
-  actions.wake = next_event();
+  std::ranges::sort(touched_);
+  for (const int server : std::exchange(touched_, {})) {
+    servers_[static_cast<size_t>(server)].touched = false;
+    start_queued(servers_[static_cast<size_t>(server)], now, actions);
+    look_later(server);
+  }
+  if (!looks_.empty()) actions.wake = looks_.begin()->first;
+  if (!waiting_.empty()) keep_earlier(actions.wake, waiting_.begin()->first);
   if (actions.wake) suspension_.expect(*actions.wake);
 }
 
@@ -249,20 +275,18 @@ void ExchangeMachine::requeue_due(TimePoint now) {
   }
 }
 
-void ExchangeMachine::start_queued(TimePoint now, Actions& actions) {
-  for (Server& server : servers_) {
-    const auto in_flight = [&] { return static_cast<int>(server.in_flight.size()); };
-    const auto may_start = [&](int others) {
-      return !server.held_for.empty() || others < options_.calls_per_server;
-    };
-    // Commits that the server holds must not keep it from getting the rest.
-    while (!server.to_stage.empty() && may_start(in_flight() - server.committing)) {
-      start(server.to_stage, now, actions);
-    }
-    while (server.to_stage.empty() && !server.to_commit.empty() && may_start(server.committing)) {
-      ++server.committing;
-      start(server.to_commit, now, actions);
-    }
+void ExchangeMachine::start_queued(Server& server, TimePoint now, Actions& actions) {
+  const auto in_flight = [&] { return static_cast<int>(server.in_flight.size()); };
+  const auto has_room = [&](int others) {
+    return !server.held_for.empty() || others < options_.calls_per_server;
+  };
+  // Commits that the server holds must not keep it from getting the rest.
+  while (!server.to_stage.empty() && has_room(in_flight() - server.committing)) {
+    start(server.to_stage, now, actions);
+  }
+  while (server.to_stage.empty() && !server.to_commit.empty() && has_room(server.committing)) {
+    ++server.committing;
+    start(server.to_commit, now, actions);
   }
 }
 
@@ -308,16 +332,21 @@ void ExchangeMachine::watch(int index, TimePoint now, Actions& actions) {
   }
 }
 
-std::optional<TimePoint> ExchangeMachine::next_event() const {
-  std::optional<TimePoint> at;
-  if (!waiting_.empty()) at = waiting_.begin()->first;
-  for (const Server& server : servers_) {
-    if (server.in_flight.empty() && server.waiting == 0) continue;
-    keep_earlier(at, server.last_heard + core::bounded(options_.give_up_after));
-    if (server.in_flight.empty() || server.pinging) continue;
-    keep_earlier(at, std::max(oldest_call(server), server.last_ping) + options_.speak_after);
-  }
-  return at;
+// When watch() may have something to do, at the earliest.
+TimePoint ExchangeMachine::next_look(const Server& server) const {
+  if (server.in_flight.empty() && server.waiting == 0) return TimePoint::max();
+  const TimePoint given_up = server.last_heard + core::bounded(options_.give_up_after);
+  if (server.in_flight.empty() || server.pinging) return given_up;
+  return std::min(given_up, std::max(oldest_call(server), server.last_ping) + options_.speak_after);
+}
+
+void ExchangeMachine::look_later(int index) {
+  Server& server = servers_[static_cast<size_t>(index)];
+  const TimePoint when = next_look(server);
+  if (when == server.look) return;
+  if (server.look != TimePoint{}) looks_.erase({server.look, index});
+  server.look = when == TimePoint::max() ? TimePoint{} : when;
+  if (server.look != TimePoint{}) looks_.emplace(server.look, index);
 }
 
 void ExchangeMachine::say(std::string whom, Actions& actions) {

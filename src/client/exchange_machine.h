@@ -120,7 +120,9 @@ class ExchangeMachine {
     bool pinging = false;
     Status last_failure;
     std::string held_for;
-    int stretch = 0;  // call_timeout is doubled so many times
+    int stretch = 0;         // call_timeout is doubled so many times
+    bool touched = false;    // is in touched_
+    core::TimePoint look{};  // is in looks_ with this; zero: is not
   };
 
   Its& its(int unit) { return units_[static_cast<size_t>(unit)]; }
@@ -135,14 +137,16 @@ class ExchangeMachine {
   void excuse(core::TimePoint now);
   // Adds the actions that follow from the present state.
   void advance(core::TimePoint now, Actions& actions);
-  void start_queued(core::TimePoint now, Actions& actions);
+  void start_queued(Server& server, core::TimePoint now, Actions& actions);
   void start(std::deque<int>& queued, core::TimePoint now, Actions& actions);
+  void touch(int server);
   void requeue_due(core::TimePoint now);
   void drop_what_waits();
   void watch(int server, core::TimePoint now, Actions& actions);
   core::TimePoint oldest_call(const Server& server) const;
+  core::TimePoint next_look(const Server& server) const;
+  void look_later(int server);
   void say(std::string whom, Actions& actions);
-  std::optional<core::TimePoint> next_event() const;
   void finish(Status status, Actions& actions);
 
   const std::vector<std::string> addresses_;
@@ -151,6 +155,10 @@ class ExchangeMachine {
   std::vector<Its> units_;
   std::vector<Server> servers_;
   std::set<std::pair<core::TimePoint, int>> waiting_;  // units to be repeated, and when
+  // An event is about one server, and so is what follows from it: with many servers an exchange has
+  // as many times as many events.
+  std::vector<int> touched_;                           // servers of this event
+  std::set<std::pair<core::TimePoint, int>> looks_;    // when a server is to be looked at
   int unfinished_ = 0;                                 // units
   int unstaged_ = 0;                                   // units
   int decider_ = -1;                                   // unit; -1: none

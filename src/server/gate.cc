@@ -13,30 +13,49 @@ void Gate::set(const wire::Gate& gate) {
     const auto known = trainees_.find(member);
     trainees[member] = known != trainees_.end() ? known->second : Trainee{worker, clock};
   }
+  clocks_.reserve(trainees.size());
   gate_ = gate;
   trainees_ = std::move(trainees);
-  floor_ = floor_with(/*member=*/-1, 0);
+  counts_ = count_all();
+  if (must_rise(counts_)) raise_floor();
 }
 
-int64_t Gate::floor_with(int64_t member, int64_t clock) const {
-  const auto clock_of = [&](const auto& one) {
-    return one.first == member ? std::max(clock, one.second.clock) : one.second.clock;
-  };
-  const auto known = std::count_if(trainees_.begin(), trainees_.end(),
-                                   [&](const auto& one) { return clock_of(one) >= 0; });
-  // The least clock that as many trainees are at or below as are not waited for, and one more.
-  // Found without a list of them, which would take memory: count() must not fail.
-  const auto needed = std::min<int64_t>(backups_ + 1, known);
-  int64_t found = -1;
-  for (const auto& candidate : trainees_) {
-    const int64_t its = clock_of(candidate);
-    if (its < 0 || (found >= 0 && its >= found)) continue;
-    const auto up_to = std::count_if(trainees_.begin(), trainees_.end(), [&](const auto& one) {
-      return clock_of(one) >= 0 && clock_of(one) <= its;
-    });
-    if (up_to >= needed) found = its;
+Gate::Counts Gate::count_all() const {
+  Counts counts;
+  for (const auto& [member, trainee] : trainees_) {
+    if (trainee.clock < 0) continue;
+    ++counts.known;
+    if (trainee.clock <= floor_) ++counts.behind;
   }
-  return std::max(floor_, found);
+  return counts;
+}
+
+Gate::Counts Gate::counts_with(const Trainee& trainee, int64_t clock) const {
+  Counts counts = counts_;
+  if (trainee.clock < 0) {
+    ++counts.known;
+  } else if (trainee.clock <= floor_) {
+    --counts.behind;
+  }
+  if (std::max(clock, trainee.clock) <= floor_) ++counts.behind;
+  return counts;
+}
+
+// As many trainees are at or below the floor as are not waited for, and one more. So a push looks
+// at its worker's clock alone, and a pass over all is made as often as the floor rises.
+bool Gate::must_rise(const Counts& counts) const {
+  return counts.behind < std::min(backups_ + 1, counts.known);
+}
+
+void Gate::raise_floor() noexcept {
+  clocks_.clear();
+  for (const auto& [member, trainee] : trainees_) {
+    if (trainee.clock >= 0) clocks_.push_back(trainee.clock);
+  }
+  const auto slowest = clocks_.begin() + std::min(backups_, std::ssize(clocks_) - 1);
+  std::nth_element(clocks_.begin(), slowest, clocks_.end());
+  floor_ = std::max(floor_, *slowest);
+  counts_ = count_all();
 }
 
 bool Gate::is_superseded(int64_t member, int64_t clock) const {
@@ -45,14 +64,17 @@ bool Gate::is_superseded(int64_t member, int64_t clock) const {
 
 bool Gate::would_end_round(int64_t member, int64_t clock) const {
   if (!rounds_) return false;
-  return trainees_.empty() || floor_with(member, clock) > stepped_;
+  if (trainees_.empty() || floor_ > stepped_) return true;
+  const auto trainee = trainees_.find(member);
+  return trainee != trainees_.end() && must_rise(counts_with(trainee->second, clock));
 }
 
 void Gate::count(int64_t member, int64_t clock) noexcept {
   const auto trainee = trainees_.find(member);
   if (trainee == trainees_.end()) return;
-  floor_ = floor_with(member, clock);
+  counts_ = counts_with(trainee->second, clock);
   trainee->second.clock = std::max(trainee->second.clock, clock);
+  if (must_rise(counts_)) raise_floor();
 }
 
 bool Gate::round_is_complete() const { return rounds_ && (trainees_.empty() || floor_ > stepped_); }

@@ -60,14 +60,24 @@ class Gate {
     int64_t clock = -1;  // -1: has not pushed yet, and nobody waits for it
   };
   using Trainees = std::map<int64_t, Trainee>;  // by member
-  // With this clock of the member instead of its own.
-  int64_t floor_with(int64_t member, int64_t clock) const;
+  // Of trainees whose clock is known, how many there are, and how many are not beyond the floor.
+  struct Counts {
+    int64_t known = 0, behind = 0;
+  };
+  Counts count_all() const;
+  // When the trainee's clock becomes this.
+  Counts counts_with(const Trainee& trainee, int64_t clock) const;
+  // Whether the floor is below the slowest that is waited for.
+  bool must_rise(const Counts& counts) const;
+  void raise_floor() noexcept;
 
   const bool rounds_;
   const int64_t backups_;
   wire::Gate gate_;
   Trainees trainees_;
-  int64_t floor_ = 0;    // never falls
+  Counts counts_;
+  std::vector<int64_t> clocks_;  // for raise_floor(), which must not fail: room for all
+  int64_t floor_ = 0;            // never falls
   int64_t stepped_ = 0;  // the floor at the last round's step
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/log.h"
+#include "tests/simulator/scale.h"
 #include "tests/simulator/scenario.h"
 
 namespace sluice::simulator {
@@ -78,7 +79,25 @@ int run_many(uint64_t first, uint64_t count) {
   return failed == 0 ? 0 : 1;
 }
 
+int run_scale(int workers, int servers) {
+  ScaleOptions options;
+  options.workers = workers;
+  options.servers = servers;
+  options.window = std::chrono::milliseconds(54);
+  options.bytes = 4.2e6;
+  options.bytes_per_s = 1.25e9;
+  const ScaleResult result = run_at_scale(options);
+  std::printf("%d workers, %d servers: %.0f exchanges/s, staleness %.2f, %.2f s, %lld events\n",
+              workers, servers, result.exchanges_per_s, result.staleness, result.simulated_s,
+              static_cast<long long>(result.events));
+  return 0;
+}
+
 int run(int argc, char** argv) {
+  if (argc == 4 && std::string(argv[1]) == "--scale") {
+    log::set_level("off");
+    return run_scale(std::atoi(argv[2]), std::atoi(argv[3]));
+  }
   uint64_t seeds = 2000, first = 1, seed = 0;
   bool one = false;
   for (int i = 1; i < argc; ++i) {

@@ -36,6 +36,17 @@ class Call {
   core::Reply<Answer> reply_;
 };
 
+size_t bytes_of(const wire::PullReply& answer) {
+  return answer.difference ? answer.difference->code.bytes.size() : answer.bytes();
+}
+size_t bytes_of(const Result<wire::PullReply>& answer) {
+  return answer.ok() ? bytes_of(*answer) : 0;
+}
+size_t bytes_of(const Result<wire::ExchangeReply>& answer) {
+  return answer.ok() ? bytes_of(answer->pull) : 0;
+}
+size_t bytes_of(const auto& /*answer*/) { return 0; }
+
 // What both kinds of channel have in common.
 class Channel {
  public:
@@ -47,7 +58,7 @@ class Channel {
   template <typename Answer>
   void call(const char* method, int64_t partition, const wire::CallOptions& options,
             std::function<void(Network::Listening&, core::Reply<Answer>)> invoke,
-            core::Reply<Answer> reply) {
+            core::Reply<Answer> reply, size_t bytes = 0) {
     auto call = std::make_shared<Call<Answer>>(std::move(reply));
     const uint64_t id = ++last_call_;
     open_.emplace(id, [call] { call->answer(Answer(cancelled("the channel was cut"))); });
@@ -63,7 +74,7 @@ class Channel {
       finish(Answer(deadline_exceeded(address_ + " did not answer in time")));
     });
     Network& network = network_;
-    network.send({process_, host_of(address_), method, partition, false, nullptr},
+    network.send({process_, host_of(address_), method, partition, false, nullptr, bytes},
                  [&network, address = address_, process = process_, method, partition, invoke,
                   finish, alive] {
                    deliver<Answer>(network, address, process, method, partition, invoke,
@@ -102,14 +113,18 @@ class Channel {
             deliver<Answer>(network, address, caller, method, partition, invoke, finish);
           });
     }
-    network.simulation().record(caller->name() + " -> " + answerer->name() + ": " +
-                                describe(method, partition));
+    if (!network.simulation().is_quiet()) {
+      network.simulation().record(caller->name() + " -> " + answerer->name() + ": " +
+                                  describe(method, partition));
+    }
     invoke(*listening, [&network, answerer, caller, method, partition, finish](Answer answer) {
       auto shared = std::make_shared<Answer>(std::move(answer));
       network.send(
-          {answerer, caller->name(), method, partition, true, caller},
+          {answerer, caller->name(), method, partition, true, caller, bytes_of(*shared)},
           [shared, finish, &network, caller, method, partition] {
-            network.simulation().record(caller->name() + " <- " + describe(method, partition));
+            if (!network.simulation().is_quiet()) {
+              network.simulation().record(caller->name() + " <- " + describe(method, partition));
+            }
             finish(*shared);
           });
     });
@@ -142,7 +157,8 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
   void exchange(const wire::PushHeader& header, wire::Bytes update, std::span<float> into,
                 const wire::CallOptions& options,
                 core::Reply<Result<PulledVersion>> reply) override {
-    network_.watcher->on_sent(header);
+    const size_t bytes = update.bytes.size();
+    if (network_.watcher) network_.watcher->on_sent(header);
     channel_.call<Result<wire::ExchangeReply>>(
         "Exchange", header.id.partition, options,
         [header, payload = on_the_wire(update), address = address(), &network = network_](
@@ -152,14 +168,16 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         [into, header, &network = network_,
          reply = std::move(reply)](Result<wire::ExchangeReply> result) mutable {
           if (!result.ok()) return reply(result.status());
-          if (header.step != wire::PushStep::kStage) {
+          if (network.watcher && header.step != wire::PushStep::kStage) {
             network.watcher->on_acknowledged(header, result->push);
           }
           if (Status taken = wire::take(result->pull, into); !taken.ok()) return reply(taken);
-          network.watcher->on_taken(header.wanted, header.shards, result->pull.held, into);
+          if (network.watcher)
+            network.watcher->on_taken(header.wanted, header.shards, result->pull.held, into);
           reply(PulledVersion{result->push, result->pull.version, result->pull.clock,
                               result->pull.held, into.size_bytes()});
-        });
+        },
+        bytes);
   }
 
   void pull(const wire::PullRequest& request, std::span<float> into,
@@ -170,7 +188,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
                                        core::Reply<Result<wire::PullReply>> answer) {
           to.parameters->pull(request, [request, &network, answer = std::move(answer)](
                                            Result<wire::PullReply> result) mutable {
-            if (result.ok()) network.watcher->on_pulled(request, *result);
+            if (network.watcher && result.ok()) network.watcher->on_pulled(request, *result);
             answer(std::move(result));
           });
         },
@@ -178,7 +196,8 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
          reply = std::move(reply)](Result<wire::PullReply> result) mutable {
           if (!result.ok()) return reply(result.status());
           if (Status taken = wire::take(*result, into); !taken.ok()) return reply(taken);
-          network.watcher->on_taken(request.wanted, request.shards, result->held, into);
+          if (network.watcher)
+            network.watcher->on_taken(request.wanted, request.shards, result->held, into);
           reply(PulledVersion{{}, result->version, result->clock, result->held, into.size_bytes()});
         });
   }
@@ -189,7 +208,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "Create", -1, options,
         [request, address = address(), &network = network_](Network::Listening& to,
                                                             core::Reply<Status> answer) {
-          network.watcher->on_create(address, request);
+          if (network.watcher) network.watcher->on_create(address, request);
           to.parameters->create(request, std::move(answer));
         },
         std::move(reply));
@@ -212,13 +231,13 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "Fence", request.partition, options,
         [request, address = address(), &network = network_](
             Network::Listening& to, core::Reply<Result<wire::FenceReply>> answer) {
-          network.watcher->on_gate(address, request.gate);
+          if (network.watcher) network.watcher->on_gate(address, request.gate);
           to.parameters->fence(request, [request, address, &network, answer = std::move(answer)](
                                             Result<wire::FenceReply> result) mutable {
-            if (result.ok()) network.watcher->on_fence(address, request);
+            if (network.watcher && result.ok()) network.watcher->on_fence(address, request);
             answer(std::move(result));
           });
-          network.watcher->on_settled(address);
+          if (network.watcher) network.watcher->on_settled(address);
         },
         std::move(reply));
   }
@@ -249,9 +268,9 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "SetGate", -1, options,
         [request, address = address(), &network = network_](Network::Listening& to,
                                                             core::Reply<Status> answer) {
-          network.watcher->on_gate(address, request.gate);
+          if (network.watcher) network.watcher->on_gate(address, request.gate);
           to.parameters->set_gate(request, std::move(answer));
-          network.watcher->on_settled(address);
+          if (network.watcher) network.watcher->on_settled(address);
         },
         std::move(reply));
   }
@@ -263,6 +282,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
   static void arrive(Network& network, const std::string& address, wire::ParameterService& server,
                      const wire::PushHeader& header, const wire::ReceivedPayload& payload,
                      core::Reply<Result<wire::ExchangeReply>> answer) {
+    if (network.watcher == nullptr) return server.exchange(header, payload, std::move(answer));
     const int64_t call = network.next_arrival();
     server.exchange(
         header, payload,
@@ -443,7 +463,8 @@ bool Network::is_cut(const std::string& from, const std::string& to) const {
 }
 
 core::Duration Network::delay_of(const Message& message, Phase phase) {
-  core::Duration delay = simulation_.between(options_.least_delay, options_.most_delay);
+  core::Duration delay =
+      time_on_lines(message) + simulation_.between(options_.least_delay, options_.most_delay);
   if (!healed_ && simulation_.happens(options_.slow)) {
     delay = simulation_.between(options_.most_delay, options_.slowest);
     ++faults_.at(Fault::kDelay, phase);
@@ -455,11 +476,31 @@ core::Duration Network::delay_of(const Message& message, Phase phase) {
   return delay;
 }
 
+// A message leaves when those before it have, and arrives when those before it have: whoever sends
+// is not kept by a receiver whose line is full.
+core::Duration Network::time_on_lines(const Message& message) {
+  if (options_.bytes_per_s <= 0) return {};
+  constexpr double kHeader = 200;
+  const double bytes = static_cast<double>(message.bytes) * options_.bytes_scale + kHeader;
+  const core::Duration takes = core::from_seconds(bytes / options_.bytes_per_s);
+  const TimePoint now = simulation_.now();
+  const auto host = [this](const std::string& process) {
+    return options_.host_of ? options_.host_of(process) : process;
+  };
+  const std::string from = host(message.from->name()), to = host(message.to);
+  if (from == to) return {};
+  TimePoint& out = out_free_[from];
+  TimePoint& in = in_free_[to];
+  out = std::max(out, now) + takes;
+  in = std::max(in + takes, out);
+  return in - now;
+}
+
 void Network::send(const Message& message, std::function<void()> deliver) {
   if (!message.from->alive()) return;
-  on_message(message.method, message.partition, message.from->name(), message.to);
+  if (on_message) on_message(message.method, message.partition, message.from->name(), message.to);
   if (!message.from->alive()) return;  // it died while it sent this
-  const Phase phase = phase_of(message.method, message.partition);
+  const Phase phase = phase_of ? phase_of(message.method, message.partition) : Phase::kExchange;
   if (is_cut(message.from->name(), message.to)) {
     ++faults_.at(Fault::kCut, phase);
     return;

@@ -43,6 +43,12 @@ struct NetworkOptions {
   core::Duration slowest = std::chrono::seconds(2);
   double lost = 0.01;
   double repeated = 0.02;
+  // Of each host's line, in each direction; 0: any number. Updates and values take it, as if each
+  // of their bytes were `bytes_scale`.
+  double bytes_per_s = 0;
+  double bytes_scale = 1;
+  // Whose line a process has: messages between processes of one host take none. Empty: its own.
+  std::function<std::string(const std::string& process)> host_of{};
 };
 
 // Somebody who looks on at the servers' doors. Messages are seen when they arrive, and answers when
@@ -93,7 +99,7 @@ class Network {
 
   // Which phase a message belongs to: the scenario knows, by the method and who is meant.
   std::function<Phase(const char* method, int64_t partition)> phase_of;
-  ServerWatcher* watcher = nullptr;
+  ServerWatcher* watcher = nullptr;  // null: nobody looks on
   // Before a message is sent.
   std::function<void(const char* method, int64_t partition, const std::string& from,
                      const std::string& to)>
@@ -108,6 +114,7 @@ class Network {
     int64_t partition;
     bool response;
     std::shared_ptr<Process> receiver;  // of a response; a request waits at its receiver itself
+    size_t bytes = 0;                   // of updates and values
   };
   // Delivers it, perhaps twice, perhaps never.
   void send(const Message& message, std::function<void()> deliver);
@@ -127,6 +134,7 @@ class Network {
 
  private:
   core::Duration delay_of(const Message& message, Phase phase);
+  core::Duration time_on_lines(const Message& message);
   bool is_cut(const std::string& from, const std::string& to) const;
 
   Simulation& simulation_;
@@ -136,6 +144,7 @@ class Network {
   std::map<std::pair<std::string, std::string>, core::TimePoint> cuts_;
   std::map<std::pair<std::string, std::string>, core::TimePoint> last_arrival_;
   int64_t last_arrival_number_ = 0;
+  std::map<std::string, core::TimePoint> out_free_, in_free_;  // lines, by host
   std::map<std::string, wire::LedgerReply> counts_;  // by server, after the last push
   FaultCounts faults_;
 };

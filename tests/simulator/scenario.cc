@@ -13,6 +13,7 @@
 #include "sluice/layers.h"
 #include "sluice/model.h"
 #include "tests/simulator/checker.h"
+#include "tests/simulator/running.h"
 #include "tests/simulator/toy_algorithms.h"
 #include "tests/simulator/toy_backend.h"
 #include "worker/pushes.h"
@@ -119,23 +120,6 @@ class Scenario {
   Outcome run();
 
  private:
-  // A process with a role in it.
-  template <typename Role>
-  struct Running {
-    Running(Simulation& simulation, Network& network, const std::string& name, int64_t pid)
-        : process(std::make_shared<Process>(simulation, name,
-                                            core::ProcessFacts{name, "one machine", pid, pid})),
-          world(process),
-          transport(network.transport_of(process)) {}
-    // A role goes before its world.
-    ~Running() { role.reset(); }
-
-    std::shared_ptr<Process> process;
-    SimulatedWorld world;
-    std::unique_ptr<wire::Transport> transport;
-    std::optional<Role> role;
-    std::optional<Status> ended;
-  };
   struct Observer final : driver::JobObserver {
     explicit Observer(Checker& c) : checker(c) {}
     void on_event(const driver::JobEvent& event) override { checker.on_event(event); }

@@ -135,6 +135,7 @@ bool Simulation::run_until(const std::function<bool()>& done, TimePoint deadline
 }
 
 void Simulation::record(const std::string& line) {
+  if (quiet_) return;
   for (const char c : line) hash_ = (hash_ ^ static_cast<unsigned char>(c)) * 0x100000001b3;
   hash_ = (hash_ ^ static_cast<uint64_t>(now_.time_since_epoch().count())) * 0x100000001b3;
   if (!printing_) return;

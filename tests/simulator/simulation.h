@@ -40,6 +40,9 @@ class Simulation {
   // One line of the course of events.
   void record(const std::string& line);
   void print_history() { printing_ = true; }
+  // No course of events is kept, which takes most of the time.
+  void be_quiet() { quiet_ = true; }
+  bool is_quiet() const { return quiet_; }
   uint64_t history_hash() const { return hash_; }
   int64_t events() const { return events_; }
 
@@ -55,7 +58,7 @@ class Simulation {
   uint64_t last_event_ = 0;
   int64_t events_ = 0;
   uint64_t hash_ = 0xcbf29ce484222325;
-  bool printing_ = false;
+  bool printing_ = false, quiet_ = false;
 };
 
 // One process: dead or alive, and perhaps paused, as by SIGSTOP.

@@ -1,6 +1,7 @@
 #include "tests/simulator/toy_backend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "core/check.h"
@@ -33,7 +34,7 @@ class ToyReplica final : public backend::Replica {
     std::vector<double> counts(kPlaces);
     for (const float record : batch.x) ++counts[static_cast<size_t>(record)];
     metrics_ += {batch.size, static_cast<double>(batch.size), std::move(counts)};
-    SimulatedWorld::spend(simulation_.between(times_.shortest_step, times_.longest_step));
+    SimulatedWorld::spend(step_time());
   }
   backend::StepMetrics take_metrics() override { return std::exchange(metrics_, {}); }
   backend::StepMetrics evaluate(const backend::Batch&) override { return {}; }
@@ -66,6 +67,14 @@ class ToyReplica final : public backend::Replica {
   }
 
  private:
+  core::Duration step_time() {
+    if (times_.mean_step == core::Duration()) {
+      return simulation_.between(times_.shortest_step, times_.longest_step);
+    }
+    const double log = -std::log(1 - simulation_.chance().uniform());
+    return core::from_seconds(core::to_seconds(times_.mean_step) * log);
+  }
+
   Simulation& simulation_;
   const ToyOptions times_;
   const backend::Graph graph_;

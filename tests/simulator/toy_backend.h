@@ -17,6 +17,8 @@ inline constexpr size_t kPlaces = 32;
 struct ToyOptions {
   core::Duration shortest_step = std::chrono::milliseconds(20);
   core::Duration longest_step = std::chrono::milliseconds(120);
+  // Instead of between the two: exponentially distributed around this; 0: not so.
+  core::Duration mean_step{};
 };
 
 std::shared_ptr<backend::Backend> make_toy_backend(Simulation& simulation,
