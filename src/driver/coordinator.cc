@@ -84,6 +84,7 @@ void Coordinator::tick(TimePoint now) {
 // Called first by every event. When the last one was much longer ago than a pulse, the driver was
 // suspended and could hear nobody: no timeout counts that time.
 void Coordinator::excuse(TimePoint now) {
+  ++events_;
   const core::Duration gap = now - std::exchange(last_event_, now);
   if (gap <= 2 * pulse_) return;
   for (auto& [id, member] : members_) {
@@ -216,10 +217,10 @@ void Coordinator::close() {
 }
 
 void Coordinator::happened(decltype(JobEvent::what) what, TimePoint now) {
-  events_.push_back({now, std::move(what)});
+  told_.push_back({now, std::move(what)});
 }
 
-std::vector<JobEvent> Coordinator::take_events() { return std::exchange(events_, {}); }
+std::vector<JobEvent> Coordinator::take_events() { return std::exchange(told_, {}); }
 
 std::set<int64_t> Coordinator::take_news() { return std::exchange(news_, {}); }
 

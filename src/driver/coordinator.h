@@ -20,6 +20,7 @@
 #include "driver/job_event.h"
 #include "driver/lease_table.h"
 #include "driver/member.h"
+#include "driver/placement.h"
 #include "driver/push_plan.h"
 #include "wire/control.h"
 
@@ -179,6 +180,7 @@ class Coordinator {
   // coordinator_ends.cc: how a membership ends.
   core::Duration timeout_of(const Member& member) const;
   void expire(Member& member, core::TimePoint now);
+  void forget(const Member& member);
   void end_membership(Member& member, MemberEnded::How how, const std::string& fate,
                       core::TimePoint now);
 
@@ -190,8 +192,8 @@ class Coordinator {
   void epochs_ended(int from, core::TimePoint now);
   void requeue(Member& member);
   // `clock`: as wire::Gate::Trainee's.
-  void begin_training(const Member& member, int64_t clock);
-  void end_training(const Member& member);
+  void begin_training(Member& member, int64_t clock);
+  void end_training(Member& member);
   wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
 
   // coordinator_shares.cc: who gets which pushes.
@@ -199,14 +201,29 @@ class Coordinator {
     Member* holder;
     LeaseTable::Interval back;
   };
+  // What a pass over all members tells. There is one after as many events as a sixteenth of them:
+  // of few it is always of the moment, and with many nothing that happens to one takes a look at
+  // all.
+  struct Overview {
+    double mean_speed = 0;  // of the workers whose speed is known; 0: of none
+    // Steps of the leases in force that are trained, by the epoch that they begin in.
+    std::map<int, double> trained;
+    struct End {
+      double in_s;  // the lease is done, at its holder's speed
+      int64_t holder;
+      LeaseTable::Key lease;
+    };
+    std::vector<End> ends;       // of leases, the last first
+    std::map<int64_t, int> had;  // workers, by the partition that they had
+  };
+  const Overview& overview(core::TimePoint now);
   std::optional<LeaseTable::Interval> choose(Member& member, core::TimePoint now);
-  LeaseTable::Interval share_of(const Member& member, core::TimePoint now) const;
-  LeaseTable::Interval next_free(const Member& member) const;
+  LeaseTable::Interval share_of(const Member& member, core::TimePoint now);
+  LeaseTable::Interval next_free(const Member& member, core::TimePoint now);
   std::optional<Cut> worth_taking(const Member& member, int before_epoch, core::TimePoint now);
   std::optional<Cut> divided(Member& holder, double taker_speed, core::TimePoint now) const;
-  double speed_of(const Member& member, core::TimePoint now) const;
-  double speed_of_all(core::TimePoint now) const;
-  double steps_left(int epoch, core::TimePoint now) const;
+  double speed_of(const Member& member, core::TimePoint now);
+  double steps_left(int epoch, core::TimePoint now);
   void name_stragglers(int epoch, core::TimePoint now);
 
   // coordinator_waits.cc: for whom the job waits.
@@ -245,6 +262,14 @@ class Coordinator {
   Members members_;
   int64_t next_member_;
   std::array<int, 2> live_{};  // members, by role
+  // Of the living.
+  Placement placement_;
+  std::map<uint64_t, int64_t> attempts_;
+  std::multimap<std::pair<std::string, int64_t>, int64_t> processes_;  // by host and pid
+  std::map<int, int64_t> servers_;                                     // by index
+  std::set<int64_t> named_;  // for whom the job waits: see Member::named_because
+  Overview overview_;
+  int64_t events_ = 0, overview_at_ = -1;  // that there have been, and when that was made
   const std::shared_ptr<const PushPlan> plan_;
   LeaseTable leases_;
   core::TimePoint epoch_began_{};  // the one that is trained now, when the last one ended
@@ -262,7 +287,7 @@ class Coordinator {
   wire::Knobs knobs_;
   core::TimePoint paused_since_{};
   std::string address_;  // the driver's, where others reach it; empty: not known
-  std::vector<JobEvent> events_;
+  std::vector<JobEvent> told_;  // until take_events()
   std::set<int64_t> news_;
 };
 

@@ -12,10 +12,11 @@ using wire::Role;
 
 void Coordinator::process_ended(const std::string& host, int64_t pid, const std::string& fate,
                                 TimePoint now) {
-  for (auto& [id, member] : members_) {
-    if (member.alive && member.name.process.pid == pid && member.name.process.host == host) {
-      end_membership(member, MemberEnded::How::kDied, fate, now);
-    }
+  const auto [begin, end] = processes_.equal_range(std::pair(host, pid));
+  std::vector<int64_t> its;
+  for (auto one = begin; one != end; ++one) its.push_back(one->second);
+  for (const int64_t id : its) {
+    end_membership(members_.at(id), MemberEnded::How::kDied, fate, now);
   }
 }
 
@@ -66,6 +67,19 @@ void Coordinator::expire(Member& member, TimePoint now) {
   }
 }
 
+void Coordinator::forget(const Member& member) {
+  placement_.remove(member);
+  named_.erase(member.id);
+  const auto attempt = attempts_.find(member.attempt);
+  if (attempt != attempts_.end() && attempt->second == member.id) attempts_.erase(attempt);
+  const core::ProcessFacts& process = member.name.process;
+  const auto [begin, last] = processes_.equal_range(std::pair(process.host, process.pid));
+  const auto its =
+      std::find_if(begin, last, [&](const auto& one) { return one.second == member.id; });
+  if (its != last) processes_.erase(its);
+  if (member.name.role == Role::kServer) servers_.erase(member.name.index);
+}
+
 // A parameter server takes its shards with it; a worker only its lease.
 void Coordinator::end_membership(Member& member, MemberEnded::How how, const std::string& fate,
                                  TimePoint now) {
@@ -77,6 +91,7 @@ void Coordinator::end_membership(Member& member, MemberEnded::How how, const std
   end_training(member);
   member.alive = false;
   member.end = end;
+  forget(member);
   --live_[static_cast<size_t>(member.name.role)];
   news_.insert(member.id);
   happened(end, now);

@@ -74,8 +74,10 @@ wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval
   ++member.leases;
   // Who is there before anybody trains is waited for from the first window on.
   const bool first = !std::exchange(anybody_granted_, true);
-  for (const auto& [id, other] : members_) {
-    if (first && other.alive && other.name.role == wire::Role::kWorker) begin_training(other, 0);
+  if (first) {
+    for (auto& [id, other] : members_) {
+      if (other.alive && other.name.role == wire::Role::kWorker) begin_training(other, 0);
+    }
   }
   begin_training(member, -1);
   wire::AcquireReply reply;
@@ -84,8 +86,11 @@ wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval
                  options_.partition_records[static_cast<size_t>(interval.partition)],
                  interval.last};
   reply.shard_map = shard_map_;
-  reply.servers = addresses_for(members_, member, options_.servers);
-  reply.threads = share_of_cores(members_, member, leases_.left());
+  for (int server = 0; server < options_.servers; ++server) {
+    const Member* const its = find_server(server);
+    reply.servers.push_back(its == nullptr ? "" : address_for(*its, member));
+  }
+  reply.threads = placement_.share_of_cores(member, leases_.left());
   return reply;
 }
 
@@ -142,17 +147,21 @@ void Coordinator::not_granted(const wire::Lease& lease, const std::string& why, 
   say_waits(now);
 }
 
-void Coordinator::begin_training(const Member& member, int64_t clock) {
-  const auto known = std::find_if(gate_.trainees.begin(), gate_.trainees.end(),
-                                  [&](const auto& one) { return one.member == member.id; });
-  if (known != gate_.trainees.end()) return;
+void Coordinator::begin_training(Member& member, int64_t clock) {
+  if (std::exchange(member.trains, true)) return;
+  member.trainee = gate_.trainees.size();
   gate_.trainees.push_back({member.id, member.name.index, clock});
   ++gate_.generation;
 }
 
-void Coordinator::end_training(const Member& member) {
-  const auto is_this = [&](const auto& one) { return one.member == member.id; };
-  if (std::erase_if(gate_.trainees, is_this) > 0) ++gate_.generation;
+// The last one takes its place.
+void Coordinator::end_training(Member& member) {
+  if (!std::exchange(member.trains, false)) return;
+  const wire::Gate::Trainee last = gate_.trainees.back();
+  gate_.trainees[member.trainee] = last;
+  members_.at(last.member).trainee = member.trainee;
+  gate_.trainees.pop_back();
+  ++gate_.generation;
 }
 
 void Coordinator::requeue(Member& member) {

@@ -6,7 +6,6 @@
 
 #include "core/version.h"
 #include "driver/coordinator.h"
-#include "driver/placement.h"
 #include "driver/server_addresses.h"
 
 namespace sluice::driver {
@@ -42,11 +41,8 @@ Member* Coordinator::find_live(int64_t id) {
 }
 
 Member* Coordinator::find_attempt(uint64_t attempt) {
-  if (attempt == 0) return nullptr;
-  for (auto& [id, member] : members_) {
-    if (member.alive && member.attempt == attempt) return &member;
-  }
-  return nullptr;
+  const auto known = attempts_.find(attempt);
+  return attempt == 0 || known == attempts_.end() ? nullptr : find_live(known->second);
 }
 
 Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, TimePoint now) {
@@ -77,20 +73,24 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   Member member;
   member.id = next_member_++;
   member.name = {request.role,
-                 free_index(members_, request.role, request.preferred_index, options_.servers),
+                 placement_.free_index(request.role, request.preferred_index, options_.servers),
                  request.process};
-  member.slot = free_slot(members_, request.role, request.process);
+  member.slot = placement_.free_slot(request.role, request.process);
   member.address = member.announced = request.address;
   member.address_guessed = request.address_guessed;
   member.came_from = request.came_from;
   member.came_to = request.came_to;
   member.cores = request.cores;
-  member.gpu = free_gpu(members_, request.gpus);
+  member.gpu = placement_.free_gpu(request.gpus);
   member.attempt = request.attempt;
   member.joined = member.last_heard = member.last_progress = now;
   happened(MemberJoined{member.name, member.address}, now);
   const wire::JoinReply reply = welcome(member);
   ++live_[static_cast<size_t>(request.role)];
+  placement_.add(member);
+  attempts_[member.attempt] = member.id;
+  processes_.emplace(std::pair(request.process.host, request.process.pid), member.id);
+  if (request.role == Role::kServer) servers_[member.name.index] = member.id;
   if (live(Role::kWorker) >= workers_wanted_) gathering_ = false;
   happened_to(members_.emplace(member.id, std::move(member)).first->second, now);
   say_waits(now);
@@ -104,10 +104,9 @@ Result<wire::JoinReply> Coordinator::refuse(const wire::JoinRequest& request, St
 }
 
 Status Coordinator::too_many_servers(TimePoint now) const {
-  for (const auto& [id, member] : members_) {
-    const bool silent =
-        member.alive && member.name.role == Role::kServer && now - member.last_heard >= kSilent;
-    if (!silent) continue;
+  for (const auto& [index, id] : servers_) {
+    const Member& member = members_.at(id);
+    if (now - member.last_heard < kSilent) continue;
     const core::Duration left = member.last_heard + options_.server_timeout - now;
     return failed_precondition(fmt::format(
         "{} has not been heard of for {} s and is waited for {} s more; no other can take its "
@@ -136,9 +135,13 @@ Status Coordinator::too_many_workers() const {
 // the address is the same too, the predecessor has ended; otherwise it is doubted: it has ended
 // unless it is heard of within a few seconds.
 void Coordinator::doubt_predecessors(const wire::JoinRequest& request, TimePoint now) {
-  for (auto& [id, member] : members_) {
-    if (!member.alive || member.name.role != request.role ||
-        !may_replace(request.process, member.name.process)) {
+  const auto [begin, end] =
+      processes_.equal_range(std::pair(request.process.host, request.process.pid));
+  std::vector<int64_t> before;
+  for (auto its = begin; its != end; ++its) before.push_back(its->second);
+  for (const int64_t id : before) {
+    Member& member = members_.at(id);
+    if (member.name.role != request.role || !may_replace(request.process, member.name.process)) {
       continue;
     }
     member.doubted = true;
@@ -163,12 +166,8 @@ wire::JoinReply Coordinator::welcome(const Member& member) const {
 }
 
 const Member* Coordinator::find_server(int index) const {
-  for (const auto& [id, member] : members_) {
-    const bool is_it =
-        member.alive && member.name.role == Role::kServer && member.name.index == index;
-    if (is_it) return &member;
-  }
-  return nullptr;
+  const auto its = servers_.find(index);
+  return its == servers_.end() ? nullptr : &members_.at(its->second);
 }
 
 Member* Coordinator::find_server(int index) {

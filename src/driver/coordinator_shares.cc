@@ -2,6 +2,7 @@
 // speed, and whoever has nothing to do a part of what would be finished last.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "driver/coordinator.h"
 
@@ -34,7 +35,7 @@ bool is_live_worker(const Member& member) {
 // but what is begun first should end first.
 std::optional<Interval> Coordinator::choose(Member& member, TimePoint now) {
   if (!options_.divides) {
-    return leases_.any_free() ? std::optional(next_free(member)) : std::nullopt;
+    return leases_.any_free() ? std::optional(next_free(member, now)) : std::nullopt;
   }
   const int free_epoch = leases_.any_free() ? leases_.free_epoch() : plan_->epochs();
   if (const auto cut = worth_taking(member, free_epoch, now)) {
@@ -54,12 +55,13 @@ std::optional<Interval> Coordinator::choose(Member& member, TimePoint now) {
 
 // Its share, by speed, of what is left of the epoch. As long as no speed is known, one epoch of a
 // partition; and several epochs when they are over at once.
-Interval Coordinator::share_of(const Member& member, TimePoint now) const {
-  const Interval free = next_free(member);
+Interval Coordinator::share_of(const Member& member, TimePoint now) {
+  const Interval free = next_free(member, now);
   const int epoch = leases_.free_epoch();
   Interval share = free;
   share.last = std::min(free.last, plan_->epoch_end(free.partition, epoch));
-  const double all = speed_of_all(now), speed = speed_of(member, now);
+  const double all = overview(now).mean_speed * live(wire::Role::kWorker);
+  const double speed = speed_of(member, now);
   if (all <= 0) return share;
   const double seconds = std::max(steps_left(epoch, now) / all, kShortestLease);
   const auto pushes_in = [&](double time) {
@@ -81,16 +83,17 @@ Interval Coordinator::share_of(const Member& member, TimePoint now) const {
 
 // What follows what it had: it has the data. Else a partition that nobody trains, best one that
 // nobody has had.
-Interval Coordinator::next_free(const Member& member) const {
+Interval Coordinator::next_free(const Member& member, TimePoint now) {
   if (const auto own = leases_.free_of(member.had, member.had_last + 1)) return *own;
-  std::set<int64_t> had;
-  for (const auto& [id, other] : members_) {
-    if (is_live_worker(other) && id != member.id) had.insert(other.had);
-  }
+  const std::map<int64_t, int>& had = overview(now).had;
+  const auto others_had = [&](int64_t partition) {
+    const auto workers = had.find(partition);
+    return workers != had.end() && workers->second > (member.had == partition ? 1 : 0);
+  };
   const std::vector<Interval> free = leases_.free_in_epoch(kMostLookedAt);
   return *std::min_element(free.begin(), free.end(), [&](const Interval& a, const Interval& b) {
     const auto cost = [&](const Interval& of) {
-      return (leases_.is_held(of.partition) ? 2 : 0) + (had.contains(of.partition) ? 1 : 0);
+      return (leases_.is_held(of.partition) ? 2 : 0) + (others_had(of.partition) ? 1 : 0);
     };
     return cost(a) < cost(b);
   });
@@ -102,23 +105,20 @@ std::optional<Coordinator::Cut> Coordinator::worth_taking(const Member& member, 
   if (speed <= 0 || before_epoch <= leases_.epoch() || leases_.held() >= kMostLeases) {
     return std::nullopt;
   }
-  Member* last = nullptr;
-  double last_end = 0;
-  for (auto& [id, holder] : members_) {
-    if (!holder.alive || holder.partition < 0 || !holder.begun || id == member.id) continue;
-    const auto interval = leases_.find(holder.lease);
-    const double its_speed = holder.pace.steps_per_second(now);
-    if (its_speed <= 0 || plan_->epoch_of(interval->partition, interval->first) >= before_epoch) {
+  for (const Overview::End& end : overview(now).ends) {
+    Member& holder = members_.at(end.holder);
+    if (!holder.alive || holder.id == member.id || !holder.begun || holder.lease != end.lease) {
       continue;
     }
-    const auto all =
-        static_cast<double>(plan_->steps_before(interval->partition, interval->last + 1));
-    const double end = (all - holder.pace.position(now)) / its_speed;
-    if (last != nullptr && end <= last_end) continue;
-    last = &holder;
-    last_end = end;
+    const auto its = leases_.find(holder.lease);
+    if (!its || plan_->epoch_of(its->partition, its->first) >= before_epoch) continue;
+    auto cut = divided(holder, speed, now);
+    // Until all are looked at again, others take from others.
+    if (cut)
+      std::erase_if(overview_.ends, [&](const auto& one) { return one.holder == holder.id; });
+    return cut;
   }
-  return last == nullptr ? std::nullopt : divided(*last, speed, now);
+  return std::nullopt;
 }
 
 // The holder keeps the front, with the window that it is at, and both are done at the same time.
@@ -146,38 +146,45 @@ std::optional<Coordinator::Cut> Coordinator::divided(Member& holder, double take
 }
 
 // Of one that is not known yet, the mean of those that are; 0: none is known.
-double Coordinator::speed_of(const Member& member, TimePoint now) const {
+double Coordinator::speed_of(const Member& member, TimePoint now) {
   const double speed = member.pace.steps_per_second(now);
-  if (speed > 0) return speed;
-  const int workers = live(wire::Role::kWorker);
-  return workers == 0 ? 0 : speed_of_all(now) / workers;
-}
-
-double Coordinator::speed_of_all(TimePoint now) const {
-  double sum = 0;
-  int known = 0;
-  for (const auto& [id, member] : members_) {
-    if (!is_live_worker(member)) continue;
-    const double speed = member.pace.steps_per_second(now);
-    if (speed <= 0) continue;
-    sum += speed;
-    ++known;
-  }
-  return known == 0 ? 0 : sum / known * live(wire::Role::kWorker);
+  return speed > 0 ? speed : overview(now).mean_speed;
 }
 
 // Steps of the epoch that are not trained, as far as is known.
-double Coordinator::steps_left(int epoch, TimePoint now) const {
-  double steps = static_cast<double>(leases_.left(epoch)) * plan_->steps_per_push();
+double Coordinator::steps_left(int epoch, TimePoint now) {
+  const double steps = static_cast<double>(leases_.left(epoch)) * plan_->steps_per_push();
+  const auto trained = overview(now).trained.find(epoch);
+  return std::max(steps - (trained == overview_.trained.end() ? 0 : trained->second), 0.0);
+}
+
+const Coordinator::Overview& Coordinator::overview(TimePoint now) {
+  constexpr int64_t kShare = 16;
+  const bool fresh = overview_at_ >= 0 && (events_ - overview_at_) * kShare < std::ssize(members_);
+  if (fresh) return overview_;
+  overview_at_ = events_;
+  overview_ = {};
+  int known = 0;
   for (const auto& [id, member] : members_) {
-    if (!member.alive || member.partition < 0 || !member.begun) continue;
+    if (!is_live_worker(member)) continue;
+    ++overview_.had[member.had];
+    const double speed = member.pace.steps_per_second(now);
+    if (speed > 0) {
+      overview_.mean_speed += speed;
+      ++known;
+    }
+    if (member.partition < 0 || !member.begun) continue;
     const auto its = leases_.find(member.lease);
-    if (plan_->epoch_of(its->partition, its->first) != epoch) continue;
     const auto before = static_cast<double>(plan_->steps_before(its->partition, its->first));
     const auto all = static_cast<double>(plan_->steps_before(its->partition, its->last + 1));
-    steps -= std::clamp(member.pace.position(now) - before, 0.0, all - before);
+    const double position = member.pace.position(now);
+    overview_.trained[plan_->epoch_of(its->partition, its->first)] +=
+        std::clamp(position - before, 0.0, all - before);
+    if (speed > 0) overview_.ends.push_back({(all - position) / speed, id, member.lease});
   }
-  return std::max(steps, 0.0);
+  if (known > 0) overview_.mean_speed /= known;
+  std::ranges::stable_sort(overview_.ends, std::greater<>(), &Overview::End::in_s);
+  return overview_;
 }
 
 void Coordinator::name_stragglers(int epoch, TimePoint now) {

@@ -82,14 +82,13 @@ std::string Coordinator::name_of(const Member& member) const {
 // While a silent server is named, workers that wait for a server are not: the cause is the same.
 // Likewise who waits for a worker: not the victims are named, but whom they wait for.
 WaitsFor Coordinator::members_waited_for() const {
-  const bool server_named = std::any_of(members_.begin(), members_.end(), [](const auto& m) {
-    return m.second.alive && m.second.name.role == Role::kServer && !m.second.named_because.empty();
-  });
+  const bool server_named = std::ranges::any_of(
+      named_, [this](int64_t id) { return members_.at(id).name.role == Role::kServer; });
   WaitsFor waits;
   int named = 0;
   std::string behind;
-  for (const auto& [id, member] : members_) {
-    if (!member.alive || member.named_because.empty()) continue;
+  for (const int64_t id : named_) {
+    const Member& member = members_.at(id);
     const bool worker = member.name.role == Role::kWorker;
     if (worker && member.waiting_for.starts_with("worker")) {
       behind = member.waiting_for;
@@ -175,6 +174,11 @@ bool Coordinator::look_at(Member& member, TimePoint now) {
   std::string why = member.alive ? why_named(member, now) : "";
   if (why == member.named_because) return false;
   member.named_because = std::move(why);
+  if (member.named_because.empty()) {
+    named_.erase(member.id);
+  } else {
+    named_.insert(member.id);
+  }
   return true;
 }
 

@@ -30,6 +30,8 @@ struct Member {
   core::TimePoint last_heard;
   core::TimePoint last_progress;  // when it last got something done, or was heard to wait
   bool alive = true;
+  bool trains = false;   // is one of the gate's trainees
+  size_t trainee = 0;    // which, then
   bool doubted = false;  // its successor may have joined, and nothing was heard of it since
   std::optional<MemberEnded> end;
   bool asked = false;      // for a lease: until then it gets ready

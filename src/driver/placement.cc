@@ -1,19 +1,12 @@
 #include "driver/placement.h"
 
 #include <algorithm>
-#include <set>
 
 namespace sluice::driver {
 
 using wire::Role;
 
 namespace {
-
-int lowest_free(const std::set<int>& taken) {
-  int number = 0;
-  while (taken.contains(number)) ++number;
-  return number;
-}
 
 // The same for all processes of one machine: its boot id or, where that is not known, the host
 // name.
@@ -23,53 +16,79 @@ const std::string& machine_of(const core::ProcessFacts& process) {
 
 }  // namespace
 
-int free_index(const Members& members, Role role, int preferred, int servers) {
-  std::set<int> taken;
-  for (const auto& [id, member] : members) {
-    if (member.alive && member.name.role == role) taken.insert(member.name.index);
+bool Placement::Numbers::is_free(int number) const {
+  const auto behind = free_.upper_bound(number);
+  return behind != free_.begin() && std::prev(behind)->second >= number;
+}
+
+void Placement::Numbers::take(int number) {
+  if (!is_free(number)) return;
+  const auto run = std::prev(free_.upper_bound(number));
+  const auto [first, last] = *run;
+  free_.erase(run);
+  if (first < number) free_.emplace(first, number - 1);
+  if (number < last) free_.emplace(number + 1, last);
+}
+
+void Placement::Numbers::release(int number) {
+  if (is_free(number)) return;
+  int first = number, last = number;
+  auto next = free_.upper_bound(number);
+  if (next != free_.begin() && std::prev(next)->second == number - 1) {
+    first = std::prev(next)->first;
+    next = free_.erase(std::prev(next));
   }
+  if (next != free_.end() && next->first == number + 1) {
+    last = next->second;
+    free_.erase(next);
+  }
+  free_.emplace(first, last);
+}
+
+void Placement::add(const Member& member) {
+  const std::string& machine = machine_of(member.name.process);
+  indices_[static_cast<size_t>(member.name.role)].take(member.name.index);
+  slots_[{member.name.role, machine}].take(member.slot);
+  if (!member.gpu.empty()) ++gpus_[member.gpu];
+  for (const core::CorePool& pool : member.cores) ++pools_[{machine, pool.name}];
+}
+
+void Placement::remove(const Member& member) {
+  const std::string& machine = machine_of(member.name.process);
+  indices_[static_cast<size_t>(member.name.role)].release(member.name.index);
+  slots_[{member.name.role, machine}].release(member.slot);
+  if (!member.gpu.empty()) --gpus_[member.gpu];
+  for (const core::CorePool& pool : member.cores) --pools_[{machine, pool.name}];
+}
+
+int Placement::free_index(Role role, int preferred, int servers) {
+  const Numbers& numbers = indices_[static_cast<size_t>(role)];
   const int limit = role == Role::kServer ? servers : kMostWorkers;
-  if (preferred >= 0 && preferred < limit && !taken.contains(preferred)) return preferred;
-  return lowest_free(taken);
+  const bool may_have = preferred >= 0 && preferred < limit && numbers.is_free(preferred);
+  return may_have ? preferred : numbers.lowest();
 }
 
-int free_slot(const Members& members, Role role, const core::ProcessFacts& process) {
-  std::set<int> taken;
-  for (const auto& [id, member] : members) {
-    if (member.alive && member.name.role == role &&
-        machine_of(member.name.process) == machine_of(process)) {
-      taken.insert(member.slot);
-    }
-  }
-  return lowest_free(taken);
+int Placement::free_slot(Role role, const core::ProcessFacts& process) {
+  return slots_[{role, machine_of(process)}].lowest();
 }
 
-std::string free_gpu(const Members& members, const std::vector<std::string>& gpus) {
-  const auto holders = [&members](const std::string& gpu) {
-    return std::count_if(members.begin(), members.end(), [&](const auto& member) {
-      return member.second.alive && member.second.gpu == gpu;
-    });
+std::string Placement::free_gpu(const std::vector<std::string>& gpus) const {
+  const auto holders = [this](const std::string& gpu) {
+    const auto held = gpus_.find(gpu);
+    return held == gpus_.end() ? 0 : held->second;
   };
-  const auto freest = std::min_element(
-      gpus.begin(), gpus.end(),
-      [&](const std::string& a, const std::string& b) { return holders(a) < holders(b); });
+  const auto freest = std::ranges::min_element(gpus, {}, holders);
   return freest == gpus.end() ? "" : *freest;
 }
 
-int share_of_cores(const Members& members, const Member& member, int64_t unfinished) {
+int Placement::share_of_cores(const Member& member, int64_t unfinished) const {
+  const std::string& machine = machine_of(member.name.process);
   int share = 0;
   for (const core::CorePool& pool : member.cores) {
-    int sharing = 0;
-    for (const auto& [id, other] : members) {
-      const bool here =
-          other.alive && machine_of(other.name.process) == machine_of(member.name.process);
-      if (!here) continue;
-      sharing += static_cast<int>(
-          std::count_if(other.cores.begin(), other.cores.end(),
-                        [&](const core::CorePool& another) { return another.name == pool.name; }));
-    }
-    const auto training = std::min<int64_t>(sharing, unfinished);
-    const int part = std::max(pool.cores / std::max(static_cast<int>(training), 1), 1);
+    const auto sharing = pools_.find({machine, pool.name});
+    const int64_t all = sharing == pools_.end() ? 0 : sharing->second;
+    const auto training = static_cast<int>(std::min(all, unfinished));
+    const int part = std::max(pool.cores / std::max(training, 1), 1);
     share = share == 0 ? part : std::min(share, part);
   }
   return share;

@@ -25,18 +25,12 @@ std::vector<std::string> possible_addresses(const Member& server) {
 // A server on the driver's own host may have come over its loopback, and know no better address
 // than its host's name. Workers elsewhere reach that host by the address by which they reach the
 // driver.
-std::vector<std::string> addresses_for(const Members& members, const Member& worker, int servers) {
-  std::vector<std::string> addresses(static_cast<size_t>(servers));
+std::string address_for(const Member& server, const Member& worker) {
   const bool elsewhere = !worker.came_to.empty() && !is_loopback(worker.came_from);
-  for (const auto& [id, member] : members) {
-    if (!member.alive || member.name.role != wire::Role::kServer) continue;
-    std::string& address = addresses[static_cast<size_t>(member.name.index)];
-    address = member.address;
-    if (elsewhere && member.address_guessed && is_loopback(member.came_from)) {
-      address = at_host(member.address, worker.came_to);
-    }
+  if (elsewhere && server.address_guessed && is_loopback(server.came_from)) {
+    return at_host(server.address, worker.came_to);
   }
-  return addresses;
+  return server.address;
 }
 
 }  // namespace sluice::driver

@@ -12,7 +12,7 @@ namespace sluice::driver {
 // that its join came from.
 std::vector<std::string> possible_addresses(const Member& server);
 
-// The addresses that a worker is told, by server index.
-std::vector<std::string> addresses_for(const Members& members, const Member& worker, int servers);
+// The address that a worker is told.
+std::string address_for(const Member& server, const Member& worker);
 
 }  // namespace sluice::driver
