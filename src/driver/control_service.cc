@@ -62,17 +62,25 @@ void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const int64_t number = ++last_grant_;
   grants_.emplace(number, Grant{GrantMachine(lease, options_.servers), call.request.member,
                                 std::move(answer), std::move(call.reply)});
-  gates_told_.assign(channels_.size(), coordinator_.gate().generation);
-  const wire::FenceRequest request{
-      job_,       lease.partition,    lease.incarnation, lease.next_sequence,
-      lease.last, coordinator_.gate()};
+  gates_told_.resize(channels_.size());
+  const int64_t generation = coordinator_.gate().generation;
   for (size_t server = 0; server < channels_.size(); ++server) {
-    channels_[server]->fence(
-        request, {within_an_attempt(kFenceCall)},
-        lifetime_->on(strand_, [this, number, server](const Result<wire::FenceReply>& fence) {
-          const auto it = grants_.find(number);
-          if (it != grants_.end()) go_on(number, it->second.machine.fenced(server, fence));
-        }));
+    GateTold& told = gates_told_[server];
+    const wire::FenceRequest request{job_,
+                                     lease.partition,
+                                     lease.incarnation,
+                                     lease.next_sequence,
+                                     lease.last,
+                                     coordinator_.gate_since(told.heard)};
+    told.sent = generation;
+    channels_[server]->fence(request, {within_an_attempt(kFenceCall)},
+                             lifetime_->on(strand_, [this, number, server, generation](
+                                                        const Result<wire::FenceReply>& fence) {
+                               if (fence.ok()) heard_gate(server, generation);
+                               const auto it = grants_.find(number);
+                               if (it != grants_.end())
+                                 go_on(number, it->second.machine.fenced(server, fence));
+                             }));
   }
 }
 
@@ -127,7 +135,7 @@ void Driver::go_on(int64_t number, const GrantMachine::Next& next) {
       break;
     case GrantMachine::Outcome::kWait:
       answer.reason = decision.why.message();
-      gates_told_.assign(channels_.size(), 0);  // a server may not have heard it
+      gates_told_.assign(channels_.size(), {});  // a server may not have heard it
       coordinator_.not_granted(decision.lease, answer.reason, now);
       break;
     case GrantMachine::Outcome::kFailed:

@@ -170,7 +170,7 @@ void Coordinator::set_knobs(const wire::Knobs& knobs, TimePoint now) {
   knobs_ = knobs;
   if (gate_.max_staleness != knobs.max_staleness) {
     gate_.max_staleness = knobs.max_staleness;
-    ++gate_.generation;
+    gate_changed();
   }
   for (auto& [id, member] : members_) {
     if (!member.alive || member.name.role != Role::kWorker) continue;

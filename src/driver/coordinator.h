@@ -144,6 +144,9 @@ class Coordinator {
 
   // Who trains at the moment, as servers are to know it. A grant's fence tells them of its member.
   const wire::Gate& gate() const { return gate_; }
+  // The same for a server that has heard of this generation (0: of none): who has come since,
+  // unless somebody has gone. So a grant's fence is no larger the more workers there are.
+  wire::Gate gate_since(int64_t heard) const;
 
   std::vector<JobEvent> take_events();
   // Members for whom a heartbeat that was kept back has something to say now: all of them when the
@@ -194,6 +197,7 @@ class Coordinator {
   // `clock`: as wire::Gate::Trainee's.
   void begin_training(Member& member, int64_t clock);
   void end_training(Member& member);
+  void gate_changed();
   wire::HeartbeatReply answer(const Member& member, const wire::HeartbeatRequest& request) const;
 
   // coordinator_shares.cc: who gets which pushes.
@@ -255,6 +259,8 @@ class Coordinator {
   bool gathering_ = false;  // the first leases wait for more workers, until gather_until_
   core::TimePoint gather_until_{};
   wire::Gate gate_;
+  // Those who came since somebody went last, or a knob was changed: one with each generation.
+  std::vector<wire::Gate::Trainee> came_;
   bool anybody_granted_ = false;
   std::string draining_;  // why the workers leave; empty: they do not
   std::string abort_reason_;

@@ -151,6 +151,7 @@ void Coordinator::begin_training(Member& member, int64_t clock) {
   if (std::exchange(member.trains, true)) return;
   member.trainee = gate_.trainees.size();
   gate_.trainees.push_back({member.id, member.name.index, clock});
+  came_.push_back(gate_.trainees.back());
   ++gate_.generation;
 }
 
@@ -161,7 +162,19 @@ void Coordinator::end_training(Member& member) {
   gate_.trainees[member.trainee] = last;
   members_.at(last.member).trainee = member.trainee;
   gate_.trainees.pop_back();
+  gate_changed();
+}
+
+// Otherwise than by somebody who comes.
+void Coordinator::gate_changed() {
   ++gate_.generation;
+  came_.clear();
+}
+
+wire::Gate Coordinator::gate_since(int64_t heard) const {
+  const int64_t behind = gate_.generation - heard;
+  if (heard <= 0 || behind > std::ssize(came_)) return gate_;
+  return {gate_.generation, {came_.end() - behind, came_.end()}, gate_.max_staleness, heard};
 }
 
 void Coordinator::requeue(Member& member) {

@@ -122,13 +122,12 @@ TimePoint Coordinator::given_up_at(const Member& member) const {
 std::string Coordinator::whom_idle_workers_wait_for() const {
   std::string holders;
   int named = 0;
-  for (const auto& [id, member] : members_) {
-    if (!member.alive || member.partition < 0) continue;
+  for (const int64_t id : leases_.holders(kMostNamed + 1)) {
     if (++named > kMostNamed) {
       holders += " and others";
       break;
     }
-    holders += fmt::format("{}{}", holders.empty() ? "" : ", ", member.name.index);
+    holders += fmt::format("{}{}", holders.empty() ? "" : ", ", members_.at(id).name.index);
   }
   return "the last leases to be finished by worker(s) " + holders;
 }

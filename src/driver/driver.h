@@ -174,6 +174,7 @@ class Driver final : public wire::ControlService {
 
   // driver_gate.cc: servers hear who trains. On the strand.
   void tell_gate();
+  void heard_gate(size_t server, int64_t generation);
   void told_gate(size_t server, int64_t generation, const Status& status);
   void look_at_gain();
   void flush(const std::function<void()>& done);
@@ -231,7 +232,11 @@ class Driver final : public wire::ControlService {
   HeldAcquires acquires_;
   std::map<int64_t, Grant> grants_;  // by a number of its own
   int64_t last_grant_ = 0;
-  std::vector<int64_t> gates_told_;  // by server: the generation that was sent last
+  struct GateTold {
+    int64_t sent = 0, heard = 0;  // generations: the last that was sent, and that it has answered
+    bool under_way = false;       // a call that tells it, but for fences
+  };
+  std::vector<GateTold> gates_told_;  // by server
   int flushes_left_ = 0;
   std::vector<Pull> pulls_;  // waiting; the first is under way
   std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;  // by server

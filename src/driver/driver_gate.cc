@@ -1,5 +1,6 @@
 // How servers hear who trains at the moment: with the fence of a grant, or by a call of its own.
 // And people, where it changes how pushes are scaled.
+#include <algorithm>
 #include <utility>
 
 #include "core/log.h"
@@ -12,15 +13,19 @@ constexpr core::Duration kGateCall = std::chrono::seconds(2);
 
 }  // namespace
 
-// Called again after each poll of the ledgers: what a server has not heard is repeated then.
+// Called again after each poll of the ledgers: what a server has not heard is repeated then. One
+// call at a time tells a server, however much changes meanwhile.
 void Driver::tell_gate() {
   const wire::Gate& gate = coordinator_.gate();
   gates_told_.resize(channels_.size());
   for (size_t server = 0; server < channels_.size(); ++server) {
-    if (stage_ != Stage::kTraining || gates_told_[server] >= gate.generation) continue;
-    gates_told_[server] = gate.generation;
+    GateTold& told = gates_told_[server];
+    const bool is_news = told.sent < gate.generation && !told.under_way;
+    if (stage_ != Stage::kTraining || !is_news) continue;
+    told.sent = gate.generation;
+    told.under_way = true;
     channels_[server]->set_gate(
-        {job_, gate}, {kGateCall},
+        {job_, coordinator_.gate_since(told.heard)}, {kGateCall},
         lifetime_->on(strand_, [this, server, generation = gate.generation](const Status& status) {
           told_gate(server, generation, status);
         }));
@@ -28,9 +33,19 @@ void Driver::tell_gate() {
 }
 
 void Driver::told_gate(size_t server, int64_t generation, const Status& status) {
-  if (status.ok() || gates_told_[server] != generation) return;
+  GateTold& told = gates_told_[server];
+  told.under_way = false;
+  if (status.ok()) {
+    heard_gate(server, generation);
+    return tell_gate();  // what has changed meanwhile
+  }
   SLUICE_LOG(debug, "a server has not heard who trains: {}", status.message());
-  gates_told_[server] = 0;
+  if (told.sent == generation) told.sent = told.heard = 0;
+}
+
+void Driver::heard_gate(size_t server, int64_t generation) {
+  int64_t& heard = gates_told_[server].heard;
+  heard = std::max(heard, generation);
 }
 
 // Servers scale pushes by the same trainees.

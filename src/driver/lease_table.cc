@@ -77,6 +77,16 @@ int64_t LeaseTable::holder(const Key& lease) const {
   return held == held_.end() ? -1 : held->second.holder;
 }
 
+std::vector<int64_t> LeaseTable::holders(size_t most) const {
+  std::vector<int64_t> found;
+  for (const auto& [lease, its] : held_) {
+    if (found.size() == most) break;
+    found.push_back(its.holder);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
 LeaseTable::Pieces::iterator LeaseTable::piece_of(const Key& lease) {
   const auto held = held_.find(lease);
   SLUICE_CHECK(held != held_.end()) << "no such lease of partition " << lease.partition;

@@ -51,6 +51,8 @@ class LeaseTable {
   // Whether somebody holds pushes of the partition.
   bool is_held(int64_t partition) const { return held_in_[static_cast<size_t>(partition)] > 0; }
   size_t held() const { return held_.size(); }
+  // Of leases, at most so many, in order.
+  std::vector<int64_t> holders(size_t most) const;
 
   // A lease of what is free, under a new incarnation, for this member.
   Key take(const Interval& interval, int64_t holder);

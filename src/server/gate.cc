@@ -6,18 +6,33 @@
 
 namespace sluice::server {
 
-void Gate::set(const wire::Gate& gate) {
-  if (gate.generation <= gate_.generation) return;
+bool Gate::set(const wire::Gate& gate) {
+  if (gate.generation <= generation_) return true;
+  if (gate.since > generation_) return false;
+  if (gate.since > 0) {
+    clocks_.reserve(trainees_.size() + gate.trainees.size());
+    for (const auto& [member, worker, clock] : gate.trainees) {
+      const auto [trainee, is_new] = trainees_.try_emplace(member, Trainee{worker, clock});
+      if (!is_new || clock < 0) continue;
+      ++counts_.known;
+      if (clock <= floor_) ++counts_.behind;
+    }
+    generation_ = gate.generation;
+    max_staleness_ = gate.max_staleness;
+    return true;
+  }
   Trainees trainees;
   for (const auto& [member, worker, clock] : gate.trainees) {
     const auto known = trainees_.find(member);
     trainees[member] = known != trainees_.end() ? known->second : Trainee{worker, clock};
   }
   clocks_.reserve(trainees.size());
-  gate_ = gate;
+  generation_ = gate.generation;
+  max_staleness_ = gate.max_staleness;
   trainees_ = std::move(trainees);
   counts_ = count_all();
   if (must_rise(counts_)) raise_floor();
+  return true;
 }
 
 Gate::Counts Gate::count_all() const {
@@ -82,7 +97,7 @@ bool Gate::round_is_complete() const { return rounds_ && (trainees_.empty() || f
 bool Gate::may_answer(int64_t member, int64_t clock) const {
   if (!trainees_.contains(member)) return true;  // it trains no more
   if (rounds_) return clock <= floor_ && !round_is_complete();
-  return gate_.max_staleness < 0 || clock - floor_ <= gate_.max_staleness;
+  return max_staleness_ < 0 || clock - floor_ <= max_staleness_;
 }
 
 std::vector<wire::LedgerReply::Trainee> Gate::report() const {

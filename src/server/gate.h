@@ -31,8 +31,9 @@ class Gate {
  public:
   Gate(bool rounds, int64_t backups) : rounds_(rounds), backups_(backups) {}
 
-  // One that is not newer than another is ignored.
-  void set(const wire::Gate& gate);
+  // One that is not newer than another is ignored. False: nothing was heard yet of the generation
+  // that it goes on from. Throws std::bad_alloc.
+  bool set(const wire::Gate& gate);
 
   bool has_rounds() const { return rounds_; }
   bool is_superseded(int64_t member, int64_t clock) const;
@@ -73,7 +74,7 @@ class Gate {
 
   const bool rounds_;
   const int64_t backups_;
-  wire::Gate gate_;
+  int64_t generation_ = 0, max_staleness_ = -1;
   Trainees trainees_;
   Counts counts_;
   std::vector<int64_t> clocks_;  // for raise_floor(), which must not fail: room for all

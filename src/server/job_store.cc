@@ -265,7 +265,7 @@ void JobStore::serve(Fence& call) {
   Result<wire::FenceReply> result = guarded("fence", [&]() -> Result<wire::FenceReply> {
     {
       std::lock_guard lock(mutex_);
-      set_gate(call.request.gate);
+      SLUICE_RETURN_IF_ERROR(set_gate(call.request.gate));
     }
     SLUICE_RETURN_IF_ERROR(end_round(/*flush=*/false));
     std::lock_guard lock(mutex_);
@@ -280,10 +280,10 @@ void JobStore::serve(Fence& call) {
 }
 
 void JobStore::serve(SetGate& call) {
-  const Status status = guarded("set_gate", [&] {
+  const Status status = guarded("set_gate", [&]() -> Status {
     {
       std::lock_guard lock(mutex_);
-      set_gate(call.request.gate);
+      SLUICE_RETURN_IF_ERROR(set_gate(call.request.gate));
     }
     return end_round(call.request.flush);
   });
@@ -369,11 +369,13 @@ wire::PullReply JobStore::answer_with(std::vector<Snapshot>& values, size_t plac
 }
 
 // With the lock.
-void JobStore::set_gate(const wire::Gate& gate) {
-  machine_->set_gate(gate);
+Status JobStore::set_gate(const wire::Gate& gate) {
+  if (!machine_->set_gate(gate)) return unavailable("the server has not heard who trains");
+  if (gate.since > 0) return ok_status();  // nobody has gone
   for (ShardValues& shard : shards_) {
     shard.held().keep([this](int64_t member) { return machine_->gate().trains(member); });
   }
+  return ok_status();
 }
 
 void JobStore::refuse(PushAnswers refused) {

@@ -159,7 +159,7 @@ class JobStore {
   // holds when it has taken that.
   wire::PullReply answer_with(std::vector<Snapshot>& values, size_t place,
                               const std::optional<wire::Wanted>& wanted);
-  void set_gate(const wire::Gate& gate);
+  Status set_gate(const wire::Gate& gate);
   void refuse(PushAnswers refused);
 
   const wire::CreateRequest request_;

@@ -43,7 +43,7 @@ Status check_pushes(const std::vector<int64_t>& pushes) {
 
 Status check(const wire::Gate& gate) {
   const bool sensible =
-      gate.trainees.size() <= kMostTrainees && gate.max_staleness >= -1 &&
+      gate.trainees.size() <= kMostTrainees && gate.max_staleness >= -1 && gate.since >= 0 &&
       std::all_of(gate.trainees.begin(), gate.trainees.end(), [](const auto& trainee) {
         return trainee.worker >= 0 && trainee.worker < kMostWorkers && trainee.clock >= -1 &&
                trainee.clock <= kMostWindows;

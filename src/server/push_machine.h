@@ -88,8 +88,8 @@ class PushMachine {
   void applied(const wire::PushHeader& header, int64_t staleness, bool closes,
                std::span<const char> published, core::TimePoint now) noexcept;
 
-  // Ignored when it is older than another.
-  void set_gate(const wire::Gate& gate) { gate_.set(gate); }
+  // As Gate::set().
+  bool set_gate(const wire::Gate& gate) { return gate_.set(gate); }
   // Whether the present round ends without another push; `flush`: in any case, and what is kept
   // outside of rounds too. Then the shards that keep something are given closing_context(), and
   // round_ended() is called.

@@ -71,6 +71,9 @@ struct Gate {
   std::vector<Trainee> trainees{};
   // Windows that one may be ahead of the slowest; -1: any number.
   int64_t max_staleness = -1;
+  // 0: `trainees` are all who train. Else they are those who came after this generation, which the
+  // receiver has heard of, and nobody has gone since.
+  int64_t since = 0;
 
   friend bool operator==(const Gate&, const Gate&) = default;
 };

@@ -217,6 +217,29 @@ TEST_F(CoordinatorLeasesTest, FailuresToGrantThatLieFarApartEndNothing) {
   EXPECT_EQ(coordinator.phase(), Phase::kTraining);
 }
 
+TEST_F(CoordinatorLeasesTest, AServerIsToldWhoHasComeUnlessSomebodyHasGone) {
+  start();
+  const int64_t a = join(wire::Role::kWorker, 10);
+  (void)train(a);
+  const int64_t heard = coordinator.gate().generation;
+  const int64_t b = join(wire::Role::kWorker, 11), c = join(wire::Role::kWorker, 12);
+  (void)train(b);
+  (void)train(c);
+  EXPECT_EQ(coordinator.gate_since(0), coordinator.gate());
+  const wire::Gate came = coordinator.gate_since(heard);
+  EXPECT_EQ(came.since, heard);
+  EXPECT_EQ(came.generation, coordinator.gate().generation);
+  ASSERT_EQ(came.trainees.size(), 2u);
+  EXPECT_EQ(came.trainees[0].member, b);
+  EXPECT_EQ(came.trainees[1].member, c);
+  ASSERT_TRUE(coordinator.leave({options().job, a, ok_status()}, t).ok());
+  EXPECT_EQ(coordinator.gate_since(heard), coordinator.gate());
+  ASSERT_EQ(coordinator.gate().trainees.size(), 2u);
+  ASSERT_TRUE(coordinator.leave({options().job, b, ok_status()}, t).ok());
+  ASSERT_EQ(coordinator.gate().trainees.size(), 1u);
+  EXPECT_EQ(coordinator.gate().trainees[0].member, c);
+}
+
 TEST_F(CoordinatorLeasesTest, HeartbeatOfAnotherIncarnationSaysTheLeaseIsLost) {
   start();
   const int64_t a = join(wire::Role::kWorker, 10);

@@ -56,6 +56,37 @@ TEST_F(GateTest, AnyBoundMayBeSetWhileWorkersTrain) {
   EXPECT_TRUE(gate.may_answer(push(0), 1));
 }
 
+TEST_F(GateTest, HearsWhoHasComeSinceAGenerationThatItKnows) {
+  Gate gate(/*rounds=*/true, 0);
+  admit(gate, 2);
+  const wire::Gate more{.generation = 5, .trainees = {{20, 7, 0}}, .since = 1};
+  EXPECT_TRUE(gate.set(more));
+  EXPECT_EQ(gate.trainees(), 3);
+  EXPECT_TRUE(gate.trains(20));
+  EXPECT_TRUE(gate.set(more)) << "nothing new";
+  EXPECT_FALSE(gate.set({.generation = 9, .trainees = {{21, 8, 0}}, .since = 6}));
+  EXPECT_FALSE(gate.trains(21));
+  gate.count(push(0), 1);
+  gate.count(push(1), 1);
+  EXPECT_FALSE(gate.round_is_complete()) << "it is waited for";
+  gate.count(20, 1);
+  EXPECT_TRUE(gate.round_is_complete());
+}
+
+TEST_F(GateTest, TheFloorIsThatOfTheSlowestButTheBackups) {
+  Gate gate(/*rounds=*/true, /*backups=*/1);
+  admit(gate, 4);
+  for (int64_t clock = 1; clock <= 20; ++clock) {
+    for (int worker = 0; worker < 3; ++worker) {
+      EXPECT_EQ(gate.floor(), clock - 1);
+      EXPECT_EQ(gate.would_end_round(push(worker), clock), worker == 2);
+      gate.count(push(worker), clock);
+    }
+    EXPECT_EQ(gate.floor(), clock);
+    gate.end_round();
+  }
+}
+
 TEST_F(GateTest, NobodyWaitsForWhoHasLeft) {
   Gate gate(/*rounds=*/false, 0);
   admit(gate, 2, /*max_staleness=*/0);

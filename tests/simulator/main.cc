@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/log.h"
-#include "tests/simulator/scale.h"
+#include "tests/simulator/scale_report.h"
 #include "tests/simulator/scenario.h"
 
 namespace sluice::simulator {
@@ -14,6 +14,7 @@ namespace {
 constexpr const char* kUsage =
     "Usage: sluice_simulate [--seeds N] [--first S]   run seeds S to S + N - 1 (1 to 2000)\n"
     "       sluice_simulate --seed S                  one seed, with its history\n"
+    "       sluice_simulate --scale                   large jobs beside the formulas for them\n"
     "\n"
     "Driver, servers and workers as they ship, on a simulated network and clock: messages are\n"
     "delayed, lost, repeated, reordered, cut off; processes are paused, workers die and are\n"
@@ -79,24 +80,11 @@ int run_many(uint64_t first, uint64_t count) {
   return failed == 0 ? 0 : 1;
 }
 
-int run_scale(int workers, int servers) {
-  ScaleOptions options;
-  options.workers = workers;
-  options.servers = servers;
-  options.window = std::chrono::milliseconds(54);
-  options.bytes = 4.2e6;
-  options.bytes_per_s = 1.25e9;
-  const ScaleResult result = run_at_scale(options);
-  std::printf("%d workers, %d servers: %.0f exchanges/s, staleness %.2f, %.2f s, %lld events\n",
-              workers, servers, result.exchanges_per_s, result.staleness, result.simulated_s,
-              static_cast<long long>(result.events));
-  return 0;
-}
-
 int run(int argc, char** argv) {
-  if (argc == 4 && std::string(argv[1]) == "--scale") {
+  if (argc == 2 && std::string(argv[1]) == "--scale") {
     log::set_level("off");
-    return run_scale(std::atoi(argv[2]), std::atoi(argv[3]));
+    print_scale();
+    return 0;
   }
   uint64_t seeds = 2000, first = 1, seed = 0;
   bool one = false;

@@ -168,6 +168,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         [into, header, &network = network_,
          reply = std::move(reply)](Result<wire::ExchangeReply> result) mutable {
           if (!result.ok()) return reply(result.status());
+          if (network.on_answered) network.on_answered(header);
           if (network.watcher && header.step != wire::PushStep::kStage) {
             network.watcher->on_acknowledged(header, result->push);
           }
@@ -484,13 +485,8 @@ core::Duration Network::time_on_lines(const Message& message) {
   const double bytes = static_cast<double>(message.bytes) * options_.bytes_scale + kHeader;
   const core::Duration takes = core::from_seconds(bytes / options_.bytes_per_s);
   const TimePoint now = simulation_.now();
-  const auto host = [this](const std::string& process) {
-    return options_.host_of ? options_.host_of(process) : process;
-  };
-  const std::string from = host(message.from->name()), to = host(message.to);
-  if (from == to) return {};
-  TimePoint& out = out_free_[from];
-  TimePoint& in = in_free_[to];
+  TimePoint& out = out_free_[message.from->name()];
+  TimePoint& in = in_free_[message.to];
   out = std::max(out, now) + takes;
   in = std::max(in + takes, out);
   return in - now;
@@ -498,6 +494,12 @@ core::Duration Network::time_on_lines(const Message& message) {
 
 void Network::send(const Message& message, std::function<void()> deliver) {
   if (!message.from->alive()) return;
+  if (const core::Duration busy = SimulatedWorld::busy(); busy > core::Duration()) {
+    simulation_.after(busy, message.from, [this, message, deliver = std::move(deliver)]() mutable {
+      send(message, std::move(deliver));
+    });
+    return;
+  }
   if (on_message) on_message(message.method, message.partition, message.from->name(), message.to);
   if (!message.from->alive()) return;  // it died while it sent this
   const Phase phase = phase_of ? phase_of(message.method, message.partition) : Phase::kExchange;

@@ -47,8 +47,6 @@ struct NetworkOptions {
   // of their bytes were `bytes_scale`.
   double bytes_per_s = 0;
   double bytes_scale = 1;
-  // Whose line a process has: messages between processes of one host take none. Empty: its own.
-  std::function<std::string(const std::string& process)> host_of{};
 };
 
 // Somebody who looks on at the servers' doors. Messages are seen when they arrive, and answers when
@@ -104,6 +102,8 @@ class Network {
   std::function<void(const char* method, int64_t partition, const std::string& from,
                      const std::string& to)>
       on_message;
+  // A worker has an answer to a message of a push.
+  std::function<void(const wire::PushHeader& header)> on_answered;
   FaultCounts& faults() { return faults_; }
 
   // For the channels of network.cc.

@@ -3,7 +3,6 @@
 #include <memory>
 #include <optional>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "core/check.h"
@@ -24,7 +23,7 @@ namespace {
 
 using std::chrono::seconds;
 
-class ScaleRun final : public driver::JobObserver {
+class ScaleRun {
  public:
   explicit ScaleRun(const ScaleOptions& options)
       : options_(options),
@@ -33,6 +32,11 @@ class ScaleRun final : public driver::JobObserver {
         parameters_(static_cast<size_t>(shards_) * kPlaces),
         network_(simulation_, network_options()) {
     simulation_.be_quiet();
+    simulation_.set_longest_hand_over(std::chrono::microseconds(10));
+    network_.on_answered = [this](const wire::PushHeader& header) {
+      const bool whole = header.step != wire::PushStep::kStage && header.shards.first == 0;
+      if (whole && header.shards.count > 0) answered_.push_back(simulation_.now());
+    };
   }
 
   ScaleResult run() {
@@ -62,11 +66,6 @@ class ScaleRun final : public driver::JobObserver {
     network.least_delay = network.most_delay = options_.latency;
     network.slow = network.lost = network.repeated = 0;
     network.bytes_per_s = options_.bytes_per_s;
-    if (options_.shared_hosts) {
-      network.host_of = [](const std::string& process) {
-        return process.starts_with("server") ? "worker" + process.substr(6) : process;
-      };
-    }
     network.bytes_scale = options_.bytes / static_cast<double>(parameters_ * sizeof(float));
     return network;
   }
@@ -96,21 +95,10 @@ class ScaleRun final : public driver::JobObserver {
   // Fractions of the pushes, between which all workers train.
   static constexpr double kFrom = 0.3, kTo = 0.7;
 
-  void on_event(const driver::JobEvent& event) override {
-    const auto* progress = std::get_if<driver::Progress>(&event.what);
-    if (progress != nullptr) seen_.emplace_back(event.at, progress->updates);
-  }
   double rate() const {
-    const int64_t all = partitions_ * options_.windows;
-    const auto at = [&](double share) {
-      for (const auto& one : seen_) {
-        if (static_cast<double>(one.second) >= share * static_cast<double>(all)) return one;
-      }
-      return seen_.back();
-    };
-    const auto [first, before] = at(kFrom);
-    const auto [last, after] = at(kTo);
-    return static_cast<double>(after - before) / core::to_seconds(last - first);
+    const auto first = static_cast<size_t>(kFrom * static_cast<double>(answered_.size()));
+    const auto last = static_cast<size_t>(kTo * static_cast<double>(answered_.size()));
+    return static_cast<double>(last - first) / core::to_seconds(answered_[last] - answered_[first]);
   }
 
   void start_driver() {
@@ -129,7 +117,7 @@ class ScaleRun final : public driver::JobObserver {
     if (options_.rounds) options.gather = seconds(3);
     const std::vector<float> initial(parameters_);
     driver_->role.emplace(driver_->world, *driver_->transport, options, dataset.records(), initial,
-                          *this);
+                          observer_);
     listener_ = *driver_->transport->listen("driver:1", &*driver_->role);
     driver_->role->start([this](Result<driver::JobResult> result) { result_ = std::move(result); });
   }
@@ -167,13 +155,14 @@ class ScaleRun final : public driver::JobObserver {
   const int shards_;
   const int64_t partitions_;
   const size_t parameters_;
+  driver::JobObserver observer_;  // who looks at nothing
   Simulation simulation_{1};
   Network network_;
   std::unique_ptr<Running<driver::Driver>> driver_;
   std::unique_ptr<wire::Listener> listener_;
   std::vector<std::unique_ptr<Running<server::Server>>> servers_;
   std::vector<std::unique_ptr<Running<worker::Worker>>> workers_;
-  std::vector<std::pair<core::TimePoint, int64_t>> seen_;  // updates that were there
+  std::vector<core::TimePoint> answered_;  // when pushes were, at the first shard
   std::optional<Result<driver::JobResult>> result_;
 };
 

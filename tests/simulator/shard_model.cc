@@ -7,10 +7,11 @@
 namespace sluice::simulator {
 
 void ShardModel::set_gate(const wire::Gate& gate) {
-  if (gate.generation <= generation_) return;
+  if (gate.generation <= generation_ || gate.since > generation_) return;
   generation_ = gate.generation;
   max_staleness_ = gate.max_staleness;
   std::map<int64_t, int64_t> clocks;
+  if (gate.since > 0) clocks = clocks_;
   for (const auto& trainee : gate.trainees) {
     const auto known = clocks_.find(trainee.member);
     clocks[trainee.member] = known == clocks_.end() ? trainee.clock : known->second;

@@ -9,9 +9,6 @@ namespace {
 
 using core::TimePoint;
 
-// How long a task waits for its thread to be scheduled: enough for other threads to come first.
-constexpr core::Duration kLongestHandOver = std::chrono::microseconds(200);
-
 class SimulatedStrand final : public core::Strand,
                               public std::enable_shared_from_this<SimulatedStrand> {
  public:
@@ -49,6 +46,9 @@ class SimulatedStrand final : public core::Strand,
     tasks_.clear();
   }
 
+  core::Duration busy() const {
+    return std::max(free_at_ - process_->simulation().now(), core::Duration());
+  }
   void spend(core::Duration time) { free_at_ = simulation().now() + time; }
 
   static inline SimulatedStrand* current = nullptr;
@@ -58,8 +58,9 @@ class SimulatedStrand final : public core::Strand,
 
   void schedule() {
     scheduled_ = true;
-    const TimePoint when = std::max(free_at_, simulation().now()) +
-                           simulation().between(core::Duration(0), kLongestHandOver);
+    const TimePoint when =
+        std::max(free_at_, simulation().now()) +
+        simulation().between(core::Duration(0), simulation().longest_hand_over());
     simulation().at(when, process_, [self = shared_from_this()] {
       self->scheduled_ = false;
       if (!self->tasks_.empty()) self->run_next();
@@ -150,6 +151,10 @@ std::shared_ptr<core::Strand> SimulatedWorld::make_strand(const std::string&) {
 core::Disk& SimulatedWorld::disk() {
   static MemoryDisk disk;
   return disk;
+}
+
+core::Duration SimulatedWorld::busy() {
+  return SimulatedStrand::current == nullptr ? core::Duration() : SimulatedStrand::current->busy();
 }
 
 void SimulatedWorld::spend(core::Duration time) {

@@ -43,6 +43,10 @@ class Simulation {
   // No course of events is kept, which takes most of the time.
   void be_quiet() { quiet_ = true; }
   bool is_quiet() const { return quiet_; }
+  // How long a task waits for its thread to be scheduled, at most: long enough for other threads to
+  // come first.
+  void set_longest_hand_over(core::Duration time) { longest_hand_over_ = time; }
+  core::Duration longest_hand_over() const { return longest_hand_over_; }
   uint64_t history_hash() const { return hash_; }
   int64_t events() const { return events_; }
 
@@ -54,6 +58,7 @@ class Simulation {
 
   core::TimePoint now_{std::chrono::seconds(1000)};
   core::Rng chance_;
+  core::Duration longest_hand_over_ = std::chrono::microseconds(200);
   std::map<std::pair<core::TimePoint, uint64_t>, Event> queue_;
   uint64_t last_event_ = 0;
   int64_t events_ = 0;
@@ -98,6 +103,8 @@ class SimulatedWorld final : public core::World {
 
   // The strand whose task runs now is busy for so long: what it has to do next comes after that.
   static void spend(core::Duration time);
+  // For how long it will be: what its task sends now leaves then.
+  static core::Duration busy();
 
  private:
   const std::shared_ptr<Process> process_;

@@ -6,6 +6,7 @@ namespace {
 v1::Gate to_proto(const wire::Gate& gate) {
   v1::Gate message;
   message.set_generation(gate.generation);
+  message.set_since(gate.since);
   for (const wire::Gate::Trainee& trainee : gate.trainees) {
     v1::Gate::Trainee* to = message.add_trainees();
     to->set_member(trainee.member);
@@ -19,6 +20,7 @@ v1::Gate to_proto(const wire::Gate& gate) {
 wire::Gate from_proto(const v1::Gate& message) {
   wire::Gate gate;
   gate.generation = message.generation();
+  gate.since = message.since();
   for (const v1::Gate::Trainee& trainee : message.trainees()) {
     gate.trainees.push_back({trainee.member(), trainee.worker(), trainee.clock()});
   }
