@@ -62,6 +62,28 @@ void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const int64_t number = ++last_grant_;
   grants_.emplace(number, Grant{GrantMachine(lease, options_.servers), call.request.member,
                                 std::move(answer), std::move(call.reply)});
+  fence(number, lease);
+}
+
+// A worker may have died between two servers that it told to apply a push: then the other is told
+// by the driver, as when its lease is granted to another.
+void Driver::settle(const std::function<void()>& done) {
+  std::vector<wire::Lease> leases;
+  if (options_.servers > 1) leases = coordinator_.leases_left();
+  if (leases.empty()) return done();
+  const auto left = std::make_shared<size_t>(leases.size());
+  for (const wire::Lease& lease : leases) {
+    const int64_t number = ++last_grant_;
+    grants_.emplace(
+        number, Grant{.machine = GrantMachine(lease, options_.servers), .settled = [left, done] {
+                        if (--*left == 0) done();
+                      }});
+    fence(number, lease);
+  }
+}
+
+// Every server is told of the lease; what they say is the grant's.
+void Driver::fence(int64_t number, const wire::Lease& lease) {
   gates_told_.resize(channels_.size());
   const int64_t generation = coordinator_.gate().generation;
   for (size_t server = 0; server < channels_.size(); ++server) {
@@ -108,10 +130,14 @@ void Driver::go_on(int64_t number, const GrantMachine::Next& next) {
   const auto it = grants_.find(number);
   const wire::Lease lease = it->second.machine.lease();
   // What servers say of a lease that was lost meanwhile may be of a later one.
-  const bool lost = !coordinator_.holds(lease);
+  const bool lost = !it->second.settled && !coordinator_.holds(lease);
   if (next.commit && !lost) return commit(number, *next.commit);
   Grant grant = std::move(it->second);
   grants_.erase(it);
+  if (grant.settled) {
+    if (!next.decision->why.ok()) SLUICE_LOG(warn, "{}", next.decision->why.message());
+    return grant.settled();
+  }
   const core::TimePoint now = world_.now();
   wire::AcquireReply answer;
   answer.retry_after = kRetryGrant;
@@ -151,6 +177,7 @@ void Driver::go_on(int64_t number, const GrantMachine::Next& next) {
 // The job is over: its words are better than what a server may still say.
 void Driver::answer_grants() {
   for (auto& [number, grant] : std::exchange(grants_, {})) {
+    if (grant.settled) continue;
     grant.reply(coordinator_.acquire({job_, grant.member}, world_.now()));
   }
 }

@@ -70,6 +70,8 @@ class Coordinator {
   bool granted(const wire::Lease& lease, core::TimePoint now);
   // Whether somebody has it, granted or not.
   bool holds(const wire::Lease& lease) { return holder_of(lease) != nullptr; }
+  // The job is being stopped: leases of nobody, of all that somebody has held who is gone.
+  std::vector<wire::Lease> leases_left();
   // Whether this is a worker without a lease.
   bool wants_lease(int64_t member) const;
   // A server could not be asked, as `why` says. When that has been so for the server timeout, the

@@ -94,6 +94,16 @@ wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval
   return reply;
 }
 
+std::vector<wire::Lease> Coordinator::leases_left() {
+  std::vector<wire::Lease> leases;
+  for (const LeaseTable::Interval& interval : leases_.touched()) {
+    const LeaseTable::Key key = leases_.take(interval, /*holder=*/-1);
+    leases.push_back({interval.partition, key.incarnation, interval.first, 0, interval.last});
+    leases_.release(key);
+  }
+  return leases;
+}
+
 bool Coordinator::wants_lease(int64_t member) const {
   const auto it = members_.find(member);
   return it != members_.end() && it->second.alive && it->second.partition < 0;

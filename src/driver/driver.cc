@@ -301,8 +301,11 @@ void Driver::keep() {
     if (!kept_) return end_keeping();
     read_final_ledgers();
   };
-  flush([this, read] {
-    if (stage_ == Stage::kTraining) read_parameters(read);
+  settle([this, read] {
+    if (stage_ != Stage::kTraining) return;
+    flush([this, read] {
+      if (stage_ == Stage::kTraining) read_parameters(read);
+    });
   });
 }
 

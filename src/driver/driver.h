@@ -119,15 +119,18 @@ class Driver final : public wire::ControlService {
   using HeldAcquires = HeldCalls<wire::AcquireRequest, wire::AcquireReply>;
   struct Grant {
     GrantMachine machine;
-    int64_t member;
-    wire::AcquireReply answer;
-    core::Reply<Result<wire::AcquireReply>> reply;
+    int64_t member = -1;
+    wire::AcquireReply answer{};
+    core::Reply<Result<wire::AcquireReply>> reply{};
+    std::function<void()> settled{};  // instead of a reply: nobody gets the lease
   };
 
   // control_service.cc: answers to members. On the strand.
   core::Duration within_an_attempt(core::Duration time) const;
   void decide_acquire(HeldAcquires::Call call, bool may_hold);
   void begin_grant(HeldAcquires::Call call, wire::AcquireReply answer);
+  void settle(const std::function<void()>& done);
+  void fence(int64_t grant, const wire::Lease& lease);
   void commit(int64_t grant, const GrantMachine::Commit& commit);
   void go_on(int64_t grant, const GrantMachine::Next& next);
   void hold(HeldAcquires::Call call, core::TimePoint until);

@@ -77,6 +77,15 @@ int64_t LeaseTable::holder(const Key& lease) const {
   return held == held_.end() ? -1 : held->second.holder;
 }
 
+std::vector<LeaseTable::Interval> LeaseTable::touched() const {
+  std::vector<Interval> found;
+  for (const auto& [epoch, index, first] : free_) {
+    const Piece& piece = partitions_[static_cast<size_t>(index)].pieces.at(first);
+    if (piece.touched) found.push_back({index, first, piece.last});
+  }
+  return found;
+}
+
 std::vector<int64_t> LeaseTable::holders(size_t most) const {
   std::vector<int64_t> found;
   for (const auto& [lease, its] : held_) {

@@ -51,6 +51,8 @@ class LeaseTable {
   // Whether somebody holds pushes of the partition.
   bool is_held(int64_t partition) const { return held_in_[static_cast<size_t>(partition)] > 0; }
   size_t held() const { return held_.size(); }
+  // What is free, and was held before: shards may have some of its pushes.
+  std::vector<Interval> touched() const;
   // Of leases, at most so many, in order.
   std::vector<int64_t> holders(size_t most) const;
 

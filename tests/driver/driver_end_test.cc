@@ -56,6 +56,30 @@ TEST_F(DriverEndTest, AJobThatIsStoppedMayKeepWhatItHasLearned) {
   EXPECT_EQ(observer.all<JobStopping>().size(), 1u);
 }
 
+// Its worker was killed between two commits.
+TEST_F(DriverEndTest, APushThatIsHalfCommittedIsCommittedBeforeItIsKept) {
+  options.keep_when_stopped = true;
+  start();
+  const int64_t worker = join_worker();
+  const wire::Lease lease = acquire(worker).lease;
+  const wire::FenceReply applied{.sequence = lease.next_sequence};
+  const wire::FenceReply staged{.sequence = lease.next_sequence - 1, .staged = true};
+  servers[0].answer_fence(applied);
+  servers[1].answer_fence(staged);
+  driver->stop("stopped by SIGTERM");
+  leave(worker, unavailable("killed"));
+  world.run();
+  EXPECT_EQ(servers[0].told().commits.size(), 0u);
+  ASSERT_EQ(servers[1].told().commits.size(), 1u);
+  const wire::PushHeader commit = servers[1].told().commits[0];
+  EXPECT_EQ(commit.id.partition, lease.partition);
+  EXPECT_EQ(commit.id.sequence, lease.next_sequence);
+  EXPECT_GT(commit.id.incarnation, lease.incarnation);
+  servers_leave();
+  ASSERT_TRUE(end().ok()) << result.status();
+  EXPECT_EQ(result->stopped, "stopped by SIGTERM");
+}
+
 TEST_F(DriverEndTest, AJobThatIsStoppedKeepsItsAveragesToo) {
   options.keep_when_stopped = true;
   options.training.optimizer.use_ema = true;
