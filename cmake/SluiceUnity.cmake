@@ -54,6 +54,7 @@ set(SLUICE_APART
   tests/server/push_machine_test.cc
   tests/show/status_view_test.cc
   tests/train/predict_test.cc
+  tests/transport/compressed_transport_test.cc
   tests/transport/deadline_test.cc
   tests/transport/grpc/robustness_test.cc
   tests/transport/later_test.cc
