@@ -248,6 +248,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         wire::Traffic& its = traffic_[static_cast<size_t>(server)];
         its.seconds = core::to_seconds(now - began_);
         its.received_bytes += static_cast<int64_t>(pulled.bytes);
+        dropped_ = dropped_ || pulled.push.superseded || pulled.push.duplicate;
       }
       if (status.ok() && machine_.step(index) != wire::PushStep::kStage) {
         for (int shard = shards.first; shard < shards.end(); ++shard) {
@@ -259,7 +260,6 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
           traffic_[static_cast<size_t>(server)].saved_bytes +=
               static_cast<int64_t>(whole - pulled.bytes);
         }
-        dropped_ = dropped_ || pulled.push.superseded;
         const bool decides = kind_ == Kind::kExchange && shards.count == 0 &&
                              push_kind_ == ExchangeMachine::Kind::kDecidedPush;
         if (decides && server == wire::ShardMap::kLedgerServer) {
@@ -314,7 +314,8 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   int ledger_unit_ = 0;                      // whose message has them
   wire::ShardMap::Part part_;
   std::optional<bool> superseded_;  // what the ledger server decided; guarded by mutex_
-  bool dropped_ = false;            // the push is superseded; guarded by mutex_
+  // The push is superseded, or had been applied before: perhaps as another worker has trained it.
+  bool dropped_ = false;                               // guarded by mutex_
   std::shared_ptr<const core::AlignedBuffer> update_;  // or what is assigned
   std::span<float> into_;
   std::vector<int64_t> base_versions_;  // by shard

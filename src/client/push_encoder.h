@@ -2,8 +2,9 @@
 // (compression/compression.h).
 //
 // Each shard has its residual, which is the worker's, as its optimizer's state is: it goes from one
-// push, and one lease, to the next. When it is not known what became of a push, it is dropped: what
-// it was before might be in the servers' values already.
+// push, and one lease, to the next. When it is not known what became of a push, or whether it was
+// this worker's that was applied, it is dropped: what it was before might be in the servers' values
+// already, and the rest of the push with another's.
 //
 // Used by one thread at a time.
 #pragma once

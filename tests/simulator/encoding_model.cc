@@ -62,7 +62,7 @@ void EncodingModel::begin(Sender& sender, const wire::PushHeader& header) {
   const bool is_first = before == sender.pushes.end();
   if (!is_first) {
     const Sent& its = before->second;
-    const bool counts = its.acknowledged == its.shards && !its.superseded;
+    const bool counts = its.acknowledged == its.shards && !its.dropped;
     const bool same_lease = std::get<0>(sender.last) == header.id.partition &&
                             std::get<1>(sender.last) == header.id.incarnation;
     for (const auto& [began, left] : its.may_be) {
@@ -81,7 +81,11 @@ void EncodingModel::on_acknowledged(const wire::PushHeader& header, bool superse
   for (int shard = header.shards.first; shard < header.shards.end(); ++shard) {
     sent.acknowledged.insert(shard);
   }
-  sent.superseded = sent.superseded || superseded;
+  sent.dropped = sent.dropped || superseded;
+}
+
+void EncodingModel::on_duplicate(const wire::PushHeader& header) {
+  senders_[header.member].pushes[identity(header)].dropped = true;
 }
 
 const std::vector<float>* EncodingModel::contents(const wire::PushHeader& header) const {

@@ -27,6 +27,8 @@ class EncodingModel {
   void on_sent(const wire::PushHeader& header);
   // It has been told that the message's push is applied, or superseded.
   void on_acknowledged(const wire::PushHeader& header, bool superseded);
+  // Or that it had been before: whose it was, it does not know.
+  void on_duplicate(const wire::PushHeader& header);
   // What was trained in the push, by place; null: nobody sent it.
   const std::vector<float>* contents(const wire::PushHeader& header) const;
   // A server has counted the push, which brought `update`, decoded, for a shard. What is wrong with
@@ -53,7 +55,7 @@ class EncodingModel {
     // The residuals that it may have begun with, and what each leaves behind.
     std::vector<std::pair<Residuals, Residuals>> may_be{};
     std::set<int> shards{}, acknowledged{};
-    bool superseded = false;
+    bool dropped = false;  // superseded, or perhaps not this one that was applied
   };
   struct Sender {
     Identity last{};

@@ -169,6 +169,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
          reply = std::move(reply)](Result<wire::ExchangeReply> result) mutable {
           if (!result.ok()) return reply(result.status());
           if (network.on_answered) network.on_answered(header);
+          if (network.watcher && result->push.duplicate) network.watcher->on_duplicate(header);
           if (network.watcher && header.step != wire::PushStep::kStage) {
             network.watcher->on_acknowledged(header, result->push);
           }

@@ -78,6 +78,8 @@ class ServerWatcher {
   // push is applied; it has, of these shards, this now.
   virtual void on_sent(const wire::PushHeader& header) = 0;
   virtual void on_acknowledged(const wire::PushHeader& header, const wire::PushReply& reply) = 0;
+  // It has been told that the push had been counted before.
+  virtual void on_duplicate(const wire::PushHeader& header) = 0;
   virtual void on_taken(const std::optional<wire::Wanted>& wanted, wire::ShardRange shards,
                         uint64_t name, std::span<const float> held) = 0;
 };

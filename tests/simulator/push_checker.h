@@ -53,6 +53,7 @@ class PushChecker final : public ServerWatcher {
   void on_pulled(const wire::PullRequest& request, const wire::PullReply& answer) override;
   void on_sent(const wire::PushHeader& header) override { encodings_.on_sent(header); }
   void on_acknowledged(const wire::PushHeader& header, const wire::PushReply& reply) override;
+  void on_duplicate(const wire::PushHeader& header) override { encodings_.on_duplicate(header); }
   void on_taken(const std::optional<wire::Wanted>& wanted, wire::ShardRange shards, uint64_t name,
                 std::span<const float> held) override;
 
