@@ -135,7 +135,12 @@ void Driver::go_on(int64_t number, const GrantMachine::Next& next) {
   Grant grant = std::move(it->second);
   grants_.erase(it);
   if (grant.settled) {
-    if (!next.decision->why.ok()) SLUICE_LOG(warn, "{}", next.decision->why.message());
+    if (!next.decision->why.ok()) {
+      SLUICE_LOG(warn,
+                 "a push that a worker had begun may be kept in part of the parameters only, for a "
+                 "server could not be asked: {}",
+                 next.decision->why.message());
+    }
     return grant.settled();
   }
   const core::TimePoint now = world_.now();

@@ -174,6 +174,7 @@ class Coordinator {
   Member* hear(uint64_t job, int64_t id, core::TimePoint now);
   Member* find_live(int64_t id);
   Member* find_attempt(uint64_t attempt);
+  std::vector<Member*> find_process(const std::string& host, int64_t pid);
   Result<wire::JoinReply> refuse(const wire::JoinRequest& request, Status why, core::TimePoint now);
   Status too_many_servers(core::TimePoint now) const;
   Status too_many_workers() const;
@@ -219,13 +220,14 @@ class Coordinator {
       int64_t holder;
       LeaseTable::Key lease;
     };
-    std::vector<End> ends;       // of leases, the last first
-    std::map<int64_t, int> had;  // workers, by the partition that they had
+    std::map<int, std::vector<End>> ends;  // likewise; the last behind the others
+    std::map<int64_t, int> had;            // workers, by the partition that they had
   };
   const Overview& overview(core::TimePoint now);
   std::optional<LeaseTable::Interval> choose(Member& member, core::TimePoint now);
   LeaseTable::Interval share_of(const Member& member, core::TimePoint now);
   LeaseTable::Interval next_free(const Member& member, core::TimePoint now);
+  std::vector<Overview::End>* ends_last(int before_epoch, core::TimePoint now);
   std::optional<Cut> worth_taking(const Member& member, int before_epoch, core::TimePoint now);
   std::optional<Cut> divided(Member& holder, double taker_speed, core::TimePoint now) const;
   double speed_of(const Member& member, core::TimePoint now);

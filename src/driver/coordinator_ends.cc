@@ -12,11 +12,8 @@ using wire::Role;
 
 void Coordinator::process_ended(const std::string& host, int64_t pid, const std::string& fate,
                                 TimePoint now) {
-  const auto [begin, end] = processes_.equal_range(std::pair(host, pid));
-  std::vector<int64_t> its;
-  for (auto one = begin; one != end; ++one) its.push_back(one->second);
-  for (const int64_t id : its) {
-    end_membership(members_.at(id), MemberEnded::How::kDied, fate, now);
+  for (Member* const member : find_process(host, pid)) {
+    end_membership(*member, MemberEnded::How::kDied, fate, now);
   }
 }
 

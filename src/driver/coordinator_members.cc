@@ -45,6 +45,14 @@ Member* Coordinator::find_attempt(uint64_t attempt) {
   return attempt == 0 || known == attempts_.end() ? nullptr : find_live(known->second);
 }
 
+// Members of that process: several when it was started again.
+std::vector<Member*> Coordinator::find_process(const std::string& host, int64_t pid) {
+  std::vector<Member*> found;
+  const auto [begin, end] = processes_.equal_range(std::pair(host, pid));
+  for (auto its = begin; its != end; ++its) found.push_back(&members_.at(its->second));
+  return found;
+}
+
 Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, TimePoint now) {
   excuse(now);
   if (request.version != core::version()) {
@@ -135,12 +143,8 @@ Status Coordinator::too_many_workers() const {
 // the address is the same too, the predecessor has ended; otherwise it is doubted: it has ended
 // unless it is heard of within a few seconds.
 void Coordinator::doubt_predecessors(const wire::JoinRequest& request, TimePoint now) {
-  const auto [begin, end] =
-      processes_.equal_range(std::pair(request.process.host, request.process.pid));
-  std::vector<int64_t> before;
-  for (auto its = begin; its != end; ++its) before.push_back(its->second);
-  for (const int64_t id : before) {
-    Member& member = members_.at(id);
+  for (Member* const its : find_process(request.process.host, request.process.pid)) {
+    Member& member = *its;
     if (member.name.role != request.role || !may_replace(request.process, member.name.process)) {
       continue;
     }

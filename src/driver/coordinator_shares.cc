@@ -2,7 +2,6 @@
 // speed, and whoever has nothing to do a part of what would be finished last.
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include "driver/coordinator.h"
 
@@ -105,20 +104,29 @@ std::optional<Coordinator::Cut> Coordinator::worth_taking(const Member& member, 
   if (speed <= 0 || before_epoch <= leases_.epoch() || leases_.held() >= kMostLeases) {
     return std::nullopt;
   }
-  for (const Overview::End& end : overview(now).ends) {
-    Member& holder = members_.at(end.holder);
-    if (!holder.alive || holder.id == member.id || !holder.begun || holder.lease != end.lease) {
-      continue;
-    }
-    const auto its = leases_.find(holder.lease);
-    if (!its || plan_->epoch_of(its->partition, its->first) >= before_epoch) continue;
-    auto cut = divided(holder, speed, now);
-    // Until all are looked at again, others take from others.
-    if (cut)
-      std::erase_if(overview_.ends, [&](const auto& one) { return one.holder == holder.id; });
-    return cut;
+  std::vector<Overview::End>* const ends = ends_last(before_epoch, now);
+  if (ends == nullptr) return std::nullopt;
+  auto cut = divided(members_.at(ends->back().holder), speed, now);
+  if (cut) ends->pop_back();  // until all are looked at again, others take from others
+  return cut;
+}
+
+// Of the leases in force that begin before that epoch, those of the epoch that has the one which
+// ends last, as the last of them; null: there is none. What is no longer in force is dropped.
+std::vector<Coordinator::Overview::End>* Coordinator::ends_last(int before_epoch, TimePoint now) {
+  (void)overview(now);
+  std::vector<Overview::End>* last = nullptr;
+  for (auto& [epoch, ends] : overview_.ends) {
+    if (epoch >= before_epoch) break;
+    const auto is_over = [this](const Overview::End& end) {
+      const Member& holder = members_.at(end.holder);
+      return !holder.begun || holder.partition < 0 || holder.lease != end.lease;
+    };
+    while (!ends.empty() && is_over(ends.back())) ends.pop_back();
+    if (ends.empty()) continue;
+    if (last == nullptr || ends.back().in_s > last->back().in_s) last = &ends;
   }
-  return std::nullopt;
+  return last;
 }
 
 // The holder keeps the front, with the window that it is at, and both are done at the same time.
@@ -178,12 +186,12 @@ const Coordinator::Overview& Coordinator::overview(TimePoint now) {
     const auto before = static_cast<double>(plan_->steps_before(its->partition, its->first));
     const auto all = static_cast<double>(plan_->steps_before(its->partition, its->last + 1));
     const double position = member.pace.position(now);
-    overview_.trained[plan_->epoch_of(its->partition, its->first)] +=
-        std::clamp(position - before, 0.0, all - before);
-    if (speed > 0) overview_.ends.push_back({(all - position) / speed, id, member.lease});
+    const int epoch = plan_->epoch_of(its->partition, its->first);
+    overview_.trained[epoch] += std::clamp(position - before, 0.0, all - before);
+    if (speed > 0) overview_.ends[epoch].push_back({(all - position) / speed, id, member.lease});
   }
   if (known > 0) overview_.mean_speed /= known;
-  std::ranges::stable_sort(overview_.ends, std::greater<>(), &Overview::End::in_s);
+  for (auto& [epoch, ends] : overview_.ends) std::ranges::sort(ends, {}, &Overview::End::in_s);
   return overview_;
 }
 

@@ -88,12 +88,8 @@ void Coordinator::add_status(JobStatus& status, TimePoint now) const {
                               .waiting_s = waiting ? ago(member.waiting_since, now) : -1,
                               .cores = cores_of(member),
                               .gpu = member.gpu,
-                              .peak_memory_bytes = member.peak_memory_bytes});
-    for (const wire::Traffic& its : member.traffic) {
-      status.members.back().traffic.push_back({its.server, to_string(its.path.way), its.path.hint,
-                                               its.exchanges, its.seconds, its.sent_bytes,
-                                               its.received_bytes, its.saved_bytes});
-    }
+                              .peak_memory_bytes = member.peak_memory_bytes,
+                              .traffic = member.traffic});
     if (member.partition < 0) continue;
     add_lease(status, member, now);
   }

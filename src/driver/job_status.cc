@@ -75,10 +75,10 @@ void fields(S& s, Visit visit) {
     visit("gpu", s.gpu);
     visit("peak_memory_bytes", s.peak_memory_bytes);
     visit("traffic", s.traffic);
-  } else if constexpr (std::is_same_v<Fields, JobStatus::Traffic>) {
+  } else if constexpr (std::is_same_v<Fields, wire::Traffic>) {
     visit("server", s.server);
-    visit("way", s.way);
-    visit("hint", s.hint);
+    visit("way", s.path.way);
+    visit("hint", s.path.hint);
     visit("exchanges", s.exchanges);
     visit("seconds", s.seconds);
     visit("sent_bytes", s.sent_bytes);
@@ -160,6 +160,8 @@ template <typename T>
 Json written(const T& value) {
   if constexpr (std::is_same_v<T, double>) {
     return rounded(value);
+  } else if constexpr (std::is_same_v<T, wire::Path::Way>) {
+    return to_string(value);
   } else if constexpr (kIsPlain<T>) {
     return value;
   } else if constexpr (kIsList<T>) {
@@ -182,6 +184,11 @@ template <typename T>
 void read(const Json& json, T& value) {
   if constexpr (std::is_same_v<T, double>) {
     value = json.is_null() ? std::nan("") : json.get<double>();  // JSON has no NaN
+  } else if constexpr (std::is_same_v<T, wire::Path::Way>) {
+    const auto text = json.get<std::string>();
+    for (const auto way : {wire::Path::Way::kUnixSocket, wire::Path::Way::kSharedMemory}) {
+      if (text == to_string(way)) value = way;  // another version's is TCP
+    }
   } else if constexpr (kIsPlain<T>) {
     if constexpr (std::is_same_v<T, bool>) {
       expect(json.is_boolean(), "true or false");

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sluice/status.h"
+#include "wire/traffic.h"
 
 namespace sluice::driver {
 
@@ -41,16 +42,6 @@ struct JobStatus {
     double given_up_in_s = -1;
     std::string advice;
   };
-  // What a worker and a server have exchanged; see wire/traffic.h.
-  struct Traffic {
-    int64_t server = 0;
-    std::string way;   // "shared memory", "Unix socket", "TCP"
-    std::string hint;  // why no memory is shared on one host, and what to do; empty: nothing
-    int64_t exchanges = 0;
-    double seconds = 0;  // that they took
-    int64_t sent_bytes = 0, received_bytes = 0;
-    int64_t saved_bytes = 0;  // by compression
-  };
   // A living member.
   struct Member {
     std::string role{};  // "server", "worker"
@@ -70,7 +61,7 @@ struct JobStatus {
     int64_t cores = 0;          // workers: that its threads may use; 0: not known
     std::string gpu{};          // workers: the UUID of the one it was given
     int64_t peak_memory_bytes = 0;
-    std::vector<Traffic> traffic{};  // workers: with each server
+    std::vector<wire::Traffic> traffic{};  // workers: with each server
   };
   // The right of a worker to train an interval of a partition's pushes.
   struct Lease {

@@ -43,25 +43,6 @@ std::string ahead(const JobStatus::Gate& gate, int64_t worker) {
   return fmt::format("{}, held {}", windows, time_text(known->answer_held_s));
 }
 
-// A way of another version's is not known here.
-std::vector<wire::Traffic> traffic_of(const JobStatus::Member& member) {
-  std::vector<wire::Traffic> traffic;
-  for (const JobStatus::Traffic& its : member.traffic) {
-    wire::Path::Way way = wire::Path::Way::kTcp;
-    for (const auto one : {wire::Path::Way::kUnixSocket, wire::Path::Way::kSharedMemory}) {
-      if (its.way == to_string(one)) way = one;
-    }
-    traffic.push_back({static_cast<int>(its.server),
-                       {way, its.hint},
-                       its.exchanges,
-                       its.seconds,
-                       its.sent_bytes,
-                       its.received_bytes,
-                       its.saved_bytes});
-  }
-  return traffic;
-}
-
 const JobStatus::Lease* lease_of(const JobStatus& status, int64_t worker) {
   const auto found = std::ranges::find(status.leases, worker, &JobStatus::Lease::worker);
   return found == status.leases.end() ? nullptr : &*found;
@@ -148,7 +129,7 @@ std::string worker_table(const JobStatus& status) {
     if (gated) row.push_back(ahead(status.gate, member.index));
     table.add(std::move(row));
     add_what_it_waits_for(member, table);
-    for (const std::string& line : traffic_lines(traffic_of(member))) table.add_below(line);
+    for (const std::string& line : traffic_lines(member.traffic)) table.add_below(line);
   }
   return any ? table.text() : "";
 }

@@ -35,6 +35,14 @@ TEST_F(ScaleTest, OperationsGrowWithWorkers) {
   EXPECT_LT(growth({.workers = 60, .windows = 10}, {.workers = 240, .windows = 10}), kLinear);
 }
 
+// Who has nothing to do takes from others what ends last.
+TEST_F(ScaleTest, OperationsGrowWithWorkersOverSeveralEpochs) {
+  const ScaleOptions few{.epochs = 4, .workers = 60, .windows = 10, .exponential = true};
+  ScaleOptions many = few;
+  many.workers = 240;
+  EXPECT_LT(growth(few, many), kLinear);
+}
+
 TEST_F(ScaleTest, OperationsGrowWithServers) {
   EXPECT_LT(growth({.workers = 20, .servers = 8, .windows = 10},
                    {.workers = 20, .servers = 32, .windows = 10}),

@@ -17,11 +17,7 @@ std::vector<float> coded(const Compression& encoding, std::span<const float> val
   std::vector<std::byte> code(compression::encoded_bytes(encoding, values.size()));
   compression::encode(encoding, values, residual, code);
   std::vector<float> decoded(values.size());
-  if (encoding == Compression()) {
-    (void)wire::take(wire::ReceivedPayload{{code}, nullptr, {}}, decoded);
-  } else {
-    (void)wire::take(wire::ReceivedPayload{{code}, nullptr, encoding}, decoded);
-  }
+  (void)wire::take(wire::ReceivedPayload{{code}, nullptr, encoding}, decoded);
   return decoded;
 }
 

@@ -77,7 +77,7 @@ class ScaleRun {
     job.model = model.to_json();
     job.losses = {"mse"};
     job.batch_size = 1;
-    job.epochs = 1;
+    job.epochs = options_.epochs;
     if (options_.rounds) {
       job.trainer = kSumOfRounds;
     } else {

@@ -9,6 +9,7 @@
 namespace sluice::simulator {
 
 struct ScaleOptions {
+  int epochs = 1;
   int workers = 1, servers = 1;
   int shards_per_server = 1, partitions_per_worker = 1;
   int windows = 20;           // of each partition

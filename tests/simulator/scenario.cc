@@ -67,7 +67,7 @@ bool has_own_parameters(uint64_t seed) { return seed / 16 % 5 == 2; }
 int64_t backups_of(uint64_t seed) { return static_cast<int64_t>(seed / 128 % 3); }
 static_assert(kWorkers > 2, "a round must wait for somebody");
 
-// One of three jobs compresses its pushes, one of two of all what is pulled. Of toy values bf16 and
+// Two of three jobs compress their pushes, one of two what is pulled. Of toy values bf16 and
 // topk are exact: see encoding_model.h.
 compression::Compression push_compression_of(uint64_t seed) {
   const char* const kinds[] = {"none", "topk:0.1", "bf16"};

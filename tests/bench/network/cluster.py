@@ -7,9 +7,6 @@ import signal
 import subprocess
 import time
 
-BRIDGE = "sluice-hub"
-
-
 def run(*command, check=True):
     done = subprocess.run(command, capture_output=True, text=True)
     if check and done.returncode != 0:
@@ -23,27 +20,35 @@ class Hosts:
 
     def __init__(self, count, megabits):
         self.names = [f"sluice-{os.getpid()}-{i}" for i in range(count)]
+        self.bridge = f"hub{os.getpid()}"
         self.megabits = megabits
 
     def __enter__(self):
-        run("ip", "link", "add", BRIDGE, "type", "bridge")
-        run("ip", "link", "set", BRIDGE, "up")
+        try:
+            self.make()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def make(self):
+        run("ip", "link", "add", self.bridge, "type", "bridge")
+        run("ip", "link", "set", self.bridge, "up")
         for i, name in enumerate(self.names):
-            line = f"sluice-line{i}"
+            line = f"line{os.getpid()}-{i}"
             run("ip", "netns", "add", name)
             run("ip", "link", "add", line, "type", "veth", "peer", "name", "line", "netns", name)
-            run("ip", "link", "set", line, "master", BRIDGE, "up")
+            run("ip", "link", "set", line, "master", self.bridge, "up")
             self.inside(i, "ip", "addr", "add", f"{self.address(i)}/24", "dev", "line")
             for device in ("line", "lo"):
                 self.inside(i, "ip", "link", "set", device, "up")
             self.shape("tc", "qdisc", "add", "dev", line)
             self.shape("ip", "netns", "exec", name, "tc", "qdisc", "add", "dev", "line")
-        return self
 
     def __exit__(self, *_):
         for name in self.names:
             run("ip", "netns", "del", name, check=False)
-        run("ip", "link", "del", BRIDGE, check=False)
+        run("ip", "link", "del", self.bridge, check=False)
 
     def shape(self, *add):
         # What a switch holds back, about a hundredth of a second.
