@@ -33,6 +33,8 @@ class DampedByAge final : public UpdateRule {
              std::span<float> result, size_t /*offset*/, const PushContext&) override {
     for (size_t i = 0; i < result.size(); ++i) result[i] = old_values[i] + factor_ * update[i];
   }
+  // It keeps nothing, so that servers may be added while it trains.
+  std::optional<RuleState> state() const override { return RuleState(); }
 
  private:
   const double damping_;

@@ -71,6 +71,17 @@ class DelayedNesterovRule final : public UpdateRule {
     }
   }
 
+  std::optional<RuleState> state() const override {
+    return RuleState{{sum_.span(), m_.span()},
+                     {static_cast<double>(n_), static_cast<double>(in_sum_)}};
+  }
+  void restore(const RuleState& state) override {
+    algorithm::restore(sum_.span(), state.floats[0]);
+    algorithm::restore(m_.span(), state.floats[1]);
+    n_ = static_cast<int64_t>(state.numbers[0]);
+    in_sum_ = static_cast<int64_t>(state.numbers[1]);
+  }
+
  private:
   const float rate_, momentum_;
   const int64_t delay_;

@@ -30,6 +30,10 @@ class DiLoCoRule final : public RoundRule {
     nesterov_step(rate_, momentum_, old_values.data(), result.data(), m_.data() + offset,
                   result.data(), result.size());
   }
+  void add_step_state(RuleState& state) const override { state.floats.push_back(m_.span()); }
+  void restore_step(const RuleState& state) override {
+    algorithm::restore(m_.span(), state.floats.back());
+  }
 
  private:
   const float rate_, momentum_;

@@ -16,6 +16,7 @@ namespace {
 class DynSgdRule final : public UpdateRule {
  public:
   bool begin(const PushContext&) override { return true; }
+  std::optional<RuleState> state() const override { return RuleState(); }
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t, const PushContext& context) override {
     const double others = static_cast<double>(std::max<int64_t>(context.staleness, 0));

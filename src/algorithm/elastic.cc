@@ -27,6 +27,7 @@ class ElasticRule final : public UpdateRule {
   explicit ElasticRule(double alpha) : alpha_(static_cast<float>(alpha)) {}
 
   bool begin(const PushContext&) override { return true; }
+  std::optional<RuleState> state() const override { return RuleState(); }
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t, const PushContext&) override {
     pull(old_values.data(), update.data(), alpha_, result.data(), result.size());

@@ -32,6 +32,7 @@ class ExperimentalRule final : public UpdateRule {
   ExperimentalRule(Gain gain, double rate) : gain_(gain), inverse_rate_(1 / rate) {}
 
   bool begin(const PushContext&) override { return true; }
+  std::optional<RuleState> state() const override { return RuleState(); }
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t offset, const PushContext& context) override {
     const auto factor = static_cast<float>(gain_.scale(context));

@@ -80,6 +80,13 @@ class FedOptRule final : public RoundRule {
     if (name_ == "yogi") update_yogi(constants_.beta_2, result.data(), v, n);
     step_by(constants_, old_values.data(), m, v, result.data(), n);
   }
+  void add_step_state(RuleState& state) const override {
+    state.floats.insert(state.floats.end(), {m_.span(), v_.span()});
+  }
+  void restore_step(const RuleState& state) override {
+    algorithm::restore(m_.span(), state.floats[0]);
+    algorithm::restore(v_.span(), state.floats[1]);
+  }
 
  private:
   const std::string name_;

@@ -38,6 +38,7 @@ SLUICE_SIMD void shorten(const float* __restrict old_values, float factor, float
 class ReplaceRule final : public UpdateRule {
  public:
   bool begin(const PushContext&) override { return true; }
+  std::optional<RuleState> state() const override { return RuleState(); }
   void apply(std::span<const float>, std::span<const float> update, std::span<float> result, size_t,
              const PushContext&) override {
     std::copy(update.begin(), update.end(), result.begin());
@@ -49,6 +50,7 @@ class AddRule final : public UpdateRule {
   explicit AddRule(Gain gain) : gain_(gain) {}
 
   bool begin(const PushContext&) override { return true; }
+  std::optional<RuleState> state() const override { return RuleState(); }
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t, const PushContext& context) override {
     add_scaled(old_values, update, static_cast<float>(gain_.scale(context)), result);
@@ -100,6 +102,21 @@ class RuleWithState final : public UpdateRule {
     optim::for_each_piece(untrained_, shard_offset_ + offset, old_values.size(), train, add);
   }
 
+  std::optional<RuleState> state() const override {
+    std::optional<RuleState> state = rule_->state();
+    if (state) state->floats.push_back(kept_.span());
+    return state;
+  }
+  void restore(const RuleState& state) override {
+    RuleState its = state;
+    const std::span<const float> kept = its.floats.back();
+    its.floats.pop_back();
+    rule_->restore(its);
+    if (kept.empty()) return;
+    kept_ = core::AlignedBuffer(shard_size_);
+    algorithm::restore(kept_.span(), kept);
+  }
+
  private:
   void add_state(std::span<const float> old_values, std::span<const float> update,
                  std::span<float> result, size_t offset, const PushContext& context) {
@@ -124,6 +141,19 @@ class RuleWithState final : public UpdateRule {
 };
 
 }  // namespace
+
+void add_state_of(const optim::Optimizer& optimizer, RuleState& state) {
+  for (const auto& [name, slot] : optimizer.slots()) state.floats.push_back(slot);
+  state.numbers.push_back(static_cast<double>(optimizer.iterations()));
+}
+
+void restore(optim::Optimizer& optimizer, const RuleState& state) {
+  optimizer.restore(static_cast<int64_t>(state.numbers.back()), state.floats);
+}
+
+void restore(std::span<float> values, std::span<const float> state) {
+  std::ranges::copy(state, values.begin());
+}
 
 void add_scaled(std::span<const float> a, std::span<const float> b, float factor,
                 std::span<float> sum) {
@@ -159,6 +189,42 @@ void OptimizerRule::apply(std::span<const float> old_values, std::span<const flo
   const double scale = std::min(1.0, gain_.scale(context) * context.rate_scale);
   if (scale == 1) return;
   shorten(old_values.data(), static_cast<float>(scale), result.data(), result.size());
+}
+
+std::optional<RuleState> OptimizerRule::state() const {
+  RuleState state;
+  add_state_of(optimizer_, state);
+  return state;
+}
+
+void OptimizerRule::restore(const RuleState& state) { algorithm::restore(optimizer_, state); }
+
+// Between two steps there is nothing in the sum.
+std::optional<RuleState> MeanRule::state() const {
+  const bool keeps = !stepping_ && count_ > 0;
+  RuleState state;
+  add_step_state(state);
+  state.floats.push_back(keeps ? sum_.span().first(shard_size_) : std::span<const float>());
+  state.numbers.push_back(keeps ? static_cast<double>(count_) : 0);
+  state.numbers.push_back(keeps ? weights_ : 0);
+  return state;
+}
+
+void MeanRule::restore(const RuleState& state) {
+  RuleState its = state;
+  const std::span<const float> sum = its.floats.back();
+  const double weights = its.numbers.back();
+  its.numbers.pop_back();
+  const double count = its.numbers.back();
+  its.numbers.pop_back();
+  its.floats.pop_back();
+  restore_step(its);
+  stepping_ = false;
+  count_ = static_cast<int64_t>(count);
+  weights_ = weights;
+  if (count_ == 0) return;
+  sum_ = core::AlignedBuffer(shard_size_);
+  algorithm::restore(sum_.span(), sum);
 }
 
 bool MeanRule::begin(const PushContext& context) {

@@ -10,6 +10,12 @@
 
 namespace sluice::algorithm {
 
+// What an optimizer keeps, as parts of a rule's state.
+void add_state_of(const optim::Optimizer& optimizer, RuleState& state);
+void restore(optim::Optimizer& optimizer, const RuleState& state);
+// Floats of a state, unless it has none.
+void restore(std::span<float> values, std::span<const float> state);
+
 // sum = a + factor b. A factor of 1 costs no rounding.
 void add_scaled(std::span<const float> a, std::span<const float> b, float factor,
                 std::span<float> sum);
@@ -34,6 +40,8 @@ class OptimizerRule : public UpdateRule {
   bool begin(const PushContext& context) override;
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t offset, const PushContext& context) override;
+  std::optional<RuleState> state() const override;
+  void restore(const RuleState& state) override;
 
  private:
   optim::Optimizer optimizer_;
@@ -53,8 +61,14 @@ class MeanRule : public UpdateRule {
   void apply(std::span<const float> old_values, std::span<const float> update,
              std::span<float> result, size_t offset, const PushContext& context) final;
   bool keeps_updates() const final { return true; }
+  std::optional<RuleState> state() const final;
+  void restore(const RuleState& state) final;
 
  protected:
+  // What a step leaves for the next, of a rule that keeps such: added to `state`, and taken from
+  // what was added.
+  virtual void add_step_state(RuleState& /*state*/) const {}
+  virtual void restore_step(const RuleState& /*state*/) {}
   virtual double weight_of(const PushContext& /*context*/) const { return 1; }
   // Whether the step is made once the push of `context` is in, the `count`-th since the last step.
   virtual bool is_enough(const PushContext& context, int64_t count) const = 0;

@@ -40,6 +40,14 @@ class SlowMoRule final : public RoundRule {
     slow_step(rate_, momentum_, inner_rate_, old_values.data(), result.data(), u_.data() + offset,
               result.size());
   }
+  void add_step_state(RuleState& state) const override {
+    state.floats.push_back(u_.span());
+    state.numbers.push_back(static_cast<double>(inner_rate_));
+  }
+  void restore_step(const RuleState& state) override {
+    algorithm::restore(u_.span(), state.floats.back());
+    inner_rate_ = static_cast<float>(state.numbers.back());
+  }
 
  private:
   const float rate_, momentum_;

@@ -29,6 +29,8 @@ class SynchronousRule final : public RoundRule {
     std::copy(old_values.begin(), old_values.end(), result.begin());
     optimizer_.apply_range(offset, result, gradient_);
   }
+  void add_step_state(RuleState& state) const override { add_state_of(optimizer_, state); }
+  void restore_step(const RuleState& state) override { algorithm::restore(optimizer_, state); }
 
  private:
   optim::Optimizer optimizer_;

@@ -141,9 +141,20 @@ OptimizerState Optimizer::state() const {
 
 void Optimizer::restore(const OptimizerState& state) {
   validate(state, spec_, size_);
-  iterations_ = state.iterations;
-  for (size_t i = 0; i < state.slots.size(); ++i) {
-    std::copy(state.slots[i].second.begin(), state.slots[i].second.end(), slots_[i].second.data());
+  const std::vector<std::span<const float>> slots = [&] {
+    std::vector<std::span<const float>> views;
+    for (const auto& [name, values] : state.slots) views.emplace_back(values);
+    return views;
+  }();
+  restore(state.iterations, slots);
+}
+
+void Optimizer::restore(int64_t iterations, std::span<const std::span<const float>> slots) {
+  SLUICE_CHECK(slots.empty() || slots.size() == slots_.size()) << slots.size() << " slots";
+  iterations_ = iterations;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    SLUICE_CHECK(slots[i].size() == size_) << slots[i].size() << " of " << size_;
+    std::ranges::copy(slots[i], slots_[i].second.data());
   }
 }
 

@@ -70,6 +70,9 @@ class Optimizer {
   OptimizerState state() const;
   // Goes on from there. Throws as validate(), and has changed nothing then.
   void restore(const OptimizerState& state);
+  int64_t iterations() const { return iterations_; }
+  // Likewise; `slots` as slots() has them.
+  void restore(int64_t iterations, std::span<const std::span<const float>> slots);
 
   // Empty without use_ema and before the first step.
   std::span<const float> averages() const;

@@ -45,6 +45,13 @@ struct PushContext {
   double rate_scale = 1;
 };
 
+// What a rule keeps from one push to the next.
+struct RuleState {
+  // Elementwise: each as long as the shard, or empty, as a new rule has it.
+  std::vector<std::span<const float>> floats{};
+  std::vector<double> numbers{};  // of the shard as a whole
+};
+
 class UpdateRule {
  public:
   virtual ~UpdateRule() = default;
@@ -57,6 +64,15 @@ class UpdateRule {
                      std::span<float> result, size_t offset, const PushContext& context) = 0;
   // Whether begin() may ever say that nothing comes of a push.
   virtual bool keeps_updates() const { return false; }
+
+  // For jobs whose servers become more or fewer while they train (sluice ctl scale servers=N): then
+  // shards are cut anew, and a new shard's rule gets the floats of its elements, and the numbers of
+  // any of the shards that they are from. nullopt: the rule does not say what it keeps, and the
+  // servers of its jobs stay as they are. Called between pushes; the spans are valid until the
+  // next.
+  virtual std::optional<RuleState> state() const { return std::nullopt; }
+  // Goes on from there: of a rule that has had no push. Throws std::bad_alloc.
+  virtual void restore(const RuleState& /*state*/) {}
 };
 
 // A shard of the parameters.
