@@ -25,7 +25,9 @@ constexpr Verb kVerbs[] = {
     {"stop", "", 0, "ends the job; with --save or --report what was learned is saved"},
     {"pause", "", 0, "each worker pushes the window that it is at, and waits then"},
     {"resume", "", 0, "goes on"},
-    {"scale", "workers=N", 1, "starts workers, or lets the last ones leave, of a local job"},
+    {"scale", "workers=N|servers=N", 1,
+     "starts workers, or lets the last ones leave, of a local job; or spreads the parameters over "
+     "so many servers, which of a local job are started"},
     {"set", "KNOB VALUE", 2, "changes one of these while the job runs"},
 };
 
@@ -102,6 +104,7 @@ Command add_ctl_command(CLI::App& app) {
       "Examples:\n"
       "  sluice ctl set learning-rate 0.0005\n"
       "  sluice ctl scale workers=5\n"
+      "  sluice ctl scale servers=3\n"
       "  sluice ctl hosta:7070 pause           of a job elsewhere\n"
       "\n"
       "Exit status: " +

@@ -43,6 +43,9 @@ struct ExchangeOptions {
   Backoff backoff{std::chrono::milliseconds(50), std::chrono::seconds(2)};
   int calls_per_server = 3;  // at once: one is sent, one applied, one answered
   bool decided_pushes = false;  // ExchangeMachine::Kind::kDecidedPush
+  // Whether ParameterClient::follow() will be called when shards have moved; else a call that finds
+  // them gone fails.
+  bool follows = false;
   // Of the values of whoever trains, as differences, where they go over a network.
   compression::Compression pull{};
   std::shared_ptr<TrafficMeter> traffic{};  // told of each exchange that has ended; null: nobody is

@@ -1,5 +1,6 @@
 #include "client/member.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/log.h"
@@ -36,8 +37,9 @@ void Member::leave_drained(Status why) {
 
 void Member::rejoin(const Status& why) { act(machine_.unknown(why, world_.now())); }
 
-void Member::hold(const wire::Lease& lease) {
-  lease_ = lease;
+void Member::hold(const wire::AcquireReply& granted) {
+  lease_ = granted.lease;
+  parameters_ = std::max(parameters_, granted.parameters.revision);
   holds_ = true;
   step_ = 0;
 }
@@ -54,14 +56,19 @@ void Member::act(MembershipMachine::Actions actions) {
   if (!actions.say.empty()) SLUICE_LOG(warn, "{}", actions.say);
   if (actions.lost || actions.lease_lost) holds_ = false;
   if (actions.lost) request_.attempt = world_.unique_number();
-  if (actions.lost) knobs_ = 0;  // another driver counts anew
+  if (actions.lost) {  // another driver counts anew
+    knobs_ = 0;
+    parameters_ = -1;
+  }
   if (actions.knobs) knobs_ = actions.knobs->revision;
+  if (actions.parameters) parameters_ = actions.parameters->revision;
   if (actions.lost && events_.before_rejoin) events_.before_rejoin();
   if (actions.join) send_join(*actions.join);
   if (actions.heartbeat) send_heartbeat(*actions.heartbeat);
   if (actions.leave) send_leave(*actions.leave);
   if (actions.wake) alarm_.set(*actions.wake, [this] { act(machine_.time(world_.now())); });
   if (actions.knobs && events_.on_knobs) events_.on_knobs(*actions.knobs);
+  if (actions.parameters && events_.on_moved) events_.on_moved(*actions.parameters);
   if (actions.lost) return events_.on_lost();
   if (actions.lease_lost) return events_.on_lease_lost();
   if (actions.lease_cut > 0 && events_.on_lease_cut) return events_.on_lease_cut(actions.lease_cut);
@@ -113,6 +120,7 @@ void Member::send_heartbeat(core::Duration timeout) {
   request.peak_memory_bytes = world_.peak_memory_bytes();
   request.hold = interval_;
   request.knobs = knobs_;
+  request.parameters = parameters_;
   if (traffic_) request.traffic = traffic_->all();
   driver_->heartbeat(
       request, {timeout},

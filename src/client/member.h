@@ -49,6 +49,8 @@ struct MemberEvents {
   // People have changed something; before any other event of the same answer. Only workers are
   // told.
   std::function<void(const wire::Knobs&)> on_knobs{};
+  // The parameters are elsewhere than any lease has said so far. Likewise.
+  std::function<void(const wire::Placement&)> on_moved{};
   // The last event: OK, the job is over, or leave() said so; CANCELLED, it was aborted; or why this
   // process could not be a member. The owner may destroy the Member in it.
   std::function<void(Status)> on_end;
@@ -70,8 +72,8 @@ class Member {
   // Another call was answered with `why`: the driver does not know this member, which joins again.
   void rejoin(const Status& why);
 
-  // From now on heartbeats renew this lease.
-  void hold(const wire::Lease& lease);
+  // From now on heartbeats renew this lease, and parameters are where it says.
+  void hold(const wire::AcquireReply& granted);
   void release();
   // Something was done: a step of the lease trained, records read, a model compiled. A member that
   // holds a lease and gets nothing done is given up. Thread-safe.
@@ -110,6 +112,7 @@ class Member {
   std::shared_ptr<const TrafficMeter> traffic_;  // or null
   bool drained_ = false, told_ = false;  // leave_drained(), and the driver hears of it
   int64_t knobs_ = 0;                    // the revision that on_knobs was told last
+  int64_t parameters_ = -1;              // likewise on_moved, or that a lease was granted with
   std::atomic<int64_t> step_{0};
   std::atomic<int64_t> activity_{0};
   std::mutex mutex_;

@@ -108,19 +108,23 @@ Actions MembershipMachine::heartbeat_answered(const Result<wire::HeartbeatReply>
     if (reply->kind == Kind::kDrain) actions.drain = reply->reason;
     if (asked.cut) actions.lease_cut = reply->last;
     actions.knobs = reply->knobs;
+    actions.parameters = reply->parameters;
   }
   // A driver that answers at once, or a network that fails at once, must not be asked all the time.
   // News of knobs come no more often than people turn them, and the next must not be late. News of
   // the lease that is held now go to a heartbeat that is about it.
   actions.wake = std::max(now, asked_at_ + core::bounded(times_.interval));
   suspension_.expect(*actions.wake);
-  if (*actions.wake > now && !asked.cut && !asked.other && !actions.knobs) return actions;
+  if (*actions.wake > now && !asked.cut && !asked.other && !actions.knobs && !actions.parameters) {
+    return actions;
+  }
   Actions next = send_heartbeat(now);
   next.say = std::move(actions.say);
   next.lease_lost = actions.lease_lost;
   next.lease_cut = actions.lease_cut;
   next.drain = std::move(actions.drain);
   next.knobs = std::move(actions.knobs);
+  next.parameters = std::move(actions.parameters);
   return next;
 }
 

@@ -47,6 +47,7 @@ class MembershipMachine {
     bool lease_lost = false;                  // the lease that is held is another's now
     int64_t lease_cut = 0;                    // not 0: it ends with this push now
     std::optional<wire::Knobs> knobs;         // to be in force from now on
+    std::optional<wire::Placement> parameters;  // likewise
     std::string drain;                        // not empty: end the push under way and leave; why
     std::string say;                          // a line for the log, as a warning
     std::optional<core::TimePoint> wake;      // call time() then

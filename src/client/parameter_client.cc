@@ -16,7 +16,9 @@ using Actions = ExchangeMachine::Actions;
 using PulledVersion = wire::ParameterChannel::PulledVersion;
 
 namespace {
-enum class Kind { kPull, kPullAverages, kExchange, kAssign };
+enum class Kind { kPull, kPullKept, kExchange, kAssign };
+
+constexpr const char* kForTheDriver = "the driver to say where the parameters have moved";
 }  // namespace
 
 // The threads around one ExchangeMachine: whoever brings an event does what follows from it, unless
@@ -25,30 +27,29 @@ enum class Kind { kPull, kPullAverages, kExchange, kAssign };
 class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges> {
  public:
   Exchanges(core::World& world, wire::Transport& transport, std::shared_ptr<core::Strand> timers,
-            uint64_t job, const wire::ShardMap& shard_map, const std::vector<std::string>& servers,
-            const ExchangeOptions& options, std::function<void(const std::string&)> waiting_for)
-      : shard_map_(shard_map),
-        versions_(static_cast<size_t>(shard_map.size())),
+            uint64_t job, wire::Placement placement, const ExchangeOptions& options,
+            std::function<void(const std::string&)> waiting_for)
+      : placement_(std::move(placement)),
+        versions_(placement_.shard_map),
         world_(world),
+        transport_(transport),
         timers_(std::move(timers)),
         job_(job),
         waiting_for_(std::move(waiting_for)),
+        options_(options),
         pull_(options.pull),
         meter_(options.traffic),
-        traffic_(servers.size()),
         push_kind_(options.decided_pushes ? ExchangeMachine::Kind::kDecidedPush
                                           : ExchangeMachine::Kind::kPush),
-        encoder_(shard_map_),
-        held_(static_cast<size_t>(shard_map.size())),
-        machine_(servers, options, world.unique_number()) {
-    for (const std::string& address : servers) {
-      channels_.push_back(transport.connect_parameters(address));
-    }
+        encoder_(placement_.shard_map) {
+    connect();
   }
+
+  const wire::ShardMap& shard_map() const { return placement_.shard_map; }
 
   void start(Kind kind, wire::PushHeader header, const wire::ShardMap::Part& part,
              std::shared_ptr<const core::AlignedBuffer> update, std::span<float> into,
-             std::span<const int64_t> base_versions, core::Reply<Status> done) {
+             const Versions& base_versions, core::Reply<Status> done) {
     bring([&](TimePoint now) {
       SLUICE_CHECK(!done_) << "an exchange is under way";
       kind_ = kind;
@@ -59,43 +60,114 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       part_ = part;
       update_ = std::move(update);
       into_ = into;
-      if (held_in_ != into.data() || held_part_.offset != part.offset) forget_held();
+      if (held_in_ != into.data() || held_offset_ != part.offset) forget_held();
       held_in_ = into.data();
-      held_part_ = part;
-      base_versions_.assign(base_versions.begin(), base_versions.end());
-      superseded_.reset();
-      dropped_ = false;
+      held_offset_ = part.offset;
+      base_versions_ = base_versions.empty() ? versions_ : base_versions;
       began_ = now;
-      for (size_t i = 0; i < traffic_.size(); ++i) traffic_[i] = {.server = static_cast<int>(i)};
       done_ = std::move(done);
-      const bool pushes = kind == Kind::kExchange;
-      std::vector<ExchangeMachine::Unit> its = units(pushes);
-      if (pushes) encoder_.begin(its.size());
-      return machine_.start(pushes ? push_kind_ : ExchangeMachine::Kind::kOnce, std::move(its),
-                            now);
+      traffic_.assign(channels_.size(), {});
+      return begin(now);
+    });
+  }
+
+  // What a pull_kept() is of.
+  void set_kept(bool averages, const std::optional<wire::PullRequest::Kept>& kept) {
+    averages_ = averages;
+    kept_ = kept;
+  }
+
+  void follow(wire::Placement placement) {
+    bring([&](TimePoint now) {
+      const int64_t known = next_ ? next_->revision : placement_.revision;
+      if (placement.revision > known) next_ = std::move(placement);
+      if (!done_) move_on();
+      return lost_ ? begin_again(now) : Actions();
     });
   }
 
   void stop() {
-    bring([this](TimePoint now) { return machine_.stop(now); });
+    bring([this](TimePoint now) {
+      if (!lost_) return machine_->stop(now);
+      lost_ = false;
+      Actions actions;
+      actions.waiting_for = "";
+      actions.end = cancelled("stopped");
+      return actions;
+    });
   }
 
   // Nothing touches the caller's buffers after this.
   void close() {
     stop();
     std::unique_lock lock(mutex_);
-    ended_.wait(lock, [this] { return machine_.idle() && !busy_; });
+    ended_.wait(lock, [this] { return machine_->idle() && !busy_; });
     if (timer_ != 0) timers_->cancel(std::exchange(timer_, 0));
     waiting_for_ = nullptr;
     lock.unlock();
     for (const auto& channel : channels_) channel->cut();  // pings hold on to them
   }
 
-  const wire::ShardMap shard_map_;
-  std::vector<int64_t> versions_;  // by shard, as last pulled
+  wire::Placement placement_;
+  Versions versions_;  // as last pulled
   int64_t clock_ = 0;
 
  private:
+  void connect() {
+    channels_.clear();
+    for (const std::string& address : placement_.servers) {
+      channels_.push_back(transport_.connect_parameters(address));
+    }
+    traffic_.assign(channels_.size(), {});
+    held_.assign(static_cast<size_t>(shard_map().size()), 0);
+    machine_.emplace(placement_.servers, options_, world_.unique_number());
+  }
+
+  // --- Shards that move; with the lock ---
+
+  // The exchange, from its beginning.
+  Actions begin(TimePoint now) {
+    superseded_.reset();
+    dropped_ = false;
+    for (size_t i = 0; i < traffic_.size(); ++i) traffic_[i].server = static_cast<int>(i);
+    if (kind_ != Kind::kAssign) part_ = shard_map().part_at(part_.offset, part_.size);
+    const bool pushes = kind_ == Kind::kExchange;
+    std::vector<ExchangeMachine::Unit> its = units(pushes);
+    if (pushes) encoder_.begin(its.size());
+    return machine_->start(pushes ? push_kind_ : ExchangeMachine::Kind::kOnce, std::move(its), now);
+  }
+
+  // Without the lock, which the answers to what is cut off take.
+  void drop_retired() {
+    std::vector<std::shared_ptr<wire::ParameterChannel>> retired;  // freed after the lock
+    std::lock_guard lock(mutex_);
+    retired.swap(retired_);
+  }
+
+  // What this process has of the parameters is cut as the next map, if there is one.
+  void move_on() {
+    if (!next_) return;
+    const wire::ShardMap before = std::exchange(placement_, *std::exchange(next_, {})).shard_map;
+    retired_.insert(retired_.end(), channels_.begin(), channels_.end());
+    connect();
+    versions_ = versions_.cut_as(shard_map());
+    encoder_.cut_as(before, shard_map());
+  }
+
+  // A push goes out whole this time: what it was encoded to was cut otherwise.
+  Actions begin_again(TimePoint now) {
+    if (!next_) return {};
+    lost_ = false;
+    if (kind_ == Kind::kExchange) {
+      update_ = encoder_.taken_back(std::move(update_), part_.offset);
+      header_.encoding = {};
+    }
+    move_on();
+    Actions actions = begin(now);
+    if (!actions.waiting_for) actions.waiting_for = "";
+    return actions;
+  }
+
   template <typename Event>
   void bring(Event event) {
     std::unique_lock lock(mutex_);
@@ -108,6 +180,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       Actions next = std::move(todo_.front());
       todo_.pop_front();
       lock.unlock();
+      drop_retired();
       perform(std::move(next));
       lock.lock();
     }
@@ -121,10 +194,12 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     for (const ExchangeMachine::Ping& ping : actions.pings) {
       channels_[static_cast<size_t>(ping.server)]->ping(
           job_, {ping.timeout},
-          [self = shared_from_this(), ping](const Result<wire::PingReply>& pong) {
+          [self = shared_from_this(), ping,
+           revision = placement_.revision](const Result<wire::PingReply>& pong) {
             const std::string held_for = pong.ok() ? pong->waiting_for : "";
             self->bring([&](TimePoint now) {
-              return self->machine_.ponged(ping.server, pong.status(), now, held_for);
+              if (self->placement_.revision != revision) return Actions();
+              return self->machine_->ponged(ping.server, pong.status(), now, held_for);
             });
           });
     }
@@ -132,7 +207,19 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       for (const auto& channel : channels_) channel->cut();
     }
     if (actions.waiting_for && waiting_for_) waiting_for_(*actions.waiting_for);
-    if (actions.end) finish(*std::move(actions.end));
+    if (!actions.end) return;
+    if (actions.end->code() == wire::kMoved && options_.follows) return lose();
+    finish(*std::move(actions.end));
+  }
+
+  // The shards are not where they were.
+  void lose() {
+    bring([this](TimePoint now) {
+      lost_ = true;
+      Actions actions = begin_again(now);
+      if (lost_) actions.wake = now + options_.speak_after;  // it need not be said before
+      return actions;
+    });
   }
 
   // The messages for each server's shards of the part; of a push, also for one that has none.
@@ -142,7 +229,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     for (size_t server = 0; server < channels_.size(); ++server) {
       together[server] = channels_[server]->shares_memory() ? 1 : 0;
     }
-    for (const auto& [server, shards] : shard_map_.messages(part_, together)) {
+    for (const auto& [server, shards] : shard_map().messages(part_, together)) {
       result.push_back({server, shards});
       has_some[static_cast<size_t>(server)] = 1;
     }
@@ -167,7 +254,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
                             });
     }
     const bool gets_values = call.step != wire::PushStep::kStage;
-    const auto into = gets_values ? into_.subspan(offset_of(shards), shard_map_.floats_of(shards))
+    const auto into = gets_values ? into_.subspan(offset_of(shards), shard_map().floats_of(shards))
                                   : std::span<float>();
     core::Reply<Result<PulledVersion>> reply(
         [self = shared_from_this(), index = call.index](const Result<PulledVersion>& result) {
@@ -175,12 +262,19 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         });
     const auto wanted = gets_values ? wanted_of(shards, by_memory) : std::nullopt;
     if (kind_ != Kind::kExchange) {
-      const wire::PullRequest request{job_, shards, kind_ == Kind::kPullAverages, header_.worker,
-                                      wanted};
+      const bool kept = kind_ == Kind::kPullKept;
+      const wire::PullRequest request{job_,
+                                      shards,
+                                      kept && averages_,
+                                      header_.worker,
+                                      wanted,
+                                      placement_.revision,
+                                      kept ? kept_ : std::nullopt};
       return channel.pull(request, into, options, std::move(reply));
     }
     wire::PushHeader header = header_;
     header.shards = shards;
+    header.revision = placement_.revision;
     header.step = call.step;
     header.wanted = wanted;
     if (call.step == wire::PushStep::kCommit) {
@@ -213,7 +307,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   void count_sent(int server, size_t bytes, wire::ShardRange shards) {
     std::lock_guard lock(mutex_);
     wire::Traffic& its = traffic_[static_cast<size_t>(server)];
-    const size_t whole = shards.count == 0 ? 0 : shard_map_.floats_of(shards) * sizeof(float);
+    const size_t whole = shards.count == 0 ? 0 : shard_map().floats_of(shards) * sizeof(float);
     its.sent_bytes += static_cast<int64_t>(bytes);
     its.saved_bytes += static_cast<int64_t>(whole - bytes);
   }
@@ -226,37 +320,33 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
 
   // Of the part's floats.
   size_t offset_of(wire::ShardRange shards) const {
-    return shards.count == 0 ? 0 : shard_map_[shards.first].offset - part_.offset;
+    return shards.count == 0 ? 0 : shard_map()[shards.first].offset - part_.offset;
   }
   wire::Payload update_of(wire::ShardRange shards) const {
     if (shards.count == 0) return {};
-    return {update_, update_->span().subspan(offset_of(shards), shard_map_.floats_of(shards))};
+    return {update_, update_->span().subspan(offset_of(shards), shard_map().floats_of(shards))};
   }
   int64_t base_version(wire::ShardRange shards) const {
-    int64_t oldest = 0;
-    for (int index = shards.first; index < shards.end(); ++index) {
-      const int64_t its = base_versions_[static_cast<size_t>(index)];
-      oldest = index == shards.first ? its : std::min(oldest, its);
-    }
-    return oldest;
+    if (shards.count == 0) return 0;
+    return base_versions_.oldest(shard_map()[shards.first].offset, shard_map().floats_of(shards));
   }
 
   void answered(int index, const Status& status, const PulledVersion& pulled) {
     bring([&](TimePoint now) {
-      const auto [server, shards] = machine_.unit(index);
+      const auto [server, shards] = machine_->unit(index);
       if (status.ok()) {
         wire::Traffic& its = traffic_[static_cast<size_t>(server)];
         its.seconds = core::to_seconds(now - began_);
         its.received_bytes += static_cast<int64_t>(pulled.bytes);
         dropped_ = dropped_ || pulled.push.superseded || pulled.push.duplicate;
       }
-      if (status.ok() && machine_.step(index) != wire::PushStep::kStage) {
+      if (status.ok() && machine_->step(index) != wire::PushStep::kStage) {
         for (int shard = shards.first; shard < shards.end(); ++shard) {
-          versions_[static_cast<size_t>(shard)] = pulled.version;
+          versions_.set(shard, pulled.version);
           held_[static_cast<size_t>(shard)] = pulled.held;
         }
         if (shards.count > 0 && !into_.empty()) {
-          const size_t whole = shard_map_.floats_of(shards) * sizeof(float);
+          const size_t whole = shard_map().floats_of(shards) * sizeof(float);
           traffic_[static_cast<size_t>(server)].saved_bytes +=
               static_cast<int64_t>(whole - pulled.bytes);
         }
@@ -267,7 +357,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         }
       }
       clock_ = std::max(clock_, pulled.clock);
-      return machine_.answered(index, status, now);
+      return machine_->answered(index, status, now);
     });
   }
 
@@ -282,7 +372,13 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       }
       meter_->add(traffic_);
     }
-    core::Reply<Status> done = std::move(done_);
+    core::Reply<Status> done;
+    {
+      std::lock_guard lock(mutex_);
+      done = std::move(done_);
+      move_on();
+    }
+    drop_retired();
     done(std::move(status));  // may start the next exchange
   }
 
@@ -298,14 +394,20 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   void wake() {
     bring([this](TimePoint now) {
       timer_ = 0;
-      return machine_.time(now);
+      if (!lost_) return machine_->time(now);
+      Actions actions;
+      actions.waiting_for = kForTheDriver;
+      return actions;
     });
   }
 
   core::World& world_;
+  wire::Transport& transport_;
   const std::shared_ptr<core::Strand> timers_;
   const uint64_t job_;
   std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;  // by server
+  // Of an earlier map; pings may be under way there. Guarded by mutex_.
+  std::vector<std::shared_ptr<wire::ParameterChannel>> retired_;
 
   // Of the exchange that is under way; written before its first call.
   Kind kind_ = Kind::kPull;
@@ -318,10 +420,16 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   bool dropped_ = false;                               // guarded by mutex_
   std::shared_ptr<const core::AlignedBuffer> update_;  // or what is assigned
   std::span<float> into_;
-  std::vector<int64_t> base_versions_;  // by shard
+  Versions base_versions_;
+  bool averages_ = false;  // of a pull_kept()
+  std::optional<wire::PullRequest::Kept> kept_;
+  std::optional<wire::Placement>
+      next_;           // that has been told and is not in force; guarded by mutex_
+  bool lost_ = false;  // the exchange waits for that; guarded by mutex_
   core::Reply<Status> done_;
   std::function<void(const std::string&)> waiting_for_;
 
+  const ExchangeOptions options_;
   const compression::Compression pull_;
   const std::shared_ptr<TrafficMeter> meter_;  // or null
   std::vector<wire::Traffic> traffic_;         // of this exchange, by server; guarded by mutex_
@@ -331,11 +439,11 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
   // The names of what the worker holds, by shard, in this buffer and part; guarded by mutex_.
   std::vector<uint64_t> held_;
   const float* held_in_ = nullptr;
-  wire::ShardMap::Part held_part_{};
+  size_t held_offset_ = 0;
 
   std::mutex mutex_;
   std::condition_variable ended_;
-  ExchangeMachine machine_;   // guarded by mutex_
+  std::optional<ExchangeMachine> machine_;  // always there; guarded by mutex_
   std::deque<Actions> todo_;  // guarded by mutex_
   bool busy_ = false;         // somebody is performing; guarded by mutex_
   core::TimerId timer_ = 0;   // guarded by mutex_
@@ -344,15 +452,19 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
 
 ParameterClient::ParameterClient(core::World& world, wire::Transport& transport,
                                  std::shared_ptr<core::Strand> timers, uint64_t job,
-                                 wire::ShardMap shard_map, const std::vector<std::string>& servers,
-                                 const ExchangeOptions& options,
+                                 wire::Placement placement, const ExchangeOptions& options,
                                  std::function<void(const std::string&)> waiting_for)
-    : exchanges_(std::make_shared<Exchanges>(world, transport, std::move(timers), job, shard_map,
-                                             servers, options, std::move(waiting_for))) {}
+    : exchanges_(std::make_shared<Exchanges>(world, transport, std::move(timers), job,
+                                             std::move(placement), options,
+                                             std::move(waiting_for))) {}
 
 ParameterClient::~ParameterClient() { exchanges_->close(); }
 
-const wire::ShardMap& ParameterClient::shard_map() const { return exchanges_->shard_map_; }
+const wire::ShardMap& ParameterClient::shard_map() const { return exchanges_->shard_map(); }
+
+void ParameterClient::follow(wire::Placement placement) {
+  exchanges_->follow(std::move(placement));
+}
 
 void ParameterClient::pull(std::span<float> into, core::Reply<Status> done) {
   pull_for(-1, 0, shard_map().whole(), into, std::move(done));
@@ -367,20 +479,24 @@ void ParameterClient::pull_for(int worker, int64_t member, const wire::ShardMap:
 }
 
 void ParameterClient::pull_averages(std::span<float> into, core::Reply<Status> done) {
+  pull_kept(/*averages=*/true, std::nullopt, shard_map().whole(), into, std::move(done));
+}
+
+void ParameterClient::pull_kept(bool averages, const std::optional<wire::PullRequest::Kept>& kept,
+                                const wire::ShardMap::Part& part, std::span<float> into,
+                                core::Reply<Status> done) {
   wire::PushHeader header;
   header.worker = -1;
-  exchanges_->start(Kind::kPullAverages, header, shard_map().whole(), nullptr, into, {},
-                    std::move(done));
+  exchanges_->set_kept(averages, kept);
+  exchanges_->start(Kind::kPullKept, header, part, nullptr, into, {}, std::move(done));
 }
 
 void ParameterClient::exchange(const wire::PushHeader& header, const wire::ShardMap::Part& part,
                                std::shared_ptr<const core::AlignedBuffer> update,
-                               std::span<float> into, std::span<const int64_t> base_versions,
+                               std::span<float> into, const Versions& base_versions,
                                core::Reply<Status> done) {
-  exchanges_->start(
-      Kind::kExchange, header, part, std::move(update), into,
-      base_versions.empty() ? std::span<const int64_t>(exchanges_->versions_) : base_versions,
-      std::move(done));
+  exchanges_->start(Kind::kExchange, header, part, std::move(update), into, base_versions,
+                    std::move(done));
 }
 
 void ParameterClient::assign(std::shared_ptr<const core::AlignedBuffer> values,
@@ -389,7 +505,7 @@ void ParameterClient::assign(std::shared_ptr<const core::AlignedBuffer> values,
                     std::move(done));
 }
 
-const std::vector<int64_t>& ParameterClient::versions() const { return exchanges_->versions_; }
+const Versions& ParameterClient::versions() const { return exchanges_->versions_; }
 
 int64_t ParameterClient::clock() const { return exchanges_->clock_; }
 

@@ -9,6 +9,7 @@
 // Used by one thread at a time.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -20,6 +21,7 @@ namespace sluice::client {
 
 class PushEncoder {
  public:
+  // The map outlives it; it may become another with cut_as().
   explicit PushEncoder(const wire::ShardMap& shard_map)
       : shard_map_(shard_map), residuals_(static_cast<size_t>(shard_map.size())) {}
 
@@ -34,13 +36,23 @@ class PushEncoder {
   // `encoding` is none.
   const Code& encode(int message, const compression::Compression& encoding, wire::ShardRange shards,
                      const wire::Payload& update);
+  // The push has not been applied as it was cut: all of it that has not arrived anywhere, encoded
+  // or kept back, as floats. `update` itself, where nothing is. `offset`: where it begins.
+  std::shared_ptr<const core::AlignedBuffer> taken_back(
+      std::shared_ptr<const core::AlignedBuffer> update, size_t offset);
+  // The map has been `before`, and is `now`. Between two pushes.
+  void cut_as(const wire::ShardMap& before, const wire::ShardMap& now);
   // The push is over. Its codes go when nobody sends them any more.
   void end(bool is_acknowledged);
 
  private:
   const wire::ShardMap& shard_map_;
   std::vector<std::optional<core::AlignedBuffer>> residuals_;  // by shard; none: zero
-  std::vector<std::optional<Code>> codes_;                     // by message
+  struct Made {
+    Code code;
+    wire::ShardRange shards;
+  };
+  std::vector<std::optional<Made>> codes_;  // by message
 };
 
 }  // namespace sluice::client

@@ -60,7 +60,7 @@ core::Duration Driver::within_an_attempt(core::Duration time) const {
 void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
   const wire::Lease lease = answer.lease;
   const int64_t number = ++last_grant_;
-  grants_.emplace(number, Grant{GrantMachine(lease, options_.servers), call.request.member,
+  grants_.emplace(number, Grant{GrantMachine(lease, servers()), call.request.member,
                                 std::move(answer), std::move(call.reply)});
   fence(number, lease);
 }
@@ -69,15 +69,15 @@ void Driver::begin_grant(HeldAcquires::Call call, wire::AcquireReply answer) {
 // by the driver, as when its lease is granted to another.
 void Driver::settle(const std::function<void()>& done) {
   std::vector<wire::Lease> leases;
-  if (options_.servers > 1) leases = coordinator_.leases_left();
+  if (servers() > 1) leases = coordinator_.leases_left();
   if (leases.empty()) return done();
   const auto left = std::make_shared<size_t>(leases.size());
   for (const wire::Lease& lease : leases) {
     const int64_t number = ++last_grant_;
-    grants_.emplace(
-        number, Grant{.machine = GrantMachine(lease, options_.servers), .settled = [left, done] {
-                        if (--*left == 0) done();
-                      }});
+    grants_.emplace(number,
+                    Grant{.machine = GrantMachine(lease, servers()), .settled = [left, done] {
+                            if (--*left == 0) done();
+                          }});
     fence(number, lease);
   }
 }
@@ -95,14 +95,14 @@ void Driver::fence(int64_t number, const wire::Lease& lease) {
                                      lease.last,
                                      coordinator_.gate_since(told.heard)};
     told.sent = generation;
-    channels_[server]->fence(request, {within_an_attempt(kFenceCall)},
-                             lifetime_->on(strand_, [this, number, server, generation](
-                                                        const Result<wire::FenceReply>& fence) {
-                               if (fence.ok()) heard_gate(server, generation);
-                               const auto it = grants_.find(number);
-                               if (it != grants_.end())
-                                 go_on(number, it->second.machine.fenced(server, fence));
-                             }));
+    channels_[server]->fence(
+        request, {within_an_attempt(kFenceCall)},
+        lifetime_->on(strand_, [this, number, server, generation,
+                                revision = revision_](const Result<wire::FenceReply>& fence) {
+          if (fence.ok()) heard_gate(revision, server, generation);
+          const auto it = grants_.find(number);
+          if (it != grants_.end()) go_on(number, it->second.machine.fenced(server, fence));
+        }));
   }
 }
 
@@ -193,7 +193,8 @@ void Driver::heartbeat(const wire::HeartbeatRequest& request,
     const core::TimePoint now = world_.now();
     Result<wire::HeartbeatReply> answer = coordinator_.heartbeat(request, now);
     const bool news = !answer.ok() || answer->kind != wire::HeartbeatReply::Kind::kContinue ||
-                      answer->last != 0 || answer->knobs.has_value();
+                      answer->last != 0 || answer->knobs.has_value() ||
+                      answer->parameters.has_value();
     if (news || request.hold <= core::Duration::zero()) {
       reply(std::move(answer));
     } else {
@@ -216,7 +217,7 @@ void Driver::leave(const wire::LeaveRequest& request, core::Reply<Status> reply)
     // A signal that is for all processes of a job comes to its servers too.
     if (may_keep() && request.status.code() == StatusCode::kCancelled && request.job == job_ &&
         member != coordinator_.members().end() && member->second.alive &&
-        member->second.name.role == wire::Role::kServer) {
+        member->second.name.role == wire::Role::kServer && member->second.name.index < servers()) {
       leaving_.push_back({request, std::move(reply)});
       stop_and_keep(
           fmt::format("{} was {}", member->second.name.to_string(), request.status.message()),

@@ -38,6 +38,8 @@ std::shared_ptr<const PushPlan> single_pushes(size_t partitions) {
 Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
     : options_(bounded(std::move(options))),
       workers_wanted_(options_.workers),
+      needed_(options_.servers),
+      servers_wanted_(options_.servers),
       // Different in every job: members of a driver that was here before must not pass for ours.
       next_member_(static_cast<int64_t>(options_.job >> 2) + 1),
       plan_(options_.plan ? options_.plan : single_pushes(options_.partition_records.size())),
@@ -49,7 +51,7 @@ Coordinator::Coordinator(CoordinatorOptions options, TimePoint now)
   gate_.max_staleness = knobs_.max_staleness = options_.max_staleness;
 }
 
-bool Coordinator::servers_ready() const { return live(Role::kServer) == options_.servers; }
+bool Coordinator::servers_ready() const { return has_servers(needed_); }
 
 void Coordinator::start_training(wire::ShardMap shard_map, TimePoint now) {
   if (phase_ != Phase::kWaitingForServers) return;

@@ -7,6 +7,7 @@
 //            \------------------------------------+---- a failure ----> aborted (with the reason)
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -119,6 +120,22 @@ class Coordinator {
   // so.
   bool servers_ready() const;
   void start_training(wire::ShardMap shard_map, core::TimePoint now);
+
+  // So many servers are wanted from now on: those that are missing may join, and whoever starts
+  // servers hears of it as an event. FAILED_PRECONDITION: the job is ending, or a server that has
+  // no shards any more is still there.
+  Status scale_servers(int servers, core::TimePoint now);
+  int servers_wanted() const { return servers_wanted_; }
+  // Not after all: those that have joined since are told to leave. Nothing where none are missing.
+  void keep_servers(const std::string& why, core::TimePoint now);
+  // All that are wanted are there.
+  bool wanted_servers_ready() const { return has_servers(servers_wanted_); }
+  // Shards are about to go to other servers, or no more: meanwhile no lease is granted.
+  void set_moving(bool moving, core::TimePoint now);
+  // The parameters are there now: on as many servers as are wanted. Others are told to leave.
+  void moved(wire::ShardMap shard_map, int64_t revision, core::TimePoint now);
+  // Where they are reached by this server, which is there.
+  std::vector<std::string> server_addresses_for(int server) const;
   // Where a server is reached: as it said, and where its call came from. The first is the better.
   std::vector<std::string> possible_addresses(int server) const;
   // The one that works, which workers are told from now on; `why` the others do not.
@@ -131,6 +148,8 @@ class Coordinator {
   const wire::Knobs& knobs() const { return knobs_; }
   // Where members that are missing are to be sent.
   void listens_at(const std::string& address) { address_ = address; }
+  // "start it with: sluice server --driver hosta:7070"; empty: that is not known.
+  std::string how_to_start(const std::string& roles) const;
   // Phase, members, leases and for whom the job waits.
   void add_status(JobStatus& status, core::TimePoint now) const;
 
@@ -140,8 +159,8 @@ class Coordinator {
   // Whether an acquire() that was answered with kWait would get another answer now.
   bool has_work() const {
     return over() || !draining_.empty() ||
-           (phase_ == Phase::kTraining && !gathering_ && !knobs_.paused && !too_few_workers() &&
-            leases_.any_free());
+           (phase_ == Phase::kTraining && !moving_ && !gathering_ && !knobs_.paused &&
+            !too_few_workers() && leases_.any_free());
   }
 
   // Who trains at the moment, as servers are to know it. A grant's fence tells them of its member.
@@ -180,6 +199,10 @@ class Coordinator {
   Status too_many_workers() const;
   void doubt_predecessors(const wire::JoinRequest& request, core::TimePoint now);
   wire::JoinReply welcome(const Member& member) const;
+  bool has_servers(int count) const;
+  // Whether it has shards, or is to have some.
+  bool is_needed(int server) const { return server < std::max(needed_, servers_wanted_); }
+  std::vector<std::string> addresses_for(const Member& member, int servers) const;
   Member* find_server(int index);
   const Member* find_server(int index) const;
 
@@ -240,7 +263,6 @@ class Coordinator {
   WaitsFor members_waited_for() const;
   core::TimePoint given_up_at(const Member& member) const;
   std::string name_of(const Member& member) const;
-  std::string how_to_start(const std::string& roles) const;
   std::string whom_idle_workers_wait_for() const;
   core::TimePoint silent_at(const Member& member) const;
   bool may_stall(const Member& member) const;
@@ -258,6 +280,10 @@ class Coordinator {
 
   const CoordinatorOptions options_;
   int workers_wanted_;  // 0: not known
+  int needed_;          // servers that have shards, or are to have the first
+  int servers_wanted_;
+  bool moving_ = false;
+  int64_t revision_ = 0;  // of the shard map
   Phase phase_ = Phase::kWaitingForServers;
   bool closed_ = false;
   bool gathering_ = false;  // the first leases wait for more workers, until gather_until_

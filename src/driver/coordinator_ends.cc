@@ -92,7 +92,9 @@ void Coordinator::end_membership(Member& member, MemberEnded::How how, const std
   --live_[static_cast<size_t>(member.name.role)];
   news_.insert(member.id);
   happened(end, now);
-  if (server && !harmless) {
+  if (server && member.name.index >= needed_) {
+    keep_servers(fmt::format("{} {}", member.name.to_string(), fate), now);
+  } else if (server && !harmless) {
     abort(fmt::format("{} {}; its parameters are gone", member.name.to_string(), fate), now);
   }
   if (live(Role::kWorker) == 0) {

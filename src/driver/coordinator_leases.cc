@@ -48,6 +48,8 @@ Result<wire::AcquireReply> Coordinator::acquire(const wire::AcquireRequest& requ
     reply.reason = waits_for(now).whom;
   } else if (knobs_.paused) {
     reply.reason = wire::kToBeResumed;
+  } else if (moving_) {
+    reply.reason = "the parameters to go to other servers";
   } else if (gathering_) {
     reply.reason = missing_members().whom;
   } else if (too_few_workers()) {
@@ -85,11 +87,7 @@ wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval
   reply.lease = {interval.partition, member.lease.incarnation, interval.first,
                  options_.partition_records[static_cast<size_t>(interval.partition)],
                  interval.last};
-  reply.shard_map = shard_map_;
-  for (int server = 0; server < options_.servers; ++server) {
-    const Member* const its = find_server(server);
-    reply.servers.push_back(its == nullptr ? "" : address_for(*its, member));
-  }
+  reply.parameters = {revision_, shard_map_, addresses_for(member, needed_)};
   reply.threads = placement_.share_of_cores(member, leases_.left());
   return reply;
 }
@@ -210,6 +208,9 @@ Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest
   wire::HeartbeatReply reply = answer(*member, request);
   const bool worker = member->name.role == wire::Role::kWorker;
   if (worker && request.knobs != knobs_.revision) reply.knobs = knobs_;
+  if (worker && request.parameters >= 0 && request.parameters < revision_) {
+    reply.parameters = {revision_, shard_map_, addresses_for(*member, needed_)};
+  }
   const bool holds = reply.kind == wire::HeartbeatReply::Kind::kContinue &&
                      request.partition >= 0 && request.partition == member->partition;
   if (holds) {
@@ -243,7 +244,8 @@ wire::HeartbeatReply Coordinator::answer(const Member& member,
                                          const wire::HeartbeatRequest& request) const {
   using Kind = wire::HeartbeatReply::Kind;
   if (phase_ == Phase::kAborted) return {Kind::kAbort, abort_reason_};
-  if (closed_) return {Kind::kDone, ""};
+  const bool server = member.name.role == wire::Role::kServer;
+  if (closed_ || (server && !is_needed(member.name.index))) return {Kind::kDone, ""};
   if (!draining_.empty() && member.name.role == wire::Role::kWorker) {
     return {Kind::kDrain, draining_};
   }

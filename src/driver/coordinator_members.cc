@@ -70,8 +70,8 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   }
   doubt_predecessors(request, now);
   if (phase_ == Phase::kAborted) return cancelled(abort_reason_);
-  if (request.role == Role::kServer &&
-      (phase_ != Phase::kWaitingForServers || live(Role::kServer) >= options_.servers)) {
+  const bool may_serve = phase_ == Phase::kWaitingForServers || phase_ == Phase::kTraining;
+  if (request.role == Role::kServer && (!may_serve || live(Role::kServer) >= servers_wanted_)) {
     return refuse(request, too_many_servers(now), now);
   }
   if (request.role == Role::kWorker && options_.max_workers > 0 &&
@@ -81,7 +81,7 @@ Result<wire::JoinReply> Coordinator::join(const wire::JoinRequest& request, Time
   Member member;
   member.id = next_member_++;
   member.name = {request.role,
-                 placement_.free_index(request.role, request.preferred_index, options_.servers),
+                 placement_.free_index(request.role, request.preferred_index, servers_wanted_),
                  request.process};
   member.slot = placement_.free_slot(request.role, request.process);
   member.address = member.announced = request.address;
@@ -123,8 +123,8 @@ Status Coordinator::too_many_servers(TimePoint now) const {
   }
   return failed_precondition(
       fmt::format("this job has its {} parameter server(s) already: start the driver with "
-                  "--servers {} to use another",
-                  options_.servers, options_.servers + 1));
+                  "--servers {} to use another, or ask for it with sluice ctl scale servers={}",
+                  servers_wanted_, servers_wanted_ + 1, servers_wanted_ + 1));
 }
 
 // One that is only doubted keeps its place for some seconds: its successor asks again.

@@ -63,7 +63,7 @@ void Coordinator::add_lease(JobStatus& status, const Member& member, TimePoint n
 
 void Coordinator::add_status(JobStatus& status, TimePoint now) const {
   status.job.phase = phase_text();
-  status.job.servers = options_.servers;
+  status.job.servers = servers_wanted_;
   status.job.workers = workers_wanted_;
   const WaitsFor waits = waits_for(now);
   if (!waits.whom.empty()) {

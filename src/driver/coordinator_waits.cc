@@ -54,7 +54,7 @@ WaitsFor Coordinator::missing_members() const {
     const int absent = all - live(role);
     return absent <= 0 ? std::string() : fmt::format("{} of {} {}", absent, all, name);
   };
-  const std::string servers = missing(Role::kServer, options_.servers, "parameter server(s)");
+  const std::string servers = missing(Role::kServer, needed_, "parameter server(s)");
   const std::string workers = missing(Role::kWorker, workers_wanted_, "worker(s)");
   const char* both = servers.empty() || workers.empty() ? "" : " and ";
   WaitsFor waits;
@@ -74,7 +74,7 @@ std::string Coordinator::how_to_start(const std::string& roles) const {
 
 // "worker 2 of 3", where it is known how many there should be.
 std::string Coordinator::name_of(const Member& member) const {
-  const int all = member.name.role == Role::kServer ? options_.servers : workers_wanted_;
+  const int all = member.name.role == Role::kServer ? needed_ : workers_wanted_;
   const std::string name = fmt::format("{} {}", to_text(member.name.role), member.name.index);
   return all > 1 && member.name.index < all ? fmt::format("{} of {}", name, all) : name;
 }

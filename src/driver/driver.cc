@@ -22,8 +22,7 @@ data::Shuffle shuffle_of(const wire::TrainingSpec& spec) {
 }
 
 CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t job,
-                                       const data::Partitioning& partitioning,
-                                       const wire::ShardMap& shard_map) {
+                                       const data::Partitioning& partitioning, size_t parameters) {
   CoordinatorOptions result;
   result.job = job;
   result.servers = options.servers;
@@ -31,7 +30,9 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   result.gather = options.gather;
   result.max_staleness = options.max_staleness;
   wire::TrainingSpec training = options.training;
-  training.largest_message = static_cast<int64_t>(shard_map.largest_message());
+  // On however few servers.
+  training.largest_message =
+      static_cast<int64_t>(shard_map_of(options, parameters, 1).largest_message());
   result.job_spec = wire::to_json(training);
   result.lease_timeout = options.lease_timeout;
   result.server_timeout = options.training.server_timeout;
@@ -55,14 +56,6 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   return result;
 }
 
-wire::ShardMap shard_map_of(const DriverOptions& options, size_t parameters) {
-  if (!options.training.trainer.algorithm->own_parameters) {
-    return wire::ShardMap::even(parameters, options.shards, options.servers);
-  }
-  return wire::ShardMap::in_parts(parameters, options.training.partitions, options.shards,
-                                  options.servers);
-}
-
 DriverOptions checked(DriverOptions options) {
   if (static_cast<int64_t>(options.pushes.size()) != options.training.partitions) {
     throw std::invalid_argument(fmt::format(
@@ -72,6 +65,13 @@ DriverOptions checked(DriverOptions options) {
 }
 
 }  // namespace
+
+wire::ShardMap shard_map_of(const DriverOptions& options, size_t parameters, int servers) {
+  if (!options.training.trainer.algorithm->own_parameters) {
+    return wire::ShardMap::even(parameters, options.shards, servers);
+  }
+  return wire::ShardMap::in_parts(parameters, options.training.partitions, options.shards, servers);
+}
 
 Driver::Driver(core::World& world, wire::Transport& transport, DriverOptions options,
                std::shared_ptr<const data::Records> records, std::span<const float> parameters,
@@ -84,11 +84,12 @@ Driver::Driver(core::World& world, wire::Transport& transport, DriverOptions opt
       records_(std::move(records)),
       partitioning_(records_->info().records, options_.training.partitions, options_.training.seed,
                     shuffle_of(options_.training)),
-      shard_map_(shard_map_of(options_, parameters.size())),
+      shard_map_(shard_map_of(options_, parameters.size(), options_.servers)),
       strand_(world.make_strand("driver")),
       started_(world.now()),
       record_server_(world, records_, partitioning_),
-      coordinator_(coordinator_options(options_, job_, partitioning_, shard_map_), world.now()),
+      coordinator_(coordinator_options(options_, job_, partitioning_, parameters.size()),
+                   world.now()),
       parameters_(std::make_shared<core::AlignedBuffer>(parameters.size())),
       gain_watch_(options_.training.trainer.gain(), options_.workers),
       alarm_(strand_),
@@ -148,6 +149,13 @@ void Driver::workers_wanted(int workers) {
   });
 }
 
+void Driver::server_missing(const std::string& why) {
+  strand_->post([this, why] {
+    coordinator_.keep_servers(why, world_.now());
+    changed();
+  });
+}
+
 void Driver::listens_at(const std::string& address) {
   strand_->post([this, address] { coordinator_.listens_at(address); });
 }
@@ -165,6 +173,7 @@ void Driver::on_time() {
 // After every event.
 void Driver::changed() {
   advance();
+  look_at_servers();
   tell_gate();
   look_at_gain();
   answer_held();
@@ -205,10 +214,9 @@ void Driver::advance() {
     return end(std::move(totals));
   }
   if (stage_ == Stage::kJoining && coordinator_.servers_ready()) return set_up();
-  if (stage_ == Stage::kTraining && coordinator_.phase() == Phase::kDone && !keeping_) {
-    return collect();
-  }
-  if (stage_ == Stage::kTraining && is_drained()) keep();
+  if (stage_ != Stage::kTraining || moving_) return;  // what is called off first
+  if (coordinator_.phase() == Phase::kDone && !keeping_) return collect();
+  if (is_drained()) keep();
 }
 
 Status Driver::lost_server() const {
@@ -354,7 +362,7 @@ void Driver::read_parameters(core::Reply<Status> done) {
 }
 
 void Driver::read_final_ledgers() {
-  calls_left_ = options_.servers;
+  calls_left_ = servers();
   final_ledgers_.clear();
   for (size_t server = 0; server < channels_.size(); ++server) {
     const auto channel = channels_[server];
@@ -398,6 +406,10 @@ std::vector<std::string> Driver::server_addresses() const {
 
 JobResult Driver::job_result() {
   JobResult result = result_of(ledgers_);
+  for (const wire::LedgerReply& ledger : retired_ledgers_) {
+    result.duplicate_pushes += ledger.duplicates;
+    result.fenced_pushes += ledger.fenced;
+  }
   result.training_time_s = core::to_seconds(training_time_);
   result.parameters = core::AlignedBuffer(parameters_->size());
   std::copy(parameters_->span().begin(), parameters_->span().end(),
@@ -407,6 +419,10 @@ JobResult Driver::job_result() {
   for (const auto& [at, change] : changes_) {
     result.changes.push_back(
         {core::to_seconds(at - begin), change.knob, change.from, change.to, change.by});
+  }
+  for (const auto& [at, change] : moves_) {
+    result.moves.push_back(
+        {core::to_seconds(at - begin), change.from, change.to, change.bytes, change.held_s});
   }
   for (const auto& [at, change] : gains_) {
     result.gains.push_back(
@@ -423,6 +439,7 @@ void Driver::end(Result<JobResult> result) {
   if (result.ok()) coordinator_.close();
   result_ = std::move(result);
   poll_alarm_.clear();
+  moving_.reset();
   creates_.clear();
   final_ledgers_.clear();
   answer_grants();

@@ -29,6 +29,7 @@
 #include "driver/job_result.h"
 #include "driver/rate_meter.h"
 #include "driver/record_server.h"
+#include "driver/shard_move.h"
 #include "wire/training_spec.h"
 #include "wire/transport.h"
 
@@ -42,7 +43,7 @@ struct DriverOptions {
   int servers = 1;
   int workers = 0;  // that will come, 0: not known
   int min_workers = 1, max_workers = 0;  // see CoordinatorOptions
-  bool starts_workers = false;           // somebody follows the event WorkersWanted
+  bool starts_members = false;  // somebody follows the events WorkersWanted and ServersWanted
   int shards = 0;   // 0: by size
   core::Duration lease_timeout = std::chrono::seconds(10);
   core::Duration stall_timeout = std::chrono::seconds(120);
@@ -58,6 +59,9 @@ struct DriverOptions {
 // whoever sent it may kill (Docker after 10 s), and by a command.
 inline constexpr core::Duration kKeeping = std::chrono::seconds(5);
 inline constexpr core::Duration kKeepingPatiently = std::chrono::seconds(60);
+
+// How so many servers have the job's parameters. Throws as ShardMap::even() and in_parts().
+wire::ShardMap shard_map_of(const DriverOptions& options, size_t parameters, int servers);
 
 class Driver final : public wire::ControlService {
  public:
@@ -82,6 +86,8 @@ class Driver final : public wire::ControlService {
   void process_ended(int64_t pid, const std::string& fate);
   // So many workers the caller keeps running; see Coordinator.
   void workers_wanted(int workers);
+  // A server that ServersWanted had asked for could not be started, or has ended before it joined.
+  void server_missing(const std::string& why);
   // Where members that are missing are to be sent, for people: "hosta:7070".
   void listens_at(const std::string& address);
   // Reads the parameters as they are now, while the job trains.
@@ -170,21 +176,32 @@ class Driver final : public wire::ControlService {
 
   // driver_setup.cc: the servers get their shards and values. On the strand.
   void set_up();
-  void create(int server);
+  using Created = std::function<void(Result<std::shared_ptr<wire::ParameterChannel>>)>;
+  void create(wire::CreateRequest request, Created done);
   void created(int server, std::shared_ptr<wire::ParameterChannel> channel);
   void assign();
   void begin_training(const Status& assigned);
 
+  // driver_servers.cc: shards go to other servers. On the strand.
+  int servers() const { return shard_map_.servers(); }
+  void look_at_servers();
+  void reach_servers();
+  void reached(int server, Result<std::shared_ptr<wire::ParameterChannel>> channel);
+  void move_shards();
+  void shards_moved(const Status& status);
+  void end_move();
+  void call_off_move(const std::string& why);
+
   // driver_gate.cc: servers hear who trains. On the strand.
   void tell_gate();
-  void heard_gate(size_t server, int64_t generation);
-  void told_gate(size_t server, int64_t generation, const Status& status);
+  void heard_gate(int64_t revision, size_t server, int64_t generation);
+  void told_gate(int64_t revision, size_t server, int64_t generation, const Status& status);
   void look_at_gain();
   void flush(const std::function<void()>& done);
 
   // driver_progress.cc: ledgers read and reported. On the strand.
   void poll_ledgers();
-  void polled(size_t server, Result<wire::LedgerReply> reply);
+  void polled(int64_t poll, size_t server, Result<wire::LedgerReply> reply);
   void report_progress();
   void report_epochs();
   void take_ledger(size_t server, wire::LedgerReply ledger);
@@ -203,7 +220,9 @@ class Driver final : public wire::ControlService {
   Result<std::string> obey_set(const std::string& name, const std::string& value,
                                const std::string& by);
   Result<std::string> obey_pause(bool paused, const std::string& by);
-  Result<std::string> obey_scale(const std::string& workers, const std::string& by);
+  Result<std::string> obey_scale(const std::string& what, const std::string& by);
+  Result<std::string> scale_workers(int64_t workers, const std::string& by);
+  Result<std::string> scale_servers(int64_t servers, const std::string& by);
   void turn(wire::Knobs wanted, JobChanged change);
   void tell(JobChanged change);
 
@@ -214,7 +233,7 @@ class Driver final : public wire::ControlService {
   const uint64_t job_;
   const std::shared_ptr<const data::Records> records_;
   const data::Partitioning partitioning_;
-  const wire::ShardMap shard_map_;
+  wire::ShardMap shard_map_;  // the strand's, once the job has begun
   const std::shared_ptr<core::Strand> strand_;
   const core::TimePoint started_;
   RecordServer record_server_;  // destroyed before the strand, to which it reports failures
@@ -240,6 +259,21 @@ class Driver final : public wire::ControlService {
     bool under_way = false;       // a call that tells it, but for fences
   };
   std::vector<GateTold> gates_told_;  // by server
+  int64_t revision_ = 0;              // of the shard map
+  // Shards are about to go to other servers: those, as far as they have been reached; how many have
+  // not; then the move itself.
+  struct Moving {
+    int64_t revision = 0;
+    wire::ShardMap to;
+    ShardMove::Channels servers;
+    int to_reach = 0;
+    std::unique_ptr<ShardMove> move{};
+    std::string called_off{};
+  };
+  std::optional<Moving> moving_;
+  int64_t last_revision_ = 0;                       // that was tried
+  std::vector<wire::LedgerReply> retired_ledgers_;  // of servers that have left
+  std::vector<std::pair<core::TimePoint, ServersChanged>> moves_;
   int flushes_left_ = 0;
   std::vector<Pull> pulls_;  // waiting; the first is under way
   std::vector<std::shared_ptr<wire::ParameterChannel>> channels_;  // by server
@@ -250,6 +284,7 @@ class Driver final : public wire::ControlService {
   std::vector<std::string> not_reached_;    // by server: why not where it said, when it was tried
   std::vector<wire::LedgerReply> ledgers_;  // by server, as last read
   int polls_left_ = 0;
+  int64_t poll_ = 0;  // which; an answer to an earlier one is nobody's
   bool poll_complete_ = true;
   core::TimePoint epochs_read_at_{};  // when the ledger that counts epochs was last read
   size_t epochs_reported_ = 0;

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
+#include "algorithm/algorithm.h"
 #include "core/cores.h"
 #include "core/process_info.h"
 #include "driver/driver.h"
@@ -21,7 +24,6 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"stop", 0}, {"pause", 0}, {"resume", 0}, {"set", 2}, {"scale", 1},
 };
-constexpr const char* kWorkersAre = "workers=";
 // More are a slip of the finger: they would only wait for one another.
 constexpr int kMostPerCore = 64;
 
@@ -96,22 +98,27 @@ Result<std::string> Driver::obey_pause(bool paused, const std::string& by) {
                             : "resumed");
 }
 
+Result<std::string> Driver::obey_scale(const std::string& what, const std::string& by) {
+  const auto number_behind = [&](std::string_view name) -> std::optional<int64_t> {
+    int64_t number = 0;
+    if (!what.starts_with(name)) return std::nullopt;
+    const char* const end = what.data() + what.size();
+    const auto [stopped, error] = std::from_chars(what.data() + name.size(), end, number);
+    if (error != std::errc() || stopped != end) return std::nullopt;
+    return number;
+  };
+  if (const auto workers = number_behind("workers=")) return scale_workers(*workers, by);
+  if (const auto servers = number_behind("servers=")) return scale_servers(*servers, by);
+  return invalid_argument(fmt::format("scale: expected workers=N or servers=N, got \"{}\"", what));
+}
+
 // What is asked for must be possible by all that is known: whoever starts the workers only says on
 // the job's screen what has failed.
-Result<std::string> Driver::obey_scale(const std::string& argument, const std::string& by) {
-  if (!options_.starts_workers) {
+Result<std::string> Driver::scale_workers(int64_t workers, const std::string& by) {
+  if (!options_.starts_members) {
     return failed_precondition(
         "the workers of this job are started elsewhere: start more there with sluice worker, or "
         "send some SIGTERM, at which they make room");
-  }
-  int64_t workers = 0;
-  const std::string_view number = std::string_view(argument).substr(
-      std::min(std::string_view(kWorkersAre).size(), argument.size()));
-  const auto [stopped, error] =
-      std::from_chars(number.data(), number.data() + number.size(), workers);
-  if (!argument.starts_with(kWorkersAre) || error != std::errc() ||
-      stopped != number.data() + number.size()) {
-    return invalid_argument(fmt::format("scale: expected workers=N, got \"{}\"", argument));
   }
   const int before = coordinator_.workers_wanted();
   const int missing = before - coordinator_.live(wire::Role::kWorker);
@@ -125,7 +132,7 @@ Result<std::string> Driver::obey_scale(const std::string& argument, const std::s
           "the job with --max-workers {} if you mean it",
           most, kMostPerCore, workers, workers));
     }
-    const int members = static_cast<int>(workers) + options_.servers;
+    const int members = static_cast<int>(workers) + servers();
     SLUICE_RETURN_IF_ERROR(core::check_limits(members).with_context("scale"));
   }
   SLUICE_RETURN_IF_ERROR(coordinator_.scale(workers, world_.now()).with_context("scale"));
@@ -139,6 +146,47 @@ Result<std::string> Driver::obey_scale(const std::string& argument, const std::s
   return fmt::format(
       "workers: {}, before {}; {}", workers, before,
       workers > before ? "the others are started" : "the last ones end what they push, and leave");
+}
+
+// The rest comes when the servers that are missing have joined: training goes on meanwhile.
+Result<std::string> Driver::scale_servers(int64_t wanted, const std::string& by) {
+  const int before = coordinator_.servers_wanted();
+  if (wanted < 1 || wanted > wire::kMostShards) {
+    return invalid_argument(
+        fmt::format("scale: expected 1 to {} server(s), got {}", wire::kMostShards, wanted));
+  }
+  const auto count = static_cast<int>(wanted);
+  if (count == before) return fmt::format("servers are {} already", before);
+  if (moving_) {
+    return failed_precondition("scale: the parameters are on their way to other servers just now");
+  }
+  if (!algorithm::make_shard_rule(options_.update_rule, 0).update->state()) {
+    return failed_precondition(
+        fmt::format("scale: the trainer {} does not say what its rule keeps (UpdateRule::state): "
+                    "its servers stay as they are",
+                    options_.training.trainer.name()));
+  }
+  try {
+    (void)shard_map_of(options_, parameters_->size(), count);
+  } catch (const std::invalid_argument& error) {
+    return invalid_argument(fmt::format("scale: {}", error.what()));
+  }
+  if (count > before && options_.starts_members) {
+    SLUICE_RETURN_IF_ERROR(
+        core::check_limits(coordinator_.workers_wanted() + count).with_context("scale"));
+  }
+  SLUICE_RETURN_IF_ERROR(coordinator_.scale_servers(count, world_.now()).with_context("scale"));
+  tell({"servers", fmt::format("{}", before), fmt::format("{}", count), by});
+  if (count <= servers()) {
+    return fmt::format("servers: {}, before {}; {}", count, before,
+                       count < servers()
+                           ? "the last ones give their shards to the others, and leave"
+                           : "the others leave again");
+  }
+  return fmt::format(
+      "servers: {}, before {}; {}, and get their shards when they are there", count, before,
+      options_.starts_members ? "the others are started"
+                              : coordinator_.how_to_start("server") + " for each of the others");
 }
 
 void Driver::turn(wire::Knobs wanted, JobChanged change) {

@@ -26,24 +26,28 @@ void Driver::tell_gate() {
     told.under_way = true;
     channels_[server]->set_gate(
         {job_, coordinator_.gate_since(told.heard)}, {kGateCall},
-        lifetime_->on(strand_, [this, server, generation = gate.generation](const Status& status) {
-          told_gate(server, generation, status);
+        lifetime_->on(strand_, [this, server, generation = gate.generation,
+                                revision = revision_](const Status& status) {
+          told_gate(revision, server, generation, status);
         }));
   }
 }
 
-void Driver::told_gate(size_t server, int64_t generation, const Status& status) {
+// `revision`: as it was when the server was told; by another it is another server's affair.
+void Driver::told_gate(int64_t revision, size_t server, int64_t generation, const Status& status) {
+  if (revision != revision_) return;
   GateTold& told = gates_told_[server];
   told.under_way = false;
   if (status.ok()) {
-    heard_gate(server, generation);
+    heard_gate(revision, server, generation);
     return tell_gate();  // what has changed meanwhile
   }
   SLUICE_LOG(debug, "a server has not heard who trains: {}", status.message());
   if (told.sent == generation) told.sent = told.heard = 0;
 }
 
-void Driver::heard_gate(size_t server, int64_t generation) {
+void Driver::heard_gate(int64_t revision, size_t server, int64_t generation) {
+  if (revision != revision_) return;
   int64_t& heard = gates_told_[server].heard;
   heard = std::max(heard, generation);
 }

@@ -14,18 +14,19 @@ constexpr core::Duration kPollCall = std::chrono::seconds(2);
 }  // namespace
 
 void Driver::poll_ledgers() {
-  polls_left_ = options_.servers;
+  polls_left_ = servers();
   poll_complete_ = true;
   for (size_t server = 0; server < channels_.size(); ++server) {
     channels_[server]->ledger(
         {job_, false}, {kPollCall, wire::ledger_bytes(options_.training)},
-        lifetime_->on(strand_, [this, server](Result<wire::LedgerReply> reply) {
-          polled(server, std::move(reply));
+        lifetime_->on(strand_, [this, poll = poll_, server](Result<wire::LedgerReply> reply) {
+          polled(poll, server, std::move(reply));
         }));
   }
 }
 
-void Driver::polled(size_t server, Result<wire::LedgerReply> reply) {
+void Driver::polled(int64_t poll, size_t server, Result<wire::LedgerReply> reply) {
+  if (poll != poll_) return;  // shards have moved since
   // An answer that comes late is older than the final ledgers of a job that is stopped.
   if (stage_ != Stage::kTraining || !final_ledgers_.empty()) return;
   if (reply.ok()) {

@@ -1,6 +1,7 @@
 // How Driver makes the servers ready: each is told its shards, then all get their values.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/log.h"
@@ -18,15 +19,23 @@ constexpr core::Duration kTryAddress = std::chrono::seconds(2);
 // then all get their values.
 void Driver::set_up() {
   stage_ = Stage::kSettingUp;
-  const auto servers = static_cast<size_t>(options_.servers);
-  channels_.resize(servers);
-  ledgers_.resize(servers);
-  not_reached_.resize(servers);
-  calls_left_ = options_.servers;
-  for (int server = 0; server < options_.servers; ++server) create(server);
+  const auto count = static_cast<size_t>(servers());
+  channels_.resize(count);
+  ledgers_.resize(count);
+  not_reached_.resize(count);
+  calls_left_ = servers();
+  for (int server = 0; server < servers(); ++server) {
+    create({job_, shard_map_, server, options_.update_rule, options_.pushes},
+           [this, server](Result<std::shared_ptr<wire::ParameterChannel>> channel) {
+             if (!channel.ok()) return fail(channel.status());
+             created(server, *std::move(channel));
+           });
+  }
 }
 
-void Driver::create(int server) {
+void Driver::create(wire::CreateRequest request, Created done) {
+  const int server = request.server;
+  not_reached_.resize(std::max(not_reached_.size(), static_cast<size_t>(server) + 1));
   std::vector<std::shared_ptr<wire::ParameterChannel>> candidates;
   for (const std::string& address : coordinator_.possible_addresses(server)) {
     candidates.push_back(transport_.connect_parameters(address));
@@ -37,8 +46,6 @@ void Driver::create(int server) {
     whom += fmt::format(" or {}, where it came from", candidates.back()->address());
     retry.longest_attempt = kTryAddress;
   }
-  const wire::CreateRequest request{job_, shard_map_, server, options_.update_rule,
-                                    options_.pushes};
   creates_.push_back(std::make_unique<client::PersistentCall<Result<size_t>>>(world_, strand_));
   creates_.back()->start(
       whom, retry,
@@ -54,34 +61,36 @@ void Driver::create(int server) {
               reply(status.ok() ? Result<size_t>(tried) : Result<size_t>(status));
             });
       },
-      [this, server, candidates](const Result<size_t>& found) {
-        if (!found.ok()) {
+      [this, server, candidates, done = std::move(done)](const Result<size_t>& found) {
+        if (found.ok()) {
+          const auto& channel = candidates[*found];
+          coordinator_.server_found(server, channel->address(),
+                                    not_reached_[static_cast<size_t>(server)], world_.now());
+          done(channel);
+        } else {
           const bool elsewhere = !candidates.front()->address().starts_with("unix:");
-          fail(elsewhere && client::may_pass(found.status().code())
+          done(elsewhere && client::may_pass(found.status().code())
                    ? unavailable(fmt::format(
                          "{}; start it with --advertise HOST:PORT that driver and workers reach",
                          found.status().message()))
                    : found.status());
-        } else {
-          created(server, candidates[*found]);
         }
         changed();
       });
 }
 
 void Driver::created(int server, std::shared_ptr<wire::ParameterChannel> channel) {
-  const auto index = static_cast<size_t>(server);
-  coordinator_.server_found(server, channel->address(), not_reached_[index], world_.now());
-  channels_[index] = std::move(channel);
+  channels_[static_cast<size_t>(server)] = std::move(channel);
   if (--calls_left_ == 0 && stage_ == Stage::kSettingUp) assign();
 }
 
 void Driver::assign() {
   client::ExchangeOptions exchange;
   exchange.give_up_after = options_.training.server_timeout;
+  exchange.follows = true;
   client_ = std::make_unique<client::ParameterClient>(
-      world_, transport_, strand_, job_, shard_map_, server_addresses(), exchange,
-      [](const std::string& whom) {
+      world_, transport_, strand_, job_, wire::Placement{revision_, shard_map_, server_addresses()},
+      exchange, [](const std::string& whom) {
         if (!whom.empty()) SLUICE_LOG(warn, "waiting for a parameter server: {}", whom);
       });
   client_->assign(parameters_, lifetime_->on(strand_, [this](const Status& assigned) {

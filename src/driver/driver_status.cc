@@ -84,6 +84,10 @@ JobStatus Driver::job_status() const {
     status.changes.push_back(
         {change.knob, change.from, change.to, change.by, core::to_seconds(now - at)});
   }
+  for (const auto& [at, change] : moves_) {
+    status.moves.push_back(
+        {change.from, change.to, change.bytes, change.held_s, core::to_seconds(now - at)});
+  }
   return status;
 }
 

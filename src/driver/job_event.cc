@@ -54,6 +54,13 @@ struct ToText {
   std::string operator()(const WorkersWanted& e) const {
     return fmt::format("from now on {} worker(s) are wanted", e.workers);
   }
+  std::string operator()(const ServersWanted& e) const {
+    return fmt::format("from now on {} server(s) are wanted", e.servers);
+  }
+  std::string operator()(const ServersKept& e) const {
+    return fmt::format("there are {} server(s) still, not {}: {}", e.servers, e.wanted, e.why);
+  }
+  std::string operator()(const ServersChanged& e) const { return driver::to_text(e); }
   std::string operator()(const GainChanged& e) const { return driver::to_text(e); }
   std::string operator()(const WaitsFor& e) const { return driver::to_text(e, at); }
   std::string operator()(const JobChanged& e) const {
@@ -84,6 +91,13 @@ std::string to_text(const JobChanged& change) {
     return fmt::format("{} by {}", change.to == "yes" ? "paused" : "resumed", change.by);
   }
   return fmt::format("{}: {}, before {}, by {}", change.knob, change.to, change.from, change.by);
+}
+
+std::string to_text(const ServersChanged& change) {
+  return fmt::format(
+      "servers: {}, before {}; {:.1f} MB of the parameters are at another now, for which pushes "
+      "were held for {:.3f} s at most",
+      change.to, change.from, static_cast<double>(change.bytes) / 1e6, change.held_s);
 }
 
 std::string to_text(const GainChanged& change) {

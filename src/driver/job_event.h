@@ -95,6 +95,26 @@ struct WorkersWanted {
   int workers = 0;
 };
 
+// So many servers are wanted from now on: whoever starts them starts those that are missing. Those
+// that are too many leave by themselves, when they have given their shards to others.
+struct ServersWanted {
+  int servers = 0;
+};
+// There are not so many after all.
+struct ServersKept {
+  int servers = 0, wanted = 0;
+  std::string why;
+};
+// Shards have gone to other servers.
+struct ServersChanged {
+  int from = 0, to = 0;
+  int64_t bytes = 0;  // of parameters that are at another server now
+  double held_s = 0;  // for which pushes may have been held, at most
+};
+// "servers: 3, before 2; 1.4 MB of the parameters are at another now, for which pushes were held
+// for 0.012 s at most".
+std::string to_text(const ServersChanged& change);
+
 // Workers have come or gone, and with them the scale of pushes has changed
 // (sluice/algorithm/gain.h).
 struct GainChanged {
@@ -170,8 +190,9 @@ struct JobEnding {
 struct JobEvent {
   core::TimePoint at;
   std::variant<MemberJoined, ServerFound, JoinRefused, MemberEnded, LeaseGranted, LeaseFinished,
-               LeaseCut, Straggler, WorkersWanted, GainChanged, WaitsFor, JobChanged,
-               TrainingStarted, Progress, EpochEnded, JobStopping, JobEnding>
+               LeaseCut, Straggler, WorkersWanted, ServersWanted, ServersKept, ServersChanged,
+               GainChanged, WaitsFor, JobChanged, TrainingStarted, Progress, EpochEnded,
+               JobStopping, JobEnding>
       what;
 };
 

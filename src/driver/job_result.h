@@ -41,6 +41,14 @@ struct ChangeReport {
   std::string knob, from, to, by;
 };
 
+// Shards went to other servers.
+struct MoveReport {
+  double at_s = 0;       // after the first lease
+  int from = 0, to = 0;  // servers
+  int64_t bytes = 0;     // of parameters that were at another server from then on
+  double held_s = 0;     // for which pushes may have been held, at most
+};
+
 // Workers came or went, and with them the scale of pushes changed.
 struct GainReport {
   double at_s = 0;  // after the first lease
@@ -65,6 +73,7 @@ struct JobResult {
   std::vector<WorkerReport> workers;
   std::vector<ServerReport> servers;
   std::vector<ChangeReport> changes;
+  std::vector<MoveReport> moves;
   std::vector<GainReport> gains;
   core::AlignedBuffer parameters;  // the final values
   core::AlignedBuffer averages;    // of them, where the job's optimizer has use_ema; else empty

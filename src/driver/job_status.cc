@@ -31,6 +31,7 @@ void fields(S& s, Visit visit) {
     visit("epochs", s.epochs);
     visit("knobs", s.knobs);
     visit("changes", s.changes);
+    visit("moves", s.moves);
   } else if constexpr (std::is_same_v<Fields, JobStatus::Job>) {
     visit("number", s.number);
     visit("phase", s.phase);
@@ -120,6 +121,12 @@ void fields(S& s, Visit visit) {
     visit("staleness_mean", s.staleness_mean);
     visit("staleness_max", s.staleness_max);
     visit("update_seconds", s.update_seconds);
+  } else if constexpr (std::is_same_v<Fields, JobStatus::Move>) {
+    visit("from", s.from);
+    visit("to", s.to);
+    visit("bytes", s.bytes);
+    visit("held_s", s.held_s);
+    visit("ago_s", s.ago_s);
   } else if constexpr (std::is_same_v<Fields, JobStatus::Rates>) {
     visit("over_s", s.over_s);
     visit("samples_per_s", s.samples_per_s);

@@ -129,6 +129,14 @@ struct JobStatus {
     double ago_s = 0;
   };
 
+  // Shards have gone to other servers.
+  struct Move {
+    int64_t from = 0, to = 0;  // servers
+    int64_t bytes = 0;         // of parameters that are at another since
+    double held_s = 0;         // for which pushes may have been held, at most
+    double ago_s = 0;
+  };
+
   std::string version;  // of Sluice
   Job job;
   Wait waits;
@@ -141,6 +149,7 @@ struct JobStatus {
   std::vector<Epoch> epochs;
   std::vector<Knob> knobs;
   std::vector<Change> changes;
+  std::vector<Move> moves;
 };
 
 std::string to_json(const JobStatus& status);

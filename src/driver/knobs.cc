@@ -94,7 +94,6 @@ constexpr Fixed kFixed[] = {
     {"shuffle", kCounts},
     {"parallelism-factor", kCounts},
     {"dataset", kCounts},
-    {"servers", "the parameters are spread over them"},
     {"shards", "the parameters are cut into them"},
     {"model", "its parameters are what is trained"},
     {"optimizer", "what it keeps of the past is that of no other"},
@@ -123,6 +122,9 @@ Result<const Knob*> find_knob(std::string_view name) {
   }
   if (name == "workers") {
     return invalid_argument("workers are asked for with: sluice ctl scale workers=N");
+  }
+  if (name == "servers") {
+    return invalid_argument("servers are asked for with: sluice ctl scale servers=N");
   }
   for (const Fixed& fixed : kFixed) {
     if (fixed.name != name) continue;

@@ -58,13 +58,7 @@ Status LocalCluster::start(const std::string& driver_address, driver::Driver& dr
 }
 
 Status LocalCluster::start_all() {
-  for (int i = 0; i < options_.servers; ++i) {
-    RoleOptions role;
-    role.driver = driver_address_;
-    role.listen = fmt::format("unix:{}/server-{}", folder_.path(), i);
-    role.index = i;
-    SLUICE_RETURN_IF_ERROR(start_child("server", role).status());
-  }
+  for (int i = 0; i < options_.servers; ++i) SLUICE_RETURN_IF_ERROR(start_server(i));
   wanted_ = options_.workers;
   for (int i = 0; i < options_.workers; ++i) SLUICE_RETURN_IF_ERROR(start_worker(i));
   return ok_status();
@@ -75,6 +69,19 @@ Result<pid_t> LocalCluster::start_child(const std::string& role, const RoleOptio
   // another worker could use. OpenMP reads this when it is loaded.
   return children_.start(child_arguments(options_.program, role, options, options_.log_level),
                          {"OMP_WAIT_POLICY=passive"});
+}
+
+Status LocalCluster::start_server(int index) {
+  RoleOptions role;
+  role.driver = driver_address_;
+  // The socket of one that had this index before may still be there.
+  const int times = servers_started_[index]++;
+  const std::string name = times == 0 ? "" : fmt::format("-{}", times);
+  role.listen = fmt::format("unix:{}/server-{}{}", folder_.path(), index, name);
+  role.index = index;
+  SLUICE_ASSIGN_OR_RETURN(const pid_t pid, start_child("server", role));
+  servers_[pid] = index;
+  return ok_status();
 }
 
 Status LocalCluster::start_worker(int index) {
@@ -89,19 +96,26 @@ Status LocalCluster::start_worker(int index) {
 void LocalCluster::child_ended(const ChildProcesses::Ended& ended) {
   driver_->process_ended(ended.pid, ended.fate);
   const auto it = workers_.find(ended.pid);
-  if (it == workers_.end()) {
-    // Before it joined, a server is nobody that the driver could miss.
-    if (!ending_) {
-      driver_->abort(fmt::format("a parameter server (pid {}) {}", ended.pid, ended.fate));
-    }
-    return;
-  }
+  if (it == workers_.end()) return server_ended(ended);
   const int index = it->second;
   workers_.erase(it);
   unheard_.erase(ended.pid);
   // While the job goes on, exit status 0 is a death like any other: something in the program has
   // called exit(). Whoever the same signal has ended is not to be replaced.
   if (!ending_ && !stop_.stop_requested()) worker_ended(index, ended);
+}
+
+// The driver hears of those that have joined. Before that, a server is nobody that it could miss.
+void LocalCluster::server_ended(const ChildProcesses::Ended& ended) {
+  const auto server = servers_.extract(ended.pid);
+  const bool joined = joined_servers_.erase(ended.pid) > 0;
+  if (ending_ || server.empty() || joined) return;
+  const std::string what = fmt::format("a parameter server (pid {}) {}", ended.pid, ended.fate);
+  if (server.mapped() < options_.servers) {
+    driver_->abort(what);
+  } else {
+    driver_->server_missing(what);
+  }
 }
 
 void LocalCluster::worker_ended(int index, const ChildProcesses::Ended& ended) {
@@ -129,11 +143,29 @@ void LocalCluster::on_event(const driver::JobEvent& event) {
       std::holds_alternative<driver::JobStopping>(event.what)) {
     strand_->post([this] { ending_ = true; });
   } else if (const auto* joined = std::get_if<driver::MemberJoined>(&event.what)) {
-    strand_->post([this, pid = pid_of(joined->who)] { unheard_.erase(pid); });
+    strand_->post([this, pid = pid_of(joined->who)] {
+      unheard_.erase(pid);
+      if (servers_.contains(pid)) joined_servers_.insert(pid);
+    });
   } else if (const auto* ended = std::get_if<driver::MemberEnded>(&event.what)) {
     strand_->post([this, ended = *ended] { member_ended(ended); });
   } else if (const auto* wanted = std::get_if<driver::WorkersWanted>(&event.what)) {
     strand_->post([this, workers = wanted->workers] { scale(workers); });
+  } else if (const auto* servers = std::get_if<driver::ServersWanted>(&event.what)) {
+    strand_->post([this, count = servers->servers] { start_servers(count); });
+  }
+}
+
+// Those that are too many leave by themselves.
+void LocalCluster::start_servers(int servers) {
+  if (ending_ || stop_.stop_requested()) return;
+  std::set<int> there;
+  for (const auto& [pid, index] : servers_) there.insert(index);
+  for (int index = 0; index < servers; ++index) {
+    if (there.contains(index)) continue;
+    if (const Status started = start_server(index); !started.ok()) {
+      return driver_->server_missing(started.message());
+    }
   }
 }
 

@@ -44,8 +44,9 @@ class LocalCluster {
   // nobody is left to do the work. Returns when all have been started, or one could not be.
   Status start(const std::string& driver_address, driver::Driver& driver, std::stop_token stop);
   // What happens in the job: nobody is replaced when it ends, whoever is stuck is killed; when more
-  // workers are wanted, they are started, also for those that the job has given up, and when fewer
-  // are, the last ones are asked to make room. The driver is told how many there shall be.
+  // workers or servers are wanted, they are started, also for those that the job has given up, and
+  // when fewer workers are, the last ones are asked to make room. The driver is told how many there
+  // shall be.
   void on_event(const driver::JobEvent& event);
   // Asks the children to end; stop() waits for that, and kills them after `grace`. Nobody is
   // replaced any more.
@@ -57,8 +58,11 @@ class LocalCluster {
   // On the strand:
   Status start_all();
   Result<pid_t> start_child(const std::string& role, const RoleOptions& options);
+  Status start_server(int index);
   Status start_worker(int index);
+  void start_servers(int servers);
   void child_ended(const ChildProcesses::Ended& ended);
+  void server_ended(const ChildProcesses::Ended& ended);
   void worker_ended(int index, const ChildProcesses::Ended& ended);
   void member_ended(const driver::MemberEnded& ended);
   void scale(int workers);
@@ -72,7 +76,10 @@ class LocalCluster {
   driver::Driver* driver_ = nullptr;
   std::stop_token stop_;
   int wanted_ = 0;                // workers; those that nobody replaces are not
-  std::map<pid_t, int> workers_;  // running, with their index
+  std::map<pid_t, int> servers_;  // running, with their index
+  std::set<pid_t> joined_servers_;
+  std::map<int, int> servers_started_;  // how often, by index
+  std::map<pid_t, int> workers_;        // running, with their index
   std::set<pid_t> refused_;       // another of their kind would be too
   std::set<pid_t> leaving_;       // asked to make room: they are not replaced
   std::set<pid_t> unheard_;       // run, but the job has given them up

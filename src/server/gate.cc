@@ -100,6 +100,29 @@ bool Gate::may_answer(int64_t member, int64_t clock) const {
   return max_staleness_ < 0 || clock - floor_ <= max_staleness_;
 }
 
+void Gate::add_state(wire::LedgerState& state) const {
+  state.gate.generation = generation_;
+  state.gate.max_staleness = max_staleness_;
+  for (const auto& [member, trainee] : trainees_) {
+    state.gate.trainees.push_back({member, trainee.worker, trainee.clock});
+  }
+  state.floor = floor_;
+  state.stepped = stepped_;
+}
+
+void Gate::adopt(const wire::LedgerState& state) {
+  trainees_.clear();
+  for (const auto& [member, worker, clock] : state.gate.trainees) {
+    trainees_[member] = {worker, clock};
+  }
+  clocks_.reserve(trainees_.size());
+  generation_ = state.gate.generation;
+  max_staleness_ = state.gate.max_staleness;
+  floor_ = state.floor;
+  stepped_ = state.stepped;
+  counts_ = count_all();
+}
+
 std::vector<wire::LedgerReply::Trainee> Gate::report() const {
   std::vector<wire::LedgerReply::Trainee> result;
   result.reserve(trainees_.size());

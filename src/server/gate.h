@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "wire/move.h"
 #include "wire/parameters.h"
 
 namespace sluice::server {
@@ -50,6 +51,11 @@ class Gate {
   int64_t floor() const { return floor_; }
   bool trains(int64_t member) const { return trainees_.contains(member); }
   int trainees() const { return static_cast<int>(trainees_.size()); }
+  // As other servers have it.
+  void add_state(wire::LedgerState& state) const;
+  // Goes on from there. Throws std::bad_alloc.
+  void adopt(const wire::LedgerState& state);
+
   // How far each trainee is; that no answer to it is held.
   std::vector<wire::LedgerReply::Trainee> report() const;
   // Those that answers are held for: "worker 3", "workers 1, 2, 5 and 4 others"; empty: nobody.

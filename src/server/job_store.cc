@@ -53,6 +53,7 @@ void JobStore::exchange(const wire::PushHeader& header, wire::ReceivedPayload up
   Arrival arrival;
   const Status status = guarded("exchange", [&] {
     std::lock_guard lock(mutex_);
+    if (comes_later(header, update, reply)) return ok_status();
     return arrive(header, update, reply, arrival);
   });
   update = {};
@@ -72,6 +73,11 @@ void JobStore::set_gate(const wire::GateRequest& request, core::Reply<Status> re
 }
 
 Result<wire::PullReply> JobStore::pull(const wire::PullRequest& request) {
+  if (request.revision != request_.revision) return moved();
+  if (request.kept) {
+    SLUICE_ASSIGN_OR_RETURN(wire::Payload its, floats(request));
+    return wire::PullReply{.values = {std::move(its)}};
+  }
   SLUICE_ASSIGN_OR_RETURN(const size_t place, machine_->place_of(request.shards));
   if (request.wanted) {
     SLUICE_RETURN_IF_ERROR(PushMachine::check_encoding(request.shards, request.wanted->encoding));
@@ -160,6 +166,7 @@ std::string JobStore::waiting_for() const {
 void JobStore::take(Call call) {
   const Result<bool> its_turn = guarded("hold", [&]() -> Result<bool> {
     std::lock_guard lock(mutex_);
+    SLUICE_RETURN_IF_ERROR(is_open());
     return turns_.arrive(call, beside(call));
   });
   if (!its_turn.ok()) {
@@ -179,6 +186,7 @@ void JobStore::serve_turns(Call call) noexcept {
   for (std::optional<Call> next = std::move(call); next;) {
     const auto its_beside = beside(*next);
     std::visit([this](auto& its) { serve(its); }, *next);
+    if (std::holds_alternative<Freeze>(*next) && is_frozen()) return;
     next = finish_turn(its_beside);
   }
 }
@@ -214,28 +222,34 @@ void JobStore::serve(Push& call) {
     if (push->waiting.empty() || !push->complete()) return;
     push->applying = true;  // and it stays where it is
   }
+  (void)apply_staged(call.key, *push);
+}
+
+// Of a push that is marked as being applied; who waits for it is answered.
+Status JobStore::apply_staged(Key key, StagedPush& push) {
   PushAnswer outcome;
-  const Status status = guarded("exchange", [&] { return push_now(*push, outcome); });
+  const Status status = guarded("exchange", [&] { return push_now(push, outcome); });
   std::map<Key, StagedPush>::node_type gone;  // freed after the lock
   PushAnswers refused;
   {
     std::lock_guard lock(mutex_);
-    push->applying = false;
+    push.applying = false;
     if (status.ok()) {
-      for (PushAnswer& answer : push->waiting) {
+      for (PushAnswer& answer : push.waiting) {
         answer.since = outcome.since;
         answer.duplicate = answer.duplicate || outcome.duplicate;
         answer.superseded = outcome.superseded;
       }
-      held_.splice(held_.end(), push->waiting);
+      held_.splice(held_.end(), push.waiting);
     } else {
-      refused.splice(refused.end(), push->waiting);
+      refused.splice(refused.end(), push.waiting);
     }
-    if (status.ok() || status.code() == StatusCode::kAborted) gone = staged_.extract(call.key);
+    if (status.ok() || status.code() == StatusCode::kAborted) gone = staged_.extract(key);
   }
   gone = {};
   for (PushAnswer& answer : refused) answer.reply(status);
   answer_held();
+  return status;
 }
 
 void JobStore::serve(Repeat& call) {

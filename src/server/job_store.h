@@ -40,6 +40,7 @@
 #include "server/staged_push.h"
 #include "server/turns.h"
 #include "sluice/status.h"
+#include "wire/move.h"
 #include "wire/parameters.h"
 
 namespace sluice::server {
@@ -66,6 +67,7 @@ class JobStore {
 
   const wire::CreateRequest& request() const { return request_; }
   size_t shards() const { return shards_.size(); }
+  bool has_values() const;
 
   // As wire::ParameterService's, of this job.
   void assign(wire::ShardRange range, wire::ReceivedPayload values, core::Reply<Status> reply);
@@ -76,6 +78,25 @@ class JobStore {
   void set_gate(const wire::GateRequest& request, core::Reply<Status> reply);
   // Without what is the process's.
   wire::LedgerReply ledger(bool partitions) const;
+
+  // --- Shards that move to other servers (wire/move.h); `revision`: of the next map ---
+  // From its turn on nobody else has one: no push is applied. Idempotent.
+  void freeze(int64_t revision, core::Reply<Result<wire::MoveReply>> reply);
+  // What has been staged is applied nevertheless.
+  Result<wire::MoveReply> commit(int64_t revision, const std::vector<wire::Settled>& pushes);
+  // Everything is as it was before freeze(), which has no effect any more when it comes late.
+  void thaw(int64_t revision);
+  // All that is held, and whatever comes, is answered with kMoved; of fences and gates, with
+  // UNAVAILABLE.
+  void close();
+  // Goes on from there, before any call: what its shards are of the map before, `shards` by place,
+  // and what was counted of training. INVALID_ARGUMENT: of another job. Throws what rules throw.
+  Status adopt(const wire::LedgerState& ledger, std::span<const ShardValues::Adopted> shards,
+               const TrainingTotals& totals);
+  // Of one shard, while it is frozen: its values, their averages, or what else is kept.
+  Result<wire::Payload> floats(const wire::PullRequest& request) const;
+  TrainingTotals totals() const;
+
   // Whom answers are held for; empty: none are held.
   std::string waiting_for() const;
 
@@ -103,7 +124,16 @@ class JobStore {
     wire::GateRequest request;
     core::Reply<Status> reply;
   };
-  using Call = std::variant<Assign, Push, Repeat, Fence, SetGate>;
+  struct Freeze {
+    int64_t revision;
+    core::Reply<Result<wire::MoveReply>> reply;
+  };
+  using Call = std::variant<Assign, Push, Repeat, Fence, SetGate, Freeze>;
+  struct Message {  // of a push, which came while everything stood still
+    wire::PushHeader header;
+    wire::ReceivedPayload update;
+    core::Reply<Result<wire::ExchangeReply>> reply;
+  };
   // What answers a message at once, or goes on.
   struct Arrival {
     std::optional<wire::ExchangeReply> answer{};
@@ -137,6 +167,18 @@ class JobStore {
   void serve(Repeat& call);
   void serve(Fence& call);
   void serve(SetGate& call);
+  void serve(Freeze& call);
+  Status apply_staged(Key key, StagedPush& push);
+
+  // --- Shards that move; with the lock (job_store_move.cc) ---
+  Result<wire::MoveReply> describe() const;
+  Status is_frozen_for(int64_t revision) const;
+  Result<StagedPush*> find_staged(const wire::Settled& settled);
+  Status is_open() const;
+  bool is_frozen() const;  // without the lock
+  bool comes_later(const wire::PushHeader& header, wire::ReceivedPayload& update,
+                   core::Reply<Result<wire::ExchangeReply>>& reply);
+  static Status moved();
 
   // --- At a turn, without the lock ---
   Status assign_now(wire::ShardRange range, const wire::ReceivedPayload& values);
@@ -177,6 +219,11 @@ class JobStore {
   PushAnswers held_;
   uint64_t last_name_ = 0;  // of what a caller holds
   double update_seconds_ = 0;
+  // Of the next map that the shards are to go to: since the turn that has not been given back. And
+  // of the last one that they do not go to after all.
+  int64_t frozen_for_ = 0, thawed_ = 0;
+  std::vector<Message> later_;
+  bool closed_ = false;
 };
 
 }  // namespace sluice::server

@@ -11,6 +11,7 @@ namespace sluice::server {
 // `reply` is left alone where this fails, or says what to answer at once.
 Status JobStore::arrive(const wire::PushHeader& header, wire::ReceivedPayload& update,
                         core::Reply<Result<wire::ExchangeReply>>& reply, Arrival& arrival) {
+  if (closed_ || header.revision != request_.revision) return moved();
   SLUICE_ASSIGN_OR_RETURN(const bool counted, machine_->arrive(header, update.bytes()));
   SLUICE_ASSIGN_OR_RETURN(const size_t place, machine_->place_of(header.shards));
   if (header.encoding != compression::Compression()) {

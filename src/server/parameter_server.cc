@@ -13,6 +13,7 @@
 #include "server/guarded.h"
 #include "server/job_store.h"
 #include "server/limits.h"
+#include "server/state_taker.h"
 
 namespace sluice::server {
 namespace {
@@ -71,17 +72,42 @@ Status check(const wire::CreateRequest& request) {
 
 bool same_job(const wire::CreateRequest& one, const wire::CreateRequest& other) {
   return one.shard_map == other.shard_map && one.server == other.server &&
-         one.update_rule == other.update_rule && one.pushes == other.pushes;
+         one.update_rule == other.update_rule && one.pushes == other.pushes &&
+         one.revision == other.revision;
+}
+
+// What `next` says besides the map that it goes on from.
+Status check_take(const wire::MoveRequest& request) {
+  SLUICE_RETURN_IF_ERROR(check(request.next));
+  SLUICE_RETURN_IF_ERROR(request.from.validate());
+  SLUICE_RETURN_IF_ERROR(check(request.ledger.gate));
+  const auto shards = std::ssize(request.shards);
+  const bool sensible =
+      request.next.job == request.job && request.next.revision == request.revision &&
+      request.from.parameters() == request.next.shard_map.parameters() &&
+      std::ssize(request.servers) >= request.from.servers() && shards == request.from.size() &&
+      std::ranges::all_of(request.shards, [&](const wire::ShardState& shard) {
+        const wire::ShardState& first = request.shards.front();
+        return shard.averages == first.averages &&
+               shard.rule_floats.size() == first.rule_floats.size();
+      });
+  if (sensible) return ok_status();
+  return invalid_argument(fmt::format("{} shards of {} parameters cannot become {} of {}", shards,
+                                      request.from.parameters(), request.next.shard_map.size(),
+                                      request.next.shard_map.parameters()));
 }
 
 }  // namespace
 
-ParameterServer::ParameterServer(core::World& world, int threads, wire::BufferSource buffers)
+ParameterServer::ParameterServer(core::World& world, int threads, wire::BufferSource buffers,
+                                 Connect connect)
     : world_(world),
       crew_(std::make_unique<Crew>(world, threads - 1)),
-      buffers_(std::move(buffers)) {}
+      buffers_(std::move(buffers)),
+      connect_(std::move(connect)) {}
 
 ParameterServer::~ParameterServer() {
+  taker_ = nullptr;
   for (HeldCreate& held : held_) held.reply(cancelled("the server ends without having had a job"));
 }
 
@@ -92,7 +118,11 @@ void ParameterServer::serve_job(uint64_t job) {
     std::lock_guard lock(mutex_);
     expects_another_ = false;
     held.swap(held_);
-    if (serving_ != job) given_up.swap(job_);
+    if (serving_ != job) {
+      given_up.swap(job_);
+      next_ = nullptr;
+      taking_ = switched_ = 0;
+    }
     serving_ = job;
   }
   for (HeldCreate& one : held) create(one.request, std::move(one.reply));
@@ -194,17 +224,130 @@ Result<bool> ParameterServer::hold(const wire::CreateRequest& request, core::Rep
 Status ParameterServer::make(const wire::CreateRequest& request) {
   std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(works_for(request.job));
-  if (job_ && !same_job(job_->request(), request)) {
+  // One that had come for a move which was called off has had no values.
+  const bool anew = job_ && !job_->has_values() && request.revision > job_->request().revision;
+  if (job_ && !anew && !same_job(job_->request(), request)) {
     return {StatusCode::kAlreadyExists,
             fmt::format("job {} has been created with other shards, pushes or another update rule; "
                         "give the new job another number",
                         request.job)};
   }
-  if (job_) return ok_status();
+  if (job_ && !anew) return ok_status();
   job_ = std::make_shared<JobStore>(request, JobRules::of(request), make_pool(request, buffers_),
                                     world_, *crew_);
   SLUICE_LOG(info, "keeps {} of the job's {} shard(s), of {} parameters in all", job_->shards(),
              request.shard_map.size(), request.shard_map.parameters());
+  return ok_status();
+}
+
+// --- Shards that move ---
+
+void ParameterServer::move(const wire::MoveRequest& request,
+                           core::Reply<Result<wire::MoveReply>> reply) {
+  using wire::MoveStep;
+  if (request.step == MoveStep::kTake) return take(request, std::move(reply));
+  if (request.step == MoveStep::kFreeze) {
+    const auto job = guarded("freeze", [&] { return find(request.job); });
+    if (!job.ok()) return reply(job.status());
+    return (*job)->freeze(request.revision, std::move(reply));
+  }
+  reply(guarded("move", [&]() -> Result<wire::MoveReply> {
+    if (request.step == MoveStep::kCommit) {
+      SLUICE_ASSIGN_OR_RETURN(const auto job, find(request.job));
+      return job->commit(request.revision, request.commits);
+    }
+    {
+      std::lock_guard lock(mutex_);
+      SLUICE_RETURN_IF_ERROR(works_for(request.job));
+    }
+    SLUICE_RETURN_IF_ERROR(request.step == MoveStep::kSwitch ? switch_to(request.revision)
+                                                             : thaw(request.revision));
+    return wire::MoveReply();
+  }));
+}
+
+// Asked again, it goes on; when it has failed, it begins anew.
+void ParameterServer::take(const wire::MoveRequest& request,
+                           core::Reply<Result<wire::MoveReply>> reply) {
+  std::shared_ptr<StateTaker> taker, before;
+  bool is_new = false;
+  const Status status = guarded("take", [&]() -> Status {
+    SLUICE_RETURN_IF_ERROR(check_take(request));
+    std::lock_guard lock(mutex_);
+    SLUICE_RETURN_IF_ERROR(works_for(request.job));
+    if (!connect_) return {StatusCode::kUnimplemented, "this server takes no shards"};
+    if (request.revision <= switched_ || request.revision < taking_) {
+      return failed_precondition("the shards are on their way to other servers");
+    }
+    is_new = taking_ != request.revision || !taker_ || taker_->has_failed();
+    if (is_new) {
+      const bool has_some = job_ && request.server >= 0 && job_->has_values();
+      before = std::exchange(
+          taker_, std::make_shared<StateTaker>(request, has_some ? job_ : nullptr, connect_));
+      next_ = nullptr;
+      taking_ = request.revision;
+    }
+    taker = taker_;
+    return ok_status();
+  });
+  before = nullptr;
+  if (!status.ok()) return reply(status);
+  taker->wait([reply = std::move(reply)](const Status& ended) mutable {
+    reply(ended.ok() ? Result<wire::MoveReply>(wire::MoveReply()) : ended);
+  });
+  if (!is_new) return;
+  taker->start([this, request, its = taker.get()] {
+    return guarded("take", [&] { return taken(request, *its); });
+  });
+}
+
+// All that the shards consist of is here.
+Status ParameterServer::taken(const wire::MoveRequest& request, const StateTaker& taker) {
+  const auto store = std::make_shared<JobStore>(request.next, JobRules::of(request.next),
+                                                make_pool(request.next, buffers_), world_, *crew_);
+  SLUICE_RETURN_IF_ERROR(taker.give_to(*store));
+  std::lock_guard lock(mutex_);
+  if (taker_.get() != &taker) return cancelled("the shards stay where they are");
+  next_ = store;
+  return ok_status();
+}
+
+// Where nothing was taken, nothing is left.
+Status ParameterServer::switch_to(int64_t revision) {
+  std::shared_ptr<JobStore> before;
+  std::shared_ptr<StateTaker> taker;  // both freed after the lock
+  {
+    std::lock_guard lock(mutex_);
+    if (revision <= switched_) return ok_status();
+    if (taking_ == revision && !next_) {
+      return failed_precondition("the server has not taken its shards yet");
+    }
+    before = std::exchange(job_, std::exchange(next_, nullptr));
+    taker = std::exchange(taker_, nullptr);
+    switched_ = revision;
+    if (job_) {
+      SLUICE_LOG(info, "keeps {} of the job's {} shard(s) by now", job_->shards(),
+                 job_->request().shard_map.size());
+    } else {
+      SLUICE_LOG(info, "has given all its shards to other servers");
+    }
+  }
+  if (before) before->close();
+  return ok_status();
+}
+
+Status ParameterServer::thaw(int64_t revision) {
+  std::shared_ptr<JobStore> job, next;
+  std::shared_ptr<StateTaker> taker;
+  {
+    std::lock_guard lock(mutex_);
+    if (revision <= switched_) return failed_precondition("the shards have moved already");
+    taking_ = std::max(taking_, revision + 1);  // what comes late has no effect
+    next = std::exchange(next_, nullptr);
+    taker = std::exchange(taker_, nullptr);
+    job = job_;
+  }
+  if (job) job->thaw(revision);
   return ok_status();
 }
 
@@ -219,6 +362,9 @@ Result<std::shared_ptr<JobStore>> ParameterServer::find(uint64_t job) const {
   std::lock_guard lock(mutex_);
   SLUICE_RETURN_IF_ERROR(works_for(job));
   if (job_) return job_;
+  if (switched_ > 0) {
+    return Status(wire::kMoved, "this server has given all its shards to others");
+  }
   return failed_precondition(fmt::format("job {} has not been created at this server yet", job));
 }
 

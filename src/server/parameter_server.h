@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -18,15 +19,26 @@
 #include "wire/parameters.h"
 #include "wire/transport.h"
 
+namespace sluice::client {
+class ParameterClient;
+}
+
 namespace sluice::server {
 
 class Crew;
 class JobStore;
+class StateTaker;
 
 class ParameterServer final : public wire::ParameterService {
  public:
+  // To other servers of the job.
+  using Connect = std::function<std::unique_ptr<client::ParameterClient>(
+      uint64_t job, const wire::Placement& placement)>;
+
   // `world` outlives the server. `threads`: that apply a push, at most. `buffers`: for values.
-  explicit ParameterServer(core::World& world, int threads = 1, wire::BufferSource buffers = {});
+  // Without `connect` it takes no shards from others.
+  explicit ParameterServer(core::World& world, int threads = 1, wire::BufferSource buffers = {},
+                           Connect connect = {});
   // Answers what is held with CANCELLED. No call may be in progress.
   ~ParameterServer() override;
 
@@ -51,6 +63,7 @@ class ParameterServer final : public wire::ParameterService {
               core::Reply<Result<wire::LedgerReply>> reply) override;
   void ping(uint64_t job, core::Reply<Result<wire::PingReply>> reply) override;
   void set_gate(const wire::GateRequest& request, core::Reply<Status> reply) override;
+  void move(const wire::MoveRequest& request, core::Reply<Result<wire::MoveReply>> reply) override;
 
  private:
   struct HeldCreate {
@@ -61,17 +74,26 @@ class ParameterServer final : public wire::ParameterService {
   Result<bool> hold(const wire::CreateRequest& request, core::Reply<Status>& reply);
   Status make(const wire::CreateRequest& request);
   Status works_for(uint64_t job) const;  // with mutex_
+  void take(const wire::MoveRequest& request, core::Reply<Result<wire::MoveReply>> reply);
+  Status taken(const wire::MoveRequest& request, const StateTaker& taker);
+  Status switch_to(int64_t revision);
+  Status thaw(int64_t revision);
   // Whoever has it keeps it alive, also when the server has gone on to another.
   Result<std::shared_ptr<JobStore>> find(uint64_t job) const;
 
   core::World& world_;
   const std::unique_ptr<Crew> crew_;
   const wire::BufferSource buffers_;
+  const Connect connect_;
 
   mutable std::mutex mutex_;
   std::optional<uint64_t> serving_;  // the job that the process has joined
   bool expects_another_ = false;
   std::shared_ptr<JobStore> job_;    // null until it has been created
+  // Of the next map: on its way, then here. Its revision; that of the last switch.
+  std::shared_ptr<StateTaker> taker_;
+  std::shared_ptr<JobStore> next_;
+  int64_t taking_ = 0, switched_ = 0;
   std::vector<HeldCreate> held_;     // empty from serve_job() on, until another job is expected
 };
 

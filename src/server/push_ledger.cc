@@ -1,9 +1,12 @@
 #include "server/push_ledger.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "core/check.h"
+#include "server/limits.h"
 
 namespace sluice::server {
 namespace {
@@ -107,6 +110,41 @@ int64_t PushLedger::count(int64_t partition) const {
   int64_t pushes = 0;
   for (const Segment& segment : segments(partition)) pushes += segment.applied - segment.first + 1;
   return pushes;
+}
+
+void PushLedger::add_state(wire::LedgerState& state) const {
+  for (const auto& [partition, segments] : partitions_) {
+    for (const Segment& its : segments) {
+      state.segments.push_back({partition, its.first, its.last, its.incarnation, its.applied});
+    }
+  }
+}
+
+Status PushLedger::adopt(const wire::LedgerState& state) {
+  std::map<int64_t, Segments> partitions;
+  for (const auto& [partition, first, last, incarnation, applied] : state.segments) {
+    const bool known = partition >= 0 && static_cast<uint64_t>(partition) < pushes_.size();
+    const int64_t all = known ? pushes_[static_cast<size_t>(partition)] : 0;
+    const auto before = partitions.find(partition);
+    const int64_t next = before == partitions.end() ? 1 : before->second.back().last + 1;
+    if (!known || first != next || last < first || last > all || applied < first - 1 ||
+        applied > last || incarnation < 0 || incarnation > kMostIncarnations) {
+      return invalid_argument(fmt::format("a ledger with pushes {} to {} of partition {} at {}",
+                                          first, last, partition, applied));
+    }
+    partitions[partition].push_back({first, last, incarnation, applied});
+  }
+  size_t cuts = 0;
+  for (const auto& [partition, segments] : partitions) {
+    if (segments.back().last != pushes_[static_cast<size_t>(partition)]) {
+      return invalid_argument(fmt::format("a ledger without the last of partition {}", partition));
+    }
+    cuts += segments.size() - 1;
+  }
+  if (cuts > kMostCuts) return invalid_argument("a ledger in too many pieces");
+  partitions_ = std::move(partitions);
+  cuts_ = cuts;
+  return ok_status();
 }
 
 Segment PushLedger::segment(int64_t partition, int64_t sequence) const {

@@ -20,6 +20,8 @@
 #include <span>
 #include <vector>
 
+#include "sluice/status.h"
+#include "wire/move.h"
 #include "wire/parameters.h"
 
 namespace sluice::server {
@@ -66,6 +68,10 @@ class PushLedger {
   int64_t count(int64_t partition) const;
   Segment segment(int64_t partition, int64_t sequence) const;
   Segments segments(int64_t partition) const;
+  // As other servers have it.
+  void add_state(wire::LedgerState& state) const;
+  // Goes on from there. INVALID_ARGUMENT: that is none of this job. Throws std::bad_alloc.
+  Status adopt(const wire::LedgerState& state);
   // That have been heard of.
   const std::map<int64_t, Segments>& partitions() const { return partitions_; }
 

@@ -188,6 +188,44 @@ Result<wire::FenceReply> PushMachine::fence(const wire::FenceRequest& request) {
   return reply;
 }
 
+bool PushMachine::was_counted(int64_t partition, int64_t sequence) const {
+  return sequence <= ledger_.segment(partition, sequence).applied;
+}
+
+wire::LedgerState PushMachine::state() const {
+  wire::LedgerState state;
+  ledger_.add_state(state);
+  state.superseded.assign(superseded_.begin(), superseded_.end());
+  gate_.add_state(state);
+  state.counts = counts_;
+  return state;
+}
+
+void PushMachine::add_state(size_t shard, wire::ShardState& state) const {
+  const Shard& its = shards_[shard];
+  state.values_version = its.values_version;
+  state.kept = its.kept;
+  state.steps = its.steps;
+}
+
+Status PushMachine::adopt(const wire::LedgerState& ledger, std::span<const wire::ShardState> shards,
+                          const TrainingTotals& totals) {
+  SLUICE_RETURN_IF_ERROR(ledger_.adopt(ledger));
+  superseded_ = {ledger.superseded.begin(), ledger.superseded.end()};
+  gate_.adopt(ledger);
+  const int own = counts_.shards;
+  counts_ = ledger.counts;
+  counts_.shards = own;
+  totals_ = totals;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i].assigned = true;
+    shards_[i].values_version = shards[i].values_version;
+    shards_[i].kept = shards[i].kept;
+    shards_[i].steps = shards[i].steps;
+  }
+  return ok_status();
+}
+
 Status PushMachine::check(const wire::PushHeader& header, size_t bytes) const {
   SLUICE_RETURN_IF_ERROR(check_identity(header.id));
   SLUICE_ASSIGN_OR_RETURN(const size_t place, place_of(header.shards));

@@ -32,6 +32,7 @@
 #include "server/training_totals.h"
 #include "sluice/algorithm/update_rule.h"
 #include "sluice/status.h"
+#include "wire/move.h"
 #include "wire/parameters.h"
 
 namespace sluice::server {
@@ -62,6 +63,7 @@ class PushMachine {
   // INVALID_ARGUMENT: not the shards' size. ALREADY_EXISTS: there has been a push.
   Status assign(wire::ShardRange range, size_t bytes) const;
   void assigned(size_t shard) noexcept { shards_[shard].assigned = true; }
+  bool is_assigned(size_t shard) const { return shards_[shard].assigned; }
 
   // A message of a push has come. Whether the push has been counted. NOT_FOUND, INVALID_ARGUMENT: a
   // size or a number that makes no sense, or a push that the job does not have.
@@ -106,6 +108,20 @@ class PushMachine {
   Result<wire::FenceReply> fence(const wire::FenceRequest& request);
   // Messages that wait for a push which has been fenced off, and are refused with this.
   Status refuse_fenced(const wire::PushIdentity& id);
+
+  // Of a push of the job, applied or superseded, and below which incarnation it is refused.
+  bool was_counted(int64_t partition, int64_t sequence) const;
+  int64_t incarnation_of(int64_t partition, int64_t sequence) const {
+    return ledger_.segment(partition, sequence).incarnation;
+  }
+  // What other servers need of it to go on from here.
+  wire::LedgerState state() const;
+  // Of a shard, the machine's part.
+  void add_state(size_t shard, wire::ShardState& state) const;
+  // Goes on from there, before anything else; `shards` by place. INVALID_ARGUMENT: that is none of
+  // this job. Throws std::bad_alloc.
+  Status adopt(const wire::LedgerState& ledger, std::span<const wire::ShardState> shards,
+               const TrainingTotals& totals);
 
   int64_t version() const { return counts_.version; }
   // Of a shard's values: a push that is kept changes none.

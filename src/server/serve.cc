@@ -5,6 +5,7 @@
 #include <future>
 #include <utility>
 
+#include "client/parameter_client.h"
 #include "core/log.h"
 #include "core/version.h"
 
@@ -31,7 +32,14 @@ Server::Server(core::World& world, wire::Transport& transport, ServeOptions opti
       options_(std::move(options)),
       on_end_(std::move(on_end)),
       strand_(world.make_strand("server")),
-      parameters_(world, options_.apply_threads, transport.buffers()) {}
+      parameters_(world, options_.apply_threads, transport.buffers(),
+                  [this](uint64_t job, const wire::Placement& placement) {
+                    return std::make_unique<client::ParameterClient>(
+                        world_, transport_, strand_, job, placement, client::ExchangeOptions{},
+                        [](const std::string& whom) {
+                          if (!whom.empty()) SLUICE_LOG(info, "waiting for {}", whom);
+                        });
+                  }) {}
 
 // The strand first: the listener is its.
 Server::~Server() {
@@ -97,7 +105,8 @@ void Server::serve(const wire::JoinReply& joined, const wire::TrainingSpec& spec
   SLUICE_LOG(info, "joined the driver at {}", options_.driver);
   parameters_.serve_job(joined.job);
   const size_t values = static_cast<size_t>(spec.largest_message) * sizeof(float);
-  const Status serving = listener_->serve(values + wire::push_header_bytes(spec));
+  const Status serving =
+      listener_->serve(values + wire::push_header_bytes(spec) + wire::move_bytes(spec));
   if (!serving.ok()) member_->leave(serving);
 }
 

@@ -7,6 +7,7 @@
 #include "compression/decoder.h"
 #include "compression/encoder.h"
 #include "server/payload_reader.h"
+#include "server/push_machine.h"
 
 namespace sluice::server {
 namespace {
@@ -86,6 +87,62 @@ ShardValues::Snapshot ShardValues::copied(const LiveValues& live, int64_t versio
   const auto buffer = pool_->take();
   live.copy_to(buffer->span().first(shard_.size));
   return {.version = version, .values = payload_of(buffer)};
+}
+
+bool ShardValues::describe(wire::ShardState& state) const {
+  const std::optional<algorithm::RuleState> rule = rule_.update->state();
+  if (!rule) return false;
+  state.shard = shard_.index;
+  state.averaged_steps = averaged_steps_;
+  state.averages = rule_.average.has_value();
+  for (const auto& floats : rule->floats) state.rule_floats.push_back(!floats.empty());
+  state.rule_numbers = rule->numbers;
+  for (const auto& [worker, given] : given_) {
+    if (given.snapshot.values.owner) {
+      state.given.push_back({worker, given.id, given.snapshot.version});
+    }
+  }
+  return true;
+}
+
+std::optional<wire::Payload> ShardValues::kept(const wire::PullRequest::Kept& what) const {
+  if (what.what == wire::PullRequest::Kept::What::kGiven) {
+    const auto its = given_.find(what.index);
+    if (its == given_.end()) return std::nullopt;
+    return its->second.snapshot.values;
+  }
+  const std::optional<algorithm::RuleState> rule = rule_.update->state();
+  if (!rule || static_cast<size_t>(what.index) >= rule->floats.size()) return std::nullopt;
+  const std::span<const float> floats = rule->floats[static_cast<size_t>(what.index)];
+  const auto buffer = pool_->take();
+  const std::span<float> copy = buffer->span().first(shard_.size);
+  std::ranges::fill(copy, 0.0f);
+  std::ranges::copy(floats, copy.begin());
+  return payload_of(buffer);
+}
+
+Status ShardValues::adopt(const Adopted& adopted, bool in_place) {
+  const auto copied = [this](std::span<const float> values) {
+    const auto buffer = pool_->take();
+    std::ranges::copy(values, buffer->span().begin());
+    return payload_of(buffer);
+  };
+  Assigned assigned = prepare_values({{std::as_bytes(adopted.values)}, nullptr}, in_place);
+  const std::optional<algorithm::RuleState> fresh = rule_.update->state();
+  if (!fresh || fresh->floats.size() != adopted.rule.size() ||
+      fresh->numbers.size() != adopted.state.rule_numbers.size()) {
+    return invalid_argument(to_text({shard_.index, 1}) + ": what its rule keeps is another rule's");
+  }
+  rule_.update->restore({adopted.rule, adopted.state.rule_numbers});
+  averaged_steps_ = adopted.state.averaged_steps;
+  assigned.snapshot.version = adopted.state.values_version;
+  if (rule_.average) assigned.snapshot.averages = copied(adopted.averages);
+  for (size_t i = 0; i < adopted.given.size(); ++i) {
+    const auto& [worker, id, version] = adopted.state.given[i];
+    given_[worker] = {id, {version, copied(adopted.given[i])}};
+  }
+  assign(assigned);
+  return ok_status();
 }
 
 // The same sums as the worker's, to the bit (wire::take()).

@@ -20,6 +20,7 @@
 #include "server/buffer_pool.h"
 #include "server/held_values.h"
 #include "server/live_values.h"
+#include "wire/move.h"
 #include "wire/parameters.h"
 
 namespace sluice::server {
@@ -83,6 +84,20 @@ class ShardValues {
 
   std::map<int, Given>& given() { return given_; }  // locked; by worker
   HeldValues& held() { return held_; }              // locked
+
+  // What goes with the shard to other servers: locked, and between pushes. nullopt of describe():
+  // its rule does not say. Of kept(): no such floats; an empty view: as in a new rule.
+  bool describe(wire::ShardState& state) const;
+  std::optional<wire::Payload> kept(const wire::PullRequest::Kept& what) const;
+  // Floats as they were described, each as long as the shard.
+  struct Adopted {
+    wire::ShardState state;
+    std::span<const float> values, averages;
+    std::vector<std::span<const float>> rule, given;  // as `state` lists them
+  };
+  // Goes on from there, instead of assign(). INVALID_ARGUMENT: of another rule. Throws what the
+  // rule throws.
+  Status adopt(const Adopted& adopted, bool in_place);
 
   // A difference to what a worker holds, and what it holds when it has added that. On any thread.
   struct Difference {

@@ -47,6 +47,15 @@ class Turns {
     return next;
   }
 
+  // Those that are held, which have their turn no more.
+  std::vector<Call> drop_held() {
+    std::vector<Call> calls;
+    calls.reserve(held_.size());
+    for (Held& held : held_) calls.push_back(std::move(held.call));
+    held_.clear();
+    return calls;
+  }
+
   // How many have their turn: not 0 as long as anything is held.
   size_t taken() const { return taken_.size(); }
   size_t held() const { return held_.size(); }

@@ -64,6 +64,9 @@ class JobView::Show {
   void operator()(const driver::LeaseCut&) { daily(); }
   void operator()(const driver::Straggler&) { say(); }
   void operator()(const driver::WorkersWanted&) { daily(); }
+  void operator()(const driver::ServersWanted&) { daily(); }
+  void operator()(const driver::ServersKept&) { say(); }
+  void operator()(const driver::ServersChanged&) { say(); }
   void operator()(const driver::GainChanged&) { say(); }
   void operator()(const driver::TrainingStarted&) { daily(); }
   void operator()(const driver::JobStopping&) { daily(); }

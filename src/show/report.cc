@@ -148,6 +148,18 @@ std::string straggling(const driver::WorkerReport& worker) {
   return text + "\n";
 }
 
+Json moves_json(const driver::JobResult& result) {
+  Json moves = Json::array();
+  for (const driver::MoveReport& move : result.moves) {
+    moves.push_back({{"at_s", move.at_s},
+                     {"from", move.from},
+                     {"to", move.to},
+                     {"bytes", move.bytes},
+                     {"held_s", move.held_s}});
+  }
+  return moves;
+}
+
 Json changes_json(const driver::JobResult& result) {
   Json changes = Json::array();
   for (const driver::ChangeReport& change : result.changes) {
@@ -210,6 +222,7 @@ std::string to_json(const JobReport& report) {
   json["driver"] = {{"peak_memory_bytes", core::peak_memory_bytes()}};
   json["history"] = history_json(report.history);
   if (!result.changes.empty()) json["changes"] = changes_json(result);
+  if (!result.moves.empty()) json["moves"] = moves_json(result);
   if (!result.gains.empty()) json["gains"] = gains_json(result);
   json["config"] = core::parse_plain_json(report.config_json);
   json["model"] = core::parse_plain_json(report.model_json);

@@ -114,6 +114,11 @@ std::string knob_lines(const JobStatus& status) {
     const driver::JobChanged changed{change.knob, change.from, change.to, change.by};
     text += fmt::format("{} ago {}\n", time_text(change.ago_s), name_text(to_text(changed)));
   }
+  for (const JobStatus::Move& move : status.moves) {
+    const driver::ServersChanged changed{static_cast<int>(move.from), static_cast<int>(move.to),
+                                         move.bytes, move.held_s};
+    text += fmt::format("{} ago {}\n", time_text(move.ago_s), to_text(changed));
+  }
   return text;
 }
 

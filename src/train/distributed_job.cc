@@ -165,7 +165,7 @@ Result<driver::DriverOptions> driver_options(const JobConfig& config, Cluster cl
   options.workers = config.workers;
   options.min_workers = config.min_workers;
   options.max_workers = config.max_workers;
-  options.starts_workers = cluster == Cluster::kLocal;
+  options.starts_members = cluster == Cluster::kLocal;
   // Rounds are of all workers from the first one on.
   const bool rounds = training.trainer.algorithm->rounds;
   if (training.threads == 0 || rounds) options.gather = kGather;

@@ -71,9 +71,7 @@ struct AcquireReply {
   Lease lease;
   core::Duration retry_after{};
   std::string reason;
-  // With kGranted: where the parameters are.
-  ShardMap shard_map;
-  std::vector<std::string> servers{};  // addresses by server index
+  Placement parameters{};              // with kGranted
   int threads = 0;                     // the member's share of its cores; 0: it chooses itself
 };
 
@@ -110,6 +108,7 @@ struct HeartbeatRequest {
   // How long the driver may keep the answer back for want of news.
   core::Duration hold{};
   int64_t knobs = 0;  // the revision of those that the member has in force
+  int64_t parameters = 0;  // workers: the revision of the Placement that it knows; -1: of none
   std::vector<Traffic> traffic{};  // workers: by server
 };
 
@@ -126,6 +125,7 @@ struct HeartbeatReply {
   // given to another worker; 0: no news.
   int64_t last = 0;
   std::optional<Knobs> knobs{};  // news, for workers: another revision than the member's
+  std::optional<Placement> parameters{};  // likewise
 };
 
 struct FinishRequest {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "compression/decoder.h"
+#include "wire/move.h"
 
 namespace sluice::wire {
 
@@ -61,6 +62,16 @@ Status take(const PullReply& pulled, std::span<float> into) {
     into = into.subspan(payload.values.size());
   }
   return ok_status();
+}
+
+// Only servers of people's jobs have it, and channels to them.
+void ParameterService::move(const MoveRequest& /*request*/, core::Reply<Result<MoveReply>> reply) {
+  reply(Status(StatusCode::kUnimplemented, "this server keeps its shards"));
+}
+
+void ParameterChannel::move(const MoveRequest& /*request*/, const CallOptions& /*options*/,
+                            core::Reply<Result<MoveReply>> reply) {
+  reply(Status(StatusCode::kUnimplemented, "this channel moves no shards"));
 }
 
 }  // namespace sluice::wire

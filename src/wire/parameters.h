@@ -31,6 +31,9 @@
 
 namespace sluice::wire {
 
+struct MoveRequest;  // wire/move.h
+struct MoveReply;
+
 struct PushIdentity {
   int64_t partition = 0;
   int64_t incarnation = 0;
@@ -95,7 +98,8 @@ struct Wanted {
 };
 
 struct PushHeader {
-  uint64_t job = 0;  // a server refuses another job's pushes
+  uint64_t job = 0;      // a server refuses another job's pushes
+  int64_t revision = 0;  // of the map that `shards` are of
   // Of the receiver: what the message brings an update for, and is answered with the values of.
   // None: the push has no update for this server's shards (or nobody wants values).
   ShardRange shards;
@@ -177,6 +181,13 @@ struct PullRequest {
   bool averages = false;  // instead of the values, of a job that keeps some
   int worker = -1;        // who begins a window with the values; -1: nobody
   std::optional<Wanted> wanted{};
+  int64_t revision = 0;  // as PushHeader's
+  // Instead of the values, for servers that take the shards over (wire/move.h).
+  struct Kept {
+    enum class What { kRule, kGiven } what = What::kRule;
+    int index = 0;  // of RuleState::floats; zeros where there are none. Or the worker
+  };
+  std::optional<Kept> kept{};
 };
 
 struct PullReply {
@@ -214,6 +225,7 @@ struct CreateRequest {
   int server = 0;               // which of the map's servers the receiver is
   std::string update_rule;      // JSON; see algorithm/algorithm.h
   std::vector<int64_t> pushes;  // by partition: how many there will be; others are refused
+  int64_t revision = 0;         // of the map: 0 at first, then higher
 };
 
 struct AssignRequest {
@@ -302,7 +314,8 @@ struct LedgerReply {
 // NOT_FOUND: not this server's shards. FAILED_PRECONDITION: another job, no values assigned yet, or
 // a commit of what was not staged.
 // ABORTED: fenced off, or a gap in the sequence; the caller must give up its lease. ALREADY_EXISTS:
-// creating a job again in another way, or assigning values after the first push.
+// creating a job again in another way, or assigning values after the first push. OUT_OF_RANGE
+// (kMoved): of another map of shards than the server's.
 // RESOURCE_EXHAUSTED, INTERNAL: nothing was applied.
 class ParameterService {
  public:
@@ -323,7 +336,12 @@ class ParameterService {
   virtual void ping(uint64_t job, core::Reply<Result<PingReply>> reply) = 0;
   // Who trains has changed, or a knob. Idempotent; one that is older than another is ignored.
   virtual void set_gate(const GateRequest& request, core::Reply<Status> reply) = 0;
+  // A step of a move of shards to other servers (wire/move.h). Idempotent.
+  virtual void move(const MoveRequest& request, core::Reply<Result<MoveReply>> reply);
 };
+
+// The shards of a message are of a map that is no more.
+inline constexpr StatusCode kMoved = StatusCode::kOutOfRange;
 
 // One call that a channel makes: when it must be over, and how large its answer may be, besides
 // values, where that is more than a few megabytes.
@@ -367,6 +385,8 @@ class ParameterChannel {
                     core::Reply<Result<PingReply>> reply) = 0;
   virtual void set_gate(const GateRequest& request, const CallOptions& options,
                         core::Reply<Status> reply) = 0;
+  virtual void move(const MoveRequest& request, const CallOptions& options,
+                    core::Reply<Result<MoveReply>> reply);
 
   // Whether the server reads updates where they lie, so that one message may be about all shards
   // that it has.

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/check.h"
+
 namespace sluice::wire {
 namespace {
 constexpr size_t kCacheLineFloats = 16;
@@ -90,6 +92,20 @@ ShardMap::Part ShardMap::part(int64_t index, int64_t parts) const {
   const auto each = static_cast<int>(size() / parts);
   const size_t floats = parameters() / static_cast<size_t>(parts);
   return {static_cast<int>(index) * each, each, static_cast<size_t>(index) * floats, floats};
+}
+
+ShardMap::Part ShardMap::covering(size_t offset, size_t size) const {
+  const auto first = std::ranges::upper_bound(shards_, offset, {}, &Shard::offset) - 1;
+  const auto end = std::ranges::lower_bound(shards_, offset + size, {}, &Shard::offset);
+  Part part{first->index, static_cast<int>(end - first), first->offset, 0};
+  part.size = floats_of({part.first, part.shards});
+  return part;
+}
+
+ShardMap::Part ShardMap::part_at(size_t offset, size_t size) const {
+  const Part part = covering(offset, size);
+  SLUICE_CHECK(part.offset == offset && part.size == size) << offset << ", " << size;
+  return part;
 }
 
 Status ShardMap::validate_parts(int64_t parts) const {

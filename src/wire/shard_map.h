@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "sluice/status.h"
@@ -89,6 +91,10 @@ class ShardMap {
   Part whole() const { return {0, size(), 0, parameters()}; }
   // Of as many parts as in_parts() was told.
   Part part(int64_t index, int64_t parts) const;
+  // The shards of these floats, at both ends of which there is a cut.
+  Part part_at(size_t offset, size_t size) const;
+  // Those that the floats are of, whole.
+  Part covering(size_t offset, size_t size) const;
   // Which of them the shard is of.
   int64_t part_of(int shard, int64_t parts) const { return shard / (size() / parts); }
   // INVALID_ARGUMENT unless in_parts() makes such a map.
@@ -98,6 +104,13 @@ class ShardMap {
 
  private:
   std::vector<Shard> shards_;
+};
+
+// Where the parameters are.
+struct Placement {
+  int64_t revision = 0;  // grows with every move of shards
+  ShardMap shard_map{};
+  std::vector<std::string> servers{};  // addresses, by server index
 };
 
 }  // namespace sluice::wire

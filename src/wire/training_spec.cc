@@ -145,4 +145,11 @@ size_t push_header_bytes(const TrainingSpec& spec) {
   return metrics_bytes(spec, epochs) + kOtherBytes;
 }
 
+size_t move_bytes(const TrainingSpec& spec) {
+  constexpr size_t kOfOne = 128;  // segments of ledgers, shards, workers
+  constexpr size_t kMostSegments = size_t{1} << 14;
+  return (static_cast<size_t>(spec.partitions) + kMostSegments + 2 * kMostShards) * kOfOne +
+         ledger_bytes(spec);
+}
+
 }  // namespace sluice::wire

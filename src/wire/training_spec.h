@@ -56,5 +56,7 @@ Result<TrainingSpec> parse_training_spec(const std::string& json);
 // How many bytes a server's ledger has at most, and what comes with a push's values.
 size_t ledger_bytes(const TrainingSpec& spec);
 size_t push_header_bytes(const TrainingSpec& spec);
+// How many bytes of a message of a move (wire/move.h) depend on the job.
+size_t move_bytes(const TrainingSpec& spec);
 
 }  // namespace sluice::wire

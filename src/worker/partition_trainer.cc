@@ -315,10 +315,7 @@ void PartitionTrainer::send(Push& push) {
   add_metrics(push.header.metrics, push.last_epoch, replica_->finish_update());
   // With overlap the push before this one counts as one version. Where a shard had it already, from
   // a worker that died before others had it, it was none.
-  const std::vector<int64_t>& versions = run_->client.versions();
-  for (size_t i = 0; i < versions.size(); ++i) {
-    push.base_versions[i] = std::min(push.base_versions[i], versions[i]);
-  }
+  push.base_versions.lower_to(run_->client.versions());
   if (!leaves_nothing(push)) push.header.encoding = spec_.push_compression;
   run_->exchange = Run::Exchange::kUnderWay;
   run_->sent = push.header.id.sequence;
@@ -369,7 +366,7 @@ void PartitionTrainer::overlap_next_window() {
   }
   // The push that leaves now is not in that centre, and is no staleness of the next: only the
   // pushes of others are.
-  for (int64_t& version : base_versions_) ++version;
+  base_versions_.add(1);
   run.unsent = std::move(run.push);
   send_when_ready();
   next_window();

@@ -63,7 +63,7 @@ class PartitionTrainer {
     wire::PushHeader header;
     int last_epoch = 0;  // of the steps whose metrics come with the update
     std::shared_ptr<core::AlignedBuffer> update;
-    std::vector<int64_t> base_versions;  // of the centre that its window began from, by shard
+    client::Versions base_versions;  // of the centre that its window began from
   };
   struct Run;
 
@@ -104,7 +104,7 @@ class PartitionTrainer {
   const std::shared_ptr<core::Strand> strand_;
   std::unique_ptr<algorithm::WorkerRule> rule_;
   std::shared_ptr<core::AlignedBuffer> pulled_;  // the centre, as of the last exchange
-  std::vector<int64_t> base_versions_;           // of the centre in the replica, by shard
+  client::Versions base_versions_;               // of the centre in the replica
   std::optional<UpdateBuffers> updates_;
   // Destroyed before the buffers: its destructor waits until the device uses none of them.
   std::unique_ptr<backend::Replica> replica_;

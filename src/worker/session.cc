@@ -58,9 +58,18 @@ void Session::set_knobs(const wire::Knobs& knobs) {
   if (trainer_) trainer_->set_knobs(knobs);
 }
 
+void Session::follow(const wire::Placement& placement) {
+  if (const Status fits = check(placement); !fits.ok()) {
+    SLUICE_LOG(warn, "{}", fits.message());
+    return;
+  }
+  if (!moved_ || moved_->revision < placement.revision) moved_ = placement;
+  if (client_) client_->follow(placement);
+}
+
 void Session::open(const wire::AcquireReply& granted, Done done) {
   if (Status shared = share_cores(granted.threads); !shared.ok()) return done(std::move(shared));
-  if (Status fits = check(granted); !fits.ok()) return done(std::move(fits));
+  if (Status fits = check(granted.parameters); !fits.ok()) return done(std::move(fits));
   Status fresh = forget_other_models(granted.lease.partition);
   if (!fresh.ok()) return done(std::move(fresh));
   connect(granted);
@@ -95,13 +104,13 @@ Status Session::share_cores(int share) {
 }
 
 // Both sides must cut the same parameters in the same way.
-Status Session::check(const wire::AcquireReply& granted) const {
-  const wire::ShardMap& map = granted.shard_map;
+Status Session::check(const wire::Placement& placement) const {
+  const wire::ShardMap& map = placement.shard_map;
   const std::string who = "the driver at " + parts_.driver->address();
   if (const Status valid = map.validate(); !valid.ok()) return valid.with_context(who);
-  if (map.servers() > static_cast<int>(granted.servers.size())) {
+  if (map.servers() > std::ssize(placement.servers)) {
     return invalid_argument(fmt::format("{} puts shards on {} servers, and names {}", who,
-                                        map.servers(), granted.servers.size()));
+                                        map.servers(), placement.servers.size()));
   }
   const bool in_parts = spec_.trainer.algorithm->own_parameters;
   if (in_parts) {
@@ -130,16 +139,17 @@ Status Session::forget_other_models(int64_t partition) {
 }
 
 void Session::connect(const wire::AcquireReply& granted) {
-  if (client_ && client_->shard_map() == granted.shard_map && servers_ == granted.servers) return;
-  servers_ = granted.servers;
-  client_.reset();
+  if (client_) return client_->follow(granted.parameters);
+  const bool has_moved = moved_ && moved_->revision > granted.parameters.revision;
   client_ = std::make_unique<client::ParameterClient>(
-      parts_.world, parts_.transport, parts_.timers, joined_.job, granted.shard_map, servers_,
+      parts_.world, parts_.transport, parts_.timers, joined_.job,
+      has_moved ? *moved_ : granted.parameters,
       client::ExchangeOptions{
           .give_up_after = spec_.server_timeout,
           // Which pushes come too late for a round, one server must say for all.
           .decided_pushes = spec_.trainer.options.has("backup_workers") &&
                             spec_.trainer.options.whole("backup_workers") > 0,
+          .follows = true,
           .pull = spec_.pull_compression,
           .traffic = parts_.traffic},
       [this](const std::string& whom) {

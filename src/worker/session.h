@@ -60,6 +60,8 @@ class Session {
   void cut(int64_t last);
   // In force from now on, whatever is trained.
   void set_knobs(const wire::Knobs& knobs);
+  // The parameters are there now.
+  void follow(const wire::Placement& placement);
   // Ends what is under way.
   void cancel();
 
@@ -67,7 +69,7 @@ class Session {
   Status open_and_compile();
   void make_trainer();
   Status share_cores(int share);
-  Status check(const wire::AcquireReply& granted) const;
+  Status check(const wire::Placement& placement) const;
   Status forget_other_models(int64_t partition);
   void connect(const wire::AcquireReply& granted);
 
@@ -83,7 +85,7 @@ class Session {
   std::shared_ptr<backend::Backend> backend_;
   PartitionSource source_;
   std::optional<PartitionTrainer> trainer_;
-  std::vector<std::string> servers_;                 // addresses
+  std::optional<wire::Placement> moved_;             // where they are, as was told last
   std::unique_ptr<client::ParameterClient> client_;  // destroyed before the trainer's buffers
   wire::Lease lease_;
   // Of the partition that was trained last: its next lease needs not read it again.

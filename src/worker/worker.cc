@@ -70,6 +70,7 @@ client::MemberEvents Worker::member_events() {
       .on_lease_cut = [this](int64_t last) { act(machine_.lease_cut(last)); },
       .on_drain = [this](const std::string& reason) { act(machine_.stop(reason, world_.now())); },
       .on_knobs = [this](const wire::Knobs& knobs) { set_knobs(knobs); },
+      .on_moved = [this](const wire::Placement& placement) { follow(placement); },
       .on_end = [this](Status why) { ended(std::move(why)); }};
 }
 
@@ -77,6 +78,7 @@ void Worker::joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec
   log::set_role(fmt::format("worker {}", reply.index));
   spec_ = spec;
   knobs_ = {};  // heartbeats tell those of the job
+  placement_.reset();
   traffic_ = std::make_shared<client::TrafficMeter>();
   member_.set_traffic(traffic_);
   act(machine_.joined());
@@ -145,6 +147,13 @@ void Worker::set_knobs(const wire::Knobs& knobs) {
   training_->post([session = session_, knobs] { session->set_knobs(knobs); });
 }
 
+// What a lease is granted with later says so, too.
+void Worker::follow(const wire::Placement& placement) {
+  placement_ = placement;
+  if (!session_) return;
+  training_->post([session = session_, placement] { session->follow(placement); });
+}
+
 // For events of the training's strand: `event` makes the machine's actions.
 template <typename Event>
 auto Worker::on_network(Event event) {
@@ -171,13 +180,15 @@ SessionParts Worker::session_parts() {
 void Worker::prepare() {
   training_->post([earlier = std::move(session_)]() mutable { earlier = nullptr; });
   session_ = std::make_shared<Session>(session_parts(), member_.joined(), spec_, options_.device);
-  training_->post(
-      [session = session_, knobs = knobs_, done = on_network([this](const Status& status) {
-                                             return machine_.prepared(status);
-                                           })]() mutable {
-        session->set_knobs(knobs);
-        done(session->prepare());
-      });
+  training_->post([session = session_, knobs = knobs_, placement = placement_,
+                   done = on_network([this](const Status& status) {
+                     return machine_.prepared(status);
+                   })]() mutable {
+    session->set_knobs(knobs);
+    const Status prepared = session->prepare();
+    if (prepared.ok() && placement) session->follow(*placement);
+    done(prepared);
+  });
 }
 
 void Worker::acquire() {
@@ -196,7 +207,7 @@ void Worker::acquire() {
 
 void Worker::open() {
   const wire::AcquireReply& granted = machine_.granted();
-  member_.hold(granted.lease);
+  member_.hold(granted);
   training_->post(
       [session = session_, granted, done = on_network([this](const Status& status) {
                                       return machine_.opened(status);

@@ -57,6 +57,7 @@ class Worker {
   void cancel();
   void set_waiting_for(const std::string& whom);
   void set_knobs(const wire::Knobs& knobs);
+  void follow(const wire::Placement& placement);
   void joined(const wire::JoinReply& reply, const wire::TrainingSpec& spec);
   void ended(Status why);
 
@@ -82,6 +83,7 @@ class Worker {
   client::Member member_;
   LeaseMachine machine_;
   wire::TrainingSpec spec_;
+  std::optional<wire::Placement> placement_;  // as was told last
   wire::Knobs knobs_;  // in force
   std::shared_ptr<client::TrafficMeter> traffic_;  // of this membership
   client::PersistentCall<Result<wire::AcquireReply>> acquire_;

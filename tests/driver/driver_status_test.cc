@@ -183,7 +183,7 @@ TEST_F(DriverStatusTest, WorkersAreScaledWhereTheyAreStartedHere) {
 }
 
 TEST_F(DriverStatusTest, ScalingIsToldToTheLauncherKeptAndShown) {
-  options.starts_workers = true;
+  options.starts_members = true;
   options.workers = 2;
   options.max_workers = 4;
   start();
@@ -210,7 +210,7 @@ TEST_F(DriverStatusTest, ScalingIsToldToTheLauncherKeptAndShown) {
 
 // Whoever starts them says how many there are; as many again brings back those that are missing.
 TEST_F(DriverStatusTest, WorkersThatAreGoneMayBeAskedForAgain) {
-  options.starts_workers = true;
+  options.starts_members = true;
   options.workers = 2;
   start();
   join_worker();

@@ -10,6 +10,9 @@
 namespace sluice::transport {
 namespace {
 
+using transport::from_proto;
+using transport::to_proto;
+
 // In the order of the enums' values; checked where they are used.
 constexpr v1::AcquireReply::Kind kAcquireKinds[] = {v1::AcquireReply::GRANTED,
                                                     v1::AcquireReply::WAIT, v1::AcquireReply::DONE,
@@ -39,6 +42,22 @@ v1::Knobs to_proto(const wire::Knobs& knobs) {
   if (knobs.learning_rate) message.set_learning_rate(*knobs.learning_rate);
   if (knobs.max_staleness >= 0) message.set_max_staleness(knobs.max_staleness);
   return message;
+}
+
+v1::Placement to_proto(const wire::Placement& placement) {
+  v1::Placement message;
+  message.set_revision(placement.revision);
+  for (const wire::Shard& shard : placement.shard_map.shards()) {
+    *message.add_shards() = to_proto(shard);
+  }
+  for (const std::string& server : placement.servers) message.add_servers(server);
+  return message;
+}
+
+wire::Placement from_proto(const v1::Placement& placement) {
+  return {placement.revision(),
+          shard_map_from(placement.shards()),
+          {placement.servers().begin(), placement.servers().end()}};
 }
 
 wire::Knobs from_proto(const v1::Knobs& knobs) {
@@ -80,10 +99,7 @@ v1::AcquireReply to_proto(const wire::AcquireReply& reply) {
   lease->set_last(reply.lease.last);
   message.set_retry_after_ns(reply.retry_after.count());
   message.set_reason(reply.reason);
-  for (const wire::Shard& shard : reply.shard_map.shards()) {
-    *message.add_shards() = to_proto(shard);
-  }
-  for (const std::string& server : reply.servers) message.add_servers(server);
+  *message.mutable_parameters() = to_proto(reply.parameters);
   message.set_threads(reply.threads);
   return message;
 }
@@ -96,8 +112,7 @@ wire::AcquireReply from_proto(const v1::AcquireReply& reply) {
   result.lease = from_proto(reply.lease());
   result.retry_after = duration_from(reply.retry_after_ns());
   result.reason = reply.reason();
-  result.shard_map = shard_map_from(reply.shards());
-  result.servers.assign(reply.servers().begin(), reply.servers().end());
+  result.parameters = from_proto(reply.parameters());
   result.threads = reply.threads();
   return result;
 }
@@ -151,6 +166,7 @@ v1::HeartbeatRequest to_proto(const wire::HeartbeatRequest& request) {
   message.set_peak_memory_bytes(request.peak_memory_bytes);
   message.set_hold_ns(request.hold.count());
   message.set_knobs(request.knobs);
+  message.set_parameters(request.parameters + 1);
   add_traffic(request.traffic, message.mutable_traffic());
   return message;
 }
@@ -168,6 +184,7 @@ wire::HeartbeatRequest from_proto(const v1::HeartbeatRequest& request) {
   result.peak_memory_bytes = request.peak_memory_bytes();
   result.hold = duration_from(request.hold_ns());
   result.knobs = request.knobs();
+  result.parameters = request.parameters() - 1;
   result.traffic = traffic_from(request.traffic());
   return result;
 }
@@ -178,6 +195,7 @@ v1::HeartbeatReply to_proto(const wire::HeartbeatReply& reply) {
   message.set_reason(reply.reason);
   message.set_last(reply.last);
   if (reply.knobs) *message.mutable_knobs() = to_proto(*reply.knobs);
+  if (reply.parameters) *message.mutable_parameters() = to_proto(*reply.parameters);
   return message;
 }
 
@@ -187,6 +205,7 @@ wire::HeartbeatReply from_proto(const v1::HeartbeatReply& reply) {
   wire::HeartbeatReply result{kind_from(reply.kind(), kHeartbeatKinds, Kind::kAbort),
                               reply.reason(), reply.last()};
   if (reply.has_knobs()) result.knobs = from_proto(reply.knobs());
+  if (reply.has_parameters()) result.parameters = from_proto(reply.parameters());
   return result;
 }
 

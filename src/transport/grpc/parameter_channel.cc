@@ -112,6 +112,12 @@ class GrpcParameterChannel final : public wire::ParameterChannel {
     calls_.call("/sluice.v1.Parameters/SetGate", to_proto(request), options, std::move(reply));
   }
 
+  void move(const wire::MoveRequest& request, const wire::CallOptions& options,
+            core::Reply<Result<wire::MoveReply>> reply) override {
+    calls_.call<v1::MoveReply>("/sluice.v1.Parameters/Move", to_proto(request), options,
+                               std::move(reply), from_proto);
+  }
+
   bool shares_memory() override { return shared_->shares(); }
   wire::Path path() override { return shared_->path(); }
   void cut() override { calls_.cut(); }

@@ -3,6 +3,29 @@
 namespace sluice::transport {
 namespace {
 
+using Kept = wire::PullRequest::Kept;
+
+v1::PushHeader::Step to_proto(wire::PushStep step) {
+  switch (step) {
+    case wire::PushStep::kStage:
+      return v1::PushHeader::STAGE;
+    case wire::PushStep::kCommit:
+      return v1::PushHeader::COMMIT;
+    case wire::PushStep::kApply:
+      break;
+  }
+  return v1::PushHeader::APPLY;
+}
+
+// A number that there is not is refused with the size of the message, at the latest.
+wire::PushStep from_proto(v1::PushHeader::Step step) {
+  if (step == v1::PushHeader::STAGE) return wire::PushStep::kStage;
+  if (step == v1::PushHeader::COMMIT) return wire::PushStep::kCommit;
+  return wire::PushStep::kApply;
+}
+
+}  // namespace
+
 v1::Gate to_proto(const wire::Gate& gate) {
   v1::Gate message;
   message.set_generation(gate.generation);
@@ -27,27 +50,6 @@ wire::Gate from_proto(const v1::Gate& message) {
   gate.max_staleness = message.max_staleness();
   return gate;
 }
-
-v1::PushHeader::Step to_proto(wire::PushStep step) {
-  switch (step) {
-    case wire::PushStep::kStage:
-      return v1::PushHeader::STAGE;
-    case wire::PushStep::kCommit:
-      return v1::PushHeader::COMMIT;
-    case wire::PushStep::kApply:
-      break;
-  }
-  return v1::PushHeader::APPLY;
-}
-
-// A number that there is not is refused with the size of the message, at the latest.
-wire::PushStep from_proto(v1::PushHeader::Step step) {
-  if (step == v1::PushHeader::STAGE) return wire::PushStep::kStage;
-  if (step == v1::PushHeader::COMMIT) return wire::PushStep::kCommit;
-  return wire::PushStep::kApply;
-}
-
-}  // namespace
 
 // A kind that there is not is no valid compression, on either side.
 v1::Encoding to_proto(const compression::Compression& encoding) {
@@ -95,6 +97,7 @@ v1::CreateRequest to_proto(const wire::CreateRequest& request) {
   message.set_server(request.server);
   message.set_update_rule(request.update_rule);
   message.mutable_pushes()->Add(request.pushes.begin(), request.pushes.end());
+  message.set_revision(request.revision);
   return message;
 }
 
@@ -103,7 +106,8 @@ wire::CreateRequest from_proto(const v1::CreateRequest& request) {
           shard_map_from(request.shards()),
           request.server(),
           request.update_rule(),
-          {request.pushes().begin(), request.pushes().end()}};
+          {request.pushes().begin(), request.pushes().end()},
+          request.revision()};
 }
 
 v1::AssignHeader to_proto(const wire::AssignRequest& request) {
@@ -121,6 +125,7 @@ wire::AssignRequest from_proto(const v1::AssignHeader& header) {
 v1::PushHeader to_proto(const wire::PushHeader& header) {
   v1::PushHeader message;
   message.set_job(header.job);
+  message.set_revision(header.revision);
   message.set_shard(header.shards.first);
   message.set_shards(header.shards.count);
   message.set_step(to_proto(header.step));
@@ -149,6 +154,7 @@ v1::PushHeader to_proto(const wire::PushHeader& header) {
 wire::PushHeader from_proto(const v1::PushHeader& header) {
   wire::PushHeader result;
   result.job = header.job();
+  result.revision = header.revision();
   result.shards = {header.shard(), header.shards()};
   result.step = from_proto(header.step());
   result.id = {header.partition(), header.incarnation(), header.sequence()};
@@ -189,6 +195,12 @@ v1::PullRequest to_proto(const wire::PullRequest& request) {
   message.set_averages(request.averages);
   message.set_worker(request.worker < 0 ? 0 : request.worker + 1);
   if (request.wanted) *message.mutable_wanted() = to_proto(*request.wanted);
+  message.set_revision(request.revision);
+  if (request.kept && request.kept->what == Kept::What::kRule) {
+    message.set_rule_floats(request.kept->index + 1);
+  } else if (request.kept) {
+    message.set_given(request.kept->index + 1);
+  }
   return message;
 }
 
@@ -197,6 +209,9 @@ wire::PullRequest from_proto(const v1::PullRequest& request) {
   wire::PullRequest result{
       request.job(), {request.shard(), request.shards()}, request.averages(), worker};
   if (request.has_wanted()) result.wanted = from_proto(request.wanted());
+  result.revision = request.revision();
+  if (request.rule_floats() > 0) result.kept = {Kept::What::kRule, request.rule_floats() - 1};
+  if (request.given() > 0) result.kept = {Kept::What::kGiven, request.given() - 1};
   return result;
 }
 

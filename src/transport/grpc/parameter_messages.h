@@ -6,6 +6,7 @@
 
 #include "compression/compression.h"
 #include "parameters.pb.h"
+#include "wire/move.h"
 #include "wire/parameters.h"
 
 namespace sluice::transport {
@@ -45,6 +46,9 @@ wire::PushReply from_proto(const v1::PushReply& reply);
 v1::PullRequest to_proto(const wire::PullRequest& request);
 wire::PullRequest from_proto(const v1::PullRequest& request);
 
+v1::Gate to_proto(const wire::Gate& gate);
+wire::Gate from_proto(const v1::Gate& gate);
+
 v1::FenceRequest to_proto(const wire::FenceRequest& request);
 wire::FenceRequest from_proto(const v1::FenceRequest& request);
 
@@ -62,5 +66,11 @@ wire::LedgerRequest from_proto(const v1::LedgerRequest& request);
 
 v1::LedgerReply to_proto(const wire::LedgerReply& reply);
 wire::LedgerReply from_proto(const v1::LedgerReply& reply);
+
+v1::MoveRequest to_proto(const wire::MoveRequest& request);
+wire::MoveRequest from_proto(const v1::MoveRequest& request);
+
+v1::MoveReply to_proto(const wire::MoveReply& reply);
+wire::MoveReply from_proto(const v1::MoveReply& reply);
 
 }  // namespace sluice::transport

@@ -108,6 +108,11 @@ std::vector<Method> parameter_methods(wire::ParameterService& service,
                                         service.set_gate(from_proto(message),
                                                          as_empty(std::move(reply)));
                                       }),
+      message_method<v1::MoveRequest>("/sluice.v1.Parameters/Move",
+                                      [&service](const v1::MoveRequest& message, Reply reply) {
+                                        service.move(from_proto(message),
+                                                     as_message<wire::MoveReply>(std::move(reply)));
+                                      }),
   };
 }
 

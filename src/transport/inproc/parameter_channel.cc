@@ -4,6 +4,7 @@
 
 #include "transport/inproc/call.h"
 #include "transport/inproc/channels.h"
+#include "wire/move.h"
 
 namespace sluice::transport {
 namespace {
@@ -129,6 +130,14 @@ class InprocParameterChannel final : public wire::ParameterChannel {
     start(options, std::move(reply), {},
           [request](wire::ParameterService& service, InprocAnswer<Status> answer) {
             service.set_gate(request, std::move(answer));
+          });
+  }
+
+  void move(const wire::MoveRequest& request, const wire::CallOptions& options,
+            core::Reply<Result<wire::MoveReply>> reply) override {
+    start(options, std::move(reply), {},
+          [request](wire::ParameterService& service, InprocAnswer<Result<wire::MoveReply>> answer) {
+            service.move(request, std::move(answer));
           });
   }
 
