@@ -45,11 +45,12 @@ const PushEncoder::Code& PushEncoder::encode(int message, const Compression& enc
 // before.
 std::shared_ptr<const core::AlignedBuffer> PushEncoder::taken_back(
     std::shared_ptr<const core::AlignedBuffer> update, size_t offset) {
-  const bool encodes = std::ranges::any_of(residuals_, [](const auto& one) { return !!one; }) ||
-                       std::ranges::any_of(codes_, [](const auto& one) {
-                         return one && one->code.encoding != Compression();
-                       });
-  if (!encodes) return update;
+  const bool is_as_it_was =
+      std::ranges::none_of(residuals_, [](const auto& one) { return one.has_value(); }) &&
+      std::ranges::none_of(codes_, [&](const auto& one) {
+        return one && one->shards.count > 0 && one->code.bytes.owner != update;
+      });
+  if (is_as_it_was) return update;
   const auto all = std::make_shared<core::AlignedBuffer>(update->size());
   const auto place_of = [&](wire::ShardRange shards) {
     return all->span().subspan(shard_map_[shards.first].offset - offset,

@@ -110,6 +110,7 @@ void Driver::fence(int64_t number, const wire::Lease& lease) {
 void Driver::commit(int64_t number, const GrantMachine::Commit& commit) {
   wire::PushHeader header;
   header.job = job_;
+  header.revision = revision_;
   header.shards = {0, 0};  // nobody wants values
   header.member = -1;
   header.id = commit.id;

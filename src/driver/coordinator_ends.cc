@@ -41,8 +41,9 @@ Status Coordinator::leave(const wire::LeaveRequest& request, TimePoint now) {
 }
 
 core::Duration Coordinator::timeout_of(const Member& member) const {
-  const core::Duration timeout =
-      member.name.role == Role::kServer ? options_.server_timeout : options_.lease_timeout;
+  // Nothing is lost with a server that has no shards yet, and others stand still for it.
+  const bool has_shards = member.name.role == Role::kServer && member.name.index < needed_;
+  const core::Duration timeout = has_shards ? options_.server_timeout : options_.lease_timeout;
   return member.doubted ? std::min(timeout, kSilent) : timeout;
 }
 

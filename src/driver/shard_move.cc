@@ -17,6 +17,8 @@ namespace {
 
 // A server that copies for long is not silent: whether it lives, its heartbeats tell.
 constexpr core::Duration kTaking = std::chrono::minutes(10);
+// Whoever asks again is answered with what was asked for before.
+constexpr core::Duration kAttempt = std::chrono::seconds(2);
 constexpr core::Duration kTelling = std::chrono::seconds(5);
 
 std::vector<int> numbers(int count) {
@@ -67,7 +69,7 @@ void ShardMove::ask(const std::vector<int>& servers, std::function<MoveRequest(i
     calls_.push_back(std::make_unique<Call>(world_, strand_));
     calls_.back()->start(
         "the parameter server at " + channel->address(),
-        {.give_up_after = takes ? kTaking : plan_.give_up_after},
+        {.give_up_after = takes ? kTaking : plan_.give_up_after, .longest_attempt = kAttempt},
         [channel, its, bytes = plan_.answer_bytes](wire::CallOptions call,
                                                    core::Reply<Result<MoveReply>> reply) {
           call.answer_bytes = bytes;

@@ -24,7 +24,9 @@ JobStore::JobStore(const wire::CreateRequest& request, JobRules rules,
       algorithm_(rules_.algorithm),
       alone_(request.shard_map.servers() == 1),
       world_(world),
-      crew_(crew) {
+      crew_(crew),
+      // Of no map before.
+      last_name_(static_cast<uint64_t>(request.revision) << 40) {
   const auto partitions = std::ssize(request_.pushes);
   std::vector<PushMachine::Owned> owned;
   for (const int index : request_.shard_map.owned_by(request_.server)) {
@@ -37,10 +39,8 @@ JobStore::JobStore(const wire::CreateRequest& request, JobRules rules,
 }
 
 JobStore::~JobStore() {
-  for (auto& [key, push] : staged_) held_.splice(held_.end(), push.waiting);
-  for (PushAnswer& answer : held_) {
-    answer.reply(failed_precondition("the server works for another job now"));
-  }
+  const Status why = failed_precondition("the server works for another job now");
+  close(why, why);
 }
 
 void JobStore::assign(wire::ShardRange range, wire::ReceivedPayload values,

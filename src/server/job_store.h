@@ -176,6 +176,7 @@ class JobStore {
   Result<StagedPush*> find_staged(const wire::Settled& settled);
   Status is_open() const;
   bool is_frozen() const;  // without the lock
+  void close(const Status& pushes, const Status& others);  // likewise; what is held is answered so
   bool comes_later(const wire::PushHeader& header, wire::ReceivedPayload& update,
                    core::Reply<Result<wire::ExchangeReply>>& reply);
   static Status moved();
@@ -217,7 +218,7 @@ class JobStore {
   std::vector<ShardValues> shards_;     // by place
   std::map<Key, StagedPush> staged_;
   PushAnswers held_;
-  uint64_t last_name_ = 0;  // of what a caller holds
+  uint64_t last_name_;  // of what a caller holds
   double update_seconds_ = 0;
   // Of the next map that the shards are to go to: since the turn that has not been given back. And
   // of the last one that they do not go to after all.

@@ -12,9 +12,10 @@ Status JobStore::moved() {
   return {wire::kMoved, "the parameters are cut into other shards, or on other servers, by now"};
 }
 
-// Of a call that comes from the driver, which comes again.
+// For a call of the driver's, which comes again.
 Status JobStore::is_open() const {
-  return closed_ ? unavailable("the shards have just moved") : ok_status();
+  if (closed_) return unavailable("the shards have just moved");
+  return frozen_for_ == 0 ? ok_status() : unavailable("the shards are about to move");
 }
 
 bool JobStore::is_frozen() const {
@@ -135,10 +136,12 @@ void JobStore::thaw(int64_t revision) {
     later.swap(later_);
   }
   if (next) serve_turns(*std::move(next));
-  for (Message& its : later) exchange(its.header, std::move(its.update), std::move(its.reply));
+  for (Message& its : later) its.reply(unavailable("the shards have stayed where they were"));
 }
 
-void JobStore::close() {
+void JobStore::close() { close(moved(), unavailable("the shards have just moved")); }
+
+void JobStore::close(const Status& pushes, const Status& others) {
   std::vector<Call> calls;
   PushAnswers answers;
   std::map<Key, StagedPush> staged;  // freed after the lock
@@ -156,13 +159,12 @@ void JobStore::close() {
     std::visit(
         [&](auto& its) {
           if constexpr (requires { its.answer; }) answers.splice(answers.end(), its.answer);
-          if constexpr (requires { its.reply; })
-            its.reply(unavailable("the shards have just moved"));
+          if constexpr (requires { its.reply; }) its.reply(others);
         },
         call);
   }
-  for (PushAnswer& answer : answers) answer.reply(moved());
-  for (Message& its : later) its.reply(moved());
+  for (PushAnswer& answer : answers) answer.reply(pushes);
+  for (Message& its : later) its.reply(pushes);
 }
 
 Result<wire::Payload> JobStore::floats(const wire::PullRequest& request) const {

@@ -121,7 +121,7 @@ void ParameterServer::serve_job(uint64_t job) {
     if (serving_ != job) {
       given_up.swap(job_);
       next_ = nullptr;
-      taking_ = switched_ = 0;
+      taking_ = switched_ = called_off_ = 0;
     }
     serving_ = job;
   }
@@ -276,7 +276,7 @@ void ParameterServer::take(const wire::MoveRequest& request,
     std::lock_guard lock(mutex_);
     SLUICE_RETURN_IF_ERROR(works_for(request.job));
     if (!connect_) return {StatusCode::kUnimplemented, "this server takes no shards"};
-    if (request.revision <= switched_ || request.revision < taking_) {
+    if (request.revision <= std::max(switched_, called_off_) || request.revision < taking_) {
       return failed_precondition("the shards are on their way to other servers");
     }
     is_new = taking_ != request.revision || !taker_ || taker_->has_failed();
@@ -342,7 +342,7 @@ Status ParameterServer::thaw(int64_t revision) {
   {
     std::lock_guard lock(mutex_);
     if (revision <= switched_) return failed_precondition("the shards have moved already");
-    taking_ = std::max(taking_, revision + 1);  // what comes late has no effect
+    called_off_ = std::max(called_off_, revision);  // what comes late has no effect
     next = std::exchange(next_, nullptr);
     taker = std::exchange(taker_, nullptr);
     job = job_;

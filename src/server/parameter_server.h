@@ -90,10 +90,11 @@ class ParameterServer final : public wire::ParameterService {
   std::optional<uint64_t> serving_;  // the job that the process has joined
   bool expects_another_ = false;
   std::shared_ptr<JobStore> job_;    // null until it has been created
-  // Of the next map: on its way, then here. Its revision; that of the last switch.
+  // Of the next map: on its way, then here. Its revision; that of the last switch; that of the last
+  // move that was called off.
   std::shared_ptr<StateTaker> taker_;
   std::shared_ptr<JobStore> next_;
-  int64_t taking_ = 0, switched_ = 0;
+  int64_t taking_ = 0, switched_ = 0, called_off_ = 0;
   std::vector<HeldCreate> held_;     // empty from serve_job() on, until another job is expected
 };
 

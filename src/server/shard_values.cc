@@ -112,7 +112,8 @@ std::optional<wire::Payload> ShardValues::kept(const wire::PullRequest::Kept& wh
     return its->second.snapshot.values;
   }
   const std::optional<algorithm::RuleState> rule = rule_.update->state();
-  if (!rule || static_cast<size_t>(what.index) >= rule->floats.size()) return std::nullopt;
+  const bool known = rule && what.index >= 0 && what.index < std::ssize(rule->floats);
+  if (!known) return std::nullopt;
   const std::span<const float> floats = rule->floats[static_cast<size_t>(what.index)];
   const auto buffer = pool_->take();
   const std::span<float> copy = buffer->span().first(shard_.size);

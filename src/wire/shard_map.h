@@ -111,6 +111,8 @@ struct Placement {
   int64_t revision = 0;  // grows with every move of shards
   ShardMap shard_map{};
   std::vector<std::string> servers{};  // addresses, by server index
+
+  friend bool operator==(const Placement&, const Placement&) = default;
 };
 
 }  // namespace sluice::wire

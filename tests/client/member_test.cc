@@ -86,7 +86,7 @@ TEST_F(MemberTest, SaysWhichProcessJoinsAndTheSameWhenItIsAskedAgain) {
 
 TEST_F(MemberTest, HeartbeatsCarryTheLeaseAndTheStepAndTheWait) {
   join();
-  member_->hold({2, 3, 1, 100});
+  member_->hold({.lease = {2, 3, 1, 100}});
   member_->set_step(17);
   member_->set_waiting_for("server 0");
   beat();
@@ -134,12 +134,12 @@ TEST_F(MemberTest, AHeartbeatIsAlwaysWaitingAtTheDriver) {
 
 TEST_F(MemberTest, ALostLeaseIsNotRenewedAndToldOnce) {
   join();
-  member_->hold({2, 3, 1, 100});
+  member_->hold({.lease = {2, 3, 1, 100}});
   beat();
   beat(HeartbeatReply{HeartbeatReply::Kind::kLeaseLost, "given away"});
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lease lost"));
   EXPECT_EQ(last_heartbeat().partition, -1);
-  member_->hold({4, 1, 1, 100});
+  member_->hold({.lease = {4, 1, 1, 100}});
   beat(HeartbeatReply{HeartbeatReply::Kind::kLeaseLost, "old news"});
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lease lost"));
   EXPECT_EQ(last_heartbeat().partition, 4);
@@ -147,7 +147,7 @@ TEST_F(MemberTest, ALostLeaseIsNotRenewedAndToldOnce) {
 
 TEST_F(MemberTest, ALeaseIsCutOnceAndTheDriverHearsThatItIsKnown) {
   join();
-  member_->hold({2, 3, 1, 100, 50});
+  member_->hold({.lease = {2, 3, 1, 100, 50}});
   beat();
   EXPECT_EQ(last_heartbeat().last, 50);
   beat(HeartbeatReply{HeartbeatReply::Kind::kContinue, "", 30});
@@ -193,7 +193,7 @@ TEST_F(MemberTest, ASilentDriverIsGivenUpByName) {
 
 TEST_F(MemberTest, AnUnknownMemberJoinsAgainAsANewOne) {
   join();
-  member_->hold({2, 3, 1, 100});
+  member_->hold({.lease = {2, 3, 1, 100}});
   beat(not_found("member 5"));
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lost", "joined as 6"));
   EXPECT_EQ(joins_before_, 1u) << "told before the driver could hear of it again";

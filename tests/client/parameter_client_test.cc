@@ -23,8 +23,8 @@ using wire::ShardMap;
 class ParameterClientTest : public testing::Test {
  protected:
   void make(const ShardMap& map = ShardMap::even(64, 2, 1)) {
-    client_.emplace(world_, transport_, world_.make_strand("timers"), 7, map,
-                    std::vector<std::string>{"scripted"}, options_,
+    client_.emplace(world_, transport_, world_.make_strand("timers"), 7,
+                    wire::Placement{0, map, {"scripted"}}, options_,
                     [this](const std::string& whom) { waits_.push_back(whom); });
   }
   std::shared_ptr<core::AlignedBuffer> update(float value) {
@@ -38,7 +38,7 @@ class ParameterClientTest : public testing::Test {
     client_->pull(values_, [this](Status status) { end_ = std::move(status); });
   }
   void start_exchange(const wire::PushHeader& header = {}, float value = 1,
-                      std::span<const int64_t> base_versions = {}) {
+                      const Versions& base_versions = {}) {
     end_.reset();
     client_->exchange(header, client_->shard_map().whole(), update(value), values_, base_versions,
                       [this](Status status) { end_ = std::move(status); });
@@ -102,7 +102,7 @@ TEST_F(ParameterClientTest, RepeatsAFailedShardWithTheSameIdentityAndBytesOnly) 
 TEST_F(ParameterClientTest, SendsTheVersionThatItPulledLast) {
   make();
   ASSERT_TRUE(pull().ok());
-  EXPECT_THAT(client_->versions(), ElementsAre(1, 2));
+  EXPECT_THAT(client_->versions().by_shard(), ElementsAre(1, 2));
   start_exchange();
   ASSERT_TRUE(wait().ok());
   EXPECT_EQ(channel().seen[0].header.base_version, 1);
@@ -387,7 +387,7 @@ TEST(ParameterClientThreadsTest, AnswersAndStopsMayComeFromAnywhere) {
   for (int round = 0; round < 20; ++round) {
     std::atomic<bool> go_on{true};
     ParameterClient client(core::real_world(), servers, timers, 7,
-                           ShardMap::even(values.size(), 8, 2), {"a", "b"}, {},
+                           {0, ShardMap::even(values.size(), 8, 2), {"a", "b"}}, {},
                            [](const std::string&) {});
     std::thread stopper([&] {
       while (go_on) {
@@ -414,14 +414,15 @@ TEST(ParameterClientThreadsTest, AnswersAndStopsMayComeFromAnywhere) {
 // Servers without a shard of the part are told of the push.
 TEST_F(ParameterClientTest, PushesAndPullsOnePart) {
   const ShardMap map({{0, 0, 32, 0}, {1, 32, 32, 1}, {2, 64, 32, 2}});
-  client_.emplace(world_, transport_, world_.make_strand("timers"), 7, map,
-                  std::vector<std::string>(3, "scripted"), options_, [](const std::string&) {});
+  client_.emplace(world_, transport_, world_.make_strand("timers"), 7,
+                  wire::Placement{0, map, std::vector<std::string>(3, "scripted")}, options_,
+                  [](const std::string&) {});
   values_.assign(32, 0);
   const ShardMap::Part part = map.part(1, 3);
   client_->pull_for(2, 1, part, values_, [this](Status status) { end_ = std::move(status); });
   ASSERT_TRUE(wait().ok());
   EXPECT_EQ(values_, std::vector<float>(32, 2));
-  EXPECT_THAT(client_->versions(), ElementsAre(0, 1, 0));
+  EXPECT_THAT(client_->versions().by_shard(), ElementsAre(0, 1, 0));
   end_.reset();
   wire::PushHeader header;
   header.metrics = {{0, 16, 1.5, {12}}};
@@ -444,8 +445,9 @@ TEST_F(ParameterClientTest, PushesAndPullsOnePart) {
 TEST_F(ParameterClientTest, WhatTheLedgerServerDecidedIsToldToTheOthers) {
   options_.decided_pushes = true;
   channel().superseded = true;
-  client_.emplace(world_, transport_, world_.make_strand("timers"), 7, ShardMap::even(64, 2, 2),
-                  std::vector<std::string>(2, "scripted"), options_, [](const std::string&) {});
+  client_.emplace(world_, transport_, world_.make_strand("timers"), 7,
+                  wire::Placement{0, ShardMap::even(64, 2, 2), {"scripted", "scripted"}}, options_,
+                  [](const std::string&) {});
   start_exchange();
   ASSERT_TRUE(wait().ok());
   const auto& seen = channel().seen;

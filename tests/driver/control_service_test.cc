@@ -24,7 +24,7 @@ TEST_F(AcquireTest, ALeaseStartsBehindTheLastPushThatTheServersHave) {
   ASSERT_EQ(granted.kind, Kind::kGranted);
   EXPECT_EQ(granted.lease.next_sequence, 2);
   EXPECT_EQ(granted.lease.records, 4);
-  EXPECT_THAT(granted.servers, ElementsAre("server 0", "server 1"));
+  EXPECT_THAT(granted.parameters.servers, ElementsAre("server 0", "server 1"));
   for (const FakeServer& server : servers) {
     const auto told = server.told();
     ASSERT_EQ(told.fences.size(), 1u);

@@ -212,7 +212,7 @@ TEST_F(CoordinatorHostsTest, WorkersAreToldTheAddressThatWorks) {
   ASSERT_THAT(found, SizeIs(1));
   EXPECT_EQ(found[0].announced, "hosta:7001");
   EXPECT_EQ(found[0].address, "10.0.0.2:7001");
-  EXPECT_THAT(acquire(join_worker_from("10.0.0.3", "10.0.0.1")).servers,
+  EXPECT_THAT(acquire(join_worker_from("10.0.0.3", "10.0.0.1")).parameters.servers,
               ElementsAre("10.0.0.2:7001"));
 }
 
@@ -228,18 +228,19 @@ TEST_F(CoordinatorHostsTest, AServerBesideTheDriverIsReachedAsTheDriverIs) {
   request.came_from = "127.0.0.1";
   request.address_guessed = true;
   start_with(request);
-  EXPECT_THAT(acquire(join_worker_from("10.0.0.3", "10.0.0.1")).servers,
+  EXPECT_THAT(acquire(join_worker_from("10.0.0.3", "10.0.0.1")).parameters.servers,
               ElementsAre("10.0.0.1:7001"));
-  EXPECT_THAT(acquire(join_worker_from("127.0.0.1", "127.0.0.1")).servers,
+  EXPECT_THAT(acquire(join_worker_from("127.0.0.1", "127.0.0.1")).parameters.servers,
               ElementsAre("hosta:7001"));
-  EXPECT_THAT(acquire(join_worker_from("", "")).servers, ElementsAre("hosta:7001"));
+  EXPECT_THAT(acquire(join_worker_from("", "")).parameters.servers, ElementsAre("hosta:7001"));
 }
 
 TEST_F(CoordinatorHostsTest, AnAddressThatWasChosenStands) {
   auto request = join_request(wire::Role::kServer, 1);
   request.came_from = "127.0.0.1";
   start_with(request);
-  EXPECT_THAT(acquire(join_worker_from("10.0.0.3", "10.0.0.1")).servers, ElementsAre("hosta:7001"));
+  EXPECT_THAT(acquire(join_worker_from("10.0.0.3", "10.0.0.1")).parameters.servers,
+              ElementsAre("hosta:7001"));
 }
 
 }  // namespace

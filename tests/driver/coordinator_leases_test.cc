@@ -33,7 +33,7 @@ TEST_F(CoordinatorLeasesTest, PartitionsAreHandedOutOnceEach) {
   ASSERT_EQ(second.kind, Granted::kGranted);
   EXPECT_NE(first.lease.partition, second.lease.partition);
   EXPECT_EQ(first.lease.records, 100);
-  EXPECT_EQ(first.servers, std::vector<std::string>{"hosta:7001"});
+  EXPECT_EQ(first.parameters.servers, std::vector<std::string>{"hosta:7001"});
 }
 
 TEST_F(CoordinatorLeasesTest, JobIsDoneWhenEveryPartitionIsFinished) {

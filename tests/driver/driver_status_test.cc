@@ -203,7 +203,7 @@ TEST_F(DriverStatusTest, ScalingIsToldToTheLauncherKeptAndShown) {
   for (const char* wrong : {"", "5", "workers", "workers=", "workers=x", "workers=2x", "work=3",
                             "workers=99999999999999999999"}) {
     EXPECT_EQ(command("scale", {wrong}).status().message(),
-              std::string("scale: expected workers=N, got \"") + wrong + "\"");
+              std::string("scale: expected workers=N or servers=N, got \"") + wrong + "\"");
   }
   EXPECT_EQ(observer.all<WorkersWanted>().size(), 2u);
 }

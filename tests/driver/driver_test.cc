@@ -67,7 +67,7 @@ TEST_F(DriverTest, AServerIsReachedWhereItCameFromWhenNobodyAnswersWhereItSaid) 
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].address, "10.0.0.9:70");
   EXPECT_THAT(found[0].why, HasSubstr("hostb:70"));
-  EXPECT_THAT(acquire(join_worker()).servers, ElementsAre("10.0.0.9:70", "server 1"));
+  EXPECT_THAT(acquire(join_worker()).parameters.servers, ElementsAre("10.0.0.9:70", "server 1"));
   EXPECT_EQ(servers[0].told().assigned.size(), 2u);
 }
 
@@ -101,7 +101,7 @@ TEST_F(DriverTest, MembersAreToldHowLargeShardsAre) {
   start();
   const auto spec = wire::parse_training_spec(job_spec);
   ASSERT_TRUE(spec.ok()) << spec.status();
-  EXPECT_EQ(spec->largest_message, 32) << "both shards of a server";
+  EXPECT_EQ(spec->largest_message, 64) << "all shards, should there be one server one day";
   EXPECT_EQ(spec->partitions, 3);
 }
 

@@ -75,6 +75,11 @@ int run_many(uint64_t first, uint64_t count) {
               static_cast<long long>(all.own_parameters));
   std::printf("%lld updates and %lld answers were compressed\n",
               static_cast<long long>(all.encoded), static_cast<long long>(all.differences));
+  std::printf(
+      "%lld times shards went to other servers, %lld pushes were settled meanwhile, %lld new "
+      "servers died\n",
+      static_cast<long long>(all.moves), static_cast<long long>(all.settled),
+      static_cast<long long>(all.new_servers_died));
   print(all.faults);
   if (failed > 0) std::printf("run one again with its history: ./dev simulate --seed S\n");
   return failed == 0 ? 0 : 1;

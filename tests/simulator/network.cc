@@ -233,10 +233,12 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "Fence", request.partition, options,
         [request, address = address(), &network = network_](
             Network::Listening& to, core::Reply<Result<wire::FenceReply>> answer) {
-          if (network.watcher) network.watcher->on_gate(address, request.gate);
           to.parameters->fence(request, [request, address, &network, answer = std::move(answer)](
                                             Result<wire::FenceReply> result) mutable {
-            if (network.watcher && result.ok()) network.watcher->on_fence(address, request);
+            if (network.watcher && result.ok()) {
+              network.watcher->on_gate(address, request.gate);
+              network.watcher->on_fence(address, request);
+            }
             answer(std::move(result));
           });
           if (network.watcher) network.watcher->on_settled(address);
@@ -270,8 +272,32 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
         "SetGate", -1, options,
         [request, address = address(), &network = network_](Network::Listening& to,
                                                             core::Reply<Status> answer) {
-          if (network.watcher) network.watcher->on_gate(address, request.gate);
-          to.parameters->set_gate(request, std::move(answer));
+          to.parameters->set_gate(request, [request, address, &network,
+                                            answer = std::move(answer)](Status status) mutable {
+            if (network.watcher && status.ok()) network.watcher->on_gate(address, request.gate);
+            answer(std::move(status));
+          });
+          if (network.watcher) network.watcher->on_settled(address);
+        },
+        std::move(reply));
+  }
+
+  void move(const wire::MoveRequest& request, const wire::CallOptions& options,
+            core::Reply<Result<wire::MoveReply>> reply) override {
+    if (network_.on_move) network_.on_move(request);
+    channel_.call<Result<wire::MoveReply>>(
+        "Move", -1, options,
+        [request, address = address(), &network = network_](
+            Network::Listening& to, core::Reply<Result<wire::MoveReply>> answer) {
+          const auto server = to.parameters;
+          server->move(request, [=, &network, answer = std::move(answer)](
+                                    Result<wire::MoveReply> result) mutable {
+            if (network.watcher && result.ok()) {
+              network.became(address, *server, request.job);
+              network.watcher->on_move(address, request);
+            }
+            answer(std::move(result));
+          });
           if (network.watcher) network.watcher->on_settled(address);
         },
         std::move(reply));
@@ -298,7 +324,7 @@ class SimulatedParameterChannel final : public wire::ParameterChannel {
     std::vector<float> update(brings ? static_cast<size_t>(header.shards.count) * kPlaces : 0);
     (void)wire::take(received, update);
     network.watcher->on_push(address,
-                             {call, header, update, network.became(address, server, header)});
+                             {call, header, update, network.became(address, server, header.job)});
     network.watcher->on_settled(address);
   }
 
@@ -412,7 +438,8 @@ class SimulatedTransport final : public wire::Transport {
 }  // namespace
 
 const char* to_string(Phase phase) {
-  constexpr const char* kNames[] = {"joining", "exchange", "raise", "fence", "takeover", "end"};
+  constexpr const char* kNames[] = {"joining",  "exchange", "raise", "fence",
+                                    "takeover", "move",     "end"};
   return kNames[static_cast<size_t>(phase)];
 }
 
@@ -442,10 +469,10 @@ Network::Listening* Network::find(const std::string& address) {
 }
 
 ServerWatcher::Became Network::became(const std::string& address, wire::ParameterService& server,
-                                      const wire::PushHeader& header) {
+                                      uint64_t job) {
   using Became = ServerWatcher::Became;
   wire::LedgerReply now;
-  server.ledger({header.job, false}, [&](const Result<wire::LedgerReply>& ledger) {
+  server.ledger({job, false}, [&](const Result<wire::LedgerReply>& ledger) {
     if (ledger.ok()) now = *ledger;
   });
   const auto before = std::exchange(counts_[address], now);

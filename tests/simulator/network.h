@@ -15,12 +15,13 @@
 #include <string>
 
 #include "tests/simulator/simulation.h"
+#include "wire/move.h"
 #include "wire/transport.h"
 
 namespace sluice::simulator {
 
-enum class Phase { kJoining, kExchange, kRaise, kFence, kTakeover, kEnd };
-inline constexpr int kPhases = 6;
+enum class Phase { kJoining, kExchange, kRaise, kFence, kTakeover, kMove, kEnd };
+inline constexpr int kPhases = 7;
 const char* to_string(Phase phase);
 
 enum class Fault { kDelay, kLoss, kDuplicate, kReorder, kCut, kPause, kDeath, kDrain, kRestart };
@@ -72,6 +73,8 @@ class ServerWatcher {
   // It has been answered with OK.
   virtual void on_fence(const std::string& server, const wire::FenceRequest& fence) = 0;
   virtual void on_settled(const std::string& server) = 0;
+  // Likewise. kSwitch: the server has its shards of the map of that revision from now on.
+  virtual void on_move(const std::string& server, const wire::MoveRequest& request) = 0;
   virtual void on_pulled(const wire::PullRequest& request, const wire::PullReply& answer) = 0;
 
   // At the workers' side: a message of a push begins to be sent; the worker has been told that the
@@ -104,6 +107,8 @@ class Network {
   std::function<void(const char* method, int64_t partition, const std::string& from,
                      const std::string& to)>
       on_message;
+  // Likewise, of a move.
+  std::function<void(const wire::MoveRequest& request)> on_move;
   // A worker has an answer to a message of a push.
   std::function<void(const wire::PushHeader& header)> on_answered;
   FaultCounts& faults() { return faults_; }
@@ -132,7 +137,7 @@ class Network {
   int64_t next_arrival() { return ++last_arrival_number_; }
   // What the server has made of a push, which has just arrived.
   ServerWatcher::Became became(const std::string& address, wire::ParameterService& server,
-                               const wire::PushHeader& header);
+                               uint64_t job);
 
  private:
   core::Duration delay_of(const Message& message, Phase phase);

@@ -26,10 +26,77 @@ std::string of(int64_t actual, int64_t right) {
 }  // namespace
 
 void PushChecker::on_create(const std::string& server, const wire::CreateRequest& request) {
+  if (request.revision > 0) return;  // it has none before a switch
   Server& its = servers_[server];
   its.index = request.server;
   its.shards = request.shard_map.owned_by(request.server);
   for (const int shard : its.shards) models_.try_emplace(shard, expected_.rules, kPlaces);
+}
+
+void PushChecker::on_move(const std::string& server, const wire::MoveRequest& request) {
+  if (request.step == wire::MoveStep::kTake) {
+    const wire::CreateRequest& next = request.next;
+    next_[request.revision][server] = {next.server, next.shard_map.owned_by(next.server)};
+  }
+  if (request.step == wire::MoveStep::kFreeze) frozen_.insert(server);
+  const bool ends =
+      request.step == wire::MoveStep::kThaw || request.step == wire::MoveStep::kSwitch;
+  if (ends) frozen_.erase(server);
+  if (request.step == wire::MoveStep::kSwitch) switch_to(request.revision);
+  if (request.step != wire::MoveStep::kCommit) return;
+  for (const auto& [partition, sequence, superseded] : request.commits) {
+    if (counted_.contains({server, partition, sequence})) continue;
+    ++settled_;
+    const auto staged = staged_.find({server, partition, sequence});
+    if (staged == staged_.end()) {
+      violation_(name_of(server, partition, sequence) + " is applied, and nobody brought it");
+      continue;
+    }
+    const wire::PushHeader header = staged->second.header;
+    count(server, {0, header, {}, superseded ? Became::kSuperseded : Became::kApplied});
+  }
+}
+
+// All servers have counted the same by then, and nobody pushes before all have switched.
+void PushChecker::switch_to(int64_t revision) {
+  if (revision <= revision_) return;
+  ++moves_;
+  const std::map<std::string, Server> before = std::exchange(servers_, next_.at(revision));
+  revision_ = revision;
+  staged_.clear();
+  const auto first = std::ranges::find_if(
+      before, [](const auto& one) { return one.second.index == wire::ShardMap::kLedgerServer; });
+  std::map<Name, Became> all;
+  for (const auto& [id, became] : counted_) {
+    all.emplace(Name(std::get<1>(id), std::get<2>(id)), became);
+  }
+  const std::map<int, ShardModel> models = models_;
+  for (const auto& [server, its] : servers_) {
+    const auto known = before.find(server);
+    const Server& source = known == before.end() ? first->second : known->second;
+    for (const int shard : its.shards) {
+      models_.at(shard).go_on_with(models.at(source.shards.front()));
+    }
+    for (const auto& [name, became] : all) {
+      const Identity id(server, name.first, name.second);
+      const bool was_there = counted_.contains(id);
+      if (known != before.end() && !was_there) {
+        violation_(name_of(server, name.first, name.second) + " was not applied before the move");
+      }
+      counted_.emplace(id, became);
+    }
+    if (known != before.end()) continue;
+    std::map<Identity, int64_t> fenced;
+    for (const auto& [id, incarnation] : fenced_) {
+      if (std::get<0>(id) != first->first) continue;
+      fenced.emplace(Identity(server, std::get<1>(id), std::get<2>(id)), incarnation);
+    }
+    fenced_.merge(fenced);
+  }
+  for (const auto& [server, its] : before) {
+    if (servers_.contains(server)) continue;
+    std::erase_if(counted_, [&](const auto& one) { return std::get<0>(one.first) == server; });
+  }
 }
 
 ShardModel& PushChecker::model_of(const std::string& server) {
@@ -48,6 +115,7 @@ void PushChecker::on_fence(const std::string& server, const wire::FenceRequest& 
 }
 
 void PushChecker::on_push(const std::string& server, const Push& push) {
+  if (frozen_.contains(server)) return;
   const wire::PushHeader& header = push.header;
   const Identity id(server, header.id.partition, header.id.sequence);
   if (header.step != wire::PushStep::kStage) open_[push.call] = {server, header};
@@ -206,6 +274,7 @@ void PushChecker::on_settled(const std::string& server) {
     const auto call = open_.extract(number);
     if (!call.empty() && answer.ok()) check_answer(call.mapped(), *answer);
   }
+  if (frozen_.contains(server) || !servers_.contains(server)) return;
   for (const auto& [number, call] : open_) {
     if (call.server != server || !call.counted) continue;
     if (call.header.shards.count > 0 && !model_of(server).may_answer(call.header)) continue;
@@ -253,7 +322,7 @@ void PushChecker::check_values(const Open& call, const wire::ExchangeReply& answ
 }
 
 void PushChecker::on_pulled(const wire::PullRequest& request, const wire::PullReply& answer) {
-  if (request.averages) return;
+  if (request.averages || request.kept) return;
   std::vector<float> right;
   for (int shard = request.shards.first; shard < request.shards.end(); ++shard) {
     const std::vector<float>& its = models_.at(shard).values();

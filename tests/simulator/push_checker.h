@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -50,6 +51,7 @@ class PushChecker final : public ServerWatcher {
   void on_gate(const std::string& server, const wire::Gate& gate) override;
   void on_fence(const std::string& server, const wire::FenceRequest& fence) override;
   void on_settled(const std::string& server) override;
+  void on_move(const std::string& server, const wire::MoveRequest& request) override;
   void on_pulled(const wire::PullRequest& request, const wire::PullReply& answer) override;
   void on_sent(const wire::PushHeader& header) override { encodings_.on_sent(header); }
   void on_acknowledged(const wire::PushHeader& header, const wire::PushReply& reply) override;
@@ -59,6 +61,8 @@ class PushChecker final : public ServerWatcher {
 
   const EncodingModel& encodings() const { return encodings_; }
   int64_t superseded() const;  // pushes, of all servers
+  int64_t moves() const { return moves_; }      // of shards to other servers
+  int64_t settled() const { return settled_; }  // pushes that were applied while they stood still
   void check_result(const driver::JobResult& result);
 
  private:
@@ -87,6 +91,7 @@ class PushChecker final : public ServerWatcher {
     friend bool operator==(const Samples&, const Samples&) = default;
   };
 
+  void switch_to(int64_t revision);
   // All of a server's shards go on alike.
   ShardModel& model_of(const std::string& server);
   void bring(const std::string& server, const Push& push);
@@ -102,10 +107,15 @@ class PushChecker final : public ServerWatcher {
   const std::function<void(std::string)> violation_;
   const std::function<void()> counts_;
   std::map<int, ShardModel> models_;       // by shard
-  std::map<std::string, Server> servers_;  // that have been created
+  std::map<std::string, Server> servers_;  // that have shards
+  int64_t revision_ = 0;                   // of the map that they are of
+  std::set<std::string> frozen_;           // that look at no message
+  // By revision, who will have which then, as far as they have been told.
+  std::map<int64_t, std::map<std::string, Server>> next_;
   std::map<Identity, Staged> staged_;      // not counted yet
   std::map<Identity, Became> counted_;     // applied or superseded
   std::map<Name, int64_t> attempts_;       // the incarnation under which it was trained
+  int64_t moves_ = 0, settled_ = 0;
   EncodingModel encodings_;
   std::map<Name, std::vector<float>> contents_;
   std::map<int, std::vector<float>> sums_;  // of what was applied, by shard

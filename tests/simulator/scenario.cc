@@ -111,8 +111,8 @@ struct Trigger {
   Fault fault;
 };
 
-constexpr const char* kMethods[] = {"Join",     "Acquire", "Fence", "Fetch",    "Pull",
-                                    "Exchange", "Finish",  "Leave", "Heartbeat"};
+constexpr const char* kMethods[] = {"Join",     "Acquire", "Fence", "Fetch",     "Pull",
+                                    "Exchange", "Finish",  "Leave", "Heartbeat", "Move"};
 
 class Scenario {
  public:
@@ -121,9 +121,9 @@ class Scenario {
 
  private:
   struct Observer final : driver::JobObserver {
-    explicit Observer(Checker& c) : checker(c) {}
-    void on_event(const driver::JobEvent& event) override { checker.on_event(event); }
-    Checker& checker;
+    explicit Observer(Scenario& s) : scenario(s) {}
+    void on_event(const driver::JobEvent& event) override { scenario.on_event(event); }
+    Scenario& scenario;
   };
   using RunningWorker = Running<worker::Worker>;
   using RunningServer = Running<server::Server>;
@@ -131,6 +131,10 @@ class Scenario {
   wire::TrainingSpec draw_job();
   void draw_triggers();
   void plan_commands();
+  void plan_servers();
+  void on_event(const driver::JobEvent& event);
+  void on_move(const wire::MoveRequest& request);
+  void kill_new_server();
   void command(const std::string& verb, const std::vector<std::string>& arguments = {});
   void start_driver();
   void start_server(int index);
@@ -152,7 +156,7 @@ class Scenario {
   Network network_;
   const wire::TrainingSpec job_;
   Checker checker_;
-  Observer observer_{checker_};
+  Observer observer_{*this};
   std::vector<Trigger> triggers_;
   std::set<int64_t> taken_over_;  // partitions whose holder died
   std::string last_acquirer_;
@@ -163,6 +167,11 @@ class Scenario {
   std::vector<std::unique_ptr<RunningServer>> servers_;
   std::vector<std::unique_ptr<RunningWorker>> workers_;  // by index
   std::vector<std::unique_ptr<RunningWorker>> dead_;     // destroyed outside their own tasks
+  int servers_now_ = 0;                                  // that have shards
+  // What is left until a server that is to get its first shards dies: messages of a move.
+  int new_server_dies_in_ = 0;
+  int64_t new_servers_died_ = 0;
+  std::set<std::pair<int64_t, int>> asked_to_take_;  // revision, server
   int64_t late_joins_ = 0, slow_workers_ = 0, refusals_ = 0;
 };
 
@@ -177,6 +186,7 @@ Scenario::Scenario(uint64_t seed, bool print)
   network_.watcher = &checker_.pushes();
   network_.on_message = [this](const char* method, int64_t partition, const std::string& from,
                                const std::string& to) { on_message(method, partition, from, to); };
+  network_.on_move = [this](const wire::MoveRequest& request) { on_move(request); };
   draw_triggers();
 }
 
@@ -256,6 +266,70 @@ void Scenario::plan_commands() {
   }
 }
 
+// In half of the jobs they want more or fewer servers, once or several times. Likewise.
+void Scenario::plan_servers() {
+  core::Rng chance(job_.seed, {2027});
+  if (chance.below(2) == 0) return;
+  core::Duration at = milliseconds(500);
+  for (uint64_t times = 1 + chance.below(3); times > 0; --times) {
+    at += milliseconds(chance.below(5000));
+    const std::string servers = "servers=" + std::to_string(1 + chance.below(kMostServers + 1));
+    simulation_.after(at, nullptr, [this, servers] { command("scale", {servers}); });
+  }
+  if (chance.below(4) == 0) new_server_dies_in_ = static_cast<int>(1 + chance.below(6));
+}
+
+void Scenario::on_event(const driver::JobEvent& event) {
+  checker_.on_event(event);
+  if (std::holds_alternative<driver::TrainingStarted>(event.what)) servers_now_ = servers_of(job_);
+  if (const auto* changed = std::get_if<driver::ServersChanged>(&event.what)) {
+    servers_now_ = changed->to;
+  }
+  const auto* wanted = std::get_if<driver::ServersWanted>(&event.what);
+  for (int index = servers_now_; wanted != nullptr && index < wanted->servers; ++index) {
+    const auto is_there = [index](const auto& server) {
+      const std::string name = "server" + std::to_string(index);
+      const bool same =
+          server->process->name() == name || server->process->name().starts_with(name + ".");
+      return same && server->process->alive() && !server->ended;
+    };
+    if (std::ranges::any_of(servers_, is_there)) continue;
+    start_later([this, index] { start_server(index); });
+  }
+}
+
+// Once all have taken their shards, a server that dies takes the job with it.
+void Scenario::on_move(const wire::MoveRequest& request) {
+  const bool takes = request.step == wire::MoveStep::kTake;
+  const bool first = takes && asked_to_take_.emplace(request.revision, request.next.server).second;
+  const bool before = request.step == wire::MoveStep::kFreeze || first;
+  if (before && new_server_dies_in_ > 0 && --new_server_dies_in_ == 0) kill_new_server();
+}
+
+void Scenario::kill_new_server() {
+  for (const auto& [id, member] : driver_->role->members()) {
+    const bool is_new = member.name.role == wire::Role::kServer && member.alive &&
+                        member.name.index >= servers_now_;
+    if (!is_new) continue;
+    const auto its = std::ranges::find_if(servers_, [&, &its_name = member.name](const auto& one) {
+      return one->process->facts() == its_name.process && one->role;
+    });
+    if (its == servers_.end()) continue;
+    ++new_servers_died_;
+    RunningServer& server = **its;
+    simulation_.record("kill " + server.process->name());
+    server.process->kill();
+    // Not within its own message.
+    simulation_.after(core::Duration(0), nullptr, [this, &server] {
+      server.role.reset();
+      if (simulation_.happens(0.5)) {
+        driver_->role->process_ended(server.process->facts().pid, "was killed by signal 9");
+      }
+    });
+    return;
+  }
+}
+
 void Scenario::command(const std::string& verb, const std::vector<std::string>& arguments) {
   if (result_) return;
   simulation_.record("people: " + verb);
@@ -293,8 +367,12 @@ void Scenario::start_driver() {
 }
 
 void Scenario::start_server(int index) {
-  const std::string name = "server" + std::to_string(index);
-  servers_.push_back(std::make_unique<RunningServer>(simulation_, network_, name, ++last_pid_));
+  if (result_) return;
+  ++last_pid_;
+  const std::string name =
+      "server" + std::to_string(index) +
+      (index < servers_of(job_) && servers_now_ == 0 ? "" : "." + std::to_string(last_pid_));
+  servers_.push_back(std::make_unique<RunningServer>(simulation_, network_, name, last_pid_));
   RunningServer& server = *servers_.back();
   server::ServeOptions options;
   options.driver = "driver:1";
@@ -346,6 +424,7 @@ Phase Scenario::phase_of(const char* method, int64_t partition) {
     return taken_over_.contains(partition) ? Phase::kTakeover : Phase::kFence;
   }
   if (!checker_.training()) return Phase::kJoining;
+  if (name == "Move") return Phase::kMove;
   return taken_over_.contains(partition) ? Phase::kTakeover : Phase::kExchange;
 }
 
@@ -359,6 +438,7 @@ void Scenario::on_message(const char* method, int64_t partition, const std::stri
     // Of a fence, the worker that waits for it, the driver or the server.
     std::string victim = simulation_.happens(0.5) ? from : to;
     if (name == "Fence" && simulation_.happens(0.5)) victim = last_acquirer_;
+    if (name == "Move" && simulation_.happens(0.5)) victim = last_acquirer_;
     const Fault fault = trigger.fault;
     simulation_.after(simulation_.between(core::Duration(0), milliseconds(3)), nullptr,
                       [this, fault, victim, phase = phase_of(method, partition)] {
@@ -432,9 +512,8 @@ void Scenario::pause(const std::string& victim) {
 void Scenario::cut(const std::string& victim) {
   const bool worker = victim.starts_with("worker");
   const std::string peer =
-      victim == "driver" || (worker && simulation_.happens(0.5))
-          ? "server" +
-                std::to_string(simulation_.chance().below(static_cast<uint64_t>(servers_of(job_))))
+      !servers_.empty() && (victim == "driver" || (worker && simulation_.happens(0.5)))
+          ? servers_[simulation_.chance().below(servers_.size())]->process->name()
           : "driver";
   const TimePoint until =
       simulation_.now() + simulation_.between(milliseconds(50), worker ? seconds(8) : seconds(3));
@@ -485,6 +564,7 @@ Outcome Scenario::run() {
     });
   }
   plan_commands();
+  plan_servers();
   look();
   simulation_.run_until([this] { return result_.has_value(); }, start + kTroubled);
   network_.heal();
@@ -511,6 +591,9 @@ Outcome Scenario::run() {
   outcome.own_parameters = job_.trainer.algorithm->own_parameters ? 1 : 0;
   outcome.superseded = checker_.pushes().superseded();
   outcome.refusals = refusals_;
+  outcome.moves = checker_.pushes().moves();
+  outcome.settled = checker_.pushes().settled();
+  outcome.new_servers_died = new_servers_died_;
   outcome.encoded = checker_.pushes().encodings().encoded();
   outcome.differences = checker_.pushes().encodings().differences();
   // Listeners before the services behind them, and members before their driver.
@@ -536,6 +619,9 @@ Outcome& Outcome::operator+=(const Outcome& other) {
   own_parameters += other.own_parameters;
   superseded += other.superseded;
   refusals += other.refusals;
+  moves += other.moves;
+  settled += other.settled;
+  new_servers_died += other.new_servers_died;
   encoded += other.encoded;
   differences += other.differences;
   return *this;

@@ -26,6 +26,9 @@ struct Outcome {
   int64_t own_parameters = 0;                 // 1: of each partition
   int64_t superseded = 0;                     // pushes, of all shards
   int64_t refusals = 0;                       // of what cannot be set in rounds
+  int64_t moves = 0;                          // of shards to other servers
+  int64_t settled = 0;                        // pushes that were applied while they stood still
+  int64_t new_servers_died = 0;               // before they had shards
   int64_t encoded = 0, differences = 0;       // updates, and answers, that were compressed
   Outcome& operator+=(const Outcome& other);  // all that can be added up
 };

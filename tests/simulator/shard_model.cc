@@ -20,6 +20,14 @@ void ShardModel::set_gate(const wire::Gate& gate) {
   raise_floor();
 }
 
+void ShardModel::go_on_with(const ShardModel& other) {
+  generation_ = other.generation_;
+  max_staleness_ = other.max_staleness_;
+  clocks_ = other.clocks_;
+  floor_ = other.floor_;
+  stepped_ = other.stepped_;
+}
+
 bool ShardModel::must_supersede(const wire::PushHeader& header) const {
   return rules_.rounds && rules_.backups > 0 && clocks_.contains(header.member) &&
          header.clock <= floor_;

@@ -31,6 +31,11 @@ TEST_F(SimulatorTest, NoScheduleLosesDoublesOrHangs) {
   EXPECT_GT(all.superseded, 0);
   EXPECT_GT(all.own_parameters, 0);
   EXPECT_GT(all.refusals, 0);
+  EXPECT_GT(all.moves, 0);
+  EXPECT_GT(all.new_servers_died, 0);
+#ifndef SLUICE_SANITIZED
+  EXPECT_GT(all.settled, 0);
+#endif
   EXPECT_GT(all.encoded, 0);
   EXPECT_GT(all.differences, 0);
 #ifndef SLUICE_SANITIZED

@@ -50,7 +50,10 @@ class FakeDriver final : public wire::ControlService {
     std::lock_guard lock(mutex_);
     seen_.heartbeat = request;
     wire::HeartbeatReply answer{wire::HeartbeatReply::Kind::kLeaseLost, "too late", 44};
-    if (request.knobs != 4) answer.knobs = wire::Knobs{4, true, 0.5f};
+    if (request.knobs != 4) {
+      answer.knobs = wire::Knobs{4, true, 0.5f};
+      answer.parameters = wire::Placement{6, wire::ShardMap::even(64, 2, 1), {"a:1"}};
+    }
     reply(answer);
   }
   void status(const wire::StatusRequest&, core::Reply<Result<wire::StatusReply>> reply) override {
@@ -153,8 +156,7 @@ TEST_P(ControlTransportTest, AcquireCarriesEveryKindAndField) {
     sent.lease = {3, 4, 5, 20'000, 77};
     sent.retry_after = std::chrono::milliseconds(250);
     sent.reason = "server 1";
-    sent.shard_map = wire::ShardMap::even(1000, 4, 2);
-    sent.servers = {"a:1", "b:2"};
+    sent.parameters = {3, wire::ShardMap::even(1000, 4, 2), {"a:1", "b:2"}};
     driver_.will_answer(sent);
     const auto reply = acquire(*channel_, 7);
     ASSERT_TRUE(reply.ok()) << reply.status();
@@ -167,8 +169,7 @@ TEST_P(ControlTransportTest, AcquireCarriesEveryKindAndField) {
     EXPECT_EQ(reply->lease.last, 77);
     EXPECT_EQ(reply->retry_after, std::chrono::milliseconds(250));
     EXPECT_EQ(reply->reason, "server 1");
-    EXPECT_EQ(reply->shard_map, sent.shard_map);
-    EXPECT_EQ(reply->servers, sent.servers);
+    EXPECT_EQ(reply->parameters, sent.parameters);
   }
 }
 
@@ -185,6 +186,7 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   request.peak_memory_bytes = 1 << 30;
   request.hold = std::chrono::milliseconds(700);
   request.knobs = 3;
+  request.parameters = 5;
   request.traffic = {{1, {wire::Path::Way::kUnixSocket, "a hint"}, 2, 0.5, 3, 4, 5},
                      {2, {wire::Path::Way::kSharedMemory, ""}, 1, 0, 0, 0, 0}};
   const auto reply = await_result<wire::HeartbeatReply>(
@@ -201,15 +203,18 @@ TEST_P(ControlTransportTest, HeartbeatCarriesEveryField) {
   EXPECT_EQ(driver_.seen().heartbeat.peak_memory_bytes, 1 << 30);
   EXPECT_EQ(driver_.seen().heartbeat.hold, std::chrono::milliseconds(700));
   EXPECT_EQ(driver_.seen().heartbeat.knobs, 3);
+  EXPECT_EQ(driver_.seen().heartbeat.parameters, 5);
   EXPECT_EQ(driver_.seen().heartbeat.traffic, request.traffic);
   EXPECT_EQ(reply->kind, wire::HeartbeatReply::Kind::kLeaseLost);
   EXPECT_EQ(reply->reason, "too late");
   EXPECT_EQ(reply->last, 44);
   EXPECT_EQ(reply->knobs, (wire::Knobs{4, true, 0.5f}));
+  EXPECT_EQ(reply->parameters, (wire::Placement{6, wire::ShardMap::even(64, 2, 1), {"a:1"}}));
   request.knobs = 4;
   const auto no_news = await_result<wire::HeartbeatReply>(
       [&](auto r) { channel_->heartbeat(request, kSoon, std::move(r)); });
   EXPECT_EQ(no_news->knobs, std::nullopt);
+  EXPECT_EQ(no_news->parameters, std::nullopt);
 }
 
 TEST_P(ControlTransportTest, StatusAndCommandCarryEveryField) {

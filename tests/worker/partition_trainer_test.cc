@@ -109,8 +109,8 @@ class Job {
           server.assign({kJob, 0}, {{std::as_bytes(std::span(parameters))}, {}}, std::move(reply));
         }).ok());
     client_ = std::make_unique<client::ParameterClient>(
-        world, transport_, world.make_strand("network"), kJob, map,
-        std::vector<std::string>{"server"}, client::ExchangeOptions{}, [](const std::string&) {});
+        world, transport_, world.make_strand("network"), kJob, wire::Placement{0, map, {"server"}},
+        client::ExchangeOptions{}, [](const std::string&) {});
   }
 
   PartitionTrainer trainer(int worker = 0, int64_t member = 0) {

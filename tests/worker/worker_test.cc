@@ -53,8 +53,8 @@ AcquireReply granted() {
   AcquireReply reply;
   reply.kind = AcquireReply::Kind::kGranted;
   reply.lease = {0, 1, 1, 2, 10};
-  reply.shard_map = wire::ShardMap::even(kParameters, 1, 1);
-  reply.servers = {"nobody"};
+  reply.parameters.shard_map = wire::ShardMap::even(kParameters, 1, 1);
+  reply.parameters.servers = {"nobody"};
   return reply;
 }
 
@@ -201,12 +201,14 @@ class AServer {
   explicit AServer(transport::InprocTransport& inproc) {
     server_.serve_job(kJob);
     const std::vector<float> parameters(kParameters);
-    EXPECT_TRUE(
-        await_status([&](auto reply) {
-          server_.create(
-              {kJob, granted().shard_map, 0, algorithm::Choice("adag").to_update_rule({}), {1000}},
-              std::move(reply));
-        }).ok());
+    EXPECT_TRUE(await_status([&](auto reply) {
+                  server_.create({kJob,
+                                  granted().parameters.shard_map,
+                                  0,
+                                  algorithm::Choice("adag").to_update_rule({}),
+                                  {1000}},
+                                 std::move(reply));
+                }).ok());
     EXPECT_TRUE(
         await_status([&](auto reply) {
           server_.assign({kJob, 0}, {{std::as_bytes(std::span(parameters))}, {}}, std::move(reply));
@@ -227,7 +229,7 @@ class AServer {
 
 AcquireReply granted_at_the_server() {
   AcquireReply reply = granted();
-  reply.servers = {"server"};
+  reply.parameters.servers = {"server"};
   return reply;
 }
 
@@ -450,9 +452,9 @@ TEST_F(WorkerTest, StopEndsAWaitForAServerAndTheDriverHearsOfIt) {
 
 TEST_F(WorkerTest, AShardMapOfOtherServersOrParametersIsRefused) {
   AcquireReply gap = granted(), servers = granted(), parameters = granted();
-  gap.shard_map = wire::ShardMap({{0, 16, kParameters, 0}});
-  servers.servers.clear();
-  parameters.shard_map = wire::ShardMap::even(kParameters + 1, 1, 1);
+  gap.parameters.shard_map = wire::ShardMap({{0, 16, kParameters, 0}});
+  servers.parameters.servers.clear();
+  parameters.parameters.shard_map = wire::ShardMap::even(kParameters + 1, 1, 1);
   const std::pair<AcquireReply, const char*> cases[] = {
       {gap, "shard map: entry 0 starts at 16"},
       {servers, "puts shards on 1 servers, and names 0"},

@@ -104,11 +104,11 @@ v1::MoveRequest to_proto(const wire::MoveRequest& request) {
   message.set_revision(request.revision);
   message.set_step(kSteps[static_cast<size_t>(request.step)]);
   for (const wire::Settled& push : request.commits) {
-    v1::PushName* const to = message.add_commits();
-    *to = to_proto(wire::LedgerState::Name(push.partition, push.sequence));
+    v1::SettledPush* const to = message.add_commits();
+    to->set_partition(push.partition);
+    to->set_sequence(push.sequence);
     to->set_superseded(push.superseded);
   }
-  if (request.step != wire::MoveStep::kTake) return message;
   *message.mutable_next() = to_proto(request.next);
   for (const wire::Shard& shard : request.from.shards()) *message.add_from() = to_proto(shard);
   message.set_from_revision(request.from_revision);
@@ -127,7 +127,7 @@ wire::MoveRequest from_proto(const v1::MoveRequest& request) {
   const auto step = std::find(std::begin(kSteps), std::end(kSteps), request.step());
   result.step = step == std::end(kSteps) ? wire::MoveStep::kTake
                                          : static_cast<wire::MoveStep>(step - std::begin(kSteps));
-  for (const v1::PushName& push : request.commits()) {
+  for (const v1::SettledPush& push : request.commits()) {
     result.commits.push_back({push.partition(), push.sequence(), push.superseded()});
   }
   result.next = from_proto(request.next());

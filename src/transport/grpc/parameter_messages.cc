@@ -197,9 +197,9 @@ v1::PullRequest to_proto(const wire::PullRequest& request) {
   if (request.wanted) *message.mutable_wanted() = to_proto(*request.wanted);
   message.set_revision(request.revision);
   if (request.kept && request.kept->what == Kept::What::kRule) {
-    message.set_rule_floats(request.kept->index + 1);
+    message.set_rule_floats(request.kept->index);
   } else if (request.kept) {
-    message.set_given(request.kept->index + 1);
+    message.set_given(request.kept->index);
   }
   return message;
 }
@@ -210,8 +210,8 @@ wire::PullRequest from_proto(const v1::PullRequest& request) {
       request.job(), {request.shard(), request.shards()}, request.averages(), worker};
   if (request.has_wanted()) result.wanted = from_proto(request.wanted());
   result.revision = request.revision();
-  if (request.rule_floats() > 0) result.kept = {Kept::What::kRule, request.rule_floats() - 1};
-  if (request.given() > 0) result.kept = {Kept::What::kGiven, request.given() - 1};
+  if (request.has_rule_floats()) result.kept = {Kept::What::kRule, request.rule_floats()};
+  if (request.has_given()) result.kept = {Kept::What::kGiven, request.given()};
   return result;
 }
 

@@ -13,7 +13,7 @@ class ParameterMessageTest : public ::testing::Test {};
 using ParameterMessages =
     ::testing::Types<v1::Shard, v1::CreateRequest, v1::AssignHeader, v1::PushHeader, v1::PushReply,
                      v1::PullRequest, v1::FenceRequest, v1::FenceReply, v1::LedgerRequest,
-                     v1::LedgerReply>;
+                     v1::LedgerReply, v1::MoveRequest, v1::MoveReply>;
 TYPED_TEST_SUITE(ParameterMessageTest, ParameterMessages);
 
 TYPED_TEST(ParameterMessageTest, EveryFieldIsReadAndWritten) {
