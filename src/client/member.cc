@@ -37,9 +37,9 @@ void Member::leave_drained(Status why) {
 
 void Member::rejoin(const Status& why) { act(machine_.unknown(why, world_.now())); }
 
-void Member::hold(const wire::AcquireReply& granted) {
-  lease_ = granted.lease;
-  parameters_ = std::max(parameters_, granted.parameters.revision);
+void Member::hold(const wire::Lease& lease, int64_t parameters) {
+  lease_ = lease;
+  parameters_ = std::max(parameters_, parameters);
   holds_ = true;
   step_ = 0;
 }

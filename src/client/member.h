@@ -72,8 +72,9 @@ class Member {
   // Another call was answered with `why`: the driver does not know this member, which joins again.
   void rejoin(const Status& why);
 
-  // From now on heartbeats renew this lease, and parameters are where it says.
-  void hold(const wire::AcquireReply& granted);
+  // From now on heartbeats renew this lease; `parameters`: the revision of where they are, as it
+  // said.
+  void hold(const wire::Lease& lease, int64_t parameters);
   void release();
   // Something was done: a step of the lease trained, records read, a model compiled. A member that
   // holds a lease and gets nothing done is given up. Thread-safe.

@@ -132,6 +132,10 @@ class Coordinator {
   bool wanted_servers_ready() const { return has_servers(servers_wanted_); }
   // Shards are about to go to other servers, or no more: meanwhile no lease is granted.
   void set_moving(bool moving, core::TimePoint now);
+  // For whom everything stands still meanwhile; empty: nobody.
+  void move_waits_for(const std::string& whom, core::TimePoint now);
+  // So many servers have shards from now on, or are about to: none of them may go any more.
+  void move_decided(int servers) { needed_ = std::max(needed_, servers); }
   // The parameters are there now: on as many servers as are wanted. Others are told to leave.
   void moved(wire::ShardMap shard_map, int64_t revision, core::TimePoint now);
   // Where they are reached by this server, which is there.
@@ -283,6 +287,7 @@ class Coordinator {
   int needed_;          // servers that have shards, or are to have the first
   int servers_wanted_;
   bool moving_ = false;
+  std::string move_waits_for_;
   int64_t revision_ = 0;  // of the shard map
   Phase phase_ = Phase::kWaitingForServers;
   bool closed_ = false;

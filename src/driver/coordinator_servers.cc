@@ -57,6 +57,11 @@ void Coordinator::keep_servers(const std::string& why, TimePoint now) {
 void Coordinator::set_moving(bool moving, TimePoint now) {
   moving_ = moving;
   if (!moving_) ungranted_ = {};
+  move_waits_for("", now);
+}
+
+void Coordinator::move_waits_for(const std::string& whom, TimePoint now) {
+  move_waits_for_ = whom;
   say_waits(now);
 }
 

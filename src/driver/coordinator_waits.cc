@@ -26,6 +26,10 @@ WaitsFor Coordinator::waits_for(TimePoint now) const {
     return waits;
   }
   if (phase_ != Phase::kTraining) return waits;
+  if (!move_waits_for_.empty()) {
+    waits.whom = move_waits_for_ + ", without which shards do not go to other servers";
+    return waits;
+  }
   if (gathering_ && !knobs_.paused) return missing_members();
   if (!knobs_.paused && (live(Role::kWorker) == 0 || too_few_workers())) {
     waits.whom = options_.min_workers <= 1 ? "a worker to join"

@@ -8,7 +8,6 @@
 #include <string_view>
 #include <utility>
 
-#include "algorithm/algorithm.h"
 #include "core/cores.h"
 #include "core/process_info.h"
 #include "driver/driver.h"
@@ -160,11 +159,12 @@ Result<std::string> Driver::scale_servers(int64_t wanted, const std::string& by)
   if (moving_) {
     return failed_precondition("scale: the parameters are on their way to other servers just now");
   }
-  if (!algorithm::make_shard_rule(options_.update_rule, 0).update->state()) {
+  const algorithm::Choice& trainer = options_.training.trainer;
+  if (!trainer.algorithm->server(trainer.options, options_.training.optimizer, {})->state()) {
     return failed_precondition(
         fmt::format("scale: the trainer {} does not say what its rule keeps (UpdateRule::state): "
                     "its servers stay as they are",
-                    options_.training.trainer.name()));
+                    trainer.name()));
   }
   try {
     (void)shard_map_of(options_, parameters_->size(), count);
@@ -181,12 +181,11 @@ Result<std::string> Driver::scale_servers(int64_t wanted, const std::string& by)
     return fmt::format("servers: {}, before {}; {}", count, before,
                        count < servers()
                            ? "the last ones give their shards to the others, and leave"
-                           : "the others leave again");
+                           : "those that have joined leave again");
   }
   return fmt::format(
-      "servers: {}, before {}; {}, and get their shards when they are there", count, before,
-      options_.starts_members ? "the others are started"
-                              : coordinator_.how_to_start("server") + " for each of the others");
+      "servers: {}, before {}; {}; shards go there when all have joined", count, before,
+      options_.starts_members ? "the others are started" : coordinator_.how_to_start("server"));
 }
 
 void Driver::turn(wire::Knobs wanted, JobChanged change) {

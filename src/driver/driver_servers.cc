@@ -63,6 +63,12 @@ void Driver::move_shards() {
       .pushes = options_.pushes,
       .addresses_for = [this](int server) { return coordinator_.server_addresses_for(server); },
       .give_up_after = options_.training.server_timeout,
+      .decided = [this] { coordinator_.move_decided(moving_->to.servers()); },
+      .waiting_for =
+          [this](const std::string& whom) {
+            coordinator_.move_waits_for(whom, world_.now());
+            publish();
+          },
       .answer_bytes = wire::move_bytes(options_.training)};
   moving_->move = std::make_unique<ShardMove>(world_, strand_, std::move(plan));
   moving_->move->start([this](Status status) {

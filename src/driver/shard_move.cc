@@ -60,13 +60,14 @@ ShardMove::ShardMove(core::World& world, std::shared_ptr<core::Strand> strand, P
 
 void ShardMove::ask(const std::vector<int>& servers, std::function<MoveRequest(int server)> request,
                     void (ShardMove::*next)()) {
-  calls_.clear();
+  give_up_calls();
   missing_ = servers.size();
   for (const int server : servers) {
     const auto channel = plan_.servers[static_cast<size_t>(server)];
     const MoveRequest its = request(server);
     const bool takes = its.step == MoveStep::kTake;
-    calls_.push_back(std::make_unique<Call>(world_, strand_));
+    calls_.push_back(std::make_unique<Call>(
+        world_, strand_, [this, server](const std::string& whom) { overdue(server, whom); }));
     calls_.back()->start(
         "the parameter server at " + channel->address(),
         {.give_up_after = takes ? kTaking : plan_.give_up_after, .longest_attempt = kAttempt},
@@ -82,6 +83,24 @@ void ShardMove::ask(const std::vector<int>& servers, std::function<MoveRequest(i
           if (--missing_ == 0) (this->*next)();
         });
   }
+}
+
+void ShardMove::give_up_calls() {
+  calls_.clear();
+  if (overdue_.empty()) return;
+  overdue_.clear();
+  plan_.waiting_for("");
+}
+
+void ShardMove::overdue(int server, const std::string& whom) {
+  if (whom.empty()) {
+    overdue_.erase(server);
+  } else {
+    overdue_[server] = whom;
+  }
+  std::string all;
+  for (const auto& [number, its] : overdue_) all += (all.empty() ? "" : "; ") + its;
+  plan_.waiting_for(all);
 }
 
 MoveRequest ShardMove::request(MoveStep step) const {
@@ -142,6 +161,10 @@ MoveRequest ShardMove::take_request(int server) const {
   const bool had_some = server < before();
   its.server = had_some ? server : -1;
   its.ledger = servers_[had_some ? static_cast<size_t>(server) : 0].ledger;
+  // A round that one server has ended is over: whoever was told so is in the next.
+  for (const MoveReply& of : servers_) {
+    its.ledger.floor = std::max(its.ledger.floor, of.ledger.floor);
+  }
   if (!had_some) {  // of its own it has counted nothing
     its.ledger.counts.duplicates = its.ledger.counts.fenced = 0;
     its.ledger.counts.update_seconds = 0;
@@ -155,6 +178,7 @@ MoveRequest ShardMove::take_request(int server) const {
 
 void ShardMove::taken() {
   decided_ = true;
+  plan_.decided();
   ask(
       numbers(std::max(before(), after())), [this](int) { return request(MoveStep::kSwitch); },
       &ShardMove::switched);
@@ -185,7 +209,7 @@ void ShardMove::failed(const Status& why) {
 void ShardMove::thawed() { end(called_off_); }
 
 void ShardMove::end(Status status) {
-  calls_.clear();
+  give_up_calls();
   auto done = std::exchange(done_, nullptr);
   done(std::move(status));
 }

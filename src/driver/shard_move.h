@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ class ShardMove {
     // Where servers of `from` are reached by this server.
     std::function<std::vector<std::string>(int server)> addresses_for;
     core::Duration give_up_after{};  // of a server's silence
+    std::function<void()> decided;   // told when the move is carried through from now on
+    // Told for whom everything stands still, once that is long; empty: nobody.
+    std::function<void(const std::string&)> waiting_for;
     size_t answer_bytes = 0;         // that an answer may have
   };
 
@@ -65,6 +69,8 @@ class ShardMove {
 
   int before() const { return plan_.from.servers(); }
   int after() const { return plan_.to.servers(); }
+  void give_up_calls();
+  void overdue(int server, const std::string& whom);
   void ask(const std::vector<int>& servers, std::function<wire::MoveRequest(int server)> request,
            void (ShardMove::*next)());
   wire::MoveRequest request(wire::MoveStep step) const;
@@ -84,6 +90,7 @@ class ShardMove {
   core::UniqueFunction<void(Status)> done_;
   std::vector<std::unique_ptr<Call>> calls_;  // of the present step
   size_t missing_ = 0;                        // answers
+  std::map<int, std::string> overdue_;        // servers
   std::vector<wire::MoveReply> servers_;      // of `from`, by index, as they stand still
   bool decided_ = false;
   Status called_off_;

@@ -26,7 +26,8 @@ JobStore::JobStore(const wire::CreateRequest& request, JobRules rules,
       world_(world),
       crew_(crew),
       // Of no map before.
-      last_name_(static_cast<uint64_t>(request.revision) << 40) {
+      last_name_(static_cast<uint64_t>(request.revision) << 40),
+      thawed_(request.revision) {
   const auto partitions = std::ssize(request_.pushes);
   std::vector<PushMachine::Owned> owned;
   for (const int index : request_.shard_map.owned_by(request_.server)) {

@@ -220,9 +220,9 @@ class JobStore {
   PushAnswers held_;
   uint64_t last_name_;  // of what a caller holds
   double update_seconds_ = 0;
-  // Of the next map that the shards are to go to: since the turn that has not been given back. And
-  // of the last one that they do not go to after all.
-  int64_t frozen_for_ = 0, thawed_ = 0;
+  // The revision of the next map that the shards are to go to: they stand still for it. And of the
+  // last one that they are of, or have not gone to after all: what is said of it comes late.
+  int64_t frozen_for_ = 0, thawed_;
   std::vector<Message> later_;
   bool closed_ = false;
 };

@@ -197,7 +197,7 @@ Status JobStore::adopt(const wire::LedgerState& ledger,
   for (size_t i = 0; i < shards_.size(); ++i) {
     SLUICE_RETURN_IF_ERROR(shards_[i].adopt(shards[i], steps_in_place()));
   }
-  return ok_status();
+  return end_round(/*flush=*/false);  // one that another server has ended
 }
 
 }  // namespace sluice::server

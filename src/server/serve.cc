@@ -15,6 +15,14 @@ namespace {
 // A driver that wants to keep what was learned so far answers when it has read it.
 constexpr core::Duration kLastPull = std::chrono::seconds(8);
 
+// Everything stands still for it: what is lost on the way is found out soon.
+client::ExchangeOptions exchange_options() {
+  client::ExchangeOptions options;
+  options.call_timeout = std::chrono::seconds(3);
+  options.speak_after = std::chrono::seconds(1);
+  return options;
+}
+
 // What other hosts should call an address that says "any interface".
 std::string advertised(const std::string& listening, const std::string& host) {
   for (const std::string any : {"0.0.0.0:", "[::]:"}) {
@@ -35,7 +43,7 @@ Server::Server(core::World& world, wire::Transport& transport, ServeOptions opti
       parameters_(world, options_.apply_threads, transport.buffers(),
                   [this](uint64_t job, const wire::Placement& placement) {
                     return std::make_unique<client::ParameterClient>(
-                        world_, transport_, strand_, job, placement, client::ExchangeOptions{},
+                        world_, transport_, strand_, job, placement, exchange_options(),
                         [](const std::string& whom) {
                           if (!whom.empty()) SLUICE_LOG(info, "waiting for {}", whom);
                         });

@@ -207,7 +207,7 @@ void Worker::acquire() {
 
 void Worker::open() {
   const wire::AcquireReply& granted = machine_.granted();
-  member_.hold(granted);
+  member_.hold(granted.lease, granted.parameters.revision);
   training_->post(
       [session = session_, granted, done = on_network([this](const Status& status) {
                                       return machine_.opened(status);

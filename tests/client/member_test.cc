@@ -68,6 +68,10 @@ class MemberTest : public testing::Test {
           .on_lease_lost = [this] { events_.emplace_back("lease lost"); },
           .on_lease_cut =
               [this](int64_t last) { events_.push_back("cut at " + std::to_string(last)); },
+          .on_moved =
+              [this](const wire::Placement& placement) {
+                events_.push_back("moved " + std::to_string(placement.revision));
+              },
           .on_end = [this](Status why) { end_ = std::move(why); }}};
 };
 
@@ -86,7 +90,7 @@ TEST_F(MemberTest, SaysWhichProcessJoinsAndTheSameWhenItIsAskedAgain) {
 
 TEST_F(MemberTest, HeartbeatsCarryTheLeaseAndTheStepAndTheWait) {
   join();
-  member_->hold({.lease = {2, 3, 1, 100}});
+  member_->hold({2, 3, 1, 100}, 0);
   member_->set_step(17);
   member_->set_waiting_for("server 0");
   beat();
@@ -134,12 +138,12 @@ TEST_F(MemberTest, AHeartbeatIsAlwaysWaitingAtTheDriver) {
 
 TEST_F(MemberTest, ALostLeaseIsNotRenewedAndToldOnce) {
   join();
-  member_->hold({.lease = {2, 3, 1, 100}});
+  member_->hold({2, 3, 1, 100}, 0);
   beat();
   beat(HeartbeatReply{HeartbeatReply::Kind::kLeaseLost, "given away"});
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lease lost"));
   EXPECT_EQ(last_heartbeat().partition, -1);
-  member_->hold({.lease = {4, 1, 1, 100}});
+  member_->hold({4, 1, 1, 100}, 0);
   beat(HeartbeatReply{HeartbeatReply::Kind::kLeaseLost, "old news"});
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lease lost"));
   EXPECT_EQ(last_heartbeat().partition, 4);
@@ -147,7 +151,7 @@ TEST_F(MemberTest, ALostLeaseIsNotRenewedAndToldOnce) {
 
 TEST_F(MemberTest, ALeaseIsCutOnceAndTheDriverHearsThatItIsKnown) {
   join();
-  member_->hold({.lease = {2, 3, 1, 100, 50}});
+  member_->hold({2, 3, 1, 100, 50}, 0);
   beat();
   EXPECT_EQ(last_heartbeat().last, 50);
   beat(HeartbeatReply{HeartbeatReply::Kind::kContinue, "", 30});
@@ -155,6 +159,26 @@ TEST_F(MemberTest, ALeaseIsCutOnceAndTheDriverHearsThatItIsKnown) {
   beat(HeartbeatReply{HeartbeatReply::Kind::kContinue, "", 30});
   beat(HeartbeatReply{HeartbeatReply::Kind::kContinue, "", 40});
   EXPECT_THAT(events_, ElementsAre("joined as 5", "cut at 30"));
+}
+
+TEST_F(MemberTest, TellsWhereItTakesTheParametersToBeAndHearsWhenTheyMove) {
+  join();
+  beat();
+  EXPECT_EQ(last_heartbeat().parameters, -1);
+  member_->hold({2, 3, 1, 100, 50}, 4);
+  beat();
+  EXPECT_EQ(last_heartbeat().parameters, 4);
+  HeartbeatReply news;
+  news.parameters = wire::Placement{6, wire::ShardMap::even(64, 2, 1), {"a:1"}};
+  beat(news);
+  EXPECT_EQ(last_heartbeat().parameters, 6);
+  EXPECT_THAT(events_, ElementsAre("joined as 5", "moved 6"));
+  member_->hold({3, 1, 1, 100, 50}, 4);  // granted before that
+  beat();
+  EXPECT_EQ(last_heartbeat().parameters, 6);
+  beat(not_found("who are you"));
+  beat();
+  EXPECT_EQ(last_heartbeat().parameters, -1) << "another driver counts anew";
 }
 
 TEST_F(MemberTest, WhoeverMakesRoomSaysSo) {
@@ -193,7 +217,7 @@ TEST_F(MemberTest, ASilentDriverIsGivenUpByName) {
 
 TEST_F(MemberTest, AnUnknownMemberJoinsAgainAsANewOne) {
   join();
-  member_->hold({.lease = {2, 3, 1, 100}});
+  member_->hold({2, 3, 1, 100}, 0);
   beat(not_found("member 5"));
   EXPECT_THAT(events_, ElementsAre("joined as 5", "lost", "joined as 6"));
   EXPECT_EQ(joins_before_, 1u) << "told before the driver could hear of it again";

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <future>
+#include <set>
 #include <thread>
 
 #include "core/real_world.h"
@@ -112,7 +113,9 @@ TEST_F(ParameterClientTest, SendsTheVersionThatItPulledLast) {
 TEST_F(ParameterClientTest, SendsTheVersionsThatItIsGiven) {
   make();
   ASSERT_TRUE(pull().ok());
-  const std::vector<int64_t> older = {-3, -4};
+  Versions older(client_->shard_map());
+  older.set(0, -3);
+  older.set(1, -4);
   start_exchange({}, 1, older);
   ASSERT_TRUE(wait().ok());
   EXPECT_EQ(channel().seen[0].header.base_version, -3);
@@ -457,6 +460,84 @@ TEST_F(ParameterClientTest, WhatTheLedgerServerDecidedIsToldToTheOthers) {
   for (const size_t commit : {size_t{3}, size_t{4}}) {
     EXPECT_EQ(seen[commit].header.superseded, true) << commit;
   }
+}
+
+// --- Shards that move ---
+
+const Status kGone{wire::kMoved, "they have moved"};
+
+TEST_F(ParameterClientTest, BeginsAgainWhereTheShardsHaveMoved) {
+  options_.follows = true;
+  make();
+  channel().script[1] = {kGone};
+  start_exchange({}, 0.5f);
+  world_.advance(1s);
+  EXPECT_FALSE(end_);
+  EXPECT_THAT(waits_, testing::IsEmpty()) << "it need not be said at once";
+  world_.advance(10s);
+  EXPECT_THAT(waits_, ElementsAre("the driver to say where the parameters have moved"));
+  const size_t before = channel().seen.size();
+  client_->follow({3, ShardMap::even(64, 4, 2), {"scripted", "scripted"}});
+  ASSERT_TRUE(wait().ok());
+  EXPECT_EQ(waits_.back(), "");
+  EXPECT_THAT(values_, testing::Each(testing::Gt(0)));
+  EXPECT_EQ(client_->shard_map().size(), 4);
+  std::set<int> shards;
+  for (size_t i = before; i < channel().seen.size(); ++i) {
+    const auto& [header, update] = channel().seen[i];
+    EXPECT_EQ(header.revision, 3);
+    if (header.step != wire::PushStep::kCommit) {
+      EXPECT_THAT(update, testing::Each(0.5f));
+    }
+    shards.insert(header.shards.first);
+  }
+  EXPECT_THAT(shards, ElementsAre(0, 1, 2, 3));
+}
+
+// What was said before it is asked for is there already.
+TEST_F(ParameterClientTest, TheNextMapMayBeKnownBeforeTheShardsAreGone) {
+  options_.follows = true;
+  make();
+  channel().hold = true;
+  start_pull();
+  client_->follow({1, ShardMap::even(64, 4, 1), {"scripted"}});
+  EXPECT_EQ(client_->shard_map().size(), 2) << "as long as it is in use";
+  channel().hold = false;
+  channel().script[0] = {kGone};
+  while (!channel().held.empty()) channel().answer_held();
+  ASSERT_TRUE(wait().ok());
+  EXPECT_EQ(client_->shard_map().size(), 4);
+  EXPECT_THAT(waits_, testing::Each(""));
+}
+
+TEST_F(ParameterClientTest, BetweenTwoExchangesItGoesWhereItIsTold) {
+  make();
+  ASSERT_TRUE(pull().ok());
+  EXPECT_THAT(client_->versions().by_shard(), ElementsAre(1, 2));
+  client_->follow({2, ShardMap::even(64, 1, 1), {"scripted"}});
+  EXPECT_THAT(client_->versions().by_shard(), ElementsAre(1));
+  client_->follow({1, ShardMap::even(64, 4, 1), {"scripted"}});
+  EXPECT_EQ(client_->shard_map().size(), 1) << "news that are old";
+  ASSERT_TRUE(pull().ok());
+}
+
+TEST_F(ParameterClientTest, WhoIsToldOfNoMoveFailsWhereTheShardsAreGone) {
+  make();
+  channel().script[0] = {kGone};
+  EXPECT_EQ(pull().code(), wire::kMoved);
+}
+
+TEST_F(ParameterClientTest, StopsWhileItWaitsForTheNextMap) {
+  options_.follows = true;
+  make();
+  channel().always = kGone;
+  start_pull();
+  world_.advance(5s);
+  client_->stop();
+  EXPECT_EQ(wait().code(), StatusCode::kCancelled);
+  EXPECT_EQ(waits_.back(), "");
+  channel().always = ok_status();
+  EXPECT_TRUE(pull().ok());
 }
 
 }  // namespace

@@ -77,5 +77,69 @@ TEST_F(PushEncoderTest, LendsAnUpdateThatNeedsNothing) {
   EXPECT_EQ(code.bytes.floats().data(), update.values.data());
 }
 
+// --- Shards that are cut otherwise ---
+
+std::shared_ptr<core::AlignedBuffer> buffer(const std::vector<float>& values) {
+  auto all = std::make_shared<core::AlignedBuffer>(values.size());
+  std::ranges::copy(values, all->data());
+  return all;
+}
+
+std::vector<float> floats(const core::AlignedBuffer& all) {
+  return {all.span().begin(), all.span().end()};
+}
+
+TEST_F(PushEncoderTest, TakesBackWhatItWasCutTo) {
+  encoder_.begin(1);
+  (void)send({1, 2, 3, 4});  // 1, 2, 3 are kept
+  encoder_.end(true);
+  encoder_.begin(2);
+  const auto update = buffer({1, 2, 3, 4, 5, 6, 7, 8});
+  const auto part = [&](size_t offset) {
+    return wire::Payload{update, update->span().subspan(offset, 4)};
+  };
+  (void)encoder_.encode(0, kLargest, {0, 1}, part(0));
+  (void)encoder_.encode(1, kLargest, {1, 1}, part(4));
+  EXPECT_THAT(floats(*encoder_.taken_back(update, 0)), ElementsAre(2, 4, 6, 4, 5, 6, 7, 8));
+  encoder_.begin(1);
+  EXPECT_THAT(send({0, 0, 0, 0}, Compression()), ElementsAre(0, 0, 0, 0)) << "nothing is kept";
+}
+
+// Also of a message that has not been made yet, and of one that was sent whole.
+TEST_F(PushEncoderTest, TakesBackWhatItHadKept) {
+  for (const bool sent : {false, true}) {
+    encoder_.begin(1);
+    (void)send({1, 2, 3, 4});
+    encoder_.end(true);
+    encoder_.begin(2);
+    const auto update = buffer({0, 0, 0, 1, 0, 0, 0, 1});
+    if (sent) {
+      (void)encoder_.encode(0, Compression(), {0, 1}, {update, update->span().first(4)});
+    }
+    EXPECT_THAT(floats(*encoder_.taken_back(update, 0)), ElementsAre(1, 2, 3, 1, 0, 0, 0, 1));
+    encoder_.end(true);
+  }
+}
+
+TEST_F(PushEncoderTest, AnUpdateThatWasNotEncodedStaysAsItIs) {
+  encoder_.begin(1);
+  const auto update = buffer({1, 2, 3, 4, 5, 6, 7, 8});
+  (void)encoder_.encode(0, Compression(), {0, 2}, {update, update->span()});
+  EXPECT_EQ(encoder_.taken_back(update, 0), update);
+}
+
+TEST_F(PushEncoderTest, WhatItHasKeptGoesToWhoeverHasTheFloats) {
+  encoder_.begin(1);
+  (void)send({1, 2, 3, 4});
+  encoder_.end(true);
+  const wire::ShardMap before = std::exchange(map_, wire::ShardMap({{0, 0, 2, 0}, {1, 2, 6, 1}}));
+  encoder_.cut_as(before, map_);
+  encoder_.begin(2);
+  EXPECT_THAT(send({0, 0}, Compression(), {0, 1}), ElementsAre(1, 2));
+  encoder_.end(true);
+  encoder_.begin(2);
+  EXPECT_THAT(send({0, 0, 0, 0, 0, 0}, Compression(), {1, 1}), ElementsAre(3, 0, 0, 0, 0, 0));
+}
+
 }  // namespace
 }  // namespace sluice::client

@@ -3,6 +3,7 @@
 
 #include "driver/job_status.h"
 #include "tests/driver/driver_fixture.h"
+#include "tests/support/update_rules.h"
 
 namespace sluice::driver {
 namespace {
@@ -280,6 +281,69 @@ TEST_F(DriverStatusTest, StopEndsAJobThatKeepsNothing) {
   EXPECT_EQ(status().job.phase, "stopped");
   const auto& ended = end();
   EXPECT_EQ(ended.status(), cancelled("the driver was stopped by sluice ctl (pid 9 on hosta)"));
+}
+
+// --- Servers ---
+
+class DriverServersTest : public DriverStatusTest {
+ protected:
+  DriverServersTest() { options.update_rule = add_rule_json(); }
+  std::string refused(const std::string& number) {
+    const auto said = command("scale", {"servers=" + number});
+    return said.ok() ? "" : said.status().message();
+  }
+};
+
+TEST_F(DriverServersTest, MoreAreAskedForAndTheirPlaceIsFree) {
+  start();
+  driver->listens_at("hosta:7070");
+  EXPECT_EQ(*command("scale", {"servers=2"}), "servers are 2 already");
+  EXPECT_EQ(*command("scale", {"servers=3"}),
+            "servers: 3, before 2; start it with: sluice server --driver hosta:7070; shards go "
+            "there when all have joined");
+  EXPECT_EQ(observer.last<ServersWanted>().servers, 3);
+  EXPECT_EQ(status().job.servers, 3);
+  EXPECT_EQ(status().changes.back().knob, "servers");
+  EXPECT_EQ(*command("scale", {"servers=2"}),
+            "servers: 2, before 3; those that have joined leave again");
+  EXPECT_EQ(status().job.servers, 2);
+}
+
+// Servers of the test's cannot move: whatever keeps a real one from it looks the same.
+TEST_F(DriverServersTest, AMoveThatFailsIsCalledOffAndSaid) {
+  start();
+  const int64_t worker = join_worker();
+  listen("server 2", 1);
+  EXPECT_TRUE(command("scale", {"servers=3"}).ok());
+  const int64_t third = join(wire::Role::kServer, 102, "server 2");
+  world.run();
+  const auto kept = observer.last<ServersKept>();
+  EXPECT_EQ(kept.servers, 2);
+  EXPECT_EQ(kept.wanted, 3);
+  EXPECT_THAT(kept.why, HasSubstr("keeps its shards"));
+  EXPECT_EQ(servers[1].told().created.back().revision, 1);
+  EXPECT_EQ(send_heartbeat(third).get()->kind, wire::HeartbeatReply::Kind::kDone);
+  leave(third);
+  EXPECT_EQ(acquire(worker).kind, wire::AcquireReply::Kind::kGranted) << "the job goes on";
+  train_everything(worker);
+  leave(worker);
+  EXPECT_TRUE(end().ok());
+}
+
+TEST_F(DriverServersTest, WhatMakesNoSenseIsRefused) {
+  start();
+  EXPECT_EQ(refused("0"), "scale: expected 1 to 65536 server(s), got 0");
+  EXPECT_EQ(refused("70000"), "scale: expected 1 to 65536 server(s), got 70000");
+  EXPECT_EQ(refused("5"),
+            "scale: 4 shards cannot be spread over 5 servers: ask for at least one each");
+  EXPECT_EQ(refused("x"), "scale: expected workers=N or servers=N, got \"servers=x\"");
+  EXPECT_TRUE(observer.all<ServersWanted>().empty());
+}
+
+TEST_F(DriverServersTest, BeforeTrainingThereIsNothingToMove) {
+  make_driver();
+  run();
+  EXPECT_THAT(refused("3"), HasSubstr("waits for its servers"));
 }
 
 }  // namespace

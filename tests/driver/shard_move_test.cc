@@ -134,6 +134,8 @@ class ShardMoveTest : public ::testing::Test {
     plan.pushes = std::vector<int64_t>(kPartitions, kPushes);
     plan.addresses_for = [before = map_.servers()](int) { return addresses(before); };
     plan.give_up_after = std::chrono::seconds(30);
+    plan.decided = [] {};
+    plan.waiting_for = [this](const std::string& whom) { said_.push_back(whom); };
     return plan;
   }
   Status move_to(int servers) {
@@ -167,7 +169,7 @@ class ShardMoveTest : public ::testing::Test {
   int64_t revision_ = 0, last_revision_ = 0;
   std::unique_ptr<client::ParameterClient> client_;
   std::vector<float> values_ = std::vector<float>(kParameters);
-  std::vector<std::string> waits_;
+  std::vector<std::string> waits_, said_;  // of clients, of the move
 };
 
 std::string rule_of(const std::string& algorithm, const OptimizerSpec& optimizer) {
@@ -322,9 +324,11 @@ TEST_F(ShardMoveTest, ItIsCalledOffWhenANewServerIsNotThere) {
   world_.advance(std::chrono::seconds(2));
   EXPECT_FALSE(moved);
   EXPECT_FALSE(pushed) << "everything stands still";
+  EXPECT_THAT(said_, ElementsAre("the parameter server at server 2"));
   move.call_off(cancelled("server 2 was killed"));
   ASSERT_TRUE(world_.run_until([&] { return moved && pushed; }, std::chrono::minutes(1)));
   EXPECT_EQ(moved->message(), "server 2 was killed");
+  EXPECT_EQ(said_.back(), "");
   EXPECT_FALSE(move.is_decided());
   EXPECT_TRUE(pushed->ok()) << pushed->message();
   for (int i = 0; i < 2; ++i) EXPECT_EQ(ledger(i).version, 2);

@@ -123,6 +123,42 @@ TEST_F(ElasticTest, WorkersJoinMakeRoomDieAndFreezeAndEverySampleCountsOnce) {
   EXPECT_EQ(last->wait(30s), 0) << last->output();
 }
 
+// As above, of servers: their shards go from one to three and back to two, and a worker dies
+// between.
+TEST_F(ElasticTest, ServersComeAndGoAndNothingIsLost) {
+  begin(kRecords, 20, 2, {"--lease-timeout", "2"});
+  const auto first = worker(), second = worker();
+  ASSERT_TRUE(says("Epoch 1/20")) << driver_->output();
+  const auto scale = [this](const std::string& servers) {
+    Process ctl({kSluice, "ctl", address_, "scale", "servers=" + servers});
+    EXPECT_EQ(ctl.wait(60s), 0) << ctl.output();
+    return ctl.output();
+  };
+  const auto server = [this] {
+    return std::make_unique<Process>(std::vector<std::string>{kSluice, "server", "--driver",
+                                                              address_, "--listen", "127.0.0.1:0"});
+  };
+  EXPECT_THAT(scale("3"),
+              HasSubstr("servers: 3, before 1; start it with: sluice server --driver " + address_));
+  const auto more = server(), most = server();
+  ASSERT_TRUE(says("servers: 3, before 1; ")) << driver_->output();
+  first->signal(SIGKILL);
+  EXPECT_EQ(first->wait(60s), 128 + SIGKILL);
+  const auto third = worker();
+  ASSERT_TRUE(says(of(*third))) << driver_->output();
+  EXPECT_THAT(scale("2"), HasSubstr("the last ones give their shards to the others, and leave"));
+  ASSERT_TRUE(says("servers: 2, before 3; ")) << driver_->output();
+  const json r = ends_with_exact_counts();
+  EXPECT_EQ(r["servers"].size(), 2u);
+  ASSERT_EQ(r["moves"].size(), 2u);
+  EXPECT_EQ(r["moves"][0]["to"], 3);
+  EXPECT_EQ(r["moves"][1]["to"], 2);
+  EXPECT_GT(r["moves"][0]["bytes"], 0);
+  EXPECT_GT(r["moves"][0]["held_s"], 0);
+  EXPECT_EQ(more->wait(30s), 0) << more->output();
+  EXPECT_EQ(most->wait(30s), 0) << most->output();
+}
+
 // A worker that gets a tenth of the time: for 45 ms it is stopped, for 5 ms it runs.
 TEST_F(ElasticTest, AStragglerIsNamedAndOthersDoItsWork) {
   begin(3 * kRecords, 4, 3);

@@ -191,5 +191,23 @@ TEST_F(GateTest, WithoutAnyDriverEachPushIsARound) {
   EXPECT_TRUE(gate.may_answer(push(0), 1));
 }
 
+TEST_F(GateTest, GoesOnAtAnotherServer) {
+  Gate gate(/*rounds=*/true, /*backups=*/0);
+  ASSERT_TRUE(gate.set({.generation = 4, .trainees = {{1, 0, 0}, {2, 1, 0}}, .max_staleness = 3}));
+  gate.count(1, 1);
+  wire::LedgerState state;
+  gate.add_state(state);
+  Gate other(true, 0);
+  other.adopt(state);
+  EXPECT_TRUE(other.trains(2));
+  EXPECT_FALSE(other.may_answer(1, 1));
+  EXPECT_FALSE(other.would_end_round(1, 1));
+  EXPECT_TRUE(other.would_end_round(2, 1));
+  other.count(2, 1);
+  EXPECT_EQ(other.floor(), 1);
+  EXPECT_TRUE(other.round_is_complete());
+  EXPECT_TRUE(other.set({.generation = 5, .trainees = {{3, 2, 1}}, .since = 4})) << "it has heard";
+}
+
 }  // namespace
 }  // namespace sluice::server

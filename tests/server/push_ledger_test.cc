@@ -146,5 +146,42 @@ TEST_F(PushLedgerTest, ReservingDecidesNothing) {
   EXPECT_EQ(ledger_.count(5), 0);
 }
 
+// --- At another server ---
+
+TEST_F(PushLedgerTest, GoesOnAtAnotherServer) {
+  apply(ledger_, {5, 1, 1});
+  apply(ledger_, {5, 1, 2});
+  ASSERT_TRUE(ledger_.fence(5, 3, 6, 10));
+  apply(ledger_, {2, 1, 1});
+  wire::LedgerState state;
+  ledger_.add_state(state);
+  PushLedger other(pushes_);
+  ASSERT_TRUE(other.adopt(state).ok());
+  EXPECT_EQ(other.partitions(), ledger_.partitions());
+  EXPECT_EQ(other.decide({5, 1, 2}), PushDecision::kDuplicate);
+  EXPECT_EQ(other.decide({5, 1, 6}), PushDecision::kFenced);
+  EXPECT_EQ(other.decide({5, 3, 6}), PushDecision::kApply);
+  EXPECT_EQ(other.decide({0, 1, 1}), PushDecision::kApply) << "of which nothing was heard";
+}
+
+TEST_F(PushLedgerTest, RefusesWhatIsOfAnotherJob) {
+  using Segment = wire::LedgerState::Segment;
+  for (const std::vector<Segment>& wrong :
+       std::vector<std::vector<Segment>>{{{7, 1, 10, 0, 0}},  // no such partition
+                                         {{-1, 1, 10, 0, 0}},
+                                         {{5, 1, 11, 0, 0}},  // nor push
+                                         {{5, 1, 9, 0, 0}},   // one is missing
+                                         {{5, 2, 10, 0, 1}},
+                                         {{5, 1, 4, 0, 0}, {5, 6, 10, 0, 5}},
+                                         {{5, 1, 6, 0, 0}, {5, 6, 10, 0, 5}},  // or there twice
+                                         {{5, 1, 10, 0, 11}},  // more than there are
+                                         {{5, 1, 10, 0, -1}},
+                                         {{5, 1, 10, -1, 0}},  // a lease that makes no sense
+                                         {{5, 1, 0, 0, 0}}}) {
+    EXPECT_EQ(ledger_.adopt({.segments = wrong}).code(), StatusCode::kInvalidArgument);
+  }
+  EXPECT_TRUE(ledger_.partitions().empty());
+}
+
 }  // namespace
 }  // namespace sluice::server

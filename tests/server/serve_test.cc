@@ -162,7 +162,9 @@ TEST_F(ServeTest, TakesNoCallBeforeItKnowsHowLargeTheJobsAre) {
   EXPECT_EQ(network_.served, std::nullopt);
   driver_.joins.answer_held(wire::JoinReply{42, 7, 2, spec_with(1'000'000, 500), 0});
   world_.run();
-  EXPECT_EQ(network_.served, size_t{4'000'000} + 500 * sizeof(double) + 64 + (1 << 20));
+  const std::string spec = spec_with(1'000'000, 500);
+  EXPECT_EQ(network_.served, size_t{4'000'000} + 500 * sizeof(double) + 64 + (1 << 20) +
+                                 wire::move_bytes(*wire::parse_training_spec(spec)));
 }
 
 TEST_F(ServeTest, AListenerThatCannotTakeCallsIsAnErrorThatTheDriverHears) {
@@ -261,7 +263,9 @@ TEST_F(ServeTest, JoinsTheNextJobOfADriverThatDoesNotKnowItAnyMore) {
   EXPECT_EQ(driver_.joins.requests.size(), 2u);
   EXPECT_NE(joined().attempt, attempt);
   EXPECT_EQ(joined().address, "10.0.0.7:7001");
-  EXPECT_EQ(network_.served, size_t{4'000'000} + 64 + (1 << 20)) << "the next job's messages";
+  EXPECT_EQ(network_.served, size_t{4'000'000} + 64 + (1 << 20) +
+                                 wire::move_bytes(*wire::parse_training_spec(spec_with(1'000'000))))
+      << "the next job's messages";
   EXPECT_EQ(pull(42).status().code(), StatusCode::kFailedPrecondition);
   EXPECT_TRUE(create(43).ok());
   EXPECT_EQ(pull(43)->values[0].values[0], 1.0f);

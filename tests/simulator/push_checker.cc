@@ -64,6 +64,9 @@ void PushChecker::switch_to(int64_t revision) {
   const std::map<std::string, Server> before = std::exchange(servers_, next_.at(revision));
   revision_ = revision;
   staged_.clear();
+  // Servers hear of who trains one after the other, and so may have ended different rounds: a shard
+  // goes on with those of the server that it comes to.
+  round_versions_.clear();
   const auto first = std::ranges::find_if(
       before, [](const auto& one) { return one.second.index == wire::ShardMap::kLedgerServer; });
   std::map<Name, Became> all;
@@ -71,11 +74,13 @@ void PushChecker::switch_to(int64_t revision) {
     all.emplace(Name(std::get<1>(id), std::get<2>(id)), became);
   }
   const std::map<int, ShardModel> models = models_;
+  int64_t floor = 0;
+  for (const auto& [shard, model] : models) floor = std::max(floor, model.floor());
   for (const auto& [server, its] : servers_) {
     const auto known = before.find(server);
     const Server& source = known == before.end() ? first->second : known->second;
     for (const int shard : its.shards) {
-      models_.at(shard).go_on_with(models.at(source.shards.front()));
+      models_.at(shard).go_on_with(models.at(source.shards.front()), floor);
     }
     for (const auto& [name, became] : all) {
       const Identity id(server, name.first, name.second);

@@ -20,12 +20,13 @@ void ShardModel::set_gate(const wire::Gate& gate) {
   raise_floor();
 }
 
-void ShardModel::go_on_with(const ShardModel& other) {
+void ShardModel::go_on_with(const ShardModel& other, int64_t floor) {
   generation_ = other.generation_;
   max_staleness_ = other.max_staleness_;
   clocks_ = other.clocks_;
-  floor_ = other.floor_;
+  floor_ = floor;
   stepped_ = other.stepped_;
+  raise_floor();
 }
 
 bool ShardModel::must_supersede(const wire::PushHeader& header) const {

@@ -25,8 +25,9 @@ class ShardModel {
   ShardModel(const Rules& rules, size_t size) : rules_(rules), values_(size), kept_(size) {}
 
   void set_gate(const wire::Gate& gate);
-  // It is at another server now: who trains is what that knew of another shard of its own.
-  void go_on_with(const ShardModel& other);
+  // It is at another server now: who trains is what that knew of another shard of its own, and some
+  // server's floor was that.
+  void go_on_with(const ShardModel& other, int64_t floor);
   // Whether a push that is counted now must be dropped.
   bool must_supersede(const wire::PushHeader& header) const;
   // `update`: empty where the push has none for the shard.

@@ -180,5 +180,19 @@ TEST(ShardMapTest, ShardsOfOneMessageComeToNoMoreThanIsAllowed) {
   EXPECT_EQ(large.messages(large.whole(), {1}).size(), 2u);
 }
 
+TEST(ShardMapTest, APartIsFoundByItsFloats) {
+  const ShardMap map = ShardMap::even(64, 4, 2);
+  const auto same = [](const ShardMap::Part& part, int first, int shards, size_t offset,
+                       size_t size) {
+    return part.first == first && part.shards == shards && part.offset == offset &&
+           part.size == size;
+  };
+  EXPECT_TRUE(same(map.covering(0, 64), 0, 4, 0, 64));
+  EXPECT_TRUE(same(map.covering(16, 16), 1, 1, 16, 16));
+  EXPECT_TRUE(same(map.covering(15, 2), 0, 2, 0, 32));
+  EXPECT_TRUE(same(map.covering(63, 1), 3, 1, 48, 16));
+  EXPECT_TRUE(same(map.part_at(16, 32), 1, 2, 16, 32));
+}
+
 }  // namespace
 }  // namespace sluice::wire

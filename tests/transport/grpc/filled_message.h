@@ -39,7 +39,7 @@ inline void fill(google::protobuf::Message& message, int& next) {
                : set.SetFloat(&message, field, static_cast<float>(value) + 0.5f);
           break;
         case Field::CPPTYPE_BOOL:
-          set.SetBool(&message, field, true);
+          many ? set.AddBool(&message, field, element == 1) : set.SetBool(&message, field, true);
           break;
         case Field::CPPTYPE_ENUM:
           set.SetEnum(&message, field, field->enum_type()->value(1));
