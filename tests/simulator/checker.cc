@@ -17,6 +17,9 @@ void Checker::on_event(const driver::JobEvent& event) {
     training_ = true;
     got_on();
   }
+  if (const auto* kept = std::get_if<driver::ServersKept>(&event.what)) {
+    if (kept->why.find("bug in Sluice") != std::string::npos) violation(text);
+  }
   if (std::holds_alternative<driver::JobEnding>(event.what)) ending_ = true;
   if (std::holds_alternative<driver::LeaseCut>(event.what)) ++leases_cut_;
   if (const auto* waits = std::get_if<driver::WaitsFor>(&event.what)) {
