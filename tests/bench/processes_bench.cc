@@ -1,0 +1,230 @@
+// What training across processes costs, against the same training in one.
+//
+//   sluice_processes_bench [--json FILE] [--rounds N] [--epochs N] [--only jobs|overhead|workers]
+//
+// The MNIST CNN with Adam on MNIST. Each run is processes of its own; a reference is measured in
+// turns with what is compared with it. With `sluice_processes_bench --fit BATCH EPOCHS PRECISION
+// THREADS` this program is that reference: fit(), which has no servers, workers or windows.
+//
+//   jobs      images/s of `sluice train` as the README has it (batch 16, window 5, three workers,
+//             one server), blocking and overlapped, in both precisions, over fit()'s on all cores
+//   overhead  CPU seconds of all processes of a job of one worker (batch 128, window 5, a thread),
+//             from their start to their end, over those of fit(): medians of --rounds
+//   workers   images/s of two workers on all cores over those of one with its server on one core:
+//             medians of a third as many rounds
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "sluice/sluice.h"
+#include "train/builtin_models.h"
+
+extern char** environ;
+
+namespace sluice::bench {
+namespace {
+
+using nlohmann::json;
+
+struct Settings {
+  std::string self, sluice;  // programs
+  int rounds = 10, epochs = 5;
+  std::string only, json_file;
+};
+
+struct Run {
+  json report;
+  double cpu_seconds = 0;  // of all its processes
+};
+
+// Runs a program that writes a report.
+Run run(std::vector<std::string> command) {
+  const std::string file = "/tmp/sluice-processes-bench-" + std::to_string(getpid()) + ".json";
+  command.insert(command.end(), {"--report", file});
+  std::vector<char*> argv;
+  for (std::string& word : command) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t pid = -1;
+  if (posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ) != 0) {
+    throw std::runtime_error("cannot start " + command[0]);
+  }
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  rusage used{};
+  wait4(pid, &status, 0, &used);
+  if (status != 0) throw std::runtime_error(command[0] + " failed");
+  std::ifstream in(file);
+  Run result{json::parse(in)};
+  std::remove(file.c_str());
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  result.cpu_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
+  return result;
+}
+
+double speed_of(const Run& one) { return one.report["samples_per_second"]; }
+
+Run fit(const Settings& settings, int batch, int epochs, const std::string& precision,
+        int threads) {
+  return run({settings.self, "--fit", std::to_string(batch), std::to_string(epochs), precision,
+              std::to_string(threads)});
+}
+
+Run train(const Settings& settings, int batch, int epochs, int workers,
+          const std::vector<std::string>& more = {}, std::vector<std::string> before = {}) {
+  before.insert(before.end(),
+                {settings.sluice, "train", "--dataset", "mnist", "--device", "cpu", "--verbose",
+                 "0", "--window", "5", "--batch-size", std::to_string(batch), "--epochs",
+                 std::to_string(epochs), "--workers", std::to_string(workers)});
+  before.insert(before.end(), more.begin(), more.end());
+  return run(std::move(before));
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+json jobs(const Settings& settings) {
+  json rows = json::array();
+  for (const std::string precision : {"float32", "mixed_bfloat16"}) {
+    for (const bool overlap : {false, true}) {
+      std::vector<std::string> more = {"--precision", precision};
+      if (overlap) more.emplace_back("--overlap");
+      const double before = speed_of(fit(settings, 16, 1, precision, 0));
+      const Run job = train(settings, 16, settings.epochs, 3, more);
+      const double alone = (before + speed_of(fit(settings, 16, 1, precision, 0))) / 2;
+      const double speed = speed_of(job);
+      std::printf("job, %s, %s: %.0f images/s, fit() %.0f, ratio %.2f, accuracy %.4f\n",
+                  precision.c_str(), overlap ? "overlapped" : "blocking", speed, alone,
+                  speed / alone, job.report["test_accuracy"].get<double>());
+      rows.push_back({{"precision", precision},
+                      {"overlap", overlap},
+                      {"images_per_second", speed},
+                      {"fit_images_per_second", alone},
+                      {"ratio", speed / alone},
+                      {"report", job.report}});
+      rows.back()["report"].erase("history");
+      rows.back()["report"].erase("config");
+      rows.back()["report"].erase("model");
+    }
+  }
+  return rows;
+}
+
+json overhead(const Settings& settings) {
+  std::vector<double> alone, job, ratios;
+  for (int round = 0; round < settings.rounds; ++round) {
+    alone.push_back(fit(settings, 128, 2, "float32", 1).cpu_seconds);
+    job.push_back(train(settings, 128, 2, 1, {"--threads-per-worker", "1"}).cpu_seconds);
+    ratios.push_back(job.back() / alone.back());
+  }
+  std::printf("one worker, batch 128: %.2f CPU s, fit() %.2f, ratio %.3f\n", median(job),
+              median(alone), median(ratios));
+  return {{"cpu_seconds", median(job)},
+          {"fit_cpu_seconds", median(alone)},
+          {"ratio", median(ratios)},
+          {"rounds", settings.rounds}};
+}
+
+json workers(const Settings& settings) {
+  std::vector<double> one, two, ratios;
+  for (int round = 0; round < std::max(settings.rounds / 3, 1); ++round) {
+    one.push_back(speed_of(train(settings, 16, 1, 1, {}, {"taskset", "-c", "0"})));
+    two.push_back(speed_of(train(settings, 16, 1, 2)));
+    ratios.push_back(two.back() / one.back());
+  }
+  std::printf("two workers: %.0f images/s, one on a core %.0f, ratio %.2f\n", median(two),
+              median(one), median(ratios));
+  return {{"images_per_second", median(two)},
+          {"one_images_per_second", median(one)},
+          {"ratio", median(ratios)}};
+}
+
+int measure(const Settings& settings) {
+  json all;
+  const auto wanted = [&](const char* what) {
+    return settings.only.empty() || settings.only == what;
+  };
+  if (wanted("jobs")) all["jobs"] = jobs(settings);
+  if (wanted("overhead")) all["overhead"] = overhead(settings);
+  if (wanted("workers")) all["workers"] = workers(settings);
+  if (!settings.json_file.empty()) std::ofstream(settings.json_file) << all.dump(2) << "\n";
+  return 0;
+}
+
+// The reference: trains, tests, and writes a report, as a job does.
+int fit_here(int batch, int epochs, const std::string& precision, int threads,
+             const std::string& report) {
+  Model model = train::make_model("mnist_cnn", 0);
+  const auto [records, test] = mnist();
+  const auto start = std::chrono::steady_clock::now();
+  (void)model.fit(records, {.batch_size = batch,
+                            .epochs = epochs,
+                            .optimizer = Adam(),
+                            .threads = threads,
+                            .verbose = 0,
+                            .device = "cpu",
+                            .precision = precision});
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  const double accuracy = model.evaluate(test, {.threads = threads, .device = "cpu"}).accuracy;
+  const double images = static_cast<double>(records.size()) * epochs;
+  std::ofstream(report) << json(
+      {{"samples_per_second", images / time.count()}, {"test_accuracy", accuracy}});
+  return 0;
+}
+
+Settings parse(int argc, char** argv) {
+  Settings settings;
+  settings.self = argv[0];
+  settings.sluice = settings.self.substr(0, settings.self.rfind('/') + 1) + "sluice";
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string flag = argv[i], value = argv[i + 1];
+    if (flag == "--json") {
+      settings.json_file = value;
+    } else if (flag == "--rounds") {
+      settings.rounds = std::max(std::atoi(value.c_str()), 1);
+    } else if (flag == "--epochs") {
+      settings.epochs = std::max(std::atoi(value.c_str()), 1);
+    } else if (flag == "--only") {
+      settings.only = value;
+    } else {
+      throw std::invalid_argument(flag + ": not known; see the beginning of processes_bench.cc");
+    }
+  }
+  return settings;
+}
+
+}  // namespace
+}  // namespace sluice::bench
+
+int main(int argc, char** argv) try {
+  if (argc == 8 && std::strcmp(argv[1], "--fit") == 0) {
+    return sluice::bench::fit_here(std::atoi(argv[2]), std::atoi(argv[3]), argv[4],
+                                   std::atoi(argv[5]), argv[7]);
+  }
+  return sluice::bench::measure(sluice::bench::parse(argc, argv));
+} catch (const std::exception& error) {
+  std::cerr << "sluice_processes_bench: " << error.what() << "\n";
+  return 1;
+}
