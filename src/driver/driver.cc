@@ -194,7 +194,8 @@ void Driver::publish() {
 }
 
 void Driver::set_alarm() {
-  core::TimePoint at = std::min({coordinator_.next_event(), next_release(), drained_by_, stop_by_});
+  core::TimePoint at = std::min({coordinator_.next_event(), next_release(), stop_by_});
+  if (!moving_) at = std::min(at, drained_by_);  // else the move is ended first
   if (stage_ == Stage::kEnding) at = std::min(at, leave_by_);
   if (stage_ == Stage::kTraining) at = std::min(at, gain_watch_.next());
   if (at == core::TimePoint::max() || stage_ == Stage::kNotStarted) return alarm_.clear();

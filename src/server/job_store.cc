@@ -187,7 +187,8 @@ void JobStore::serve_turns(Call call) noexcept {
   for (std::optional<Call> next = std::move(call); next;) {
     const auto its_beside = beside(*next);
     std::visit([this](auto& its) { serve(its); }, *next);
-    if (std::holds_alternative<Freeze>(*next) && is_frozen()) return;
+    const auto* freeze = std::get_if<Freeze>(&*next);
+    if (freeze != nullptr && freeze->keeps_turn) return;
     next = finish_turn(its_beside);
   }
 }

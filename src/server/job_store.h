@@ -68,6 +68,7 @@ class JobStore {
   const wire::CreateRequest& request() const { return request_; }
   size_t shards() const { return shards_.size(); }
   bool has_values() const;
+  bool stands_still_for(int64_t revision) const;  // of the next map
 
   // As wire::ParameterService's, of this job.
   void assign(wire::ShardRange range, wire::ReceivedPayload values, core::Reply<Status> reply);
@@ -127,6 +128,7 @@ class JobStore {
   struct Freeze {
     int64_t revision;
     core::Reply<Result<wire::MoveReply>> reply;
+    bool keeps_turn = false;  // until thaw()
   };
   using Call = std::variant<Assign, Push, Repeat, Fence, SetGate, Freeze>;
   struct Message {  // of a push, which came while everything stood still
@@ -175,7 +177,6 @@ class JobStore {
   Status is_frozen_for(int64_t revision) const;
   Result<StagedPush*> find_staged(const wire::Settled& settled);
   Status is_open() const;
-  bool is_frozen() const;  // without the lock
   void close(const Status& pushes, const Status& others);  // likewise; what is held is answered so
   bool comes_later(const wire::PushHeader& header, wire::ReceivedPayload& update,
                    core::Reply<Result<wire::ExchangeReply>>& reply);

@@ -18,17 +18,17 @@ Status JobStore::is_open() const {
   return frozen_for_ == 0 ? ok_status() : unavailable("the shards are about to move");
 }
 
-bool JobStore::is_frozen() const {
-  std::lock_guard lock(mutex_);
-  return frozen_for_ != 0;
-}
-
 bool JobStore::has_values() const {
   std::lock_guard lock(mutex_);
   for (size_t i = 0; i < shards_.size(); ++i) {
     if (machine_->is_assigned(i)) return true;
   }
   return false;
+}
+
+bool JobStore::stands_still_for(int64_t revision) const {
+  std::lock_guard lock(mutex_);
+  return is_frozen_for(revision).ok();
 }
 
 Status JobStore::is_frozen_for(int64_t revision) const {
@@ -48,14 +48,17 @@ void JobStore::freeze(int64_t revision, core::Reply<Result<wire::MoveReply>> rep
   take(Freeze{revision, std::move(reply)});
 }
 
+// Once it has been answered, another thread may thaw at any time, and end this turn.
 void JobStore::serve(Freeze& call) {
-  call.reply(guarded("freeze", [&]() -> Result<wire::MoveReply> {
+  Result<wire::MoveReply> result = guarded("freeze", [&]() -> Result<wire::MoveReply> {
     std::lock_guard lock(mutex_);
     if (call.revision <= thawed_) return cancelled("the shards stay where they are");
     SLUICE_ASSIGN_OR_RETURN(wire::MoveReply reply, describe());
     frozen_for_ = call.revision;
+    call.keeps_turn = true;
     return reply;
-  }));
+  });
+  call.reply(std::move(result));
 }
 
 Result<wire::MoveReply> JobStore::describe() const {
@@ -98,6 +101,7 @@ Result<wire::MoveReply> JobStore::commit(int64_t revision,
 // Marked as being applied; null: it has been.
 Result<StagedPush*> JobStore::find_staged(const wire::Settled& settled) {
   const auto& [partition, sequence, superseded] = settled;
+  if (!machine_->has_push(partition, sequence)) return invalid_argument("no push of this job");
   if (machine_->was_counted(partition, sequence)) return nullptr;
   const auto it = staged_.find({partition, sequence});
   if (it == staged_.end() || !it->second.complete()) {

@@ -76,21 +76,35 @@ bool same_job(const wire::CreateRequest& one, const wire::CreateRequest& other) 
          one.revision == other.revision;
 }
 
+bool makes_sense(const wire::LedgerState& ledger) {
+  const wire::LedgerReply& counts = ledger.counts;
+  return check(ledger.gate).ok() && ledger.floor >= 0 && ledger.floor <= kMostWindows &&
+         ledger.stepped >= 0 && ledger.stepped <= kMostWindows && counts.version >= 0 &&
+         counts.version <= kMostVersions && counts.superseded >= 0 && counts.duplicates >= 0 &&
+         counts.fenced >= 0 && counts.staleness_max >= 0;
+}
+
+bool makes_sense(const wire::ShardState& state, int shard, const wire::ShardState& first) {
+  const auto is_count = [](int64_t n) { return n >= 0 && n <= kMostVersions; };
+  return state.shard == shard && is_count(state.values_version) && is_count(state.kept) &&
+         is_count(state.steps) && is_count(state.averaged_steps) &&
+         state.averages == first.averages && state.rule_floats.size() == first.rule_floats.size();
+}
+
 // What `next` says besides the map that it goes on from.
 Status check_take(const wire::MoveRequest& request) {
   SLUICE_RETURN_IF_ERROR(check(request.next));
   SLUICE_RETURN_IF_ERROR(request.from.validate());
-  SLUICE_RETURN_IF_ERROR(check(request.ledger.gate));
   const auto shards = std::ssize(request.shards);
-  const bool sensible =
-      request.next.job == request.job && request.next.revision == request.revision &&
-      request.from.parameters() == request.next.shard_map.parameters() &&
-      std::ssize(request.servers) >= request.from.servers() && shards == request.from.size() &&
-      std::ranges::all_of(request.shards, [&](const wire::ShardState& shard) {
-        const wire::ShardState& first = request.shards.front();
-        return shard.averages == first.averages &&
-               shard.rule_floats.size() == first.rule_floats.size();
-      });
+  const bool sensible = request.next.job == request.job &&
+                        request.next.revision == request.revision &&
+                        request.from.parameters() == request.next.shard_map.parameters() &&
+                        std::ssize(request.servers) >= request.from.servers() &&
+                        shards == request.from.size() && makes_sense(request.ledger);
+  for (int i = 0; sensible && i < request.from.size(); ++i) {
+    if (makes_sense(request.shards[static_cast<size_t>(i)], i, request.shards.front())) continue;
+    return invalid_argument(fmt::format("what is said of shard {} makes no sense", i));
+  }
   if (sensible) return ok_status();
   return invalid_argument(fmt::format("{} shards of {} parameters cannot become {} of {}", shards,
                                       request.from.parameters(), request.next.shard_map.size(),
@@ -319,8 +333,9 @@ Status ParameterServer::switch_to(int64_t revision) {
   {
     std::lock_guard lock(mutex_);
     if (revision <= switched_) return ok_status();
-    if (taking_ == revision && !next_) {
-      return failed_precondition("the server has not taken its shards yet");
+    const bool gives = job_ && job_->has_values();
+    if ((taking_ == revision && !next_) || (gives && !job_->stands_still_for(revision))) {
+      return failed_precondition("the server has not taken its shards yet, or not given them");
     }
     before = std::exchange(job_, std::exchange(next_, nullptr));
     taker = std::exchange(taker_, nullptr);

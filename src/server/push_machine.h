@@ -109,6 +109,10 @@ class PushMachine {
   // Messages that wait for a push which has been fenced off, and are refused with this.
   Status refuse_fenced(const wire::PushIdentity& id);
 
+  bool has_push(int64_t partition, int64_t sequence) const {
+    return has_partition(partition) && sequence >= 1 &&
+           sequence <= pushes_[static_cast<size_t>(partition)];
+  }
   // Of a push of the job, applied or superseded, and below which incarnation it is refused.
   bool was_counted(int64_t partition, int64_t sequence) const;
   int64_t incarnation_of(int64_t partition, int64_t sequence) const {

@@ -9,7 +9,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/cores.h"
 #include "core/version.h"
 #include "tests/bench/reporting.h"
 
@@ -227,44 +226,49 @@ std::string compression_section(const Settings& settings) {
   return text;
 }
 
-// Images/s of one replica at batch 16 on all cores, with Adam.
-double replica_speed(const Settings& settings) {
-  const Json json = run(settings.bin + "/sluice_replica_bench --rounds 5 --batch 16 --threads " +
-                            std::to_string(core::available_cores()),
-                        "--json");
-  return json["results"][0]["adam_images_per_second"];
-}
-
 std::string peak(const Json& process) {
   return format("%.0f MB", process["peak_memory_bytes"].get<double>() * 1e-6);
 }
 
-// The replica is measured before and after the job, because the machine's speed drifts.
 std::string job_section(const Settings& settings) {
+  const Json json = run(
+      settings.bin + "/sluice_processes_bench" + (settings.quick ? " --epochs 1 --rounds 1" : ""),
+      "--json");
   std::string text =
       "## (e) The main job\n\n"
-      "MNIST CNN, ADAG, Adam, batch 16, window 5, 3 workers, against the same images at one "
-      "replica's own speed on all cores (batch 16, with Adam), measured before and after.\n\n"
-      "| exchange | dataset | images | training time | images/s | replica's images/s | ratio | "
-      "accuracy | updates | mean staleness |\n|---|---|---|---|---|---|---|---|---|---|\n";
+      "MNIST CNN, ADAG, Adam, batch 16, window 5, 3 workers, against `fit()` of the same in one "
+      "process on all cores, an epoch of it before each job and one after.\n\n"
+      "| precision | exchange | dataset | images | training time | images/s | fit() images/s | "
+      "ratio | accuracy | updates | mean staleness "
+      "|\n|---|---|---|---|---|---|---|---|---|---|---|\n";
   std::string memory;
-  for (const char* overlap : {"", " --overlap"}) {
-    const double before = replica_speed(settings);
-    const Json r = run(settings.bin + "/sluice train --device cpu --verbose 0 --epochs " +
-                           (settings.quick ? "1" : "5") + overlap,
-                       "--report");
-    const double replica = (before + replica_speed(settings)) / 2;
-    const double speed = r["samples_per_second"];
-    text += format("| %s | %s | %d | %.1f s | %.0f | %.0f | **%.2f** | %.4f | %d | %.2f |\n",
-                   *overlap == '\0' ? "blocking" : "overlapped",
+  for (const Json& job : json["jobs"]) {
+    const Json& r = job["report"];
+    text += format("| %s | %s | %s | %d | %.1f s | %.0f | %.0f | **%.2f** | %.4f | %d | %.2f |\n",
+                   job["precision"].get<std::string>().c_str(),
+                   job["overlap"].get<bool>() ? "overlapped" : "blocking",
                    r["dataset"].get<std::string>().c_str(), r["samples_trained"].get<int>(),
-                   r["training_time_s"].get<double>(), speed, replica, speed / replica,
+                   r["training_time_s"].get<double>(), job["images_per_second"].get<double>(),
+                   job["fit_images_per_second"].get<double>(), job["ratio"].get<double>(),
                    r["test_accuracy"].get<double>(), r["server_updates"].get<int>(),
                    r["staleness"]["mean"].get<double>());
     memory = "\nPeak memory: driver " + peak(r["driver"]) + ", server " + peak(r["servers"][0]) +
              ", worker " + peak(r["workers"][0]) + ".\n";
   }
-  return text + memory;
+  const Json &overhead = json["overhead"], &workers = json["workers"];
+  text += memory;
+  text += format(
+      "\nOne worker (batch 128, window 5, a thread), two epochs: %.2f CPU seconds of all processes "
+      "from their start to their end, `fit()` %.2f, ratio **%.3f** (medians of %d runs in "
+      "turns).\n",
+      overhead["cpu_seconds"].get<double>(), overhead["fit_cpu_seconds"].get<double>(),
+      overhead["ratio"].get<double>(), overhead["rounds"].get<int>());
+  text += format(
+      "\nTwo workers (batch 16, window 5): %.0f images/s; one with its server and driver on one "
+      "core %.0f; ratio **%.2f** (medians of runs in turns).\n",
+      workers["images_per_second"].get<double>(), workers["one_images_per_second"].get<double>(),
+      workers["ratio"].get<double>());
+  return text;
 }
 
 int report(const Settings& settings) {

@@ -356,6 +356,9 @@ TEST_F(ShardMoveTest, AStepThatComesLateOrFromElsewhereChangesNothing) {
             StatusCode::kFailedPrecondition);
   EXPECT_EQ(send(0, {.job = kJob, .revision = 1, .step = MoveStep::kTake}).code(),
             StatusCode::kInvalidArgument);
+  // Nobody has taken anything.
+  EXPECT_EQ(send(0, {.job = kJob, .revision = 9, .step = MoveStep::kSwitch}).code(),
+            StatusCode::kFailedPrecondition);
   // The thaw overtakes the freeze.
   EXPECT_TRUE(send(0, {.job = kJob, .revision = 1, .step = MoveStep::kThaw}).ok());
   EXPECT_EQ(send(0, {.job = kJob, .revision = 1, .step = MoveStep::kFreeze}).code(),
