@@ -36,10 +36,8 @@ Status Coordinator::scale_servers(int servers, TimePoint now) {
   }
   const auto last = servers_.empty() ? -1 : servers_.rbegin()->first;
   if (!is_needed(last)) {
-    return failed_precondition(
-        fmt::format("server {}, which has no shards any more, has not left yet: try again in a "
-                    "moment",
-                    last));
+    return failed_precondition(fmt::format(
+        "server {}, which has no shards, has not left yet: try again in a moment", last));
   }
   servers_wanted_ = servers;
   happened(ServersWanted{servers}, now);

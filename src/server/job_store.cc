@@ -76,8 +76,12 @@ void JobStore::set_gate(const wire::GateRequest& request, core::Reply<Status> re
 Result<wire::PullReply> JobStore::pull(const wire::PullRequest& request) {
   if (request.revision != request_.revision) return moved();
   if (request.kept) {
-    SLUICE_ASSIGN_OR_RETURN(wire::Payload its, floats(request));
-    return wire::PullReply{.values = {std::move(its)}};
+    wire::PullReply reply;
+    wire::PullRequest one = request;
+    for (one.shards.count = 1; one.shards.first < request.shards.end(); ++one.shards.first) {
+      SLUICE_ASSIGN_OR_RETURN(reply.values.emplace_back(), floats(one));
+    }
+    return reply;
   }
   SLUICE_ASSIGN_OR_RETURN(const size_t place, machine_->place_of(request.shards));
   if (request.wanted) {
@@ -158,6 +162,7 @@ wire::LedgerReply JobStore::ledger(bool partitions) const {
 
 std::string JobStore::waiting_for() const {
   std::lock_guard lock(mutex_);
+  if (frozen_for_ != 0) return "shards to go to other servers";
   return held_.empty() ? "" : machine_->gate().slowest();
 }
 

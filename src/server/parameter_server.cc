@@ -76,6 +76,12 @@ bool same_job(const wire::CreateRequest& one, const wire::CreateRequest& other) 
          one.revision == other.revision;
 }
 
+bool goes_on_from(const wire::CreateRequest& present, const wire::MoveRequest& request) {
+  return present.shard_map == request.from && present.revision == request.from_revision &&
+         present.server == request.server && present.update_rule == request.next.update_rule &&
+         present.pushes == request.next.pushes;
+}
+
 bool makes_sense(const wire::LedgerState& ledger) {
   const wire::LedgerReply& counts = ledger.counts;
   return check(ledger.gate).ok() && ledger.floor >= 0 && ledger.floor <= kMostWindows &&
@@ -259,6 +265,7 @@ Status ParameterServer::make(const wire::CreateRequest& request) {
 void ParameterServer::move(const wire::MoveRequest& request,
                            core::Reply<Result<wire::MoveReply>> reply) {
   using wire::MoveStep;
+  if (request.revision <= 0) return reply(invalid_argument("a move to a map that is no next one"));
   if (request.step == MoveStep::kTake) return take(request, std::move(reply));
   if (request.step == MoveStep::kFreeze) {
     const auto job = guarded("freeze", [&] { return find(request.job); });
@@ -296,6 +303,9 @@ void ParameterServer::take(const wire::MoveRequest& request,
     is_new = taking_ != request.revision || !taker_ || taker_->has_failed();
     if (is_new) {
       const bool has_some = job_ && request.server >= 0 && job_->has_values();
+      if (has_some && !goes_on_from(job_->request(), request)) {
+        return invalid_argument("the shards of this server are not those that a move begins with");
+      }
       before = std::exchange(
           taker_, std::make_shared<StateTaker>(request, has_some ? job_ : nullptr, connect_));
       next_ = nullptr;

@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/guarded.h"
+
 namespace sluice::server {
 
 using Kept = wire::PullRequest::Kept;
 using wire::ShardState;
+
+namespace {
+constexpr const char* kGivenUp = "the shards stay where they are";
+}  // namespace
 
 StateTaker::StateTaker(wire::MoveRequest request, std::shared_ptr<JobStore> own, Connect connect)
     : request_(std::move(request)), own_(std::move(own)) {
@@ -14,12 +20,14 @@ StateTaker::StateTaker(wire::MoveRequest request, std::shared_ptr<JobStore> own,
   const auto elsewhere = [](const Piece& piece) { return !piece.own; };
   if (std::ranges::any_of(pieces_, elsewhere)) {
     client_ = connect(request_.job, {request_.from_revision, request_.from, request_.servers});
+    others_ = client_.get();
   }
 }
 
 StateTaker::~StateTaker() {
+  is_given_up_ = true;
   client_ = nullptr;
-  end(cancelled("the shards stay where they are"));
+  end(cancelled(kGivenUp));
 }
 
 void StateTaker::wait(core::Reply<Status> reply) {
@@ -95,27 +103,34 @@ std::span<float> StateTaker::place_of(const Piece& piece, Kind& kind) const {
   return kind.floats.span().subspan(piece.part.offset - part_.offset, piece.part.size);
 }
 
-// One kind after the other, of one piece after the other.
+// One kind after the other, of one piece after the other. With an answer to come, or at the end.
 void StateTaker::go_on() {
+  const Result<bool> is_under_way = guarded("take", [this] { return get_next(); });
+  if (!is_under_way.ok()) return end(is_under_way.status());
+  if (!*is_under_way) end(finish_());
+}
+
+Result<bool> StateTaker::get_next() {
   for (; kind_ < kinds_.size(); ++kind_, piece_ = 0) {
     Kind& kind = kinds_[kind_];
     if (kind.floats.size() == 0) kind.floats = core::AlignedBuffer(part_.size);
     while (piece_ < pieces_.size()) {
       const Piece& piece = pieces_[piece_++];
-      if (!piece.own) {
-        return client_->pull_kept(kind.averages, kind.kept, piece.part, place_of(piece, kind),
-                                  // Answered before `client_` is gone.
-                                  [this](const Status& status) {
-                                    if (!status.ok()) return end(status);
-                                    go_on();
-                                  });
+      if (piece.own) {
+        SLUICE_RETURN_IF_ERROR(copy(piece, kind));
+        continue;
       }
-      if (const Status copied = copy(piece, kind); !copied.ok()) {
-        return end(copied);
-      }
+      if (is_given_up_) return cancelled(kGivenUp);
+      // It is answered before what it points to is gone.
+      others_->pull_kept(kind.averages, kind.kept, piece.part, place_of(piece, kind),
+                         [this](const Status& status) {
+                           if (!status.ok()) return end(status);
+                           go_on();
+                         });
+      return true;
     }
   }
-  end(finish_());
+  return false;
 }
 
 Status StateTaker::copy(const Piece& piece, Kind& kind) const {
@@ -124,6 +139,7 @@ Status StateTaker::copy(const Piece& piece, Kind& kind) const {
     wire::PullRequest request{.shards = {shard, 1}, .averages = kind.averages};
     request.kept = kind.kept;
     SLUICE_ASSIGN_OR_RETURN(const wire::Payload its, own_->floats(request));
+    if (its.values.size() != request_.from[shard].size) return invalid_argument("another shard");
     std::ranges::copy(its.values, into.begin());
     into = into.subspan(its.values.size());
   }

@@ -6,6 +6,7 @@
 // all the server's shards will have it of.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -55,6 +56,7 @@ class StateTaker {
 
   void list();
   void go_on();
+  Result<bool> get_next();
   void end(const Status& status);
   Status copy(const Piece& piece, Kind& kind) const;
   std::span<float> place_of(const Piece& piece, Kind& kind) const;
@@ -71,6 +73,8 @@ class StateTaker {
   std::vector<wire::ShardState::Given> workers_;             // whose last answers go along
   size_t kind_ = 0, piece_ = 0;                              // that come next
   std::unique_ptr<client::ParameterClient> client_;
+  client::ParameterClient* others_ = nullptr;  // the same, also while it ends
+  std::atomic<bool> is_given_up_ = false;
   std::function<Status()> finish_;
   mutable std::mutex mutex_;
   std::optional<Status> ended_;               // guarded by mutex_

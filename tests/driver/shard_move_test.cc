@@ -313,6 +313,25 @@ TEST_F(ShardMoveTest, WhatOneServerHasAppliedTheOthersApply) {
   }
 }
 
+// As where memory is shared: all shards of a server in one message.
+TEST_F(ShardMoveTest, SeveralShardsAreGivenInOneMessage) {
+  start(rule_of("async_sgd", Adam()), 1, 4);
+  ASSERT_TRUE(push(0).ok());
+  std::optional<Result<wire::MoveReply>> frozen;
+  servers_[0]->move({.job = kJob, .revision = 1, .step = wire::MoveStep::kFreeze},
+                    [&](auto reply) { frozen = std::move(reply); });
+  ASSERT_TRUE(frozen && frozen->ok());
+  wire::PullRequest request{.job = kJob, .shards = {1, 3}};
+  request.kept = {wire::PullRequest::Kept::What::kRule, 0};
+  std::optional<Result<wire::PullReply>> pulled;
+  servers_[0]->pull(request, [&](auto reply) { pulled = std::move(reply); });
+  ASSERT_TRUE(pulled->ok()) << pulled->status().message();
+  EXPECT_EQ((*pulled)->bytes(), map_.floats_of({1, 3}) * sizeof(float));
+  std::optional<Result<wire::PingReply>> pong;
+  servers_[0]->ping(kJob, [&](auto reply) { pong = std::move(reply); });
+  EXPECT_EQ((*pong)->waiting_for, "shards to go to other servers");
+}
+
 TEST_F(ShardMoveTest, ItIsCalledOffWhenANewServerIsNotThere) {
   start(rule_of("async_sgd", Adam()), 2);
   ASSERT_TRUE(push(0).ok());
@@ -356,6 +375,16 @@ TEST_F(ShardMoveTest, AStepThatComesLateOrFromElsewhereChangesNothing) {
             StatusCode::kFailedPrecondition);
   EXPECT_EQ(send(0, {.job = kJob, .revision = 1, .step = MoveStep::kTake}).code(),
             StatusCode::kInvalidArgument);
+  EXPECT_EQ(send(0, {.job = kJob, .revision = 0, .step = MoveStep::kSwitch}).code(),
+            StatusCode::kInvalidArgument);
+  // What a server has is not what it is told that it has.
+  wire::MoveRequest forged{.job = kJob, .revision = 9, .step = MoveStep::kTake};
+  forged.from = forged.next.shard_map = ShardMap::even(16, 1, 1);
+  forged.next = {kJob, forged.from, 0, rule_, create_request(0).pushes, 9};
+  forged.servers = {"nobody"};
+  forged.server = 0;
+  forged.shards.resize(1);
+  EXPECT_EQ(send(0, forged).code(), StatusCode::kInvalidArgument);
   // Nobody has taken anything.
   EXPECT_EQ(send(0, {.job = kJob, .revision = 9, .step = MoveStep::kSwitch}).code(),
             StatusCode::kFailedPrecondition);

@@ -126,7 +126,7 @@ TEST_F(ElasticTest, WorkersJoinMakeRoomDieAndFreezeAndEverySampleCountsOnce) {
 // As above, of servers: their shards go from one to three and back to two, and a worker dies
 // between.
 TEST_F(ElasticTest, ServersComeAndGoAndNothingIsLost) {
-  begin(kRecords, 20, 2, {"--lease-timeout", "2"});
+  begin(kRecords, 20, 2, {"--lease-timeout", "2", "--shards", "12"});
   const auto first = worker(), second = worker();
   ASSERT_TRUE(says("Epoch 1/20")) << driver_->output();
   const auto scale = [this](const std::string& servers) {
