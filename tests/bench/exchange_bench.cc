@@ -71,8 +71,8 @@ class ExchangeClient {
     client.call_timeout = kCall.timeout;
     if (options.calls > 0) client.calls_per_server = options.calls;
     core::World& world = core::real_world();
-    client_.emplace(world, transport_, world.make_strand("timers"), kJob, map, std::vector{address},
-                    client, nullptr);
+    client_.emplace(world, transport_, world.make_strand("timers"), kJob,
+                    wire::Placement{0, map, {address}}, client, nullptr);
     check(await_status([&](auto reply) { client_->assign(update_, std::move(reply)); }));
     // The first call asks for memory, which is shared from then on.
     while (shares && !channel->shares_memory()) {
