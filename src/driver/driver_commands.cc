@@ -172,6 +172,12 @@ Result<std::string> Driver::scale_servers(int64_t wanted, const std::string& by)
     return invalid_argument(fmt::format("scale: {}", error.what()));
   }
   if (count > before && options_.starts_members) {
+    const int most = std::max(options_.servers, kMostPerCore * core::available_cores());
+    if (count > most) {
+      return invalid_argument(fmt::format(
+          "scale: expected at most {} server(s), {} for each core of this machine, got {}", most,
+          kMostPerCore, count));
+    }
     SLUICE_RETURN_IF_ERROR(
         core::check_limits(coordinator_.workers_wanted() + count).with_context("scale"));
   }

@@ -127,24 +127,28 @@ ParameterServer::ParameterServer(core::World& world, int threads, wire::BufferSo
       connect_(std::move(connect)) {}
 
 ParameterServer::~ParameterServer() {
-  taker_ = nullptr;
+  let_go(std::exchange(taker_, nullptr));
+  if (takers_end_) takers_end_->close();
   for (HeldCreate& held : held_) held.reply(cancelled("the server ends without having had a job"));
 }
 
 void ParameterServer::serve_job(uint64_t job) {
   std::vector<HeldCreate> held;
   std::shared_ptr<JobStore> given_up;  // freed after the lock
+  std::shared_ptr<StateTaker> taker;
   {
     std::lock_guard lock(mutex_);
     expects_another_ = false;
     held.swap(held_);
     if (serving_ != job) {
       given_up.swap(job_);
+      taker = std::exchange(taker_, nullptr);
       next_ = nullptr;
       taking_ = switched_ = called_off_ = 0;
     }
     serving_ = job;
   }
+  let_go(std::move(taker));
   for (HeldCreate& one : held) create(one.request, std::move(one.reply));
 }
 
@@ -302,6 +306,7 @@ void ParameterServer::take(const wire::MoveRequest& request,
     }
     is_new = taking_ != request.revision || !taker_ || taker_->has_failed();
     if (is_new) {
+      if (!takers_end_) takers_end_ = world_.make_strand("takers");
       const bool has_some = job_ && request.server >= 0 && job_->has_values();
       if (has_some && !goes_on_from(job_->request(), request)) {
         return invalid_argument("the shards of this server are not those that a move begins with");
@@ -314,15 +319,21 @@ void ParameterServer::take(const wire::MoveRequest& request,
     taker = taker_;
     return ok_status();
   });
-  before = nullptr;
+  let_go(std::move(before));
   if (!status.ok()) return reply(status);
   taker->wait([reply = std::move(reply)](const Status& ended) mutable {
     reply(ended.ok() ? Result<wire::MoveReply>(wire::MoveReply()) : ended);
   });
-  if (!is_new) return;
-  taker->start([this, request, its = taker.get()] {
-    return guarded("take", [&] { return taken(request, *its); });
-  });
+  if (is_new) {
+    taker->start([this, request, its = taker.get()] {
+      return guarded("take", [&] { return taken(request, *its); });
+    });
+  }
+  let_go(std::move(taker));  // it may have been given up meanwhile
+}
+
+void ParameterServer::let_go(std::shared_ptr<StateTaker> taker) {
+  if (taker) takers_end_->post([taker = std::move(taker)]() mutable { taker = nullptr; });
 }
 
 // All that the shards consist of is here.
@@ -339,7 +350,7 @@ Status ParameterServer::taken(const wire::MoveRequest& request, const StateTaker
 // Where nothing was taken, nothing is left.
 Status ParameterServer::switch_to(int64_t revision) {
   std::shared_ptr<JobStore> before;
-  std::shared_ptr<StateTaker> taker;  // both freed after the lock
+  std::shared_ptr<StateTaker> taker;
   {
     std::lock_guard lock(mutex_);
     if (revision <= switched_) return ok_status();
@@ -357,6 +368,7 @@ Status ParameterServer::switch_to(int64_t revision) {
       SLUICE_LOG(info, "has given all its shards to other servers");
     }
   }
+  let_go(std::move(taker));
   if (before) before->close();
   return ok_status();
 }
@@ -372,6 +384,7 @@ Status ParameterServer::thaw(int64_t revision) {
     taker = std::exchange(taker_, nullptr);
     job = job_;
   }
+  let_go(std::move(taker));
   if (job) job->thaw(revision);
   return ok_status();
 }

@@ -75,6 +75,7 @@ class ParameterServer final : public wire::ParameterService {
   Status make(const wire::CreateRequest& request);
   Status works_for(uint64_t job) const;  // with mutex_
   void take(const wire::MoveRequest& request, core::Reply<Result<wire::MoveReply>> reply);
+  void let_go(std::shared_ptr<StateTaker> taker);
   Status taken(const wire::MoveRequest& request, const StateTaker& taker);
   Status switch_to(int64_t revision);
   Status thaw(int64_t revision);
@@ -87,11 +88,14 @@ class ParameterServer final : public wire::ParameterService {
   const Connect connect_;
 
   mutable std::mutex mutex_;
+  // Where takers end, which waits for the answers to what they have asked: on no thread of a
+  // call's, which may be the one that brings them. Made with the first.
+  std::shared_ptr<core::Strand> takers_end_;
   std::optional<uint64_t> serving_;  // the job that the process has joined
   bool expects_another_ = false;
   std::shared_ptr<JobStore> job_;    // null until it has been created
-  // Of the next map: on its way, then here. Its revision; that of the last switch; that of the last
-  // move that was called off.
+  // Of the next map: on its way, then here; let_go() of it. Its revision; that of the last switch;
+  // that of the last move that was called off.
   std::shared_ptr<StateTaker> taker_;
   std::shared_ptr<JobStore> next_;
   int64_t taking_ = 0, switched_ = 0, called_off_ = 0;

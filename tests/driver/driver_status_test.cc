@@ -340,6 +340,16 @@ TEST_F(DriverServersTest, WhatMakesNoSenseIsRefused) {
   EXPECT_TRUE(observer.all<ServersWanted>().empty());
 }
 
+TEST_F(DriverServersTest, ALocalJobStartsNoMoreThanItsMachineCanRun) {
+  initial.resize(100'000 * 16);
+  options.shards = 0;
+  options.starts_members = true;
+  start();
+  EXPECT_THAT(refused("60000"),
+              MatchesRegex("scale: expected at most [0-9]+ server.s., 64 for each core of this "
+                           "machine, got 60000"));
+}
+
 TEST_F(DriverServersTest, BeforeTrainingThereIsNothingToMove) {
   make_driver();
   run();
