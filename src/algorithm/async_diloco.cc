@@ -78,8 +78,8 @@ class DelayedNesterovRule final : public UpdateRule {
   void restore(const RuleState& state) override {
     algorithm::restore(sum_.span(), state.floats[0]);
     algorithm::restore(m_.span(), state.floats[1]);
-    n_ = static_cast<int64_t>(state.numbers[0]);
-    in_sum_ = static_cast<int64_t>(state.numbers[1]);
+    n_ = count_of(state.numbers[0], 1);
+    in_sum_ = count_of(state.numbers[1]);
   }
 
  private:

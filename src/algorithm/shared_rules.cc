@@ -1,7 +1,11 @@
 #include "algorithm/shared_rules.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "core/simd.h"
@@ -148,7 +152,15 @@ void add_state_of(const optim::Optimizer& optimizer, RuleState& state) {
 }
 
 void restore(optim::Optimizer& optimizer, const RuleState& state) {
-  optimizer.restore(static_cast<int64_t>(state.numbers.back()), state.floats);
+  optimizer.restore(count_of(state.numbers.back()), state.floats);
+}
+
+int64_t count_of(double number, int64_t least) {
+  constexpr double kMost = 9007199254740992;  // 2^53: up to there a double holds every whole number
+  const bool is_count =
+      number >= static_cast<double>(least) && number <= kMost && number == std::floor(number);
+  if (is_count) return static_cast<int64_t>(number);
+  throw std::invalid_argument(fmt::format("what a rule keeps: {} is no count", number));
 }
 
 void restore(std::span<float> values, std::span<const float> state) {
@@ -215,12 +227,12 @@ void MeanRule::restore(const RuleState& state) {
   const std::span<const float> sum = its.floats.back();
   const double weights = its.numbers.back();
   its.numbers.pop_back();
-  const double count = its.numbers.back();
+  const int64_t count = count_of(its.numbers.back());
   its.numbers.pop_back();
   its.floats.pop_back();
   restore_step(its);
   stepping_ = false;
-  count_ = static_cast<int64_t>(count);
+  count_ = count;
   weights_ = weights;
   if (count_ == 0) return;
   sum_ = core::AlignedBuffer(shard_size_);

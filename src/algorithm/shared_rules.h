@@ -1,6 +1,7 @@
 // Rules that several algorithms share. `s` is what bounds the gain (see gain.h).
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "core/aligned_buffer.h"
@@ -13,6 +14,8 @@ namespace sluice::algorithm {
 // What an optimizer keeps, as parts of a rule's state.
 void add_state_of(const optim::Optimizer& optimizer, RuleState& state);
 void restore(optim::Optimizer& optimizer, const RuleState& state);
+// A count among the numbers of a state. Throws std::invalid_argument: it is none, or below `least`.
+int64_t count_of(double number, int64_t least = 0);
 // Floats of a state, unless it has none.
 void restore(std::span<float> values, std::span<const float> state);
 

@@ -163,11 +163,11 @@ void ExchangeMachine::hold(int index, const std::string& held_for, Actions& acti
   if (held_for.empty()) return;
   if (said_ == Said::kFailed ? failed_server_ != index : !is_news) return;
   said_ = Said::kHeld;
-  const bool for_workers = held_for.starts_with("worker");
-  say(held_for + (!for_workers                      ? ""
-                  : held_for.starts_with("workers") ? ", which are behind"
-                                                    : ", which is behind"),
-      actions);
+  std::string behind;
+  if (held_for.starts_with("worker")) {
+    behind = held_for.starts_with("workers") ? ", which are behind" : ", which is behind";
+  }
+  say(held_for + behind, actions);
 }
 
 ExchangeMachine::Actions ExchangeMachine::time(TimePoint now) {

@@ -206,7 +206,9 @@ class Coordinator {
   bool has_servers(int count) const;
   // Whether it has shards, or is to have some.
   bool is_needed(int server) const { return server < std::max(needed_, servers_wanted_); }
-  std::vector<std::string> addresses_for(const Member& member, int servers) const;
+  // Of the servers that have shards, as they are reached by this member.
+  std::vector<std::string> addresses_for(const Member& member) const;
+  wire::Placement placement_for(const Member& member) const;
   Member* find_server(int index);
   const Member* find_server(int index) const;
 
@@ -264,6 +266,7 @@ class Coordinator {
   // coordinator_waits.cc: for whom the job waits.
   WaitsFor waits_for(core::TimePoint now) const;
   WaitsFor missing_members() const;
+  WaitsFor missing_servers() const;
   WaitsFor members_waited_for() const;
   core::TimePoint given_up_at(const Member& member) const;
   std::string name_of(const Member& member) const;

@@ -87,7 +87,7 @@ wire::AcquireReply Coordinator::grant(Member& member, const LeaseTable::Interval
   reply.lease = {interval.partition, member.lease.incarnation, interval.first,
                  options_.partition_records[static_cast<size_t>(interval.partition)],
                  interval.last};
-  reply.parameters = {revision_, shard_map_, addresses_for(member, needed_)};
+  reply.parameters = placement_for(member);
   reply.threads = placement_.share_of_cores(member, leases_.left());
   return reply;
 }
@@ -209,7 +209,7 @@ Result<wire::HeartbeatReply> Coordinator::heartbeat(const wire::HeartbeatRequest
   const bool worker = member->name.role == wire::Role::kWorker;
   if (worker && request.knobs != knobs_.revision) reply.knobs = knobs_;
   if (worker && request.parameters >= 0 && request.parameters < revision_) {
-    reply.parameters = {revision_, shard_map_, addresses_for(*member, needed_)};
+    reply.parameters = placement_for(*member);
   }
   const bool holds = reply.kind == wire::HeartbeatReply::Kind::kContinue &&
                      request.partition >= 0 && request.partition == member->partition;

@@ -15,18 +15,22 @@ bool Coordinator::has_servers(int count) const {
   return std::distance(servers_.begin(), servers_.lower_bound(count)) == count;
 }
 
-std::vector<std::string> Coordinator::addresses_for(const Member& member, int servers) const {
+std::vector<std::string> Coordinator::addresses_for(const Member& member) const {
   std::vector<std::string> addresses;
-  for (int server = 0; server < servers; ++server) {
+  for (int server = 0; server < needed_; ++server) {
     const Member* const its = find_server(server);
     addresses.push_back(its == nullptr ? "" : address_for(*its, member));
   }
   return addresses;
 }
 
+wire::Placement Coordinator::placement_for(const Member& member) const {
+  return {revision_, shard_map_, addresses_for(member)};
+}
+
 std::vector<std::string> Coordinator::server_addresses_for(int server) const {
   const Member* const its = find_server(server);
-  return its == nullptr ? std::vector<std::string>() : addresses_for(*its, needed_);
+  return its == nullptr ? std::vector<std::string>() : addresses_for(*its);
 }
 
 Status Coordinator::scale_servers(int servers, TimePoint now) {
@@ -50,6 +54,7 @@ void Coordinator::keep_servers(const std::string& why, TimePoint now) {
   if (servers_wanted_ == needed_) return;
   happened(ServersKept{needed_, std::exchange(servers_wanted_, needed_), why}, now);
   for (const auto& [index, id] : servers_) news_.insert(id);
+  say_waits(now);
 }
 
 void Coordinator::set_moving(bool moving, TimePoint now) {

@@ -48,7 +48,21 @@ WaitsFor Coordinator::waits_for(TimePoint now) const {
   } else if (!ungranted_.because.empty()) {
     waits.whom = "a parameter server: " + ungranted_.because;
     waits.until = std::max(now, ungranted_.since + options_.server_timeout);
+  } else if (!wanted_servers_ready()) {
+    return missing_servers();
   }
+  return waits;
+}
+
+// Of those that were asked for while the job trains, which goes on without them.
+WaitsFor Coordinator::missing_servers() const {
+  WaitsFor waits;
+  waits.whom = fmt::format("{} of {} parameter server(s) to join; meanwhile the job trains with {}",
+                           servers_wanted_ - live(Role::kServer), servers_wanted_, needed_);
+  const std::string call_off = fmt::format("sluice ctl scale servers={}", needed_);
+  const std::string start = how_to_start("server");
+  waits.advice = start.empty() ? "call it off with: " + call_off
+                               : fmt::format("{}; or call it off with: {}", start, call_off);
   return waits;
 }
 

@@ -30,7 +30,7 @@ CoordinatorOptions coordinator_options(const DriverOptions& options, uint64_t jo
   result.gather = options.gather;
   result.max_staleness = options.max_staleness;
   wire::TrainingSpec training = options.training;
-  // On however few servers.
+  // All shards on one server: the largest that it can be, however many servers are wanted later.
   training.largest_message =
       static_cast<int64_t>(shard_map_of(options, parameters, 1).largest_message());
   result.job_spec = wire::to_json(training);

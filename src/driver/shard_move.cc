@@ -133,13 +133,12 @@ void ShardMove::frozen() {
 }
 
 void ShardMove::committed() {
-  // Of a round that it has ended, another push may have been staged: no more than before.
+  // Nothing was staged meanwhile: a server that stands still keeps messages for later.
   const auto left = half_applied(servers_);
   if (std::ranges::all_of(left, [](const auto& its) { return its.empty(); })) return take();
   failed(
       internal_error("a server has not applied what it was told to: this is a bug in Sluice, "
-                     "please report it with "
-                     "the log"));
+                     "please report it with the log"));
 }
 
 void ShardMove::take() {

@@ -208,6 +208,12 @@ void LocalCluster::start_missing() {
 
 void LocalCluster::member_ended(const driver::MemberEnded& ended) {
   const pid_t pid = pid_of(ended.who);
+  if (servers_.erase(pid) > 0) {
+    // Another may come in its place. One that is only slow would come back.
+    joined_servers_.erase(pid);
+    if (ended.how == driver::MemberEnded::How::kUnheard) children_.kill(pid);
+    return;
+  }
   if (!workers_.contains(pid)) return;
   if (ended.how == driver::MemberEnded::How::kUnheard) unheard_.insert(pid);
   if (ended.how == driver::MemberEnded::How::kRefused) refused_.insert(pid);

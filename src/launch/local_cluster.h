@@ -43,10 +43,10 @@ class LocalCluster {
   // ended; dead workers are replaced, unless a stop was requested, and the job is aborted when
   // nobody is left to do the work. Returns when all have been started, or one could not be.
   Status start(const std::string& driver_address, driver::Driver& driver, std::stop_token stop);
-  // What happens in the job: nobody is replaced when it ends, whoever is stuck is killed; when more
-  // workers or servers are wanted, they are started, also for those that the job has given up, and
-  // when fewer workers are, the last ones are asked to make room. The driver is told how many there
-  // shall be.
+  // What happens in the job: nobody is replaced when it ends, whoever is stuck is killed, and so is
+  // a server that was given up; when more workers or servers are wanted, they are started, also for
+  // those that the job has given up, and when fewer workers are, the last ones are asked to make
+  // room. The driver is told how many there shall be.
   void on_event(const driver::JobEvent& event);
   // Asks the children to end; stop() waits for that, and kills them after `grace`. Nobody is
   // replaced any more.
@@ -76,7 +76,7 @@ class LocalCluster {
   driver::Driver* driver_ = nullptr;
   std::stop_token stop_;
   int wanted_ = 0;                // workers; those that nobody replaces are not
-  std::map<pid_t, int> servers_;  // running, with their index
+  std::map<pid_t, int> servers_;  // running and not given up, with their index
   std::set<pid_t> joined_servers_;
   std::map<int, int> servers_started_;  // how often, by index
   std::map<pid_t, int> workers_;        // running, with their index

@@ -172,12 +172,14 @@ class JobStore {
   void serve(Freeze& call);
   Status apply_staged(Key key, StagedPush& push);
 
+  // Everything that is held is answered so.
+  void close(const Status& pushes, const Status& others);
+
   // --- Shards that move; with the lock (job_store_move.cc) ---
   Result<wire::MoveReply> describe() const;
   Status is_frozen_for(int64_t revision) const;
   Result<StagedPush*> find_staged(const wire::Settled& settled);
   Status is_open() const;
-  void close(const Status& pushes, const Status& others);  // likewise; what is held is answered so
   bool comes_later(const wire::PushHeader& header, wire::ReceivedPayload& update,
                    core::Reply<Result<wire::ExchangeReply>>& reply);
   static Status moved();

@@ -65,12 +65,12 @@ Result<wire::MoveReply> JobStore::describe() const {
   wire::MoveReply reply{.ledger = machine_->state()};
   for (size_t i = 0; i < shards_.size(); ++i) {
     if (!machine_->is_assigned(i)) return failed_precondition("no values assigned yet");
-    if (!shards_[i].describe(reply.shards.emplace_back())) {
-      return failed_precondition(
-          fmt::format("the trainer {} does not say what its rule keeps (UpdateRule::state), so its "
-                      "shards stay where they are",
-                      algorithm_->name));
+    Result<wire::ShardState> its = shards_[i].describe();
+    if (!its.ok()) {
+      return failed_precondition(fmt::format("the shards of trainer {} stay where they are: {}",
+                                             algorithm_->name, its.status().message()));
     }
+    reply.shards.push_back(*std::move(its));
     machine_->add_state(i, reply.shards.back());
   }
   for (const auto& [key, push] : staged_) {
@@ -181,9 +181,7 @@ Result<wire::Payload> JobStore::floats(const wire::PullRequest& request) const {
   std::lock_guard lock(mutex_);
   // A rule is read between pushes only.
   if (frozen_for_ == 0) return failed_precondition("the shards of this server do not stand still");
-  std::optional<wire::Payload> kept = shards_[place].kept(*request.kept);
-  if (kept) return *std::move(kept);
-  return not_found(fmt::format("{}: has no such floats", to_text(request.shards)));
+  return shards_[place].kept(*request.kept);
 }
 
 TrainingTotals JobStore::totals() const {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -94,7 +95,8 @@ bool makes_sense(const wire::ShardState& state, int shard, const wire::ShardStat
   const auto is_count = [](int64_t n) { return n >= 0 && n <= kMostVersions; };
   return state.shard == shard && is_count(state.values_version) && is_count(state.kept) &&
          is_count(state.steps) && is_count(state.averaged_steps) &&
-         state.averages == first.averages && state.rule_floats.size() == first.rule_floats.size();
+         state.averages == first.averages && state.rule_floats.size() == first.rule_floats.size() &&
+         std::ranges::all_of(state.rule_numbers, [](double its) { return std::isfinite(its); });
 }
 
 // What `next` says besides the map that it goes on from.

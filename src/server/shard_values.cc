@@ -1,6 +1,9 @@
 #include "server/shard_values.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -89,32 +92,48 @@ ShardValues::Snapshot ShardValues::copied(const LiveValues& live, int64_t versio
   return {.version = version, .values = payload_of(buffer)};
 }
 
-bool ShardValues::describe(wire::ShardState& state) const {
-  const std::optional<algorithm::RuleState> rule = rule_.update->state();
-  if (!rule) return false;
-  state.shard = shard_.index;
-  state.averaged_steps = averaged_steps_;
+// Rules are also those of people who use the library.
+Result<algorithm::RuleState> ShardValues::rule_state() const {
+  std::optional<algorithm::RuleState> state = rule_.update->state();
+  if (!state) {
+    return failed_precondition("its rule does not say what it keeps (UpdateRule::state)");
+  }
+  for (const std::span<const float> floats : state->floats) {
+    if (floats.empty() || floats.size() == shard_.size) continue;
+    return failed_precondition(
+        fmt::format("its rule says that it keeps {} floats of a shard of {} (UpdateRule::state)",
+                    floats.size(), shard_.size));
+  }
+  if (std::ranges::all_of(state->numbers, [](double number) { return std::isfinite(number); })) {
+    return *std::move(state);
+  }
+  return failed_precondition("its rule keeps a number that is not finite (UpdateRule::state)");
+}
+
+Result<wire::ShardState> ShardValues::describe() const {
+  SLUICE_ASSIGN_OR_RETURN(const algorithm::RuleState rule, rule_state());
+  wire::ShardState state{.shard = shard_.index, .averaged_steps = averaged_steps_};
   state.averages = rule_.average.has_value();
-  for (const auto& floats : rule->floats) state.rule_floats.push_back(!floats.empty());
-  state.rule_numbers = rule->numbers;
+  for (const auto& floats : rule.floats) state.rule_floats.push_back(!floats.empty());
+  state.rule_numbers = rule.numbers;
   for (const auto& [worker, given] : given_) {
     if (given.snapshot.values.owner) {
       state.given.push_back({worker, given.id, given.snapshot.version});
     }
   }
-  return true;
+  return state;
 }
 
-std::optional<wire::Payload> ShardValues::kept(const wire::PullRequest::Kept& what) const {
+Result<wire::Payload> ShardValues::kept(const wire::PullRequest::Kept& what) const {
+  const Status none = not_found(to_text({shard_.index, 1}) + ": has no such floats");
   if (what.what == wire::PullRequest::Kept::What::kGiven) {
     const auto its = given_.find(what.index);
-    if (its == given_.end()) return std::nullopt;
+    if (its == given_.end()) return none;
     return its->second.snapshot.values;
   }
-  const std::optional<algorithm::RuleState> rule = rule_.update->state();
-  const bool known = rule && what.index >= 0 && what.index < std::ssize(rule->floats);
-  if (!known) return std::nullopt;
-  const std::span<const float> floats = rule->floats[static_cast<size_t>(what.index)];
+  SLUICE_ASSIGN_OR_RETURN(const algorithm::RuleState rule, rule_state());
+  if (what.index < 0 || what.index >= std::ssize(rule.floats)) return none;
+  const std::span<const float> floats = rule.floats[static_cast<size_t>(what.index)];
   const auto buffer = pool_->take();
   const std::span<float> copy = buffer->span().first(shard_.size);
   std::ranges::fill(copy, 0.0f);

@@ -85,10 +85,11 @@ class ShardValues {
   std::map<int, Given>& given() { return given_; }  // locked; by worker
   HeldValues& held() { return held_; }              // locked
 
-  // What goes with the shard to other servers: locked, and between pushes. nullopt of describe():
-  // its rule does not say. Of kept(): no such floats; an empty view: as in a new rule.
-  bool describe(wire::ShardState& state) const;
-  std::optional<wire::Payload> kept(const wire::PullRequest::Kept& what) const;
+  // What goes with the shard to other servers: locked, and between pushes. FAILED_PRECONDITION: its
+  // rule does not say what it keeps, or says of other elements than the shard's.
+  Result<wire::ShardState> describe() const;
+  // Floats that describe() lists; zeros where the rule has none. NOT_FOUND: it lists no such.
+  Result<wire::Payload> kept(const wire::PullRequest::Kept& what) const;
   // Floats as they were described, each as long as the shard.
   struct Adopted {
     wire::ShardState state;
@@ -109,6 +110,7 @@ class ShardValues {
 
  private:
   wire::Payload payload_of(std::shared_ptr<const core::AlignedBuffer> buffer) const;
+  Result<algorithm::RuleState> rule_state() const;
 
   const wire::Shard shard_;
   const MakeRule make_rule_;

@@ -14,7 +14,8 @@ namespace {
 constexpr const char* kGivenUp = "the shards stay where they are";
 }  // namespace
 
-StateTaker::StateTaker(wire::MoveRequest request, std::shared_ptr<JobStore> own, Connect connect)
+StateTaker::StateTaker(wire::MoveRequest request, std::shared_ptr<JobStore> own,
+                       ParameterServer::Connect connect)
     : request_(std::move(request)), own_(std::move(own)) {
   list();
   const auto elsewhere = [](const Piece& piece) { return !piece.own; };
@@ -164,7 +165,7 @@ Status StateTaker::give_to(JobStore& store) const {
       its.state.values_version = std::max(its.state.values_version, other.values_version);
       for (size_t i = 0; i < there.size(); ++i) there[i] = there[i] || other.rule_floats[i];
     }
-    its.values = part_of(values_);
+    its.values = part_of(0);
     if (its.state.averages) its.averages = part_of(averages_);
     for (size_t i = 0; i < there.size(); ++i) {
       its.rule.push_back(there[i] ? part_of(rule_ + i) : std::span<const float>());

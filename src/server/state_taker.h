@@ -17,18 +17,16 @@
 #include "client/parameter_client.h"
 #include "core/aligned_buffer.h"
 #include "server/job_store.h"
+#include "server/parameter_server.h"
 #include "wire/move.h"
 
 namespace sluice::server {
 
 class StateTaker {
  public:
-  // To the servers of the present map.
-  using Connect = std::function<std::unique_ptr<client::ParameterClient>(
-      uint64_t job, const wire::Placement& placement)>;
-
   // `request` is a kTake that makes sense; `own`: what this server has of the present map, or null.
-  StateTaker(wire::MoveRequest request, std::shared_ptr<JobStore> own, Connect connect);
+  StateTaker(wire::MoveRequest request, std::shared_ptr<JobStore> own,
+             ParameterServer::Connect connect);
   StateTaker(const StateTaker&) = delete;
   // Not on the thread of an answer of the client's: cuts off what is under way.
   ~StateTaker();
@@ -69,7 +67,8 @@ class StateTaker {
   wire::ShardMap::Part part_;  // of the present map: what the new shards are cut from
   std::vector<Piece> pieces_;  // of that
   std::vector<Kind> kinds_;
-  size_t values_ = 0, averages_ = 0, rule_ = 0, given_ = 0;  // where they begin in kinds_
+  // Where they begin in kinds_; the values are the first.
+  size_t averages_ = 0, rule_ = 0, given_ = 0;
   std::vector<wire::ShardState::Given> workers_;             // whose last answers go along
   size_t kind_ = 0, piece_ = 0;                              // that come next
   std::unique_ptr<client::ParameterClient> client_;

@@ -1,8 +1,10 @@
 // What rules keep goes with their elements, however shards are cut.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <optional>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,6 +99,42 @@ TEST_P(RuleStateTest, GoesWithItsElements) {
     EXPECT_EQ(both, whole.values) << "cut after " << before << " pushes";
     EXPECT_EQ(joined->values, whole.values) << "cut and joined after " << before << " pushes";
   }
+}
+
+// They come over the network.
+TEST_P(RuleStateTest, NumbersThatAreNoCountsAreRefused) {
+  const auto& [algorithm, optimizer] = GetParam();
+  const OptimizerSpec spec = optimizer == "adam" ? OptimizerSpec(Adam()) : SGD();
+  const std::string text = Choice(algorithm).to_update_rule(spec, {});
+  const Cut whole(text, 0, kSize);
+  const std::optional<RuleState> its = whole.rule->state();
+  ASSERT_TRUE(its);
+  for (const double number : {std::nan(""), 1e300, -1.0, 0.5}) {
+    RuleState state = *its;
+    for (double& one : state.numbers) one = number;
+    const auto restore = [&] { Cut(text, 0, kSize).rule->restore(state); };
+    if (state.numbers.empty()) {
+      restore();
+    } else {
+      EXPECT_THROW(restore(), std::invalid_argument) << number;
+    }
+  }
+}
+
+// Keeps nothing, or does not say so.
+class Forgetful final : public UpdateRule {
+ public:
+  bool begin(const PushContext&) override { return true; }
+  void apply(std::span<const float>, std::span<const float>, std::span<float>, size_t,
+             const PushContext&) override {}
+};
+
+TEST(UpdateRuleTest, ARuleThatDoesNotGoOnFromWhatItKeepsSaysSo) {
+  Forgetful rule;
+  EXPECT_FALSE(rule.state());
+  rule.restore({});
+  EXPECT_THROW(rule.restore({{}, {1}}), std::logic_error);
+  EXPECT_THROW(rule.restore({{std::span<const float>()}, {}}), std::logic_error);
 }
 
 std::vector<std::pair<std::string, std::string>> all_rules() {

@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "sluice/sluice.h"
+#include "tests/bench/measure.h"
 #include "train/builtin_models.h"
 
 extern char** environ;
@@ -97,12 +98,6 @@ Run train(const Settings& settings, int batch, int epochs, int workers,
                  std::to_string(epochs), "--workers", std::to_string(workers)});
   before.insert(before.end(), more.begin(), more.end());
   return run(std::move(before));
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 json jobs(const Settings& settings) {

@@ -48,6 +48,34 @@ TEST_F(CoordinatorServersTest, OneMoreMayJoinWhenItIsWanted) {
   EXPECT_THAT(coordinator.server_addresses_for(1), ElementsAre("hosta:7001"));
 }
 
+// The job goes on without them, so whoever it waits for besides is named first.
+TEST_F(CoordinatorServersTest, ServersThatWereAskedForAndHaveNotComeAreNamed) {
+  coordinator.listens_at("hosta:7070");
+  const auto said = [&] {
+    const auto waits = of_kind<WaitsFor>(coordinator.take_events());
+    return waits.empty() ? "nothing" : to_text(waits.back(), t);
+  };
+  ASSERT_TRUE(coordinator.scale_servers(3, t).ok());
+  EXPECT_EQ(
+      said(),
+      "waiting for 2 of 3 parameter server(s) to join; meanwhile the job trains with 1; start "
+      "it with: sluice server --driver hosta:7070; or call it off with: sluice ctl scale "
+      "servers=1");
+  join(join_request(Role::kServer, 2));
+  EXPECT_THAT(said(), HasSubstr("1 of 3 parameter server(s) to join"));
+  coordinator.process_ended("hosta", 10, "was killed by signal 9 (Killed)", t);
+  EXPECT_THAT(said(), HasSubstr("waiting for a worker to join"));
+  join(join_request(Role::kWorker, 11));
+  EXPECT_THAT(said(), HasSubstr("1 of 3 parameter server(s) to join"));
+  join(join_request(Role::kServer, 3));
+  EXPECT_EQ(said(), "") << "nobody";
+  ASSERT_TRUE(coordinator.scale_servers(1, t).ok());
+  ASSERT_TRUE(coordinator.scale_servers(4, t).ok());
+  EXPECT_THAT(said(), HasSubstr("1 of 4 parameter server(s) to join"));
+  coordinator.keep_servers("somebody said so", t);
+  EXPECT_EQ(said(), "") << "nobody";
+}
+
 TEST_F(CoordinatorServersTest, WorkersHearWhereTheParametersAreNow) {
   ASSERT_TRUE(coordinator.scale_servers(2, t).ok());
   join(join_request(Role::kServer, 2));

@@ -357,6 +357,40 @@ TEST_F(LocalClusterTest, WhoeverWasGivenUpIsReplacedWhenScaled) {
   EXPECT_FALSE(over());
 }
 
+// A server that the job has given up is not waited for to end.
+TEST_F(LocalClusterTest, AServerThatWasGivenUpIsKilledAndAnotherComesWhenScaled) {
+  const auto cluster = make(0, 0, 0);
+  start(*cluster, "none ends");
+  const driver::JobEvent wanted{core::real_world().now(), driver::ServersWanted{1}};
+  cluster->on_event(wanted);
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  const pid_t first = running().front();
+  const driver::JobEvent unheard = ended(driver::MemberEnded::How::kUnheard);
+  const auto& who = std::get<driver::MemberEnded>(unheard.what).who;
+  cluster->on_event({core::real_world().now(), driver::MemberJoined{who, ""}});
+  cluster->on_event(wanted);
+  usleep(50000);
+  EXPECT_THAT(running(), testing::ElementsAre(first));
+  kill(first, SIGSTOP);
+  cluster->on_event(unheard);
+  cluster->on_event(wanted);
+  ASSERT_TRUE(wait_until([&] { return starts() == "00" && running().size() == 1; }));
+  EXPECT_NE(running().front(), first);
+  EXPECT_FALSE(over());
+}
+
+// It may take its time to end.
+TEST_F(LocalClusterTest, AnotherComesBesideAServerThatHasLeft) {
+  const auto cluster = make(0, 0, 0);
+  start(*cluster, "none ends");
+  const driver::JobEvent wanted{core::real_world().now(), driver::ServersWanted{1}};
+  cluster->on_event(wanted);
+  ASSERT_TRUE(wait_until([&] { return starts() == "0"; }));
+  cluster->on_event(ended(driver::MemberEnded::How::kLeft));
+  cluster->on_event(wanted);
+  EXPECT_TRUE(wait_until([&] { return starts() == "00" && running().size() == 2; }));
+}
+
 TEST_F(LocalClusterTest, TheDriverKnowsHowManyWorkersAreKeptRunning) {
   const auto cluster = make(0, 3, 0);
   start(*cluster, "none ends");

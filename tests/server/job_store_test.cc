@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <functional>
 #include <future>
 #include <new>
@@ -680,6 +681,63 @@ TEST(OwnedJobStoreTest, PushesOfOthersAreCountedAndHaveNoUpdate) {
   ASSERT_TRUE(
       await_status([&](auto reply) { store.set_gate({.flush = true}, std::move(reply)); }).ok());
   EXPECT_EQ(values(1).values[0], 5);
+}
+
+// A program's own rule, which says what it likes of what it keeps.
+class SayingRule final : public algorithm::UpdateRule {
+ public:
+  explicit SayingRule(std::optional<algorithm::RuleState> says) : says_(std::move(says)) {}
+  bool begin(const algorithm::PushContext&) override { return true; }
+  void apply(std::span<const float>, std::span<const float>, std::span<float>, size_t,
+             const algorithm::PushContext&) override {}
+  std::optional<algorithm::RuleState> state() const override { return says_; }
+
+ private:
+  const std::optional<algorithm::RuleState> says_;
+};
+
+// The pool's buffers are as large as the shard: what is longer would be written behind them.
+TEST(MovingJobStoreTest, WhatARuleSaysThatItKeepsIsAsLongAsTheShard) {
+  const std::vector<float> floats(9, 7);
+  const auto freeze = [&](std::optional<algorithm::RuleState> says, Result<wire::Payload>* kept) {
+    const wire::CreateRequest job = job_of({5}, 8);
+    const JobRules rules{
+        [&](const wire::Shard&) {
+          return algorithm::ShardRule{std::make_unique<SayingRule>(says), std::nullopt};
+        },
+        &algorithm::find_algorithm("downpour")};
+    Crew crew(core::real_world(), 0);
+    JobStore store(job, rules, std::make_shared<BufferPool>(8, 4), core::real_world(), crew);
+    EXPECT_TRUE(await_status([&](auto reply) {
+                  store.assign({0, 1}, whole(std::vector<float>(8)), std::move(reply));
+                }).ok());
+    const auto frozen =
+        await_result<wire::MoveReply>([&](auto reply) { store.freeze(1, std::move(reply)); });
+    EXPECT_EQ(store.stands_still_for(1), frozen.ok());
+    wire::PullRequest request{.shards = {0, 1}};
+    request.kept = wire::PullRequest::Kept{};
+    if (kept != nullptr) *kept = store.floats(request);
+    return frozen.status();
+  };
+  const auto of_size = [&](size_t size) {
+    return algorithm::RuleState{{std::span(floats).first(size)}, {}};
+  };
+  Result<wire::Payload> kept = not_found("");
+  EXPECT_TRUE(freeze(of_size(8), &kept).ok());
+  EXPECT_EQ(std::vector<float>(kept->values.begin(), kept->values.end()), std::vector<float>(8, 7));
+  EXPECT_TRUE(freeze(of_size(0), &kept).ok());
+  EXPECT_EQ(std::vector<float>(kept->values.begin(), kept->values.end()), std::vector<float>(8, 0));
+  for (const size_t size : {7, 9}) {
+    EXPECT_EQ(freeze(of_size(size), nullptr).message(),
+              "the shards of trainer downpour stay where they are: its rule says that it keeps " +
+                  std::to_string(size) + " floats of a shard of 8 (UpdateRule::state)");
+  }
+  EXPECT_EQ(freeze(algorithm::RuleState{{}, {std::nan("")}}, nullptr).message(),
+            "the shards of trainer downpour stay where they are: its rule keeps a number that is "
+            "not finite (UpdateRule::state)");
+  EXPECT_EQ(freeze(std::nullopt, nullptr).message(),
+            "the shards of trainer downpour stay where they are: its rule does not say what it "
+            "keeps (UpdateRule::state)");
 }
 
 }  // namespace

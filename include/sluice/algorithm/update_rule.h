@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <vector>
 
 #include "sluice/cplusplus.h"
@@ -71,8 +72,15 @@ class UpdateRule {
   // servers of its jobs stay as they are. Called between pushes; the spans are valid until the
   // next.
   virtual std::optional<RuleState> state() const { return std::nullopt; }
-  // Goes on from there: of a rule that has had no push. Throws std::bad_alloc.
-  virtual void restore(const RuleState& /*state*/) {}
+  // Goes on from there: of a rule that has had no push. Throws std::bad_alloc, and
+  // std::invalid_argument for what state() never says: then the shards stay where they are. As it
+  // is here it is for rules that keep nothing, and throws std::logic_error when there is something.
+  virtual void restore(const RuleState& state) {
+    if (state.floats.empty() && state.numbers.empty()) return;
+    throw std::logic_error(
+        "this rule says what it keeps, but does not go on from it "
+        "(UpdateRule::restore)");
+  }
 };
 
 // A shard of the parameters.
