@@ -191,7 +191,8 @@ class Replica {
   // and throws as take_metrics() would have when the update was started; nothing a second time.
   virtual StepMetrics finish_update() = 0;
   // Sets the parameters to what `own` makes of `centre` and the last update that was started, and
-  // begins a window. Reads `centre` until finish_update() has returned. `rate`: of kElastic.
+  // begins a window. Reads `centre` until that window's finish_update() has returned, or another
+  // window begins. `rate`: of kElastic.
   virtual void adopt(std::span<const float> centre, OwnUpdate own, float rate) = 0;
   void adopt(std::span<const float> centre, OwnUpdate own) { adopt(centre, own, 0); }
 };

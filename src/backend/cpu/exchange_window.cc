@@ -32,41 +32,44 @@ SLUICE_SIMD void scale_by(const float* a, float scale, float* out, size_t n) {
 
 }  // namespace
 
-void ExchangeWindow::need_memory() {
-  if (start_.size() == 0) start_ = core::AlignedBuffer(size_);
-}
-
-void ExchangeWindow::begin(std::span<const float> parameters) {
-  need_memory();
+void ExchangeWindow::begin(std::span<const float> parameters, std::span<const float> same) {
   summed_ = false;
   untrained_anchor_.clear();
   for (const ParameterSlice& slice : untrained_) {
     const float* values = parameters.data() + slice.offset;
     untrained_anchor_.insert(untrained_anchor_.end(), values, values + slice.size);
   }
-  if (!sums_gradients_) std::copy(parameters.begin(), parameters.end(), start_.data());
+  if (sums_gradients_) {
+    if (sum_.size() == 0) sum_ = core::AlignedBuffer(size_);
+    return;
+  }
+  anchor_ = same;
+  if (!same.empty()) return;
+  if (copy_.size() == 0) copy_ = core::AlignedBuffer(size_);
+  std::copy(parameters.begin(), parameters.end(), copy_.data());
+  anchor_ = copy_.span();
 }
 
 void ExchangeWindow::add_gradients(std::span<const float> gradients) {
-  if (start_.size() == 0) return;
+  if (sum_.size() == 0) return;
   if (summed_) {
-    add_to(gradients.data(), start_.data(), size_);
+    add_to(gradients.data(), sum_.data(), size_);
   } else {
-    std::copy(gradients.begin(), gradients.end(), start_.data());
+    std::copy(gradients.begin(), gradients.end(), sum_.data());
   }
   summed_ = true;
 }
 
 void ExchangeWindow::update(const UpdateSpec& spec, std::span<const float> parameters,
                             std::span<float> update) {
-  SLUICE_CHECK(start_.size() > 0) << "an update before any window has begun";
+  SLUICE_CHECK(has_begun()) << "an update before any window has begun";
   SLUICE_CHECK(update.size() == size_) << update.size() << " of " << size_;
   if (spec.weights) {
     std::copy(parameters.begin(), parameters.end(), update.data());
   } else if (!sums_gradients_) {
-    scaled_difference(parameters.data(), start_.data(), spec.trained, update.data(), size_);
+    scaled_difference(parameters.data(), anchor_.data(), spec.trained, update.data(), size_);
   } else if (summed_) {
-    scale_by(start_.data(), spec.trained, update.data(), size_);
+    scale_by(sum_.data(), spec.trained, update.data(), size_);
   } else {
     std::fill(update.begin(), update.end(), 0.0f);
   }
@@ -92,6 +95,7 @@ void ExchangeWindow::adopt(std::span<const float> centre, OwnUpdate own, float r
     sum(centre.data(), last_update_.data(), parameters.data(), size_);
   } else {
     std::copy(centre.begin(), centre.end(), parameters.data());
+    return begin(parameters, centre);
   }
   begin(parameters);
 }

@@ -50,8 +50,9 @@ TEST(ExchangeWindowTest, StateIsItsOwnChangeAtItsOwnScaleWhateverTheRestIs) {
   std::vector<float> memory(4, -99);
   for (const bool sums_gradients : {false, true}) {
     ExchangeWindow window(4, {{1, 2, ParameterRole::kState}}, sums_gradients);
-    std::vector<float> parameters{1, 2, 3, 4};
-    window.adopt(std::vector<float>{1, 2, 3, 4}, OwnUpdate::kIncluded, 0, parameters);
+    const std::vector<float> centre{1, 2, 3, 4};
+    std::vector<float> parameters = centre;
+    window.adopt(centre, OwnUpdate::kIncluded, 0, parameters);
     if (sums_gradients) window.add_gradients(std::vector<float>{2, 0, 0, -2});
     window.update(scale, std::vector<float>{3, 6, 7, 2}, memory);
     EXPECT_THAT(memory, ElementsAre(1, 1, 1, -1)) << sums_gradients;
@@ -60,10 +61,11 @@ TEST(ExchangeWindowTest, StateIsItsOwnChangeAtItsOwnScaleWhateverTheRestIs) {
 
 TEST(ExchangeWindowTest, GoesOnFromTheCentreAndAnUpdateThatIsMissingThere) {
   ExchangeWindow window(2, {}, false);
-  std::vector<float> parameters{0, 0}, memory;
-  window.adopt(std::vector<float>{1, 2}, OwnUpdate::kIncluded, 0, parameters);
+  std::vector<float> centre{1, 2}, parameters{0, 0}, memory;
+  window.adopt(centre, OwnUpdate::kIncluded, 0, parameters);
   EXPECT_THAT(parameters, ElementsAre(1, 2));
   EXPECT_THAT(update_of(window, {1.5f, 1.5f}, 1, memory), ElementsAre(0.5f, -0.5f));
+  centre = {7, 7};  // from here on it is the caller's
   window.adopt(std::vector<float>{10, 20}, OwnUpdate::kMissing, 0, parameters);
   EXPECT_THAT(parameters, ElementsAre(10.5f, 19.5f));
   EXPECT_THAT(update_of(window, {10.5f, 19.5f}, 1, memory), ElementsAre(0, 0))
@@ -74,8 +76,9 @@ TEST(ExchangeWindowTest, GoesOnFromTheCentreAndAnUpdateThatIsMissingThere) {
 // explored; its state is the centre's and its own change.
 TEST(ExchangeWindowTest, WeightsAreSentAndPulledTowardsTheCentre) {
   ExchangeWindow window(3, {{2, 1, ParameterRole::kState}}, false);
+  const std::vector<float> centre{1, 2, 10};
   std::vector<float> parameters{0, 0, 0}, update(3);
-  window.adopt(std::vector<float>{1, 2, 10}, OwnUpdate::kIncluded, 0, parameters);
+  window.adopt(centre, OwnUpdate::kIncluded, 0, parameters);
   parameters = {3, 6, 14};
   window.update({.trained = 7, .weights = true}, parameters, update);
   EXPECT_THAT(update, ElementsAre(3, 6, 4));
