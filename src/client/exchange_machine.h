@@ -80,6 +80,8 @@ class ExchangeMachine {
     std::optional<std::string> waiting_for;  // whom this waits for has changed; empty: nobody
     std::optional<core::TimePoint> wake;     // call time() then, unless something comes before
     std::optional<Status> end;               // the exchange is over
+
+    bool empty() const { return calls.empty() && pings.empty() && !cut && !waiting_for && !end; }
   };
 
   // `servers`: their addresses.

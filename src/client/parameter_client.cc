@@ -173,14 +173,19 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     std::unique_lock lock(mutex_);
     Actions actions = event(world_.now());
     rearm(actions.wake);
-    todo_.push_back(std::move(actions));
+    // Events of which nothing follows may come faster than anything can be done.
+    if (!actions.empty()) todo_.push_back(std::move(actions));
     if (busy_) return;
     busy_ = true;
-    while (!todo_.empty()) {
-      Actions next = std::move(todo_.front());
-      todo_.pop_front();
+    while (!todo_.empty() || !retired_.empty()) {
+      auto retired = std::exchange(retired_, {});
+      Actions next;
+      if (!todo_.empty()) {
+        next = std::move(todo_.front());
+        todo_.pop_front();
+      }
       lock.unlock();
-      drop_retired();
+      retired.clear();
       perform(std::move(next));
       lock.lock();
     }

@@ -13,12 +13,12 @@
 //
 //   jobs      images/s of `sluice train` as the README has it (batch 16, window 5, three workers,
 //             one server; --epochs), blocking and overlapped, in both precisions, over fit()'s on
-//             all cores: medians of a third of --rounds
+//             all cores: medians of --rounds
 //   overhead  CPU seconds of all processes of a job of one worker (batch 128, window 5, a thread),
 //             from their start to their end, over those of fit(): medians of --rounds
 //   workers   images/s of two workers on all cores over those of one with its server on one core:
-//             likewise. Beside it what the machine lets two cores gain:
-//             the speed of two fit() at the same time, each on a core, over one's alone
+//             medians of a third of --rounds. Beside it what the machine lets two cores gain: the
+//             speed of two fit() at the same time, each on a core, over one's alone
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/resource.h>
@@ -54,7 +54,7 @@ constexpr const char* kNoLearning = "1e-12";  // of parameters of 0.01 and more
 struct Settings {
   std::string self, sluice;  // programs
   std::string weights;       // a file
-  int rounds = 10, epochs = 2;
+  int rounds = 10, epochs = 1;
   std::string only, json_file;
 };
 
@@ -143,7 +143,7 @@ json jobs(const Settings& settings) {
       if (overlap) more.emplace_back("--overlap");
       std::vector<double> job, alone, ratios;
       json report;
-      for (int round = 0; round < std::max(settings.rounds / 3, 1); ++round) {
+      for (int round = 0; round < settings.rounds; ++round) {
         alone.push_back(speed_of(fit(settings, 16, settings.epochs, precision, 0)));
         report = train(settings, 16, settings.epochs, 3, more).report;
         job.push_back(report["samples_per_second"]);
