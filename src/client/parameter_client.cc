@@ -137,13 +137,6 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
     return machine_->start(pushes ? push_kind_ : ExchangeMachine::Kind::kOnce, std::move(its), now);
   }
 
-  // Without the lock, which the answers to what is cut off take.
-  void drop_retired() {
-    std::vector<std::shared_ptr<wire::ParameterChannel>> retired;  // freed after the lock
-    std::lock_guard lock(mutex_);
-    retired.swap(retired_);
-  }
-
   // What this process has of the parameters is cut as the next map, if there is one.
   void move_on() {
     if (!next_) return;
@@ -185,7 +178,7 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
         todo_.pop_front();
       }
       lock.unlock();
-      retired.clear();
+      retired.clear();  // the answers to what is cut off take the lock
       perform(std::move(next));
       lock.lock();
     }
@@ -383,7 +376,6 @@ class ParameterClient::Exchanges : public std::enable_shared_from_this<Exchanges
       done = std::move(done_);
       move_on();
     }
-    drop_retired();
     done(std::move(status));  // may start the next exchange
   }
 

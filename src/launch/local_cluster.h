@@ -78,11 +78,11 @@ class LocalCluster {
   int wanted_ = 0;                // workers; those that nobody replaces are not
   std::map<pid_t, int> servers_;  // running and not given up, with their index
   std::set<pid_t> joined_servers_;
-  std::map<int, int> servers_started_;  // how often, by index
-  std::map<pid_t, int> workers_;        // running, with their index
-  std::set<pid_t> refused_;       // another of their kind would be too
-  std::set<pid_t> leaving_;       // asked to make room: they are not replaced
-  std::set<pid_t> unheard_;       // run, but the job has given them up
+  std::map<int, int> servers_started_;       // how often, by index
+  std::map<pid_t, int> workers_;             // running, with their index
+  std::set<pid_t> refused_;                  // another of their kind would be too
+  std::set<pid_t> leaving_;                  // asked to make room: they are not replaced
+  std::set<pid_t> unheard_;                  // run, but the job has given them up
   std::map<pid_t, std::string> last_words_;  // "gave up: ..." of those that are about to end
   int restarts_ = 0;
   bool ending_ = false;

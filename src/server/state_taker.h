@@ -69,8 +69,8 @@ class StateTaker {
   std::vector<Kind> kinds_;
   // Where they begin in kinds_; the values are the first.
   size_t averages_ = 0, rule_ = 0, given_ = 0;
-  std::vector<wire::ShardState::Given> workers_;             // whose last answers go along
-  size_t kind_ = 0, piece_ = 0;                              // that come next
+  std::vector<wire::ShardState::Given> workers_;  // whose last answers go along
+  size_t kind_ = 0, piece_ = 0;                   // that come next
   std::unique_ptr<client::ParameterClient> client_;
   client::ParameterClient* others_ = nullptr;  // the same, also while it ends
   std::atomic<bool> is_given_up_ = false;

@@ -8,8 +8,8 @@
 //
 // All begin with the weights of one epoch, and keep them: the learning rate is so small that
 // nothing changes. For the backward pass takes the longer the fewer activations are zero, and that
-// differs from one training to another by up to a tenth (three times the overhead that is looked
-// for): by chance, and because adag's steps are smaller with one worker than fit()'s.
+// differs from one training to another by up to a tenth of a step, several times the overhead that
+// is looked for: by chance, and because adag's steps are smaller with one worker than fit()'s.
 //
 //   jobs      images/s of `sluice train` as the README has it (batch 16, window 5, three workers,
 //             one server; --epochs), blocking and overlapped, in both precisions, over fit()'s on
@@ -49,7 +49,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kNoLearning = "1e-12";  // of parameters of 0.01 and more
+constexpr const char* kNoLearning = "1e-12";  // no float32 above 2e-5 changes by such a step
 
 struct Settings {
   std::string self, sluice;  // programs

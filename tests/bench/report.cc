@@ -232,8 +232,7 @@ std::string peak(const Json& process) {
 
 std::string job_section(const Settings& settings) {
   const Json json = run(
-      settings.bin + "/sluice_processes_bench" + (settings.quick ? " --epochs 1 --rounds 1" : ""),
-      "--json");
+      settings.bin + "/sluice_processes_bench" + (settings.quick ? " --rounds 1" : ""), "--json");
   std::string text =
       "## (e) The main job\n\n"
       "MNIST CNN, ADAG, Adam, batch 16, window 5, 3 workers, against `fit()` of the same in one "
@@ -267,8 +266,7 @@ std::string job_section(const Settings& settings) {
       "\nTwo workers (batch 16, window 5): %.0f images/s; one with its server and driver on one "
       "core %.0f; ratio **%.2f** (medians of runs in turns). Two `fit()` that have nothing to do "
       "with each other, each on a core, have %.2f times the speed of one: that is what this "
-      "machine "
-      "lets two cores gain.\n",
+      "machine lets two cores gain.\n",
       workers["images_per_second"].get<double>(), workers["one_images_per_second"].get<double>(),
       workers["ratio"].get<double>(), workers["fit_ratio"].get<double>());
   return text;

@@ -78,8 +78,7 @@ class UpdateRule {
   virtual void restore(const RuleState& state) {
     if (state.floats.empty() && state.numbers.empty()) return;
     throw std::logic_error(
-        "this rule says what it keeps, but does not go on from it "
-        "(UpdateRule::restore)");
+        "this rule says what it keeps, but does not go on from it (UpdateRule::restore)");
   }
 };
 

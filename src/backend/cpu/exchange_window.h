@@ -40,7 +40,7 @@ class ExchangeWindow {
   core::AlignedBuffer copy_;             // made when it is needed
   core::AlignedBuffer sum_;              // of gradients; made when the first window begins
   bool summed_ = false;                  // it holds at least one
-  std::span<const float> last_update_;  // lent; adopt() adds it to a centre that does not have it
+  std::span<const float> last_update_;   // lent; adopt() adds it to a centre that does not have it
 };
 
 }  // namespace sluice::backend::cpu
